@@ -1,0 +1,94 @@
+"""Where a command goes: address, slot and routing key, pure functions of the operation.
+
+Gateway, console, producer and worker compute them alike. Slots are part of the contract for ever.
+"""
+
+import re
+import zlib
+from functools import lru_cache
+from hashlib import sha256
+from typing import Any
+
+from contracts.faults import Code, Fault
+from contracts.names import Name
+from contracts.operation import Operation, Row
+from contracts.validation import checked
+
+SLOTS = 8
+WORD_LIMIT = 80
+HASH_DIGITS = 6
+ECS_NAME_LIMIT = 255
+
+PROVIDER = re.compile(r"[a-z][a-z0-9-]{0,31}")
+PATH_WORDS = frozenset({"status", "ready", "documentation", "metrics"})
+QUEUE_WORDS = frozenset(
+    {"queries", "commands", "events", "replies", "outcomes", "ended", "dead", "audit", "recent"}
+)
+
+
+def is_provider_name(name: str) -> bool:
+    """Whether a provider may attach under this name."""
+    return PROVIDER.fullmatch(name) is not None and name not in PATH_WORDS | QUEUE_WORDS
+
+
+@lru_cache(4096)
+def word(value: str) -> str:
+    """One word of an address: at most 80 of `[A-Za-z0-9_-]`, one for every spelling of a thing.
+
+    ECS's own rule for names comes first, so that a service has one address whether it is called by
+    the name that a client asked for or by the one that ECS gave it. An ARN counts as its name.
+    """
+    value = value.rpartition("/")[2] if value.startswith("arn:") else value
+    name = re.sub(r"[^A-Za-z0-9_-]", "-", value)
+    if name != value or len(name) > ECS_NAME_LIMIT:
+        name = f"{name[: ECS_NAME_LIMIT - HASH_DIGITS - 1]}-{_digits(value)}"
+    if len(name) > WORD_LIMIT:
+        name = f"{name[: WORD_LIMIT - HASH_DIGITS - 1]}-{_digits(name)}"
+    return name
+
+
+def _digits(value: str) -> str:
+    return sha256(value.encode()).hexdigest()[:HASH_DIGITS]
+
+
+def subject(operation: Operation[Any]) -> str | None:
+    """The name of the thing that an operation acts on, None for a whole collection."""
+    row = operation.row
+    if row.subject is None:
+        return None
+    name = find(operation, row.subject)
+    if name is None:
+        where = row.subject.partition(".")[2] or row.subject
+        raise Fault(Code.INVALID, f"{where}: expected the name to act on, got nothing")
+    subject: str = checked(name, Name, row.subject.partition(".")[2] or row.subject)
+    return subject
+
+
+def find(operation: Operation[Any], path: str) -> Any:
+    """What is at a dotted path into an operation, None where there is nothing."""
+    field, *keys = path.split(".")
+    value = getattr(operation, field)
+    for key in keys:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def address(operation: Operation[Any]) -> str:
+    """`<collection>.<scope>.<name>`, without the name where a whole collection is meant."""
+    return address_of(operation.row, operation.scope, subject(operation))
+
+
+def address_of(row: Row, scope: str, name: str | None) -> str:
+    """The address of an operation whose scope and name are at hand."""
+    words = [row.collection, word(scope)]
+    return ".".join(words if name is None else [*words, word(name)])
+
+
+def slot(address: str) -> int:
+    """CRC-32 of the address modulo 8: which partition holds its commands."""
+    return zlib.crc32(address.encode()) % SLOTS
+
+
+def routing_key(provider: str, row: Row, address: str) -> str:
+    """The key an operation is published under: with the slot for commands, without for queries."""
+    return f"{provider}.{address}" if row.safe else f"{provider}.{slot(address)}.{address}"

@@ -1,0 +1,221 @@
+"""The table: every operation, once.
+
+Routes, routing keys, dispatch and documents are derived from it.
+"""
+
+from contracts.names import ApiVersion, Kind, LabelKey, Labels, LabelValue, Name, Replicas
+from contracts.operation import OPERATIONS as OPERATIONS
+from contracts.operation import Operation, http
+from contracts.resources import (
+    Controller,
+    Controllers,
+    Machine,
+    MachineLabels,
+    Object,
+    OneController,
+    ServiceEndpoint,
+)
+
+
+@http("GET", "/machines/{scope}/{id}", collection="machines", subject="id")
+class GetMachine(Operation[Machine], frozen=True):
+    """Describe one machine."""
+
+    scope: Name
+    id: Name
+
+
+@http("GET", "/machines/{scope}", collection="machines")
+class GetMachines(Operation[list[Machine]], frozen=True):
+    """List the machines of a scope, or those that carry all the labels."""
+
+    scope: Name
+    labels: Labels = {}  # noqa: RUF012  # msgspec copies it for each struct
+
+
+@http(
+    "PATCH",
+    "/machines/{scope}/{id}/labels",
+    collection="machines",
+    subject="id",
+    body=("labels",),
+)
+class SetMachineLabels(Operation[MachineLabels], frozen=True):
+    """Set labels of one machine; null removes a label, what is not named stays."""
+
+    scope: Name
+    id: Name
+    labels: dict[LabelKey, LabelValue | None]
+
+
+@http("GET", "/controllers/{scope}", collection="controllers")
+class GetControllers(Operation[Controllers], frozen=True):
+    """List the controllers of a scope, or the one that runs a machine."""
+
+    scope: Name
+    machine_id: Name | None = None
+
+
+@http("GET", "/controllers/{scope}/{name}", collection="controllers", subject="name")
+class GetController(Operation[OneController], frozen=True):
+    """Describe one controller with its machines."""
+
+    scope: Name
+    name: Name
+    kind: Kind | None = None
+    api_version: ApiVersion | None = None
+
+
+@http(
+    "POST",
+    "/controllers/{scope}/{name}",
+    collection="controllers",
+    subject="name",
+    body=("replicas",),
+)
+class UpdateControllerReplicas(Operation[Controller], frozen=True):
+    """Scale a controller to an absolute number of machines."""
+
+    scope: Name
+    name: Name
+    replicas: Replicas
+    kind: Kind | None = None
+    api_version: ApiVersion | None = None
+
+
+@http(
+    "PUT",
+    "/controllers/{scope}",
+    collection="controllers",
+    subject="manifest.metadata.name",
+    body="manifest",
+    seal=True,
+)
+class ApplyController(Operation[Object], frozen=True):
+    """Create or update a controller from the platform's own manifest."""
+
+    scope: Name
+    manifest: Object
+
+
+@http("DELETE", "/controllers/{scope}/{name}", collection="controllers", subject="name")
+class DeleteController(Operation[Object], frozen=True):
+    """Delete a controller and its machines."""
+
+    scope: Name
+    name: Name
+    kind: Kind | None = None
+    api_version: ApiVersion | None = None
+
+
+@http("GET", "/services/{scope}", collection="services")
+class GetServicesByLabels(Operation[list[ServiceEndpoint]], frozen=True):
+    """List the endpoints of the services that carry all the labels."""
+
+    scope: Name
+    labels: Labels
+
+
+@http(
+    "PUT",
+    "/services/{scope}",
+    collection="services",
+    subject="manifest.metadata.name",
+    body="manifest",
+)
+class ApplyService(Operation[Object], frozen=True):
+    """Create or update a service from the platform's own manifest."""
+
+    scope: Name
+    manifest: Object
+
+
+@http("DELETE", "/services/{scope}/{name}", collection="services", subject="name")
+class DeleteService(Operation[Object], frozen=True):
+    """Delete a service."""
+
+    scope: Name
+    name: Name
+
+
+@http(
+    "PUT",
+    "/secrets/{scope}",
+    collection="secrets",
+    subject="manifest.metadata.name",
+    body="manifest",
+    seal=True,
+    secret="manifest",
+)
+class ApplySecret(Operation[Object], frozen=True):
+    """Create or update a secret; the answer holds none of its data."""
+
+    scope: Name
+    manifest: Object
+
+
+@http("GET", "/gateway/gateways/{scope}", collection="gateways")
+class ListGateways(Operation[list[Object]], frozen=True):
+    """List the traffic gateways that routes of this scope can attach to."""
+
+    scope: Name
+
+
+@http(
+    "PUT",
+    "/gateway/httproutes/{scope}",
+    collection="httproutes",
+    subject="manifest.metadata.name",
+    body="manifest",
+)
+class ApplyHttpRoute(Operation[Object], frozen=True):
+    """Create or update an HTTPRoute from its manifest."""
+
+    scope: Name
+    manifest: Object
+
+
+@http("GET", "/gateway/httproutes/{scope}/{name}", collection="httproutes", subject="name")
+class GetHttpRoute(Operation[Object], frozen=True):
+    """Describe the route of an application."""
+
+    scope: Name
+    name: Name
+
+
+@http("DELETE", "/gateway/httproutes/{scope}/{name}", collection="httproutes", subject="name")
+class DeleteHttpRoute(Operation[Object], frozen=True):
+    """Delete the route of an application."""
+
+    scope: Name
+    name: Name
+
+
+@http(
+    "PUT",
+    "/workloads/{scope}",
+    collection="controllers",
+    subject="workload.name",
+    body="workload",
+    seal=True,
+    secret="workload.pullSecret",
+)
+class ApplyWorkload(Operation[Object], frozen=True):
+    """Create or update an application from a specification that every platform understands."""
+
+    scope: Name
+    workload: Object
+
+
+@http(
+    "PUT",
+    "/gateway/routeplans/{scope}",
+    collection="httproutes",
+    subject="plan.appName",
+    body="plan",
+)
+class ApplyRoutePlan(Operation[Object], frozen=True):
+    """Route an application's traffic after a plan that every platform understands."""
+
+    scope: Name
+    plan: Object

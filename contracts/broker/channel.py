@@ -1,0 +1,194 @@
+"""A channel: publishes messages, hands over deliveries, asks how many consume a queue."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel as RawChannel
+from pamqp.commands import Basic
+
+from contracts.broker.errors import ConnectionLost, broker_errors
+from contracts.topology import Argument
+from contracts.wire import Message
+
+PERSISTENT = 2
+TRANSIENT = 1
+
+
+class Delivery(msgspec.Struct, frozen=True):
+    """A message in our hands until it is settled, and how often it was in others' before."""
+
+    message: Message
+    tag: int
+    redelivered: bool
+    returns: int
+
+
+class Channel:
+    """One AMQP channel; anything that fails on it, bar a refused publish, closes it."""
+
+    def __init__(self, raw: RawChannel) -> None:
+        self._raw = raw
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it can be used no more."""
+        return self._raw.is_closed
+
+    async def lost(self) -> None:
+        """Wait until the channel is closed and raise ConnectionLost with the reason."""
+        with broker_errors():
+            await self._raw.closing
+        raise ConnectionLost("the channel was closed")
+
+    async def publish(self, message: Message, *, mandatory: bool = False) -> None:
+        """Publish and wait for the broker's confirm.
+
+        The message is on its way after the first step of this coroutine. A message that no queue
+        takes raises Unroutable if `mandatory`: the broker sends the return before the confirm, so
+        a confirm without a return means that a queue has it. `message_id` has to be unique, since
+        returns are matched by it. Not waiting for the socket to drain saves a turn of the loop
+        under the channel's lock; the callers' caps on what is in flight bound the buffer instead.
+        """
+        with broker_errors():
+            await self._raw.basic_publish(
+                message.body,
+                exchange=message.exchange,
+                routing_key=message.key,
+                properties=_properties(message),
+                mandatory=mandatory,
+                wait=False,
+            )
+
+    async def consume(
+        self,
+        queue: str,
+        receive: Callable[[Delivery], None],
+        *,
+        prefetch: int | None = None,
+        tag: str | None = None,
+    ) -> str:
+        """Call `receive` for each delivery; without a prefetch they count as settled when sent.
+
+        `receive` only hands over: aiormq cancels what runs inside its callbacks when the channel
+        closes, and waits for it.
+        """
+
+        async def on_message(raw: DeliveredMessage) -> None:
+            receive(_delivery(raw))
+
+        with broker_errors():
+            if prefetch is not None:
+                await self._raw.basic_qos(prefetch_count=prefetch)
+            answer = await self._raw.basic_consume(
+                queue, on_message, no_ack=prefetch is None, consumer_tag=tag
+            )
+        return str(answer.consumer_tag)
+
+    async def cancel(self, tag: str) -> None:
+        """Get no more deliveries; those that are here stay."""
+        with broker_errors():
+            await self._raw.basic_cancel(tag)
+
+    async def ack(self, delivery: Delivery) -> None:
+        """The message is done with."""
+        with broker_errors():
+            await self._raw.basic_ack(delivery.tag, wait=False)
+
+    async def reject(self, delivery: Delivery) -> None:
+        """The message is to be dead-lettered."""
+        with broker_errors():
+            await self._raw.basic_reject(delivery.tag, requeue=False, wait=False)
+
+    async def give_back(self, delivery: Delivery) -> None:
+        """The message is for somebody else; newer brokers do not count a nack as an attempt."""
+        with broker_errors():
+            await self._raw.basic_nack(delivery.tag, requeue=True, wait=False)
+
+    async def consumers(self, queue: str) -> int:
+        """How many consume a queue; raises NotDeclared, and is closed then, where there is none."""
+        with broker_errors():
+            answer = await self._raw.queue_declare(queue, passive=True)
+        return int(answer.consumer_count or 0)
+
+    async def has_exchange(self, name: str) -> bool:
+        """Always true; raises NotDeclared, and is closed then, where there is none."""
+        with broker_errors():
+            await self._raw.exchange_declare(name, passive=True)
+        return True
+
+    async def declare_exchange(self, name: str, kind: str) -> None:
+        """Create a durable exchange."""
+        with broker_errors():
+            await self._raw.exchange_declare(name, exchange_type=kind, durable=True)
+
+    async def declare_queue(self, name: str, arguments: dict[str, Argument]) -> None:
+        """Create a durable queue."""
+        with broker_errors():
+            await self._raw.queue_declare(name, durable=True, arguments=dict(arguments))
+
+    async def delete_queue(self, name: str) -> None:
+        """Delete a queue with what is in it."""
+        with broker_errors():
+            await self._raw.queue_delete(name)
+
+    async def bind(self, source: str, destination: str, key: str, *, to_exchange: bool) -> None:
+        """Send what an exchange gets under a key on to a queue or exchange."""
+        with broker_errors():
+            if to_exchange:
+                await self._raw.exchange_bind(destination, source, key)
+            else:
+                await self._raw.queue_bind(destination, source, key)
+
+    async def close(self) -> None:
+        """Give everything unsettled back, in its order."""
+        with broker_errors():
+            await self._raw.close()
+
+
+def _properties(message: Message) -> Basic.Properties:
+    timestamp = message.timestamp
+    return Basic.Properties(
+        content_type=message.content_type,
+        headers=dict(message.headers),
+        delivery_mode=PERSISTENT if message.persistent else TRANSIENT,
+        correlation_id=message.correlation_id,
+        reply_to=message.reply_to,
+        expiration=None if message.expiration is None else str(message.expiration),
+        message_id=message.message_id,
+        timestamp=None if timestamp is None else datetime.fromtimestamp(timestamp, UTC),
+        message_type=message.type,
+        user_id=message.user_id,
+        app_id=message.app_id,
+    )
+
+
+def _delivery(raw: DeliveredMessage) -> Delivery:
+    properties = raw.header.properties
+    headers: dict[str, Any] = dict(properties.headers or {})
+    expiration = properties.expiration
+    message = Message(
+        exchange=raw.exchange or "",
+        key=raw.routing_key or "",
+        body=raw.body,
+        type=properties.message_type or "",
+        message_id=properties.message_id or "",
+        content_type=properties.content_type or "",
+        correlation_id=properties.correlation_id,
+        reply_to=properties.reply_to,
+        expiration=int(expiration) if expiration and expiration.isdigit() else None,
+        timestamp=int(properties.timestamp.timestamp()) if properties.timestamp else None,
+        app_id=properties.app_id,
+        user_id=properties.user_id,
+        persistent=properties.delivery_mode == PERSISTENT,
+        headers=headers,
+    )
+    returns = headers.get("x-delivery-count", 0)
+    return Delivery(
+        message=message,
+        tag=raw.delivery_tag or 0,
+        redelivered=bool(raw.redelivered),
+        returns=returns if isinstance(returns, int) else 0,
+    )

@@ -1,0 +1,195 @@
+"""Keeps one connection to the broker open: connects, runs a session on it, connects again."""
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import cast
+
+import aio_pika
+from aiormq.channel import Channel as RawChannel
+from aiormq.connection import Connection as RawConnection
+from yarl import URL
+
+from contracts import VERSION
+from contracts.broker.channel import Channel
+from contracts.broker.errors import BrokerError, ConnectionLost, broker_errors
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_S = 10
+CONNECT_TIMEOUT_S = 10
+CLOSE_TIMEOUT_S = 3
+PULSE_S = 2.0
+PULSE_TIMEOUT_S = 8.0
+FIRST_BACKOFF_S = 0.1
+MOST_BACKOFF_S = 10.0
+STEADY_S = 5.0
+FRAMES_BUFFERED = 256
+
+
+class Connection:
+    """An open connection."""
+
+    def __init__(self, raw: RawConnection, user: str | None) -> None:
+        self._raw = raw
+        self.user = user
+
+    async def channel(self) -> Channel:
+        """Open a channel with publisher confirms; it closes with the connection."""
+        with broker_errors():
+            try:
+                raw = await self._raw.channel(frame_buffer_size=FRAMES_BUFFERED)
+            except RuntimeError as error:
+                raise ConnectionLost("the connection is closed") from error
+        return Channel(cast(RawChannel, raw))
+
+    @asynccontextmanager
+    async def passing_channel(self) -> AsyncIterator[Channel]:
+        """A channel for a short while."""
+        channel = await self.channel()
+        try:
+            yield channel
+        finally:
+            if not channel.is_closed:
+                await channel.close()
+
+    async def is_blocked(self) -> bool:
+        """Whether the broker takes no publishes: its memory or disk alarm is on.
+
+        The library has no flag for it, only the wait for its end.
+        """
+        try:
+            async with asyncio.timeout(0):
+                await self._raw.ready()
+        except TimeoutError:
+            return True
+        return False
+
+    async def pulse(self, queue: str, answered: Callable[[int], None] | None = None) -> None:
+        """Ask for a queue's consumers all the time; raise ConnectionLost when there is no answer.
+
+        The library takes three heartbeats to notice a peer that has silently gone.
+        """
+        channel = await self.channel()
+        while True:
+            try:
+                async with asyncio.timeout(PULSE_TIMEOUT_S):
+                    consumers = await channel.consumers(queue)
+            except TimeoutError as error:
+                raise ConnectionLost(f"no answer in {PULSE_TIMEOUT_S} seconds") from error
+            if answered is not None:
+                answered(consumers)
+            await asyncio.sleep(PULSE_S)
+
+    async def lost(self) -> None:
+        """Wait until the connection is gone and raise ConnectionLost with the reason."""
+        with broker_errors():
+            await self._raw.closing
+        raise ConnectionLost("the connection was closed")
+
+
+Session = Callable[[Connection], Awaitable[None]]
+
+
+class Link:
+    """A connection that is made again whenever it is lost.
+
+    `urls` are tried in turn. The name is shown in RabbitMQ's management UI.
+    """
+
+    def __init__(self, urls: str, name: str) -> None:
+        self._urls = [_with_heartbeat(url.strip()) for url in urls.split(",")]
+        self._name = name
+        self.since: float | None = None
+        self.reason = "not connected yet"
+
+    @property
+    def is_up(self) -> bool:
+        """Whether a session is running."""
+        return self.since is not None
+
+    def ready(self) -> None:
+        """Called by a session that has set up what it needs; from then on the link is up."""
+        self.since = time.time()
+        log.info("%s: ready", self._name)
+
+    async def run(self, session: Session) -> None:
+        """Run `session` on one connection after another, until it returns or is cancelled.
+
+        A session is cancelled when its connection is lost. Waits between attempts are random up to
+        a bound that doubles ("full jitter"), so that processes do not return all at once.
+        """
+        attempt = 0
+        while True:
+            url = self._urls[attempt % len(self._urls)]
+            started = time.monotonic()
+            try:
+                async with self._connected(url) as connection:
+                    await _until_lost(session, connection)
+                return
+            except BrokerError as error:
+                self._down(url, error)
+            attempt = 0 if time.monotonic() - started > STEADY_S else attempt + 1
+            bound = min(MOST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt, 10))
+            await asyncio.sleep(random.uniform(0, bound))
+
+    @asynccontextmanager
+    async def _connected(self, url: URL) -> AsyncIterator[Connection]:
+        with broker_errors():
+            connection = await aio_pika.connect(
+                url,
+                timeout=CONNECT_TIMEOUT_S,
+                client_properties={
+                    "connection_name": self._name,
+                    "product": "machinist",
+                    "version": VERSION,
+                },
+            )
+        transport = connection.transport
+        if transport is None:
+            raise ConnectionLost("the connection was closed while it was opened")
+        try:
+            yield Connection(cast(RawConnection, transport.connection), url.user)
+        finally:
+            self.since = None
+            await self._close(connection)
+
+    async def _close(self, connection: aio_pika.abc.AbstractConnection) -> None:
+        # A peer that is gone would keep close() waiting for the grace of three heartbeats.
+        try:
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await connection.close()
+        except TimeoutError:
+            log.warning("%s: the broker did not answer the close", self._name)
+
+    def _down(self, url: URL, error: BrokerError) -> None:
+        reason = f"{url.host}:{url.port}: {error}"
+        level = logging.DEBUG if reason == self.reason else logging.WARNING
+        log.log(level, "%s: no connection to %s", self._name, reason)
+        self.reason = reason
+
+
+async def _until_lost(session: Session, connection: Connection) -> None:
+    """Run the session, cancel it when the connection is lost, raise the first broker error."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(connection.lost())
+            await session(connection)
+            watch.cancel()
+    except* BrokerError as errors:
+        raise _first(errors) from errors
+
+
+def _first(errors: BaseExceptionGroup[BrokerError]) -> BrokerError:
+    error = errors.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _with_heartbeat(url: str) -> URL:
+    parsed = URL(url)
+    if "heartbeat" in parsed.query:
+        return parsed
+    return parsed.update_query(heartbeat=HEARTBEAT_S)

@@ -1,0 +1,73 @@
+"""Reads the `PLT_*` variables into a frozen settings struct, or says which one is wrong and why."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from contracts.validation import describe
+
+PREFIX = "PLT_"
+
+Settings = TypeVar("Settings", bound=msgspec.Struct)
+
+Port = Annotated[int, Meta(ge=0, le=65535, description="a port from 0 to 65535")]
+Url = Annotated[
+    str, Meta(pattern=r"^https?://[^\s/]+", description="a URL such as https://host:port")
+]
+AmqpUrls = Annotated[
+    str,
+    Meta(
+        pattern=r"^\s*amqps?://[^\s,]+(\s*,\s*amqps?://[^\s,]+)*\s*\Z",
+        description="one or more URLs such as amqp://user:password@host:5672/, separated by commas",
+    ),
+]
+Level = Annotated[
+    str,
+    Meta(
+        pattern=r"^(trace|debug|info|warn|warning|error|fatal|silent)\Z",
+        description="trace, debug, info, warn, error, fatal or silent",
+    ),
+]
+SECRET = {"secret": True}
+"""Meta(extra=SECRET) keeps the value of a variable out of error messages."""
+
+
+class ConfigurationError(Exception):
+    """A variable has a wrong value; the message names it, the value and what is expected."""
+
+
+def variable(field: str) -> str:
+    """The name of the variable that a field is read from."""
+    return PREFIX + field.upper()
+
+
+def load(settings: type[Settings], environment: Mapping[str, str]) -> Settings:
+    """The settings in an environment; every wrong variable is named at once."""
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for field in msgspec.structs.fields(settings):
+        text = environment.get(variable(field.name), "")
+        if not text:
+            if field.required:
+                wrong.append(f"{variable(field.name)} is not set: expected {describe(field.type)}")
+            continue
+        try:
+            values[field.name] = msgspec.convert(text, field.type, strict=False)
+        except msgspec.ValidationError as error:
+            wrong.append(_complaint(field, text, error))
+    if wrong:
+        raise ConfigurationError("\n".join(wrong))
+    return settings(**values)
+
+
+def _complaint(field: Any, text: str, error: msgspec.ValidationError) -> str:
+    reason = describe(field.type) or str(error)
+    return f"{variable(field.name)}={_shown(field.type, text)}: expected {reason}"
+
+
+def _shown(expected: Any, text: str) -> str:
+    metas = getattr(expected, "__metadata__", ())
+    secret = any(isinstance(meta, Meta) and (meta.extra or {}).get("secret") for meta in metas)
+    return "(not shown)" if secret or "@" in text else repr(text)

@@ -1,0 +1,127 @@
+"""The one way in which an operation fails: a code from a closed set, and words for a person."""
+
+from enum import StrEnum
+from http import HTTPStatus
+
+from msgspec import Struct, json
+
+
+class Code(StrEnum):
+    """Why an operation failed; the closed set that clients may switch on."""
+
+    INVALID = "invalid"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    PLATFORM_FORBIDDEN = "platform_forbidden"
+    NOT_FOUND = "not_found"
+    UNKNOWN_ROUTE = "unknown_route"
+    UNKNOWN_PROVIDER = "unknown_provider"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    CONFLICT = "conflict"
+    REQUEST_TOO_LARGE = "request_too_large"
+    REPLY_TOO_LARGE = "reply_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    PLATFORM_INVALID = "platform_invalid"
+    PLATFORM_LIMITING = "platform_limiting"
+    INTERNAL = "internal"
+    UNSUPPORTED = "unsupported"
+    NOT_UNDERSTOOD = "not_understood"
+    SEALING_NOT_CONFIGURED = "sealing_not_configured"
+    SEAL_NOT_OPENED = "seal_not_opened"
+    PLATFORM_FAILED = "platform_failed"
+    BROKER_UNREACHABLE = "broker_unreachable"
+    BROKER_BLOCKED = "broker_blocked"
+    PROVIDER_UNATTENDED = "provider_unattended"
+    QUEUE_FULL = "queue_full"
+    GATEWAY_BUSY = "gateway_busy"
+    PLATFORM_UNREACHABLE = "platform_unreachable"
+    DEADLINE_EXCEEDED = "deadline_exceeded"
+
+
+STATUS: dict[Code, HTTPStatus] = {
+    Code.INVALID: HTTPStatus.BAD_REQUEST,
+    Code.UNAUTHENTICATED: HTTPStatus.UNAUTHORIZED,
+    Code.FORBIDDEN: HTTPStatus.FORBIDDEN,
+    Code.PLATFORM_FORBIDDEN: HTTPStatus.FORBIDDEN,
+    Code.NOT_FOUND: HTTPStatus.NOT_FOUND,
+    Code.UNKNOWN_ROUTE: HTTPStatus.NOT_FOUND,
+    Code.UNKNOWN_PROVIDER: HTTPStatus.NOT_FOUND,
+    Code.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
+    Code.CONFLICT: HTTPStatus.CONFLICT,
+    Code.REQUEST_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Code.REPLY_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    Code.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    Code.PLATFORM_INVALID: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Code.PLATFORM_LIMITING: HTTPStatus.TOO_MANY_REQUESTS,
+    Code.INTERNAL: HTTPStatus.INTERNAL_SERVER_ERROR,
+    Code.UNSUPPORTED: HTTPStatus.NOT_IMPLEMENTED,
+    Code.NOT_UNDERSTOOD: HTTPStatus.NOT_IMPLEMENTED,
+    Code.SEALING_NOT_CONFIGURED: HTTPStatus.NOT_IMPLEMENTED,
+    Code.SEAL_NOT_OPENED: HTTPStatus.FORBIDDEN,
+    Code.PLATFORM_FAILED: HTTPStatus.BAD_GATEWAY,
+    Code.BROKER_UNREACHABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    Code.BROKER_BLOCKED: HTTPStatus.SERVICE_UNAVAILABLE,
+    Code.PROVIDER_UNATTENDED: HTTPStatus.SERVICE_UNAVAILABLE,
+    Code.QUEUE_FULL: HTTPStatus.SERVICE_UNAVAILABLE,
+    Code.GATEWAY_BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
+    Code.PLATFORM_UNREACHABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    Code.DEADLINE_EXCEEDED: HTTPStatus.GATEWAY_TIMEOUT,
+}
+
+NOT_ATTEMPTED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+"""The statuses which promise that nothing was attempted and nothing will be."""
+
+PROBLEM_JSON = "application/problem+json"
+
+DEFAULT_RETRY_AFTER_S = 1
+
+
+class Problem(Struct, frozen=True, rename="camel"):
+    """An error body: RFC 9457, readable as `{statusCode, code, error, message}` as well."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    status_code: int
+    code: Code
+    error: str
+    message: str
+
+
+class Fault(Exception):
+    """An operation failed. The message is shown to the caller: no secrets, no internals.
+
+    `retry_after` is in seconds and set for what was not attempted.
+    """
+
+    def __init__(self, code: Code, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        if retry_after is None and STATUS[code] in NOT_ATTEMPTED:
+            retry_after = DEFAULT_RETRY_AFTER_S
+        self.retry_after = retry_after
+
+    @property
+    def status(self) -> int:
+        """The HTTP status of the code."""
+        return int(STATUS[self.code])
+
+    def problem(self) -> Problem:
+        """The error body."""
+        title = STATUS[self.code].phrase
+        return Problem(
+            type=f"urn:machinist:fault:{self.code}",
+            title=title,
+            status=self.status,
+            detail=self.message,
+            status_code=self.status,
+            code=self.code,
+            error=title,
+            message=self.message,
+        )
+
+    def body(self) -> bytes:
+        """The error body as JSON."""
+        return json.encode(self.problem())

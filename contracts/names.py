@@ -1,0 +1,69 @@
+"""The types of what callers may write into an operation: names, labels, numbers.
+
+They keep out what no platform can mean (a slash, `..`, control characters, other scripts), so that
+nothing unvalidated travels. What a platform is stricter about, its provider checks.
+"""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+Name = Annotated[
+    str,
+    Meta(
+        max_length=512,
+        pattern=r"^(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9._:/-]*\Z",
+        description="a name of at most 512 letters, digits, '-', '_' and '.', or an ARN",
+        examples=["hello"],
+    ),
+]
+
+Kind = Annotated[
+    str,
+    Meta(
+        max_length=63,
+        pattern=r"^[A-Za-z][A-Za-z0-9]*\Z",
+        description="a kind such as Deployment",
+        examples=["Deployment"],
+    ),
+]
+
+ApiVersion = Annotated[
+    str,
+    Meta(
+        max_length=253,
+        pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(/[a-z0-9]+)?\Z",
+        description="an API version such as apps/v1",
+        examples=["apps/v1"],
+    ),
+]
+
+LabelKey = Annotated[
+    str,
+    Meta(
+        max_length=317,
+        pattern=r"^[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?(/[A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?)?\Z",
+        description="a label key such as app or app.kubernetes.io/name",
+    ),
+]
+
+LabelValue = Annotated[
+    str,
+    Meta(
+        max_length=256,
+        pattern=r"^[A-Za-z0-9 _.:/=+@-]*\Z",
+        description="a label value: letters, digits, spaces and _.:/=+@-, at most 256",
+    ),
+]
+
+Labels = dict[LabelKey, LabelValue]
+
+Replicas = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=150_000,  # as many pods as a Kubernetes cluster is designed for; more is a slip
+        description="a whole number from 0 to 150000",
+        examples=[3],
+    ),
+]

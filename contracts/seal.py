@@ -1,0 +1,112 @@
+"""Seals bodies that may hold secrets, so that no queue, stream, dead letter or log can be read.
+
+AES-256-GCM (NIST SP 800-38D). A sealed body is one version byte, 8 bytes that name the key, a nonce
+of 12 bytes and the ciphertext. Type, address and contract are authenticated with it, so a body that
+is replayed under another type or address does not open.
+"""
+
+import os
+from base64 import b64decode
+from binascii import Error as Base64Error
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from contracts import CONTRACT
+from contracts.environment import ConfigurationError
+from contracts.faults import Code, Fault
+
+SEALED = "application/vnd.machinist.sealed"
+
+VERSION = b"\x01"
+KEY_BYTES = 32
+KEY_NAME_BYTES = 8
+NONCE_BYTES = 12
+HEAD_BYTES = len(VERSION) + KEY_NAME_BYTES + NONCE_BYTES
+
+
+class Seals:
+    """One or more keys: the first seals, all open, so that keys can be changed without a gap."""
+
+    def __init__(self, keys: list[bytes]) -> None:
+        self._keys = {_name(key): AESGCM(key) for key in keys}
+        self._first = next(iter(self._keys), None)
+
+    @classmethod
+    def from_text(cls, text: str) -> "Seals":
+        """The keys that PLT_SEAL_KEY names; raises ConfigurationError."""
+        return cls([_key(part.strip()) for part in text.split(",") if part.strip()])
+
+    @property
+    def can_seal(self) -> bool:
+        """Whether there is a key."""
+        return self._first is not None
+
+    def seal(self, body: bytes, operation: str, address: str) -> bytes:
+        """The body as a stranger may see it."""
+        if self._first is None:
+            raise Fault(
+                Code.SEALING_NOT_CONFIGURED,
+                f"{operation} carries secrets and is only sent sealed: set PLT_SEAL_KEY",
+            )
+        nonce = os.urandom(NONCE_BYTES)
+        ciphertext = self._keys[self._first].encrypt(nonce, body, _bound(operation, address))
+        return VERSION + self._first + nonce + ciphertext
+
+    def open(self, body: bytes, operation: str, address: str) -> bytes:
+        """The body as it was before it was sealed for this operation on this address."""
+        name = body[len(VERSION) : len(VERSION) + KEY_NAME_BYTES]
+        if len(body) < HEAD_BYTES or not body.startswith(VERSION):
+            raise Fault(Code.SEAL_NOT_OPENED, "expected a sealed body, got something else")
+        key = self._keys.get(name)
+        if not self.can_seal:
+            raise Fault(
+                Code.SEALING_NOT_CONFIGURED,
+                f"{operation} came sealed and this worker has no key: set PLT_SEAL_KEY",
+            )
+        if key is None:
+            raise Fault(Code.SEAL_NOT_OPENED, self._unknown(name))
+        try:
+            return key.decrypt(
+                body[HEAD_BYTES - NONCE_BYTES : HEAD_BYTES],
+                body[HEAD_BYTES:],
+                _bound(operation, address),
+            )
+        except InvalidTag as error:
+            raise Fault(
+                Code.SEAL_NOT_OPENED,
+                f"the body was changed, or not sealed for {operation} on {address}",
+            ) from error
+
+    def _unknown(self, name: bytes) -> str:
+        held = ", ".join(key.hex() for key in self._keys) or "none"
+        return (
+            f"the body is sealed with key {name.hex()}, the worker holds {held}: "
+            "PLT_SEAL_KEY of gateway and worker must share a key"
+        )
+
+
+def _key(text: str) -> bytes:
+    try:
+        key = b64decode(text, validate=True)
+    except Base64Error as error:
+        raise _wrong("something that is not Base64") from error
+    if len(key) != KEY_BYTES:
+        raise _wrong(f"{len(key)} bytes")
+    return key
+
+
+def _wrong(got: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"PLT_SEAL_KEY=(not shown): expected Base64 of {KEY_BYTES} bytes, or several of those "
+        f"separated by commas; got {got}"
+    )
+
+
+def _name(key: bytes) -> bytes:
+    return sha256(b"machinist key name" + key).digest()[:KEY_NAME_BYTES]
+
+
+def _bound(operation: str, address: str) -> bytes:
+    return f"machinist {CONTRACT}\n{operation}\n{address}".encode()

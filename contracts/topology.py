@@ -1,0 +1,196 @@
+"""The names and arguments of everything on the broker, as data; knows no broker.
+
+Arguments carry what cannot change, and limits at their generous upper bound: RabbitMQ takes the
+smaller of argument and policy, so that an operator lowers them without a new declaration.
+"""
+
+from typing import Literal
+
+from msgspec import Struct
+
+from contracts.address import SLOTS
+
+QUERIES = "machinist.queries"
+COMMANDS = "machinist.commands"
+EVENTS = "machinist.events"
+REPLIES = "machinist.replies"
+OUTCOMES = "machinist.outcomes"
+ENDED = "machinist.ended"
+DEAD = "machinist.dead"
+AUDIT = "machinist.audit"
+RECENT = "machinist.recent"
+
+ATTENDANCE = "attendance"
+"""Under this key on the replies exchange workers tell every gateway that they are there."""
+
+MINUTE_MS = 60_000
+PARTITION_TTL_MS = 10 * MINUTE_MS
+"""Nothing waits longer; the deadline of an event that names none."""
+
+PREFETCH = 128
+DELIVERY_LIMIT = 20
+GIB = 1024**3
+MIB = 1024**2
+
+Argument = str | int | bool
+
+
+class Exchange(Struct, frozen=True):
+    """A durable exchange."""
+
+    name: str
+    type: Literal["topic", "direct", "fanout"]
+
+
+class Queue(Struct, frozen=True):
+    """A durable queue, never exclusive: its messages outlive the connection that reads them."""
+
+    name: str
+    arguments: dict[str, Argument]
+
+
+class Binding(Struct, frozen=True):
+    """Sends what an exchange gets under a key to a queue, or to another exchange."""
+
+    source: str
+    destination: str
+    key: str = ""
+    to_exchange: bool = False
+
+
+class Topology(Struct, frozen=True):
+    """What has to exist, in an order in which it can be created."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    queues: tuple[Queue, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+
+
+def queries_queue(provider: str) -> str:
+    """Where the queries of a provider wait for any of its workers."""
+    return f"machinist.{provider}.queries"
+
+
+def partition_queue(provider: str, slot: int) -> str:
+    """Where the commands of a slot wait for the worker that owns it."""
+    return f"machinist.{provider}.commands.{slot}"
+
+
+def replies_queue(gateway: str, connection: int) -> str:
+    """Where a gateway gets its replies; a new one for each connection.
+
+    After a half-open reconnect one queue would share its replies with the dead one's consumer.
+    """
+    return f"{REPLIES}.{gateway}.{connection}"
+
+
+def common() -> Topology:
+    """What does not depend on who is attached."""
+    return Topology(
+        exchanges=(
+            Exchange(QUERIES, "topic"),
+            Exchange(COMMANDS, "topic"),
+            Exchange(EVENTS, "topic"),
+            Exchange(REPLIES, "direct"),
+            Exchange(OUTCOMES, "topic"),
+            Exchange(ENDED, "fanout"),
+            Exchange(DEAD, "fanout"),
+        ),
+        queues=(_ended(), _dead(), _audit(), _recent()),
+        bindings=(
+            Binding(EVENTS, COMMANDS, "#", to_exchange=True),
+            Binding(ENDED, ENDED),
+            Binding(DEAD, DEAD),
+            Binding(OUTCOMES, AUDIT, "#"),
+            Binding(OUTCOMES, RECENT, "#"),
+        ),
+    )
+
+
+def of_provider(provider: str) -> Topology:
+    """What a provider adds when its first worker attaches.
+
+    The audit is bound slot by slot: with a wider key it would make a command routable that no
+    partition takes, and `mandatory` could not tell that it goes nowhere.
+    """
+    keys = [f"{provider}.{slot}.#" for slot in range(SLOTS)]
+    partitions = [partition_queue(provider, slot) for slot in range(SLOTS)]
+    return Topology(
+        queues=(_queries(provider), *(_partition(name) for name in partitions)),
+        bindings=(
+            Binding(QUERIES, queries_queue(provider), f"{provider}.#"),
+            *(Binding(COMMANDS, name, key) for name, key in zip(partitions, keys, strict=True)),
+            *(Binding(COMMANDS, name, key) for name in (AUDIT, RECENT) for key in keys),
+        ),
+    )
+
+
+def of_gateway(gateway: str, connection: int) -> Topology:
+    """The replies queue of one connection of a gateway."""
+    name = replies_queue(gateway, connection)
+    return Topology(
+        queues=(Queue(name, {"x-queue-type": "classic", "x-expires": MINUTE_MS}),),
+        bindings=(Binding(REPLIES, name, name), Binding(REPLIES, name, ATTENDANCE)),
+    )
+
+
+def _queries(provider: str) -> Queue:
+    return Queue(
+        queries_queue(provider),
+        {
+            "x-queue-type": "classic",
+            "x-overflow": "reject-publish",
+            "x-max-length": 10_000,
+            "x-message-ttl": PARTITION_TTL_MS,
+        },
+    )
+
+
+def _partition(name: str) -> Queue:
+    return Queue(
+        name,
+        {
+            "x-queue-type": "quorum",
+            "x-single-active-consumer": True,
+            "x-overflow": "reject-publish",
+            "x-max-length": 100_000,
+            "x-message-ttl": PARTITION_TTL_MS,
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": ENDED,
+            "x-dead-letter-strategy": "at-least-once",
+        },
+    )
+
+
+def _ended() -> Queue:
+    return Queue(ENDED, {"x-queue-type": "quorum", "x-single-active-consumer": True})
+
+
+def _dead() -> Queue:
+    # Operators look into this queue; every look counts as a delivery.
+    return Queue(DEAD, {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000})
+
+
+def _audit() -> Queue:
+    # Bounded by age and bytes: a full disk stops every publisher.
+    return Queue(
+        AUDIT,
+        {
+            "x-queue-type": "stream",
+            "x-max-age": "30D",
+            "x-max-length-bytes": 10 * GIB,
+            "x-stream-max-segment-size-bytes": 100 * MIB,
+        },
+    )
+
+
+def _recent() -> Queue:
+    return Queue(
+        RECENT,
+        {
+            "x-queue-type": "classic",
+            "x-overflow": "drop-head",
+            "x-max-length": 500,
+            "x-message-ttl": 60 * MINUTE_MS,
+        },
+    )

@@ -1,0 +1,49 @@
+"""Checks values against the contract's types and says in words what was expected."""
+
+import re
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+import msgspec
+
+from contracts.faults import Code, Fault
+
+Value = TypeVar("Value")
+
+AT = re.compile(r" - at `(?P<where>[^`]*)`$")
+SHOWN = 80
+
+
+def checked(value: Any, expected: Any, where: str, *, secret: bool = False) -> Any:
+    """Return the value as `expected`, or raise `invalid` naming the place and what is expected.
+
+    What came is shown, unless it is `secret`.
+    """
+    try:
+        return msgspec.convert(value, expected)
+    except msgspec.ValidationError as error:
+        got = "" if secret else f", got {show(value)}"
+        raise Fault(Code.INVALID, explain(error, expected, where) + got) from error
+
+
+def explain(error: msgspec.ValidationError, expected: Any, where: str) -> str:
+    """`where: what is expected`, from msgspec's message and our description."""
+    message = str(error)
+    inner = AT.search(message)
+    place = where + (inner["where"].lstrip("$") if inner else "")
+    description = describe(expected)
+    return f"{place}: {f'expected {description}' if description else AT.sub('', message)}"
+
+
+def describe(expected: Any) -> str | None:
+    """The description that a type carries, its own or that of the alternative beside None."""
+    if get_origin(expected) is Annotated:
+        metas = (meta for meta in get_args(expected)[1:] if isinstance(meta, msgspec.Meta))
+        return next((meta.description for meta in metas if meta.description), None)
+    found = (describe(part) for part in get_args(expected))
+    return "; ".join(dict.fromkeys(text for text in found if text)) or None
+
+
+def show(value: Any) -> str:
+    """A value in few characters, printable whatever it holds."""
+    text = ascii(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"

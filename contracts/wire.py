@@ -1,0 +1,125 @@
+"""Bytes to structs and back: messages, operations and replies; knows no broker."""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from contracts.api import OPERATIONS
+from contracts.faults import PROBLEM_JSON, Code, Fault
+from contracts.operation import Operation
+from contracts.validation import checked, describe
+
+JSON = "application/json"
+
+HEADER_CONTRACT = "contract"
+HEADER_DEADLINE = "deadline"
+HEADER_STATUS = "status"
+HEADER_RETRY_AFTER = "retry-after"
+HEADER_WORKER = "worker"
+HEADER_TRACEPARENT = "traceparent"
+HEADER_IDEMPOTENCY_KEY = "idempotency-key"
+HEADER_REQUESTED_BY = "requested-by"
+
+Header = str | int
+"""Flat scalars: streams drop tables and arrays, AMQP floats lose precision."""
+
+AnyOperation = TypeVar("AnyOperation", bound=Operation[Any])
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """What is published or delivered; `expiration` in milliseconds, `timestamp` in seconds."""
+
+    exchange: str
+    key: str
+    body: bytes
+    type: str
+    message_id: str
+    content_type: str = JSON
+    correlation_id: str | None = None
+    reply_to: str | None = None
+    expiration: int | None = None
+    timestamp: int | None = None
+    app_id: str | None = None
+    user_id: str | None = None
+    persistent: bool = False
+    headers: dict[str, Header] = {}
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """The answer to an operation: its body is the HTTP body, passed on as it is."""
+
+    status: int
+    body: bytes
+    content_type: str = JSON
+    retry_after: int | None = None
+
+
+def reply_of(fault: Fault) -> Reply:
+    """The answer that a failed operation gets."""
+    return Reply(fault.status, fault.body(), PROBLEM_JSON, fault.retry_after)
+
+
+def encode(operation: Operation[Any]) -> bytes:
+    """The body of a request message: the operation as a JSON object."""
+    return msgspec.json.encode(operation)
+
+
+def decode(name: str, body: bytes) -> Operation[Any]:
+    """The operation in a request message; faults are `not_understood` and `invalid`."""
+    operation = OPERATIONS.get(name)
+    if operation is None:
+        raise Fault(
+            Code.NOT_UNDERSTOOD,
+            f"operation {name!r} is unknown here; expected one of {', '.join(OPERATIONS)}",
+        )
+    try:
+        decoded: Operation[Any] = msgspec.json.decode(body, type=operation)
+    except msgspec.ValidationError:
+        return build(operation, parse(body))
+    except msgspec.DecodeError as error:
+        raise Fault(Code.INVALID, f"expected a JSON object: {error}") from error
+    return decoded
+
+
+def parse(body: bytes) -> dict[str, Any]:
+    """The JSON object in a body."""
+    if not body:
+        raise Fault(Code.INVALID, "expected a JSON object, got an empty body")
+    try:
+        return msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.ValidationError as error:
+        raise Fault(Code.INVALID, f"expected a JSON object: {error}") from error
+    except msgspec.DecodeError as error:
+        raise Fault(Code.INVALID, f"expected a JSON object, got invalid JSON: {error}") from error
+    except UnicodeDecodeError as error:
+        raise Fault(Code.INVALID, "expected JSON in UTF-8") from error
+
+
+def build(operation: type[AnyOperation], values: dict[str, Any]) -> AnyOperation:
+    """The operation with these values by their JSON names; `invalid` with the reason."""
+    try:
+        built: AnyOperation = msgspec.convert(values, operation)
+    except msgspec.ValidationError as error:
+        explained = _explained(operation, values)
+        raise (explained or Fault(Code.INVALID, str(error))) from error
+    return built
+
+
+def _explained(operation: type[Operation[Any]], values: dict[str, Any]) -> Fault | None:
+    """What is wrong with the first wrong value; values of what may be secret are never shown."""
+    for field in msgspec.structs.fields(operation):
+        if field.encode_name not in values:
+            if field.required:
+                expected = describe(field.type) or "a value"
+                return Fault(Code.INVALID, f"{field.encode_name}: expected {expected}, got nothing")
+            continue
+        try:
+            checked(
+                values[field.encode_name],
+                field.type,
+                field.encode_name,
+                secret=operation.row.seal,
+            )
+        except Fault as fault:
+            return fault
+    return None
