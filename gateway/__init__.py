@@ -1,0 +1,1 @@
+"""HTTP in, AMQP out: gateways hold no platform credentials and no state that matters."""

@@ -1,0 +1,69 @@
+"""Errors as HTTP answers: one shape for ours and for the framework's."""
+
+import logging
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import (
+    HTTPException,
+    MethodNotAllowedException,
+    NotFoundException,
+)
+from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
+
+from contracts.faults import Code, Fault
+from contracts.validation import show
+from contracts.wire import Reply, reply_of
+
+log = logging.getLogger(__name__)
+
+
+def answer(reply: Reply, headers: dict[str, str] | None = None) -> Response[bytes]:
+    """A reply as an HTTP answer, its body untouched."""
+    headers = dict(headers or {})
+    if reply.retry_after is not None:
+        headers["retry-after"] = str(reply.retry_after)
+    return Response(
+        reply.body,
+        status_code=reply.status,
+        media_type=reply.content_type,
+        headers=headers,
+    )
+
+
+def on_fault(_: Request[Any, Any, Any], fault: Fault) -> Response[bytes]:
+    """A fault of ours."""
+    return answer(reply_of(fault))
+
+
+def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """An error that the framework found before our code was called."""
+    path = show(request.scope["raw_path"].decode("latin-1"))
+    if isinstance(error, NotFoundException):
+        return on_fault(request, Fault(Code.UNKNOWN_ROUTE, unknown_route(request.method, path)))
+    if isinstance(error, MethodNotAllowedException):
+        allowed = (error.headers or {}).get("allow", "")
+        fault = Fault(
+            Code.METHOD_NOT_ALLOWED,
+            f"{request.method} is not allowed on {path}; expected one of {allowed}",
+        )
+        return answer(reply_of(fault), {"allow": allowed})
+    if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
+        limit = request.route_handler.resolve_request_max_body_size()
+        fault = Fault(Code.REQUEST_TOO_LARGE, f"expected a body of at most {limit} bytes")
+        return answer(reply_of(fault))
+    return on_fault(request, Fault(Code.INVALID, error.detail))
+
+
+def on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    """A bug: its traceback goes to the log alone."""
+    log.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
+    return on_fault(request, Fault(Code.INTERNAL, "the gateway failed unexpectedly; see its log"))
+
+
+def unknown_route(method: str, path: str) -> str:
+    """What to say to a path that names nothing."""
+    return (
+        f"there is no route {method} {path}; expected /<provider>/machines/<scope> or another of "
+        "those under /documentation"
+    )

@@ -1,0 +1,100 @@
+"""The HTTP routes of the operations, derived from the table; knows no operation by name."""
+
+from typing import Any
+from urllib.parse import parse_qsl, unquote
+
+import msgspec
+from litestar import Request, Response
+from litestar.handlers import HTTPRouteHandler
+
+from contracts import wire
+from contracts.api import OPERATIONS
+from contracts.faults import Code, Fault
+from contracts.operation import PATH_FIELD, Operation, Row
+from contracts.validation import show
+from gateway.problems import answer
+from gateway.rpc import Rpc
+
+AnyRequest = Request[Any, Any, Any]
+
+LABELS = "labels"
+
+PARAMETER = "path_"
+"""Before the names of path parameters: Litestar keeps `scope` and others for itself."""
+
+
+def routes(rpc: Rpc) -> list[HTTPRouteHandler]:
+    """A route for every operation."""
+    return [_route(operation, rpc) for operation in OPERATIONS.values()]
+
+
+def _route(operation: type[Operation[Any]], rpc: Rpc) -> HTTPRouteHandler:
+    row = operation.row
+    path = PATH_FIELD.sub(rf"{{{PARAMETER}\1:str}}", "/{provider}" + row.path)
+
+    async def handle(request: AnyRequest) -> Response[bytes]:
+        values = {name: _segment(request, name) for name in row.path_fields}
+        values |= _query(request, operation)
+        if row.body:
+            values |= _body(row, request.headers.get("content-type"), await request.body())
+        provider = _segment(request, "provider")
+        traceparent = request.headers.get("traceparent")
+        return answer(await rpc.call(provider, wire.build(operation, values), traceparent))
+
+    handle.__name__ = row.name
+    return HTTPRouteHandler(path, http_method=row.method, status_code=200)(handle)
+
+
+def _segment(request: AnyRequest, name: str) -> str:
+    """A path parameter: decoded after the path was split, so a name with %2F stays one name."""
+    try:
+        return unquote(request.path_params[PARAMETER + name], errors="strict")
+    except UnicodeDecodeError as error:
+        raise Fault(Code.INVALID, f"{name}: expected percent-encoded UTF-8") from error
+
+
+def _query(request: AnyRequest, operation: type[Operation[Any]]) -> dict[str, Any]:
+    """The query parameters that the operation has; all others are ignored."""
+    text = request.scope["query_string"].decode("latin-1")
+    if not text:
+        return {}
+    bound = {operation.row.body, *operation.row.body, *operation.row.path_fields}
+    fields = {
+        field.encode_name for field in msgspec.structs.fields(operation) if field.name not in bound
+    }
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
+    except UnicodeDecodeError as error:
+        raise Fault(Code.INVALID, "query: expected percent-encoded UTF-8") from error
+    values: dict[str, Any] = {}
+    for name, value in pairs:
+        name = name.removesuffix("[]")
+        if name not in fields:
+            continue
+        if name == LABELS:
+            _add_label(values.setdefault(LABELS, {}), value)
+        elif values.setdefault(name, value) != value:
+            raise Fault(Code.INVALID, f"{name}: expected one value, got two")
+    return values
+
+
+def _add_label(labels: dict[str, str], entry: str) -> None:
+    """Take in one `key=value`; only the first `=` divides."""
+    key, equals, value = entry.partition("=")
+    if not equals or not key:
+        raise Fault(Code.INVALID, f"labels: expected key=value, got {show(entry)}")
+    if labels.setdefault(key, value) != value:
+        raise Fault(Code.INVALID, f"labels: expected one value for {show(key)}, got two")
+
+
+def _body(row: Row, content_type: str | None, body: bytes) -> dict[str, Any]:
+    media_type = (content_type or "").partition(";")[0].strip().lower()
+    if media_type != wire.JSON and not media_type.endswith("+json"):
+        raise Fault(
+            Code.UNSUPPORTED_MEDIA_TYPE,
+            f"expected the content type {wire.JSON}, got {show(content_type or 'none')}",
+        )
+    parsed = wire.parse(body)
+    if isinstance(row.body, str):
+        return {row.body: parsed}
+    return {name: parsed[name] for name in row.body if name in parsed}

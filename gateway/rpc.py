@@ -1,0 +1,325 @@
+"""Calls: publishes an operation, awaits its reply, and knows what to say when there is none."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Coroutine
+from typing import Any
+from uuid import uuid4
+
+import msgspec
+
+from contracts import CONTRACT, VERSION, address, topology, wire
+from contracts.broker.attendance import Attendance
+from contracts.broker.channel import Channel, Delivery
+from contracts.broker.declaration import declare
+from contracts.broker.errors import BrokerError, ConnectionLost, NotDeclared, Rejected, Unroutable
+from contracts.broker.link import Connection, Link
+from contracts.faults import Code, Fault
+from contracts.operation import Operation
+from contracts.seal import SEALED, Seals
+from contracts.wire import Message, Reply
+
+log = logging.getLogger(__name__)
+
+GRACE_S = 0.25
+ADMISSION_S = 0.9
+WATCH_S = 0.5
+TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class Pending:
+    """A published operation that waits for its reply."""
+
+    def __init__(self, provider: str, message: Message, *, safe: bool, deadline: float) -> None:
+        """`deadline` in seconds of the Unix epoch."""
+        self.provider = provider
+        self.message = message
+        self.safe = safe
+        self.deadline = deadline
+        self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+    def answer(self, reply: Reply) -> None:
+        """The first answer counts."""
+        if not self.reply.done():
+            self.reply.set_result(reply)
+
+    def refuse(self, fault: Fault) -> None:
+        """It surely reached nobody, or it was a query."""
+        if not self.reply.done():
+            self.reply.set_exception(fault)
+
+
+class Session:
+    """What calls need of one connection; queries never wait behind the bodies of commands."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        group: asyncio.TaskGroup,
+        replies: str,
+        queries: Channel,
+        commands: Channel,
+    ) -> None:
+        self.connection = connection
+        self.group = group
+        self.replies = replies
+        self.is_over = False
+        self._queries = queries
+        self._commands = commands
+
+    def watch(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this beside the calls; its failure ends the session, and no call may begin then."""
+        self.group.create_task(self._watched(work))
+
+    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except BrokerError:
+            self.is_over = True
+            raise
+
+    def publish(self, pending: Pending) -> None:
+        """Put it on its way; what becomes of it shows in `pending`."""
+        self.group.create_task(self._publish(pending))
+
+    async def _publish(self, pending: Pending) -> None:
+        channel = self._queries if pending.safe else self._commands
+        try:
+            await channel.publish(pending.message, mandatory=True)
+        except Unroutable:
+            pending.refuse(unattended(pending.provider))
+        except Rejected:
+            pending.refuse(
+                Fault(Code.QUEUE_FULL, f"the queue of the provider {pending.provider!r} is full")
+            )
+        except ConnectionLost as error:
+            # It may have arrived all the same: a query is published again, a command waits.
+            log.debug("no confirm for %s: %s", pending.message.message_id, error)
+
+
+class Rpc:
+    """Operations in, replies out, over whichever connection is up."""
+
+    def __init__(
+        self,
+        gateway: str,
+        link: Link,
+        attendance: Attendance,
+        seals: Seals,
+        *,
+        deadlines_ms: tuple[int, int],
+        in_flight: int,
+    ) -> None:
+        """`deadlines_ms` are those of queries and of commands."""
+        self._gateway = gateway
+        self._link = link
+        self._attendance = attendance
+        self._seals = seals
+        self._queries_ms, self._commands_ms = deadlines_ms
+        self._most_in_flight = in_flight
+        self._in_flight = 0
+        self._pending: dict[str, Pending] = {}
+        self._connections = 0
+        self._session: Session | None = None
+
+    async def call(
+        self, provider: str, operation: Operation[Any], traceparent: str | None = None
+    ) -> Reply:
+        """The reply to an operation; raises a fault when there is none.
+
+        Before the publish it may be a 503, which promises that nothing was attempted. After it
+        there is a reply, the broker's refusal, or a 504.
+        """
+        if self._in_flight >= self._most_in_flight:
+            raise Fault(Code.GATEWAY_BUSY, f"{self._in_flight} requests are under way already")
+        self._in_flight += 1
+        try:
+            session = await self._admit(provider)
+            pending = self._prepare(provider, operation, session, traceparent)
+            return await self._exchange(session, pending)
+        finally:
+            self._in_flight -= 1
+
+    async def _admit(self, provider: str) -> Session:
+        """The session to publish on, if the broker takes publishes and somebody is there."""
+        try:
+            async with asyncio.timeout(ADMISSION_S):
+                session = self._session
+                if session is None or session.is_over:
+                    raise ConnectionLost(self._link.reason)
+                if await session.connection.is_blocked():
+                    raise Fault(Code.BROKER_BLOCKED, "the broker's memory or disk alarm is on")
+                await self._attendance.require(provider)
+                if session.is_over:
+                    raise ConnectionLost(self._link.reason)
+                return session
+        except TimeoutError as error:
+            raise Fault(Code.BROKER_UNREACHABLE, "the broker does not answer") from error
+        except BrokerError as error:
+            raise Fault(Code.BROKER_UNREACHABLE, f"no connection to the broker: {error}") from error
+
+    def _prepare(
+        self,
+        provider: str,
+        operation: Operation[Any],
+        session: Session,
+        traceparent: str | None,
+    ) -> Pending:
+        row = operation.row
+        where = address.address(operation)
+        body, content_type = self._body(operation, where)
+        milliseconds = self._queries_ms if row.safe else self._commands_ms
+        now = time.time()
+        headers: dict[str, wire.Header] = {
+            wire.HEADER_CONTRACT: CONTRACT,
+            wire.HEADER_DEADLINE: int(now * 1000) + milliseconds,
+        }
+        if traceparent and TRACEPARENT.fullmatch(traceparent):
+            headers[wire.HEADER_TRACEPARENT] = traceparent
+        identity = uuid4().hex
+        message = Message(
+            exchange=topology.QUERIES if row.safe else topology.COMMANDS,
+            key=address.routing_key(provider, row, where),
+            body=body,
+            type=row.name,
+            message_id=identity,
+            content_type=content_type,
+            correlation_id=identity,
+            reply_to=session.replies,
+            expiration=milliseconds,
+            timestamp=int(now),
+            app_id=f"gateway/{VERSION}",
+            user_id=session.connection.user,
+            persistent=not row.safe,
+            headers=headers,
+        )
+        return Pending(provider, message, safe=row.safe, deadline=now + milliseconds / 1000)
+
+    def _body(self, operation: Operation[Any], where: str) -> tuple[bytes, str]:
+        row = operation.row
+        body = wire.encode(operation)
+        secret = row.secret is not None and address.find(operation, row.secret) is not None
+        if secret or (row.seal and self._seals.can_seal):
+            return self._seals.seal(body, row.name, where), SEALED
+        return body, wire.JSON
+
+    async def _exchange(self, session: Session, pending: Pending) -> Reply:
+        identity = pending.message.message_id
+        self._pending[identity] = pending
+        try:
+            async with asyncio.timeout(pending.deadline - time.time() + GRACE_S):
+                session.publish(pending)
+                return await pending.reply
+        except TimeoutError as error:
+            raise Fault(
+                Code.DEADLINE_EXCEEDED,
+                f"no reply to {pending.message.type} within its deadline; "
+                + ("it changes nothing" if pending.safe else "it may or may not have happened"),
+            ) from error
+        finally:
+            del self._pending[identity]
+
+    async def session(self, connection: Connection) -> None:
+        """Serve calls over this connection until it is lost."""
+        self._connections += 1
+        replies = topology.replies_queue(self._gateway, self._connections)
+        await declare(connection, topology.common())
+        await declare(connection, topology.of_gateway(self._gateway, self._connections))
+        incoming, queries, commands = [await connection.channel() for _ in range(3)]
+        await incoming.consume(replies, self._receive)
+        self._attendance.connected(connection)
+        try:
+            async with asyncio.TaskGroup() as group:
+                session = Session(connection, group, replies, queries, commands)
+                for channel in (incoming, queries, commands):
+                    session.watch(channel.lost())
+                session.watch(connection.pulse(replies))
+                session.watch(self._watch())
+                self._resume(session)
+                self._session = session
+                self._link.ready()
+        finally:
+            self._session = None
+            self._attendance.disconnected()
+
+    def _resume(self, session: Session) -> None:
+        """Publish queries of the lost connection again; read its queue for replies to commands."""
+        left: dict[str, list[Pending]] = {}
+        for pending in self._pending.values():
+            if pending.safe:
+                self._again(session, pending)
+            elif pending.message.reply_to:
+                left.setdefault(pending.message.reply_to, []).append(pending)
+        for queue, waiting in left.items():
+            session.watch(self._read_out(session.connection, queue, waiting))
+
+    def _again(self, session: Session, pending: Pending) -> None:
+        left = int((pending.deadline - time.time()) * 1000)
+        if left > 0:
+            pending.message = msgspec.structs.replace(
+                pending.message,
+                message_id=uuid4().hex,
+                reply_to=session.replies,
+                expiration=left,
+                timestamp=int(time.time()),
+                user_id=session.connection.user,
+            )
+            session.publish(pending)
+
+    async def _read_out(self, connection: Connection, queue: str, waiting: list[Pending]) -> None:
+        """Read the replies queue of an earlier connection until its last command is resolved."""
+        try:
+            async with connection.passing_channel() as channel:
+                await channel.consume(queue, self._receive)
+                await asyncio.wait([pending.reply for pending in waiting])
+                await channel.delete_queue(queue)
+        except NotDeclared:
+            log.warning("%s is gone with the replies in it", queue)
+
+    async def _watch(self) -> None:
+        """Answer queries whose last worker has gone; a command may have been run by it."""
+        while True:
+            await asyncio.sleep(WATCH_S)
+            for provider in {p.provider for p in self._pending.values() if p.safe}:
+                if await self._attendance.consumers(provider):
+                    continue
+                for pending in list(self._pending.values()):
+                    if pending.safe and pending.provider == provider:
+                        pending.refuse(unattended(provider))
+
+    def _receive(self, delivery: Delivery) -> None:
+        message = delivery.message
+        if message.type == topology.ATTENDANCE:
+            self._hear(message)
+            return
+        pending = self._pending.get(message.correlation_id or "")
+        if pending is None:
+            log.info("a reply to %s came after its deadline", message.correlation_id)
+            return
+        pending.answer(_reply(message))
+
+    def _hear(self, message: Message) -> None:
+        try:
+            self._attendance.hear(message)
+        except msgspec.DecodeError as error:
+            log.warning("an announcement cannot be read: %s", error)
+
+
+def unattended(provider: str) -> Fault:
+    """The fault of a provider that has no worker."""
+    return Fault(Code.PROVIDER_UNATTENDED, f"no worker is attached for the provider {provider!r}")
+
+
+def _reply(message: Message) -> Reply:
+    status = message.headers.get(wire.HEADER_STATUS)
+    retry_after = message.headers.get(wire.HEADER_RETRY_AFTER)
+    if not isinstance(status, int) or not 200 <= status <= 599:
+        return wire.reply_of(Fault(Code.PLATFORM_FAILED, "the worker's reply makes no sense"))
+    return Reply(
+        status,
+        message.body,
+        message.content_type,
+        retry_after if isinstance(retry_after, int) else None,
+    )

@@ -1,0 +1,55 @@
+"""What a gateway is told by its environment."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from contracts.address import is_provider_name
+from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, Port
+
+DEADLINES = r"^(\d{3,6}|queries=\d{3,6}(,commands=\d{3,6})?|commands=\d{3,6}(,queries=\d{3,6})?)\Z"
+
+Deadlines = Annotated[
+    str,
+    Meta(
+        pattern=DEADLINES,
+        description="milliseconds from 100 to 999999, for all or as queries=10000,commands=30000",
+    ),
+]
+Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
+Host = Annotated[str, Meta(pattern=r"^[^\s/]+\Z", description="an address to listen on")]
+
+QUERIES_MS = 10_000
+COMMANDS_MS = 30_000
+
+
+class Settings(Struct, frozen=True):
+    """The `PLT_*` variables of a gateway."""
+
+    amqp_url: AmqpUrls
+    host: Host = "127.0.0.1"
+    port: Port = 3042
+    providers: str = ""
+    deadline_ms: Deadlines = ""
+    in_flight: Count = 512
+    max_body_bytes: Count = 1_000_000
+    seal_key: Annotated[str, Meta(extra=SECRET)] = ""
+    logger_level: Level = "info"
+
+    def expected_providers(self) -> list[str]:
+        """The providers that are unattended, not unknown, while no worker has been seen."""
+        names = [name.strip() for name in self.providers.split(",") if name.strip()]
+        for name in names:
+            if not is_provider_name(name):
+                raise ConfigurationError(
+                    f"PLT_PROVIDERS={self.providers!r}: expected names of at most 32 lower-case "
+                    f"letters, digits and '-', separated by commas; {name!r} is none or reserved"
+                )
+        return names
+
+    def deadlines(self) -> tuple[int, int]:
+        """How many milliseconds queries and commands may take."""
+        if self.deadline_ms.isdigit():
+            return int(self.deadline_ms), int(self.deadline_ms)
+        parts = dict(part.split("=") for part in self.deadline_ms.split(",") if part)
+        return int(parts.get("queries", QUERIES_MS)), int(parts.get("commands", COMMANDS_MS))
