@@ -1,0 +1,26 @@
+"""`python -m worker`: one worker process, configured by `PLT_*` variables alone."""
+
+import os
+import sys
+
+import uvloop
+
+from contracts.environment import ConfigurationError, load
+from contracts.logs import configure
+from worker.app import serve
+from worker.settings import Settings
+
+
+def main() -> None:
+    """Read the settings and work; a wrong setting is told and exits with 2."""
+    try:
+        settings = load(Settings, os.environ)
+        configure(settings.logger_level)
+        uvloop.run(serve(settings, os.environ))
+    except ConfigurationError as error:
+        sys.stderr.write(f"worker: {error}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,74 @@
+"""The composition root of a worker: everything it consists of is put together here."""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Mapping
+from uuid import uuid4
+
+from contracts import VERSION
+from contracts.broker.attendance import Announcement
+from contracts.broker.link import Link
+from contracts.environment import ConfigurationError
+from contracts.seal import Seals
+from worker.clock import Clock
+from worker.consumer import Consumer
+from worker.dispatch import Dispatch
+from worker.providers import PROVIDERS
+from worker.replies import Replies
+from worker.settings import Settings
+
+log = logging.getLogger(__name__)
+
+
+async def serve(settings: Settings, environment: Mapping[str, str]) -> None:
+    """Run a worker until it is told to stop; what runs is finished first, within its grace."""
+    opened = PROVIDERS.get(settings.provider)
+    if opened is None:
+        known = ", ".join(sorted(PROVIDERS))
+        raise ConfigurationError(f"PLT_PROVIDER={settings.provider!r}: expected one of {known}")
+    name = settings.attached_as()
+    seals = Seals.from_text(settings.seal_key)
+    async with opened(environment) as provider:
+        await _work(settings, Dispatch(name, provider, seals))
+
+
+async def _work(settings: Settings, dispatch: Dispatch) -> None:
+    worker = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:4]}"
+    since = time.time()
+    clock = Clock()
+    consuming = Link(settings.amqp_url, f"machinist worker {dispatch.name} {worker} consume")
+    replying = Link(settings.amqp_url, f"machinist worker {dispatch.name} {worker} reply")
+
+    def announcement() -> Announcement:
+        return Announcement(
+            worker, dispatch.name, VERSION, since, consumer.owned, round(clock.behind, 3)
+        )
+
+    replies = Replies(worker, replying, announcement)
+    async with asyncio.TaskGroup() as running:
+        consumer = Consumer(
+            dispatch, replies, consuming, clock, running, concurrency=settings.concurrency
+        )
+        async with asyncio.TaskGroup() as links:
+            tasks = [
+                links.create_task(replying.run(replies.session)),
+                links.create_task(consuming.run(consumer.session)),
+            ]
+            await _told_to_stop()
+            log.info("stopping: what runs has %d seconds", settings.grace_seconds)
+            await consumer.drain(settings.grace_seconds)
+            await replies.leave()
+            for task in tasks:
+                task.cancel()
+        consumer.abort()
+
+
+async def _told_to_stop() -> None:
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    await stop.wait()

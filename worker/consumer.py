@@ -1,0 +1,182 @@
+"""The broker side of a worker: takes queries and commands, has them run, settles them."""
+
+import asyncio
+import logging
+import math
+import random
+from collections.abc import Callable
+
+from contracts import topology
+from contracts.address import SLOTS
+from contracts.broker.channel import Channel, Delivery
+from contracts.broker.declaration import declare
+from contracts.broker.errors import ConnectionLost
+from contracts.broker.link import Connection, Link
+from contracts.faults import Code, Fault
+from contracts.wire import Message, reply_of
+from worker.clock import Clock
+from worker.dispatch import Dispatch, Refusal
+from worker.fence import Fence
+from worker.partition import Partition
+from worker.provider import Call
+from worker.replies import Replies
+from worker.runs import Runs, Verdict
+
+log = logging.getLogger(__name__)
+
+LEAST_LEFT_S = 0.25
+BALANCE_S = 2.0
+
+
+class Consumer:
+    """Consumes for one provider over whichever connection is up."""
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        replies: Replies,
+        link: Link,
+        clock: Clock,
+        group: asyncio.TaskGroup,
+        *,
+        concurrency: int,
+    ) -> None:
+        """`group` holds what runs; it outlives connections. `concurrency` bounds queries and
+        commands, each for themselves.
+        """
+        self._dispatch = dispatch
+        self._replies = replies
+        self._link = link
+        self._clock = clock
+        self._group = group
+        self._concurrency = concurrency
+        self._runs = Runs(group)
+        self._fence = Fence(self._runs.stop_all)
+        self._queries: set[asyncio.Task[None]] = set()
+        self._workers = 1
+        self._stopping = asyncio.Event()
+        self._takes_queries = False
+        self._left_queries = asyncio.Event()
+        places = asyncio.Semaphore(concurrency)
+        self._partitions = [
+            Partition(
+                topology.partition_queue(dispatch.name, slot),
+                slot,
+                group=group,
+                runs=self._runs,
+                fence=self._fence,
+                places=places,
+                expires_at=clock.expires_at,
+                perform=self._command,
+            )
+            for slot in range(SLOTS)
+        ]
+
+    @property
+    def owned(self) -> list[int]:
+        """The slots that this worker is known to own: those that it got a command of."""
+        return [partition.slot for partition in self._partitions if partition.is_owned]
+
+    async def session(self, connection: Connection) -> None:
+        """Consume over this connection until it is lost."""
+        name = self._dispatch.name
+        await declare(connection, topology.common())
+        await declare(connection, topology.of_provider(name))
+        async with asyncio.TaskGroup() as group:
+            group.create_task(connection.pulse(topology.queries_queue(name), self._answered))
+            group.create_task(self._take_queries(connection))
+            # In random order, so that workers that start together share from the start.
+            for partition in random.sample(self._partitions, SLOTS):
+                group.create_task(partition.run(connection))
+            group.create_task(self._balance())
+            self._link.ready()
+
+    async def drain(self, within: float) -> None:
+        """Start nothing more and wait for what runs, at most so many seconds."""
+        self._fence.shut()
+        self._stopping.set()
+        try:
+            async with asyncio.timeout(within):
+                if self._takes_queries:
+                    await self._left_queries.wait()
+                await self._runs.idle()
+                while self._queries:
+                    await asyncio.wait(self._queries)
+        except TimeoutError:
+            log.warning("gave up what still ran after %d seconds", within)
+            self.abort()
+
+    def abort(self) -> None:
+        """Cancel everything that runs."""
+        self._fence.close()
+        self._runs.stop_all()
+        for task in self._queries:
+            task.cancel()
+
+    def _answered(self, consumers: int) -> None:
+        self._workers = max(1, consumers)
+        self._fence.answered()
+
+    async def _balance(self) -> None:
+        """Leave idle partitions beyond a fair share, one at a time, for those who wait for them."""
+        while True:
+            await asyncio.sleep(BALANCE_S)
+            owned = [partition for partition in self._partitions if partition.is_owned]
+            idle = [partition for partition in owned if partition.is_idle]
+            if idle and len(owned) > math.ceil(SLOTS / self._workers):
+                random.choice(idle).leave()
+
+    async def _take_queries(self, connection: Connection) -> None:
+        channel = await connection.channel()
+        receive = self._receiver(channel)
+        queue = topology.queries_queue(self._dispatch.name)
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(channel.lost())
+            tag = await channel.consume(queue, receive, prefetch=self._concurrency)
+            self._takes_queries = True
+            try:
+                await self._stopping.wait()
+                await channel.cancel(tag)
+            finally:
+                self._takes_queries = False
+                self._left_queries.set()
+            # The channel stays open for the acknowledgements of what still runs.
+            await watch
+
+    def _receiver(self, channel: Channel) -> Callable[[Delivery], None]:
+        def receive(delivery: Delivery) -> None:
+            expires_at = self._clock.expires_at(delivery.message)
+            task = self._group.create_task(self._query(channel, delivery, expires_at))
+            self._queries.add(task)
+            task.add_done_callback(self._queries.discard)
+
+        return receive
+
+    async def _query(self, channel: Channel, delivery: Delivery, expires_at: float) -> None:
+        await self._perform(delivery.message, Call(expires_at))
+        try:
+            await channel.ack(delivery)
+        except ConnectionLost as error:
+            log.debug("another worker answers too: %s", error)
+
+    async def _command(self, message: Message, expires_at: float) -> Verdict:
+        call = Call(expires_at, self._fence.may_go_on)
+        if call.left() < LEAST_LEFT_S:
+            late = Fault(
+                Code.DEADLINE_EXCEEDED,
+                f"{message.type} waited past its deadline and was never started",
+            )
+            await self._replies.send(message, reply_of(late), expires_at)
+            return Verdict.DONE
+        return await self._perform(message, call)
+
+    async def _perform(self, message: Message, call: Call) -> Verdict:
+        verdict = Verdict.DONE
+        try:
+            reply = await self._dispatch.run(message, call)
+        except Refusal as refusal:
+            log.warning("%s was refused: %s", message.key, refusal)
+            reply = reply_of(refusal)
+            verdict = Verdict.DEAD
+        await self._replies.send(message, reply, call.deadline)
+        return verdict

@@ -1,0 +1,211 @@
+"""Talks to one API server: connections, credentials, limits, repeats and pages; knows no kinds."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+from urllib.parse import quote, urlencode
+
+import httpx
+import msgspec
+
+from contracts import VERSION
+from contracts.environment import ConfigurationError
+from contracts.faults import NOT_ATTEMPTED, Code, Fault
+from worker.provider import Call
+from worker.providers.k8s import errors
+from worker.providers.k8s.credentials import Token, Trust
+from worker.providers.k8s.errors import Again, Failure
+from worker.providers.k8s.objects import ListOf
+from worker.providers.k8s.retries import Patience
+from worker.providers.k8s.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+Item = TypeVar("Item")
+
+PAGE = 500
+IDLE_S = 60
+"""Shorter than the 90 s after which an API server closes an idle connection."""
+MERGE_PATCH = "application/merge-patch+json"
+
+
+class Request(msgspec.Struct, frozen=True):
+    """One request; those with a body change something, and repeating one has a single effect."""
+
+    method: str
+    target: str
+    body: bytes | None = None
+    content_type: str | None = None
+
+
+class Client:
+    """One API server."""
+
+    def __init__(
+        self, settings: Settings, http: httpx.AsyncClient, token: Token | None, trust: Trust
+    ) -> None:
+        self._http = http
+        self._token = token
+        self._trust = trust
+        self._connect_timeout = settings.k8s_connect_timeout_ms / 1000
+        # httpx's own queue for connections takes quadratic time: it must never grow.
+        self._free = asyncio.Semaphore(settings.k8s_concurrency)
+
+    def during(self, call: Call) -> "Conversation":
+        """The requests of one call."""
+        return Conversation(self, call)
+
+    def renew_credentials(self) -> None:
+        """Read the token again, whether its file looks changed or not."""
+        if self._token is not None:
+            self._token.renew()
+
+    async def attempt(self, request: Request, call: Call) -> bytes:
+        """Send a request once and return the body of a 2xx, or raise the failure that it was."""
+        async with self._free:
+            try:
+                response = await self._http.request(
+                    request.method,
+                    request.target,
+                    content=request.body,
+                    headers=self._headers(request),
+                    timeout=self._timeout(call),
+                )
+            except httpx.HTTPError as error:
+                log.info("%s %s: %r", request.method, request.target, error)
+                raise errors.of_connection(error) from error
+        if response.is_success:
+            return response.content
+        raise errors.of_answer(
+            request.method, response.status_code, response.headers, response.content
+        )
+
+    def _headers(self, request: Request) -> dict[str, str]:
+        self._trust.refresh()
+        headers = {}
+        if self._token is not None:
+            headers["Authorization"] = f"Bearer {self._token.text()}"
+        if request.content_type is not None:
+            headers["Content-Type"] = request.content_type
+        return headers
+
+    def _timeout(self, call: Call) -> httpx.Timeout:
+        left = call.left()
+        if left <= 0:
+            raise Fault(Code.DEADLINE_EXCEEDED, "the deadline passed before Kubernetes was asked")
+        return httpx.Timeout(left, connect=min(left, self._connect_timeout))
+
+
+class Conversation:
+    """The requests of one call, within its deadline; knows whether one may have had an effect."""
+
+    def __init__(self, client: Client, call: Call) -> None:
+        self._client = client
+        self._call = call
+        self._changed = False
+
+    async def get(self, path: str, expected: type[Answer]) -> Answer:
+        """Read one object."""
+        return _decoded(await self._send(Request("GET", path)), expected)
+
+    async def list(
+        self, path: str, expected: type[ListOf[Item]], selector: str | None = None
+    ) -> list[Item]:
+        """Read all objects of a collection that the label selector fits, page by page."""
+        query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
+        items: list[Item] = []
+        token: str | None = None
+        while True:
+            try:
+                page = await self.get(_target(path, query, token), expected)
+            except Failure as failure:
+                if failure.resume is None:
+                    raise
+                # The snapshot was compacted away. The fresh token goes on after the last name, as
+                # things are now: nothing comes twice, nothing that stayed is left out.
+                token = failure.resume
+                continue
+            items += page.items or ()
+            token = page.metadata.token
+            if not token:
+                return items
+
+    async def patch(self, path: str, patch: Any, expected: type[Answer]) -> Answer:
+        """Change one object by a merge patch of absolute values, and return it as it is then."""
+        request = Request("PATCH", path, msgspec.json.encode(patch), MERGE_PATCH)
+        return _decoded(await self._send(request), expected)
+
+    async def _send(self, request: Request) -> bytes:
+        patience = Patience()
+        while True:
+            try:
+                body = await self._client.attempt(request, self._call)
+            except Failure as failure:
+                self._changed |= failure.arrived and request.body is not None
+                pause = patience.pause(failure, self._call.left())
+                if pause is None:
+                    raise self._final(failure) from failure
+                if failure.again is Again.UNAUTHORIZED:
+                    self._client.renew_credentials()
+                await asyncio.sleep(pause)
+            else:
+                self._changed |= request.body is not None
+                return body
+
+    def _final(self, failure: Failure) -> Fault:
+        """What a failure means for the whole call."""
+        if failure.again is Again.CONFLICT:
+            return Fault(Code.PLATFORM_FAILED, f"others changed it all the time: {failure.message}")
+        if self._changed and failure.status in NOT_ATTEMPTED:
+            # An earlier request may have had its effect, so this must not promise that none had.
+            return Fault(
+                Code.PLATFORM_FAILED,
+                f"it may have been done in part or whole before this: {failure.message}",
+            )
+        return failure
+
+
+@asynccontextmanager
+async def connect(
+    settings: Settings, transport: httpx.AsyncBaseTransport | None = None
+) -> AsyncIterator[Client]:
+    """A client for the configured API server; leaving the context closes its connections."""
+    token = Token(settings.k8s_token_path) if settings.k8s_auth_type == "token" else None
+    trust = Trust(settings)
+    limits = httpx.Limits(
+        max_connections=settings.k8s_concurrency,
+        max_keepalive_connections=settings.k8s_concurrency,
+        keepalive_expiry=IDLE_S,
+    )
+    try:
+        http = httpx.AsyncClient(
+            base_url=settings.k8s_rest_api_url,
+            headers={"Accept": "application/json", "User-Agent": f"machinist/{VERSION}"},
+            verify=trust.context or False,
+            limits=limits,
+            transport=transport,
+            trust_env=False,
+        )
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(
+            f"PLT_K8S_REST_API_URL: expected a URL such as https://host:port: {error}"
+        ) from error
+    async with http:
+        yield Client(settings, http, token, trust)
+
+
+def _target(path: str, query: dict[str, str], token: str | None) -> str:
+    page = query | {"continue": token} if token else query
+    # Not one character goes unescaped: of a query that it cannot parse, the API server drops the
+    # selector and answers with everything.
+    return f"{path}?{urlencode(page, quote_via=quote, safe='')}"
+
+
+def _decoded(body: bytes, expected: type[Answer]) -> Answer:
+    try:
+        return msgspec.json.decode(body, type=expected)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise errors.nonsense(str(error)) from error

@@ -1,0 +1,210 @@
+"""The table of faults: what the API server or the way to it said, as codes and words; pure."""
+
+import re
+from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
+from enum import Enum, auto
+from math import ceil
+from time import time
+
+import httpx
+import msgspec
+
+from contracts.faults import Code, Fault
+from worker.providers.k8s.objects import Status
+
+CODES: dict[int, Code] = {
+    400: Code.INVALID,
+    401: Code.PLATFORM_FAILED,
+    403: Code.PLATFORM_FORBIDDEN,
+    404: Code.NOT_FOUND,
+    409: Code.CONFLICT,
+    413: Code.REQUEST_TOO_LARGE,
+    422: Code.PLATFORM_INVALID,
+}
+"""By the status of a `Status`, whose reason never changes the code. All others: platform_failed."""
+
+TURNED_AWAY: dict[int, Code] = {429: Code.PLATFORM_LIMITING, 503: Code.PLATFORM_UNREACHABLE}
+"""By a status that comes with a time to return at: nothing was attempted. 429 has one always."""
+
+SAID_BY_ANYBODY = frozenset({401, *TURNED_AWAY})
+"""Statuses that count without a `Status` too: overload is answered in plain text."""
+
+UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+"""The request surely did not leave: refused, no such host, TLS handshake failed or timed out."""
+
+OVERDUE = (httpx.ReadTimeout, httpx.WriteTimeout)
+"""The deadline passed: these timeouts are what was left of it."""
+
+NO_SUCH_API = b"404 page not found"
+"""The answer, in plain text, for an API group that a cluster does not have."""
+
+RIGHT = re.compile(
+    r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]*)" '
+    r'in API group "(?P<group>[^"]*)"(?: in the namespace "(?P<namespace>[^"]*)")?'
+)
+MESSAGE_LIMIT = 2000
+
+
+class Again(Enum):
+    """When a request that failed may be sent again."""
+
+    NEVER = auto()
+    LOST = auto()
+    """The connection broke after it was sent: soon, if sending twice has one effect."""
+    LATER = auto()
+    """It was turned away: after what the server asks for."""
+    CONFLICT = auto()
+    """Other writers were faster inside the server: as soon as they let it."""
+    UNAUTHORIZED = auto()
+    """Once, with the token as it is now."""
+
+
+class Failure(Fault):
+    """A request failed; `arrived` when it may have taken effect all the same."""
+
+    def __init__(
+        self,
+        code: Code,
+        message: str,
+        *,
+        again: Again = Again.NEVER,
+        arrived: bool = False,
+        retry_after: int | None = None,
+        resume: str | None = None,
+    ) -> None:
+        """`resume` is where a list whose snapshot expired can go on."""
+        super().__init__(code, message, retry_after=retry_after)
+        self.again = again
+        self.arrived = arrived
+        self.resume = resume
+
+
+class MissingRight(Failure):
+    """The worker's user may not do that: said before anybody looks whether the object exists."""
+
+
+def of_answer(method: str, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
+    """The failure that an answer other than 2xx is."""
+    said = _status(body)
+    if said is None and status not in SAID_BY_ANYBODY and body.strip() != NO_SUCH_API:
+        return _alien(status, headers)
+    said = said or Status(message=_plain(body, headers))
+    words = _words(status, said)
+    if status == 403 and (right := RIGHT.search(said.message or "")):
+        return MissingRight(Code.PLATFORM_FORBIDDEN, _missing(right, words))
+    retry_after = _retry_after(headers, said)
+    if _turned_away(method, status, retry_after):
+        return Failure(
+            TURNED_AWAY.get(status, Code.PLATFORM_UNREACHABLE),
+            words,
+            again=Again.LATER,
+            retry_after=retry_after,
+        )
+    return Failure(
+        CODES.get(status, Code.PLATFORM_FAILED),
+        _credentials(words) if status == 401 else words,
+        again=_again(method, status),
+        arrived=status >= 500,
+        resume=said.metadata.token if status == 410 and said.metadata else None,
+    )
+
+
+def of_connection(error: httpx.HTTPError) -> Failure:
+    """The failure that an exception of the HTTP client is."""
+    reason = str(error) or type(error).__name__
+    if isinstance(error, UNSENT):
+        return Failure(
+            Code.PLATFORM_UNREACHABLE, f"the Kubernetes API server cannot be reached: {reason}"
+        )
+    if isinstance(error, OVERDUE):
+        return Failure(
+            Code.DEADLINE_EXCEEDED, "Kubernetes did not answer before the deadline", arrived=True
+        )
+    if isinstance(error, httpx.DecodingError):
+        return nonsense(reason)
+    return Failure(
+        Code.PLATFORM_FAILED,
+        f"the connection to Kubernetes was lost before it answered: {reason}",
+        again=Again.LOST,
+        arrived=True,
+    )
+
+
+def nonsense(reason: str) -> Failure:
+    """The failure that a successful answer is which is not what was asked for."""
+    return Failure(
+        Code.PLATFORM_FAILED,
+        f"Kubernetes' answer is not what was asked for: {reason}",
+        arrived=True,
+    )
+
+
+def _status(body: bytes) -> Status | None:
+    try:
+        return msgspec.json.decode(body, type=Status)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+
+
+def _plain(body: bytes, headers: Mapping[str, str]) -> str | None:
+    if not headers.get("content-type", "").startswith("text/plain"):
+        return None
+    return body.decode(errors="replace").strip()
+
+
+def _words(status: int, said: Status) -> str:
+    """The platform's own words; its bodies are never passed on whole."""
+    message = (said.message or "no reason given")[:MESSAGE_LIMIT]
+    return f"{message} (Kubernetes: {status}{f' {said.reason}' if said.reason else ''})"
+
+
+def _missing(right: re.Match[str], words: str) -> str:
+    group, resource, verb = right["group"], right["resource"], right["verb"]
+    where = f'in the namespace "{right["namespace"]}"' if right["namespace"] else "cluster-wide"
+    return (
+        f'the worker\'s user "{right["user"]}" lacks the right to {verb} {resource} {where}: '
+        f'grant it a role with apiGroups ["{group}"], resources ["{resource}"], verbs ["{verb}"]. '
+        f"{words}"
+    )
+
+
+def _credentials(words: str) -> str:
+    return f"the API server did not accept the worker's credentials: {words}"
+
+
+def _alien(status: int, headers: Mapping[str, str]) -> Failure:
+    kind = headers.get("content-type", "no content type").partition(";")[0]
+    return Failure(
+        Code.PLATFORM_FAILED,
+        f"the answer has status {status} and {kind} where Kubernetes would explain itself in JSON: "
+        "it may come from a proxy, or PLT_K8S_REST_API_URL is no API server",
+        arrived=status >= 500,
+    )
+
+
+def _again(method: str, status: int) -> Again:
+    if status == 401:
+        return Again.UNAUTHORIZED
+    # A merge patch names no version, so its conflict says only that the server lost a race.
+    return Again.CONFLICT if (method, status) == ("PATCH", 409) else Again.NEVER
+
+
+def _turned_away(method: str, status: int, retry_after: int | None) -> bool:
+    """Whether nothing was attempted; another 5xx that says when to return proves it for reads."""
+    if status == 429:
+        return True
+    return retry_after is not None and (status == 503 or (status >= 500 and method == "GET"))
+
+
+def _retry_after(headers: Mapping[str, str], said: Status) -> int | None:
+    """The seconds to wait, from the header (a number or a date) or from the `Status`."""
+    text = headers.get("retry-after", "").strip()
+    if text.isdecimal():
+        return int(text)
+    if text:
+        try:
+            return max(0, ceil(parsedate_to_datetime(text).timestamp() - time()))
+        except ValueError:
+            return None
+    return said.details.retry_after_seconds if said.details else None

@@ -1,0 +1,77 @@
+"""Kubernetes' rules for names and labels, checked before a request is built from them.
+
+The API server decodes `%2F` before it routes, so an escaped slash in a name would still reach
+another resource: what is not a name is refused here, and never only escaped.
+"""
+
+from typing import Annotated
+from urllib.parse import quote
+
+from msgspec import Meta
+
+from contracts.validation import checked
+
+Namespace = Annotated[
+    str,
+    Meta(
+        max_length=63,
+        pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z",
+        description="a namespace: at most 63 lower-case letters, digits and '-', "
+        "with a letter or digit at both ends",
+    ),
+]
+
+ObjectName = Annotated[
+    str,
+    Meta(
+        max_length=253,
+        pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*\Z",
+        description="a Kubernetes name: at most 253 lower-case letters, digits, '-' and '.', "
+        "with a letter or digit at both ends of each part between dots",
+    ),
+]
+
+LabelKey = Annotated[
+    str,
+    Meta(
+        pattern=r"^((?=[^/]{1,253}/)[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*/)?"
+        r"(?=[^/]{1,63}\Z)[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?\Z",
+        description="a Kubernetes label key: an optional lower-case DNS prefix and '/', then at "
+        "most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends",
+    ),
+]
+
+LabelValue = Annotated[
+    str,
+    Meta(
+        max_length=63,
+        pattern=r"^([A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?)?\Z",
+        description="a Kubernetes label value: at most 63 letters, digits, '-', '_' and '.', "
+        "empty or with a letter or digit at both ends",
+    ),
+]
+
+
+def namespace(scope: str) -> str:
+    """The scope as a namespace, or the fault `invalid`."""
+    return str(checked(scope, Namespace, "scope"))
+
+
+def object_name(name: str, where: str) -> str:
+    """The name of a pod or controller, or the fault `invalid`."""
+    return str(checked(name, ObjectName, where))
+
+
+def labels(wanted: dict[str, str]) -> dict[str, str]:
+    """The labels, or the fault `invalid` for the first wrong one."""
+    for key, value in wanted.items():
+        checked(key, LabelKey, "labels")
+        checked(value, LabelValue, f"labels.{key}")
+    return wanted
+
+
+def path(api_version: str, namespace: str, plural: str, name: str | None = None) -> str:
+    """Where a resource is; the core group has a root of its own."""
+    root = "apis" if "/" in api_version else "api"
+    where = f"/{root}/{api_version}/namespaces/{quote(namespace, safe='')}/{plural}"
+    return where if name is None else f"{where}/{quote(name, safe='')}"

@@ -1,0 +1,138 @@
+"""Who owns the pods: chains of owner references, with as few requests as the namespace allows."""
+
+import asyncio
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from msgspec import Struct
+
+from contracts.faults import Code, Fault
+from worker.providers.k8s import kinds
+from worker.providers.k8s.client import Conversation
+from worker.providers.k8s.kinds import Kind
+from worker.providers.k8s.memory import Memory
+from worker.providers.k8s.objects import ListOf, Metadata, Owned, OwnerReference
+
+log = logging.getLogger(__name__)
+
+REMEMBERED = 10_000
+LIFETIME_S = 600
+"""An orphaned ReplicaSet can be adopted by another Deployment: no finding is believed for ever."""
+
+Above = tuple[OwnerReference, ...]
+"""The owner of an object, or nothing when it has none."""
+
+
+class Chain(Struct, frozen=True):
+    """The owners of a pod from the nearest up; not `complete` where one could not be read."""
+
+    owners: Above
+    complete: bool
+
+    @property
+    def top(self) -> OwnerReference | None:
+        """The last owner that is known."""
+        return self.owners[-1] if self.owners else None
+
+    def may_contain(self, uid: str) -> bool:
+        """Whether an object is among the owners, as far as they are known."""
+        return not self.complete or any(owner.uid == uid for owner in self.owners)
+
+
+class Owners:
+    """Remembers who owns what by uid: the owner of an object is set when it is made."""
+
+    def __init__(self, remembered: int = REMEMBERED) -> None:
+        self._above: Memory[str, Above] = Memory(remembered, LIFETIME_S)
+
+    def learn(self, metadata: Metadata) -> None:
+        """Remember the owner of an object that was read for another reason."""
+        self._above.put(metadata.uid, above(metadata))
+
+    async def chains(
+        self, talk: Conversation, namespace: str, pods: Sequence[Metadata]
+    ) -> list[Chain]:
+        """The chain of each pod; an owner that cannot be read leaves it incomplete, no more."""
+        starts = [above(pod) for pod in pods]
+        known = await self._climb(talk, namespace, (owner for start in starts for owner in start))
+        return [_chain(start, known) for start in starts]
+
+    async def _climb(
+        self, talk: Conversation, namespace: str, level: Iterable[OwnerReference]
+    ) -> dict[str, Above]:
+        """What is above these and all above them, level by level, each kind read at most once."""
+        known: dict[str, Above] = {}
+        read: set[Kind] = set()
+        here = {owner.uid: owner for owner in level}
+        while here:
+            missing = self._recall(here.values(), known)
+            news = await asyncio.gather(
+                *(
+                    self._read(talk, namespace, kind, owners)
+                    for kind, owners in missing.items()
+                    if kind not in read
+                )
+            )
+            read |= missing.keys()
+            for found in news:
+                known |= found
+            parents = (owner for uid in here for owner in known.get(uid, ()))
+            here = {owner.uid: owner for owner in parents if owner.uid not in known}
+        return known
+
+    def _recall(
+        self, owners: Iterable[OwnerReference], known: dict[str, Above]
+    ) -> dict[Kind, list[OwnerReference]]:
+        """Enter what is remembered into `known`, and return what has to be read, by kind."""
+        missing: dict[Kind, list[OwnerReference]] = defaultdict(list)
+        for owner in owners:
+            kind = kinds.of_owner(owner)
+            if kind is None:
+                known[owner.uid] = ()
+            elif (remembered := self._above.get(owner.uid)) is not None:
+                known[owner.uid] = remembered
+            else:
+                missing[kind].append(owner)
+        return missing
+
+    async def _read(
+        self, talk: Conversation, namespace: str, kind: Kind, owners: list[OwnerReference]
+    ) -> dict[str, Above]:
+        """What is above the owners of one kind: one is read by its name, more by a list."""
+        try:
+            if len(owners) == 1:
+                found = [await talk.get(kind.path(namespace, owners[0].name), Owned)]
+            else:
+                found = await talk.list(kind.path(namespace), ListOf[Owned])
+        except Fault as fault:
+            if fault.code is Code.DEADLINE_EXCEEDED:
+                raise
+            log.warning("owners of kind %s in %s: %s", kind.name, namespace, fault.message)
+            return {}
+        wanted = {owner.uid for owner in owners}
+        # An object of the same name but another uid is a later one: it owns none of these.
+        news = {each.metadata.uid: above(each.metadata) for each in found}
+        news = {uid: owner for uid, owner in news.items() if uid in wanted}
+        for uid, owner in news.items():
+            self._above.put(uid, owner)
+        return news
+
+
+def above(metadata: Metadata) -> Above:
+    """The owner that controls an object; others only keep it from being collected."""
+    return tuple(owner for owner in metadata.owner_references or () if owner.controller)[:1]
+
+
+def _chain(start: Above, known: dict[str, Above]) -> Chain:
+    owners: list[OwnerReference] = []
+    seen: set[str] = set()
+    rest = start
+    while rest and rest[0].uid not in seen:
+        owner = rest[0]
+        owners.append(owner)
+        seen.add(owner.uid)
+        if owner.uid not in known:
+            return Chain(tuple(owners), complete=False)
+        rest = known[owner.uid]
+    return Chain(tuple(owners), complete=True)

@@ -1,0 +1,34 @@
+"""What the Kubernetes provider is configured with: the variables that start with PLT_K8S_."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from contracts.environment import SECRET, Url
+
+SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
+"""Where the kubelet puts the credentials of a pod."""
+
+AuthType = Annotated[
+    Literal["token", "client-cert"], Meta(description="token or client-cert", examples=["token"])
+]
+Base64Pem = Annotated[
+    str, Meta(extra=SECRET, description="PEM in base64, as in the *-data fields of a kubeconfig")
+]
+Flag = Annotated[bool, Meta(description="true or false")]
+Concurrency = Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")]
+Milliseconds = Annotated[int, Meta(ge=1, le=600_000, description="milliseconds, from 1 to 600000")]
+
+
+class Settings(Struct, frozen=True):
+    """How to reach one API server, and how much to ask of it at once."""
+
+    k8s_rest_api_url: Url = "https://kubernetes.default.svc"
+    k8s_auth_type: AuthType = "token"
+    k8s_token_path: str = f"{SERVICE_ACCOUNT}/token"
+    k8s_ca_path: str = f"{SERVICE_ACCOUNT}/ca.crt"
+    k8s_allow_selfsigned_cert: Flag = False
+    k8s_client_cert: Base64Pem | None = None
+    k8s_client_key: Base64Pem | None = None
+    k8s_concurrency: Concurrency = 32
+    k8s_connect_timeout_ms: Milliseconds = 5000

@@ -1,0 +1,153 @@
+"""Kubernetes' objects into the contract's resources, and selectors into queries; pure."""
+
+import re
+
+from msgspec import UNSET, UnsetType
+
+from contracts.faults import Code, Fault
+from contracts.resources import Controller, ControllerReference, Machine, Quantities
+from worker.providers.k8s.kinds import Kind
+from worker.providers.k8s.objects import (
+    Container,
+    LabelSelector,
+    OwnerReference,
+    Pod,
+    Replication,
+    Requirement,
+    Workload,
+)
+
+FINISHED = frozenset({"Succeeded", "Failed"})
+SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
+DIGEST = re.compile(r"(\S+@)?sha\d+:\S+")
+DEFAULT_REPLICAS = 1
+"""What Kubernetes fills in where a manifest names no number."""
+
+
+def machine(pod: Pod, controller: OwnerReference | None) -> Machine:
+    """A pod as a machine; `controller` is the top of its chain of owners."""
+    container = main_container(pod)
+    return Machine(
+        id=pod.metadata.name,
+        status=pod.status.phase or "Unknown",
+        ready=is_ready(pod),
+        labels=pod.metadata.labels or {},
+        start_time=pod.status.start_time or UNSET,
+        image=(container and container.image) or UNSET,
+        image_digest=_image_digest(pod, container),
+        controller=_reference(controller),
+        resources=_quantities(container),
+    )
+
+
+def is_finished(pod: Pod) -> bool:
+    """Whether all its containers ended for good: evicted and completed pods stay in the API."""
+    return pod.status.phase in FINISHED
+
+
+def is_ready(pod: Pod) -> bool:
+    """Whether it takes traffic: one that is being deleted leaves its services at once."""
+    if pod.metadata.deletion_timestamp is not None:
+        return False
+    conditions = pod.status.conditions or ()
+    return any(each.type == "Ready" and each.status == "True" for each in conditions)
+
+
+def main_container(pod: Pod) -> Container | None:
+    """The container that the pod is about: injected sidecars may come first in the list."""
+    containers = pod.spec.containers or []
+    marked = pod.metadata.annotations and pod.metadata.annotations.default_container
+    found = next((each for each in containers if each.name == marked), None)
+    return found or next(iter(containers), None)
+
+
+def _image_digest(pod: Pod, container: Container | None) -> str | UnsetType:
+    # The kubelet sorts statuses by name, so position says nothing.
+    statuses = pod.status.container_statuses or ()
+    found = (each for each in statuses if container and each.name == container.name)
+    return next((image_digest(each.image_id) for each in found), UNSET)
+
+
+def image_digest(image_id: str) -> str | UnsetType:
+    """`repo@sha256:…` or `sha256:…` without the runtime's scheme; nothing that is no digest."""
+    bare = SCHEME.sub("", image_id)
+    return bare if DIGEST.fullmatch(bare) else UNSET
+
+
+def _reference(owner: OwnerReference | None) -> ControllerReference | UnsetType:
+    if owner is None:
+        return UNSET
+    return ControllerReference(name=owner.name, kind=owner.kind, api_version=owner.api_version)
+
+
+def _quantities(container: Container | None) -> Quantities | UnsetType:
+    if container is None or container.resources is None:
+        return UNSET
+    return Quantities(
+        limits=container.resources.limits or {}, requests=container.resources.requests or {}
+    )
+
+
+def controller(
+    kind: Kind, workload: Workload | Replication, machines: list[Machine] | UnsetType = UNSET
+) -> Controller:
+    """One of the four kinds as a controller."""
+    return Controller(
+        name=workload.metadata.name,
+        replicas=wanted(workload),
+        labels=workload.metadata.labels or {},
+        provider_metadata=kind.metadata,
+        machines=machines,
+    )
+
+
+def wanted(workload: Workload | Replication) -> int:
+    """How many machines a controller should keep running."""
+    replicas = workload.spec.replicas
+    return DEFAULT_REPLICAS if replicas is None else replicas
+
+
+def running(workload: Workload | Replication) -> int:
+    """How many there are."""
+    return workload.status.replicas or 0
+
+
+def selector(workload: Workload | Replication) -> str | None:
+    """The label selector of a controller's pods, None where it has none: that never means all."""
+    rule = workload.spec.selector
+    if rule is None:
+        return None
+    if isinstance(rule, LabelSelector):
+        terms = _equalities(rule.match_labels or {})
+        terms += [_requirement(each) for each in rule.match_expressions or ()]
+    else:
+        terms = _equalities(rule)
+    return ",".join(terms) or None
+
+
+def labels_selector(labels: dict[str, str]) -> str | None:
+    """The label selector for what carries all the labels, None without any."""
+    return ",".join(_equalities(labels)) or None
+
+
+def _equalities(labels: dict[str, str]) -> list[str]:
+    return [f"{key}={value}" for key, value in labels.items()]
+
+
+def _requirement(requirement: Requirement) -> str:
+    key, values = requirement.key, ",".join(requirement.values or ())
+    match requirement.operator:
+        case "In":
+            return f"{key} in ({values})"
+        case "NotIn":
+            return f"{key} notin ({values})"
+        case "Exists":
+            return key
+        case "DoesNotExist":
+            return f"!{key}"
+        case operator:
+            raise Fault(
+                Code.PLATFORM_FAILED,
+                f"a selector has the operator {operator!r}; "
+                "expected In, NotIn, Exists or DoesNotExist",
+            )
