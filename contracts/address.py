@@ -56,11 +56,11 @@ def subject(operation: Operation[Any]) -> str | None:
     row = operation.row
     if row.subject is None:
         return None
+    where = row.subject.partition(".")[2] or row.subject
     name = find(operation, row.subject)
     if name is None:
-        where = row.subject.partition(".")[2] or row.subject
         raise Fault(Code.INVALID, f"{where}: expected the name to act on, got nothing")
-    subject: str = checked(name, Name, row.subject.partition(".")[2] or row.subject)
+    subject: str = checked(name, Name, where, secret=row.seal)
     return subject
 
 

@@ -3,7 +3,17 @@
 Routes, routing keys, dispatch and documents are derived from it.
 """
 
-from contracts.names import ApiVersion, Kind, LabelKey, Labels, LabelValue, Name, Replicas
+from contracts.names import (
+    ApiVersion,
+    Kind,
+    LabelChanges,
+    Labels,
+    Manifest,
+    Name,
+    Replicas,
+    RoutePlan,
+    Workload,
+)
 from contracts.operation import OPERATIONS as OPERATIONS
 from contracts.operation import Operation, http
 from contracts.resources import (
@@ -45,7 +55,7 @@ class SetMachineLabels(Operation[MachineLabels], frozen=True):
 
     scope: Name
     id: Name
-    labels: dict[LabelKey, LabelValue | None]
+    labels: LabelChanges
 
 
 @http("GET", "/controllers/{scope}", collection="controllers")
@@ -95,7 +105,7 @@ class ApplyController(Operation[Object], frozen=True):
     """Create or update a controller from the platform's own manifest."""
 
     scope: Name
-    manifest: Object
+    manifest: Manifest
 
 
 @http("DELETE", "/controllers/{scope}/{name}", collection="controllers", subject="name")
@@ -127,7 +137,7 @@ class ApplyService(Operation[Object], frozen=True):
     """Create or update a service from the platform's own manifest."""
 
     scope: Name
-    manifest: Object
+    manifest: Manifest
 
 
 @http("DELETE", "/services/{scope}/{name}", collection="services", subject="name")
@@ -151,7 +161,7 @@ class ApplySecret(Operation[Object], frozen=True):
     """Create or update a secret; the answer holds none of its data."""
 
     scope: Name
-    manifest: Object
+    manifest: Manifest
 
 
 @http("GET", "/gateway/gateways/{scope}", collection="gateways")
@@ -172,7 +182,7 @@ class ApplyHttpRoute(Operation[Object], frozen=True):
     """Create or update an HTTPRoute from its manifest."""
 
     scope: Name
-    manifest: Object
+    manifest: Manifest
 
 
 @http("GET", "/gateway/httproutes/{scope}/{name}", collection="httproutes", subject="name")
@@ -204,7 +214,7 @@ class ApplyWorkload(Operation[Object], frozen=True):
     """Create or update an application from a specification that every platform understands."""
 
     scope: Name
-    workload: Object
+    workload: Workload
 
 
 @http(
@@ -218,4 +228,4 @@ class ApplyRoutePlan(Operation[Object], frozen=True):
     """Route an application's traffic after a plan that every platform understands."""
 
     scope: Name
-    plan: Object
+    plan: RoutePlan

@@ -2,91 +2,141 @@
 
 from typing import Any
 
-import msgspec
-
-from contracts import CONTRACT, VERSION, topology
+from contracts import CONTRACT, VERSION, topology, wire
 from contracts.address import SLOTS
 from contracts.api import OPERATIONS
 from contracts.faults import Problem
-from contracts.operation import Row
+from contracts.operation import Operation, Row
+from contracts.schemas import REFERENCE, example_of, schemas
 from contracts.seal import SEALED
 from contracts.wire import JSON
 
-SCHEMAS = "#/components/schemas/{name}"
+AMQP = {"bindingVersion": "0.3.0"}
+
+DESCRIPTION = """\
+Requests to compute platforms, and their replies, over RabbitMQ; told from the side of who asks.
+
+A request is published with the properties `type` (the operation), `message_id` (unique for each
+publish), `reply_to` and `correlation_id` where a reply is wanted, and `expiration`, the time until
+the deadline in milliseconds. The reply has the same `correlation_id`."""
+
+SERVERS = {
+    "broker": {
+        "host": "{host}",
+        "protocol": "amqp",
+        "protocolVersion": "0.9.1",
+        "description": "The broker of gateways, workers and producers; amqps where it has TLS.",
+        "variables": {"host": {"default": "localhost:5672"}},
+    }
+}
 
 HEADERS = {
-    "type": "object",
-    "properties": {
-        "contract": {"type": "integer", "const": CONTRACT},
-        "deadline": {"type": "integer", "description": "Unix epoch in milliseconds"},
-        "traceparent": {"type": "string", "description": "W3C trace context"},
+    "RequestHeaders": {
+        "type": "object",
+        "properties": {
+            wire.HEADER_CONTRACT: {
+                "type": "integer",
+                "const": CONTRACT,
+                "description": "Of the messages; a worker refuses one that it does not speak.",
+            },
+            wire.HEADER_DEADLINE: {
+                "type": "integer",
+                "description": "Nothing starts later: milliseconds of the Unix epoch.",
+            },
+            wire.HEADER_TRACEPARENT: {"type": "string", "description": "W3C trace context."},
+            wire.HEADER_IDEMPOTENCY_KEY: {"type": "string"},
+            wire.HEADER_REQUESTED_BY: {"type": "string", "description": "For the audit."},
+        },
+    },
+    "ReplyHeaders": {
+        "type": "object",
+        "properties": {
+            wire.HEADER_STATUS: {"type": "integer", "description": "The HTTP status."},
+            wire.HEADER_RETRY_AFTER: {
+                "type": "integer",
+                "description": "Seconds, with 429 and 503: nothing was attempted.",
+            },
+            wire.HEADER_WORKER: {"type": "string", "description": "Who answers."},
+        },
+        "required": [wire.HEADER_STATUS],
     },
 }
-REPLY_HEADERS = {
-    "type": "object",
-    "properties": {
-        "status": {"type": "integer", "description": "the HTTP status"},
-        "retry-after": {"type": "integer", "description": "seconds"},
-        "worker": {"type": "string"},
+
+PARAMETERS = {
+    "provider": {
+        "description": "The name that the platform's workers are attached under.",
+        "examples": ["k8s"],
     },
-    "required": ["status"],
+    "slot": {
+        "description": f"CRC-32 of the UTF-8 address modulo {SLOTS}.",
+        "enum": [str(slot) for slot in range(SLOTS)],
+    },
+    "address": {
+        "description": "`<collection>.<scope>.<name>`, or `<collection>.<scope>` for a whole "
+        "collection; scope and name are words of at most 80 of `[A-Za-z0-9_-]`.",
+        "examples": ["controllers.default.hello"],
+    },
 }
-PROVIDER = {"description": "The name that the platform's workers are attached under."}
-ADDRESS = {"description": "`<collection>.<scope>.<name>`, each a word of at most 80 characters."}
-SLOT = {
-    "description": f"CRC-32 of the UTF-8 address modulo {SLOTS}.",
-    "enum": [str(slot) for slot in range(SLOTS)],
-}
+
+QUERY_KEY = "{provider}.{address}"
+COMMAND_KEY = "{provider}.{slot}.{address}"
 
 
 def document() -> dict[str, Any]:
     """The whole document."""
-    rows = {name: operation.row for name, operation in OPERATIONS.items()}
-    queries = [name for name, row in rows.items() if row.safe]
-    commands = [name for name, row in rows.items() if not row.safe]
-    bodies, schemas = msgspec.json.schema_components(
-        [*OPERATIONS.values(), Problem], ref_template=SCHEMAS
-    )
+    queries = [name for name, operation in OPERATIONS.items() if operation.row.safe]
+    commands = [name for name in OPERATIONS if name not in queries]
+    bodies, of_types = schemas([*OPERATIONS.values(), Problem])
     payloads = dict(zip(OPERATIONS, bodies, strict=False))
-    channels = {
-        "queries": _channel(topology.QUERIES, "{provider}.{address}", queries),
-        "commands": _channel(topology.COMMANDS, "{provider}.{slot}.{address}", commands),
-        "events": _channel(topology.EVENTS, "{provider}.{slot}.{address}", commands),
-        "replies": _replies(),
-    }
     return {
         "asyncapi": "3.0.0",
         "info": {
             "title": "machinist",
             "version": VERSION,
-            "description": "Requests to compute platforms, and their replies, over RabbitMQ.",
+            "description": DESCRIPTION,
             "license": {"name": "Apache-2.0"},
         },
         "defaultContentType": JSON,
-        "channels": channels,
+        "servers": SERVERS,
+        "channels": {
+            "queries": _channel(topology.QUERIES, QUERY_KEY, queries),
+            "commands": _channel(topology.COMMANDS, COMMAND_KEY, commands),
+            "events": _channel(topology.EVENTS, COMMAND_KEY, commands),
+            "replies": _replies(),
+        },
         "operations": {
-            "query": _sends("queries", queries),
-            "command": _sends("commands", commands),
-            "event": _sends("events", commands),
+            "query": _sends("queries", "Ask; any worker answers.", queries, persistent=False),
+            "command": _sends(
+                "commands",
+                "Change something; commands to one address take effect in publish order.",
+                commands,
+                persistent=True,
+            ),
+            "event": _sends(
+                "events",
+                "Producers' only way in. The property `user_id` is required; what a user may send "
+                "beside update_controller_replicas and set_machine_labels is configured.",
+                commands,
+                persistent=True,
+            ),
         },
         "components": {
-            "schemas": schemas,
+            "schemas": {**of_types, **HEADERS},
             "messages": {
-                **{name: _message(row, payloads[name]) for name, row in rows.items()},
-                "reply": _reply_message(),
+                **{name: _message(OPERATIONS[name], payloads[name]) for name in OPERATIONS},
+                "reply": _reply(),
             },
         },
     }
 
 
 def _channel(exchange: str, key: str, names: list[str]) -> dict[str, Any]:
-    parameters = {"provider": PROVIDER, "slot": SLOT, "address": ADDRESS}
     return {
         "address": key,
         "title": exchange,
         "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
-        "parameters": {name: text for name, text in parameters.items() if f"{{{name}}}" in key},
-        "bindings": {"amqp": _binding(exchange, "topic")},
+        "parameters": {name: text for name, text in PARAMETERS.items() if f"{{{name}}}" in key},
+        "bindings": {"amqp": _exchange(exchange, "topic")},
     }
 
 
@@ -94,52 +144,73 @@ def _replies() -> dict[str, Any]:
     return {
         "address": None,
         "title": topology.REPLIES,
-        "description": "Published under the `reply_to` of the request.",
+        "description": "Replies are published under the `reply_to` of the request.",
         "messages": {"reply": {"$ref": "#/components/messages/reply"}},
-        "bindings": {"amqp": _binding(topology.REPLIES, "direct")},
+        "bindings": {"amqp": _exchange(topology.REPLIES, "direct")},
     }
 
 
-def _binding(exchange: str, kind: str) -> dict[str, Any]:
+def _exchange(name: str, kind: str) -> dict[str, Any]:
     return {
         "is": "routingKey",
-        "exchange": {"name": exchange, "type": kind, "durable": True, "autoDelete": False},
-        "bindingVersion": "0.3.0",
+        "exchange": {"name": name, "type": kind, "durable": True, "autoDelete": False},
+        **AMQP,
     }
 
 
-def _sends(channel: str, names: list[str]) -> dict[str, Any]:
+def _sends(channel: str, summary: str, names: list[str], *, persistent: bool) -> dict[str, Any]:
     return {
         "action": "send",
+        "summary": summary,
         "channel": {"$ref": f"#/channels/{channel}"},
         "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"} for name in names],
+        "bindings": {
+            "amqp": {"deliveryMode": 2 if persistent else 1, "mandatory": True, **AMQP},
+        },
         "reply": {
-            "address": {"location": "$message.header#/replyTo"},
+            "address": {
+                "location": "$message.header#/replyTo",
+                "description": "The AMQP property `reply_to` of the request.",
+            },
             "channel": {"$ref": "#/channels/replies"},
             "messages": [{"$ref": "#/channels/replies/messages/reply"}],
         },
     }
 
 
-def _message(row: Row, payload: dict[str, Any]) -> dict[str, Any]:
-    sealed = f" The body may be sealed ({SEALED})." if row.seal else ""
+def _message(operation: type[Operation[Any]], payload: dict[str, Any]) -> dict[str, Any]:
+    row = operation.row
     return {
         "name": row.name,
         "summary": row.summary,
-        "description": f"AMQP property `type` is `{row.name}`.{sealed}",
+        "description": f"The AMQP property `type` is `{row.name}`.{_sealing(row)}",
         "contentType": JSON,
-        "headers": HEADERS,
+        "headers": {"$ref": REFERENCE.format(name="RequestHeaders")},
         "payload": payload,
-        "bindings": {"amqp": {"messageType": row.name, "bindingVersion": "0.3.0"}},
+        "examples": [{"payload": example_of(operation)}],
+        "bindings": {"amqp": {"messageType": row.name, **AMQP}},
     }
 
 
-def _reply_message() -> dict[str, Any]:
+def _sealing(row: Row) -> str:
+    if not row.seal:
+        return ""
+    always = f" One with something at `{row.secret}` has to be." if row.secret else ""
+    return f" The body may be sealed (`content_type` {SEALED}).{always}"
+
+
+def _reply() -> dict[str, Any]:
     return {
         "name": "reply",
         "summary": "The answer: its body is the HTTP body.",
         "contentType": JSON,
-        "headers": REPLY_HEADERS,
-        "payload": {"description": "The operation's result, or a Problem."},
-        "correlationId": {"location": "$message.header#/correlationId"},
+        "headers": {"$ref": REFERENCE.format(name="ReplyHeaders")},
+        "payload": {
+            "description": "With the status 200 the operation's result, else a problem.",
+            "anyOf": [{}, {"$ref": REFERENCE.format(name="Problem")}],
+        },
+        "correlationId": {
+            "location": "$message.header#/correlationId",
+            "description": "The AMQP property `correlation_id`, that of the request.",
+        },
     }

@@ -1,10 +1,10 @@
-"""The types of what callers may write into an operation: names, labels, numbers.
+"""The types of what callers may write into an operation: names, labels, numbers, manifests.
 
 They keep out what no platform can mean (a slash, `..`, control characters, other scripts), so that
 nothing unvalidated travels. What a platform is stricter about, its provider checks.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -12,7 +12,7 @@ Name = Annotated[
     str,
     Meta(
         max_length=512,
-        pattern=r"^(?!.*\.\.)[A-Za-z0-9_-][A-Za-z0-9._:/-]*\Z",
+        pattern=r"^(?!.*\.\.)[A-Za-z0-9_-]([A-Za-z0-9._:/-]*[A-Za-z0-9._:-])?\Z",
         description="a name of at most 512 letters, digits, '-', '_' and '.', or an ARN",
         examples=["hello"],
     ),
@@ -56,7 +56,12 @@ LabelValue = Annotated[
     ),
 ]
 
-Labels = dict[LabelKey, LabelValue]
+Labels = Annotated[dict[LabelKey, LabelValue], Meta(examples=[{"app": "hello"}])]
+
+LabelChanges = Annotated[
+    dict[LabelKey, LabelValue | None],
+    Meta(examples=[{"app": "hello", "canary": None}]),
+]
 
 Replicas = Annotated[
     int,
@@ -65,5 +70,60 @@ Replicas = Annotated[
         le=150_000,  # as many pods as a Kubernetes cluster is designed for; more is a slip
         description="a whole number from 0 to 150000",
         examples=[3],
+    ),
+]
+
+Manifest = Annotated[
+    dict[str, Any],
+    Meta(
+        description="a manifest in the platform's own words, with its name in metadata.name",
+        examples=[
+            {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hello"}, "spec": {}},
+        ],
+    ),
+]
+
+Workload = Annotated[
+    dict[str, Any],
+    Meta(
+        description="a workload: at least its name and image",
+        examples=[
+            {
+                "name": "hello-v2",
+                "appName": "hello",
+                "image": "registry.example/hello:2",
+                "minReplicas": 2,
+                "ports": {"app": 3042, "metrics": 9090},
+                "resources": {"limits": {"cpu": "500m", "memory": "1Gi"}},
+                "env": [{"name": "GREETING", "value": "hello"}],
+                "labels": {"app": "hello"},
+            }
+        ],
+    ),
+]
+
+RoutePlan = Annotated[
+    dict[str, Any],
+    Meta(
+        description="a route plan: appName, hostname and rules in the order of their priority",
+        examples=[
+            {
+                "appName": "hello",
+                "hostname": "hello.example",
+                "generation": 7,
+                "rules": [
+                    {
+                        "match": {"kind": "header", "name": "x-version", "value": "v1"},
+                        "backend": {"serviceName": "hello-v1"},
+                        "versionId": "v1",
+                    },
+                    {
+                        "match": {"kind": "default"},
+                        "backend": {"serviceName": "hello-v2"},
+                        "versionId": "v2",
+                    },
+                ],
+            }
+        ],
     ),
 ]

@@ -7,7 +7,6 @@ is replayed under another type or address does not open.
 
 import os
 from base64 import b64decode
-from binascii import Error as Base64Error
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
@@ -90,7 +89,7 @@ class Seals:
 def _key(text: str) -> bytes:
     try:
         key = b64decode(text, validate=True)
-    except Base64Error as error:
+    except ValueError as error:
         raise _wrong("something that is not Base64") from error
     if len(key) != KEY_BYTES:
         raise _wrong(f"{len(key)} bytes")

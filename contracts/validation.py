@@ -35,10 +35,11 @@ def explain(error: msgspec.ValidationError, expected: Any, where: str) -> str:
 
 
 def describe(expected: Any) -> str | None:
-    """The description that a type carries, its own or that of the alternative beside None."""
+    """The description that a type carries, its own or those of its parts."""
     if get_origin(expected) is Annotated:
-        metas = (meta for meta in get_args(expected)[1:] if isinstance(meta, msgspec.Meta))
-        return next((meta.description for meta in metas if meta.description), None)
+        inner, *metas = get_args(expected)
+        own = (m.description for m in metas if isinstance(m, msgspec.Meta) and m.description)
+        return next(own, None) or describe(inner)
     found = (describe(part) for part in get_args(expected))
     return "; ".join(dict.fromkeys(text for text in found if text)) or None
 

@@ -74,10 +74,8 @@ def decode(name: str, body: bytes) -> Operation[Any]:
         )
     try:
         decoded: Operation[Any] = msgspec.json.decode(body, type=operation)
-    except msgspec.ValidationError:
-        return build(operation, parse(body))
-    except msgspec.DecodeError as error:
-        raise Fault(Code.INVALID, f"expected a JSON object: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return build(operation, parse(body))  # slower, and says what is wrong
     return decoded
 
 
@@ -93,6 +91,8 @@ def parse(body: bytes) -> dict[str, Any]:
         raise Fault(Code.INVALID, f"expected a JSON object, got invalid JSON: {error}") from error
     except UnicodeDecodeError as error:
         raise Fault(Code.INVALID, "expected JSON in UTF-8") from error
+    except RecursionError as error:
+        raise Fault(Code.INVALID, "expected JSON that is not nested so deeply") from error
 
 
 def build(operation: type[AnyOperation], values: dict[str, Any]) -> AnyOperation:

@@ -13,6 +13,7 @@ from litestar import Litestar
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from contracts.broker.attendance import Attendance
 from contracts.broker.link import Link
@@ -20,7 +21,7 @@ from contracts.faults import Fault
 from contracts.seal import Seals
 from gateway.documentation import documentation_routes
 from gateway.problems import on_exception, on_fault, on_http_error
-from gateway.routes import routes
+from gateway.routes import Caller, routes
 from gateway.rpc import Rpc
 from gateway.settings import Settings
 from gateway.status import status_routes
@@ -31,7 +32,9 @@ STOP_S = 35
 KEEP_ALIVE_S = 75
 
 
-def application(rpc: Rpc, link: Link, attendance: Attendance, max_body_bytes: int) -> "OnRawPath":
+def application(
+    rpc: Caller, link: Link, attendance: Attendance, max_body_bytes: int
+) -> "OnRawPath":
     """The ASGI application."""
     app = Litestar(
         route_handlers=[
@@ -69,6 +72,19 @@ class OnRawPath:
         await self._app(scope, receive, send)
 
 
+class WholeTarget(HttpToolsProtocol):
+    """Refuses a target with a `#`, which RFC 9112 does not allow and httptools would cut off there.
+
+    Clients that put names into paths unescaped would act on another resource than they named.
+    """
+
+    def on_url(self, url: bytes) -> None:
+        """Take in a part of the request's target."""
+        if b"#" in url:
+            raise ValueError("the target has a fragment")
+        super().on_url(url)
+
+
 class Server(uvicorn.Server):
     """Uvicorn, stopped by whoever runs it: its own handlers would raise the signal once more."""
 
@@ -76,6 +92,25 @@ class Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone."""
         yield
+
+
+def http_server(app: OnRawPath, host: str, port: int) -> Server:
+    """What speaks HTTP in front of the application."""
+    return Server(
+        uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            http=WholeTarget,
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_keep_alive=KEEP_ALIVE_S,
+            timeout_graceful_shutdown=STOP_S,
+        )
+    )
 
 
 async def serve(settings: Settings) -> None:
@@ -91,21 +126,8 @@ async def serve(settings: Settings) -> None:
         deadlines_ms=settings.deadlines(),
         in_flight=settings.in_flight,
     )
-    server = Server(
-        uvicorn.Config(
-            application(rpc, link, attendance, settings.max_body_bytes),
-            host=settings.host,
-            port=settings.port,
-            http="httptools",
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
-            timeout_graceful_shutdown=STOP_S,
-        )
-    )
+    app = application(rpc, link, attendance, settings.max_body_bytes)
+    server = http_server(app, settings.host, settings.port)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.handle_exit, number, None)

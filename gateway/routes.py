@@ -1,6 +1,6 @@
 """The HTTP routes of the operations, derived from the table; knows no operation by name."""
 
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
@@ -12,8 +12,8 @@ from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
 from contracts.operation import PATH_FIELD, Operation, Row
 from contracts.validation import show
+from contracts.wire import Reply
 from gateway.problems import answer
-from gateway.rpc import Rpc
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -23,12 +23,21 @@ PARAMETER = "path_"
 """Before the names of path parameters: Litestar keeps `scope` and others for itself."""
 
 
-def routes(rpc: Rpc) -> list[HTTPRouteHandler]:
+class Caller(Protocol):
+    """What routes need of RPC."""
+
+    async def call(
+        self, provider: str, operation: Operation[Any], traceparent: str | None = None
+    ) -> Reply:
+        """The reply to an operation; raises a fault when there is none."""
+
+
+def routes(rpc: Caller) -> list[HTTPRouteHandler]:
     """A route for every operation."""
     return [_route(operation, rpc) for operation in OPERATIONS.values()]
 
 
-def _route(operation: type[Operation[Any]], rpc: Rpc) -> HTTPRouteHandler:
+def _route(operation: type[Operation[Any]], rpc: Caller) -> HTTPRouteHandler:
     row = operation.row
     path = PATH_FIELD.sub(rf"{{{PARAMETER}\1:str}}", "/{provider}" + row.path)
 

@@ -279,15 +279,18 @@ class Rpc:
             log.warning("%s is gone with the replies in it", queue)
 
     async def _watch(self) -> None:
-        """Answer queries whose last worker has gone; a command may have been run by it."""
+        """Answer queries whose last worker has gone; a command may have been run by it.
+
+        A worker that stops says so before its consumer goes, and may still answer what it took.
+        """
         while True:
             await asyncio.sleep(WATCH_S)
             for provider in {p.provider for p in self._pending.values() if p.safe}:
-                if await self._attendance.consumers(provider):
+                taken = [p for p in self._pending.values() if p.safe and p.provider == provider]
+                if await self._attendance.consumers(provider) or self._attendance.drains(provider):
                     continue
-                for pending in list(self._pending.values()):
-                    if pending.safe and pending.provider == provider:
-                        pending.refuse(unattended(provider))
+                for pending in taken:
+                    pending.refuse(unattended(provider))
 
     def _receive(self, delivery: Delivery) -> None:
         message = delivery.message

@@ -33,10 +33,11 @@ async def serve(settings: Settings, environment: Mapping[str, str]) -> None:
     name = settings.attached_as()
     seals = Seals.from_text(settings.seal_key)
     async with opened(environment) as provider:
-        await _work(settings, Dispatch(name, provider, seals))
+        await work(settings, Dispatch(name, provider, seals), _stop_on_signals())
 
 
-async def _work(settings: Settings, dispatch: Dispatch) -> None:
+async def work(settings: Settings, dispatch: Dispatch, stop: asyncio.Event) -> None:
+    """Attach to the broker and run what comes, until `stop` is set."""
     worker = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:4]}"
     since = time.time()
     clock = Clock()
@@ -45,7 +46,13 @@ async def _work(settings: Settings, dispatch: Dispatch) -> None:
 
     def announcement() -> Announcement:
         return Announcement(
-            worker, dispatch.name, VERSION, since, consumer.owned, round(clock.behind, 3)
+            worker,
+            dispatch.name,
+            VERSION,
+            since,
+            consumer.owned,
+            round(clock.behind, 3),
+            consumer.state,
         )
 
     replies = Replies(worker, replying, announcement)
@@ -58,17 +65,19 @@ async def _work(settings: Settings, dispatch: Dispatch) -> None:
                 links.create_task(replying.run(replies.session)),
                 links.create_task(consuming.run(consumer.session)),
             ]
-            await _told_to_stop()
+            await stop.wait()
             log.info("stopping: what runs has %d seconds", settings.grace_seconds)
+            consumer.stop()
+            await replies.tell()
             await consumer.drain(settings.grace_seconds)
-            await replies.leave()
+            await replies.tell()
             for task in tasks:
                 task.cancel()
         consumer.abort()
 
 
-async def _told_to_stop() -> None:
+def _stop_on_signals() -> asyncio.Event:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await stop.wait()
+    return stop

@@ -8,6 +8,8 @@ from contracts.topology import PARTITION_TTL_MS
 from contracts.wire import HEADER_DEADLINE, Message
 
 REMEMBERED_S = 300.0
+MOST_S = 86_400.0
+"""More is a deadline in another unit than milliseconds, and says nothing about this clock."""
 
 
 class Clock:
@@ -36,30 +38,26 @@ class Clock:
         The deadline is told by the publisher's clock, the expiration is the same as a duration, so
         their difference is the time of publishing by the publisher's clock.
         """
-        deadline, expiration = _limits(message)
         now = self._epoch()
-        self._learn(deadline - expiration - now)
-        left = min(deadline - (now + self.behind), expiration)
+        deadline = message.headers.get(HEADER_DEADLINE)
+        wait = PARTITION_TTL_MS if message.expiration is None else message.expiration
+        if type(deadline) is not int:
+            deadline = _default_deadline(message, now + self.behind, wait)
+        elif message.expiration is not None:
+            self._learn((deadline - message.expiration) / 1000 - now)
+        left = min(deadline / 1000 - (now + self.behind), min(wait, PARTITION_TTL_MS) / 1000)
         return self._monotonic() + left
 
     def _learn(self, behind: float) -> None:
         """Remember it; smaller values from before can never be the largest again."""
-        if behind <= 0:
+        if not 0 < behind < MOST_S:
             return
         while self._behind and self._behind[-1][1] <= behind:
             self._behind.pop()
         self._behind.append((self._monotonic(), behind))
 
 
-def _limits(message: Message) -> tuple[float, float]:
-    """The deadline in seconds of the epoch and the expiration in seconds.
-
-    An event without a deadline has as long as messages may wait, counted from its timestamp.
-    """
-    milliseconds = PARTITION_TTL_MS if message.expiration is None else message.expiration
-    expiration = min(milliseconds, PARTITION_TTL_MS) / 1000
-    deadline = message.headers.get(HEADER_DEADLINE)
-    if type(deadline) is not int:
-        published = time.time() if message.timestamp is None else message.timestamp + 1
-        return published + expiration, expiration
-    return deadline / 1000, expiration
+def _default_deadline(message: Message, now: float, wait: int) -> int:
+    """As long as messages may wait, counted from the timestamp: in whole seconds, so one more."""
+    published = now if message.timestamp is None else message.timestamp + 1
+    return int(published * 1000) + min(wait, PARTITION_TTL_MS)

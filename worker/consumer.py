@@ -5,6 +5,7 @@ import logging
 import math
 import random
 from collections.abc import Callable
+from typing import Literal
 
 from contracts import topology
 from contracts.address import SLOTS
@@ -54,6 +55,7 @@ class Consumer:
         self._fence = Fence(self._runs.stop_all)
         self._queries: set[asyncio.Task[None]] = set()
         self._workers = 1
+        self.state: Literal["attached", "draining", "gone"] = "attached"
         self._stopping = asyncio.Event()
         self._takes_queries = False
         self._left_queries = asyncio.Event()
@@ -91,9 +93,13 @@ class Consumer:
             group.create_task(self._balance())
             self._link.ready()
 
-    async def drain(self, within: float) -> None:
-        """Start nothing more and wait for what runs, at most so many seconds."""
+    def stop(self) -> None:
+        """Start no more commands; the gateways are to be told before queries are left as well."""
+        self.state = "draining"
         self._fence.shut()
+
+    async def drain(self, within: float) -> None:
+        """Leave the queries and wait for what runs, at most so many seconds."""
         self._stopping.set()
         try:
             async with asyncio.timeout(within):
@@ -105,6 +111,7 @@ class Consumer:
         except TimeoutError:
             log.warning("gave up what still ran after %d seconds", within)
             self.abort()
+        self.state = "gone"
 
     def abort(self) -> None:
         """Cancel everything that runs."""

@@ -32,12 +32,15 @@ class Refusal(Fault):
 def methods(provider: object) -> dict[str, Method]:
     """The operations that a provider supports; TypeError where one does not fit the table."""
     found = {}
-    for name, function in inspect.getmembers(type(provider), inspect.iscoroutinefunction):
-        if name.startswith("_"):
-            continue
+    for name, function in inspect.getmembers(type(provider), inspect.isfunction):
         operation = OPERATIONS.get(name)
+        is_async = inspect.iscoroutinefunction(function)
+        if name.startswith("_") or not (operation or is_async):
+            continue
         if operation is None:
             raise TypeError(f"{type(provider).__name__}.{name} is no operation of the table")
+        if not is_async:
+            raise TypeError(f"{type(provider).__name__}.{name} has to be a coroutine function")
         hints = get_type_hints(function)
         expected = {"operation": operation, "call": Call, "return": operation.row.result}
         if hints != expected:
@@ -69,13 +72,18 @@ class Dispatch:
         """Run the message within its deadline; a fault becomes a reply, a refusal is raised."""
         try:
             operation = self._operation(message)
-            return await self._perform(operation, call)
+            return _encoded(operation.row.name, await self._perform(operation, call))
         except Refusal:
             raise
         except Fault as fault:
             return wire.reply_of(fault)
+        except Exception:
+            # A bug must cost one request, not the worker; its traceback goes to the log alone.
+            log.exception("%s failed unexpectedly", message.type)
+            text = f"{message.type} failed unexpectedly; see the worker's log"
+            return wire.reply_of(Fault(Code.INTERNAL, text))
 
-    async def _perform(self, operation: Operation[Any], call: Call) -> Reply:
+    async def _perform(self, operation: Operation[Any], call: Call) -> Any:
         row = operation.row
         method = self._methods.get(row.name)
         if method is None:
@@ -84,18 +92,9 @@ class Dispatch:
             )
         try:
             async with asyncio.timeout(call.left()):
-                result = await method(operation, call)
+                return await method(operation, call)
         except TimeoutError as error:
             raise Fault(Code.DEADLINE_EXCEEDED, f"{row.name} was cut at its deadline") from error
-        except Fault:
-            raise
-        except Exception as error:
-            # A bug must cost one request, not the worker; its traceback goes to the log alone.
-            log.exception("%s failed unexpectedly", row.name)
-            raise Fault(
-                Code.INTERNAL, f"{row.name} failed unexpectedly; see the worker's log"
-            ) from error
-        return _encoded(row.name, result)
 
     def _operation(self, message: Message) -> Operation[Any]:
         """The operation in a message that is what it claims to be, by the one who may send it."""

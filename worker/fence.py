@@ -17,9 +17,12 @@ STOP_AFTER_S = 15.0
 class Fence:
     """Opens with each answer of the broker, closes by itself."""
 
-    def __init__(self, stop: Callable[[], None]) -> None:
+    def __init__(
+        self, stop: Callable[[], None], monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         """`stop` is called after too long a silence; it has to be quick and must not raise."""
         self._stop = stop
+        self._monotonic = monotonic
         self._answered_at = float("-inf")
         self._answer = asyncio.Event()
         self._alarm: asyncio.TimerHandle | None = None
@@ -27,7 +30,7 @@ class Fence:
 
     def answered(self) -> None:
         """The broker has just answered."""
-        self._answered_at = time.monotonic()
+        self._answered_at = self._monotonic()
         self._answer.set()
         if self._alarm is not None:
             self._alarm.cancel()
@@ -59,4 +62,4 @@ class Fence:
             self._alarm.cancel()
 
     def _silence(self) -> float:
-        return time.monotonic() - self._answered_at
+        return self._monotonic() - self._answered_at

@@ -4,7 +4,8 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from contracts import topology
 from contracts.broker.channel import Channel, Delivery
@@ -21,7 +22,7 @@ TAKE_OVER_S = 2.0
 
 LAST_DELIVERY = 10
 
-Perform = Callable[[Message, float], Awaitable[Verdict]]
+Perform = Callable[[Message, float], Coroutine[Any, Any, Verdict]]
 
 
 class Held:

@@ -20,6 +20,7 @@ from contracts.wire import HEADER_RETRY_AFTER, HEADER_STATUS, HEADER_WORKER, Hea
 
 log = logging.getLogger(__name__)
 
+TELL_S = 1.0
 GRACE_S = 0.25
 """How much longer than the deadline a gateway waits."""
 
@@ -58,15 +59,15 @@ class Replies:
         except TimeoutError:
             log.warning("the reply to %s was too late", request.message_id)
 
-    async def leave(self) -> None:
-        """Tell the gateways that this worker is going, if they can be told."""
+    async def tell(self) -> None:
+        """Tell the gateways at once how this worker is, if they can be told."""
         if self._channel is None:
             return
-        told = self._announcement()
         try:
-            await self._channel.publish(told.last().message())
-        except BrokerError as error:
-            log.debug("nobody was told of the leaving: %s", error)
+            async with asyncio.timeout(TELL_S):
+                await self._channel.publish(self._announcement().message())
+        except (BrokerError, TimeoutError) as error:
+            log.info("the gateways could not be told: %s", error)
 
     async def _publish(self, message: Message) -> None:
         while True:

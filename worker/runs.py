@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Awaitable
+from collections.abc import Coroutine
 from enum import Enum
+from typing import Any
 
 from contracts.wire import Message
 
@@ -44,9 +45,9 @@ class Runs:
         self._known: OrderedDict[str, Run] = OrderedDict()
         self._live: set[Run] = set()
 
-    def start(self, message: Message, work: Awaitable[Verdict]) -> Run:
+    def start(self, message: Message, work: Coroutine[Any, Any, Verdict]) -> Run:
         """Begin a run; `joinable` finds it again for a while after its end."""
-        run = Run(message, self._group.create_task(_awaited(work)))
+        run = Run(message, self._group.create_task(work))
         run.task.add_done_callback(lambda _: self._live.discard(run))
         self._live.add(run)
         self._known[message.message_id] = run
@@ -89,7 +90,3 @@ class Runs:
     def _give_up(self, run: Run) -> None:
         if not run.holders:
             run.task.cancel()
-
-
-async def _awaited(work: Awaitable[Verdict]) -> Verdict:
-    return await work

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Iterable
+from typing import Literal
 from uuid import uuid4
 
 import msgspec
@@ -30,11 +31,7 @@ class Announcement(msgspec.Struct, frozen=True, rename="camel"):
     since: float
     partitions: list[int] = []
     clock_behind: float = 0.0
-    leaving: bool = False
-
-    def last(self) -> "Announcement":
-        """The same, with the word that the worker is leaving."""
-        return msgspec.structs.replace(self, leaving=True)
+    state: Literal["attached", "draining", "gone"] = "attached"
 
     def message(self) -> Message:
         """The announcement as a message to every gateway."""
@@ -124,7 +121,7 @@ class Attendance:
     def hear(self, message: Message) -> None:
         """Take in what a worker tells of itself."""
         told = msgspec.json.decode(message.body, type=Announcement)
-        if told.leaving:
+        if told.state == "gone":
             self._workers.pop(told.worker, None)
         else:
             self._workers[told.worker] = (time.monotonic(), told)
@@ -136,6 +133,12 @@ class Attendance:
         for name in gone:
             del self._workers[name]
         return sorted((told for _, told in self._workers.values()), key=lambda told: told.worker)
+
+    def drains(self, provider: str) -> bool:
+        """Whether a worker takes no more queries but may still answer those that it has."""
+        return any(
+            told.provider == provider and told.state == "draining" for told in self.workers()
+        )
 
     def providers(self) -> dict[str, Seen]:
         """Every provider that is expected or has been seen."""

@@ -147,7 +147,8 @@ class Conversation:
                 self._changed |= failure.arrived and request.body is not None
                 pause = patience.pause(failure, self._call.left())
                 if pause is None:
-                    raise self._final(failure) from failure
+                    self._give_up(failure)
+                    raise
                 if failure.again is Again.UNAUTHORIZED:
                     self._client.renew_credentials()
                 await asyncio.sleep(pause)
@@ -155,17 +156,18 @@ class Conversation:
                 self._changed |= request.body is not None
                 return body
 
-    def _final(self, failure: Failure) -> Fault:
-        """What a failure means for the whole call."""
+    def _give_up(self, failure: Failure) -> None:
+        """Raise what a failure means for the whole call, where that is not the failure itself."""
         if failure.again is Again.CONFLICT:
-            return Fault(Code.PLATFORM_FAILED, f"others changed it all the time: {failure.message}")
+            raise Fault(
+                Code.PLATFORM_FAILED, f"others changed it all the time: {failure.message}"
+            ) from failure
         if self._changed and failure.status in NOT_ATTEMPTED:
             # An earlier request may have had its effect, so this must not promise that none had.
-            return Fault(
+            raise Fault(
                 Code.PLATFORM_FAILED,
                 f"it may have been done in part or whole before this: {failure.message}",
-            )
-        return failure
+            ) from failure
 
 
 @asynccontextmanager

@@ -1,0 +1,1 @@
+"""The tests; what a folder of them shares is imported from here."""

@@ -1,0 +1,1 @@
+"""Behaviour that only shows with a real RabbitMQ between real processes."""

@@ -1,0 +1,139 @@
+"""What happens when the link to the broker is absent, cut, silent, or closed by an operator."""
+
+import re
+import threading
+import time
+
+from tests.proxy import Relay, relay
+from tests.stack import Gateway, Stack, eventually
+
+
+def through(url: str, port: int) -> str:
+    """The broker's URL by way of another port."""
+    return re.sub(r":\d+/", f":{port}/", url)
+
+
+def asked(gateway: Gateway, path: str, answers: list[int]) -> threading.Thread:
+    """GET a path in a thread."""
+    thread = threading.Thread(target=lambda: answers.append(gateway.get(path).status_code))
+    thread.start()
+    return thread
+
+
+def scaled(gateway: Gateway, replicas: int, answers: list[int]) -> threading.Thread:
+    """Scale hello in a thread."""
+    thread = threading.Thread(
+        target=lambda: answers.append(gateway.scale("hello", replicas).status_code)
+    )
+    thread.start()
+    return thread
+
+
+def test_a_broker_that_is_absent_at_the_start_is_waited_for(stack: Stack) -> None:
+    with Relay(stack.node.port) as link:
+        url = through(stack.amqp_url, link.port)
+        stack.worker(PLT_AMQP_URL=url)
+        gateway = stack.gateway(PLT_AMQP_URL=url)
+        eventually(lambda: gateway.ready(), 20, "the gateway listens")
+
+        not_ready = gateway.get("/ready")
+        refused = gateway.get("/k8s/machines/default")
+
+        assert not_ready.status_code == 503
+        assert str(link.port) in not_ready.json()["broker"]["reason"]
+        assert gateway.get("/status").status_code == 200
+        assert (refused.status_code, refused.json()["code"]) == (503, "broker_unreachable")
+        link.open()
+        eventually(lambda: gateway.attended_by(1), 30, "both found the broker")
+        assert gateway.get("/k8s/machines/default").status_code == 200
+
+
+def test_the_next_of_several_urls_is_tried(stack: Stack) -> None:
+    with Relay(stack.node.port) as dead:
+        gateway = stack.gateway(
+            PLT_AMQP_URL=f"{through(stack.amqp_url, dead.port)}, {stack.amqp_url}"
+        )
+
+        eventually(lambda: gateway.ready().get("status") == "ready", 20, "the second URL works")
+
+
+def test_a_query_in_flight_is_published_again_after_a_reconnect(stack: Stack) -> None:
+    with relay(stack.node.port) as link:
+        stack.worker()
+        gateway = stack.gateway(PLT_AMQP_URL=through(stack.amqp_url, link.port))
+        eventually(lambda: gateway.attended_by(1), 20, "the worker is attached")
+        stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0)
+        answers: list[int] = []
+        asking = asked(gateway, "/k8s/machines/default", answers)
+        eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+
+        link.cut()
+
+        asking.join()
+        assert answers == [200]
+        assert stack.sandbox.calls.count("GET", "/pods") == 2
+
+
+def test_a_command_in_flight_gets_its_reply_after_a_reconnect_and_runs_once(stack: Stack) -> None:
+    with relay(stack.node.port) as link:
+        stack.worker()
+        gateway = stack.gateway(PLT_AMQP_URL=through(stack.amqp_url, link.port))
+        eventually(lambda: gateway.attended_by(1), 20, "the worker is attached")
+        stack.sandbox.faults.add(method="PATCH", delay=1.0)
+        answers: list[int] = []
+        scaling = scaled(gateway, 7, answers)
+        eventually(lambda: stack.sandbox.calls.count("PATCH"), what="the command runs")
+
+        link.cut()
+
+        scaling.join()
+        assert answers == [200]
+        assert stack.sandbox.calls.count("PATCH") == 1
+
+
+def test_a_worker_whose_connection_is_cut_joins_the_run_that_is_under_way(stack: Stack) -> None:
+    with relay(stack.node.port) as link:
+        stack.worker(PLT_AMQP_URL=through(stack.amqp_url, link.port))
+        gateway = stack.gateway()
+        eventually(lambda: gateway.attended_by(1), 20, "the worker is attached")
+        assert gateway.scale("hello", 4).status_code == 200
+        stack.sandbox.faults.add(method="PATCH", delay=0.9, times=1)
+        answers: list[int] = []
+        scaling = scaled(gateway, 7, answers)
+        eventually(lambda: stack.sandbox.calls.count("PATCH") == 2, what="the command runs")
+
+        link.cut()
+
+        scaling.join()
+        assert answers == [200]
+        eventually(lambda: gateway.attended_by(1), 20, "the worker is back")
+        assert gateway.scale("hello", 5).status_code == 200
+        bodies = [call.body for call in stack.sandbox.calls.writes()]
+        assert bodies[0] == b'{"spec":{"replicas":4}}'
+        assert bodies[-1] == b'{"spec":{"replicas":5}}'
+        assert set(bodies[1:-1]) == {b'{"spec":{"replicas":7}}'}
+
+
+def test_a_silent_broker_is_told_within_a_second_and_left_within_ten(stack: Stack) -> None:
+    with relay(stack.node.port) as link:
+        stack.worker()
+        gateway = stack.gateway(
+            PLT_AMQP_URL=through(stack.amqp_url, link.port), PLT_DEADLINE_MS="1000"
+        )
+        eventually(lambda: gateway.attended_by(1), 20, "the worker is attached")
+
+        link.mute()
+        muted = time.monotonic()
+        eventually(
+            lambda: gateway.get("/k8s/machines/default").status_code == 503, 5, "it is noticed"
+        )
+        asked_at = time.monotonic()
+        assert gateway.get("/k8s/machines/default").status_code == 503
+        assert time.monotonic() - asked_at < 1.2
+        eventually(lambda: gateway.get("/ready").status_code == 503, 15, "the connection is left")
+        assert time.monotonic() - muted < 15
+
+        link.unmute()
+        eventually(
+            lambda: gateway.get("/k8s/machines/default").status_code == 200, 30, "it is back"
+        )

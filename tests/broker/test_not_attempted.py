@@ -1,0 +1,105 @@
+"""Promise 2: a 503 means that nothing was attempted and nothing will be."""
+
+import threading
+import time
+
+from tests.producer import publish, scale_event
+from tests.stack import Stack, eventually
+
+
+def test_a_command_without_a_worker_is_refused_at_once_and_never_run(stack: Stack) -> None:
+    gateway, [worker] = stack.serving()
+    assert gateway.scale("hello", 4).status_code == 200
+    worker.terminate()
+    worker.ended()
+    eventually(lambda: gateway.attended_by(0), what="the worker is gone")
+    stack.sandbox.calls.clear()
+
+    started = time.monotonic()
+    answer = gateway.scale("hello", 9)
+
+    assert time.monotonic() - started < 1
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "provider_unattended"
+    assert int(answer.headers["retry-after"]) >= 1
+    stack.worker()
+    eventually(lambda: gateway.attended_by(1), 20, "a worker attached right after")
+    assert gateway.scale("hello", 6).status_code == 200
+    assert [call.body for call in stack.sandbox.calls.writes()] == [b'{"spec":{"replicas":6}}']
+
+
+def test_a_provider_that_was_never_there_is_unattended_if_expected_else_unknown(
+    stack: Stack,
+) -> None:
+    gateway = stack.gateway(PLT_PROVIDERS="k8s")
+
+    expected = gateway.get("/k8s/machines/default")
+    stranger = gateway.get("/ecs/machines/default")
+
+    assert (expected.status_code, expected.json()["code"]) == (503, "provider_unattended")
+    assert (stranger.status_code, stranger.json()["code"]) == (404, "unknown_provider")
+    assert "k8s" in stranger.json()["message"]
+
+
+def test_a_query_whose_last_worker_dies_is_answered_soon(stack: Stack) -> None:
+    gateway, [worker] = stack.serving()
+    stack.sandbox.faults.add(method="GET", path="/pods", delay=30)
+    answers: list[int] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(gateway.get("/k8s/machines/default").status_code)
+    )
+    asking.start()
+    eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+
+    worker.kill()
+    died = time.monotonic()
+    asking.join()
+
+    assert answers == [503]
+    assert time.monotonic() - died < 2
+
+
+def test_a_full_queue_turns_commands_away(stack: Stack) -> None:
+    gateway, [worker] = stack.serving()
+    host = stack.amqp_url.rpartition("/")[2]
+    queues = "^machinist\\.k8s\\.commands"
+    stack.node.ctl("set_policy", "-p", host, "small", queues, '{"max-length":1}')
+    worker.freeze()
+    assert publish(stack.amqp_url, [scale_event("hello", n) for n in range(200)]) > 0
+
+    answer = gateway.scale("hello", 777)
+
+    assert (answer.status_code, answer.json()["code"]) == (503, "queue_full")
+    worker.thaw()
+    stack.node.ctl("clear_policy", "-p", host, "small")
+    eventually(lambda: gateway.scale("hello", 778).status_code == 200, 20, "there is room again")
+    bodies = [call.body for call in stack.sandbox.calls.writes()]
+    assert b'{"spec":{"replicas":777}}' not in bodies
+
+
+def test_a_blocked_broker_is_told_before_anything_is_published(stack: Stack) -> None:
+    gateway, _ = stack.serving(PLT_DEADLINE_MS="3000")
+    stack.node.ctl("set_vm_memory_high_watermark", "0.0000001")
+    try:
+        # The broker tells a connection that it is blocked when it first publishes.
+        eventually(
+            lambda: gateway.scale("hello", 7).json().get("code") == "broker_blocked",
+            20,
+            "the gateway knows that the broker is blocked",
+        )
+    finally:
+        stack.node.ctl("set_vm_memory_high_watermark", "0.4")
+    eventually(lambda: gateway.scale("hello", 3).status_code == 200, 20, "the alarm is off")
+
+
+def test_more_requests_than_may_be_in_flight_are_turned_away(stack: Stack) -> None:
+    gateway, _ = stack.serving(PLT_IN_FLIGHT="1")
+    stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0)
+    asking = threading.Thread(target=lambda: gateway.get("/k8s/machines/default"))
+    asking.start()
+    eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+
+    answer = gateway.get("/k8s/machines/default")
+
+    asking.join()
+    assert (answer.status_code, answer.json()["code"]) == (503, "gateway_busy")

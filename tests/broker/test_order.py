@@ -1,0 +1,145 @@
+"""The order half of promise 5: per address in publish order, and never two at once."""
+
+import asyncio
+import re
+import time
+from collections import defaultdict
+from itertools import pairwise
+
+import pytest
+
+from deploy.sandbox.kubernetes.calls import Call
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.producer import publish, scale_event
+from tests.stack import Stack, eventually
+
+REPLICAS = re.compile(rb'"replicas":(\d+)')
+
+
+def writes_by_name(sandbox: KubernetesSandbox) -> dict[str, list[tuple[int, Call]]]:
+    """The replicas that were written, by controller, in the platform's order."""
+    written: dict[str, list[tuple[int, Call]]] = defaultdict(list)
+    for call in sandbox.calls.writes():
+        found = REPLICAS.search(call.body or b"")
+        if found is None:
+            continue  # its body is still being read
+        written[call.path.rpartition("/")[2]].append((int(found[1]), call))
+    return written
+
+
+def assert_in_order(written: list[tuple[int, Call]]) -> None:
+    """Publish order; the same command again only where its worker was ended in it."""
+    values = [value for value, _ in written]
+    assert values == sorted(values), values
+
+
+def assert_no_overlap(written: list[tuple[int, Call]]) -> None:
+    """One ends before the next begins, but for a call on the wire when its worker was ended."""
+    for (_, former), (_, latter) in pairwise(written):
+        if former.status is not None:
+            assert former.t_end is not None
+            assert former.t_end <= latter.t_start
+
+
+@pytest.fixture
+def names(sandbox: KubernetesSandbox) -> list[str]:
+    """Forty controllers."""
+    names = [f"app-{number}" for number in range(40)]
+    for name in names:
+        sandbox.add_deployment(name, replicas=0)
+    return names
+
+
+def test_forty_addresses_keep_their_order_over_a_death_and_a_broker_restart(
+    stack: Stack, names: list[str]
+) -> None:
+    gateway, workers = stack.serving(workers=2)
+    stack.sandbox.faults.add(method="PATCH", delay=0.05)
+    stack.sandbox.calls.clear()
+    rounds = range(1, 16)
+    publish(stack.amqp_url, [scale_event(name, n) for n in rounds for name in names])
+    eventually(lambda: len(stack.sandbox.calls) > 100, 20, "commands run")
+
+    workers[0].kill()
+    eventually(lambda: len(stack.sandbox.calls) > 200, 30, "the other worker runs commands")
+    stack.node.restart()
+
+    def last_values() -> set[int]:
+        return {written[-1][0] for written in writes_by_name(stack.sandbox).values()}
+
+    eventually(lambda: last_values() == {rounds[-1]}, 60, "every last command was run")
+    for written in writes_by_name(stack.sandbox).values():
+        assert {value for value, _ in written} == set(rounds)
+        assert_in_order(written)
+        assert_no_overlap(written)
+    eventually(lambda: gateway.scale("app-0", 77).status_code == 200, 20, "all is well")
+
+
+def test_a_frozen_worker_never_overlaps_with_its_successor(stack: Stack, names: list[str]) -> None:
+    first = stack.worker()
+    gateway = stack.gateway()
+    eventually(lambda: gateway.attended_by(1), 20, "the first worker owns every partition")
+    stack.sandbox.faults.add(method="PATCH", delay=0.2)
+    stack.sandbox.calls.clear()
+    publish(stack.amqp_url, [scale_event(name, n) for n in range(1, 31) for name in names[:8]])
+    eventually(lambda: len(stack.sandbox.calls) > 40, 20, "commands run")
+
+    first.freeze()
+    stack.worker()
+    frozen_at = time.monotonic()
+    calls = len(stack.sandbox.calls) + 8
+    eventually(lambda: len(stack.sandbox.calls) > calls, 60, "the successor took over")
+    assert time.monotonic() - frozen_at > 15, "the broker hands over after two heartbeats"
+    first.thaw()
+
+    def last_values() -> set[int]:
+        return {written[-1][0] for written in writes_by_name(stack.sandbox).values()}
+
+    eventually(lambda: last_values() == {30}, 60, "every last command was run")
+    for written in writes_by_name(stack.sandbox).values():
+        assert_in_order(written)
+        assert_no_overlap(written)
+
+
+def test_another_worker_answers_a_query_whose_worker_was_killed(stack: Stack) -> None:
+    gateway, [first] = stack.serving()
+    stack.sandbox.faults.add(method="GET", path="/pods", delay=30, times=1)
+    answers: list[int] = []
+
+    async def ask() -> None:
+        answer = await asyncio.to_thread(gateway.get, "/k8s/machines/default")
+        answers.append(answer.status_code)
+
+    async def scenario() -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(ask())
+            await asyncio.to_thread(
+                eventually, lambda: stack.sandbox.calls.count("GET", "/pods"), 10
+            )
+            stack.worker()
+            await asyncio.to_thread(eventually, lambda: gateway.attended_by(2), 20)
+            first.kill()
+
+    asyncio.run(scenario())
+
+    assert answers == [200]
+
+
+def test_partitions_spread_over_workers_that_come_later(stack: Stack, names: list[str]) -> None:
+    gateway, _ = stack.serving()
+    publish(stack.amqp_url, [scale_event(name, 1) for name in names])
+
+    def owned() -> list[int]:
+        told = gateway.ready().get("providers")
+        assert isinstance(told, dict)
+        return [len(worker["partitions"]) for worker in told["k8s"]["workers"]]
+
+    eventually(lambda: owned() == [8], 20, "the only worker owns every partition")
+    stack.worker()
+    eventually(lambda: gateway.attended_by(2), 20, "a second worker is attached")
+
+    def spread() -> bool:
+        publish(stack.amqp_url, [scale_event(name, 1) for name in names])
+        return sorted(owned()) == [4, 4]
+
+    eventually(spread, 40, "each owns half")

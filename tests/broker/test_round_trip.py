@@ -1,0 +1,82 @@
+"""One request through everything, and how processes come and go in good order."""
+
+import threading
+
+from tests.stack import Stack, eventually
+
+
+def test_machines_are_listed_through_the_broker(stack: Stack) -> None:
+    gateway, _ = stack.serving()
+
+    answer = gateway.get("/k8s/machines/default?labels=app.kubernetes.io%2Fname%3Dhello")
+
+    assert answer.status_code == 200
+    assert {machine["controller"]["name"] for machine in answer.json()} == {"hello"}
+
+
+def test_scaling_is_one_call_and_its_effect_is_there_when_it_is_answered(stack: Stack) -> None:
+    gateway, _ = stack.serving()
+    stack.sandbox.calls.clear()
+
+    answer = gateway.scale("hello", 5)
+
+    assert answer.status_code == 200
+    assert answer.json()["replicas"] == 5
+    assert len(stack.sandbox.calls) == 1
+    assert gateway.get("/k8s/controllers/default/hello").json()["controller"]["replicas"] == 5
+
+
+def test_ready_tells_who_is_attached_since_when_and_which_version(stack: Stack) -> None:
+    gateway, _ = stack.serving(workers=2)
+
+    def told() -> list[dict[str, object]]:
+        body = gateway.get("/ready").json()
+        workers: list[dict[str, object]] = body["providers"]["k8s"]["workers"]
+        return workers
+
+    eventually(lambda: len(told()) == 2, what="both workers told of themselves")
+    assert all(worker["version"] and worker["since"] for worker in told())
+
+
+def test_two_providers_of_one_platform_are_kept_apart(stack: Stack) -> None:
+    stack.worker(PLT_PROVIDER_NAME="k8s-eu1")
+    gateway, _ = stack.serving(PLT_PROVIDERS="k8s,k8s-us2")
+    eventually(lambda: gateway.get("/k8s-eu1/machines/default").status_code == 200, 20)
+
+    assert gateway.get("/k8s/machines/default").status_code == 200
+    assert gateway.get("/k8s-us2/machines/default").status_code == 503
+    assert gateway.get("/k8s-us3/machines/default").status_code == 404
+
+
+def test_a_worker_that_is_told_to_stop_finishes_what_it_runs(stack: Stack) -> None:
+    gateway, [worker] = stack.serving()
+    stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0)
+    answers: list[int] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(gateway.get("/k8s/machines/default").status_code)
+    )
+    asking.start()
+    eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+
+    worker.terminate()
+
+    assert worker.ended() == 0
+    asking.join()
+    assert answers == [200]
+
+
+def test_a_gateway_that_is_told_to_stop_answers_what_it_took(stack: Stack) -> None:
+    gateway, _ = stack.serving()
+    stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0)
+    answers: list[int] = []
+    asking = threading.Thread(
+        target=lambda: answers.append(gateway.get("/k8s/machines/default").status_code)
+    )
+    asking.start()
+    eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+
+    gateway.terminate()
+
+    assert gateway.ended() == 0
+    asking.join()
+    assert answers == [200]

@@ -1,0 +1,60 @@
+"""What every test may use: one RabbitMQ node of the run's own, and one API server stand-in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from deploy.rabbitmq.node import RabbitNode
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
+    """A private node with the management plugin; tests that hurt it leave it running."""
+    with RabbitNode(tmp_path_factory.mktemp("rabbitmq")) as node:
+        yield node
+
+
+@pytest.fixture
+def amqp_url(rabbit: RabbitNode) -> Iterator[str]:
+    """A virtual host of the test's own on the node."""
+    name = f"test-{uuid4().hex[:8]}"
+    with httpx.Client(
+        base_url=f"{rabbit.management_url}/api",
+        auth=(rabbit.user, rabbit.password),
+        timeout=30,
+        trust_env=False,
+    ) as management:
+        management.put(f"/vhosts/{name}").raise_for_status()
+        rights = {"configure": ".*", "write": ".*", "read": ".*"}
+        path = f"/permissions/{name}/{rabbit.user}"
+        management.put(path, json=rights).raise_for_status()
+        yield rabbit.amqp_url + name
+        management.delete(f"/vhosts/{name}").raise_for_status()
+
+
+@pytest.fixture(scope="session")
+def session_sandbox() -> Iterator[KubernetesSandbox]:
+    """The stand-in, in a thread of its own so that a busy test does not hold it up."""
+    with KubernetesSandbox.in_thread(seed=True) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def sandbox(session_sandbox: KubernetesSandbox) -> KubernetesSandbox:
+    """The stand-in as it was at its start."""
+    session_sandbox.reset()
+    return session_sandbox
+
+
+@pytest.fixture
+def stack(
+    amqp_url: str, sandbox: KubernetesSandbox, rabbit: RabbitNode, tmp_path: Path
+) -> Iterator[Stack]:
+    """Processes on the broker and the stand-in."""
+    with Stack(amqp_url, sandbox, rabbit, tmp_path) as stack:
+        yield stack

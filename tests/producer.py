@@ -1,0 +1,43 @@
+"""An event producer: publishes scale commands straight onto the exchange."""
+
+import asyncio
+from uuid import uuid4
+
+from contracts import address, topology, wire
+from contracts.api import UpdateControllerReplicas
+from contracts.broker.errors import BrokerError
+from contracts.broker.link import Connection, Link
+from contracts.wire import Message
+from deploy.rabbitmq.node import USER
+
+
+def scale_event(name: str, replicas: int) -> Message:
+    """What an event producer publishes."""
+    operation = UpdateControllerReplicas(
+        scope="default", name=name, replicas=replicas, kind="Deployment"
+    )
+    where = address.address(operation)
+    return Message(
+        exchange=topology.EVENTS,
+        key=address.routing_key("k8s", operation.row, where),
+        body=wire.encode(operation),
+        type=operation.row.name,
+        message_id=uuid4().hex,
+        user_id=USER,
+        persistent=True,
+    )
+
+
+def publish(amqp_url: str, messages: list[Message]) -> int:
+    """Publish in order and await every confirm; how many were refused."""
+    refused = 0
+
+    async def session(connection: Connection) -> None:
+        nonlocal refused
+        async with connection.passing_channel() as channel:
+            publishes = [channel.publish(message, mandatory=True) for message in messages]
+            ends = await asyncio.gather(*publishes, return_exceptions=True)
+        refused = sum(isinstance(end, BrokerError) for end in ends)
+
+    asyncio.run(Link(amqp_url, "test producer").run(session))
+    return refused

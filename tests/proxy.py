@@ -1,0 +1,90 @@
+"""A TCP relay in front of the broker: closed, passing or silent, as a test wants it."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Self
+
+from deploy.ports import Port
+
+
+class Relay:
+    """Passes bytes between a port of its own and a target; refuses connections while closed."""
+
+    def __init__(self, target: int) -> None:
+        self._target = target
+        self._port = Port.any_free()
+        self.port = self._port.number
+        self._listener: socket.socket | None = None
+        self._pairs: list[tuple[socket.socket, socket.socket]] = []
+        self._passing = threading.Event()
+        self._passing.set()
+
+    def open(self) -> None:
+        """Accept connections from now on."""
+        self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
+        threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
+
+    def mute(self) -> None:
+        """Keep every connection but pass nothing: both ends see a silent peer."""
+        self._passing.clear()
+
+    def unmute(self) -> None:
+        """Pass again what waits."""
+        self._passing.set()
+
+    def cut(self) -> None:
+        """Reset every connection; new ones are still accepted."""
+        pairs, self._pairs = self._pairs, []
+        for ends in pairs:
+            for end in ends:
+                with suppress(OSError):
+                    end.shutdown(socket.SHUT_RDWR)
+                end.close()
+
+    def close(self) -> None:
+        """Refuse connections and end those that are there."""
+        if self._listener is not None:
+            with suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            self._listener = None
+        self.unmute()
+        self.cut()
+
+    def _accept(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                near, _ = listener.accept()
+                far = socket.create_connection(("127.0.0.1", self._target))
+            except OSError:
+                return
+            self._pairs.append((near, far))
+            for source, sink in ((near, far), (far, near)):
+                threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
+
+    def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        try:
+            while data := source.recv(65536):
+                self._passing.wait()
+                sink.sendall(data)
+        except OSError:
+            return
+        with suppress(OSError):
+            sink.shutdown(socket.SHUT_WR)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+        self._port.release()
+
+
+@contextmanager
+def relay(target: int) -> Iterator[Relay]:
+    """An open relay to a port."""
+    with Relay(target) as passing:
+        passing.open()
+        yield passing

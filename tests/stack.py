@@ -1,0 +1,164 @@
+"""Gateways and workers as real processes on a real broker, to be killed, frozen and stopped."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Self
+
+import httpx
+
+from deploy.ports import Port
+from deploy.rabbitmq.node import RabbitNode
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+
+REPOSITORY = Path(__file__).parent.parent
+
+
+def eventually(condition: Callable[[], object], within: float = 10.0, what: str = "") -> None:
+    """Wait for a condition, at most so many seconds."""
+    until = time.monotonic() + within
+    while not condition():
+        if time.monotonic() > until:
+            raise AssertionError(f"not within {within} seconds: {what or condition}")
+        time.sleep(0.02)
+
+
+class Process:
+    """One process of ours."""
+
+    def __init__(self, module: str, environment: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("wb") as output:
+            self._popen = subprocess.Popen(
+                [sys.executable, "-m", module],
+                env=os.environ | environment,
+                cwd=REPOSITORY,
+                stdout=output,
+                stderr=output,
+            )
+
+    def kill(self) -> None:
+        """As a crash would."""
+        self._popen.kill()
+        self._popen.wait()
+
+    def freeze(self) -> None:
+        """Stop it in its tracks."""
+        self._popen.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self._popen.send_signal(signal.SIGCONT)
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        self._popen.send_signal(signal.SIGTERM)
+
+    def ended(self, within: float = 20.0) -> int:
+        """Wait for its end and return the exit status."""
+        return self._popen.wait(within)
+
+    def close(self) -> None:
+        """End it, whatever its state."""
+        if self._popen.poll() is None:
+            self.thaw()
+            self.kill()
+
+
+class Gateway(Process):
+    """A gateway, and requests to it."""
+
+    def __init__(self, environment: dict[str, str], log: Path, port: int) -> None:
+        super().__init__("gateway", environment | {"PLT_PORT": str(port)}, log)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
+
+    def get(self, path: str) -> httpx.Response:
+        """GET a path."""
+        return self.http.get(path)
+
+    def scale(self, name: str, replicas: int, provider: str = "k8s") -> httpx.Response:
+        """Scale a controller of the namespace default."""
+        return self.http.post(
+            f"/{provider}/controllers/default/{name}",
+            params={"kind": "Deployment", "apiVersion": "apps/v1"},
+            json={"replicas": replicas},
+        )
+
+    def ready(self) -> dict[str, object]:
+        """What /ready says, empty while nobody listens."""
+        try:
+            body: dict[str, object] = self.http.get("/ready").json()
+        except httpx.TransportError:
+            return {}
+        return body
+
+    def attended_by(self, workers: int, provider: str = "k8s") -> bool:
+        """Whether so many workers consume the provider's queries."""
+        providers = self.ready().get("providers") or {}
+        assert isinstance(providers, dict)
+        return bool(providers.get(provider, {}).get("consumers", 0) == workers)
+
+    def close(self) -> None:
+        """End it."""
+        self.http.close()
+        super().close()
+
+
+class Stack:
+    """What a test starts, and the end of it all."""
+
+    def __init__(
+        self, amqp_url: str, sandbox: KubernetesSandbox, node: RabbitNode, folder: Path
+    ) -> None:
+        self.amqp_url = amqp_url
+        self.sandbox = sandbox
+        self.node = node
+        self._folder = folder
+        self._started = 0
+        self._closing = ExitStack()
+
+    def gateway(self, **variables: str) -> Gateway:
+        """Start a gateway that knows of the provider k8s, and wait until it reaches the broker."""
+        port = Port.any_free()
+        self._closing.callback(port.release)
+        environment = {"PLT_AMQP_URL": self.amqp_url, "PLT_PROVIDERS": "k8s"} | variables
+        gateway = Gateway(environment, self._log("gateway"), port.number)
+        self._closing.callback(gateway.close)
+        if variables.get("PLT_AMQP_URL") is None:
+            eventually(lambda: gateway.ready().get("status") == "ready", 20, "the gateway is ready")
+        return gateway
+
+    def worker(self, **variables: str) -> Process:
+        """Start a worker on the sandbox's API server."""
+        environment = {
+            "PLT_AMQP_URL": self.amqp_url,
+            "PLT_PROVIDER": "k8s",
+            "PLT_K8S_REST_API_URL": self.sandbox.url,
+            "PLT_K8S_CA_PATH": str(self.sandbox.ca_path),
+            "PLT_K8S_TOKEN_PATH": str(self.sandbox.token_path),
+        } | variables
+        worker = Process("worker", environment, self._log("worker"))
+        self._closing.callback(worker.close)
+        return worker
+
+    def serving(self, workers: int = 1, **variables: str) -> tuple[Gateway, list[Process]]:
+        """A gateway with so many workers attached."""
+        started = [self.worker() for _ in range(workers)]
+        gateway = self.gateway(**variables)
+        eventually(lambda: gateway.attended_by(workers), 20, "the workers are attached")
+        return gateway, started
+
+    def _log(self, kind: str) -> Path:
+        self._started += 1
+        return self._folder / f"{self._started}-{kind}.log"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
