@@ -16,10 +16,13 @@ Port = Annotated[int, Meta(ge=0, le=65535, description="a port from 0 to 65535")
 Url = Annotated[
     str, Meta(pattern=r"^https?://[^\s/]+", description="a URL such as https://host:port")
 ]
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s,/?#@:\[\]]+)"
+_PORT = r"(:([0-9]{1,4}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5])))))?"
+_AMQP_URL = rf"amqps?://([^\s,/?#]*@)?{_HOST}{_PORT}([/?][^\s,]*)?"
 AmqpUrls = Annotated[
     str,
     Meta(
-        pattern=r"^\s*amqps?://[^\s,]+(\s*,\s*amqps?://[^\s,]+)*\s*\Z",
+        pattern=rf"^\s*{_AMQP_URL}(\s*,\s*{_AMQP_URL})*\s*\Z",
         description="one or more URLs such as amqp://user:password@host:5672/, separated by commas",
     ),
 ]

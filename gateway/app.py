@@ -3,7 +3,8 @@
 import asyncio
 import logging
 import signal
-from collections.abc import Awaitable, Callable, Iterator
+import socket
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import uuid4
@@ -17,6 +18,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from contracts.broker.attendance import Attendance
 from contracts.broker.link import Link
+from contracts.environment import ConfigurationError
 from contracts.faults import Fault
 from contracts.seal import Seals
 from gateway.documentation import documentation_routes
@@ -28,6 +30,9 @@ from gateway.status import status_routes
 
 log = logging.getLogger(__name__)
 
+Work = Coroutine[Any, Any, None]
+
+BACKLOG = 2048
 STOP_S = 35
 KEEP_ALIVE_S = 75
 
@@ -94,13 +99,11 @@ class Server(uvicorn.Server):
         yield
 
 
-def http_server(app: OnRawPath, host: str, port: int) -> Server:
+def http_server(app: OnRawPath) -> Server:
     """What speaks HTTP in front of the application."""
     return Server(
         uvicorn.Config(
             app,
-            host=host,
-            port=port,
             http=WholeTarget,
             ws="none",
             lifespan="off",
@@ -111,6 +114,18 @@ def http_server(app: OnRawPath, host: str, port: int) -> Server:
             timeout_graceful_shutdown=STOP_S,
         )
     )
+
+
+def listener(host: str, port: int) -> socket.socket:
+    """A socket on the configured address, taken before anything is started."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(
+            f"PLT_HOST={host!r}, PLT_PORT={port}: expected an address of this machine and a port "
+            f"that is free: {error}"
+        ) from error
 
 
 async def serve(settings: Settings) -> None:
@@ -127,15 +142,17 @@ async def serve(settings: Settings) -> None:
         in_flight=settings.in_flight,
     )
     app = application(rpc, link, attendance, settings.max_body_bytes)
-    server = http_server(app, settings.host, settings.port)
+    server = http_server(app)
+    listening = listener(settings.host, settings.port)
+    log.info("listening on http://%s:%d", settings.host, listening.getsockname()[1])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.handle_exit, number, None)
-    await _beside(link.run(rpc.session), server.serve)
+    await _beside(link.run(rpc.session), server.serve([listening]))
 
 
-async def _beside(background: Any, foreground: Callable[[], Awaitable[None]]) -> None:
+async def _beside(background: Work, foreground: Work) -> None:
     async with asyncio.TaskGroup() as group:
         task = group.create_task(background)
-        await foreground()
+        await foreground
         task.cancel()

@@ -138,8 +138,6 @@ def test_partitions_spread_over_workers_that_come_later(stack: Stack, names: lis
     stack.worker()
     eventually(lambda: gateway.attended_by(2), 20, "a second worker is attached")
 
-    def spread() -> bool:
-        publish(stack.amqp_url, [scale_event(name, 1) for name in names])
-        return sorted(owned()) == [4, 4]
-
-    eventually(spread, 40, "each owns half")
+    eventually(lambda: sorted(owned()) == [0, 4], 30, "the first left half of what was idle")
+    publish(stack.amqp_url, [scale_event(name, 2) for name in names])
+    eventually(lambda: sorted(owned()) == [4, 4], 20, "the second got the other half's commands")

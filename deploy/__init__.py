@@ -1,0 +1,1 @@
+"""What starts machinist and tests it: the two commands, a private broker, a sandbox."""

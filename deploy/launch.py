@@ -1,0 +1,90 @@
+"""`deploy/up`: starts all of machinist on this machine, shows that it works, and stops it again."""
+
+import os
+import shutil
+import sys
+import tempfile
+import time
+from argparse import Namespace
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+from deploy import first_request, options, signals
+from deploy.failed import Failed
+from deploy.progress import Progress
+from deploy.rabbitmq import find
+from deploy.stack import WORKERS, Stack
+
+
+def main() -> None:
+    asked = options.up(sys.argv[1:])
+    progress = Progress()
+    signals.listen()
+    code = 0
+    try:
+        with ExitStack() as contexts:
+            try:
+                run(asked, progress, contexts)
+            finally:
+                signals.ignore()
+                progress.say_if_heard("stop", "ending what was started")
+    except Failed as failure:
+        code = 1
+        print(f"\ndeploy/up failed: {failure}\n", file=sys.stderr)
+    except BrokenPipeError:
+        # Nobody reads on (`deploy/up | head`): what is still to be said goes nowhere.
+        code = 1
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except signals.Stopped as stopped:
+        code = 128 + stopped.number
+    progress.say_if_heard("stop", "done: nothing of it is left running")
+    sys.exit(code)
+
+
+def run(asked: Namespace, progress: Progress, contexts: ExitStack) -> None:
+    folder = contexts.enter_context(workspace(keep_logs=not asked.check))
+    broker = contexts.enter_context(
+        find.broker(folder / "rabbitmq", os.environ, lambda text: progress.say("broker", text))
+    )
+    progress.say("broker", f"ready: {broker.origin}")
+    stack = Stack(folder, broker.amqp_url, contexts)
+    kubernetes = stack.sandbox()["kubernetes"]
+    progress.say("sandbox", f"ready: a Kubernetes API at {kubernetes['url']}")
+    gateway = stack.gateway(asked.port)
+    progress.say("gateway", f"ready: {gateway}")
+    stack.workers(kubernetes, gateway)
+    progress.say("workers", f"ready: {WORKERS} of them attend the provider k8s")
+    answer = first_request.make(gateway)
+    progress.say("request", f"GET {first_request.PATH}: {answer}\n")
+    if not asked.check:
+        print(first_request.next_things(gateway, broker))
+        print(f"Logs           {stack.logs}\n\nCtrl-C stops all of it.\n", flush=True)
+        watch(stack, progress)
+
+
+@contextmanager
+def workspace(*, keep_logs: bool) -> Iterator[Path]:
+    """A folder for everything that is written, gone afterwards; after a failure the logs stay."""
+    folder = Path(tempfile.mkdtemp(prefix="machinist-"))
+    try:
+        yield folder
+    except Failed as failure:
+        if not keep_logs or not (folder / "logs").exists():
+            raise
+        kept = shutil.move(folder / "logs", tempfile.mkdtemp(prefix="machinist-logs-"))
+        raise Failed(f"{failure}\nAll logs: {kept}") from failure
+    finally:
+        shutil.rmtree(folder)
+
+
+def watch(stack: Stack, progress: Progress) -> None:
+    """Tell of processes that end, until a signal ends us: killing a worker is worth a try."""
+    while True:
+        for child in stack.ended():
+            progress.say(child.name, f"ended with {child.exit_code}\n{child.last_lines(5)}")
+        time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    main()

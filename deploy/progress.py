@@ -1,0 +1,19 @@
+"""Prints what happens while it happens: one line each, with the seconds since the start."""
+
+import time
+from contextlib import suppress
+
+
+class Progress:
+    """The lines of one run."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def say(self, step: str, message: str) -> None:
+        print(f"{time.monotonic() - self._began:7.1f} s  {step:<8}  {message}", flush=True)
+
+    def say_if_heard(self, step: str, message: str) -> None:
+        """Say it while stopping: a closed terminal must not keep us from ending the rest."""
+        with suppress(OSError):
+            self.say(step, message)

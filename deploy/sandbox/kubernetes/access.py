@@ -1,0 +1,133 @@
+"""Who calls and what they may do: tokens, client certificates and rules. Knows no objects."""
+
+import secrets
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from deploy.sandbox.kubernetes.kinds import Object
+from deploy.sandbox.kubernetes.paths import Target
+from deploy.sandbox.kubernetes.statuses import Refusal, access_denied, quoted, unauthorized
+
+ANYBODY = {"/version", "/healthz", "/livez", "/readyz"}
+AUTHENTICATED = ("/api", "/apis", "/openapi")
+REVIEWS = {"selfsubjectreviews", "selfsubjectaccessreviews"}
+
+
+@dataclass(frozen=True)
+class Identity:
+    user: str
+    groups: tuple[str, ...] = ()
+
+    @property
+    def is_administrator(self) -> bool:
+        return "system:masters" in self.groups
+
+
+ANONYMOUS = Identity("system:anonymous", ("system:unauthenticated",))
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Rights on resources, written as `pods`, `deployments.apps` or `deployments.apps/scale`.
+
+    `*` stands for everything; no namespaces means all of them and the cluster itself.
+    """
+
+    verbs: frozenset[str]
+    resources: frozenset[str]
+    namespaces: frozenset[str] = frozenset()
+
+    def permits(self, target: Target) -> bool:
+        return (
+            bool({"*", target.verb} & self.verbs)
+            and bool({"*", _written(target)} & self.resources)
+            and (not self.namespaces or target.namespace in self.namespaces)
+        )
+
+
+def rule(verbs: str, resources: str, namespaces: str = "") -> Rule:
+    """A rule from blank-separated words: `rule("get list", "pods deployments.apps", "default")`."""
+    return Rule(*(frozenset(words.split()) for words in (verbs, resources, namespaces)))
+
+
+def _written(target: Target) -> str:
+    group = f".{target.group}" if target.group else ""
+    part = f"/{target.subresource}" if target.subresource else ""
+    return f"{target.resource}{group}{part}"
+
+
+class Access:
+    """The tokens that this server knows; `anonymous` says whether callers need one at all."""
+
+    def __init__(self) -> None:
+        self.anonymous = True
+        self._identities: dict[str, Identity] = {}
+        self._rules: dict[str, list[Rule]] = {}
+
+    def add_administrator(self) -> str:
+        return self._issue(Identity("admin", ("system:masters", "system:authenticated")))
+
+    def add(self, user: str, rules: Iterable[Rule] = (), token: str | None = None) -> str:
+        """Give a user rights and a token; without rules every request of theirs is 403."""
+        self.allow(user, rules)
+        return self._issue(Identity(user, ("system:authenticated",)), token)
+
+    def allow(self, user: str, rules: Iterable[Rule]) -> None:
+        self._rules[user] = list(rules)
+
+    def revoke(self, token: str) -> None:
+        self._identities.pop(token, None)
+
+    def _issue(self, identity: Identity, token: str | None = None) -> str:
+        token = token or secrets.token_urlsafe(32)
+        self._identities[token] = identity
+        return token
+
+    def identify(self, authorization: str, certified: Identity | None) -> Identity:
+        """A client certificate wins over a token, and a wrong token is never anonymous."""
+        # As in the recordings: with a valid certificate even a wrong token does not matter.
+        if certified is not None:
+            return certified
+        scheme, _, token = authorization.strip().partition(" ")
+        if scheme.lower() == "bearer" and token.strip():
+            identity = self._identities.get(token.strip())
+            if identity is None:
+                raise unauthorized()
+            return identity
+        if not self.anonymous:
+            raise unauthorized()
+        return ANONYMOUS
+
+    def permits(self, identity: Identity, target: Target) -> bool:
+        if identity.is_administrator:
+            return True
+        # Everybody may see version and health, who is known may also see which APIs there are.
+        known = identity is not ANONYMOUS
+        if not target.is_resource:
+            open_to_known = known and target.path.startswith(AUTHENTICATED)
+            return target.verb == "get" and (target.path in ANYBODY or open_to_known)
+        if known and target.resource in REVIEWS:
+            return True
+        return any(rule.permits(target) for rule in self._rules.get(identity.user, ()))
+
+    def check(self, identity: Identity, target: Target) -> None:
+        if not self.permits(identity, target):
+            raise _denied(identity, target)
+
+
+def _denied(identity: Identity, target: Target) -> Refusal:
+    if not target.is_resource:
+        message = f'forbidden: User "{identity.user}" cannot {target.verb} path "{target.path}"'
+        return access_denied(message, {})
+    qualified = f"{target.resource}.{target.group}" if target.group else target.resource
+    named = f"{qualified} {quoted(target.name)}" if target.name else qualified
+    part = f"/{target.subresource}" if target.subresource else ""
+    scope = f'in the namespace "{target.namespace}"' if target.namespace else "at the cluster scope"
+    message = (
+        f'{named} is forbidden: User "{identity.user}" cannot {target.verb} resource '
+        f'"{target.resource}{part}" in API group "{target.group}" {scope}'
+    )
+    details: Object = {"name": target.name} if target.name else {}
+    if target.group:
+        details["group"] = target.group
+    return access_denied(message, {**details, "kind": target.resource})

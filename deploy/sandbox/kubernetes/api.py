@@ -1,0 +1,124 @@
+"""The API as a function from a request to an answer. Knows no sockets, faults or call log."""
+
+from collections.abc import Callable
+
+from deploy.sandbox.kubernetes import apps, core, deleting, discovery, gateway_api, reading
+from deploy.sandbox.kubernetes.access import Access
+from deploy.sandbox.kubernetes.autoscaling import patch_scale, update_scale
+from deploy.sandbox.kubernetes.controllers import Controllers
+from deploy.sandbox.kubernetes.kinds import Kind
+from deploy.sandbox.kubernetes.messages import Answer, Request, refused
+from deploy.sandbox.kubernetes.patching import check_media_type, patch
+from deploy.sandbox.kubernetes.paths import Catalogue, Target, decoded, parse
+from deploy.sandbox.kubernetes.statuses import (
+    Refusal,
+    bad_request,
+    method_not_allowed,
+    not_found,
+    too_large,
+)
+from deploy.sandbox.kubernetes.store import Store
+from deploy.sandbox.kubernetes.watching import Watch, opened
+from deploy.sandbox.kubernetes.writing import begun, create, update
+
+LARGEST_BODY = 3 * 1024 * 1024
+
+
+def catalogue(gateway: bool = True) -> Catalogue:
+    """All kinds; without the Gateway API its whole group is unknown."""
+    return Catalogue((*core.KINDS, *apps.KINDS, *(gateway_api.KINDS if gateway else ())))
+
+
+class Api:
+    def __init__(
+        self, store: Store, controllers: Controllers, access: Access, kinds: Catalogue
+    ) -> None:
+        self.kinds = kinds
+        self._store = store
+        self._controllers = controllers
+        self._access = access
+        self._verbs: dict[str, Callable[[Kind, Target, Request], Answer]] = {
+            "get": self._get,
+            "list": self._list,
+            "create": self._create,
+            "update": self._update,
+            "patch": self._patch,
+            "delete": self._delete,
+            "deletecollection": self._delete_selected,
+        }
+
+    def answer(self, request: Request) -> Answer | Watch:
+        """Act and answer; what the controllers make of it is done when this returns."""
+        with self._store.lock:
+            self._controllers.advance()
+            try:
+                return self._answer(request)
+            except Refusal as refusal:
+                return refused(request, refusal)
+            finally:
+                self._controllers.settle()
+
+    def _answer(self, request: Request) -> Answer | Watch:
+        path = decoded(request.path)
+        identity = self._access.identify(
+            request.headers.get("authorization", ""), request.certified
+        )
+        target = parse(path, request.method, request.is_watch)
+        self._access.check(identity, target)
+        if not target.is_resource:
+            return discovery.discover(self.kinds, request, target)
+        answer = discovery.review(self._access, request, target, identity)
+        return answer or self._about_objects(target, request)
+
+    def _about_objects(self, target: Target, request: Request) -> Answer | Watch:
+        kind = self.kinds.kind_of(target)
+        _ = request.wants
+        if len(request.body) > LARGEST_BODY:
+            raise too_large()
+        if target.verb == "watch":
+            return opened(self._store, kind, target, request)
+        _check_method(kind, target, request)
+        return self._verbs[target.verb](kind, target, request)
+
+    def _get(self, kind: Kind, target: Target, request: Request) -> Answer:
+        return reading.get(self._store, kind, target, request)
+
+    def _list(self, kind: Kind, target: Target, request: Request) -> Answer:
+        return reading.listing(self._store, kind, target, request)
+
+    def _create(self, kind: Kind, target: Target, request: Request) -> Answer:
+        return create(begun(self._store, kind, target, request, "create"))
+
+    def _delete(self, kind: Kind, target: Target, request: Request) -> Answer:
+        return deleting.delete(self._store, kind, target, request)
+
+    def _delete_selected(self, kind: Kind, target: Target, request: Request) -> Answer:
+        return deleting.delete_selected(self._store, kind, target, request)
+
+    def _update(self, kind: Kind, target: Target, request: Request) -> Answer:
+        write = begun(self._store, kind, target, request, "update")
+        return update_scale(write) if target.subresource == "scale" else update(write)
+
+    def _patch(self, kind: Kind, target: Target, request: Request) -> Answer:
+        check_media_type(kind, request)
+        write = begun(self._store, kind, target, request, "patch")
+        return patch_scale(write) if target.subresource == "scale" else patch(write)
+
+
+def _check_method(kind: Kind, target: Target, request: Request) -> None:
+    """The method must fit a collection, an object or a subresource."""
+    if target.subresource and target.subresource not in kind.subresources:
+        raise not_found(kind, target.name)
+    if target.subresource:
+        allowed = {"GET", "PUT", "PATCH"}
+    elif target.name:
+        allowed = {"GET", "PUT", "PATCH", "DELETE"}
+    else:
+        bare = kind.namespaced and not target.namespace
+        allowed = {"GET"} if bare else {"GET", "POST", "DELETE"}
+        if not kind.deletable_together:
+            allowed -= {"DELETE"}
+        if request.method == "PUT" and kind.custom and not bare:
+            raise bad_request("name must be provided")
+    if request.method not in allowed:
+        raise method_not_allowed()

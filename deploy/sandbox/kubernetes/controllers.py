@@ -1,0 +1,153 @@
+"""What kube-controller-manager and the kubelet do: workloads get pods, pods run and end.
+
+Works off the changes of the store until nothing is left to do, without timers: what is due
+later (`ready_after`, `terminate_after`) happens when `advance` is called next.
+"""
+
+import heapq
+import itertools
+import time
+from collections.abc import Callable
+
+from deploy.sandbox.kubernetes import apps, core, garbage
+from deploy.sandbox.kubernetes.builders import controller_of, now, pod_status
+from deploy.sandbox.kubernetes.deployments import reconcile_deployment
+from deploy.sandbox.kubernetes.kinds import Kind, Object
+from deploy.sandbox.kubernetes.pod_sets import reconcile_pod_set, reconcile_stateful_set
+from deploy.sandbox.kubernetes.store import Change, Store, Stored
+
+NODE = "node-1"
+_Due = tuple[float, int, str, str, str]
+
+
+class Controllers:
+    """`ready_after` None: no kubelet, pods stay Pending and unscheduled.
+
+    `terminate_after` None: no kubelet confirms an end, deleted pods stay Terminating.
+    """
+
+    def __init__(
+        self, store: Store, ready_after: float | None = 0, terminate_after: float | None = 0
+    ) -> None:
+        self.ready_after = ready_after
+        self.terminate_after = terminate_after
+        self._store = store
+        self._changes: list[Change] = []
+        self._due: list[_Due] = []
+        self._order = itertools.count()
+        self._reconcile: dict[Kind, Callable[[Stored], None]] = {
+            apps.DEPLOYMENTS: lambda found: reconcile_deployment(store, found),
+            apps.REPLICA_SETS: lambda found: self._pod_set(apps.REPLICA_SETS, found),
+            apps.STATEFUL_SETS: lambda found: reconcile_stateful_set(store, found, self.started),
+            core.REPLICATION_CONTROLLERS: lambda found: self._pod_set(
+                core.REPLICATION_CONTROLLERS, found
+            ),
+        }
+        store.listen(self._changes.append)
+
+    def settle(self) -> None:
+        """React to all changes, and to those that the reactions make."""
+        while self._changes:
+            # Reconciling makes changes of its own; they are the next round.
+            changes, self._changes[:] = list(self._changes), []
+            for kind, key in self._touched(changes):
+                stored = self._store.get(kind, *key)
+                if stored is not None and "deletionTimestamp" not in stored.metadata:
+                    self._reconcile[kind](stored)
+
+    def advance(self) -> None:
+        """Do what has become due."""
+        moment = time.monotonic()
+        while self._due and self._due[0][0] <= moment:
+            *_, uid, namespace, name = heapq.heappop(self._due)
+            pod = self._store.get(core.PODS, namespace, name)
+            # A pod of the same name may have taken its place since this was planned.
+            if pod is None or pod.metadata["uid"] != uid:
+                continue
+            if "deletionTimestamp" in pod.metadata:
+                garbage.remove(self._store, core.PODS, pod)
+            else:
+                self._store.put(core.PODS, _running(pod.object))
+        self.settle()
+
+    def next_due(self) -> float | None:
+        """Seconds until something happens by itself."""
+        return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
+
+    def started(self, pod: Object) -> Object:
+        """A new pod as the scheduler and the kubelet make it, at once or on its way."""
+        if self.ready_after is None or pod["spec"].get("nodeName"):
+            return pod
+        spec = {**pod["spec"], "nodeName": NODE}
+        scheduled = {**pod, "spec": spec}
+        if self.ready_after == 0:
+            return _running(scheduled)
+        self._schedule(self.ready_after, pod["metadata"])
+        status = pod_status(spec, pod["metadata"]["name"], ready=False)
+        return {**scheduled, "status": status}
+
+    def _touched(self, changes: list[Change]) -> dict[tuple[Kind, tuple[str, str]], None]:
+        """Which workloads to look at, in order and each once."""
+        touched: dict[tuple[Kind, tuple[str, str]], None] = {}
+        for change in changes:
+            stored = change.after or change.before
+            if stored is None:
+                continue
+            self._handle(change)
+            if change.kind in self._reconcile:
+                touched[change.kind, stored.key] = None
+            owner = controller_of(stored.metadata)
+            if owner is not None:
+                for kind in self._reconcile:
+                    if (kind.api_version, kind.kind) == (owner["apiVersion"], owner["kind"]):
+                        # Each once: a thousand new pods are one look at their owner.
+                        touched[kind, (stored.key[0], owner["name"])] = None
+        return touched
+
+    def _handle(self, change: Change) -> None:
+        if change.after is None:
+            if change.before is not None:
+                garbage.collect(self._store, change.before)
+        elif "deletionTimestamp" in change.after.metadata:
+            self._end(change.kind, change.after)
+        elif change.kind is core.PODS and change.before is None:
+            self._start(change.after)
+
+    def _start(self, pod: Stored) -> None:
+        if pod.object.get("status", {}).get("phase") != "Pending":
+            return
+        started = self.started(pod.object)
+        if started is not pod.object:
+            self._store.put(core.PODS, started)
+
+    def _end(self, kind: Kind, stored: Stored) -> None:
+        current = self._store.get(kind, *stored.key)
+        # Later changes of the same object come around by themselves.
+        if current is None or current.version != stored.version:
+            return
+        if kind is core.NAMESPACES and self.terminate_after is None:
+            return
+        if kind is not core.PODS:
+            garbage.finish(self._store, kind, stored)
+        elif (
+            not stored.object["spec"].get("nodeName")
+            or self.terminate_after == 0
+            or not stored.metadata.get("deletionGracePeriodSeconds")
+        ):
+            garbage.remove(self._store, kind, stored)
+        elif self.terminate_after is not None:
+            self._schedule(self.terminate_after, stored.metadata)
+
+    def _schedule(self, seconds: float, metadata: Object) -> None:
+        due = time.monotonic() + seconds
+        place = (metadata["uid"], metadata["namespace"], metadata["name"])
+        heapq.heappush(self._due, (due, next(self._order), *place))
+
+    def _pod_set(self, kind: Kind, found: Stored) -> None:
+        reconcile_pod_set(self._store, kind, found, self.started)
+
+
+def _running(pod: Object) -> Object:
+    since = pod.get("status", {}).get("startTime") or now()
+    status = pod_status(pod["spec"], pod["metadata"]["name"], ready=True, started=since)
+    return {**pod, "status": status}

@@ -1,0 +1,93 @@
+"""DELETE: of one object or of a selection, with propagation, preconditions and grace."""
+
+import msgspec
+
+from deploy.sandbox.kubernetes import core, garbage, options
+from deploy.sandbox.kubernetes.kinds import Kind, Object
+from deploy.sandbox.kubernetes.messages import Answer, Request, answered, rendered
+from deploy.sandbox.kubernetes.paths import Target
+from deploy.sandbox.kubernetes.reading import selection
+from deploy.sandbox.kubernetes.statuses import deleted, not_found, precondition_failed, refused
+from deploy.sandbox.kubernetes.store import Store, Stored
+
+_FINALIZERS = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}
+_PERMANENT = {"default", "kube-system", "kube-public"}
+
+
+def delete(store: Store, kind: Kind, target: Target, request: Request) -> Answer:
+    wanted = options.deletion(request)
+    stored = store.get(kind, target.namespace, target.name)
+    if stored is None:
+        raise not_found(kind, target.name)
+    if kind is core.NAMESPACES and target.name in _PERMANENT:
+        raise refused(kind, target.name, "this namespace may not be deleted")
+    _check_preconditions(kind, stored, wanted)
+    answer = stored if wanted.dry_run else _delete(store, kind, stored, wanted)
+    if answer is None or (wanted.dry_run and not kind.deletion_answers_object):
+        status = deleted(kind, target.name, stored.metadata["uid"])
+        return answered(request, 200, msgspec.json.encode(status), [])
+    return answered(request, 200, rendered(kind, target.version, answer), [])
+
+
+def _delete(store: Store, kind: Kind, stored: Stored, wanted: options.Deletion) -> Stored | None:
+    """The object to answer with, None where the answer is a Status."""
+    # A pod ends when its kubelet says so, whatever the propagation policy.
+    if kind is core.PODS:
+        return garbage.mark(store, kind, stored, _grace(stored, wanted))
+    policy = wanted.policy or kind.orphans_by_default * "Orphan"
+    finalizer = _FINALIZERS.get(policy, "")
+    # Deleting twice must not queue the same finalizer twice.
+    if finalizer in (stored.metadata.get("finalizers") or ()):
+        finalizer = ""
+    if kind is core.NAMESPACES:
+        return _terminating(store, stored)
+    if finalizer or stored.metadata.get("finalizers"):
+        return garbage.mark(store, kind, stored, finalizer=finalizer)
+    store.remove(kind, *stored.key)
+    return stored if kind.deletion_answers_object else None
+
+
+def _grace(stored: Stored, wanted: options.Deletion) -> int:
+    if not stored.object["spec"].get("nodeName"):
+        return 0
+    default = stored.object["spec"].get("terminationGracePeriodSeconds", 30)
+    return int(default if wanted.grace is None else wanted.grace)
+
+
+def _terminating(store: Store, stored: Stored) -> Stored:
+    marked = garbage.mark(store, core.NAMESPACES, stored)
+    if marked.object.get("status", {}).get("phase") == "Terminating":
+        return marked
+    metadata = {k: v for k, v in marked.metadata.items() if k != "deletionGracePeriodSeconds"}
+    ending: Object = {**marked.object, "metadata": metadata, "status": {"phase": "Terminating"}}
+    return store.put(core.NAMESPACES, ending)
+
+
+def _check_preconditions(kind: Kind, stored: Stored, wanted: options.Deletion) -> None:
+    uid, version = stored.metadata["uid"], stored.metadata["resourceVersion"]
+    name = stored.metadata["name"]
+    if wanted.uid and wanted.uid != uid:
+        why = (
+            f"the UID in the precondition ({wanted.uid}) does not match the UID in record ({uid})."
+            " The object might have been deleted and then recreated"
+        )
+        raise precondition_failed(kind, name, why)
+    if wanted.version and wanted.version != version:
+        why = (
+            f"the ResourceVersion in the precondition ({wanted.version}) does not match the "
+            f"ResourceVersion in record ({version}). The object might have been modified"
+        )
+        raise precondition_failed(kind, name, why)
+
+
+def delete_selected(store: Store, kind: Kind, target: Target, request: Request) -> Answer:
+    wanted = options.deletion(request)
+    matches = selection(request, kind)
+    gone = [i for i in store.items(kind, target.namespace) if matches is None or matches(i)]
+    if not wanted.dry_run:
+        for stored in gone:
+            _delete(store, kind, stored, wanted)
+    items = b",".join(stored.encoded for stored in gone)
+    body = b'{"kind":"%bList","apiVersion":"%b","metadata":{"resourceVersion":"%d"},"items":[%b]}'
+    version = kind.in_version(target.version).encode()
+    return answered(request, 200, body % (kind.kind.encode(), version, store.version, items), [])

@@ -1,0 +1,124 @@
+"""What the stand-in knows about one kind of object; the objects themselves live in the store."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias, Union
+
+Object = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Cause:
+    """One reason why an object is refused, as in `details.causes` of a Status."""
+
+    field: str
+    reason: str
+    message: str
+
+
+def invalid_value(field: str, value: str, why: str) -> Cause:
+    return Cause(field, "FieldValueInvalid", f"Invalid value: {value}: {why}")
+
+
+def required(field: str, why: str = "") -> Cause:
+    return Cause(field, "FieldValueRequired", f"Required value: {why}" if why else "Required value")
+
+
+def forbidden(field: str, why: str) -> Cause:
+    return Cause(field, "FieldValueForbidden", f"Forbidden: {why}")
+
+
+Shape: TypeAlias = Union[str, "Struct", "Loose", "Listed", "Mapped"]
+
+
+@dataclass(frozen=True)
+class Struct:
+    """The declared fields of one Go type; `name` is how the real server calls it in messages."""
+
+    name: str
+    fields: dict[str, Shape]
+
+
+@dataclass(frozen=True)
+class Loose:
+    """An object of which only some fields are declared; others are kept as they are."""
+
+    fields: dict[str, Shape]
+
+
+@dataclass(frozen=True)
+class Listed:
+    of: Shape
+
+
+@dataclass(frozen=True)
+class Mapped:
+    of: Shape
+
+
+# What the schema check of a custom resource adds when it had to stop early.
+INCOMPLETE = Cause(
+    "<nil>",
+    "FieldValueInvalid",
+    "Invalid value: null: some validation rules were not checked because the object was invalid; "
+    "correct the existing errors to complete validation",
+)
+
+
+def nothing(_: Object) -> None:
+    """The defaults of a kind that has none."""
+
+
+def no_causes(*_: Object) -> list[Cause]:
+    return []
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """One row of the catalogue; compared by identity, so it can key tables."""
+
+    group: str
+    versions: tuple[str, ...]
+    kind: str
+    plural: str
+    namespaced: bool = True
+    short_names: tuple[str, ...] = ()
+    scalable: bool = False
+    has_status: bool = False
+    custom: bool = False
+    counts_generations: bool = False
+    deletion_answers_object: bool = False
+    deletable_together: bool = True
+    orphans_by_default: bool = False
+    selectable: tuple[str, ...] = ()
+    declared: Struct | None = None
+    defaults: Callable[[Object], None] = field(default=nothing)
+    validate: Callable[[Object], list[Cause]] = field(default=no_causes)
+    validate_change: Callable[[Object, Object], list[Cause]] = field(default=no_causes)
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def qualified_kind(self) -> str:
+        return f"{self.kind}.{self.group}" if self.group else self.kind
+
+    @property
+    def api_version(self) -> str:
+        return self.in_version(self.versions[0])
+
+    def in_version(self, version: str) -> str:
+        return f"{self.group}/{version}" if self.group else version
+
+    @property
+    def subresources(self) -> tuple[str, ...]:
+        return (("status",) if self.has_status else ()) + (("scale",) if self.scalable else ())
+
+    @property
+    def verbs(self) -> list[str]:
+        verbs = ["create", "delete", "get", "list", "patch", "update", "watch"]
+        return [*verbs, "deletecollection"] if self.deletable_together else verbs
+
+    def key(self, namespace: str, name: str) -> str:
+        return f"{namespace}/{name}" if self.namespaced else name

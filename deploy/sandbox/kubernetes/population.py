@@ -1,0 +1,174 @@
+"""Putting objects into the sandbox from Python: whole workloads or single objects, fast."""
+
+from typing import Any
+
+from deploy.sandbox.kubernetes import apps, core, gateway_api
+from deploy.sandbox.kubernetes.builders import identity, now, pod_status, template, with_account
+from deploy.sandbox.kubernetes.controllers import NODE, Controllers
+from deploy.sandbox.kubernetes.fields import after_update
+from deploy.sandbox.kubernetes.kinds import Kind, Object
+from deploy.sandbox.kubernetes.paths import Catalogue
+from deploy.sandbox.kubernetes.services import allocate
+from deploy.sandbox.kubernetes.store import Store
+
+MANAGER = "sandbox"
+
+
+class Population:
+    """Every method may be called from any thread; objects come back as plain copies to read."""
+
+    def __init__(self, store: Store, controllers: Controllers, kinds: Catalogue) -> None:
+        self.store = store
+        self.controllers = controllers
+        self._kinds = kinds
+
+    def add(self, kind: Kind, obj: Object) -> Object:
+        """Store an object of any kind with defaults and identity, without any check."""
+        metadata = obj["metadata"]
+        place = metadata.get("namespace", "default") if kind.namespaced else ""
+        given = {k: v for k, v in metadata.items() if k not in {"name", "namespace"}}
+        fresh = identity(metadata["name"], place, **given)
+        if kind.counts_generations:
+            fresh.setdefault("generation", 1)
+        whole = {**obj, "metadata": fresh}
+        whole.pop("kind", None)
+        whole.pop("apiVersion", None)
+        with self.store.lock:
+            kind.defaults(whole)
+            if kind is core.SERVICES:
+                allocate(whole)
+            # Owned by a manager of its own, so that applying over it can conflict.
+            fresh["managedFields"] = after_update(None, whole, MANAGER, kind.api_version, now())
+            stored = self.store.put(kind, whole)
+            self.controllers.settle()
+            return self._current(kind, *stored.key) or stored.object
+
+    def add_namespace(self, name: str) -> Object:
+        return self.add(core.NAMESPACES, {"metadata": {"name": name}})
+
+    def add_deployment(self, name: str, namespace: str = "default", **more: Any) -> Object:
+        """With its ReplicaSet and pods; `more` as in `_workload`."""
+        return self.add(apps.DEPLOYMENTS, _workload(name, namespace, **more))
+
+    def add_stateful_set(self, name: str, namespace: str = "default", **more: Any) -> Object:
+        workload = _workload(name, namespace, **more)
+        workload["spec"].setdefault("serviceName", name)
+        return self.add(apps.STATEFUL_SETS, workload)
+
+    def add_replica_set(self, name: str, namespace: str = "default", **more: Any) -> Object:
+        return self.add(apps.REPLICA_SETS, _workload(name, namespace, **more))
+
+    def add_replication_controller(
+        self, name: str, namespace: str = "default", **more: Any
+    ) -> Object:
+        workload = _workload(name, namespace, **more)
+        workload["spec"]["selector"] = workload["spec"]["selector"]["matchLabels"]
+        return self.add(core.REPLICATION_CONTROLLERS, workload)
+
+    def add_pod(
+        self,
+        name: str,
+        namespace: str = "default",
+        labels: dict[str, str] | None = None,
+        *,
+        image: str = "registry.example/app:1.0.0",
+        owner: Object | None = None,
+        ready: bool = True,
+        **status: Any,
+    ) -> Object:
+        """A scheduled pod; `owner` is a whole ownerReference, which need not lead anywhere.
+
+        Further keywords replace fields of its status, such as `phase="Failed"`.
+        """
+        metadata: Object = {"name": name, "namespace": namespace, "labels": dict(labels or {})}
+        if owner is not None:
+            metadata["ownerReferences"] = [owner]
+        spec = with_account(template({}, image)["spec"], name)
+        spec["nodeName"] = NODE
+        reported = {**pod_status(spec, name, ready=ready), **status}
+        return self.add(core.PODS, {"metadata": metadata, "spec": spec, "status": reported})
+
+    def add_service(
+        self,
+        name: str,
+        namespace: str = "default",
+        labels: dict[str, str] | None = None,
+        *,
+        selector: dict[str, str] | None = None,
+        ports: list[Object] | None = None,
+    ) -> Object:
+        spec = {"selector": selector or {"app": name}, "ports": ports or [{"port": 80}]}
+        metadata = {"name": name, "namespace": namespace, "labels": dict(labels or {})}
+        return self.add(core.SERVICES, {"metadata": metadata, "spec": spec})
+
+    def add_gateway(self, name: str, namespace: str = "default", **spec: Any) -> Object:
+        listener = {"name": "http", "protocol": "HTTP", "port": 80}
+        given = {"gatewayClassName": "sandbox", "listeners": [listener], **spec}
+        metadata = {"name": name, "namespace": namespace}
+        return self.add(gateway_api.GATEWAYS, {"metadata": metadata, "spec": given})
+
+    def read(self, kind: str, name: str, namespace: str = "default") -> Object | None:
+        """One object as stored, None when absent; `kind` such as `pods` or `deployments.apps`."""
+        with self.store.lock:
+            self.controllers.advance()
+            return self._current(self._kinds.named(kind), namespace, name)
+
+    def read_all(self, kind: str, namespace: str = "default") -> list[Object]:
+        with self.store.lock:
+            self.controllers.advance()
+            return [
+                stored.object for stored in self.store.items(self._kinds.named(kind), namespace)
+            ]
+
+    def remove(self, kind: str, name: str, namespace: str = "default") -> None:
+        """Take an object away at once, with what it owns."""
+        with self.store.lock:
+            self.store.remove(self._kinds.named(kind), namespace, name)
+            self.controllers.settle()
+
+    def touch(self, kind: str, name: str, namespace: str = "default", **annotations: str) -> Object:
+        """Change an object as an outside writer would, so that its resourceVersion moves."""
+        with self.store.lock:
+            found = self._kinds.named(kind)
+            stored = self.store.get(found, namespace, name)
+            if stored is None:
+                raise KeyError(f"{kind} {namespace}/{name}")
+            merged = {**(stored.metadata.get("annotations") or {}), **annotations}
+            merged.setdefault("touched", stored.metadata["resourceVersion"])
+            metadata = {**stored.metadata, "annotations": merged}
+            touched = self.store.put(found, {**stored.object, "metadata": metadata})
+            self.controllers.settle()
+            return touched.object
+
+    def _current(self, kind: Kind, namespace: str, name: str) -> Object | None:
+        stored = self.store.get(kind, namespace, name)
+        return stored.object if stored else None
+
+
+def _workload(
+    name: str,
+    namespace: str,
+    *,
+    replicas: int = 1,
+    labels: dict[str, str] | None = None,
+    image: str = "registry.example/app:1.0.0",
+    annotations: dict[str, str] | None = None,
+    selector: Object | None = None,
+    spec: Object | None = None,
+) -> Object:
+    """`labels` are those of the workload and, with `app`, of its pods; `spec` adds to its spec."""
+    own = {"app": name, **(labels or {})}
+    return {
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": own,
+            "annotations": dict(annotations or {}),
+        },
+        "spec": {
+            "replicas": replicas,
+            "selector": selector or {"matchLabels": {"app": name}},
+            "template": template(own, image),
+            **(spec or {}),
+        },
+    }

@@ -1,0 +1,148 @@
+"""GET: one object, a list with its pages, the scale of a workload."""
+
+import base64
+import binascii
+from collections.abc import Callable
+
+import msgspec
+
+from deploy.sandbox.kubernetes import options, selectors
+from deploy.sandbox.kubernetes.autoscaling import scale_of
+from deploy.sandbox.kubernetes.kinds import Kind, Object
+from deploy.sandbox.kubernetes.messages import (
+    Answer,
+    Request,
+    answered,
+    metadata_only,
+    rendered,
+)
+from deploy.sandbox.kubernetes.paths import Target
+from deploy.sandbox.kubernetes.statuses import (
+    TOO_OLD_TO_CONTINUE,
+    bad_request,
+    expired,
+    not_found,
+    version_too_large,
+)
+from deploy.sandbox.kubernetes.store import Expired, Store, Stored
+
+TOKEN = "meta.k8s.io/v1"
+
+
+def get(store: Store, kind: Kind, target: Target, request: Request) -> Answer:
+    stored = store.get(kind, target.namespace, target.name)
+    known = not target.subresource or target.subresource in kind.subresources
+    if stored is None or not known:
+        raise not_found(kind, target.name)
+    if target.subresource == "scale":
+        return answered(request, 200, msgspec.json.encode(scale_of(stored)), [])
+    if request.wants == "metadata":
+        return Answer(200, metadata_only(stored))
+    return answered(request, 200, rendered(kind, target.version, stored), [])
+
+
+def selection(request: Request, kind: Kind) -> Callable[[Stored], bool] | None:
+    """A predicate for the request's selectors, None when it has none."""
+    labels = selectors.parse_labels(request.parameters.get("labelSelector", ""))
+    fields = request.parameters.get("fieldSelector", "")
+    by_field = selectors.parse_fields(fields, kind)
+    if not labels and not fields:
+        return None
+    return lambda stored: (
+        selectors.matches_labels(labels, stored.labels) and by_field(stored.object)
+    )
+
+
+def listing(store: Store, kind: Kind, target: Target, request: Request) -> Answer:
+    options.check_list(request)
+    limit = options.limit(request)
+    wanted = selection(request, kind)
+    items, version, start = _snapshot(store, kind, target, request, limit)
+    if start:
+        # The token is the last key with a NUL behind it, which is less than any longer key.
+        items = [item for item in items if _relative(item, target) >= start]
+    if wanted is not None:
+        items = [item for item in items if wanted(item)]
+    # Version 0 means "from the cache", which knows no pages and sends everything.
+    page = items[:limit] if limit and request.parameters.get("resourceVersion") != "0" else items
+    metadata: Object = {"resourceVersion": str(version)}
+    if kind.custom:
+        metadata["continue"] = ""
+    if len(page) < len(items):
+        metadata["continue"] = _token(version, "/" + _relative(page[-1], target) + "\0")
+        if wanted is None:
+            metadata["remainingItemCount"] = len(items) - len(page)
+    return answered(request, 200, _encoded(kind, target, request, metadata, page), [])
+
+
+def _encoded(
+    kind: Kind, target: Target, request: Request, metadata: Object, page: list[Stored]
+) -> bytes:
+    if request.wants == "metadata":
+        name, api_version = "PartialObjectMetadata", "meta.k8s.io/v1"
+        parts = [metadata_only(item) for item in page]
+    else:
+        name, api_version = kind.kind, kind.in_version(target.version)
+        # Only lists of custom resources repeat the type in every item.
+        parts = [
+            rendered(kind, target.version, item) if kind.custom else item.encoded for item in page
+        ]
+    return b'{"kind":"%bList","apiVersion":"%b","metadata":%b,"items":[%b]}' % (
+        name.encode(),
+        api_version.encode(),
+        msgspec.json.encode(metadata),
+        b",".join(parts),
+    )
+
+
+def _relative(item: Stored, target: Target) -> str:
+    namespace, name = item.key
+    return name if target.namespace or not namespace else f"{namespace}/{name}"
+
+
+def _snapshot(
+    store: Store, kind: Kind, target: Target, request: Request, limit: int
+) -> tuple[list[Stored], int, str]:
+    """The items to page through, the version they are of, and the key to start at."""
+    token = request.parameters.get("continue", "")
+    if token:
+        # A negative version asks for the rest as it is now, after the 410 of an expired page.
+        version, start = _continued(token)
+        if version < 0:
+            return store.items(kind, target.namespace), store.version, start
+        return _at(store, kind, target, version, start), version, start
+    text = request.parameters.get("resourceVersion", "")
+    version = options.version(text) if text else 0
+    if version > store.version:
+        raise version_too_large(version, store.version)
+    match = request.parameters.get("resourceVersionMatch", "")
+    if version and (match == "Exact" or (limit and not match)):
+        return _at(store, kind, target, version, ""), version, ""
+    return store.items(kind, target.namespace), store.version, ""
+
+
+def _at(store: Store, kind: Kind, target: Target, version: int, start: str) -> list[Stored]:
+    try:
+        return store.items_at(kind, target.namespace, version)
+    except Expired as error:
+        if start:
+            raise expired(TOO_OLD_TO_CONTINUE, _token(-1, start)) from error
+        message = "The resourceVersion for the provided list is too old."
+        raise expired(message) from error
+
+
+def _token(version: int, start: str) -> str:
+    text = msgspec.json.encode({"v": TOKEN, "rv": version, "start": start})
+    return base64.urlsafe_b64encode(text).rstrip(b"=").decode()
+
+
+def _continued(token: str) -> tuple[int, str]:
+    invalid = "invalid continue token: continue key is not valid: "
+    try:
+        raw = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
+        decoded = msgspec.json.decode(raw, type=dict[str, str | int])
+    except (binascii.Error, msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise bad_request(f"{invalid}{error}") from error
+    if decoded.get("v") != TOKEN or not decoded.get("start"):
+        raise bad_request(f"{invalid}server does not recognize this encoded version")
+    return int(decoded.get("rv", 0)), str(decoded["start"]).removeprefix("/")

@@ -1,0 +1,50 @@
+"""Secrets: text becomes base64, and some types must hold certain keys."""
+
+import base64
+import binascii
+import re
+from typing import Any
+
+from deploy.sandbox.kubernetes.kinds import (
+    Cause,
+    Object,
+    invalid_value,
+    required,
+)
+from deploy.sandbox.kubernetes.statuses import quoted
+
+
+def defaults(secret: Object) -> None:
+    for name, text in (secret.pop("stringData", None) or {}).items():
+        secret.setdefault("data", {})[name] = base64.b64encode(text.encode()).decode()
+    secret.setdefault("type", "Opaque")
+
+
+_SECRET_KEYS = {
+    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    "kubernetes.io/dockerconfigjson": (".dockerconfigjson",),
+    "kubernetes.io/dockercfg": (".dockercfg",),
+}
+
+
+def causes(secret: Object) -> list[Cause]:
+    data = secret.get("data") or {}
+    wanted = _SECRET_KEYS.get(secret["type"], ())
+    return [required(f"data[{name}]") for name in wanted if name not in data]
+
+
+def change_causes(before: Object, after: Object) -> list[Cause]:
+    if before["type"] != after["type"]:
+        return [invalid_value("type", quoted(after["type"]), "field is immutable")]
+    return []
+
+
+def base64_fault(data: Any) -> str | None:
+    """Why the data of a Secret cannot be read, in the words of Go's decoder."""
+    for value in (data or {}).values() if isinstance(data, dict) else ():
+        try:
+            base64.b64decode(value or "", validate=True)
+        except (binascii.Error, ValueError):
+            bad = re.search(r"[^A-Za-z0-9+/=]", value)
+            return f"illegal base64 data at input byte {bad.start() if bad else len(value)}"
+    return None

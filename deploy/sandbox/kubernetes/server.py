@@ -1,0 +1,220 @@
+"""The sandbox as one thing to start and stop: HTTPS on loopback, a CA, tokens, a cluster inside.
+
+    async with KubernetesSandbox() as sandbox:          # serves in the running loop
+    with KubernetesSandbox.in_thread() as sandbox:      # serves in a thread of its own
+
+It answers as kube-apiserver 1.36 does for what machinist asks. Tests look at `sandbox.calls`,
+set `sandbox.faults`, and put objects in with the methods of `population`. The same is there
+for people and other processes, without a token:
+
+    GET, DELETE /_sandbox/calls          the log of requests
+    GET, POST, DELETE /_sandbox/faults   e.g. {"path": "/scale$", "status": 503, "times": 2}
+    POST /_sandbox/reset                 back to the seed
+"""
+
+import asyncio
+import contextlib
+import shutil
+import ssl
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from deploy.sandbox.kubernetes.access import Access, rule
+from deploy.sandbox.kubernetes.api import Api, catalogue
+from deploy.sandbox.kubernetes.calls import Calls
+from deploy.sandbox.kubernetes.certificates import Authority
+from deploy.sandbox.kubernetes.controllers import Controllers
+from deploy.sandbox.kubernetes.edge import Edge
+from deploy.sandbox.kubernetes.faults import Faults
+from deploy.sandbox.kubernetes.listener import bound, listening
+from deploy.sandbox.kubernetes.messages import Answer, Request
+from deploy.sandbox.kubernetes.population import Population
+from deploy.sandbox.kubernetes.seed import plant_application, plant_cluster
+from deploy.sandbox.kubernetes.store import Store
+from deploy.sandbox.kubernetes.watching import Watch
+
+
+class KubernetesSandbox(Population):
+    """A cluster behind a real socket.
+
+    `ready_after` and `terminate_after` are seconds, 0 at once, None never; `gateway` says whether
+    the Gateway API is installed; `directory` keeps CA and token files after the end.
+    """
+
+    def __init__(
+        self,
+        *,
+        seed: bool = True,
+        port: int = 0,
+        directory: Path | None = None,
+        gateway: bool = True,
+        ready_after: float | None = 0,
+        terminate_after: float | None = 0,
+    ) -> None:
+        store = Store()
+        kinds = catalogue(gateway)
+        super().__init__(store, Controllers(store, ready_after, terminate_after), kinds)
+        self.access = Access()
+        self.calls = Calls()
+        self.faults = Faults()
+        self.url = ""
+        self.token = self.access.add_administrator()
+        self._api = Api(store, self.controllers, self.access, kinds)
+        self._seeded, self._gateway = seed, gateway
+        self._port, self._directory = port, directory
+        self._stack = contextlib.AsyncExitStack()
+        self.reset()
+
+    @property
+    def ca_path(self) -> Path:
+        return self._files / "ca.crt"
+
+    @property
+    def token_path(self) -> Path:
+        return self._files / "token"
+
+    def answer(self, request: Request) -> Answer | Watch:
+        """Ask the API without a connection."""
+        return self._api.answer(request)
+
+    def trust(self) -> ssl.SSLContext:
+        """A context for clients that trusts this sandbox and nothing else."""
+        return ssl.create_default_context(cafile=str(self.ca_path))
+
+    def reset(self) -> None:
+        """Back to how it started, calls and faults included; tokens stay valid."""
+        with self.store.lock:
+            self.store.clear()
+            plant_cluster(self)
+            if self._seeded:
+                plant_application(self, self._gateway)
+        self.calls.clear()
+        self.faults.clear()
+
+    def rotate_token(self, keep_old: bool = False) -> str:
+        """Write a new token to the file, as the kubelet does; the old one is refused from now."""
+        old, self.token = self.token, self.access.add_administrator()
+        self._write("token", self.token.encode())
+        if not keep_old:
+            self.access.revoke(old)
+        return self.token
+
+    def rotate_authority(self) -> None:
+        """Serve new connections with a certificate of a new CA, which is in the file from now."""
+        self._authority = Authority("sandbox-ca-rotated")
+        self._certify(self._tls)
+        self._write("ca.crt", self._authority.pem)
+
+    def cut_connections(self) -> None:
+        """Break every open connection, as a restarted load balancer does."""
+        self._loop.call_soon_threadsafe(self._connections.cut)
+
+    def restricted_token(self, user: str, *rules: tuple[str, str, str]) -> str:
+        """A token of a user who may only do what the rules say: verbs, resources, namespaces."""
+        return self.access.add(user, [rule(*words) for words in rules])
+
+    def client_certificate(self, user: str, groups: tuple[str, ...] = ()) -> tuple[Path, Path]:
+        """Files with a client's certificate and key; `system:masters` may do everything."""
+        certificate, key = self._authority.client(user, groups)
+        paths = self._files / f"{user}.crt", self._files / f"{user}.key"
+        for path, content in zip(paths, (certificate, key), strict=True):
+            path.touch(mode=0o600)
+            path.write_bytes(content)
+        return paths
+
+    @classmethod
+    @contextlib.contextmanager
+    def in_thread(cls, **settings: Any) -> Iterator[Self]:
+        """Serve in a thread with its own loop, which a blocked test loop does not stop."""
+        sandbox = cls(**settings)
+        started: threading.Event = threading.Event()
+        stop = asyncio.Event()
+        problems: list[BaseException] = []
+        loops: list[asyncio.AbstractEventLoop] = []
+
+        async def serve() -> None:
+            loops.append(asyncio.get_running_loop())
+            async with sandbox:
+                started.set()
+                await stop.wait()
+
+        def run() -> None:
+            try:
+                asyncio.run(serve())
+            except BaseException as error:
+                problems.append(error)
+            finally:
+                started.set()
+
+        thread = threading.Thread(target=run, name="kubernetes-sandbox")
+        thread.start()
+        started.wait()
+        if not problems:
+            try:
+                yield sandbox
+            finally:
+                if thread.is_alive():
+                    loops[0].call_soon_threadsafe(stop.set)
+                thread.join()
+        if problems:
+            raise problems[0]
+
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            self._files = self._directory or Path(tempfile.mkdtemp(prefix="kubernetes-sandbox-"))
+            self._files.mkdir(parents=True, exist_ok=True)
+            if self._directory is None:
+                stack.callback(shutil.rmtree, self._files, ignore_errors=True)
+            self._authority = Authority()
+            self._write("ca.crt", self._authority.pem)
+            self._write("token", self.token.encode())
+            edge = Edge(self._api, self.store, self.calls, self.faults, self.reset)
+            edge.when_due(self.controllers.next_due, self._advance)
+            sock = bound(self._port)
+            self.url = f"https://127.0.0.1:{sock.getsockname()[1]}"
+            self._loop = asyncio.get_running_loop()
+            self._tls = self._context()
+            server = listening(edge, sock, self._tls)
+            self._connections = await stack.enter_async_context(server)
+            stack.callback(edge.stopping.set)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stack.aclose()
+
+    def _advance(self) -> None:
+        with self.store.lock:
+            self.controllers.advance()
+
+    def _write(self, name: str, content: bytes) -> None:
+        # Replaced, not rewritten: a reader never sees half a token.
+        fresh = self._files / f".{name}"
+        fresh.touch(mode=0o600)
+        fresh.write_bytes(content)
+        fresh.replace(self._files / name)
+
+    def _context(self) -> ssl.SSLContext:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        # Asked for but not demanded: most callers come with a token.
+        context.verify_mode = ssl.CERT_OPTIONAL
+        self._certify(context)
+        return context
+
+    def _certify(self, context: ssl.SSLContext) -> None:
+        certificate, key = self._authority.server()
+        with tempfile.NamedTemporaryFile(dir=self._files) as file:
+            file.write(certificate + key)
+            file.flush()
+            context.load_cert_chain(file.name)
+        context.load_verify_locations(cadata=self._authority.pem.decode())

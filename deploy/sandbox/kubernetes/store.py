@@ -1,0 +1,216 @@
+"""Objects, the resourceVersion counter and the history behind watches and consistent pages.
+
+Knows no HTTP and no rules. Objects are never changed in place: a write replaces one. Items are
+kept without `kind` and `apiVersion`, so that one encoding serves both lists and single reads.
+"""
+
+import bisect
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import msgspec
+
+from deploy.sandbox.kubernetes.kinds import Kind, Object
+
+# Every change keeps two versions of an object in memory.
+HISTORY = 10_000
+
+
+@dataclass(slots=True)
+class Stored:
+    """One version of an object; encoded once, when first read."""
+
+    object: Object
+    version: int
+    _encoded: bytes = b""
+
+    @property
+    def encoded(self) -> bytes:
+        if not self._encoded:
+            self._encoded = msgspec.json.encode(self.object)
+        return self._encoded
+
+    @property
+    def metadata(self) -> Object:
+        metadata: Object = self.object["metadata"]
+        return metadata
+
+    @property
+    def labels(self) -> dict[str, str]:
+        return self.metadata.get("labels") or {}
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.metadata.get("namespace", ""), self.metadata["name"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one write did; `before` is None for a creation, `after` for a removal."""
+
+    version: int
+    kind: Kind
+    key: str
+    before: Stored | None
+    after: Stored | None
+
+
+@dataclass
+class _Table:
+    rows: dict[str, Stored] = field(default_factory=dict)
+    keys: list[str] = field(default_factory=list)
+
+
+class Expired(Exception):
+    """The history does not reach back to the wanted version."""
+
+
+class Store:
+    def __init__(self) -> None:
+        # Held through every request and every change from Python, so both see whole states;
+        # reentrant, because adding an object settles the controllers, which write again.
+        self.lock = threading.RLock()
+        self.version = 0
+        self.oldest = 0
+        self._tables: dict[Kind, _Table] = {}
+        self._history: deque[Change] = deque()
+        self._children: dict[str, set[tuple[Kind, str]]] = {}
+        self._listeners: list[Callable[[Change], None]] = []
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Stored | None:
+        return self._table(kind).rows.get(kind.key(namespace, name))
+
+    def items(self, kind: Kind, namespace: str = "") -> list[Stored]:
+        """All objects of a kind in key order, of one namespace or of all."""
+        table = self._table(kind)
+        return [table.rows[key] for key in self._range(table.keys, kind, namespace)]
+
+    def items_at(self, kind: Kind, namespace: str, version: int) -> list[Stored]:
+        """The objects as they were at an earlier version, by undoing what came after."""
+        if version < self.oldest:
+            raise Expired
+        # Changes are few between two pages, objects are many: undoing beats keeping copies.
+        rows = dict(self._table(kind).rows)
+        for change in reversed(self._history):
+            # The history is in order, so the first change that is old enough ends the search.
+            if change.version <= version:
+                break
+            if change.kind is not kind:
+                continue
+            if change.before is None:
+                rows.pop(change.key, None)
+            else:
+                rows[change.key] = change.before
+        return [rows[key] for key in self._range(sorted(rows), kind, namespace)]
+
+    def changes_since(self, version: int) -> Iterator[Change]:
+        if version < self.oldest:
+            raise Expired
+        recent: list[Change] = []
+        for change in reversed(self._history):
+            if change.version <= version:
+                break
+            recent.append(change)
+        return reversed(recent)
+
+    def put(self, kind: Kind, obj: Object) -> Stored:
+        """Write an object under a new version; its metadata must be complete otherwise."""
+        metadata = obj["metadata"]
+        key = kind.key(metadata.get("namespace", ""), metadata["name"])
+        table = self._table(kind)
+        before = table.rows.get(key)
+        self.version += 1
+        stamped = {**metadata, "resourceVersion": str(self.version)}
+        after = Stored(
+            {"metadata": stamped, **{k: v for k, v in obj.items() if k != "metadata"}}, self.version
+        )
+        if before is None:
+            bisect.insort(table.keys, key)
+        table.rows[key] = after
+        self._record(Change(self.version, kind, key, before, after))
+        return after
+
+    def remove(self, kind: Kind, namespace: str, name: str) -> Stored | None:
+        key = kind.key(namespace, name)
+        table = self._table(kind)
+        before = table.rows.pop(key, None)
+        if before is not None:
+            del table.keys[bisect.bisect_left(table.keys, key)]
+            self.version += 1
+            self._record(Change(self.version, kind, key, before, None))
+        return before
+
+    def kinds(self) -> list[Kind]:
+        """The kinds of which there is or was an object."""
+        return list(self._tables)
+
+    def children(self, uid: str) -> list[tuple[Kind, Stored]]:
+        """The objects that name this uid among their owners, in key order."""
+        found = self._children.get(uid, set())
+        # A set has no order, and what the controllers do must not depend on hashing.
+        ordered = sorted(found, key=lambda child: (child[0].plural, child[1]))
+        return [(kind, self._table(kind).rows[key]) for kind, key in ordered]
+
+    def compact(self) -> None:
+        """Forget the history: older versions, pages and watches are expired from now on."""
+        self._history.clear()
+        self.oldest = self.version
+
+    def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
+        """Call `listener` after every change, in the writer's thread; returns how to stop."""
+        with self.lock:
+            # Copied, so that a change that is being announced is not disturbed.
+            self._listeners = [*self._listeners, listener]
+
+        def stop() -> None:
+            with self.lock:
+                self._listeners = [each for each in self._listeners if each is not listener]
+
+        return stop
+
+    def clear(self) -> None:
+        self._tables.clear()
+        self._children.clear()
+        self.version += 1
+        self.compact()
+
+    def _table(self, kind: Kind) -> _Table:
+        table = self._tables.get(kind)
+        if table is None:
+            table = self._tables[kind] = _Table()
+        return table
+
+    @staticmethod
+    def _range(keys: list[str], kind: Kind, namespace: str) -> list[str]:
+        if not (namespace and kind.namespaced):
+            return keys
+        start = bisect.bisect_left(keys, f"{namespace}/")
+        # "0" follows "/" in ASCII, so this is the first key of the next namespace.
+        return keys[start : bisect.bisect_left(keys, f"{namespace}0")]
+
+    def _record(self, change: Change) -> None:
+        self._index(change)
+        self._history.append(change)
+        if len(self._history) > HISTORY:
+            self.oldest = self._history.popleft().version
+        for listener in self._listeners:
+            listener(change)
+
+    def _index(self, change: Change) -> None:
+        owners = [_owners(change.before), _owners(change.after)]
+        # Nearly all writes keep their owners.
+        if owners[0] == owners[1]:
+            return
+        child = (change.kind, change.key)
+        for uid in owners[0]:
+            self._children[uid].discard(child)
+        for uid in owners[1]:
+            self._children.setdefault(uid, set()).add(child)
+
+
+def _owners(stored: Stored | None) -> list[str]:
+    if stored is None:
+        return []
+    return [owner.get("uid", "") for owner in stored.metadata.get("ownerReferences") or ()]

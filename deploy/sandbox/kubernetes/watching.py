@@ -1,0 +1,101 @@
+"""Watches: the changes of a kind as events, one JSON object per line. Knows no sockets."""
+
+from collections.abc import Callable, Iterator
+
+import msgspec
+
+from deploy.sandbox.kubernetes import options
+from deploy.sandbox.kubernetes.kinds import Kind, Object
+from deploy.sandbox.kubernetes.messages import Request, metadata_only, rendered
+from deploy.sandbox.kubernetes.paths import Target
+from deploy.sandbox.kubernetes.reading import selection
+from deploy.sandbox.kubernetes.statuses import expired, internal, quoted
+from deploy.sandbox.kubernetes.store import Change, Expired, Store, Stored
+
+LONGEST = 1800.0
+
+
+class Watch:
+    """One open watch: call `events` whenever the store may have changed."""
+
+    def __init__(
+        self, store: Store, kind: Kind, target: Target, request: Request, since: int
+    ) -> None:
+        self.seconds = float(options.timeout(request)) or LONGEST
+        self.ended = False
+        self._store = store
+        self._kind = kind
+        self._target = target
+        self._metadata = request.wants == "metadata"
+        self._bookmarks = request.parameters.get("allowWatchBookmarks") in {"true", "1"}
+        chosen = selection(request, kind)
+        self._matches: Callable[[Stored], bool] = chosen or (lambda stored: True)
+        self._since = since
+        self._begun = since > 0
+
+    def events(self) -> list[bytes]:
+        with self._store.lock:
+            try:
+                return list(self._initial() if not self._begun else self._changes())
+            except Expired:
+                self.ended = True
+                message = f"too old resource version: {self._since} ({self._store.oldest})"
+                status = expired(message).status
+                return [msgspec.json.encode({"type": "ERROR", "object": status}) + b"\n"]
+
+    def _initial(self) -> Iterator[bytes]:
+        self._begun = True
+        self._since = self._store.version
+        for stored in self._store.items(self._kind, self._target.namespace):
+            if self._concerns(stored) and self._matches(stored):
+                yield self._event("ADDED", stored)
+        if self._bookmarks:
+            annotations = {"k8s.io/initial-events-end": "true"}
+            metadata = {"resourceVersion": str(self._since), "annotations": annotations}
+            yield self._event("BOOKMARK", Stored({"metadata": metadata}, self._since))
+
+    def _changes(self) -> Iterator[bytes]:
+        changes = list(self._store.changes_since(self._since))
+        self._since = max(self._since, self._store.version)
+        for change in changes:
+            if change.kind is self._kind:
+                yield from self._shown(change)
+
+    def _shown(self, change: Change) -> Iterator[bytes]:
+        before = change.before is not None and self._matches(change.before)
+        after = change.after is not None and self._matches(change.after)
+        latest = change.after or change.before
+        if latest is None or not self._concerns(latest):
+            return
+        # Leaving the selector is a deletion as far as this watcher is concerned.
+        if after:
+            yield self._event("MODIFIED" if before else "ADDED", latest)
+        elif before and change.before is not None:
+            gone: Object = {**change.before.object}
+            gone["metadata"] = {**gone["metadata"], "resourceVersion": str(change.version)}
+            yield self._event("DELETED", Stored(gone, change.version))
+
+    def _concerns(self, stored: Stored) -> bool:
+        namespace, name = stored.key
+        return (not self._target.namespace or namespace == self._target.namespace) and (
+            not self._target.name or name == self._target.name
+        )
+
+    def _event(self, event: str, stored: Stored) -> bytes:
+        shown = (
+            metadata_only(stored)
+            if self._metadata
+            else rendered(self._kind, self._target.version, stored)
+        )
+        return b'{"type":"%b","object":%b}\n' % (event.encode(), shown)
+
+
+def opened(store: Store, kind: Kind, target: Target, request: Request) -> Watch:
+    options.check_list(request)
+    text = request.parameters.get("resourceVersion", "")
+    if text and not text.isdigit():
+        raise internal(
+            f"resourceVersion: Invalid value: {quoted(text)}: strconv.ParseUint: parsing "
+            f"{quoted(text)}: invalid syntax"
+        )
+    return Watch(store, kind, target, request, int(text or 0))

@@ -1,0 +1,1 @@
+"""What gateway, workers and producers agree on."""

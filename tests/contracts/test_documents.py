@@ -1,0 +1,161 @@
+"""The documents: valid, as the table has them, and readable by somebody who never saw the code."""
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]  # its types are another package
+import msgspec
+import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from contracts import asyncapi, documents, openapi
+from contracts.api import OPERATIONS
+from contracts.faults import NOT_ATTEMPTED, STATUS
+from contracts.schemas import example_of
+
+ASYNCAPI = Path(__file__).parent / "asyncapi" / "3.0.0.json"
+
+BOTH = pytest.mark.parametrize("name", documents.DOCUMENTS)
+
+
+@cache
+def operations() -> dict[str, Any]:
+    """The operations in the OpenAPI document, by their name."""
+    paths = openapi.document()["paths"].values()
+    return {
+        operation["operationId"]: {**operation, "method": method}
+        for path in paths
+        for method, operation in path.items()
+    }
+
+
+@BOTH
+def test_the_file_holds_what_the_table_gives(name):
+    assert documents.kept(name) == documents.text(name), (
+        f"contracts/documents/{name} is not what the table gives; "
+        f"if the API was meant to change, renew it with: {documents.COMMAND}"
+    )
+
+
+@BOTH
+def test_a_document_is_the_same_whenever_it_is_made(name):
+    assert documents.text(name) == documents.text(name)
+    assert documents.text(name).endswith("}\n")
+
+
+def test_the_openapi_document_is_valid():
+    OpenAPIV31SpecValidator(openapi.document()).validate()
+
+
+def test_the_asyncapi_document_is_valid():
+    schema = json.loads(ASYNCAPI.read_text())
+
+    jsonschema.Draft7Validator(schema).validate(asyncapi.document())
+
+
+@pytest.mark.parametrize("document", [openapi.document(), asyncapi.document()])
+def test_every_reference_leads_somewhere(document):
+    for reference in _values(document, "$ref"):
+        found = document
+        for part in reference.removeprefix("#/").split("/"):
+            found = found[part]
+
+
+@pytest.mark.parametrize("document", [openapi.document(), asyncapi.document()])
+def test_patterns_are_those_of_javascript(document):
+    patterns = list(_values(document, "pattern"))
+
+    assert patterns
+    assert not [pattern for pattern in patterns if "\\Z" in pattern or "\\A" in pattern]
+
+
+def test_every_operation_is_described_over_http_and_over_the_broker():
+    http = operations()
+    messages = asyncapi.document()["components"]["messages"]
+
+    assert http.keys() - OPERATIONS.keys() == {"status", "ready"}
+    assert messages.keys() - OPERATIONS.keys() == {"reply"}
+    assert OPERATIONS.keys() <= http.keys() & messages.keys()
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_parameter_says_what_it_is(name):
+    for parameter in operations()[name]["parameters"]:
+        assert parameter["description"], parameter["name"]
+        assert "null" not in json.dumps(parameter["schema"]), parameter["name"]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_a_request_has_a_body_with_an_example_exactly_if_the_row_has_one(name):
+    body = operations()[name].get("requestBody")
+
+    assert bool(body) == bool(OPERATIONS[name].row.body)
+    if body:
+        assert body["content"]["application/json"]["example"]
+
+
+def test_the_example_of_a_message_is_a_valid_operation():
+    messages = asyncapi.document()["components"]["messages"]
+
+    for name, operation in OPERATIONS.items():
+        (example,) = messages[name]["examples"]
+        assert example == {"payload": example_of(operation)}
+        assert isinstance(msgspec.convert(example["payload"], operation), operation)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_status_that_an_operation_can_have_is_described(name):
+    described = set(operations()[name]["responses"])
+    expected = {str(int(status)) for status in STATUS.values()} | {"200"}
+    never = {"405"} if OPERATIONS[name].row.body else {"405", "415"}
+
+    assert described == expected - never
+
+
+def test_what_was_not_attempted_is_described_with_retry_after():
+    responses = openapi.document()["components"]["responses"]
+
+    assert all("Retry-After" in responses[f"Problem{s}"]["headers"] for s in NOT_ATTEMPTED)
+
+
+def test_scaling_is_described_with_its_limits():
+    body = operations()["update_controller_replicas"]["requestBody"]["content"]["application/json"]
+    replicas = body["schema"]["properties"]["replicas"]
+
+    assert body["example"] == {"replicas": 3}
+    assert body["schema"]["required"] == ["replicas"]
+    assert (replicas["minimum"], replicas["maximum"]) == (0, 150_000)
+
+
+def test_labels_are_described_as_a_parameter_that_is_repeated():
+    parameters = {p["name"]: p for p in operations()["get_services_by_labels"]["parameters"]}
+
+    assert parameters["labels"]["required"] is True
+    assert parameters["labels"]["explode"] is True
+    assert parameters["labels"]["schema"]["type"] == "array"
+
+
+def test_commands_are_persistent_and_queries_are_not():
+    described = asyncapi.document()["operations"]
+    modes = {n: operation["bindings"]["amqp"]["deliveryMode"] for n, operation in described.items()}
+
+    assert modes == {"query": 1, "command": 2, "event": 2}
+
+
+def test_renewing_writes_only_what_has_changed(tmp_path):
+    assert documents.renew(tmp_path) == ["openapi.json", "asyncapi.json"]
+    assert documents.renew(tmp_path) == []
+    assert documents.kept("openapi.json", tmp_path) == documents.text("openapi.json")
+
+
+def _values(value: Any, key: str) -> Any:
+    """Whatever is under a key, however deep."""
+    if isinstance(value, dict):
+        if isinstance(value.get(key), str):
+            yield value[key]
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from _values(item, key)

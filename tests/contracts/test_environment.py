@@ -1,0 +1,149 @@
+"""Configuration: a wrong variable is named with its value and what is expected; secrets are not."""
+
+from typing import Annotated
+
+import pytest
+from msgspec import Meta, Struct
+
+from contracts.environment import (
+    SECRET,
+    AmqpUrls,
+    ConfigurationError,
+    Level,
+    Port,
+    Url,
+    load,
+    variable,
+)
+
+BROKER = "amqp://guest:guest@localhost:5672/"
+
+
+class Settings(Struct, frozen=True):
+    """One variable of each kind."""
+
+    amqp_url: AmqpUrls
+    api_url: Url = "https://localhost:6443"
+    port: Port = 3042
+    logger_level: Level = "info"
+    verify: bool = True
+    ratio: Annotated[float, Meta(ge=0, le=1, description="a number from 0 to 1")] = 0.5
+    pin: Annotated[str, Meta(pattern=r"^\d{4}\Z", description="4 digits", extra=SECRET)] = ""
+    attempts: int = 3
+
+
+def loaded(**environment: str) -> Settings:
+    """The settings with a broker and these variables, by field."""
+    return load(Settings, {variable(f): v for f, v in {"amqp_url": BROKER, **environment}.items()})
+
+
+def complaint(**environment: str) -> str:
+    """What is said of wrong variables."""
+    with pytest.raises(ConfigurationError) as raised:
+        loaded(**environment)
+    return str(raised.value)
+
+
+def test_what_is_not_set_has_its_default():
+    assert loaded() == Settings(amqp_url=BROKER)
+
+
+def test_an_empty_variable_counts_as_unset():
+    assert loaded(port="", logger_level="", verify="") == Settings(amqp_url=BROKER)
+
+
+def test_what_is_set_is_read():
+    settings = loaded(port="8080", logger_level="debug", verify="false", ratio="0.25", attempts="9")
+
+    assert settings == Settings(
+        amqp_url=BROKER, port=8080, logger_level="debug", verify=False, ratio=0.25, attempts=9
+    )
+
+
+def test_other_variables_do_not_matter():
+    environment = {"PLT_AMQP_URL": BROKER, "PLT_PORTS": "x", "PORT": "x", "plt_port": "x"}
+
+    assert load(Settings, environment) == Settings(amqp_url=BROKER)
+
+
+@pytest.mark.parametrize("empty", [{}, {"PLT_AMQP_URL": ""}])
+def test_a_variable_that_must_be_set_is_asked_for_with_an_example(empty):
+    with pytest.raises(ConfigurationError) as raised:
+        load(Settings, empty)
+
+    assert str(raised.value) == (
+        "PLT_AMQP_URL is not set: expected one or more URLs such as "
+        "amqp://user:password@host:5672/, separated by commas"
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "expected"),
+    [
+        ("port", "http", "a port from 0 to 65535"),
+        ("port", "70000", "a port from 0 to 65535"),
+        ("port", "-1", "a port from 0 to 65535"),
+        ("port", "80.5", "a port from 0 to 65535"),
+        ("port", "80 ", "a port from 0 to 65535"),
+        ("logger_level", "loud", "trace, debug, info, warn, error, fatal or silent"),
+        ("logger_level", "info\n", "trace, debug, info, warn, error, fatal or silent"),
+        ("api_url", "localhost:6443", "a URL such as https://host:port"),
+        ("api_url", "ftp://localhost", "a URL such as https://host:port"),
+        ("amqp_url", "localhost", "one or more URLs such as amqp://"),
+        ("amqp_url", "amqp://a,", "one or more URLs such as amqp://"),
+        ("amqp_url", "amqp://a,http://b", "one or more URLs such as amqp://"),
+        ("ratio", "2", "a number from 0 to 1"),
+        ("ratio", "half", "a number from 0 to 1"),
+        ("verify", "perhaps", "Expected `bool`"),
+        ("attempts", "many", "Expected `int`"),
+    ],
+)
+def test_a_wrong_variable_is_named_with_its_value_and_what_is_expected(field, value, expected):
+    message = complaint(**{field: value})
+
+    assert message.startswith(f"PLT_{field.upper()}={value!r}: expected ")
+    assert expected in message
+    assert "\n" not in message
+
+
+def test_a_secret_is_not_shown():
+    assert complaint(pin="canary") == "PLT_PIN=(not shown): expected 4 digits"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("amqp_url", "amqp:/guest:canary@localhost"),
+        ("amqp_url", "amqp://guest:canary@a b"),
+        ("api_url", "ftp://root:canary@localhost"),
+        ("port", "https://root:canary@localhost"),
+    ],
+)
+def test_a_url_with_a_password_is_not_shown_wherever_it_was_put(field, value):
+    message = complaint(**{field: value})
+
+    assert message.startswith(f"PLT_{field.upper()}=(not shown): expected ")
+    assert "canary" not in message
+
+
+def test_all_that_is_wrong_is_said_at_once():
+    lines = complaint(amqp_url="x", port="y", logger_level="z").splitlines()
+
+    assert [line.partition("=")[0] for line in lines] == [
+        "PLT_AMQP_URL",
+        "PLT_PORT",
+        "PLT_LOGGER_LEVEL",
+    ]
+
+
+@pytest.mark.parametrize(
+    "urls",
+    [
+        "amqp://localhost",
+        "amqps://user:p%40ss@broker.example:5671/team",
+        "amqp://a:5672/,amqps://b:5671/",
+        "amqp://a , amqp://b",
+    ],
+)
+def test_a_broker_has_one_url_or_several(urls):
+    assert loaded(amqp_url=urls).amqp_url == urls

@@ -1,0 +1,158 @@
+"""Sealing: secrets are read by those with a key, for the one thing that they were meant for."""
+
+from base64 import b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.environment import ConfigurationError
+from contracts.faults import Code, Fault
+from contracts.seal import Seals
+
+BODY = b'{"scope":"default","manifest":{"stringData":{"token":"canary-77"}}}'
+TYPE = "apply_secret"
+ADDRESS = "secrets.default.token"
+
+
+def key(number: int) -> bytes:
+    """A key that is easy to recognise."""
+    return bytes([number]) * 32
+
+
+def text(*keys: bytes) -> str:
+    """The keys as PLT_SEAL_KEY has them."""
+    return ",".join(b64encode(k).decode() for k in keys)
+
+
+SEALS = Seals([key(1)])
+SEALED = SEALS.seal(BODY, TYPE, ADDRESS)
+
+
+def refusal(seals: Seals, body: bytes, operation: str = TYPE, address: str = ADDRESS) -> Fault:
+    """Why a body does not open."""
+    with pytest.raises(Fault) as raised:
+        seals.open(body, operation, address)
+    return raised.value
+
+
+@given(st.binary(max_size=200), st.text(), st.text())
+def test_what_was_sealed_opens(body, operation, address):
+    assert SEALS.open(SEALS.seal(body, operation, address), operation, address) == body
+
+
+def test_nothing_of_the_body_or_the_key_can_be_read():
+    assert b"canary" not in SEALED
+    assert b"scope" not in SEALED
+    assert key(1) not in SEALED
+
+
+def test_no_two_seals_are_alike():
+    """A nonce that comes twice under one key gives the plain text away."""
+    sealed = {SEALS.seal(BODY, TYPE, ADDRESS) for _ in range(200)}
+    nonces = {body[9:21] for body in sealed}
+
+    assert len(sealed) == len(nonces) == 200
+
+
+def test_a_wrong_key_is_named_beside_those_that_are_held_and_no_key_is_shown():
+    fault = refusal(Seals([key(2), key(3)]), SEALED)
+    named = [SEALED[1:9].hex()] + [
+        Seals([k]).seal(b"", TYPE, ADDRESS)[1:9].hex() for k in (key(2), key(3))
+    ]
+
+    assert fault.code is Code.SEAL_NOT_OPENED
+    assert all(name in fault.message for name in named)
+    assert "PLT_SEAL_KEY of gateway and worker must share a key" in fault.message
+    for material in (key(1), key(2), key(3)):
+        assert material.hex() not in fault.message
+        assert b64encode(material).decode() not in fault.message
+
+
+@pytest.mark.parametrize(
+    ("operation", "address"),
+    [(TYPE, "secrets.default.other"), (TYPE, "secrets.prod.token"), ("apply_workload", ADDRESS)],
+)
+def test_a_body_opens_for_nothing_but_its_own_operation_and_address(operation, address):
+    fault = refusal(SEALS, SEALED, operation, address)
+
+    assert fault.code is Code.SEAL_NOT_OPENED
+    assert f"not sealed for {operation} on {address}" in fault.message
+
+
+@given(st.integers(0, len(SEALED) - 1), st.integers(1, 255))
+def test_a_body_that_was_changed_anywhere_does_not_open(place, change):
+    changed = bytearray(SEALED)
+    changed[place] ^= change
+
+    assert refusal(SEALS, bytes(changed)).code is Code.SEAL_NOT_OPENED
+
+
+@pytest.mark.parametrize("body", [b"", b"\x01", BODY, SEALED[:20], SEALED[:21], SEALED[:-1]])
+def test_what_is_no_sealed_body_does_not_open(body):
+    assert refusal(SEALS, body).code is Code.SEAL_NOT_OPENED
+
+
+def test_without_a_key_nothing_is_sealed_and_the_variable_is_named():
+    with pytest.raises(Fault) as raised:
+        Seals([]).seal(BODY, TYPE, ADDRESS)
+
+    assert raised.value.code is Code.SEALING_NOT_CONFIGURED
+    assert raised.value.status == 501
+    assert "PLT_SEAL_KEY" in raised.value.message
+    assert not Seals([]).can_seal
+
+
+def test_without_a_key_a_worker_says_that_it_has_none():
+    fault = refusal(Seals([]), SEALED)
+
+    assert (fault.code, fault.status) == (Code.SEALING_NOT_CONFIGURED, 501)
+
+
+def test_keys_are_changed_without_a_gap():
+    """The new key is added to all, then put first, then the old one is taken away."""
+    old, added, switched, new = (
+        Seals.from_text(text(*keys))
+        for keys in ([key(1)], [key(1), key(2)], [key(2), key(1)], [key(2)])
+    )
+
+    for sealing, opening in [
+        (old, added),
+        (added, old),
+        (added, switched),
+        (switched, added),
+        (switched, new),
+        (new, switched),
+    ]:
+        assert opening.open(sealing.seal(BODY, TYPE, ADDRESS), TYPE, ADDRESS) == BODY
+
+
+def test_the_first_key_seals():
+    sealed = Seals.from_text(f" {text(key(2))} , {text(key(1))} ").seal(BODY, TYPE, ADDRESS)
+
+    assert Seals([key(2)]).open(sealed, TYPE, ADDRESS) == BODY
+    assert refusal(SEALS, sealed).code is Code.SEAL_NOT_OPENED
+
+
+@pytest.mark.parametrize("unset", ["", " ", ","])
+def test_an_empty_variable_is_no_key(unset):
+    assert not Seals.from_text(unset).can_seal
+
+
+@pytest.mark.parametrize(
+    ("wrong", "got"),
+    [
+        ("secret-canary!", "not Base64"),
+        ("cänary", "not Base64"),
+        (b64encode(b"canary").decode(), "6 bytes"),
+        (f"{text(key(1))},{b64encode(b'x' * 33).decode()}", "33 bytes"),
+    ],
+)
+def test_a_wrong_key_is_described_and_not_shown(wrong, got):
+    with pytest.raises(ConfigurationError) as raised:
+        Seals.from_text(wrong)
+
+    message = str(raised.value)
+    assert message.startswith("PLT_SEAL_KEY=(not shown): expected Base64 of 32 bytes")
+    assert got in message
+    assert all(part not in message for part in wrong.split(","))

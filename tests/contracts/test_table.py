@@ -1,0 +1,131 @@
+"""Every row of the table, and what the table refuses."""
+
+import msgspec
+import pytest
+
+from contracts import address, wire
+from contracts.api import OPERATIONS
+from contracts.operation import Operation, http
+from contracts.resources import Object
+from tests.examples import ANSWERS, EXAMPLES
+
+EVERY_ROW = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
+
+
+def test_every_row_has_an_example_and_an_answer():
+    assert list(EXAMPLES) == list(OPERATIONS)
+    assert list(ANSWERS) == list(OPERATIONS)
+
+
+@EVERY_ROW
+def test_an_operation_survives_the_wire(operation):
+    example = EXAMPLES[operation.row.name]
+
+    assert wire.decode(operation.row.name, wire.encode(example)) == example
+
+
+@EVERY_ROW
+def test_an_answer_is_of_the_type_that_the_row_names(operation):
+    answer = ANSWERS[operation.row.name]
+
+    assert msgspec.json.decode(msgspec.json.encode(answer), type=operation.row.result) == answer
+
+
+@EVERY_ROW
+def test_the_fields_of_a_path_are_strings_that_must_be_there(operation):
+    fields = {field.name: field for field in msgspec.structs.fields(operation)}
+
+    for name in operation.row.path_fields:
+        assert fields[name].required
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert(1, fields[name].type)
+
+
+@EVERY_ROW
+def test_a_query_has_no_body_and_nothing_to_seal(operation):
+    row = operation.row
+
+    assert row.safe == (row.method == "GET")
+    if row.safe:
+        assert not row.body
+        assert not row.seal
+
+
+@EVERY_ROW
+def test_what_may_hold_secrets_is_sealed(operation):
+    assert operation.row.seal or operation.row.secret is None
+
+
+@EVERY_ROW
+def test_a_command_acts_on_a_thing_with_a_name(operation):
+    if not operation.row.safe:
+        assert address.subject(EXAMPLES[operation.row.name])
+
+
+@EVERY_ROW
+def test_a_key_tells_provider_slot_and_address(operation):
+    example = EXAMPLES[operation.row.name]
+    where = address.address(example)
+    provider, *slot, rest = address.routing_key("k8s-eu1", operation.row, where).split(
+        ".", 1 if operation.row.safe else 2
+    )
+
+    assert provider == "k8s-eu1"
+    assert rest == where
+    assert slot == ([] if operation.row.safe else [str(address.slot(where))])
+    assert where.split(".")[:2] == [operation.row.collection, "default"]
+
+
+@EVERY_ROW
+def test_a_row_has_a_summary_of_one_sentence(operation):
+    assert operation.row.summary.endswith(".")
+
+
+def test_no_two_rows_share_a_route():
+    routes = {(operation.row.method, operation.row.path) for operation in OPERATIONS.values()}
+
+    assert len(routes) == len(OPERATIONS)
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("apply_workload", "controllers.default.hello-v2"),
+        ("apply_route_plan", "httproutes.default.hello"),
+        ("apply_controller", "controllers.default.hello"),
+        ("update_controller_replicas", "controllers.default.hello"),
+        ("apply_http_route", "httproutes.default.hello"),
+        ("apply_secret", "secrets.default.hello"),
+    ],
+)
+def test_what_acts_on_one_thing_has_one_address(command, expected):
+    assert address.address(EXAMPLES[command]) == expected
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"path": "/things/{scope}/{absent}"}, "fields that it does not have"),
+        ({"path": "/things/{scope}", "body": "absent"}, "fields that it does not have"),
+        ({"path": "/things/{scope}", "body": ("scope", "absent")}, "does not have"),
+        ({"path": "/things/{scope}", "body": "thing"}, "is a GET and has no body"),
+    ],
+)
+def test_a_row_that_does_not_fit_its_struct_is_refused_at_import(arguments, reason):
+    with pytest.raises(TypeError, match=reason):
+
+        @http("GET", collection="machines", **arguments)
+        class GetThing(Operation[Object], frozen=True):
+            """Describe a thing."""
+
+            thing: str
+
+    assert "get_thing" not in OPERATIONS
+
+
+def test_one_name_is_bound_once():
+    with pytest.raises(TypeError, match="get_machine is in the table already"):
+
+        @http("GET", "/other/{scope}", collection="machines")
+        class GetMachine(Operation[Object], frozen=True):
+            """Describe a machine."""

@@ -1,0 +1,1 @@
+"""Tests of the two commands and of the private broker."""

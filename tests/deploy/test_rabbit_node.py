@@ -1,0 +1,72 @@
+"""A private RabbitMQ node: on loopback only, its data safe from a kill, nothing left behind."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from deploy.failed import Failed
+from deploy.family import Process, descendants
+from deploy.ports import Port
+from deploy.rabbitmq.node import RabbitNode
+from deploy.rabbitmq.ready import listens
+
+LISTENING = "0A"
+LOOPBACK_V4 = "0100007F"
+LOOPBACK_V6 = "00000000000000000000000001000000"
+
+
+def test_it_knows_its_user_and_no_guest(rabbit: RabbitNode) -> None:
+    users = [line.split()[0] for line in rabbit.ctl("--quiet", "list_users").splitlines()[1:]]
+
+    assert users == [rabbit.user]
+
+
+def test_every_listener_is_on_loopback(rabbit: RabbitNode) -> None:
+    """AMQP, the management page, the Erlang distribution and epmd."""
+    endpoints = listeners(descendants(os.getpid()))
+
+    assert len(endpoints) >= 4
+    assert {address for address, _ in endpoints} <= {LOOPBACK_V4, LOOPBACK_V6}
+
+
+def test_a_failing_command_says_why(rabbit: RabbitNode) -> None:
+    with pytest.raises(Failed, match=r"(?s)rabbitmqctl delete_vhost nowhere:.*does not exist"):
+        rabbit.ctl("delete_vhost", "nowhere")
+
+
+def test_it_survives_a_kill_and_leaves_nothing_behind(tmp_path: Path, rabbit: RabbitNode) -> None:
+    """The same port and data afterwards; two nodes live side by side."""
+    before = descendants(os.getpid())
+    with RabbitNode(tmp_path / "node", management=False) as node:
+        port = node.port
+        node.ctl("add_vhost", "kept")
+        node.kill()
+        assert not listens(port)
+        node.start()
+        assert node.port == port
+        assert "kept" in node.ctl("--quiet", "list_vhosts")
+        family = descendants(os.getpid()) - before
+
+    assert family
+    assert not family & descendants(1)
+    assert rabbit.port != port
+    Port(port).release()
+
+
+def listeners(family: set[Process]) -> set[tuple[str, str]]:
+    """The addresses and ports, as Linux writes them, on which these processes listen for TCP."""
+    inodes = {inode for process in family for inode in sockets(process.pid)}
+    found = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        for line in Path(table).read_text().splitlines()[1:]:
+            words = line.split()
+            if words[3] == LISTENING and words[9] in inodes:
+                address, port = words[1].split(":")
+                found.add((address, port))
+    return found
+
+
+def sockets(pid: int) -> set[str]:
+    links = [path.readlink().name for path in Path(f"/proc/{pid}/fd").iterdir()]
+    return {link[8:-1] for link in links if link.startswith("socket:[")}

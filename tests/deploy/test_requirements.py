@@ -1,0 +1,37 @@
+"""The pinned requirements: complete, with hashes, and without the address of any package index."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+DEPLOY = Path(__file__).parents[2] / "deploy"
+FILES = ["requirements.txt", "requirements-test.txt"]
+
+
+def pins(file: str) -> list[str]:
+    """Each requirement with its hashes, as one line."""
+    lines = [line for line in (DEPLOY / file).read_text().splitlines() if "#" not in line]
+    return "\n".join(lines).replace("\\\n", " ").splitlines()
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_every_package_is_pinned_with_hashes(file: str) -> None:
+    assert pins(file)
+    for pin in pins(file):
+        assert re.match(r"[a-z0-9-]+(\[[a-z0-9,-]+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", pin), pin
+
+
+@pytest.mark.parametrize("file", FILES)
+def test_no_package_index_is_named(file: str) -> None:
+    text = (DEPLOY / file).read_text()
+
+    assert "://" not in text
+    assert not re.search(r"^\s*(-i|-f|--(extra-)?index-url|--find-links)\b", text, re.MULTILINE)
+
+
+def test_the_tests_run_what_is_deployed() -> None:
+    """`deploy/test` installs over what `deploy/up` installed, and must not change it."""
+    versions = [{pin.split(" ")[0] for pin in pins(file)} for file in FILES]
+
+    assert versions[0] <= versions[1]

@@ -1,0 +1,101 @@
+"""Gateways in this process: over memory, or Kubernetes where that matters."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from contracts.broker.attendance import Attendance
+from contracts.broker.link import Link
+from contracts.operation import Operation
+from contracts.seal import Seals
+from contracts.wire import Reply
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from gateway.app import OnRawPath, application
+from gateway.routes import Caller
+from tests.gateway.client import Client
+from tests.loopback import Loopback
+from tests.memory import MemoryProvider
+from worker.dispatch import Dispatch
+from worker.providers import k8s
+
+MOST_BODY_BYTES = 100_000
+
+KEYS = Seals([bytes(32)])
+
+
+class Front:
+    """Lets one application, which is slow to make, serve every test with a caller of its own."""
+
+    behind: Caller
+
+    async def call(
+        self, provider: str, operation: Operation[Any], traceparent: str | None = None
+    ) -> Reply:
+        return await self.behind.call(provider, operation, traceparent)
+
+
+@pytest.fixture(scope="session")
+def application_of() -> Callable[[Caller], OnRawPath]:
+    """A gateway's application with this in the place of RPC."""
+    front = Front()
+    link = Link("amqp://broker.test/", "test")
+    app = application(front, link, Attendance([]), MOST_BODY_BYTES)
+
+    def stand_behind(caller: Caller) -> OnRawPath:
+        front.behind = caller
+        return app
+
+    return stand_behind
+
+
+@pytest.fixture
+def memory() -> MemoryProvider:
+    return MemoryProvider()
+
+
+@pytest.fixture
+def loopback(memory: MemoryProvider) -> Loopback:
+    return Loopback(Dispatch("memory", memory, KEYS), seals=KEYS, expected=["absent"])
+
+
+@pytest.fixture
+def client(application_of: Callable[[Caller], OnRawPath], loopback: Loopback) -> Client:
+    """Of a gateway with the provider `memory`, and `absent`, which has no worker."""
+    return Client(application_of(loopback))
+
+
+@pytest.fixture(scope="session")
+def sandbox() -> Iterator[KubernetesSandbox]:
+    with KubernetesSandbox.in_thread() as running:
+        yield running
+
+
+@asynccontextmanager
+async def over_kubernetes(sandbox: KubernetesSandbox) -> AsyncIterator[Loopback]:
+    """A loopback whose provider `k8s` is the real one, attached to the sandbox."""
+    environment = {
+        "PLT_K8S_REST_API_URL": sandbox.url,
+        "PLT_K8S_CA_PATH": str(sandbox.ca_path),
+        "PLT_K8S_TOKEN_PATH": str(sandbox.token_path),
+    }
+    async with k8s.open_provider(environment) as provider:
+        yield Loopback(Dispatch("k8s", provider, Seals([])))
+
+
+@pytest.fixture
+async def kubernetes(
+    application_of: Callable[[Caller], OnRawPath], sandbox: KubernetesSandbox
+) -> AsyncIterator[Client]:
+    """A client of a gateway over Kubernetes."""
+    sandbox.reset()
+    async with over_kubernetes(sandbox) as loopback:
+        yield Client(application_of(loopback))
+
+
+@pytest.fixture
+def untouched(sandbox: KubernetesSandbox, kubernetes: Client) -> Iterator[Client]:
+    """The same, in a test that fails if a single request reaches the platform."""
+    yield kubernetes
+    assert not list(sandbox.calls)

@@ -1,0 +1,168 @@
+"""What a gateway says of itself: status, readiness and documentation."""
+
+import re
+import time
+
+import msgspec
+import pytest
+
+from contracts import VERSION
+from contracts.api import OPERATIONS
+from contracts.broker.attendance import Announcement
+from contracts.broker.link import Link
+from gateway.app import application
+from tests.gateway.client import Client
+
+NOW = 1_790_000_000.0
+NOW_TEXT = "2026-09-21T14:13:20Z"
+
+
+@pytest.fixture
+def link() -> Link:
+    return Link("amqp://broker.test/", "test")
+
+
+@pytest.fixture
+def client(loopback, link) -> Client:
+    """Of a gateway whose broker can be reached once `link.ready` is called."""
+    return Client(application(loopback, link, loopback.attendance, 1000))
+
+
+def announcement(**more) -> Announcement:
+    valid = {"worker": "host-1", "provider": "memory", "version": VERSION, "since": NOW}
+    return msgspec.convert(valid | more, Announcement)
+
+
+@pytest.mark.parametrize("up", [True, False])
+async def test_status_says_that_the_gateway_lives_whatever_its_broker_does(client, link, up):
+    if up:
+        link.ready()
+
+    answer = await client.get("/status")
+
+    assert answer.status == 200
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == {"status": "ok", "version": VERSION}
+
+
+async def test_a_gateway_without_a_broker_is_not_ready_and_says_why(client):
+    answer = await client.get("/ready")
+
+    assert answer.status == 503
+    assert answer.json() == {
+        "status": "not ready",
+        "version": VERSION,
+        "broker": {"reachable": False, "since": None, "reason": "not connected yet"},
+        "providers": {},
+    }
+
+
+async def test_a_gateway_with_a_broker_is_ready_and_says_since_when(client, link):
+    link.ready()
+
+    answer = await client.get("/ready")
+
+    assert answer.status == 200
+    broker = answer.json()["broker"]
+    assert (broker["reachable"], broker["reason"]) == (True, None)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", broker["since"])
+
+
+async def test_readiness_names_who_is_expected_and_who_has_been_called(client, link):
+    link.ready()
+    await client.get("/memory/machines/shop")
+
+    providers = (await client.get("/ready")).json()["providers"]
+
+    assert providers.keys() == {"absent", "memory"}
+    assert providers["absent"] == {
+        "attended": False, "consumers": 0, "since": None, "workers": [],
+    }  # fmt: skip
+    assert (providers["memory"]["attended"], providers["memory"]["consumers"]) == (True, 1)
+    assert providers["memory"]["since"] <= time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+async def test_readiness_shows_the_workers_that_told_of_themselves(client, link, loopback):
+    link.ready()
+    told = announcement(partitions=[1, 5], clockBehind=0.25)
+    loopback.attendance.hear(told.message())
+
+    memory = (await client.get("/ready")).json()["providers"]["memory"]
+
+    assert memory["workers"] == [
+        {
+            "worker": "host-1",
+            "version": VERSION,
+            "since": NOW_TEXT,
+            "partitions": [1, 5],
+            "clockBehindSeconds": 0.25,
+        }
+    ]
+
+
+async def test_readiness_forgets_a_worker_that_left(client, link, loopback):
+    link.ready()
+    loopback.attendance.hear(announcement().message())
+    loopback.attendance.hear(announcement(state="gone").message())
+    await client.get("/memory/machines/shop")
+
+    assert (await client.get("/ready")).json()["providers"]["memory"]["workers"] == []
+
+
+async def test_the_documentation_is_one_page_that_needs_nothing_from_elsewhere(client):
+    answer = await client.get("/documentation")
+
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    page = answer.body.decode()
+    assert not re.findall(r"(?i)https?:|<script|<iframe|<link|@import|url\(|[\"'(]//", page)
+    assert set(re.findall(r"(?:href|src)=\"([^\"]*)\"", page)) == {
+        "/documentation/json",
+        "/documentation/asyncapi",
+    }
+
+
+async def test_the_documentation_shows_every_operation_with_its_path(client):
+    page = (await client.get("/documentation")).body.decode()
+
+    for operation in OPERATIONS.values():
+        assert f"/{{provider}}{operation.row.path}" in page
+        assert operation.row.summary.replace("'", "&#x27;") in page
+
+
+async def test_every_link_of_the_documentation_leads_somewhere(client):
+    page = (await client.get("/documentation")).body.decode()
+
+    for target in re.findall(r"href=\"([^\"]*)\"", page):
+        answer = await client.get(target)
+        assert answer.status == 200
+        assert answer.headers["content-type"] == "application/json"
+
+
+async def test_the_openapi_document_has_every_operation(client):
+    answer = await client.get("/documentation/json")
+
+    assert answer.headers["content-type"] == "application/json"
+    document = answer.json()
+    assert document["openapi"].startswith("3.1")
+    named = {
+        (method.upper(), path): described["operationId"]
+        for path, methods in document["paths"].items()
+        for method, described in methods.items()
+    }
+    for name, operation in OPERATIONS.items():
+        assert named[operation.row.method, "/{provider}" + operation.row.path] == name
+
+
+async def test_the_asyncapi_document_has_every_operation(client):
+    document = (await client.get("/documentation/asyncapi")).json()
+
+    assert document["asyncapi"].startswith("3.")
+    assert OPERATIONS.keys() <= document["components"]["messages"].keys()
+
+
+async def test_documents_are_the_same_each_time(client):
+    first = await client.get("/documentation/json")
+    second = await client.get("/documentation/json")
+
+    assert first == second

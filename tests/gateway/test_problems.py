@@ -1,0 +1,120 @@
+"""What an error looks like: one shape, the right headers, and nothing that is nobody's business."""
+
+import pytest
+
+from contracts.faults import STATUS, Code, Fault
+from tests.gateway.client import Answer, Client
+from tests.loopback import Loopback
+
+WORDS = "the platform's own words"
+
+
+def assert_problem(answer: Answer, status: int, code: str) -> None:
+    """The answer is exactly what design.md says of error bodies."""
+    assert answer.status == status, answer.body
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem.keys() == {
+        "type", "title", "status", "detail", "statusCode", "code", "error", "message",
+    }  # fmt: skip
+    assert problem["status"] == problem["statusCode"] == status
+    assert problem["code"] == code
+    assert problem["type"] == f"urn:machinist:fault:{code}"
+    assert problem["title"] == problem["error"]
+    assert problem["detail"] == problem["message"]
+    assert "Traceback" not in problem["message"]
+    assert ("retry-after" in answer.headers) == (status in {429, 503})
+
+
+@pytest.mark.parametrize("code", list(Code), ids=str)
+async def test_every_fault_of_a_provider_has_the_one_shape(client, memory, code):
+    memory.failures.append(Fault(code, WORDS))
+
+    answer = await client.get("/memory/machines/shop")
+
+    assert_problem(answer, int(STATUS[code]), code)
+    assert answer.json()["message"] == WORDS
+
+
+async def test_a_wait_that_the_platform_asks_for_is_passed_on(client, memory):
+    memory.failures.append(Fault(Code.PLATFORM_LIMITING, WORDS, retry_after=17))
+
+    answer = await client.get("/memory/machines/shop")
+
+    assert answer.headers["retry-after"] == "17"
+
+
+async def test_a_bug_in_a_provider_is_a_500_without_its_text(client, memory, caplog):
+    memory.failures.append(RuntimeError("password=hunter2"))
+
+    answer = await client.get("/memory/machines/shop")
+
+    assert_problem(answer, 500, "internal")
+    assert b"hunter2" not in answer.body
+    assert "RuntimeError: password=hunter2" in caplog.text
+
+
+async def test_a_bug_in_the_gateway_is_a_500_without_its_text(application_of, caplog):
+    class Broken(Loopback):
+        async def call(self, provider, operation, traceparent=None):
+            raise LookupError("password=hunter2")
+
+    answer = await Client(application_of(Broken())).get("/memory/machines/shop")
+
+    assert_problem(answer, 500, "internal")
+    assert b"hunter2" not in answer.body
+    assert "LookupError: password=hunter2" in caplog.text
+
+
+async def test_an_unknown_provider_is_404_and_the_known_ones_are_named(client):
+    answer = await client.get("/elsewhere/machines/shop")
+
+    assert_problem(answer, 404, "unknown_provider")
+    assert "absent" in answer.json()["message"]
+
+
+async def test_a_provider_without_workers_is_503(client):
+    answer = await client.get("/absent/machines/shop")
+
+    assert_problem(answer, 503, "provider_unattended")
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/", "/memory", "/memory/machines", "/memory/pods/shop", "/machines/shop", "/status/x"],
+)
+async def test_an_unknown_route_is_404(client, target):
+    assert_problem(await client.get(target), 404, "unknown_route")
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "allowed"),
+    [
+        ("POST", "/memory/machines/shop", {"GET"}),
+        ("GET", "/memory/machines/shop/hello/labels", {"PATCH"}),
+        ("PATCH", "/memory/controllers/shop/hello", {"GET", "POST", "DELETE"}),
+        ("POST", "/memory/gateway/httproutes/shop/hello", {"GET", "DELETE"}),
+        ("TRACE", "/memory/machines/shop", {"GET"}),
+        ("HEAD", "/memory/machines/shop", {"GET"}),
+        ("PROPFIND", "/memory/machines/shop", {"GET"}),
+        ("DELETE", "/status", {"GET"}),
+        ("POST", "/documentation/json", {"GET"}),
+    ],
+)
+async def test_a_wrong_method_is_405_and_the_right_ones_are_named(
+    client, memory, method, target, allowed
+):
+    answer = await client.ask(method, target)
+
+    if method != "HEAD":
+        assert_problem(answer, 405, "method_not_allowed")
+        assert f"{method} is not allowed on '{target}'" in answer.json()["message"]
+    assert answer.status == 405
+    assert set(answer.headers["allow"].split(", ")) - {"OPTIONS"} == allowed
+    assert not memory.calls
+
+
+async def test_a_provider_that_lacks_an_operation_is_501(untouched):
+    answer = await untouched.send("PUT", "/k8s/workloads/default", {"name": "hello"})
+
+    assert answer.status == 501

@@ -1,0 +1,45 @@
+"""A cluster to try things on, empty at the start of each test, and a provider attached to it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+
+import pytest
+
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from worker.provider import Call
+from worker.providers import k8s
+from worker.providers.k8s.provider import KubernetesProvider
+
+
+@pytest.fixture(scope="session")
+def api_server() -> Iterator[KubernetesSandbox]:
+    with KubernetesSandbox.in_thread(seed=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def cluster(api_server: KubernetesSandbox) -> KubernetesSandbox:
+    api_server.reset()
+    return api_server
+
+
+@pytest.fixture
+def environment(cluster: KubernetesSandbox) -> dict[str, str]:
+    """What a worker of this cluster is configured with."""
+    return {
+        "PLT_K8S_REST_API_URL": cluster.url,
+        "PLT_K8S_CA_PATH": str(cluster.ca_path),
+        "PLT_K8S_TOKEN_PATH": str(cluster.token_path),
+    }
+
+
+@pytest.fixture
+async def provider(environment: dict[str, str]) -> AsyncIterator[KubernetesProvider]:
+    """With nothing remembered yet."""
+    async with k8s.open_provider(environment) as opened:
+        yield opened
+
+
+@pytest.fixture
+def call() -> Callable[[], Call]:
+    """A new call with time enough, but not for ever."""
+    return lambda: Call.within(10)

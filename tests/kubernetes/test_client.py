@@ -1,0 +1,258 @@
+"""What the client does about failures: repeats where that is safe, promises only what is true."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from contracts import VERSION
+from contracts.faults import Code, Fault
+from tests.kubernetes.objects import pod
+from tests.kubernetes.scripted import Scripted, answer, failure, page, text
+from worker.provider import Call
+from worker.providers.k8s.objects import ListOf, Pod
+
+LOST = httpx.RemoteProtocolError("Server disconnected without sending a response.")
+REFUSED = httpx.ConnectError("connection refused")
+BUSY = text("Too many requests, please try again later.", 429, "text/plain", retry_after="1")
+BUSY_FOR_LONG = text("Too many requests.", 429, "text/plain", retry_after="60")
+CONFLICT = failure(409, "Conflict", "the object has been modified")
+POD = answer(pod("web-1"))
+PATH = "/api/v1/namespaces/default/pods/web-1"
+
+
+async def read(server: Scripted, folder: Any, seconds: float = 10) -> Pod:
+    async with server.client(folder) as client:
+        return await client.during(Call.within(seconds)).get(PATH, Pod)
+
+
+async def write(server: Scripted, folder: Any, seconds: float = 10) -> Pod:
+    async with server.client(folder) as client:
+        return await client.during(Call.within(seconds)).patch(PATH, {"a": 1}, Pod)
+
+
+async def test_a_request_names_its_sender_and_what_it_accepts(tmp_path):
+    server = Scripted(POD)
+
+    await read(server, tmp_path)
+
+    headers = server.requests[0].headers
+    assert headers["authorization"] == "Bearer first-token"
+    assert headers["user-agent"] == f"machinist/{VERSION}"
+    assert headers["accept"] == "application/json"
+    assert "gzip" in headers["accept-encoding"]
+    assert "content-type" not in headers
+
+
+async def test_a_patch_is_a_merge_patch(tmp_path):
+    server = Scripted(POD)
+
+    await write(server, tmp_path)
+
+    [request] = server.requests
+    assert (request.method, request.content) == ("PATCH", b'{"a":1}')
+    assert request.headers["content-type"] == "application/merge-patch+json"
+
+
+@pytest.mark.parametrize("send", [read, write])
+@pytest.mark.parametrize("lost", [LOST, httpx.ReadError(""), httpx.WriteError("")])
+async def test_a_lost_connection_is_tried_again(tmp_path, send, lost):
+    server = Scripted(lost, POD)
+
+    assert (await send(server, tmp_path)).metadata.name == "web-1"
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize("send", [read, write])
+async def test_connections_that_keep_breaking_end_as_platform_failed(tmp_path, send):
+    with pytest.raises(Fault, match="connection to Kubernetes was lost") as raised:
+        await send(Scripted(LOST), tmp_path, seconds=1)
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+
+
+@pytest.mark.parametrize("send", [read, write])
+async def test_a_refused_connection_says_that_nothing_was_attempted(tmp_path, send):
+    server = Scripted(REFUSED)
+
+    with pytest.raises(Fault, match="cannot be reached: connection refused") as raised:
+        await send(server, tmp_path)
+
+    assert (raised.value.code, raised.value.retry_after) == (Code.PLATFORM_UNREACHABLE, 1)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("send", [read, write])
+async def test_being_turned_away_is_waited_for_when_it_fits_in_the_deadline(tmp_path, send):
+    assert (await send(Scripted(BUSY, POD), tmp_path)).metadata.name == "web-1"
+
+
+@pytest.mark.parametrize("send", [read, write])
+async def test_being_turned_away_for_longer_is_said_at_once(tmp_path, send):
+    server = Scripted(BUSY_FOR_LONG)
+
+    with pytest.raises(Fault) as raised:
+        await send(server, tmp_path)
+
+    assert (raised.value.code, raised.value.retry_after) == (Code.PLATFORM_LIMITING, 60)
+    assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize("then", [BUSY_FOR_LONG, REFUSED])
+async def test_a_write_that_may_have_arrived_never_ends_as_not_attempted(tmp_path, then):
+    with pytest.raises(Fault, match="it may have been done in part or whole") as raised:
+        await write(Scripted(LOST, then), tmp_path)
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+
+
+@pytest.mark.parametrize(
+    ("then", "code"),
+    [(BUSY_FOR_LONG, Code.PLATFORM_LIMITING), (REFUSED, Code.PLATFORM_UNREACHABLE)],
+)
+async def test_a_read_that_arrived_has_changed_nothing(tmp_path, then, code):
+    with pytest.raises(Fault) as raised:
+        await read(Scripted(LOST, then), tmp_path)
+
+    assert raised.value.code is code
+
+
+async def test_a_call_that_has_changed_something_never_ends_as_not_attempted(tmp_path):
+    async with Scripted(POD, REFUSED).client(tmp_path) as client:
+        talk = client.during(Call.within(5))
+        await talk.patch(PATH, {"a": 1}, Pod)
+
+        with pytest.raises(Fault) as raised:
+            await talk.get(PATH, Pod)
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+
+
+async def test_a_conflict_is_tried_again_until_it_is_none(tmp_path):
+    server = Scripted(CONFLICT, CONFLICT, CONFLICT, POD)
+
+    await write(server, tmp_path)
+
+    assert len(server.requests) == 4
+
+
+async def test_a_conflict_never_surfaces_as_one(tmp_path):
+    with pytest.raises(Fault, match="others changed it all the time: the object") as raised:
+        await write(Scripted(CONFLICT), tmp_path, seconds=0.6)
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+
+
+async def test_a_refused_token_is_read_again_and_tried_once(tmp_path):
+    unauthorized = failure(401, "Unauthorized", "Unauthorized")
+
+    def rotated(request: httpx.Request) -> httpx.Response:
+        (tmp_path / "token").write_text("second-token")
+        return unauthorized
+
+    server = Scripted(rotated, POD)
+
+    await read(server, tmp_path)
+
+    assert [each.headers["authorization"] for each in server.requests] == [
+        "Bearer first-token",
+        "Bearer second-token",
+    ]
+
+
+async def test_credentials_that_stay_refused_are_the_platforms_failure(tmp_path):
+    server = Scripted(failure(401, "Unauthorized", "Unauthorized"))
+
+    with pytest.raises(Fault, match="did not accept the worker's credentials") as raised:
+        await read(server, tmp_path)
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+    assert "first-token" not in raised.value.message
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        text("<html>Sign in</html>", 200),
+        text("", 200),
+        answer({"kind": "Pod", "metadata": {"name": "web-1"}}),
+        answer([1, 2, 3]),
+        httpx.Response(200, content=b'{"metadata": \xff}'),
+        httpx.Response(200, content=b'{"metadata": {"name": "web'),
+    ],
+)
+async def test_an_answer_that_is_not_what_was_asked_for_is_platform_failed(tmp_path, nonsense):
+    with pytest.raises(Fault, match="not what was asked for") as raised:
+        await read(Scripted(nonsense), tmp_path)
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+
+
+async def test_nothing_is_sent_after_the_deadline(tmp_path):
+    server = Scripted(POD)
+
+    with pytest.raises(Fault) as raised:
+        await read(server, tmp_path, seconds=0)
+
+    assert raised.value.code is Code.DEADLINE_EXCEEDED
+    assert server.requests == []
+
+
+async def listed(server: Scripted, folder: Any, selector: str | None = None) -> list[str]:
+    async with server.client(folder) as client:
+        talk = client.during(Call.within(5))
+        pods = await talk.list("/api/v1/namespaces/default/pods", ListOf[Pod], selector)
+        return [each.metadata.name for each in pods]
+
+
+async def test_a_list_is_read_page_by_page(tmp_path):
+    server = Scripted(page(pod("a"), pod("b"), token="x+/="), page(pod("c")))
+
+    assert await listed(server, tmp_path) == ["a", "b", "c"]
+    assert [each.partition("?")[2] for each in server.asked] == [
+        "limit=500",
+        "limit=500&continue=x%2B%2F%3D",
+    ]
+
+
+async def test_a_selector_is_escaped_whole(tmp_path):
+    server = Scripted(page())
+
+    await listed(server, tmp_path, "a=b,c in (d,e),!f/g")
+
+    [asked] = server.asked
+    assert asked.partition("&")[2] == "labelSelector=a%3Db%2Cc%20in%20%28d%2Ce%29%2C%21f%2Fg"
+
+
+@pytest.mark.parametrize("items", [None, []])
+async def test_an_empty_list_may_be_null(tmp_path, items):
+    server = Scripted(answer({"metadata": {}, "items": items}))
+
+    assert await listed(server, tmp_path) == []
+
+
+async def test_a_list_whose_snapshot_expired_goes_on_after_its_last_name(tmp_path):
+    expired = answer(
+        {
+            "kind": "Status",
+            "metadata": {"continue": "fresh"},
+            "message": "too old",
+            "reason": "Expired",
+            "code": 410,
+        },
+        410,
+    )
+    server = Scripted(page(pod("a"), token="old"), expired, page(pod("b")))
+
+    assert await listed(server, tmp_path) == ["a", "b"]
+    assert server.asked[-1].endswith("continue=fresh")
+
+
+async def test_a_list_that_cannot_go_on_is_a_fault_and_never_a_part(tmp_path):
+    gone = failure(410, "Expired", "the continue parameter is too old")
+
+    with pytest.raises(Fault) as raised:
+        await listed(Scripted(page(pod("a"), token="old"), gone), tmp_path)
+
+    assert raised.value.code is Code.PLATFORM_FAILED

@@ -1,0 +1,159 @@
+"""The table of faults: status and Status of the API server to code, words and what may follow."""
+
+import httpx
+import pytest
+
+from contracts.faults import Code
+from tests.kubernetes.scripted import answer, failure, text
+from worker.providers.k8s import errors
+from worker.providers.k8s.errors import Again, MissingRight
+
+FORBIDDEN = (
+    'deployments.apps "x" is forbidden: User "system:serviceaccount:ops:machinist" cannot patch '
+    'resource "deployments" in API group "apps" in the namespace "shop"'
+)
+
+
+def read(response: httpx.Response, method: str = "GET") -> errors.Failure:
+    return errors.of_answer(method, response.status_code, response.headers, response.content)
+
+
+@pytest.mark.parametrize(
+    ("status", "reason", "code"),
+    [
+        (400, "BadRequest", Code.INVALID),
+        (401, "Unauthorized", Code.PLATFORM_FAILED),
+        (403, "Forbidden", Code.PLATFORM_FORBIDDEN),
+        (404, "NotFound", Code.NOT_FOUND),
+        (405, "MethodNotAllowed", Code.PLATFORM_FAILED),
+        (409, "Conflict", Code.CONFLICT),
+        (409, "AlreadyExists", Code.CONFLICT),
+        (410, "Expired", Code.PLATFORM_FAILED),
+        (413, "RequestEntityTooLarge", Code.REQUEST_TOO_LARGE),
+        (415, "UnsupportedMediaType", Code.PLATFORM_FAILED),
+        (422, "Invalid", Code.PLATFORM_INVALID),
+        (429, "TooManyRequests", Code.PLATFORM_LIMITING),
+        (500, "InternalError", Code.PLATFORM_FAILED),
+        (502, "", Code.PLATFORM_FAILED),
+        (503, "ServiceUnavailable", Code.PLATFORM_FAILED),
+        (504, "Timeout", Code.PLATFORM_FAILED),
+        (599, "", Code.PLATFORM_FAILED),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "PATCH"])
+def test_each_status_has_its_code_and_the_platforms_words_are_kept(method, status, reason, code):
+    fault = read(failure(status, reason, "what happened"), method)
+
+    assert fault.code is code
+    assert "what happened" in fault.message
+    assert f"Kubernetes: {status} {reason}".strip() in fault.message
+
+
+@pytest.mark.parametrize(
+    ("response", "method", "code", "retry_after"),
+    [
+        (text("Too many requests", 429, "text/plain", retry_after="7"), "PATCH", "limiting", 7),
+        (text("slow down", 429, "text/plain"), "PATCH", "limiting", 1),
+        (failure(429, "TooManyRequests", "m", retryAfterSeconds=4), "GET", "limiting", 4),
+        (failure(503, "ServiceUnavailable", "m", retryAfterSeconds=4), "PATCH", "unreachable", 4),
+        (text("<html>", 503, retry_after="3"), "PATCH", "unreachable", 3),
+        (failure(504, "Timeout", "m", retryAfterSeconds=2), "GET", "unreachable", 2),
+        (failure(500, "ServerTimeout", "m", retryAfterSeconds=2), "GET", "unreachable", 2),
+    ],
+)
+def test_what_was_turned_away_says_when_to_return(response, method, code, retry_after):
+    fault = read(response, method)
+
+    assert fault.code == f"platform_{code}"
+    assert fault.retry_after == retry_after
+    assert fault.again is Again.LATER
+    assert not fault.arrived
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        failure(504, "Timeout", "m", retryAfterSeconds=2),
+        failure(500, "ServerTimeout", "m", retryAfterSeconds=2),
+        text("<html>", 502, retry_after="3"),
+    ],
+)
+def test_a_write_that_timed_out_inside_the_platform_may_have_happened(response):
+    fault = read(response, "PATCH")
+
+    assert fault.code is Code.PLATFORM_FAILED
+    assert fault.arrived
+
+
+def test_a_retry_after_may_be_a_date():
+    assert read(text("", 503, retry_after="Wed, 21 Oct 2015 07:28:00 GMT")).retry_after == 0
+    assert read(text("", 429, retry_after="nonsense")).retry_after == 1
+
+
+def test_a_missing_right_is_named_with_the_role_that_grants_it():
+    fault = read(failure(403, "Forbidden", FORBIDDEN))
+
+    assert isinstance(fault, MissingRight)
+    assert fault.code is Code.PLATFORM_FORBIDDEN
+    assert 'the worker\'s user "system:serviceaccount:ops:machinist" lacks the right to patch' in (
+        fault.message
+    )
+    assert 'apiGroups ["apps"], resources ["deployments"], verbs ["patch"]' in fault.message
+    assert 'in the namespace "shop"' in fault.message
+    assert FORBIDDEN in fault.message
+
+
+def test_a_refusal_by_admission_is_no_missing_right():
+    fault = read(failure(403, "Forbidden", 'secrets "s" is forbidden: exceeded quota: q'))
+
+    assert not isinstance(fault, MissingRight)
+    assert "exceeded quota" in fault.message
+
+
+def test_a_missing_api_group_is_not_found():
+    fault = read(text("404 page not found\n", 404, "text/plain; charset=utf-8"))
+
+    assert fault.code is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        text("<html>secret internals</html>", 404),
+        text("<html>secret internals</html>", 403),
+        text("secret internals", 400, "text/plain"),
+        text("", 302),
+        text("<html>secret internals</html>", 502),
+        answer(["secret internals"], 500),
+    ],
+)
+def test_an_answer_that_is_not_the_api_servers_is_platform_failed_without_its_body(response):
+    fault = read(response)
+
+    assert fault.code is Code.PLATFORM_FAILED
+    assert "secret" not in fault.message
+    assert "PLT_K8S_REST_API_URL" in fault.message
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "again", "arrived"),
+    [
+        (httpx.ConnectError("refused"), Code.PLATFORM_UNREACHABLE, Again.NEVER, False),
+        (httpx.ConnectTimeout(""), Code.PLATFORM_UNREACHABLE, Again.NEVER, False),
+        (httpx.PoolTimeout(""), Code.PLATFORM_UNREACHABLE, Again.NEVER, False),
+        (httpx.ReadTimeout(""), Code.DEADLINE_EXCEEDED, Again.NEVER, True),
+        (httpx.WriteTimeout(""), Code.DEADLINE_EXCEEDED, Again.NEVER, True),
+        (httpx.ReadError("reset"), Code.PLATFORM_FAILED, Again.LOST, True),
+        (httpx.WriteError("pipe"), Code.PLATFORM_FAILED, Again.LOST, True),
+        (httpx.RemoteProtocolError("gone"), Code.PLATFORM_FAILED, Again.LOST, True),
+        (httpx.DecodingError("gzip"), Code.PLATFORM_FAILED, Again.NEVER, True),
+    ],
+)
+def test_each_way_to_lose_a_connection_has_its_code(error, code, again, arrived):
+    fault = errors.of_connection(error)
+
+    assert (fault.code, fault.again, fault.arrived) == (code, again, arrived)
+
+
+def test_long_messages_are_cut():
+    assert len(read(failure(422, "Invalid", "x" * 10_000)).message) < 2100

@@ -1,0 +1,434 @@
+"""The operations against the stand-in: what they answer, and how many requests they cost."""
+
+import asyncio
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from msgspec import UNSET
+
+from contracts import api
+from contracts.faults import Code, Fault
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from worker.dispatch import methods
+from worker.provider import Call
+from worker.providers import k8s
+from worker.providers.k8s.provider import KubernetesProvider
+
+LIST_PODS = r"/pods$"
+OWNERS = r"/(replicasets|deployments|statefulsets|replicationcontrollers)"
+
+
+def test_the_provider_fits_the_table(provider):
+    assert {"get_machine", "get_machines", "get_controller"} <= methods(provider).keys()
+
+
+async def pods_of(provider: KubernetesProvider, name: str, call: Callable[[], Call]) -> list[str]:
+    found = await provider.get_controller(api.GetController("default", name), call())
+    assert found.controller.machines is not UNSET
+    return sorted(machine.id for machine in found.controller.machines)
+
+
+async def test_one_machine_warm_is_one_request(provider, cluster, call):
+    cluster.add_deployment("web", replicas=1)
+    [machine] = await provider.get_machines(api.GetMachines("default"), call())
+    cluster.calls.clear()
+
+    again = await provider.get_machine(api.GetMachine("default", machine.id), call())
+
+    assert again == machine
+    assert len(cluster.calls) == 1
+
+
+@pytest.mark.parametrize(("pods", "pages"), [(3, 1), (500, 1), (501, 2), (1001, 3)])
+async def test_machines_cost_a_request_per_500_and_one_list_per_unknown_kind(
+    provider, cluster, call, pods, pages
+):
+    cluster.add_deployment("a", replicas=pods - 2)
+    cluster.add_deployment("b", replicas=1)
+    cluster.add_deployment("c", replicas=1)
+
+    cold = await provider.get_machines(api.GetMachines("default"), call())
+
+    assert len({machine.id for machine in cold}) == pods
+    assert {machine.controller.name for machine in cold} == {"a", "b", "c"}
+    assert cluster.calls.count("GET", LIST_PODS) == pages
+    assert cluster.calls.count("GET", r"/replicasets$") == 1
+    assert cluster.calls.count("GET", r"/deployments$") == 1
+    assert len(cluster.calls) == pages + 2
+    cluster.calls.clear()
+    assert await provider.get_machines(api.GetMachines("default"), call()) == cold
+    assert len(cluster.calls) == pages
+
+
+async def test_all_kinds_of_owners_are_found(provider, cluster, call):
+    cluster.add_deployment("a")
+    cluster.add_stateful_set("b")
+    cluster.add_replica_set("c")
+    cluster.add_replication_controller("d")
+    cluster.add_pod("e")
+
+    machines = await provider.get_machines(api.GetMachines("default"), call())
+
+    found = {each.controller.kind: each.controller.name for each in machines if each.controller}
+    assert found == {
+        "Deployment": "a",
+        "StatefulSet": "b",
+        "ReplicaSet": "c",
+        "ReplicationController": "d",
+    }
+    assert len(machines) == 5
+
+
+@pytest.mark.parametrize(
+    ("broken", "top"), [("/replicasets", "ReplicaSet"), ("/deployments", "Deployment")]
+)
+async def test_an_unreadable_owner_costs_no_machine_its_place(provider, cluster, call, broken, top):
+    cluster.add_deployment("a")
+    cluster.add_deployment("b")
+    cluster.faults.add(path=broken, status=403, body="{}")
+
+    machines = await provider.get_machines(api.GetMachines("default"), call())
+
+    assert [machine.controller.kind for machine in machines] == [top, top]
+    cluster.faults.clear()
+    machines = await provider.get_machines(api.GetMachines("default"), call())
+    assert [machine.controller.name for machine in machines] == ["a", "b"]
+
+
+async def test_an_owner_that_is_gone_is_the_top_as_its_reference_stands(provider, cluster, call):
+    reference = {
+        "apiVersion": "apps/v1",
+        "kind": "ReplicaSet",
+        "name": "gone",
+        "uid": "0000",
+        "controller": True,
+    }
+    cluster.add_pod("left", owner=reference)
+    cluster.add_pod("node-owned", owner={**reference, "kind": "Node", "apiVersion": "v1"})
+
+    for machine in await provider.get_machines(api.GetMachines("default"), call()):
+        assert machine.controller.name == "gone"
+
+
+async def test_finished_pods_are_no_machines_but_can_be_looked_at(provider, cluster, call):
+    cluster.add_pod("evicted", phase="Failed", ready=False)
+    cluster.add_pod("completed", phase="Succeeded", ready=False)
+    cluster.add_pod("starting", ready=False)
+
+    machines = await provider.get_machines(api.GetMachines("default"), call())
+    evicted = await provider.get_machine(api.GetMachine("default", "evicted"), call())
+
+    assert [machine.id for machine in machines] == ["starting"]
+    assert (evicted.status, evicted.ready) == ("Failed", False)
+
+
+async def test_one_controller_warm_is_two_requests(provider, cluster, call):
+    cluster.add_deployment("web", replicas=3)
+    await pods_of(provider, "web", call)
+    cluster.calls.clear()
+
+    machines = await pods_of(provider, "web", call)
+
+    assert len(machines) == 3
+    assert len(cluster.calls) == 2
+
+
+@pytest.mark.parametrize("add", ["deployment", "stateful_set", "replica_set"])
+async def test_a_controllers_machines_are_its_own_and_not_those_of_a_look_alike(
+    provider, cluster, call, add
+):
+    getattr(cluster, f"add_{add}")("web", replicas=2)
+    cluster.add_pod("orphan", labels={"app": "web"})
+    cluster.add_pod(
+        "of-another",
+        labels={"app": "web"},
+        owner={
+            "apiVersion": "batch/v1",
+            "kind": "Job",
+            "name": "web",
+            "uid": "0000",
+            "controller": True,
+        },
+    )
+
+    machines = await pods_of(provider, "web", call)
+
+    assert len(machines) == 2
+    assert not {"orphan", "of-another"} & set(machines)
+
+
+async def test_match_expressions_select_and_flat_selectors_too(provider, cluster, call):
+    expressions = [
+        {"key": "app", "operator": "In", "values": ["a", "other"]},
+        {"key": "track", "operator": "DoesNotExist"},
+    ]
+    cluster.add_deployment("a", replicas=2, selector={"matchExpressions": expressions})
+    cluster.add_replication_controller("flat", replicas=1)
+    cluster.add_deployment("b", replicas=3)
+
+    assert len(await pods_of(provider, "a", call)) == 2
+    assert len(await pods_of(provider, "flat", call)) == 1
+
+
+async def test_where_the_chain_cannot_be_read_a_pod_that_matches_stays(provider, cluster, call):
+    cluster.add_deployment("web", replicas=2)
+    cluster.faults.add(path=r"/replicasets", status=403, body="{}")
+
+    assert len(await pods_of(provider, "web", call)) == 2
+
+
+@pytest.mark.parametrize("hints", [{}, {"kind": "Deployment"}, {"api_version": "apps/v1"}])
+async def test_scaling_is_one_patch_that_says_what_was_and_what_is_wanted(
+    provider, cluster, call, hints
+):
+    cluster.add_deployment("web", replicas=3)
+    run = call()
+
+    scaled = await provider.update_controller_replicas(
+        api.UpdateControllerReplicas("default", "web", 5, **hints), run
+    )
+
+    assert (scaled.name, scaled.replicas) == ("web", 5)
+    assert scaled.provider_metadata == {"kind": "Deployment", "apiVersion": "apps/v1"}
+    assert (run.before, run.after) == ({"replicas": 3}, {"replicas": 5})
+    assert cluster.read("deployments.apps", "web")["spec"]["replicas"] == 5
+    [request] = cluster.calls
+    assert (request.method, request.body) == ("PATCH", b'{"spec":{"replicas":5}}')
+
+
+@pytest.mark.parametrize(
+    ("add", "resource", "cold"),
+    [
+        ("deployment", "deployments.apps", 1),
+        ("stateful_set", "statefulsets.apps", 2),
+        ("replica_set", "replicasets.apps", 3),
+        ("replication_controller", "replicationcontrollers", 4),
+    ],
+)
+async def test_a_bare_name_is_resolved_by_the_patches_themselves_and_remembered(
+    provider, cluster, call, add, resource, cold
+):
+    getattr(cluster, f"add_{add}")("it", replicas=1)
+
+    for expected, replicas in ((cold, 2), (1, 0), (1, 4)):
+        cluster.calls.clear()
+        await provider.update_controller_replicas(
+            api.UpdateControllerReplicas("default", "it", replicas), call()
+        )
+        assert cluster.read(resource, "it")["spec"]["replicas"] == replicas
+        assert [each.method for each in cluster.calls] == ["PATCH"] * expected
+
+
+async def test_a_kind_that_is_remembered_wrongly_is_resolved_again_in_the_same_request(
+    provider, cluster, call
+):
+    cluster.add_deployment("it")
+    await pods_of(provider, "it", call)
+    cluster.remove("deployments.apps", "it")
+    cluster.add_stateful_set("it", replicas=2)
+
+    found = await provider.get_controller(api.GetController("default", "it"), call())
+
+    assert found.controller.provider_metadata["kind"] == "StatefulSet"
+    assert len(found.controller.machines) == 2
+
+
+async def test_the_first_kind_of_a_name_wins_and_a_hint_says_which_is_meant(
+    provider, cluster, call
+):
+    cluster.add_stateful_set("it", replicas=1)
+    cluster.add_deployment("it", replicas=3)
+
+    hinted = await provider.get_controller(
+        api.GetController("default", "it", kind="StatefulSet"), call()
+    )
+    bare = await provider.get_controller(api.GetController("default", "it"), call())
+
+    assert hinted.controller.replicas == 1
+    assert bare.controller.replicas == 3
+
+
+async def test_what_is_nowhere_is_not_found_and_says_where_it_was_looked_for(
+    provider, cluster, call
+):
+    with pytest.raises(Fault) as raised:
+        await provider.get_controller(api.GetController("default", "nope"), call())
+
+    assert raised.value.code is Code.NOT_FOUND
+    assert 'no controller "nope" in the namespace "default"' in raised.value.message
+    assert "Deployment, StatefulSet, ReplicaSet, ReplicationController" in raised.value.message
+
+
+def restricted(
+    cluster: KubernetesSandbox,
+    environment: dict[str, str],
+    tmp_path: Path,
+    *rules: tuple[str, str, str],
+) -> dict[str, str]:
+    path = tmp_path / "token"
+    path.write_text(cluster.restricted_token("limited", *rules))
+    return environment | {"PLT_K8S_TOKEN_PATH": str(path)}
+
+
+async def test_a_missing_right_on_one_kind_does_not_hide_another_kind(
+    cluster, environment, tmp_path, call
+):
+    cluster.add_stateful_set("it")
+    rules = ("get patch", "statefulsets.apps", "default")
+
+    async with k8s.open_provider(restricted(cluster, environment, tmp_path, rules)) as provider:
+        scaled = await provider.update_controller_replicas(
+            api.UpdateControllerReplicas("default", "it", 2), call()
+        )
+        with pytest.raises(Fault, match='lacks the right to patch deployments in the namespace "'):
+            await provider.update_controller_replicas(
+                api.UpdateControllerReplicas("default", "nope", 2), call()
+            )
+        with pytest.raises(Fault, match="lacks the right to list pods") as raised:
+            await provider.get_machines(api.GetMachines("default"), call())
+
+    assert scaled.provider_metadata["kind"] == "StatefulSet"
+    assert raised.value.code is Code.PLATFORM_FORBIDDEN
+
+
+async def test_a_refusal_by_admission_is_no_reason_to_scale_another_kind(provider, cluster, call):
+    cluster.add_deployment("it")
+    cluster.add_stateful_set("it", replicas=1)
+    denied = (
+        '{"kind":"Status","message":"deployments.apps \\"it\\" is forbidden: frozen","code":403}'
+    )
+    cluster.faults.add(path=r"/deployments/it", status=403, body=denied)
+
+    with pytest.raises(Fault, match="frozen") as raised:
+        await provider.update_controller_replicas(
+            api.UpdateControllerReplicas("default", "it", 5), call()
+        )
+
+    assert raised.value.code is Code.PLATFORM_FORBIDDEN
+    assert cluster.read("statefulsets.apps", "it")["spec"]["replicas"] == 1
+
+
+async def test_a_scaling_whose_answer_was_lost_is_repeated_and_has_one_effect(
+    provider, cluster, call
+):
+    cluster.add_deployment("web", replicas=1)
+    cluster.faults.add(method="PATCH", disconnect="after", times=1)
+
+    scaled = await provider.update_controller_replicas(
+        api.UpdateControllerReplicas("default", "web", 4, kind="Deployment"), call()
+    )
+
+    assert scaled.replicas == 4
+    assert len(await pods_of(provider, "web", call)) == 4
+
+
+async def test_a_scaling_that_was_lost_and_then_turned_away_is_not_called_unattempted(
+    provider, cluster, call
+):
+    cluster.add_deployment("web", replicas=1)
+    cluster.faults.add(method="PATCH", disconnect="after", times=1)
+    cluster.faults.add(method="PATCH", status=429, headers={"retry-after": "60"})
+
+    with pytest.raises(Fault) as raised:
+        await provider.update_controller_replicas(
+            api.UpdateControllerReplicas("default", "web", 4, kind="Deployment"), call()
+        )
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+    assert cluster.read("deployments.apps", "web")["spec"]["replicas"] == 4
+
+
+async def test_a_server_that_is_gone_is_unreachable(provider, environment, call, unused_tcp_port):
+    gone = environment | {"PLT_K8S_REST_API_URL": f"https://127.0.0.1:{unused_tcp_port}"}
+
+    async with k8s.open_provider(gone) as provider:
+        with pytest.raises(Fault) as raised:
+            await provider.get_machines(api.GetMachines("default"), call())
+
+    assert raised.value.code is Code.PLATFORM_UNREACHABLE
+
+
+async def test_no_more_requests_run_at_once_than_configured(environment, cluster, call):
+    for number in range(12):
+        cluster.add_pod(f"p-{number}")
+    cluster.faults.add(path=r"/pods/", delay=0.05)
+
+    async with k8s.open_provider(environment | {"PLT_K8S_CONCURRENCY": "3"}) as provider:
+        await asyncio.gather(
+            *(
+                provider.get_machine(api.GetMachine("default", f"p-{number}"), call())
+                for number in range(12)
+            )
+        )
+
+    moments = sorted(
+        [(each.t_start, 1) for each in cluster.calls] + [(each.t_end, -1) for each in cluster.calls]
+    )
+    at_once = [sum(step for _, step in moments[: end + 1]) for end in range(len(moments))]
+    assert max(at_once) <= 3
+    assert len(cluster.calls) == 12
+
+
+async def test_a_request_ends_with_its_deadline(provider, cluster):
+    cluster.add_pod("slow")
+    cluster.faults.add(path=r"/pods/slow", delay=5)
+
+    with pytest.raises(Fault) as raised:
+        await provider.get_machine(api.GetMachine("default", "slow"), Call.within(0.3))
+
+    assert raised.value.code is Code.DEADLINE_EXCEEDED
+
+
+HOSTILE = ["a/b", "..", "a%2Fscale", "a?x", "a#b", "a b", "UPPER", "a" * 300, "a\x00", "ü", "", "_"]
+
+
+@pytest.mark.parametrize("bad", HOSTILE)
+async def test_bad_names_never_reach_the_platform(provider, cluster, call, bad):
+    operations = [
+        (provider.get_machine, api.GetMachine("default", bad)),
+        (provider.get_machine, api.GetMachine(bad, "web")),
+        (provider.get_machines, api.GetMachines(bad)),
+        (provider.get_controller, api.GetController("default", bad)),
+        (provider.get_controller, api.GetController(bad, "web")),
+        (provider.update_controller_replicas, api.UpdateControllerReplicas("default", bad, 1)),
+        (provider.update_controller_replicas, api.UpdateControllerReplicas(bad, "web", 1)),
+    ]
+
+    for method, operation in operations:
+        with pytest.raises(Fault, match="expected a") as raised:
+            await method(operation, call())
+        assert raised.value.code is Code.INVALID
+
+    assert len(cluster.calls) == 0
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [{"a b": "c"}, {"a": "b,c=d"}, {"a": "b&limit=1"}, {"": "x"}, {"A/b": "x" * 64}, {"a": "+#%"}],
+)
+async def test_bad_labels_never_reach_the_platform(provider, cluster, call, labels):
+    with pytest.raises(Fault, match="expected a Kubernetes label") as raised:
+        await provider.get_machines(api.GetMachines("default", labels), call())
+
+    assert raised.value.code is Code.INVALID
+    assert len(cluster.calls) == 0
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        {"kind": "Rollout"},
+        {"kind": "Deployment", "api_version": "v1"},
+        {"api_version": "batch/v1"},
+    ],
+)
+async def test_hints_that_contradict_never_reach_the_platform(provider, cluster, call, hints):
+    with pytest.raises(Fault, match=re.compile("(kind|apiVersion): expected")) as raised:
+        await provider.update_controller_replicas(
+            api.UpdateControllerReplicas("default", "web", 1, **hints), call()
+        )
+
+    assert raised.value.code is Code.INVALID
+    assert len(cluster.calls) == 0

@@ -1,0 +1,227 @@
+"""Kubernetes' objects as the contract's resources."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts.faults import Code, Fault
+from tests.kubernetes.objects import pod, workload
+from worker.providers.k8s import kinds, translate
+from worker.providers.k8s.objects import OwnerReference, Pod, Replication, Workload
+
+DEPLOYMENT, *_, REPLICATION_CONTROLLER = kinds.KINDS
+TOP = OwnerReference("apps/v1", "Deployment", "web", "uid-of-web")
+
+
+def read(json: Any, expected: Any = Pod) -> Any:
+    return msgspec.json.decode(msgspec.json.encode(json), type=expected)
+
+
+def shown(json: Any, top: OwnerReference | None = None) -> Any:
+    """A pod as the JSON of a machine."""
+    return msgspec.json.decode(msgspec.json.encode(translate.machine(read(json), top)))
+
+
+def test_every_field_of_a_machine_comes_from_its_place_in_the_pod():
+    assert shown(pod("web-1"), TOP) == {
+        "id": "web-1",
+        "status": "Running",
+        "ready": True,
+        "labels": {"app": "web"},
+        "startTime": "2026-11-22T17:20:50Z",
+        "image": "registry.example/app:1",
+        "imageDigest": "registry.example/app@sha256:0123456789abcdef",
+        "controller": {"name": "web", "kind": "Deployment", "apiVersion": "apps/v1"},
+        "resources": {"limits": {"cpu": "1"}, "requests": {"cpu": "500m", "memory": "1Gi"}},
+    }
+
+
+@pytest.mark.parametrize(
+    "bare",
+    [
+        {"metadata": {"name": "p", "uid": "u"}, "spec": {}, "status": {}},
+        {"metadata": {"name": "p", "uid": "u"}, "spec": {"containers": None}},
+        {
+            "metadata": {"name": "p", "uid": "u", "labels": None, "ownerReferences": None},
+            "spec": {"containers": []},
+            "status": {"conditions": None, "containerStatuses": None, "startTime": None},
+        },
+    ],
+)
+def test_what_is_unknown_is_left_out_and_nulls_are_read_as_nothing(bare):
+    assert shown(bare) == {"id": "p", "status": "Unknown", "ready": False, "labels": {}}
+
+
+def test_a_pod_that_is_being_deleted_keeps_its_phase_and_is_not_ready():
+    leaving = pod()
+    leaving["metadata"]["deletionTimestamp"] = "2026-11-22T17:30:00Z"
+
+    assert shown(leaving)["status"] == "Running"
+    assert shown(leaving)["ready"] is False
+
+
+@pytest.mark.parametrize(
+    ("conditions", "ready"),
+    [
+        ([{"type": "Ready", "status": "True"}], True),
+        ([{"type": "Initialized", "status": "True"}, {"type": "Ready", "status": "True"}], True),
+        ([{"type": "Ready", "status": "False"}], False),
+        ([{"type": "Ready", "status": "Unknown"}], False),
+        ([{"type": "ContainersReady", "status": "True"}], False),
+        ([], False),
+    ],
+)
+def test_ready_is_the_condition_of_that_name(conditions, ready):
+    assert shown(pod(status={"phase": "Running", "conditions": conditions}))["ready"] is ready
+
+
+SIDECAR = {"name": "proxy", "image": "mesh/proxy:9", "resources": {"limits": {"cpu": "9"}}}
+APP = {"name": "app", "image": "example/app:1", "resources": {"limits": {"cpu": "1"}}}
+STATUSES = [
+    {"name": "proxy", "imageID": "mesh/proxy@sha256:99"},
+    {"name": "app", "imageID": "example/app@sha256:11"},
+]
+MARK = "kubectl.kubernetes.io/default-container"
+
+
+@pytest.mark.parametrize(
+    ("containers", "marked", "image"),
+    [
+        ([APP, SIDECAR], None, "example/app:1"),
+        ([SIDECAR, APP], None, "mesh/proxy:9"),
+        ([SIDECAR, APP], "app", "example/app:1"),
+        ([SIDECAR, APP], "gone", "mesh/proxy:9"),
+    ],
+)
+def test_the_main_container_is_the_marked_one_or_the_first(containers, marked, image):
+    annotations = {MARK: marked, "other": "x"} if marked else {"other": "x"}
+    status = {"phase": "Running", "containerStatuses": STATUSES}
+    found = pod(spec={"containers": containers}, status=status)
+    found["metadata"]["annotations"] = annotations
+
+    machine = shown(found)
+
+    name = image.rpartition(":")[0]
+    assert machine["image"] == image
+    assert machine["imageDigest"].startswith(f"{name}@sha256:")
+    assert machine["resources"]["limits"]["cpu"] == ("1" if name == "example/app" else "9")
+
+
+@pytest.mark.parametrize("statuses", [STATUSES, STATUSES[::-1], STATUSES[1:]])
+def test_the_digest_is_found_by_the_containers_name_wherever_its_status_stands(statuses):
+    found = pod(spec={"containers": [APP]}, status={"containerStatuses": statuses})
+
+    assert shown(found)["imageDigest"] == "example/app@sha256:11"
+
+
+@pytest.mark.parametrize(
+    ("image_id", "expected"),
+    [
+        ("docker.io/library/nginx@sha256:ab12", "docker.io/library/nginx@sha256:ab12"),
+        ("docker-pullable://nginx@sha256:ab12", "nginx@sha256:ab12"),
+        ("docker://sha256:ab12", "sha256:ab12"),
+        ("containerd://sha256:ab12", "sha256:ab12"),
+        ("sha256:ab12", "sha256:ab12"),
+        ("host:5000/a/b@sha512:ab12", "host:5000/a/b@sha512:ab12"),
+        ("", msgspec.UNSET),
+        ("nginx:latest", msgspec.UNSET),
+        ("4f5c8e1d", msgspec.UNSET),
+        ("docker://", msgspec.UNSET),
+    ],
+)
+def test_a_digest_has_no_scheme_and_what_is_no_digest_is_left_out(image_id, expected):
+    assert translate.image_digest(image_id) == expected
+
+
+@pytest.mark.parametrize(
+    ("phase", "finished"),
+    [
+        ("Pending", False),
+        ("Running", False),
+        ("Unknown", False),
+        (None, False),
+        ("Succeeded", True),
+        ("Failed", True),
+    ],
+)
+def test_completed_and_evicted_pods_are_finished(phase, finished):
+    assert translate.is_finished(read(pod(status={"phase": phase}))) is finished
+
+
+def test_a_controller_carries_the_hint_that_finds_it_again():
+    found = translate.controller(DEPLOYMENT, read(workload("Deployment", "web"), Workload))
+
+    assert msgspec.to_builtins(found) == {
+        "name": "web",
+        "replicas": 2,
+        "labels": {"app": "web"},
+        "providerMetadata": {"kind": "Deployment", "apiVersion": "apps/v1"},
+    }
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "wanted", "running"),
+    [
+        ({"replicas": 3}, {"replicas": 5}, 3, 5),
+        ({"replicas": 0}, {}, 0, 0),
+        ({}, {"replicas": 1}, 1, 1),
+        ({"replicas": None}, {"replicas": None}, 1, 0),
+    ],
+)
+def test_replicas_are_those_wanted_and_one_where_the_manifest_names_none(
+    spec, status, wanted, running
+):
+    found = read(workload("Deployment", "web", spec=spec, status=status), Workload)
+
+    assert (translate.wanted(found), translate.running(found)) == (wanted, running)
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        ({"matchLabels": {"app": "web", "tier": ""}}, "app=web,tier="),
+        (
+            {"matchExpressions": [{"key": "app", "operator": "In", "values": ["a", "b"]}]},
+            "app in (a,b)",
+        ),
+        (
+            {
+                "matchLabels": {"app": "web"},
+                "matchExpressions": [
+                    {"key": "track", "operator": "NotIn", "values": ["canary"]},
+                    {"key": "plt.dev/version", "operator": "Exists"},
+                    {"key": "old", "operator": "DoesNotExist", "values": None},
+                ],
+            },
+            "app=web,track notin (canary),plt.dev/version,!old",
+        ),
+        ({}, None),
+        ({"matchLabels": {}}, None),
+        ({"matchLabels": None, "matchExpressions": None}, None),
+        (None, None),
+    ],
+)
+def test_a_selector_is_rendered_whole_and_an_empty_one_is_none(rule, expected):
+    found = read(workload("Deployment", "web", spec={"selector": rule}), Workload)
+
+    assert translate.selector(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"), [({"app": "web", "v": "1"}, "app=web,v=1"), ({}, None), (None, None)]
+)
+def test_a_replication_controllers_flat_selector_is_rendered_too(rule, expected):
+    json = workload("ReplicationController", "web", spec={"selector": rule})
+
+    assert translate.selector(read(json, Replication)) == expected
+
+
+def test_an_operator_from_the_future_is_not_guessed_at():
+    rule = {"matchExpressions": [{"key": "n", "operator": "Gt", "values": ["1"]}]}
+    found = read(workload("Deployment", "web", spec={"selector": rule}), Workload)
+
+    with pytest.raises(Fault, match="operator 'Gt'; expected In, NotIn") as raised:
+        translate.selector(found)
+
+    assert raised.value.code is Code.PLATFORM_FAILED

@@ -1,0 +1,106 @@
+"""Stands in for the broker: a call becomes a message that a worker's dispatch runs at once."""
+
+import time
+from collections.abc import Iterable
+from typing import Any, cast
+from uuid import uuid4
+
+from contracts import CONTRACT, address, topology, wire
+from contracts.broker.attendance import Attendance
+from contracts.broker.errors import Unroutable
+from contracts.broker.link import Connection
+from contracts.operation import Operation
+from contracts.seal import SEALED, Seals
+from contracts.wire import Header, Message, Reply
+from worker.dispatch import Dispatch, Refusal
+from worker.provider import Call
+
+DEADLINE_S = 10.0
+
+
+class Loopback:
+    """What `gateway.rpc.Rpc` is to the routes, with the workers in this process.
+
+    `messages` are those that were sent; who is there is asked of a real `attendance`.
+    """
+
+    def __init__(
+        self, *workers: Dispatch, seals: Seals | None = None, expected: Iterable[str] = ()
+    ) -> None:
+        self.messages: list[Message] = []
+        self.attendance = Attendance(expected)
+        self.attendance.connected(cast(Connection, Roll({worker.name for worker in workers})))
+        self._workers = {worker.name: worker for worker in workers}
+        self._seals = seals or Seals([])
+
+    async def call(
+        self, provider: str, operation: Operation[Any], traceparent: str | None = None
+    ) -> Reply:
+        """The reply to an operation; raises a fault when it was not sent."""
+        await self.attendance.require(provider)
+        message = self._message(provider, operation, traceparent)
+        self.messages.append(message)
+        try:
+            return await self._workers[provider].run(message, Call.within(DEADLINE_S))
+        except Refusal as refusal:
+            return wire.reply_of(refusal)
+
+    def _message(
+        self, provider: str, operation: Operation[Any], traceparent: str | None
+    ) -> Message:
+        row = operation.row
+        where = address.address(operation)
+        body, content_type = self._body(operation, where)
+        now = time.time()
+        headers: dict[str, Header] = {
+            wire.HEADER_CONTRACT: CONTRACT,
+            wire.HEADER_DEADLINE: int((now + DEADLINE_S) * 1000),
+        }
+        if traceparent:
+            headers[wire.HEADER_TRACEPARENT] = traceparent
+        identity = uuid4().hex
+        return Message(
+            exchange=topology.QUERIES if row.safe else topology.COMMANDS,
+            key=address.routing_key(provider, row, where),
+            body=body,
+            type=row.name,
+            message_id=identity,
+            content_type=content_type,
+            correlation_id=identity,
+            reply_to="loopback",
+            expiration=int(DEADLINE_S * 1000),
+            timestamp=int(now),
+            persistent=not row.safe,
+            headers=headers,
+        )
+
+    def _body(self, operation: Operation[Any], where: str) -> tuple[bytes, str]:
+        row = operation.row
+        body = wire.encode(operation)
+        secret = row.secret is not None and address.find(operation, row.secret) is not None
+        if secret or (row.seal and self._seals.can_seal):
+            return self._seals.seal(body, row.name, where), SEALED
+        return body, wire.JSON
+
+
+class Roll:
+    """As much of a connection, and of a channel on it, as attendance asks: who has a queue."""
+
+    is_closed = False
+
+    def __init__(self, providers: set[str]) -> None:
+        self._queues = {topology.queries_queue(name) for name in providers}
+
+    async def channel(self) -> "Roll":
+        """Itself."""
+        return self
+
+    async def publish(self, message: Message, *, mandatory: bool) -> None:
+        """Take a probe if the provider has a queue."""
+        provider = message.key.partition(".")[0]
+        if topology.queries_queue(provider) not in self._queues and mandatory:
+            raise Unroutable(provider)
+
+    async def consumers(self, queue: str) -> int:
+        """One worker for each."""
+        return int(queue in self._queues)

@@ -1,0 +1,82 @@
+"""What the every-provider suite needs of a platform beside the provider: its data, not its code."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+
+
+class Platform(Protocol):
+    """A platform that was started for tests and that they look at past the provider."""
+
+    name: str
+    """Under which its provider is registered."""
+    scope: str
+    page: int
+    """The most things that one answer of its API lists."""
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """What configures a provider for it."""
+
+    def run(self, application: str, machines: int, labels: Mapping[str, str]) -> None:
+        """Have an application run, with these labels on its machines."""
+
+    def size(self, application: str) -> int:
+        """How many machines of it are wanted, as the platform itself says."""
+
+    def throttle(self, times: int | None) -> None:
+        """Turn so many requests away, all for None, with a wait of one second asked for."""
+
+    def cut(self, times: int | None) -> None:
+        """Carry requests out and break the connection instead of answering."""
+
+    @property
+    def writes(self) -> int:
+        """How many requests arrived that change something."""
+
+
+class Kubernetes:
+    """The Kubernetes sandbox, in one namespace."""
+
+    name = "k8s"
+    scope = "shop"
+    page = 500
+
+    def __init__(self, sandbox: KubernetesSandbox) -> None:
+        self._sandbox = sandbox
+        sandbox.reset()
+        sandbox.add_namespace(self.scope)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {
+            "PLT_K8S_REST_API_URL": self._sandbox.url,
+            "PLT_K8S_CA_PATH": str(self._sandbox.ca_path),
+            "PLT_K8S_TOKEN_PATH": str(self._sandbox.token_path),
+        }
+
+    def run(self, application: str, machines: int, labels: Mapping[str, str]) -> None:
+        own = {"app.kubernetes.io/instance": application}
+        self._sandbox.add_deployment(
+            application,
+            self.scope,
+            replicas=machines,
+            labels={**labels, **own},
+            selector={"matchLabels": own},
+        )
+
+    def size(self, application: str) -> int:
+        found = self._sandbox.read("deployments.apps", application, self.scope)
+        assert found is not None
+        return int(found["spec"]["replicas"])
+
+    def throttle(self, times: int | None) -> None:
+        self._sandbox.faults.overload(times=times)
+
+    def cut(self, times: int | None) -> None:
+        self._sandbox.faults.add(disconnect="after", times=times)
+
+    @property
+    def writes(self) -> int:
+        return len(self._sandbox.calls.writes())

@@ -1,0 +1,203 @@
+"""Dispatch: a message becomes a call of the provider, and whatever comes of it a reply."""
+
+import asyncio
+import logging
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts import api
+from contracts.api import OPERATIONS
+from contracts.faults import PROBLEM_JSON, Code, Fault
+from contracts.operation import Operation
+from contracts.resources import Machine
+from contracts.seal import SEALED, Seals
+from contracts.wire import JSON, Message, Reply
+from tests.examples import ANSWERS, EXAMPLES, message_of
+from tests.worker import virtual
+from tests.worker.providers import Behaviour, Everything
+from worker.dispatch import REPLY_LIMIT, Dispatch
+from worker.provider import Call
+
+SEALS = Seals([b"k" * 32])
+QUERY = message_of(EXAMPLES["get_machine"])
+SCALE = message_of(EXAMPLES["update_controller_replicas"])
+
+
+def sealed(operation: Operation[Any]) -> Message:
+    """The message of an operation, sealed where its row wants it."""
+    message = message_of(operation)
+    if not operation.row.seal:
+        return message
+    address = message.key.split(".", 2)[2]
+    body = SEALS.seal(message.body, operation.row.name, address)
+    return msgspec.structs.replace(message, body=body, content_type=SEALED)
+
+
+async def reply_to(message: Message, behaviour: Behaviour | None = None) -> Reply:
+    """What is answered to a message, by a provider of this behaviour."""
+    provider = Everything(behaviour) if behaviour else Everything()
+    return await Dispatch("k8s", provider, SEALS).run(message, Call.within(10))
+
+
+def problem(reply: Reply, code: Code) -> str:
+    """The message of a problem of this code."""
+    body = msgspec.json.decode(reply.body)
+    assert body["code"] == code
+    assert reply.status == body["status"] == Fault(code, "").status
+    assert reply.content_type == PROBLEM_JSON
+    return str(body["message"])
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_every_operation_reaches_its_method_and_its_answer_is_the_body(name):
+    provider = Everything()
+    reply = await Dispatch("k8s", provider, SEALS).run(sealed(EXAMPLES[name]), Call.within(10))
+
+    assert provider.asked == [EXAMPLES[name]]
+    assert (reply.status, reply.content_type) == (200, JSON)
+    assert msgspec.json.decode(reply.body, type=OPERATIONS[name].row.result) == ANSWERS[name]
+
+
+async def test_what_is_not_known_is_left_out_of_the_body():
+    reply = await reply_to(QUERY)
+
+    assert "startTime" not in msgspec.json.decode(reply.body)
+
+
+async def test_a_provider_gets_the_call():
+    calls = []
+
+    async def keep(operation: Operation[Any], call: Call) -> Any:
+        calls.append(call)
+        return ANSWERS[operation.row.name]
+
+    call = Call.within(10)
+    await Dispatch("k8s", Everything(keep), SEALS).run(QUERY, call)
+
+    assert calls == [call]
+
+
+@pytest.mark.parametrize("code", Code)
+async def test_a_fault_of_the_provider_is_passed_on(code):
+    async def fail(operation: Operation[Any], call: Call) -> Any:
+        raise Fault(code, "the platform's own words", retry_after=7)
+
+    reply = await reply_to(QUERY, fail)
+
+    assert problem(reply, code) == "the platform's own words"
+    assert reply.retry_after == 7
+
+
+@pytest.mark.parametrize("error", [KeyError("canary"), RuntimeError("canary"), RecursionError("c")])
+async def test_a_bug_of_the_provider_costs_one_request_and_tells_nothing(error, caplog):
+    async def fail(operation: Operation[Any], call: Call) -> Any:
+        raise error
+
+    reply = await reply_to(SCALE, fail)
+
+    assert problem(reply, Code.INTERNAL) == (
+        "update_controller_replicas failed unexpectedly; see the worker's log"
+    )
+    assert b"canary" not in reply.body
+    (record,) = caplog.records
+    assert record.levelno == logging.ERROR
+    assert record.exc_info[1] is error
+
+
+@pytest.mark.parametrize("nonsense", [object(), {"a": object()}, {1j: 2}, "\ud800"])
+async def test_an_answer_that_is_no_json_costs_one_request_alike(nonsense):
+    async def answer(operation: Operation[Any], call: Call) -> Any:
+        return nonsense
+
+    assert problem(await reply_to(QUERY, answer), Code.INTERNAL)
+
+
+async def test_a_reply_of_twelve_mebibytes_is_sent():
+    async def answer(operation: Operation[Any], call: Call) -> Any:
+        return "x" * (REPLY_LIMIT - 2)
+
+    reply = await reply_to(QUERY, answer)
+
+    assert REPLY_LIMIT == 12 * 1024 * 1024
+    assert (reply.status, len(reply.body)) == (200, REPLY_LIMIT)
+
+
+async def test_a_larger_reply_is_refused_with_advice():
+    async def answer(operation: Operation[Any], call: Call) -> Any:
+        return "x" * (REPLY_LIMIT - 1)
+
+    reply = await reply_to(QUERY, answer)
+
+    assert reply.status == 413
+    assert "narrow it by labels" in problem(reply, Code.REPLY_TOO_LARGE)
+
+
+def test_a_call_is_cut_at_its_deadline():
+    cut = []
+
+    async def last(operation: Operation[Any], call: Call) -> Any:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            cut.append(operation)
+            raise
+
+    async def test():
+        began = virtual.now()
+        reply = await reply_to(SCALE, last)
+
+        assert virtual.now() - began == pytest.approx(10, abs=1)
+        assert problem(reply, Code.DEADLINE_EXCEEDED) == (
+            "update_controller_replicas was cut at its deadline"
+        )
+        assert reply.status == 504
+        assert len(cut) == 1
+
+    virtual.run(test)
+
+
+async def test_a_call_without_time_left_is_cut_before_its_first_request():
+    sent = []
+
+    async def send(operation: Operation[Any], call: Call) -> Any:
+        await asyncio.sleep(0)
+        sent.append(operation)
+
+    reply = await Dispatch("k8s", Everything(send), SEALS).run(SCALE, Call.within(-1))
+
+    assert reply.status == 504
+    assert sent == []
+
+
+async def test_a_run_that_is_cancelled_is_no_fault():
+    """Another worker takes over: nobody may be told anything by this one."""
+
+    async def last(operation: Operation[Any], call: Call) -> Any:
+        await asyncio.sleep(3600)
+
+    run = asyncio.create_task(reply_to(SCALE, last))
+    await asyncio.sleep(0)
+    run.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await run
+
+
+class Modest:
+    """Supports one operation."""
+
+    async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
+        raise AssertionError("nobody asked for a machine")
+
+
+@pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"get_machine"}))
+async def test_what_a_provider_cannot_do_is_answered_before_any_call(name):
+    dispatch = Dispatch("modest", Modest(), SEALS)
+    message = sealed(EXAMPLES[name])
+    message = msgspec.structs.replace(message, key="modest" + message.key.removeprefix("k8s"))
+    reply = await dispatch.run(message, Call.within(10))
+
+    assert reply.status == 501
+    assert problem(reply, Code.UNSUPPORTED) == f"{name} is not supported by the provider modest"

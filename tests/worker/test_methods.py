@@ -1,0 +1,105 @@
+"""What a worker finds in a provider at its start: the operations that it supports, or a mistake."""
+
+import pytest
+
+from contracts import api
+from contracts.api import OPERATIONS
+from contracts.resources import Controller, Machine
+from tests.worker.providers import Everything
+from worker.dispatch import methods
+from worker.provider import Call
+from worker.providers import PROVIDERS
+
+
+class Typo:
+    async def get_machin(self, operation: api.GetMachine, call: Call) -> Machine:
+        raise NotImplementedError
+
+
+class OtherOperation:
+    async def get_machine(self, operation: api.GetMachines, call: Call) -> Machine:
+        raise NotImplementedError
+
+
+class OtherResult:
+    async def get_machine(self, operation: api.GetMachine, call: Call) -> Controller:
+        raise NotImplementedError
+
+
+class OtherNames:
+    async def get_machine(self, request: api.GetMachine, call: Call) -> Machine:
+        raise NotImplementedError
+
+
+class NoCall:
+    async def get_machine(self, operation: api.GetMachine) -> Machine:
+        raise NotImplementedError
+
+
+class OneMore:
+    async def get_machine(self, operation: api.GetMachine, call: Call, deep: bool) -> Machine:
+        raise NotImplementedError
+
+
+class NoResult:
+    async def get_machine(self, operation: api.GetMachine, call: Call):  # type: ignore[no-untyped-def]  # what is tested
+        raise NotImplementedError
+
+
+class Synchronous:
+    def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
+        raise NotImplementedError
+
+
+class Inherited(Typo):
+    pass
+
+
+class Some:
+    """Supports one operation, and has what is no operation."""
+
+    name = "some"
+
+    def __init__(self) -> None:
+        self.connections = 3
+
+    async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
+        raise NotImplementedError
+
+    async def _help(self) -> None:
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    ("provider", "reason"),
+    [
+        (Typo, "Typo.get_machin is no operation of the table"),
+        (Inherited, "Inherited.get_machin is no operation of the table"),
+        (OtherOperation, "OtherOperation.get_machine takes"),
+        (OtherResult, "OtherResult.get_machine takes"),
+        (OtherNames, "OtherNames.get_machine takes"),
+        (NoCall, "NoCall.get_machine takes"),
+        (OneMore, "OneMore.get_machine takes"),
+        (NoResult, "NoResult.get_machine takes"),
+        (Synchronous, "Synchronous.get_machine has to be a coroutine function"),
+    ],
+)
+def test_a_provider_that_does_not_fit_the_table_is_refused_at_start(provider, reason):
+    with pytest.raises(TypeError, match=reason):
+        methods(provider())
+
+
+def test_what_a_provider_does_not_have_it_does_not_support():
+    assert list(methods(Some())) == ["get_machine"]
+    assert methods(object()) == {}
+
+
+def test_a_provider_may_support_everything():
+    assert methods(Everything()).keys() == OPERATIONS.keys()
+
+
+def test_there_are_providers():
+    assert "k8s" in PROVIDERS
