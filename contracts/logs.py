@@ -18,10 +18,10 @@ WIRE_LOGGERS = ("aiormq", "aio_pika", "httpcore", "hpack", "httpx", "h11")
 
 
 def configure(level: str) -> None:
-    """Log from this level up; the libraries on the wire never below warnings."""
+    """Log from this level up; the libraries on the wire only what nobody else tells."""
     logging.basicConfig(
         level=LEVELS[level],
         format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
     )
     for name in WIRE_LOGGERS:
-        logging.getLogger(name).setLevel(max(LEVELS[level], logging.WARNING))
+        logging.getLogger(name).setLevel(max(LEVELS[level], logging.ERROR))

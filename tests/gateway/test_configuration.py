@@ -1,13 +1,18 @@
 """Wrong configuration: the process exits with 2 and names variable, value and what is expected."""
 
-import asyncio
 import base64
 import os
 import socket
+import subprocess
 import sys
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
+
+from tests.gateway.forked import Ending
 
 ROOT = Path(__file__).parents[2]
 EXIT_S = 60
@@ -58,79 +63,98 @@ OF_A_WORKER = [
 ]
 
 
-async def run(process: str, environment: dict[str, str]) -> tuple[int | None, str]:
-    """How a process ends that is configured with this alone, and what it says."""
+CASES = {"gateway": OF_BOTH + OF_A_GATEWAY, "worker": OF_BOTH + OF_A_WORKER}
+
+Wrong = tuple[str, str, bool, str]
+
+
+def environment(process: str, wrong: Wrong, token: Path) -> dict[str, str]:
+    """What a process needs, with one thing wrong in it."""
+    variable, value, _, _ = wrong
+    if process == "gateway":
+        return BROKER | {"PLT_PORT": "0", variable: value}
+    unencrypted = {"PLT_K8S_REST_API_URL": "http://127.0.0.1:1", "PLT_K8S_TOKEN_PATH": str(token)}
+    https = unencrypted | {"PLT_K8S_REST_API_URL": "https://127.0.0.1:1"}
+    certified = https | {
+        "PLT_K8S_ALLOW_SELFSIGNED_CERT": "true",
+        "PLT_K8S_AUTH_TYPE": "client-cert",
+        "PLT_K8S_CLIENT_CERT": PEM,
+    }
+    particular = {
+        "PLT_K8S_CA_PATH": https,
+        "PLT_K8S_REST_API_URL": unencrypted | {"PLT_K8S_ALLOW_SELFSIGNED_CERT": "true"},
+        "PLT_K8S_CLIENT_CERT": certified,
+        "PLT_K8S_CLIENT_KEY": certified,
+    }
+    return BROKER | particular.get(variable, unencrypted) | {variable: value}
+
+
+def run(
+    *arguments: str, told: bytes = b"", **environment: str
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a module of ours, configured with this alone, to its end."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PLT_")}
-    running = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        process,
+    return subprocess.run(
+        [sys.executable, "-m", *arguments],
         cwd=ROOT,
         env=inherited | environment,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
+        input=told,
+        capture_output=True,
+        timeout=EXIT_S,
+        check=False,
     )
-    try:
-        async with asyncio.timeout(EXIT_S):
-            _, said = await running.communicate()
-    finally:
-        if running.returncode is None:
-            running.kill()
-            await running.wait()
-    return running.returncode, said.decode()
 
 
-def worker_environment(folder: Path) -> dict[str, str]:
-    """What a worker needs, with nothing wrong in it."""
-    token = folder / "token"
+@pytest.fixture(scope="module")
+def ending(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Wrong], Ending]:
+    """How a process ends that is started with this wrong."""
+    token = tmp_path_factory.mktemp("configuration") / "token"
     token.write_text("token")
-    return BROKER | {"PLT_K8S_REST_API_URL": "http://127.0.0.1:1", "PLT_K8S_TOKEN_PATH": str(token)}
+
+    @cache
+    def endings(process: str) -> dict[Wrong, Ending]:
+        cases = CASES[process]
+        told = msgspec.json.encode([environment(process, wrong, token) for wrong in cases])
+        done = run("tests.gateway.forked", process, told=told)
+        assert done.returncode == 0, done.stderr.decode()
+        return dict(zip(cases, msgspec.json.decode(done.stdout, type=list[Ending]), strict=True))
+
+    return lambda process, wrong: endings(process)[wrong]
 
 
-async def assert_told(
-    process: str, environment: dict[str, str], variable: str, value: str, shown: bool, said: str
-) -> None:
-    code, words = await run(process, environment)
+@pytest.mark.parametrize(
+    ("process", "wrong"),
+    [(process, wrong) for process, cases in CASES.items() for wrong in cases],
+    ids=lambda value: value if isinstance(value, str) else f"{value[0]}={value[1]}",
+)
+def test_a_process_says_what_is_wrong_and_exits(ending, process, wrong):
+    variable, value, shown, said = wrong
 
-    assert code == 2, words
-    assert words.startswith(f"{process}: {variable}")
-    assert "expected" in words
-    assert said in words
-    assert not shown or value in words
-    assert SECRET not in words
-    assert "Traceback" not in words
+    ended = ending(process, wrong)
 
-
-@pytest.mark.parametrize(("variable", "value", "shown", "said"), OF_BOTH + OF_A_GATEWAY)
-async def test_a_gateway_says_what_is_wrong_with(variable, value, shown, said):
-    environment = BROKER | {"PLT_PORT": "0"} | {variable: value}
-
-    await assert_told("gateway", environment, variable, value, shown, said)
+    assert ended.code == 2, ended.said
+    assert f"{process}: {variable}" in ended.said
+    assert "expected" in ended.said
+    assert said in ended.said
+    assert not shown or value in ended.said
+    assert SECRET not in ended.said
+    assert "Traceback" not in ended.said
 
 
-@pytest.mark.parametrize(("variable", "value", "shown", "said"), OF_BOTH + OF_A_WORKER)
-async def test_a_worker_says_what_is_wrong_with(tmp_path, variable, value, shown, said):
-    environment = worker_environment(tmp_path)
-    if variable == "PLT_K8S_CA_PATH":
-        environment["PLT_K8S_REST_API_URL"] = "https://127.0.0.1:1"
-    if variable.startswith("PLT_K8S_CLIENT"):
-        environment["PLT_K8S_REST_API_URL"] = "https://127.0.0.1:1"
-        environment["PLT_K8S_ALLOW_SELFSIGNED_CERT"] = "true"
-        environment["PLT_K8S_AUTH_TYPE"] = "client-cert"
-        environment["PLT_K8S_CLIENT_CERT"] = PEM
+@pytest.mark.parametrize("process", ["gateway", "worker"])
+def test_a_process_is_started_by_its_name_alone(process):
+    done = run(process, PLT_LOGGER_LEVEL="loud")
 
-    await assert_told("worker", environment | {variable: value}, variable, value, shown, said)
+    assert done.returncode == 2
+    lines = done.stderr.decode().splitlines()
+    assert lines[0].startswith(f"{process}: PLT_AMQP_URL is not set: expected one or more URLs")
+    assert lines[1].startswith("PLT_LOGGER_LEVEL='loud': expected trace, debug, info")
 
 
-async def test_every_wrong_variable_is_named_at_once():
-    code, words = await run("gateway", {"PLT_PORT": "http", "PLT_IN_FLIGHT": "-1"})
-
-    assert code == 2
-    for expected in ("PLT_AMQP_URL is not set", "PLT_PORT='http'", "PLT_IN_FLIGHT='-1'"):
-        assert expected in words
-
-
-async def test_a_port_that_is_taken_is_named():
+def test_a_port_that_is_taken_is_named():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        await assert_told("gateway", BROKER | {"PLT_PORT": port}, "PLT_HOST", port, True, "free")
+        done = run("gateway", PLT_AMQP_URL=BROKER["PLT_AMQP_URL"], PLT_PORT=port)
+
+    assert done.returncode == 2
+    assert f"PLT_PORT={port}: expected" in done.stderr.decode()

@@ -12,6 +12,7 @@ from contracts.broker.attendance import Announcement
 from contracts.broker.link import Link
 from gateway.app import application
 from tests.gateway.client import Client
+from tests.loopback import Loopback
 
 NOW = 1_790_000_000.0
 NOW_TEXT = "2026-09-21T14:13:20Z"
@@ -23,12 +24,12 @@ def link() -> Link:
 
 
 @pytest.fixture
-def client(loopback, link) -> Client:
+def client(loopback: Loopback, link: Link) -> Client:
     """Of a gateway whose broker can be reached once `link.ready` is called."""
     return Client(application(loopback, link, loopback.attendance, 1000))
 
 
-def announcement(**more) -> Announcement:
+def announcement(**more: object) -> Announcement:
     valid = {"worker": "host-1", "provider": "memory", "version": VERSION, "since": NOW}
     return msgspec.convert(valid | more, Announcement)
 

@@ -3,8 +3,10 @@
 import pytest
 
 from contracts.faults import STATUS, Code, Fault
+from contracts.seal import Seals
 from tests.gateway.client import Answer, Client
 from tests.loopback import Loopback
+from worker.dispatch import Dispatch
 
 WORDS = "the platform's own words"
 
@@ -118,3 +120,20 @@ async def test_a_provider_that_lacks_an_operation_is_501(untouched):
     answer = await untouched.send("PUT", "/k8s/workloads/default", {"name": "hello"})
 
     assert answer.status == 501
+
+
+async def test_a_secret_is_refused_by_a_gateway_without_a_key(untouched):
+    answer = await untouched.send("PUT", "/k8s/secrets/default", {"metadata": {"name": "hello"}})
+
+    assert_problem(answer, 501, "sealing_not_configured")
+    assert "PLT_SEAL_KEY" in answer.json()["message"]
+
+
+async def test_a_secret_is_refused_by_a_worker_with_another_key(application_of, memory):
+    worker = Dispatch("memory", memory, Seals([b"w" * 32]))
+    client = Client(application_of(Loopback(worker, seals=Seals([b"g" * 32]))))
+
+    answer = await client.send("PUT", "/memory/secrets/shop", {"metadata": {"name": "hello"}})
+
+    assert_problem(answer, 403, "seal_not_opened")
+    assert not memory.calls

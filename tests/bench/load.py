@@ -1,0 +1,75 @@
+"""Makes HTTP load: on each of many kept connections one request after another, and little else."""
+
+import asyncio
+import itertools
+import re
+import time
+from typing import cast
+
+from tests.bench.measure import Job, Measured, Tally, main
+
+LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
+STATUS = slice(9, 12)
+LAST_ANSWER_S = 5
+
+
+class Connection(asyncio.Protocol):
+    """Sends the next request as soon as the last one's answer is whole."""
+
+    def __init__(self, requests: list[bytes], tally: Tally) -> None:
+        self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._requests = itertools.cycle(requests)
+        self._tally = tally
+        self._buffer = b""
+        self._began = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin."""
+        self._transport = cast(asyncio.Transport, transport)
+        self._send()
+
+    def data_received(self, data: bytes) -> None:
+        """Take in a part of an answer."""
+        self._buffer += data
+        head, ended, body = self._buffer.partition(b"\r\n\r\n")
+        length = LENGTH.search(head)
+        if not ended or (length and len(body) < int(length[1])):
+            return
+        status = self._buffer[STATUS].decode()
+        self._tally.note(time.perf_counter() - self._began, None if status == "200" else status)
+        if self._tally.over or not length:
+            self._transport.close()
+        else:
+            self._send()
+
+    def connection_lost(self, error: Exception | None) -> None:
+        """The end, which is a failure while load is wanted."""
+        if not self._tally.over:
+            self._tally.note(0, "connection lost")
+        if not self.closed.done():
+            self.closed.set_result(None)
+
+    def _send(self) -> None:
+        self._buffer = b""
+        self._began = time.perf_counter()
+        self._transport.write(next(self._requests))
+
+
+async def run(job: Job) -> Measured:
+    """Load the server at `job.where`, host and port."""
+    host, port = job.where.split(":")
+    tally = Tally()
+    connections = [
+        Connection([text.encode() for text in texts], tally)
+        for texts in itertools.islice(itertools.cycle(job.requests), job.at_once)
+    ]
+    loop = asyncio.get_running_loop()
+    for connection in connections:
+        await loop.create_connection(lambda made=connection: made, host, int(port))
+    measured = await tally.measured(job)
+    await asyncio.wait([connection.closed for connection in connections], timeout=LAST_ANSWER_S)
+    return measured
+
+
+if __name__ == "__main__":
+    main(run)
