@@ -8,7 +8,7 @@ from contracts.api import UpdateControllerReplicas
 from contracts.broker.errors import BrokerError
 from contracts.broker.link import Connection, Link
 from contracts.wire import Message
-from deploy.rabbitmq.node import USER
+from deploy.rabbitmq.configuration import USER
 
 
 def scale_event(name: str, replicas: int) -> Message:

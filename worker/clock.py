@@ -4,7 +4,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from contracts.topology import PARTITION_TTL_MS
+from contracts.topology import EVENTS, PARTITION_TTL_MS
 from contracts.wire import HEADER_DEADLINE, Message
 
 REMEMBERED_S = 300.0
@@ -36,22 +36,27 @@ class Clock:
         """When a message that was delivered just now has no time left, on the monotonic clock.
 
         The deadline is told by the publisher's clock, the expiration is the same as a duration, so
-        their difference is the time of publishing by the publisher's clock.
+        their difference is the time of publishing by the publisher's clock. What an event says of
+        the clocks counts for itself alone: a producer's wrong clock must not shorten the time of
+        everybody's commands.
         """
         now = self._epoch()
+        behind = self.behind
         deadline = message.headers.get(HEADER_DEADLINE)
         wait = PARTITION_TTL_MS if message.expiration is None else message.expiration
         if type(deadline) is not int:
-            deadline = _default_deadline(message, now + self.behind, wait)
+            deadline = _default_deadline(message, now + behind, wait)
         elif message.expiration is not None:
-            self._learn((deadline - message.expiration) / 1000 - now)
-        left = min(deadline / 1000 - (now + self.behind), min(wait, PARTITION_TTL_MS) / 1000)
+            ahead = (deadline - message.expiration) / 1000 - now
+            if 0 < ahead < MOST_S:
+                behind = max(behind, ahead)
+                if message.exchange != EVENTS:
+                    self._remember(ahead)
+        left = min(deadline / 1000 - (now + behind), min(wait, PARTITION_TTL_MS) / 1000)
         return self._monotonic() + left
 
-    def _learn(self, behind: float) -> None:
-        """Remember it; smaller values from before can never be the largest again."""
-        if not 0 < behind < MOST_S:
-            return
+    def _remember(self, behind: float) -> None:
+        """Smaller values from before can never be the largest again."""
         while self._behind and self._behind[-1][1] <= behind:
             self._behind.pop()
         self._behind.append((self._monotonic(), behind))

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -31,7 +30,7 @@ class Held:
     def __init__(self, delivery: Delivery, expires_at: float) -> None:
         self.delivery = delivery
         self.expires_at = expires_at
-        self.came_at = time.monotonic()
+        self.came_at = asyncio.get_running_loop().time()
 
 
 class Partition:
@@ -163,7 +162,8 @@ class Partition:
             if is_first and held.delivery.returns + 1 >= LAST_DELIVERY:
                 log.error("%s was delivered %d times: dead", message.key, LAST_DELIVERY)
                 return Verdict.DEAD
-            await asyncio.sleep(held.came_at + TAKE_OVER_S - time.monotonic())
+            now = asyncio.get_running_loop().time()
+            await asyncio.sleep(held.came_at + TAKE_OVER_S - now)
             return await self._fresh(held)
 
     def _start(self, held: Held) -> Run:

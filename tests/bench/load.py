@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import re
 import time
+from functools import partial
 from typing import cast
 
 from tests.bench.measure import Job, Measured, Tally, main
@@ -55,6 +56,10 @@ class Connection(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
 
+def _itself(connection: Connection) -> Connection:
+    return connection
+
+
 async def run(job: Job) -> Measured:
     """Load the server at `job.where`, host and port."""
     host, port = job.where.split(":")
@@ -65,7 +70,7 @@ async def run(job: Job) -> Measured:
     ]
     loop = asyncio.get_running_loop()
     for connection in connections:
-        await loop.create_connection(lambda made=connection: made, host, int(port))
+        await loop.create_connection(partial(_itself, connection), host, int(port))
     measured = await tally.measured(job)
     await asyncio.wait([connection.closed for connection in connections], timeout=LAST_ANSWER_S)
     return measured

@@ -25,6 +25,8 @@ class Job(Struct):
     processes: dict[str, list[int]]
     requests: list[list[str]] = []
     """One list for each connection, which it repeats."""
+    own: str = "load"
+    """What to account this process as."""
 
 
 class Measured(Struct):
@@ -55,7 +57,7 @@ class Tally:
 
     async def measured(self, job: Job) -> Measured:
         """Warm up, count for as long as the job says, and stop."""
-        processes = job.processes | {"load": [os.getpid()]}
+        processes = job.processes | {job.own: [os.getpid()]}
         await asyncio.sleep(WARM_UP_S)
         before = usage.now(processes)
         self.counts = True

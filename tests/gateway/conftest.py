@@ -12,8 +12,9 @@ from contracts.operation import Operation
 from contracts.seal import Seals
 from contracts.wire import Reply
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from gateway.app import OnRawPath, application
+from gateway.app import application
 from gateway.routes import Caller
+from gateway.server import OnRawPath
 from tests.gateway.client import Client
 from tests.loopback import Loopback
 from tests.memory import MemoryProvider

@@ -8,8 +8,8 @@ import pytest
 import pytest_asyncio
 
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from gateway.app import OnRawPath, http_server, listener
 from gateway.routes import Caller
+from gateway.server import OnRawPath, http_server, listener
 from tests.gateway.conftest import MOST_BODY_BYTES, over_kubernetes
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")

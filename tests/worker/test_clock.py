@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import wire
-from contracts.topology import PARTITION_TTL_MS
+from contracts.topology import EVENTS, PARTITION_TTL_MS
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 from worker.clock import Clock
@@ -75,6 +75,13 @@ def test_what_it_learnt_counts_for_messages_that_have_waited():
 
     time.left(time.published(within=10))
     assert time.left(time.published(within=10, ago=30)) == about(-20)
+
+
+def test_an_event_keeps_its_own_deadline_and_teaches_nothing_for_others():
+    time = Time(behind=60)
+
+    assert time.left(time.published(within=10, exchange=EVENTS)) == about(10)
+    assert time.clock.behind == 0
 
 
 def test_the_largest_value_of_five_minutes_counts():

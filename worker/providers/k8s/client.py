@@ -13,10 +13,11 @@ import msgspec
 from contracts import VERSION
 from contracts.environment import ConfigurationError
 from contracts.faults import NOT_ATTEMPTED, Code, Fault
+from contracts.resources import Object
 from worker.provider import Call
 from worker.providers.k8s import errors
 from worker.providers.k8s.credentials import Token, Trust
-from worker.providers.k8s.errors import Again, Failure
+from worker.providers.k8s.errors import Again, Failure, NoSuchApi
 from worker.providers.k8s.objects import ListOf
 from worker.providers.k8s.retries import Patience
 from worker.providers.k8s.settings import Settings
@@ -29,16 +30,28 @@ Item = TypeVar("Item")
 PAGE = 500
 IDLE_S = 60
 """Shorter than the 90 s after which an API server closes an idle connection."""
+JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
+APPLY_PATCH = "application/apply-patch+yaml"
+FIELD_MANAGER = "machinist"
+LOOK_FIRST = frozenset({Again.LOST, Again.CONFLICT})
+GONE = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}'
+"""The answer to a deletion that is found to have happened."""
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One request; those with a body change something, and repeating one has a single effect."""
+    """One request; repeating any but a POST has a single effect."""
 
     method: str
     target: str
     body: bytes | None = None
     content_type: str | None = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether it may have an effect."""
+        return self.method != "GET"
 
 
 class Client:
@@ -133,27 +146,66 @@ class Conversation:
             if not token:
                 return items
 
-    async def patch(self, path: str, patch: Any, expected: type[Answer]) -> Answer:
-        """Change one object by a merge patch of absolute values, and return it as it is then."""
-        request = Request("PATCH", path, msgspec.json.encode(patch), MERGE_PATCH)
+    async def find(self, path: str) -> Object | None:
+        """Read one object, None when it is absent."""
+        try:
+            return await self.get(path, Object)
+        except NoSuchApi:
+            raise
+        except Failure as failure:
+            if failure.code is not Code.NOT_FOUND:
+                raise
+            return None
+
+    async def create(self, path: str, new: Object) -> Object:
+        """Make an object. Never repeated here: whoever lost the answer has to look first."""
+        request = Request("POST", path, msgspec.json.encode(new), JSON)
+        return _decoded(await self._send(request), Object)
+
+    async def patch(
+        self, path: str, patch: Any, expected: type[Answer], media_type: str = MERGE_PATCH
+    ) -> Answer:
+        """Change one object by a patch of absolute values, and return it as it is then."""
+        request = Request("PATCH", path, msgspec.json.encode(patch), media_type)
         return _decoded(await self._send(request), expected)
+
+    async def apply(self, path: str, wanted: Object) -> Object:
+        """Create or update by server-side apply, which reads nothing."""
+        target = _target(path, {"fieldManager": FIELD_MANAGER, "force": "true"})
+        return await self.patch(target, wanted, Object, APPLY_PATCH)
+
+    async def delete(self, path: str) -> Object:
+        """Delete one object and, in the background, all that it owns."""
+        # Without a policy a ReplicationController leaves its pods running.
+        target = _target(path, {"propagationPolicy": "Background"})
+        return _decoded(await self._send(Request("DELETE", target)), Object)
+
+    async def wait(self, failure: Failure, patience: Patience) -> None:
+        """Wait until it makes sense to try again after a failure, or raise what it means."""
+        pause = patience.pause(failure, self._call.left())
+        if pause is None:
+            self._give_up(failure)
+            raise failure
+        await asyncio.sleep(pause)
 
     async def _send(self, request: Request) -> bytes:
         patience = Patience()
+        arrived = False
         while True:
             try:
                 body = await self._client.attempt(request, self._call)
             except Failure as failure:
-                self._changed |= failure.arrived and request.body is not None
-                pause = patience.pause(failure, self._call.left())
-                if pause is None:
-                    self._give_up(failure)
+                if request.method == "DELETE" and arrived and failure.code is Code.NOT_FOUND:
+                    return GONE
+                arrived |= failure.arrived
+                self._changed |= failure.arrived and request.changes
+                if request.method == "POST" and failure.again in LOOK_FIRST:
                     raise
+                await self.wait(failure, patience)
                 if failure.again is Again.UNAUTHORIZED:
                     self._client.renew_credentials()
-                await asyncio.sleep(pause)
             else:
-                self._changed |= request.body is not None
+                self._changed |= request.changes
                 return body
 
     def _give_up(self, failure: Failure) -> None:
@@ -199,7 +251,7 @@ async def connect(
         yield Client(settings, http, token, trust)
 
 
-def _target(path: str, query: dict[str, str], token: str | None) -> str:
+def _target(path: str, query: dict[str, str], token: str | None = None) -> str:
     page = query | {"continue": token} if token else query
     # Not one character goes unescaped: of a query that it cannot parse, the API server drops the
     # selector and answers with everything.

@@ -30,7 +30,7 @@ TURNED_AWAY: dict[int, Code] = {429: Code.PLATFORM_LIMITING, 503: Code.PLATFORM_
 SAID_BY_ANYBODY = frozenset({401, *TURNED_AWAY})
 """Statuses that count without a `Status` too: overload is answered in plain text."""
 
-UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
+UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
 """The request surely did not leave: refused, no such host, TLS handshake failed or timed out."""
 
 OVERDUE = (httpx.ReadTimeout, httpx.WriteTimeout)
@@ -38,6 +38,9 @@ OVERDUE = (httpx.ReadTimeout, httpx.WriteTimeout)
 
 NO_SUCH_API = b"404 page not found"
 """The answer, in plain text, for an API group that a cluster does not have."""
+
+NO_SUCH_RESOURCE = "the server could not find the requested resource"
+"""The message of a `Status` for a kind that a group does not have."""
 
 RIGHT = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]*)" '
@@ -84,6 +87,10 @@ class MissingRight(Failure):
     """The worker's user may not do that: said before anybody looks whether the object exists."""
 
 
+class NoSuchApi(Failure):
+    """The cluster does not have this kind of object at all."""
+
+
 def of_answer(method: str, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
     """The failure that an answer other than 2xx is."""
     said = _status(body)
@@ -93,6 +100,8 @@ def of_answer(method: str, status: int, headers: Mapping[str, str], body: bytes)
     words = _words(status, said)
     if status == 403 and (right := RIGHT.search(said.message or "")):
         return MissingRight(Code.PLATFORM_FORBIDDEN, _missing(right, words))
+    if status == 404 and (body.strip() == NO_SUCH_API or said.message == NO_SUCH_RESOURCE):
+        return NoSuchApi(Code.NOT_FOUND, words)
     retry_after = _retry_after(headers, said)
     if _turned_away(method, status, retry_after):
         return Failure(
@@ -186,8 +195,9 @@ def _alien(status: int, headers: Mapping[str, str]) -> Failure:
 def _again(method: str, status: int) -> Again:
     if status == 401:
         return Again.UNAUTHORIZED
-    # A merge patch names no version, so its conflict says only that the server lost a race.
-    return Again.CONFLICT if (method, status) == ("PATCH", 409) else Again.NEVER
+    # No patch of ours names a version, so its conflict says only that the server lost a race. A
+    # creation's says that somebody else was faster, or a quota changed meanwhile.
+    return Again.CONFLICT if method in {"PATCH", "POST"} and status == 409 else Again.NEVER
 
 
 def _turned_away(method: str, status: int, retry_after: int | None) -> bool:

@@ -1,4 +1,4 @@
-"""The kinds that are read and scaled, where the API has them, and what hints say about them."""
+"""The kinds of objects, where the API has them, and what hints say about controllers."""
 
 from typing import Any
 
@@ -10,17 +10,22 @@ from worker.providers.k8s import names
 from worker.providers.k8s.objects import OwnerReference, Replication, Workload
 
 
-class Kind(Struct, frozen=True):
-    """One kind of controller and the struct that reads it."""
+class Place(Struct, frozen=True):
+    """One kind of object and where the API has it."""
 
     name: str
     api_version: str
     plural: str
-    shape: type[Workload] | type[Replication]
 
     def path(self, namespace: str, name: str | None = None) -> str:
         """Where one is, or all of a namespace."""
         return names.path(self.api_version, namespace, self.plural, name)
+
+
+class Kind(Place, frozen=True):
+    """One kind of controller and the struct that reads it."""
+
+    shape: type[Workload] | type[Replication]
 
     @property
     def metadata(self) -> dict[str, Any]:
@@ -35,6 +40,12 @@ KINDS = (
     Kind("ReplicationController", "v1", "replicationcontrollers", Replication),
 )
 """In the order in which a bare name is looked for; a Deployment's ReplicaSet is never meant."""
+
+PODS = Place("Pod", "v1", "pods")
+SERVICES = Place("Service", "v1", "services")
+SECRETS = Place("Secret", "v1", "secrets")
+GATEWAYS = Place("Gateway", "gateway.networking.k8s.io/v1", "gateways")
+HTTP_ROUTES = Place("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes")
 
 BY_REFERENCE = {(kind.api_version, kind.name): kind for kind in KINDS}
 EXPECTED_KINDS = "Deployment, StatefulSet, ReplicaSet or ReplicationController"

@@ -1,0 +1,41 @@
+"""A worker whose platform is in its own memory: what is left to measure is machinist."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from contracts.api import ApplyController
+from contracts.operation import Operation
+from contracts.resources import Machine, Object
+from tests.bench.platform import CONTROLLERS, MACHINE, MEMORY, SCOPE, manifest
+from tests.memory import MemoryProvider
+from worker.__main__ import main
+from worker.provider import Call
+from worker.providers import PROVIDERS
+
+
+class Light(MemoryProvider):
+    """Keeps no list of its calls and starts no machines: both would grow with the load."""
+
+    def _begin(self, operation: Operation[Any]) -> None:
+        pass
+
+    def _scale(self, scope: str, manifest: Object, replicas: int) -> None:
+        manifest["spec"]["replicas"] = replicas
+
+
+@asynccontextmanager
+async def open_memory(_: Mapping[str, str]) -> AsyncIterator[MemoryProvider]:
+    """The provider, with something to read and scale."""
+    provider = Light()
+    provider.machines[SCOPE, MACHINE] = Machine(
+        id=MACHINE, status="Running", ready=True, labels={"app.kubernetes.io/name": MACHINE}
+    )
+    for name in CONTROLLERS:
+        await provider.apply_controller(ApplyController(SCOPE, manifest(name)), Call.within(1))
+    yield provider
+
+
+if __name__ == "__main__":
+    PROVIDERS[MEMORY] = open_memory
+    main()

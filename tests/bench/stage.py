@@ -1,0 +1,126 @@
+"""Everything that is measured, as processes on this machine that end with the context."""
+
+import os
+import subprocess
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import msgspec
+from msgspec import Struct
+
+from deploy.child import Child
+from deploy.failed import Failed
+from deploy.ports import LOOPBACK, Port
+from deploy.rabbitmq.node import RabbitNode
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from deploy.waiting import wait_until
+from tests.bench import usage
+from tests.bench.platform import CONTROLLERS, KUBERNETES, MACHINE, MEMORY
+
+CHECKOUT = Path(__file__).resolve().parent.parent.parent
+JOB_TIMEOUT_S = 60
+READY_S = 60
+
+Result = TypeVar("Result")
+
+
+class Stage:
+    """A broker, a gateway, workers of both platforms, the sandbox, and one that echoes.
+
+    The sandbox runs in this process, which does nothing else while something is measured.
+    """
+
+    def __init__(self, folder: Path, workers: int, contexts: ExitStack) -> None:
+        self._folder = folder
+        self._contexts = contexts
+        self._children: list[Child] = []
+        self.node = contexts.enter_context(RabbitNode(folder / "rabbitmq"))
+        self.sandbox = contexts.enter_context(KubernetesSandbox.in_thread())
+        self.sandbox.add_pod(MACHINE)
+        for name in CONTROLLERS:
+            self.sandbox.add_deployment(name, replicas=1)
+        port = Port.any_free()
+        contexts.callback(port.release)
+        self.gateway = f"{LOOPBACK}:{port.number}"
+        broker = {"PLT_AMQP_URL": self.node.amqp_url}
+        served = {"PLT_HOST": LOOPBACK, "PLT_PORT": str(port.number)}
+        expected = {"PLT_PROVIDERS": f"{MEMORY},{KUBERNETES}"}
+        self._echo = self._start("echo", ["tests.bench.echo", self.node.amqp_url], {})
+        self._gateway = self._start("gateway", ["gateway"], broker | served | expected)
+        self._workers = {
+            MEMORY: self._attach(workers, "tests.bench.memory_worker", broker, MEMORY),
+            KUBERNETES: self._attach(workers, "worker", broker | self._kubernetes(), KUBERNETES),
+        }
+        everybody = f"{workers} workers attend each platform"
+        wait_until(lambda: self._attended_by(workers), READY_S, everybody)
+
+    def through(self, provider: str) -> dict[str, list[int]]:
+        """The processes that take part in a request to a provider."""
+        workers = [child.pid for child in self._workers[provider]]
+        parts = {"asks": [self._gateway.pid], "answers": workers, "broker": self._broker()}
+        return parts | {"sandbox": [os.getpid()]}
+
+    def floor(self) -> dict[str, list[int]]:
+        """The processes that take part in an echo, beside the one that asks for it."""
+        return {"answers": [self._echo.pid], "broker": self._broker()}
+
+    def run(self, module: str, job: Struct, result: type[Result]) -> Result:
+        """Have a process of its own do a job, and return what it measured."""
+        done = subprocess.run(
+            [sys.executable, "-m", f"tests.bench.{module}"],
+            input=msgspec.json.encode(job),
+            capture_output=True,
+            timeout=JOB_TIMEOUT_S,
+            cwd=CHECKOUT,
+            check=False,
+        )
+        if done.returncode:
+            raise Failed(f"{module} failed:\n{done.stderr.decode()}")
+        return msgspec.json.decode(done.stdout, type=result)
+
+    def _kubernetes(self) -> dict[str, str]:
+        return {
+            "PLT_K8S_REST_API_URL": self.sandbox.url,
+            "PLT_K8S_CA_PATH": str(self.sandbox.ca_path),
+            "PLT_K8S_TOKEN_PATH": str(self.sandbox.token_path),
+        }
+
+    def _attach(
+        self, workers: int, module: str, environment: dict[str, str], provider: str
+    ) -> list[Child]:
+        own = environment | {"PLT_PROVIDER": provider}
+        return [self._start(f"{provider}-{n}", [module], own) for n in range(workers)]
+
+    def _start(self, name: str, words: list[str], own: dict[str, str]) -> Child:
+        child = Child(
+            name,
+            [sys.executable, "-m", *words],
+            log=self._folder / f"{name}.log",
+            env={**_inherited(), **own},
+            cwd=CHECKOUT,
+        )
+        self._children.append(child)
+        return self._contexts.enter_context(child)
+
+    def _broker(self) -> list[int]:
+        return usage.with_descendants(self.node.pid)
+
+    def _attended_by(self, workers: int) -> bool:
+        for child in self._children:
+            if not child.alive:
+                raise Failed(f"{child.name} ended:\n{child.last_lines()}")
+        try:
+            said: Any = httpx.get(f"http://{self.gateway}/ready", trust_env=False).json()
+        except httpx.TransportError:
+            return False
+        providers = said.get("providers", {})
+        attending = [providers.get(name, {}).get("consumers", 0) for name in self._workers]
+        return min(attending) >= workers
+
+
+def _inherited() -> dict[str, str]:
+    """Our own environment, without settings that are meant for another machinist."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PLT_")}

@@ -1,0 +1,91 @@
+"""Promise 6 on the broker: what may hold secrets is sealed from gateway to worker."""
+
+import base64
+import os
+
+import httpx
+
+from deploy.rabbitmq.node import RabbitNode
+from tests.stack import Gateway, Stack, eventually
+
+CANARY = "canary-7f3a"
+
+
+def key() -> str:
+    """A new seal key."""
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+def put_secret(gateway: Gateway) -> httpx.Response:
+    """Apply a Secret with the canary in it."""
+    manifest = {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": "pull"},
+        "stringData": {"password": CANARY},
+    }
+    return gateway.http.put("/k8s/secrets/default", json=manifest)
+
+
+def stack_with(stack: Stack, sealing: str, opening: str) -> Gateway:
+    """A gateway and a worker with their keys."""
+    stack.worker(PLT_SEAL_KEY=opening)
+    gateway = stack.gateway(PLT_SEAL_KEY=sealing)
+    eventually(lambda: gateway.attended_by(1), 20, "the worker is attached")
+    return gateway
+
+
+def recent_bodies(stack: Stack, rabbit: RabbitNode) -> list[str]:
+    """What an operator sees of the latest messages in the management UI."""
+    host = stack.amqp_url.rpartition("/")[2]
+    answer = httpx.post(
+        f"{rabbit.management_url}/api/queues/{host}/machinist.recent/get",
+        json={"count": 50, "ackmode": "ack_requeue_true", "encoding": "auto"},
+        auth=(rabbit.user, rabbit.password),
+        trust_env=False,
+    )
+    messages = answer.raise_for_status().json()
+    return [
+        base64.b64decode(m["payload"]).decode("latin-1")
+        if m["payload_encoding"] == "base64"
+        else m["payload"]
+        for m in messages
+    ]
+
+
+def test_a_secret_makes_the_round_trip_and_no_operator_can_read_it(
+    stack: Stack, rabbit: RabbitNode
+) -> None:
+    shared = key()
+    gateway = stack_with(stack, sealing=shared, opening=f"{key()},{shared}")
+
+    answer = put_secret(gateway)
+
+    assert answer.status_code == 200
+    assert CANARY not in answer.text
+    writes = [call.body or b"" for call in stack.sandbox.calls.writes()]
+    assert any(CANARY.encode() in body for body in writes), "it arrived on the platform"
+    eventually(lambda: recent_bodies(stack, rabbit), what="the command is in the record")
+    assert not any(CANARY in body for body in recent_bodies(stack, rabbit))
+
+
+def test_with_another_key_the_worker_says_which_keys_differ_and_nothing_runs(stack: Stack) -> None:
+    gateway = stack_with(stack, sealing=key(), opening=key())
+
+    answer = put_secret(gateway)
+
+    assert (answer.status_code, answer.json()["code"]) == (403, "seal_not_opened")
+    assert "PLT_SEAL_KEY" in answer.json()["message"]
+    assert stack.sandbox.calls.writes() == []
+
+
+def test_without_a_key_a_secret_does_not_leave_the_gateway(
+    stack: Stack, rabbit: RabbitNode
+) -> None:
+    gateway = stack_with(stack, sealing="", opening="")
+
+    answer = put_secret(gateway)
+
+    assert (answer.status_code, answer.json()["code"]) == (501, "sealing_not_configured")
+    assert stack.sandbox.calls.writes() == []
+    assert recent_bodies(stack, rabbit) == []

@@ -1,0 +1,286 @@
+"""A partition: strict order for each address, and care with what was delivered before."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from contracts.broker.channel import Delivery
+from contracts.broker.errors import ConnectionLost
+from contracts.broker.link import Connection
+from contracts.wire import Message
+from tests.examples import EXAMPLES, message_of
+from tests.worker import virtual
+from worker.fence import Fence
+from worker.partition import Partition
+from worker.runs import Runs, Verdict
+
+SECOND = 1.0
+
+
+class FakeChannel:
+    """A channel whose deliveries the test makes; notes what was settled, and how."""
+
+    def __init__(self) -> None:
+        self.settled: list[tuple[str, str]] = []
+        self.receive: Callable[[Delivery], None] = lambda _: None
+        self._lost = asyncio.get_running_loop().create_future()
+        self._tag = 0
+
+    async def consume(self, queue: str, receive: Callable[[Delivery], None], **_: Any) -> str:
+        self.receive = receive
+        return "tag"
+
+    async def lost(self) -> None:
+        await self._lost
+        raise ConnectionLost("gone")
+
+    async def ack(self, delivery: Delivery) -> None:
+        self._settle("ack", delivery)
+
+    async def reject(self, delivery: Delivery) -> None:
+        self._settle("reject", delivery)
+
+    async def close(self) -> None:
+        self.lose()
+
+    def lose(self) -> None:
+        """The broker is gone, as far as this channel knows."""
+        if not self._lost.done():
+            self._lost.set_result(None)
+
+    def deliver(self, name: str, number: int = 0, *, returns: int = 0) -> None:
+        """Deliver a message about a thing, which was given back so often."""
+        self._tag += 1
+        message = message_of(
+            EXAMPLES["update_controller_replicas"],
+            key=f"k8s.0.controllers.default.{name}",
+            message_id=f"{name}-{number}",
+        )
+        self.receive(Delivery(message, self._tag, returns > 0, returns))
+
+    def _settle(self, how: str, delivery: Delivery) -> None:
+        if self._lost.done():
+            raise ConnectionLost("gone")
+        self.settled.append((how, delivery.message.message_id))
+
+
+class Platform:
+    """What commands run on: notes when each began and ended."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, str]] = []
+        self.began_at: dict[str, float] = {}
+        self.seconds = SECOND
+
+    async def perform(self, message: Message, _: float) -> Verdict:
+        name = message.message_id
+        self.log.append(("begin", name))
+        self.began_at[name] = virtual.now()
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            self.log.append(("cancel", name))
+            raise
+        self.log.append(("end", name))
+        return Verdict.DONE
+
+    def overlaps(self) -> int:
+        """The most that ran at once."""
+        running = most = 0
+        for what, _ in self.log:
+            running += 1 if what == "begin" else -1
+            most = max(most, running)
+        return most
+
+
+class Scene:
+    """A partition with its surroundings; every channel that it opened is at hand."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self.channels: list[FakeChannel] = []
+        self.platform = Platform()
+        self.runs = Runs(group)
+        self.fence = Fence(self.runs.stop_all, virtual.now)
+        self.fence.answered()
+        self.partition = Partition(
+            "queue",
+            0,
+            group=group,
+            runs=self.runs,
+            fence=self.fence,
+            places=asyncio.Semaphore(64),
+            expires_at=lambda _: virtual.now() + 600,
+            perform=self.platform.perform,
+        )
+
+    async def channel(self) -> FakeChannel:
+        """Stand in for a connection."""
+        self.channels.append(FakeChannel())
+        return self.channels[-1]
+
+    @property
+    def last(self) -> FakeChannel:
+        return self.channels[-1]
+
+
+@asynccontextmanager
+async def scene() -> AsyncIterator[Scene]:
+    """A partition that consumes, until the end of the test."""
+    async with asyncio.TaskGroup() as group:
+        scene = Scene(group)
+        consuming = group.create_task(scene.partition.run(cast(Connection, scene)))
+        await asyncio.sleep(0.01)
+        yield scene
+        consuming.cancel()
+        scene.runs.stop_all()
+        scene.fence.close()
+
+
+def test_commands_of_one_address_run_one_after_another_and_others_beside_them():
+    async def test():
+        async with scene() as s:
+            for number in range(3):
+                s.last.deliver("a", number)
+            s.last.deliver("b")
+            await asyncio.sleep(3.5 * SECOND)
+
+            assert s.platform.overlaps() == 2
+            assert [name for _, name in s.last.settled if name[0] == "a"] == ["a-0", "a-1", "a-2"]
+            assert s.platform.began_at["b-0"] == s.platform.began_at["a-0"]
+
+    virtual.run(test)
+
+
+def test_a_redelivered_command_starts_two_seconds_after_it_came():
+    async def test():
+        async with scene() as s:
+            came_at = virtual.now()
+            s.last.deliver("a", returns=1)
+            s.last.deliver("b")
+            await asyncio.sleep(4 * SECOND)
+
+            assert s.platform.began_at["b-0"] - came_at < 0.1
+            assert 1.9 <= s.platform.began_at["a-0"] - came_at < 2.1
+
+    virtual.run(test)
+
+
+def test_redelivered_commands_run_one_at_a_time_whatever_their_address():
+    async def test():
+        async with scene() as s:
+            for name in "abc":
+                s.last.deliver(name, returns=1)
+            await asyncio.sleep(8 * SECOND)
+
+            assert s.platform.overlaps() == 1
+            assert [name for _, name in s.last.settled] == ["a-0", "b-0", "c-0"]
+
+    virtual.run(test)
+
+
+def test_the_first_redelivered_command_is_dead_at_its_tenth_delivery_and_its_neighbours_run():
+    async def test():
+        async with scene() as s:
+            s.last.deliver("a", returns=9)
+            s.last.deliver("b", returns=9)
+            await asyncio.sleep(5 * SECOND)
+
+            assert s.last.settled == [("reject", "a-0"), ("ack", "b-0")]
+            assert ("begin", "a-0") not in s.platform.log
+
+    virtual.run(test)
+
+
+def test_a_command_of_an_address_never_overtakes_a_redelivered_one_before_it():
+    async def test():
+        async with scene() as s:
+            s.last.deliver("a", 1, returns=1)
+            s.last.deliver("a", 2)
+            await asyncio.sleep(5 * SECOND)
+
+            assert [name for _, name in s.last.settled] == ["a-1", "a-2"]
+            assert s.platform.overlaps() == 1
+
+    virtual.run(test)
+
+
+def test_runs_are_given_up_one_second_after_the_channel_closed():
+    async def test():
+        async with scene() as s:
+            s.platform.seconds = 10 * SECOND
+            s.last.deliver("a")
+            await asyncio.sleep(2 * SECOND)
+
+            s.partition.leave()
+            await asyncio.sleep(0.9)
+            assert s.platform.log == [("begin", "a-0")]
+            await asyncio.sleep(0.2)
+            assert s.platform.log == [("begin", "a-0"), ("cancel", "a-0")]
+
+    virtual.run(test)
+
+
+def test_a_redelivery_to_the_same_process_joins_the_run_that_is_under_way():
+    async def test():
+        async with scene() as s:
+            s.platform.seconds = 5 * SECOND
+            s.last.deliver("a")
+            await asyncio.sleep(2 * SECOND)
+            s.partition.leave()
+            await asyncio.sleep(0.1)
+
+            s.last.deliver("a", returns=1)
+            await asyncio.sleep(5 * SECOND)
+
+            assert len(s.channels) == 2
+            assert s.platform.log == [("begin", "a-0"), ("end", "a-0")]
+            assert s.last.settled == [("ack", "a-0")]
+
+    virtual.run(test)
+
+
+def test_nothing_starts_while_the_broker_does_not_answer_and_all_starts_when_it_does():
+    async def test():
+        async with scene() as s:
+            await asyncio.sleep(9 * SECOND)
+            s.last.deliver("a")
+            await asyncio.sleep(2 * SECOND)
+            assert s.platform.log == []
+
+            s.fence.answered()
+            await asyncio.sleep(2 * SECOND)
+            assert s.last.settled == [("ack", "a-0")]
+
+    virtual.run(test)
+
+
+def test_silence_cancels_what_runs_and_nothing_behind_it_overtakes_it():
+    async def test():
+        async with scene() as s:
+            s.platform.seconds = 60 * SECOND
+            s.last.deliver("a", 1)
+            s.last.deliver("a", 2)
+            await asyncio.sleep(16 * SECOND)
+
+            assert s.platform.log == [("begin", "a-1"), ("cancel", "a-1")]
+            assert len(s.channels) == 2, "the partition was left, so that it is delivered again"
+
+    virtual.run(test)
+
+
+def test_a_partition_counts_as_owned_from_its_first_delivery_until_it_is_left():
+    async def test():
+        async with scene() as s:
+            states = [(s.partition.is_owned, s.partition.is_idle)]
+            s.last.deliver("a")
+            states.append((s.partition.is_owned, s.partition.is_idle))
+            await asyncio.sleep(2 * SECOND)
+            states.append((s.partition.is_owned, s.partition.is_idle))
+            s.partition.leave()
+            await asyncio.sleep(0.1)
+            states.append((s.partition.is_owned, s.partition.is_idle))
+
+            assert states == [(False, True), (True, False), (True, True), (False, True)]
+
+    virtual.run(test)

@@ -1,0 +1,127 @@
+"""Manifests as callers write them: checked against their route, and compared with what is; pure."""
+
+from typing import Any
+
+from contracts.faults import Code, Fault
+from contracts.resources import Object
+from contracts.validation import show
+from worker.providers.k8s import names
+from worker.providers.k8s.kinds import KINDS, SERVICES, Place
+
+OURS = ("name", "labels", "annotations", "finalizers", "ownerReferences")
+"""The metadata that a caller may write; the rest is the API server's."""
+
+KEPT = {kind.name: frozenset({"replicas"}) for kind in KINDS} | {
+    SERVICES.name: frozenset(
+        {
+            "clusterIP",
+            "clusterIPs",
+            "healthCheckNodePort",
+            "ipFamilies",
+            "ipFamilyPolicy",
+            "loadBalancerClass",
+        }
+    )
+}
+"""What of a spec keeps its value when a manifest does not name it: others decide about it."""
+
+LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
+
+
+def read(manifest: Object, namespace: str, *places: Place) -> tuple[Place, Object]:
+    """Which of the places a manifest is for, and as much of it as a caller decides about."""
+    place = _place(manifest, places)
+    metadata = _part(manifest, "metadata")
+    given = metadata.get("namespace")
+    if given not in (None, "", namespace):
+        raise _expected("metadata.namespace", f"{namespace}, the scope of the request", given)
+    name = names.object_name(metadata.get("name", ""), "manifest.metadata.name")
+    own = {key: metadata[key] for key in OURS if metadata.get(key) is not None}
+    rest = {key: value for key, value in manifest.items() if key not in {"metadata", "status"}}
+    if "spec" in rest:
+        spec = _part(manifest, "spec")
+        rest["spec"] = {key: value for key, value in spec.items() if value is not None}
+    known = {"apiVersion": place.api_version, "kind": place.name}
+    return place, rest | known | {"metadata": own | {"name": name, "namespace": namespace}}
+
+
+def _place(manifest: Object, places: tuple[Place, ...]) -> Place:
+    kind, version = manifest.get("kind"), manifest.get("apiVersion")
+    if kind is None and len(places) == 1:
+        kind = places[0].name
+    place = next((each for each in places if each.name == kind), None)
+    if place is None:
+        raise _expected("kind", " or ".join(each.name for each in places), kind)
+    if version not in (None, place.api_version):
+        raise _expected("apiVersion", f"{place.api_version} for kind {kind}", version)
+    return place
+
+
+def _part(manifest: Object, key: str) -> Object:
+    part = manifest.get(key)
+    if not isinstance(part, dict):
+        raise _expected(key, "an object", part)
+    return part
+
+
+def _expected(where: str, what: str, got: Any) -> Fault:
+    # Of a wrong part only its type is told: it may hold what nobody else may read.
+    shown = show(got) if got is None or isinstance(got, str) else f"a {type(got).__name__}"
+    return Fault(Code.INVALID, f"manifest.{where}: expected {what}, got {shown}")
+
+
+def change(live: Object, wanted: Object) -> Object:
+    """The merge patch that makes an object what a manifest says.
+
+    It names no version, so it never loses against another writer. Labels become exactly those of
+    the manifest, other people's annotations stay.
+    """
+    metadata = wanted["metadata"]
+    patch: Object = {"labels": _exact(live["metadata"].get("labels"), metadata.get("labels") or {})}
+    patch |= {key: metadata[key] for key in OURS[2:] if key in metadata}
+    kept = KEPT.get(wanted["kind"], frozenset())
+    parts = {
+        key: _exact(live.get(key), value, kept)
+        for key, value in wanted.items()
+        if key not in {"apiVersion", "kind", "metadata"}
+    }
+    return parts | {"metadata": patch}
+
+
+def _exact(live: Any, wanted: Any, kept: frozenset[str] = frozenset()) -> Any:
+    """The merge patch from one value to another: null for what is to go."""
+    if not isinstance(live, dict) or not isinstance(wanted, dict):
+        return wanted
+    gone = {key: None for key in live if key not in wanted and key not in kept}
+    return gone | {key: _exact(live.get(key), value) for key, value in wanted.items()}
+
+
+def shown(found: Object) -> Object:
+    """A controller as it may be shown: the values of its environment may be secrets."""
+    spec = dict(found.get("spec") or {})
+    template = dict(spec.get("template") or {})
+    pod = dict(template.get("spec") or {})
+    for key in CONTAINERS:
+        if pod.get(key):
+            pod[key] = [_without_values(container) for container in pod[key]]
+    if template:
+        spec["template"] = template | {"spec": pod}
+    answer = dict(found)
+    if spec:
+        answer["spec"] = spec
+    annotations = (found.get("metadata") or {}).get("annotations") or {}
+    if LAST_APPLIED in annotations:
+        others = {key: value for key, value in annotations.items() if key != LAST_APPLIED}
+        answer["metadata"] = found["metadata"] | {"annotations": others}
+    return answer
+
+
+def _without_values(container: Object) -> Object:
+    if not container.get("env"):
+        return container
+    names_only = [
+        {key: value for key, value in variable.items() if key != "value"}
+        for variable in container["env"]
+    ]
+    return container | {"env": names_only}
