@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy import options, signals
+from deploy import on_cluster, options, signals
 from deploy.failed import Failed
 from deploy.junit import Report, read
 from deploy.rabbitmq.installation import ensure
@@ -44,8 +44,11 @@ def main() -> int:
     signals.listen()
     with tempfile.TemporaryDirectory(prefix="machinist-test-") as folder:
         junit = Path(folder) / "junit.xml"
-        results = [timed("broker", broker)]
-        results += [run(check) for check in checks(asked, junit)]
+        if asked.kubeconfig:
+            results = [timed("tests", lambda: on_cluster.passes(asked, Path(folder), junit))]
+        else:
+            results = [timed("broker", broker)]
+            results += [run(check) for check in checks(asked, junit)]
         return summary(results, read(junit))
 
 

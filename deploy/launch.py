@@ -12,6 +12,8 @@ from pathlib import Path
 
 from deploy import first_request, options, signals
 from deploy.failed import Failed
+from deploy.kubeconfig import attachment
+from deploy.kubeconfig.attachment import Attachment
 from deploy.progress import Progress
 from deploy.rabbitmq import find
 from deploy.stack import WORKERS, Stack
@@ -43,24 +45,47 @@ def main() -> None:
 
 
 def run(asked: Namespace, progress: Progress, contexts: ExitStack) -> None:
+    # What is wrong with the cluster is said before anything is started.
+    cluster = attached(asked)
     folder = contexts.enter_context(workspace(keep_logs=not asked.check))
+    environment = attach(cluster, folder, progress) if cluster else None
     broker = contexts.enter_context(
         find.broker(folder / "rabbitmq", os.environ, lambda text: progress.say("broker", text))
     )
     progress.say("broker", f"ready: {broker.origin}")
     stack = Stack(folder, broker.amqp_url, contexts)
-    kubernetes = stack.sandbox()["kubernetes"]
-    progress.say("sandbox", f"ready: a Kubernetes API at {kubernetes['url']}")
+    if environment is None:
+        environment = stack.sandbox()
+        url = environment["PLT_K8S_REST_API_URL"]
+        progress.say("sandbox", f"ready: a Kubernetes API at {url}")
     gateway = stack.gateway(asked.port)
     progress.say("gateway", f"ready: {gateway}")
-    stack.workers(kubernetes, gateway)
+    stack.workers(environment, gateway)
     progress.say("workers", f"ready: {WORKERS} of them attend the provider k8s")
-    answer = first_request.make(gateway)
-    progress.say("request", f"GET {first_request.PATH}: {answer}\n")
+    first = first_request.make(gateway, cluster.namespace if cluster else "default")
+    if not (first.machines or cluster):
+        raise Failed(f"GET {first.url}: an empty list, expected the sandbox's machines")
+    progress.say("request", f"GET {first.path}: {first}\n")
     if not asked.check:
-        print(first_request.next_things(gateway, broker))
+        print(first_request.next_things(first, broker))
         print(f"Logs           {stack.logs}\n\nCtrl-C stops all of it.\n", flush=True)
         watch(stack, progress)
+
+
+def attached(asked: Namespace) -> Attachment | None:
+    """The cluster that the command names, None where it means the sandbox."""
+    if not asked.kubeconfig:
+        return None
+    return attachment.read(asked.kubeconfig, asked.context, asked.namespace)
+
+
+def attach(cluster: Attachment, folder: Path, progress: Progress) -> dict[str, str]:
+    """Say which cluster it is, see whether it answers, and return the workers' environment."""
+    progress.say("cluster", f"attaching to {cluster}")
+    environment = cluster.environment(folder / "credentials")
+    attachment.check(cluster, environment)
+    progress.say("cluster", f"answers: machines of the namespace {cluster.namespace} can be listed")
+    return environment
 
 
 @contextmanager

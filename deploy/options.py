@@ -1,16 +1,21 @@
 """What one can write after `deploy/up` and `deploy/test`. Standard library only."""
 
 import argparse
+import os
 from collections.abc import Sequence
+from pathlib import Path
+
+IMAGE = "registry.k8s.io/pause:3.10"
 
 
 def up(argv: Sequence[str]) -> argparse.Namespace:
-    """Return `check` and `port` (None: the first free one from 3042)."""
+    """Return `check`, `port` (None: the first free one from 3042), and what names a cluster."""
     parser = argparse.ArgumentParser(
         prog="deploy/up",
         description="Start machinist on this machine: a RabbitMQ broker, a sandbox in place of a "
         "Kubernetes API, one gateway and two workers; then make a first request through all of "
-        "them. Ctrl-C stops what was started.",
+        "them. Ctrl-C stops what was started. With --kubeconfig the workers attach to a cluster "
+        "that you have, where nothing is changed until you ask for it.",
         epilog="The broker is the one of PLT_AMQP_URL if that is set; else RabbitMQ in Docker; "
         "else a private node from the distribution's package, installed if it may be.",
     )
@@ -22,23 +27,50 @@ def up(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--port", type=_port, help="the gateway's port (default: the first free one from 3042)"
     )
-    return parser.parse_args(argv)
+    _name_a_cluster(parser, "attach to the cluster that this kubeconfig names")
+    options = parser.parse_args(argv)
+    if not options.kubeconfig and (options.context or options.namespace):
+        parser.error("--context and --namespace belong to --kubeconfig")
+    return options
 
 
 def test(argv: Sequence[str]) -> argparse.Namespace:
-    """Return `full`, `chaos` and the arguments for pytest, `pytest`."""
+    """Return `full`, `chaos`, what names a cluster, and the arguments for pytest, `pytest`."""
     ours, theirs = _split(list(argv))
     parser = argparse.ArgumentParser(
         prog="deploy/test",
-        usage="deploy/test [-h] [--full] [--chaos] [-- PYTEST-ARGUMENT ...]",
+        usage="deploy/test [-h] [--full] [--chaos] [-- PYTEST-ARGUMENT ...]\n"
+        "       deploy/test --kubeconfig FILE [--context NAME] --namespace NAME [--image IMAGE] "
+        "[-- PYTEST-ARGUMENT ...]",
         description="Check format, lint, types and import rules, and run the tests against a "
-        "real RabbitMQ with branch coverage. Every check runs, even after one has failed.",
+        "real RabbitMQ with branch coverage. Every check runs, even after one has failed. With "
+        "--kubeconfig, run instead what every provider has to do against a cluster that you have, "
+        "in a namespace that is made for it and deleted at the end.",
     )
     parser.add_argument("--full", action="store_true", help="also run what takes long")
     parser.add_argument("--chaos", action="store_true", help="also kill, freeze and cut things")
+    _name_a_cluster(parser, "run the tests of every provider against this kubeconfig's cluster")
+    parser.add_argument(
+        "--image", default=IMAGE, help="what the tests' pods run (default: %(default)s)"
+    )
     options = parser.parse_args(ours)
+    if bool(options.kubeconfig) != bool(options.namespace):
+        parser.error("--kubeconfig and --namespace, for the tests alone, belong together")
+    if options.kubeconfig and (options.full or options.chaos):
+        parser.error("--full and --chaos are not for somebody's cluster")
     options.pytest = theirs
     return options
+
+
+def _name_a_cluster(parser: argparse.ArgumentParser, purpose: str) -> None:
+    parser.add_argument("--kubeconfig", metavar="FILE", type=_file, help=purpose)
+    parser.add_argument("--context", metavar="NAME", help="(default: the file's current-context)")
+    parser.add_argument("--namespace", metavar="NAME", help="(deploy/up: default as in the file)")
+
+
+def _file(text: str) -> Path:
+    """The file that was meant where the command was typed, which need not be where it runs."""
+    return Path(os.environ.get("MACHINIST_CALLED_FROM", ""), text).expanduser().absolute()
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:

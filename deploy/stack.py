@@ -35,8 +35,8 @@ class Stack:
             "PLT_SEAL_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
         }
 
-    def sandbox(self) -> dict[str, Any]:
-        """Start the sandbox and return what it says about itself once it is ready."""
+    def sandbox(self) -> dict[str, str]:
+        """Start the sandbox and return the environment of workers for it once it is ready."""
         folder = self._folder / "sandbox"
         folder.mkdir()
         words = ["deploy.sandbox", "--directory", str(folder), "--port", "0"]
@@ -44,7 +44,13 @@ class Stack:
         said: dict[str, Any] = wait_until(
             lambda: _first_json(child), 30, "the sandbox prints where it is"
         )
-        return said
+        kubernetes = said["kubernetes"]
+        return {
+            "PLT_PROVIDER": "k8s",
+            "PLT_K8S_REST_API_URL": kubernetes["url"],
+            "PLT_K8S_CA_PATH": kubernetes["ca_path"],
+            "PLT_K8S_TOKEN_PATH": kubernetes["token_path"],
+        }
 
     def gateway(self, port: int | None) -> str:
         """Start the gateway on this port, or on the first free one, and return its URL."""
@@ -57,14 +63,8 @@ class Stack:
         wait_until(lambda: _ready(url, child), 60, f"{url}/ready answers 200")
         return url
 
-    def workers(self, kubernetes: Mapping[str, str], gateway: str) -> None:
-        """Start the workers and wait until the gateway sees all of them attend their provider."""
-        own = {
-            "PLT_PROVIDER": "k8s",
-            "PLT_K8S_REST_API_URL": kubernetes["url"],
-            "PLT_K8S_CA_PATH": kubernetes["ca_path"],
-            "PLT_K8S_TOKEN_PATH": kubernetes["token_path"],
-        }
+    def workers(self, own: Mapping[str, str], gateway: str) -> None:
+        """Start the workers with an environment of their own, and wait until all of them attend."""
         started = [self._start(f"worker-{n}", ["worker"], own) for n in range(1, WORKERS + 1)]
         wait_until(
             lambda: _attending(gateway, "k8s", *started) >= WORKERS,

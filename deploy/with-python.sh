@@ -1,6 +1,8 @@
 #!/bin/sh
 # Finds a Python and hands a command over to deploy/environment.py: `with-python.sh up --check`.
 set -eu
+# Files are named as seen from where the command was typed.
+export MACHINIST_CALLED_FROM="$PWD"
 cd "$(dirname "$0")/.."
 
 for python in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14 python}; do

@@ -1,6 +1,7 @@
 """A TCP relay in front of the broker: closed, passing or silent, as a test wants it."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,10 +11,14 @@ from deploy.ports import Port
 
 
 class Relay:
-    """Passes bytes between a port of its own and a target; refuses connections while closed."""
+    """Passes bytes between a port of its own and a target; refuses connections while closed.
 
-    def __init__(self, target: int) -> None:
+    With a `tls` context it speaks TLS to those who connect, and plain to the target.
+    """
+
+    def __init__(self, target: int, tls: ssl.SSLContext | None = None) -> None:
         self._target = target
+        self._tls = tls
         self._port = Port.any_free()
         self.port = self._port.number
         self._listener: socket.socket | None = None
@@ -57,7 +62,11 @@ class Relay:
         while True:
             try:
                 near, _ = listener.accept()
+                if self._tls is not None:
+                    near = self._tls.wrap_socket(near, server_side=True)
                 far = socket.create_connection(("127.0.0.1", self._target))
+            except ssl.SSLError:
+                continue
             except OSError:
                 return
             self._pairs.append((near, far))
@@ -83,8 +92,8 @@ class Relay:
 
 
 @contextmanager
-def relay(target: int) -> Iterator[Relay]:
+def relay(target: int, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
     """An open relay to a port."""
-    with Relay(target) as passing:
+    with Relay(target, tls) as passing:
         passing.open()
         yield passing

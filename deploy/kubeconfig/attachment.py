@@ -11,8 +11,9 @@ from contracts import api
 from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
 from deploy.failed import Failed
-from deploy.kubeconfig import cluster, document, user
+from deploy.kubeconfig import advice, cluster, document, user
 from deploy.kubeconfig.cluster import Cluster
+from deploy.kubeconfig.document import Entry
 from deploy.kubeconfig.user import Certificate, User
 from worker.provider import Call
 from worker.providers import k8s
@@ -50,18 +51,22 @@ def read(file: Path, context: str | None = None, namespace: str | None = None) -
     """What a context of a kubeconfig names, the current one without a name."""
     whole = document.read(file)
     context, entry = whole.context(context)
-    named = {word: entry.text(word) for word in ("cluster", "user")}
-    for word, name in named.items():
-        if name is None:
-            raise Failed(f"{entry.place}: no {word}: expected the name of one of the {word}s")
     place = namespace or entry.text("namespace") or "default"
     if not NAMESPACE.match(place):
         raise Failed(f"{entry.place}: namespace: expected lower-case letters, digits and -")
-    found = cluster.read(whole, str(named["cluster"]))
-    who = user.read(whole, str(named["user"]), context, place)
+    found = cluster.read(whole, _named(entry, "cluster"))
+    way_out = advice.way_out(file, context, found.name, place)
+    who = user.read(whole, _named(entry, "user"), way_out)
     if isinstance(who.credentials, Certificate) and not found.url.startswith("https:"):
         raise Failed(f"{entry.place}: a client certificate is shown to https:// servers alone")
     return Attachment(file, context, found, who, place)
+
+
+def _named(entry: Entry, word: str) -> str:
+    name = entry.text(word)
+    if name is None:
+        raise Failed(f"{entry.place}: no {word}: expected the name of one of the {word}s")
+    return name
 
 
 def check(attachment: Attachment, environment: Mapping[str, str]) -> None:
@@ -90,7 +95,7 @@ def _expected(code: Code, attachment: Attachment) -> str:
             f'certificate-authority of cluster "{where.name}"'
         )
     if code is Code.PLATFORM_FORBIDDEN:
-        return f'a user "{who}" with the rights of deploy/kubernetes/rbac.yaml'
+        return f'a user "{who}" with the rights of {advice.RBAC}'
     return f'a list of pods: the credentials of user "{who}" may be wrong or have expired'
 
 

@@ -43,7 +43,8 @@ def _url(entry: Entry) -> SplitResult:
         raise Failed(f"{entry.place}: no server: {expected}")
     try:
         parts = urlsplit(server)
-        complete = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        web = parts.scheme in ("http", "https")
+        complete = web and parts.hostname and parts.port != 0 and len(server.split()) == 1
     except ValueError:
         complete = False
     # Not shown: such a URL may hold a password.

@@ -109,8 +109,10 @@ class Document:
             return {}
         if not isinstance(listed, list) or not all(_is_named(each) for each in listed):
             raise Failed(f"{self.path}: {section}: expected a list of mappings, each with a name")
-        # As kubectl reads it: of two with the same name the first counts.
-        return {each["name"]: each for each in reversed(listed)}
+        found = {each["name"]: each for each in listed}
+        if len(found) < len(listed):
+            raise Failed(f"{self.path}: {section}: expected each name once")
+        return found
 
 
 def read(path: Path) -> Document:

@@ -2,18 +2,18 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from shlex import quote
 
 from deploy.failed import Failed
 from deploy.kubeconfig.cluster import PEM_START
 from deploy.kubeconfig.document import Document, Entry
 
-PROGRAMS = {
-    "exec": "a program makes its credentials, which workers have no right to run",
-    "auth-provider": "kubectl itself renewed such credentials once, and no longer does",
+CERTIFICATE, KEY = "client-certificate", "client-key"
+REFUSED = {
+    "exec": "a program makes its credentials, and workers run none",
+    "auth-provider": "kubectl renews its credentials, and workers cannot",
     "username": "API servers no longer take passwords",
     "password": "API servers no longer take passwords",
-    "as": "workers do not act as somebody else",
+    "as": "it acts as somebody else, and workers do not",
 }
 
 
@@ -33,36 +33,30 @@ class User:
     credentials: Certificate | Path | str = field(repr=False)
 
 
-def read(document: Document, name: str, context: str, namespace: str) -> User:
-    """The user of this name; a refusal says how `context` gets one with a token."""
+def read(document: Document, name: str, way_out: str) -> User:
+    """The user of this name; a refusal ends with the way to one that will do."""
     entry = document.entry("users", "user", name)
-    for key, reason in PROGRAMS.items():
+    for key, reason in REFUSED.items():
         if entry.has(key):
-            way = _way_out(document.path, context, namespace)
-            raise Failed(f"{entry.place}: {key}: {reason}: {way}")
-    credentials = _certificate(entry) or entry.file("tokenFile") or entry.text("token")
-    if credentials is None:
-        way = _way_out(document.path, context, namespace)
-        raise Failed(f"{entry.place}: neither a token nor a client certificate: {way}")
-    if not isinstance(credentials, Certificate):
-        _check_token(entry, credentials)
-    return User(name, credentials)
+            raise Failed(f"{entry.place}: {key}: {reason}: {way_out}")
+    # As API servers have it, a certificate counts more than a token.
+    if any(entry.has(f"{key}{form}") for key in (CERTIFICATE, KEY) for form in ("", "-data")):
+        return User(name, Certificate(_pem(entry, CERTIFICATE), _pem(entry, KEY)))
+    token = entry.file("tokenFile") or entry.text("token")
+    if token is None:
+        raise Failed(f"{entry.place}: neither a token nor a client certificate: {way_out}")
+    _check_token(entry, token)
+    return User(name, token)
 
 
-def _certificate(entry: Entry) -> Certificate | None:
-    """As API servers have it, a certificate counts more than a token."""
-    certificate, key = entry.content("client-certificate"), entry.content("client-key")
-    if certificate is None and key is None:
-        return None
-    for name, pem in (("client-certificate", certificate), ("client-key", key)):
-        if pem is None or PEM_START not in pem:
-            raise Failed(
-                f"{entry.place}: {name}: expected PEM in a file, or in base64 as {name}-data "
-                "(values are not shown)"
-            )
-    assert certificate is not None
-    assert key is not None
-    return Certificate(certificate, key)
+def _pem(entry: Entry, key: str) -> bytes:
+    pem = entry.content(key)
+    if pem is None or PEM_START not in pem:
+        raise Failed(
+            f"{entry.place}: {key}: expected PEM in the file that it names, or in base64 as "
+            f"{key}-data (values are not shown)"
+        )
+    return pem
 
 
 def _check_token(entry: Entry, token: Path | str) -> None:
@@ -70,17 +64,3 @@ def _check_token(entry: Entry, token: Path | str) -> None:
     text = token.read_text(errors="replace") if isinstance(token, Path) else token
     if not text.strip().isascii() or len(text.split()) != 1:
         raise Failed(f"{entry.place}: {key}: expected one word of ASCII (the value is not shown)")
-
-
-def _way_out(file: Path, context: str, namespace: str) -> str:
-    """The commands that give the cluster an account for machinist, and the file a user with it."""
-    kubectl = f"kubectl --kubeconfig {quote(str(file))}"
-    there = f"{kubectl} --context {quote(context)} --namespace {quote(namespace)}"
-    token = f'"$({there} create token machinist --duration=24h)"'
-    return (
-        "expected a user with a token. To make one for a ServiceAccount with the rights that "
-        "machinist needs:\n"
-        f"  {there} apply -f deploy/kubernetes/rbac.yaml\n"
-        f"  {kubectl} config set-credentials machinist --token={token}\n"
-        f"  {kubectl} config set-context {quote(context)} --user=machinist"
-    )

@@ -25,7 +25,12 @@ async def apply(
             refuse_leaving(place, live)
             return await talk.patch(path, manifests.change(live, wanted), Object), False
         except Failure as failure:
-            await talk.wait(_seen(failure, live), patience)
+            if live is not None and failure.code is Code.NOT_FOUND:
+                continue
+            overtaken = live is None and failure.again in LOOK_FIRST
+            if not (overtaken or failure.again is Again.LEAVING):
+                raise
+            await talk.wait(failure, patience)
 
 
 def refuse_leaving(place: Place, live: Object) -> None:
@@ -38,17 +43,3 @@ def refuse_leaving(place: Place, live: Object) -> None:
             f"{', '.join(live['metadata'].get('finalizers') or ['none'])}",
             again=Again.LEAVING,
         )
-
-
-def _seen(failure: Failure, live: Object | None) -> Failure:
-    """The failure, as one to look again after where what was found has changed since."""
-    created_by_others = live is None and failure.again in LOOK_FIRST
-    deleted_meanwhile = live is not None and failure.code is Code.NOT_FOUND
-    if deleted_meanwhile:
-        return Failure(failure.code, failure.message, again=Again.CONFLICT)
-    if created_by_others or failure.again is Again.LEAVING:
-        return failure
-    # Whatever else can be repeated was repeated where it was sent.
-    return Failure(
-        failure.code, failure.message, arrived=failure.arrived, retry_after=failure.retry_after
-    )

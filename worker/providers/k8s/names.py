@@ -4,6 +4,7 @@ The API server decodes `%2F` before it routes, so an escaped slash in a name wou
 another resource: what is not a name is refused here, and never only escaped.
 """
 
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import quote
 
@@ -30,6 +31,27 @@ ObjectName = Annotated[
         "with a letter or digit at both ends of each part between dots",
     ),
 ]
+
+ServiceName = Annotated[
+    str,
+    Meta(
+        max_length=63,
+        pattern=r"^[a-z]([a-z0-9-]*[a-z0-9])?\Z",
+        description="a name that a Service can have: at most 63 lower-case letters, digits and "
+        "'-', no dots, with a letter first and no '-' last",
+    ),
+]
+
+DnsLabel = Annotated[
+    str,
+    Meta(
+        max_length=63,
+        pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z",
+        description="a name that a Service can have: at most 63 lower-case letters, digits and "
+        "'-', no dots, with a letter or digit at both ends",
+    ),
+]
+"""As newer clusters allow it; older ones want a letter first and say so themselves."""
 
 LabelKey = Annotated[
     str,
@@ -62,11 +84,30 @@ def object_name(name: str, where: str) -> str:
     return str(checked(name, ObjectName, where))
 
 
-def labels(wanted: dict[str, str]) -> dict[str, str]:
+def service_name(name: str, where: str) -> str:
+    """A name for a Service and all that goes with it, or the fault `invalid`."""
+    return str(checked(name, ServiceName, where))
+
+
+def dns_label(name: str, where: str) -> str:
+    """The name of a Service, or the fault `invalid`."""
+    return str(checked(name, DnsLabel, where))
+
+
+def labels(wanted: dict[str, str], where: str = "labels") -> dict[str, str]:
     """The labels, or the fault `invalid` for the first wrong one."""
+    label_changes(wanted, where)
+    return wanted
+
+
+def label_changes(
+    wanted: Mapping[str, str | None], where: str = "labels"
+) -> Mapping[str, str | None]:
+    """The labels to set, None for those to remove, or the fault `invalid`."""
     for key, value in wanted.items():
-        checked(key, LabelKey, "labels")
-        checked(value, LabelValue, f"labels.{key}")
+        checked(key, LabelKey, where)
+        if value is not None:
+            checked(value, LabelValue, f"{where}.{key}")
     return wanted
 
 

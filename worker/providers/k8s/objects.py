@@ -152,6 +152,26 @@ class Replication(Part, frozen=True):
     status: WorkloadStatus = WorkloadStatus()
 
 
+class ServicePort(Part, frozen=True):
+    """A port of a service."""
+
+    port: int
+    protocol: str = "TCP"
+
+
+class ServiceSpec(Part, frozen=True):
+    """Where a service is reached."""
+
+    ports: list[ServicePort] | None = None
+
+
+class Service(Part, frozen=True):
+    """A service endpoint, in Kubernetes' words."""
+
+    metadata: Metadata
+    spec: ServiceSpec = ServiceSpec()
+
+
 class Continuation(Part, frozen=True):
     """Where a list goes on, empty at its end."""
 

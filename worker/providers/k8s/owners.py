@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from weakref import WeakValueDictionary
 
 from msgspec import Struct
 
@@ -12,7 +13,14 @@ from worker.providers.k8s import kinds
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.kinds import Kind
 from worker.providers.k8s.memory import Memory
-from worker.providers.k8s.objects import ListOf, Metadata, Owned, OwnerReference
+from worker.providers.k8s.objects import (
+    ListOf,
+    Metadata,
+    Owned,
+    OwnerReference,
+    Replication,
+    Workload,
+)
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +30,10 @@ LIFETIME_S = 600
 
 Above = tuple[OwnerReference, ...]
 """The owner of an object, or nothing when it has none."""
+
+AnyWorkload = Workload | Replication
+Lists = dict[Kind, list[AnyWorkload] | None]
+"""All controllers of some kinds, None for a kind that could not be listed."""
 
 
 class Chain(Struct, frozen=True):
@@ -45,21 +57,38 @@ class Owners:
 
     def __init__(self, remembered: int = REMEMBERED) -> None:
         self._above: Memory[str, Above] = Memory(remembered, LIFETIME_S)
+        self._reading: WeakValueDictionary[tuple[str, Kind], asyncio.Lock] = WeakValueDictionary()
 
     def learn(self, metadata: Metadata) -> None:
         """Remember the owner of an object that was read for another reason."""
         self._above.put(metadata.uid, above(metadata))
 
+    def recall(self, uid: str) -> Above | None:
+        """What is above an object, None where that is not remembered."""
+        return self._above.get(uid)
+
     async def chains(
-        self, talk: Conversation, namespace: str, pods: Sequence[Metadata]
+        self,
+        talk: Conversation,
+        namespace: str,
+        pods: Sequence[Metadata],
+        whole: Lists | None = None,
     ) -> list[Chain]:
-        """The chain of each pod; an owner that cannot be read leaves it incomplete, no more."""
+        """The chain of each pod; an owner that cannot be read leaves it incomplete, no more.
+
+        Kinds that had to be read are left in `whole` where that is given.
+        """
         starts = [above(pod) for pod in pods]
-        known = await self._climb(talk, namespace, (owner for start in starts for owner in start))
+        level = [owner for start in starts for owner in start]
+        known = await self._climb(talk, namespace, level, whole)
         return [_chain(start, known) for start in starts]
 
     async def _climb(
-        self, talk: Conversation, namespace: str, level: Iterable[OwnerReference]
+        self,
+        talk: Conversation,
+        namespace: str,
+        level: Iterable[OwnerReference],
+        whole: Lists | None,
     ) -> dict[str, Above]:
         """What is above these and all above them, level by level, each kind read at most once."""
         known: dict[str, Above] = {}
@@ -69,7 +98,7 @@ class Owners:
             missing = self._recall(here.values(), known)
             news = await asyncio.gather(
                 *(
-                    self._read(talk, namespace, kind, owners)
+                    self._read(talk, namespace, kind, owners, whole)
                     for kind, owners in missing.items()
                     if kind not in read
                 )
@@ -97,11 +126,42 @@ class Owners:
         return missing
 
     async def _read(
-        self, talk: Conversation, namespace: str, kind: Kind, owners: list[OwnerReference]
+        self,
+        talk: Conversation,
+        namespace: str,
+        kind: Kind,
+        owners: list[OwnerReference],
+        whole: Lists | None,
     ) -> dict[str, Above]:
-        """What is above the owners of one kind: one is read by its name, more by a list."""
+        """What is above the owners of one kind; of calls that ask at once only one does so."""
+        async with self._reading.setdefault((namespace, kind), asyncio.Lock()):
+            news: dict[str, Above] = {}
+            missing = [owner for owner in owners if not self._recalled(owner.uid, news)]
+            if missing:
+                news |= await self._ask(talk, namespace, kind, missing, whole)
+            return news
+
+    def _recalled(self, uid: str, news: dict[str, Above]) -> bool:
+        remembered = self._above.get(uid)
+        if remembered is not None:
+            news[uid] = remembered
+        return remembered is not None
+
+    async def _ask(
+        self,
+        talk: Conversation,
+        namespace: str,
+        kind: Kind,
+        owners: list[OwnerReference],
+        whole: Lists | None,
+    ) -> dict[str, Above]:
+        """One owner is read by its name, more by a list."""
+        found: Sequence[Owned | AnyWorkload]
         try:
-            if len(owners) == 1:
+            if whole is not None:
+                whole[kind] = None
+                found = whole[kind] = await list_all(talk, namespace, kind)
+            elif len(owners) == 1:
                 found = [await talk.get(kind.path(namespace, owners[0].name), Owned)]
             else:
                 found = await talk.list(kind.path(namespace), ListOf[Owned])
@@ -117,6 +177,14 @@ class Owners:
         for uid, owner in news.items():
             self._above.put(uid, owner)
         return news
+
+
+async def list_all(talk: Conversation, namespace: str, kind: Kind) -> list[AnyWorkload]:
+    """All controllers of one kind."""
+    path = kind.path(namespace)
+    if kind.shape is Replication:
+        return [*await talk.list(path, ListOf[Replication])]
+    return [*await talk.list(path, ListOf[Workload])]
 
 
 def above(metadata: Metadata) -> Above:

@@ -5,7 +5,14 @@ import re
 from msgspec import UNSET, UnsetType
 
 from contracts.faults import Code, Fault
-from contracts.resources import Controller, ControllerReference, Machine, Quantities
+from contracts.resources import (
+    Controller,
+    ControllerReference,
+    Machine,
+    Port,
+    Quantities,
+    ServiceEndpoint,
+)
 from worker.providers.k8s.kinds import Kind
 from worker.providers.k8s.objects import (
     Container,
@@ -14,6 +21,7 @@ from worker.providers.k8s.objects import (
     Pod,
     Replication,
     Requirement,
+    Service,
     Workload,
 )
 
@@ -98,6 +106,26 @@ def controller(
         labels=workload.metadata.labels or {},
         provider_metadata=kind.metadata,
         machines=machines,
+    )
+
+
+def controller_of(kind: Kind, top: OwnerReference, machines: list[Machine]) -> Controller:
+    """As much of a controller as its machines tell: that they are wanted is a guess."""
+    return Controller(
+        name=top.name,
+        replicas=len(machines),
+        labels={},
+        provider_metadata=kind.metadata,
+        machines=machines,
+    )
+
+
+def endpoint(service: Service) -> ServiceEndpoint:
+    """A service as what its machines are reached at."""
+    return ServiceEndpoint(
+        name=service.metadata.name,
+        labels=service.metadata.labels or {},
+        ports=[Port(port=each.port, protocol=each.protocol) for each in service.spec.ports or ()],
     )
 
 

@@ -1,0 +1,89 @@
+"""Single requests to an API server, as the user that workers are: for what is no operation."""
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from contracts.environment import load
+from deploy.failed import Failed
+from worker.providers.k8s.credentials import Token, Trust
+from worker.providers.k8s.settings import Settings
+
+Object = dict[str, Any]
+
+ABSENT = 404
+
+
+class Api:
+    """An API server; what it refuses is `Failed` with its own words."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        settings = load(Settings, environment)
+        token = Token(settings.k8s_token_path) if settings.k8s_auth_type == "token" else None
+
+        def signed(request: httpx.Request) -> httpx.Request:
+            if token is not None:
+                request.headers["Authorization"] = f"Bearer {token.text()}"
+            return request
+
+        self._http = httpx.Client(
+            base_url=settings.k8s_rest_api_url,
+            verify=Trust(settings).context or False,
+            auth=signed,
+            timeout=30,
+            trust_env=False,
+        )
+
+    def get(self, path: str) -> Object | None:
+        """One object, None when there is none."""
+        return self._send("GET", path)
+
+    def items(self, path: str) -> list[Object]:
+        """The objects of a collection; none where the cluster does not have their kind."""
+        return (self._send("GET", path) or {}).get("items") or []
+
+    def create(self, path: str, made: Object) -> Object:
+        """Put an object into a collection that exists."""
+        created = self._send("POST", path, made)
+        if created is None:
+            raise Failed(f"POST {path}: the cluster has no such collection")
+        return created
+
+    def delete(self, path: str, **options: str) -> bool:
+        """Delete an object or a collection and tell whether it was there."""
+        return self._send("DELETE", path, **options) is not None
+
+    def _send(
+        self, method: str, path: str, body: Object | None = None, **query: str
+    ) -> Object | None:
+        try:
+            answer = self._http.request(method, path, json=body, params=query)
+        except httpx.HTTPError as error:
+            raise Failed(f"{method} {self._http.base_url}{path}: {error!r}") from error
+        if answer.status_code == ABSENT:
+            return None
+        if not answer.is_success:
+            raise Failed(f"{method} {path}: {answer.status_code}: {_words(answer)}")
+        found: Object = answer.json()
+        return found
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._http.close()
+
+
+def _words(answer: httpx.Response) -> str:
+    """The message of a Status, or the start of what came instead of one."""
+    try:
+        return str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]

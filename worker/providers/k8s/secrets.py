@@ -1,0 +1,86 @@
+"""Secrets: written without being read, and told about without a word of what is in them."""
+
+import base64
+import binascii
+from typing import Any
+
+from contracts.faults import Code, Fault
+from contracts.resources import Object
+from worker.providers.k8s import manifests
+from worker.providers.k8s.client import Conversation
+from worker.providers.k8s.errors import Again, Failure, MissingRight
+from worker.providers.k8s.kinds import SECRETS
+
+MEMBERS = frozenset(
+    {"apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable", "status"}
+)
+TOLD = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels")
+MAY_QUOTE = frozenset({Code.INVALID, Code.PLATFORM_INVALID, Code.PLATFORM_FAILED, Code.CONFLICT})
+"""Faults in whose words the API server may quote what it was sent."""
+
+
+async def apply(talk: Conversation, namespace: str, manifest: Object) -> Object:
+    """Create or update a secret in one request that reads nothing."""
+    wanted = read(manifest, namespace)
+    path = SECRETS.path(namespace, wanted["metadata"]["name"])
+    try:
+        return told(await talk.apply(path, wanted))
+    except Fault as fault:
+        raise _silent(fault) from None
+
+
+def read(manifest: Object, namespace: str) -> Object:
+    """The secret that a manifest describes, all of its data in base64.
+
+    Server-side apply would otherwise keep what an earlier stringData named and this one does not.
+    """
+    unknown = sorted(manifest.keys() - MEMBERS)
+    if unknown:
+        raise Fault(
+            Code.INVALID,
+            f"manifest: expected a Secret with nothing but {', '.join(sorted(MEMBERS))}, "
+            f"got {len(unknown)} more",
+        )
+    _, wanted = manifests.read(manifest, namespace, SECRETS)
+    data = {key: _base64(key, value) for key, value in _texts(wanted, "data").items()}
+    plain = _texts(wanted, "stringData")
+    data |= {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
+    return {key: value for key, value in wanted.items() if key != "stringData"} | {"data": data}
+
+
+def _texts(manifest: Object, member: str) -> dict[str, str]:
+    found = manifest.get(member) or {}
+    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+        raise Fault(Code.INVALID, f"manifest.{member}: expected an object of strings")
+    return found
+
+
+def _base64(key: str, value: str) -> str:
+    try:
+        base64.b64decode(value, validate=True)
+    except (binascii.Error, ValueError):
+        # Without its cause, which would hold the value in a traceback.
+        raise Fault(Code.INVALID, f"manifest.data.{key}: expected base64") from None
+    return value
+
+
+def told(secret: Object) -> Object:
+    """What may be told about a secret: its data may be in its annotations too."""
+    metadata: dict[str, Any] = secret.get("metadata") or {}
+    known = {key: secret[key] for key in ("apiVersion", "kind", "type", "immutable") if key in secret}
+    return known | {"metadata": {key: metadata[key] for key in TOLD if key in metadata}}
+
+
+def _silent(fault: Fault) -> Fault:
+    """The fault without words that could quote the secret."""
+    if fault.code not in MAY_QUOTE or isinstance(fault, MissingRight) or not _answered(fault):
+        return fault
+    return Fault(
+        fault.code,
+        "Kubernetes did not accept the secret; its reasons are not passed on, for they may quote it",
+    )
+
+
+def _answered(fault: Fault) -> bool:
+    """Whether the words are the API server's, not those of the connection."""
+    return not (isinstance(fault, Failure) and fault.again is Again.LOST)
