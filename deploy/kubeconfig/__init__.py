@@ -1,1 +1,1 @@
-"""Clusters that somebody has: reads a kubeconfig and attaches workers and tests to what it names."""
+"""Clusters that somebody has: reads a kubeconfig, attaches workers and tests to it."""

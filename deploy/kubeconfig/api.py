@@ -53,10 +53,14 @@ class Api:
 
     def delete(self, path: str, **options: str) -> bool:
         """Delete an object or a collection and tell whether it was there."""
-        return self._send("DELETE", path, **options) is not None
+        return self._send("DELETE", path, query=options) is not None
 
     def _send(
-        self, method: str, path: str, body: Object | None = None, **query: str
+        self,
+        method: str,
+        path: str,
+        body: Object | None = None,
+        query: Mapping[str, str] | None = None,
     ) -> Object | None:
         try:
             answer = self._http.request(method, path, json=body, params=query)

@@ -91,8 +91,8 @@ def _expected(code: Code, attachment: Attachment) -> str:
     where, who = attachment.cluster, attachment.user.name
     if code in (Code.PLATFORM_UNREACHABLE, Code.DEADLINE_EXCEEDED):
         return (
-            f'an API server at {where.url} that can be reached from here, with a certificate of the '
-            f'certificate-authority of cluster "{where.name}"'
+            f"an API server at {where.url} that can be reached from here, with a certificate of "
+            f'the certificate-authority of cluster "{where.name}"'
         )
     if code is Code.PLATFORM_FORBIDDEN:
         return f'a user "{who}" with the rights of {advice.RBAC}'

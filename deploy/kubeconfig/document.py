@@ -58,8 +58,9 @@ class Entry:
             return None
         try:
             return base64.b64decode("".join(value.split()), validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise Failed(f"{self.place}: {key}: expected base64 (the value is not shown)") from error
+        except (binascii.Error, ValueError):
+            # Without its cause, which would hold the value in a traceback.
+            raise Failed(f"{self.place}: {key}: expected base64 (it is not shown)") from None
 
     def content(self, key: str) -> bytes | None:
         """What `KEY-data` holds, or else the file that `KEY` names."""

@@ -1,45 +1,100 @@
-"""Creates an object or makes it what is wanted, whoever else writes to it meanwhile."""
+"""Creates objects or makes them what is wanted, whoever else writes to them meanwhile."""
 
-from contracts.faults import Code
+from collections.abc import Awaitable, Callable
+
+from contracts.faults import Code, Fault
 from contracts.resources import Object
-from worker.providers.k8s import manifests
+from worker.providers.k8s import manifests, secrets, workload
 from worker.providers.k8s.client import LOOK_FIRST, Conversation
 from worker.providers.k8s.errors import Again, Failure
-from worker.providers.k8s.kinds import Place
+from worker.providers.k8s.kinds import DEPLOYMENTS, SERVICES, Place
 from worker.providers.k8s.retries import Patience
+from worker.providers.k8s.workload import Workload
 
 
 async def apply(
     talk: Conversation, place: Place, namespace: str, wanted: Object, initial: Object | None = None
 ) -> tuple[Object, bool]:
     """The object as it is then, and whether it was created; `initial` is of its spec at first."""
-    collection = place.path(namespace)
     path = place.path(namespace, wanted["metadata"]["name"])
+    new = wanted | {"spec": wanted["spec"] | initial} if initial else wanted
+
+    async def update(live: Object) -> Object:
+        return await talk.patch(path, manifests.change(live, wanted), Object)
+
+    return await settle(talk, place, namespace, new, update)
+
+
+async def settle(
+    talk: Conversation,
+    place: Place,
+    namespace: str,
+    new: Object,
+    update: Callable[[Object], Awaitable[Object]],
+) -> tuple[Object, bool]:
+    """Create an object, or update the one that is there, until one of the two fits."""
+    collection = place.path(namespace)
+    path = place.path(namespace, new["metadata"]["name"])
     patience = Patience()
     while True:
         live = await talk.find(path)
         try:
             if live is None:
-                new = wanted | {"spec": wanted["spec"] | initial} if initial else wanted
                 return await talk.create(collection, new), True
-            refuse_leaving(place, live)
-            return await talk.patch(path, manifests.change(live, wanted), Object), False
+            _refuse_leaving(place, live)
+            return await update(live), False
         except Failure as failure:
             if live is not None and failure.code is Code.NOT_FOUND:
                 continue
             overtaken = live is None and failure.again in LOOK_FIRST
-            if not (overtaken or failure.again is Again.LEAVING):
+            if not (overtaken or failure.again is Again.MOVED):
                 raise
             await talk.wait(failure, patience)
 
 
-def refuse_leaving(place: Place, live: Object) -> None:
+def _refuse_leaving(place: Place, live: Object) -> None:
     """Raise where an object is being deleted: what is written to it now goes with it."""
-    if live["metadata"].get("deletionTimestamp"):
-        name = live["metadata"]["name"]
+    metadata = live["metadata"]
+    if metadata.get("deletionTimestamp"):
+        waiting = ", ".join(metadata.get("finalizers") or ["none"])
         raise Failure(
             Code.CONFLICT,
-            f'the {place.name} "{name}" is being deleted and not gone yet: its finalizers are '
-            f"{', '.join(live['metadata'].get('finalizers') or ['none'])}",
-            again=Again.LEAVING,
+            f'the {place.name} "{metadata["name"]}" is being deleted and not gone yet; its '
+            f"finalizers: {waiting}",
+            again=Again.MOVED,
         )
+
+
+async def roll_out(talk: Conversation, namespace: str, wanted: Workload) -> bool:
+    """Apply all that a workload consists of; says whether its Deployment was created.
+
+    The order is that of need. What fails leaves what was applied before it: taking that back
+    could stop machines that run, and repeating the request completes it.
+    """
+    done: list[str] = []
+    created = False
+    try:
+        secret = workload.pull_secret(wanted)
+        if secret is not None:
+            await secrets.apply(talk, namespace, secret)
+            done.append(f'the Secret "{secret["metadata"]["name"]}"')
+        _, deployment = manifests.read(workload.deployment(wanted), namespace, DEPLOYMENTS)
+        initial = workload.initial(wanted)
+        _, created = await apply(talk, DEPLOYMENTS, namespace, deployment, initial)
+        done.append(f'the Deployment "{wanted.name}"')
+        _, service = manifests.read(workload.service(wanted), namespace, SERVICES)
+        await apply(talk, SERVICES, namespace, service)
+    except Fault as fault:
+        raise _unfinished(fault, done) from fault
+    return created
+
+
+def _unfinished(fault: Fault, done: list[str]) -> Fault:
+    if not done:
+        return fault
+    return Fault(
+        fault.code,
+        f"{fault.message}. Already applied: {' and '.join(done)}; repeating the request completes "
+        "the rest",
+        retry_after=fault.retry_after,
+    )

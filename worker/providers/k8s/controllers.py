@@ -8,7 +8,7 @@ from typing import Any
 
 from contracts import api
 from contracts.faults import Code, Fault
-from contracts.resources import Controller, Machine
+from contracts.resources import Controller, Machine, Object
 from worker.providers.k8s import kinds, translate
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import MissingRight
@@ -30,18 +30,6 @@ class Kinds:
 
     def __init__(self) -> None:
         self._known: Memory[tuple[str, str], Kind] = Memory(KINDS_REMEMBERED, KIND_LIFETIME_S)
-
-    def known(self, operation: Named) -> Kind | None:
-        """The kind that the hints name or that had the name before."""
-        candidates = kinds.hinted(operation.kind, operation.api_version)
-        if len(candidates) == 1:
-            return candidates[0]
-        remembered = self._known.get((operation.scope, operation.name))
-        return remembered if remembered in candidates else None
-
-    def forget(self, operation: Named) -> None:
-        """Drop what turned out to be wrong."""
-        self._known.forget((operation.scope, operation.name))
 
     async def find(
         self, operation: Named, attempt: Callable[[Kind], Awaitable[Any]]
@@ -70,6 +58,35 @@ class Kinds:
                 self._known.put(key, kind)
                 return kind, found
         raise refusal or _absent(operation, candidates)
+
+    async def delete(
+        self, operation: api.DeleteController, talk: Conversation, namespace: str, name: str
+    ) -> Object:
+        """Delete the controller that the hints name or that has the name first.
+
+        A kind that is not known is read before: after a deletion whose answer was lost, nobody
+        could tell the one that was deleted from one that was never there, and delete the next.
+        """
+        key = (operation.scope, operation.name)
+        kind = self._hinted(operation) or self._known.get(key)
+        if kind is not None:
+            try:
+                return await talk.delete(kind.path(namespace, name))
+            except Fault as fault:
+                if fault.code is not Code.NOT_FOUND or self._hinted(operation):
+                    raise
+            finally:
+                self._known.forget(key)
+        kind, _ = await self.find(
+            operation, lambda each: talk.get(each.path(namespace, name), each.shape)
+        )
+        self._known.forget(key)
+        return await talk.delete(kind.path(namespace, name))
+
+    @staticmethod
+    def _hinted(operation: Named) -> Kind | None:
+        fitting = kinds.hinted(operation.kind, operation.api_version)
+        return fitting[0] if len(fitting) == 1 else None
 
 
 def _absent(operation: Named, candidates: tuple[Kind, ...]) -> Fault:

@@ -59,8 +59,8 @@ class Again(Enum):
     """It was turned away: after what the server asks for."""
     CONFLICT = auto()
     """Other writers were faster inside the server: as soon as they let it."""
-    LEAVING = auto()
-    """What is there is being deleted: when it is gone."""
+    MOVED = auto()
+    """What was looked at is not so any more, or not yet: after another look."""
     UNAUTHORIZED = auto()
     """Once, with the token as it is now."""
 

@@ -41,6 +41,7 @@ KINDS = (
 )
 """In the order in which a bare name is looked for; a Deployment's ReplicaSet is never meant."""
 
+DEPLOYMENTS = KINDS[0]
 PODS = Place("Pod", "v1", "pods")
 SERVICES = Place("Service", "v1", "services")
 SECRETS = Place("Secret", "v1", "secrets")

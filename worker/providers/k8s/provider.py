@@ -1,24 +1,34 @@
 """The operations on Kubernetes: validate, ask, translate."""
 
-from collections.abc import Awaitable, Callable
-
 from contracts import api
 from contracts.faults import Code, Fault
-from contracts.resources import Controller, Machine, OneController
+from contracts.resources import (
+    Controller,
+    Controllers,
+    Machine,
+    MachineLabels,
+    Object,
+    OneController,
+    ServiceEndpoint,
+)
 from worker.provider import Call
-from worker.providers.k8s import kinds, names, translate
+from worker.providers.k8s import (
+    applying,
+    controllers,
+    manifests,
+    names,
+    route_plan,
+    routes,
+    secrets,
+    translate,
+    workload,
+)
 from worker.providers.k8s.client import Client, Conversation
-from worker.providers.k8s.errors import MissingRight
-from worker.providers.k8s.kinds import Kind
-from worker.providers.k8s.memory import Memory
-from worker.providers.k8s.objects import ListOf, Pod, Replication, Workload
-from worker.providers.k8s.owners import Chain, Owners
-
-Named = api.GetController | api.UpdateControllerReplicas
-AnyWorkload = Workload | Replication
-
-KINDS_REMEMBERED = 10_000
-KIND_LIFETIME_S = 600
+from worker.providers.k8s.controllers import Kinds
+from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES
+from worker.providers.k8s.objects import ListOf, Pod, Service
+from worker.providers.k8s.owners import Chain, Lists, Owners
+from worker.providers.k8s.routes import with_gateway_api
 
 
 class KubernetesProvider:
@@ -27,13 +37,13 @@ class KubernetesProvider:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._owners = Owners()
-        self._kinds: Memory[tuple[str, str], Kind] = Memory(KINDS_REMEMBERED, KIND_LIFETIME_S)
+        self._kinds = Kinds()
 
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.id, "id")
         talk = self._client.during(call)
-        pod = await talk.get(_pods(namespace, name), Pod)
+        pod = await talk.get(PODS.path(namespace, name), Pod)
         [chain] = await self._owners.chains(talk, namespace, [pod.metadata])
         return translate.machine(pod, chain.top)
 
@@ -44,19 +54,41 @@ class KubernetesProvider:
         pods = await self._pods(talk, namespace, selector)
         return [translate.machine(pod, chain.top) for pod, chain in pods]
 
+    async def set_machine_labels(
+        self, operation: api.SetMachineLabels, call: Call
+    ) -> MachineLabels:
+        namespace = names.namespace(operation.scope)
+        path = PODS.path(namespace, names.object_name(operation.id, "id"))
+        patch = {"metadata": {"labels": names.label_changes(operation.labels)}}
+        pod = await self._client.during(call).patch(path, patch, Pod)
+        found = pod.metadata.labels or {}
+        return MachineLabels({key: found.get(key) for key in operation.labels})
+
+    async def get_controllers(self, operation: api.GetControllers, call: Call) -> Controllers:
+        namespace = names.namespace(operation.scope)
+        talk = self._client.during(call)
+        if operation.machine_id is None:
+            whole: Lists = {}
+            pods = await self._pods(talk, namespace, None, whole)
+            return Controllers(await controllers.of_namespace(talk, namespace, pods, whole))
+        name = names.object_name(operation.machine_id, "machineId")
+        pod = await talk.get(PODS.path(namespace, name), Pod)
+        found = await controllers.of_machine(talk, self._owners, namespace, pod)
+        return Controllers([found] if found is not None else [])
+
     async def get_controller(self, operation: api.GetController, call: Call) -> OneController:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
         talk = self._client.during(call)
-        kind, workload = await self._find(
+        kind, found = await self._kinds.find(
             operation, lambda kind: talk.get(kind.path(namespace, name), kind.shape)
         )
-        self._owners.learn(workload.metadata)
-        selector = translate.selector(workload)
+        self._owners.learn(found.metadata)
+        selector = translate.selector(found)
         pods = await self._pods(talk, namespace, selector) if selector else []
-        uid = workload.metadata.uid
+        uid = found.metadata.uid
         own = [translate.machine(pod, chain.top) for pod, chain in pods if chain.may_contain(uid)]
-        return OneController(translate.controller(kind, workload, own))
+        return OneController(translate.controller(kind, found, own))
 
     async def update_controller_replicas(
         self, operation: api.UpdateControllerReplicas, call: Call
@@ -65,60 +97,97 @@ class KubernetesProvider:
         name = names.object_name(operation.name, "name")
         talk = self._client.during(call)
         patch = {"spec": {"replicas": operation.replicas}}
-        kind, workload = await self._find(
+        kind, found = await self._kinds.find(
             operation, lambda kind: talk.patch(kind.path(namespace, name), patch, kind.shape)
         )
-        call.observed(
-            {"replicas": translate.running(workload)}, {"replicas": translate.wanted(workload)}
-        )
-        return translate.controller(kind, workload)
+        call.observed({"replicas": translate.running(found)}, {"replicas": translate.wanted(found)})
+        return translate.controller(kind, found)
+
+    async def apply_controller(self, operation: api.ApplyController, call: Call) -> Object:
+        namespace = names.namespace(operation.scope)
+        place, wanted = manifests.read(operation.manifest, namespace, *KINDS)
+        talk = self._client.during(call)
+        found, _ = await applying.apply(talk, place, namespace, wanted)
+        return manifests.shown(found)
+
+    async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
+        namespace = names.namespace(operation.scope)
+        name = names.object_name(operation.name, "name")
+        talk = self._client.during(call)
+        return manifests.shown(await self._kinds.delete(operation, talk, namespace, name))
+
+    async def get_services_by_labels(
+        self, operation: api.GetServicesByLabels, call: Call
+    ) -> list[ServiceEndpoint]:
+        namespace = names.namespace(operation.scope)
+        selector = translate.labels_selector(names.labels(operation.labels))
+        if selector is None:
+            raise Fault(Code.INVALID, "labels: expected at least one label, got none")
+        talk = self._client.during(call)
+        found = await talk.list(SERVICES.path(namespace), ListOf[Service], selector)
+        return [translate.endpoint(service) for service in found]
+
+    async def apply_service(self, operation: api.ApplyService, call: Call) -> Object:
+        namespace = names.namespace(operation.scope)
+        _, wanted = manifests.read(operation.manifest, namespace, SERVICES)
+        names.dns_label(wanted["metadata"]["name"], "manifest.metadata.name")
+        talk = self._client.during(call)
+        found, _ = await applying.apply(talk, SERVICES, namespace, wanted)
+        return found
+
+    async def delete_service(self, operation: api.DeleteService, call: Call) -> Object:
+        namespace = names.namespace(operation.scope)
+        name = names.object_name(operation.name, "name")
+        return await self._client.during(call).delete(SERVICES.path(namespace, name))
+
+    async def apply_secret(self, operation: api.ApplySecret, call: Call) -> Object:
+        namespace = names.namespace(operation.scope)
+        return await secrets.apply(self._client.during(call), namespace, operation.manifest)
+
+    async def list_gateways(self, operation: api.ListGateways, call: Call) -> list[Object]:
+        namespace = names.namespace(operation.scope)
+        return await routes.gateways(self._client.during(call), namespace)
+
+    async def apply_http_route(self, operation: api.ApplyHttpRoute, call: Call) -> Object:
+        namespace = names.namespace(operation.scope)
+        _, wanted = manifests.read(operation.manifest, namespace, HTTP_ROUTES)
+        talk = self._client.during(call)
+        with with_gateway_api():
+            found, _ = await applying.apply(talk, HTTP_ROUTES, namespace, wanted)
+        return found
+
+    async def get_http_route(self, operation: api.GetHttpRoute, call: Call) -> Object:
+        path = _route(operation.scope, operation.name)
+        with with_gateway_api():
+            return await self._client.during(call).get(path, Object)
+
+    async def delete_http_route(self, operation: api.DeleteHttpRoute, call: Call) -> Object:
+        path = _route(operation.scope, operation.name)
+        with with_gateway_api():
+            return await self._client.during(call).delete(path)
+
+    async def apply_workload(self, operation: api.ApplyWorkload, call: Call) -> Object:
+        namespace = names.namespace(operation.scope)
+        wanted = workload.read(operation.workload)
+        created = await applying.roll_out(self._client.during(call), namespace, wanted)
+        endpoint = {"hostname": f"{wanted.name}.{namespace}.svc", "port": wanted.ports.app}
+        return {"name": wanted.name, "created": created, "endpoint": endpoint}
+
+    async def apply_route_plan(self, operation: api.ApplyRoutePlan, call: Call) -> Object:
+        namespace = names.namespace(operation.scope)
+        plan = route_plan.read(operation.plan)
+        return await routes.apply_plan(self._client.during(call), namespace, plan)
 
     async def _pods(
-        self, talk: Conversation, namespace: str, selector: str | None
+        self, talk: Conversation, namespace: str, selector: str | None, whole: Lists | None = None
     ) -> list[tuple[Pod, Chain]]:
-        """The pods that are not finished, each with its owners."""
-        listed = await talk.list(_pods(namespace), ListOf[Pod], selector)
+        """The pods that are not finished, each with its owners; kinds read are left in `whole`."""
+        listed = await talk.list(PODS.path(namespace), ListOf[Pod], selector)
         pods = [pod for pod in listed if not translate.is_finished(pod)]
-        chains = await self._owners.chains(talk, namespace, [pod.metadata for pod in pods])
+        metadata = [pod.metadata for pod in pods]
+        chains = await self._owners.chains(talk, namespace, metadata, whole)
         return list(zip(pods, chains, strict=True))
 
-    async def _find(
-        self, operation: Named, attempt: Callable[[Kind], Awaitable[AnyWorkload]]
-    ) -> tuple[Kind, AnyWorkload]:
-        """The kind that the hints name or that has the name first, and what an attempt on it gives.
 
-        An attempt that ends as not_found has changed nothing, so commands may look this way too.
-        """
-        candidates = kinds.hinted(operation.kind, operation.api_version)
-        if operation.kind is not None:
-            return candidates[0], await attempt(candidates[0])
-        key = (operation.scope, operation.name)
-        remembered = self._kinds.get(key)
-        refusal: Fault | None = None
-        for kind in sorted(candidates, key=lambda each: each is not remembered):
-            try:
-                found = await attempt(kind)
-            except MissingRight as fault:
-                refusal = refusal or fault
-            except Fault as fault:
-                if fault.code is not Code.NOT_FOUND:
-                    raise
-                if kind is remembered:
-                    self._kinds.forget(key)
-            else:
-                self._kinds.put(key, kind)
-                return kind, found
-        raise refusal or _absent(operation, candidates)
-
-
-def _pods(namespace: str, name: str | None = None) -> str:
-    return names.path("v1", namespace, "pods", name)
-
-
-def _absent(operation: Named, candidates: tuple[Kind, ...]) -> Fault:
-    looked_for = ", ".join(kind.name for kind in candidates)
-    return Fault(
-        Code.NOT_FOUND,
-        f'there is no controller "{operation.name}" in the namespace "{operation.scope}": '
-        f"looked for {looked_for}",
-    )
+def _route(scope: str, name: str) -> str:
+    return HTTP_ROUTES.path(names.namespace(scope), names.object_name(name, "name"))

@@ -11,7 +11,7 @@ REPEATS = {
     Again.LATER: 2,
     Again.UNAUTHORIZED: 1,
     Again.CONFLICT: 1000,  # in effect until the deadline: a 409 must not surface
-    Again.LEAVING: 1000,
+    Again.MOVED: 1000,
 }
 FIRST_S = 0.1
 LONGEST_S = 2.0

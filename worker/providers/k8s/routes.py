@@ -1,14 +1,18 @@
 """Gateways and HTTPRoutes, on clusters that have the Gateway API and on those that lack it."""
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
-from worker.providers.k8s.client import Conversation
-from worker.providers.k8s.errors import NoSuchApi
-from worker.providers.k8s.kinds import GATEWAYS
-from worker.providers.k8s.objects import ListOf
+from worker.providers.k8s import route_plan
+from worker.providers.k8s.applying import settle
+from worker.providers.k8s.client import JSON_PATCH, Conversation
+from worker.providers.k8s.errors import Again, Failure, NoSuchApi
+from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
+from worker.providers.k8s.objects import ListOf, Owned, Service
+from worker.providers.k8s.route_plan import RoutePlan
 
 
 @contextmanager
@@ -30,3 +34,68 @@ async def gateways(talk: Conversation, namespace: str) -> list[Object]:
         return await talk.list(GATEWAYS.path(namespace), ListOf[Object])
     except NoSuchApi:
         return []
+
+
+async def apply_plan(talk: Conversation, namespace: str, plan: RoutePlan) -> Object:
+    """Make the route of an application that of a plan, in one write."""
+    gateway, ports = await _surroundings(talk, namespace, plan)
+    wanted = route_plan.route(plan, namespace, gateway, ports)
+    update = Update(talk, HTTP_ROUTES.path(namespace, plan.app_name), plan, wanted)
+    await settle(talk, HTTP_ROUTES, namespace, wanted, update)
+    return {"appName": plan.app_name, "created": len(plan.rules), "deleted": update.replaced}
+
+
+class Update:
+    """Replaces one plan by the next: not older, and not the one that another writer put there."""
+
+    def __init__(
+        self, talk: Conversation, path: str, plan: RoutePlan, wanted: Object
+    ) -> None:
+        self._talk = talk
+        self._path = path
+        self._plan = plan
+        self._wanted = wanted
+        self._refused: list[Object] | None = None
+        self.replaced = 0
+
+    async def __call__(self, live: Object) -> Object:
+        route_plan.refuse_older(live, self._plan)
+        guard = route_plan.guard(live)
+        patch = guard + route_plan.change(live, self._wanted)
+        self.replaced = len(live["spec"].get("rules") or ())
+        try:
+            return await self._talk.patch(self._path, patch, Object, JSON_PATCH)
+        except Failure as failure:
+            # A test that fails and a route that is not valid look the same: only where the test
+            # still holds at the second look is it the route.
+            if failure.code is not Code.PLATFORM_INVALID or guard == self._refused:
+                raise
+            self._refused = guard
+            raise Failure(
+                Code.PLATFORM_FAILED,
+                f"others changed the route all the time: {failure.message}",
+                again=Again.MOVED,
+            ) from failure
+
+
+async def _surroundings(
+    talk: Conversation, namespace: str, plan: RoutePlan
+) -> tuple[str, dict[str, int]]:
+    """The gateway to attach to, and the port of each backend."""
+    with with_gateway_api():
+        found = await talk.list(GATEWAYS.path(namespace), ListOf[Owned])
+    if not found:
+        raise Fault(
+            Code.NOT_FOUND,
+            f'there is no Gateway in the namespace "{namespace}" that a route could attach to',
+        )
+    services = route_plan.backends(plan)
+    ports = await asyncio.gather(*(_port(talk, namespace, service) for service in services))
+    return found[0].metadata.name, dict(zip(services, ports, strict=True))
+
+
+async def _port(talk: Conversation, namespace: str, name: str) -> int:
+    service = await talk.get(SERVICES.path(namespace, name), Service)
+    if not service.spec.ports:
+        raise Fault(Code.CONFLICT, f'the Service "{name}" has no port to send requests to')
+    return service.spec.ports[0].port

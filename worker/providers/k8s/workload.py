@@ -18,6 +18,7 @@ Count = Annotated[int, Meta(ge=0, le=150_000)]
 NAME = "app.kubernetes.io/name"
 INSTANCE = "app.kubernetes.io/instance"
 VERSION = "plt.dev/version"
+INSTANCE_ID = "PLT_INSTANCE_ID"
 
 
 class Part(Struct, frozen=True, rename="camel"):
@@ -83,7 +84,8 @@ class Workload(Part, frozen=True):
 
 def read(specification: Object) -> Workload:
     """The workload, with all that Kubernetes would refuse later refused now."""
-    workload: Workload = checked(specification, Workload, "workload", secret=True)
+    given = {key: value for key, value in specification.items() if value is not None}
+    workload: Workload = checked(given, Workload, "workload", secret=True)
     names.service_name(workload.name, "workload.name")
     if workload.ports.app == workload.ports.metrics:
         raise Fault(Code.INVALID, "workload.ports: expected two different ports")
@@ -213,7 +215,9 @@ def _environment(workload: Workload) -> list[Object]:
     values = {each.name: each.value for each in [*workload.env, *workload.platform_env]}
     own = {"fieldRef": {"fieldPath": "metadata.name"}}
     given: list[Object] = [{"name": name, "value": value} for name, value in values.items()]
-    return given + [{"name": "PLT_INSTANCE_ID", "valueFrom": own}][: "PLT_INSTANCE_ID" not in values]
+    if INSTANCE_ID in values:
+        return given
+    return [*given, {"name": INSTANCE_ID, "valueFrom": own}]
 
 
 def _probes(check: HealthCheck) -> Object:

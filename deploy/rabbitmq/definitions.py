@@ -1,0 +1,80 @@
+"""The topology as RabbitMQ definitions, for brokers on which machinist may create nothing.
+
+`python -m deploy.rabbitmq.definitions k8s k8s-eu1 >definitions.json` writes those for the providers
+named; `rabbitmqctl import_definitions` takes them. The file beside this module is for `k8s`, `ecs`.
+"""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from contracts import topology
+from contracts.address import is_provider_name
+
+VHOST = "/"
+KEPT = Path(__file__).with_name("definitions.json")
+KEPT_FOR = ["k8s", "ecs"]
+
+
+def definitions(providers: list[str], vhost: str = VHOST) -> dict[str, Any]:
+    """Everything but the replies queues, which gateways name after themselves."""
+    parts = [topology.common(), *(topology.of_provider(name) for name in providers)]
+    return {
+        "exchanges": [
+            {
+                "name": exchange.name,
+                "vhost": vhost,
+                "type": exchange.type,
+                "durable": True,
+                "auto_delete": False,
+                "internal": False,
+                "arguments": {},
+            }
+            for part in parts
+            for exchange in part.exchanges
+        ],
+        "queues": [
+            {
+                "name": queue.name,
+                "vhost": vhost,
+                "durable": True,
+                "auto_delete": False,
+                "arguments": queue.arguments,
+            }
+            for part in parts
+            for queue in part.queues
+        ],
+        "bindings": [
+            {
+                "source": binding.source,
+                "vhost": vhost,
+                "destination": binding.destination,
+                "destination_type": "exchange" if binding.to_exchange else "queue",
+                "routing_key": binding.key,
+                "arguments": {},
+            }
+            for part in parts
+            for binding in part.bindings
+        ],
+    }
+
+
+def text(providers: list[str]) -> str:
+    """The definitions as JSON, one entry after another."""
+    return (
+        msgspec.json.format(msgspec.json.encode(definitions(providers)), indent=2).decode() + "\n"
+    )
+
+
+def main(providers: list[str]) -> None:
+    """Print the definitions for the providers named."""
+    for name in providers:
+        if not is_provider_name(name):
+            sys.exit(f"{name!r} is no provider name: expected such as k8s or k8s-eu1")
+    sys.stdout.write(text(providers or KEPT_FOR))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,136 @@
+"""How everything on the broker comes to exist, with all rights and with few."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+
+from contracts import topology
+from contracts.broker.declaration import declare
+from contracts.broker.errors import NotDeclared, Refused, Unroutable
+from contracts.broker.link import Connection, Link
+from contracts.topology import Topology
+from contracts.wire import Message
+from deploy.rabbitmq import definitions
+from deploy.rabbitmq.node import RabbitNode
+
+EVERYTHING = [topology.common(), topology.of_provider("k8s")]
+
+
+def on(url: str, work: Callable[[Connection], Awaitable[None]]) -> None:
+    """Do something on one connection; what it raises is raised."""
+    errors: list[Exception] = []
+
+    async def session(connection: Connection) -> None:
+        try:
+            await work(connection)
+        except (NotDeclared, Refused, Unroutable) as error:
+            errors.append(error)
+
+    asyncio.run(Link(url, "test").run(session))
+    if errors:
+        raise errors[0]
+
+
+async def declare_everything(connection: Connection) -> None:
+    """What a worker declares."""
+    for part in EVERYTHING:
+        await declare(connection, part)
+
+
+@pytest.fixture
+def management(rabbit: RabbitNode) -> Iterator[httpx.Client]:
+    """The management API."""
+    with httpx.Client(
+        base_url=f"{rabbit.management_url}/api",
+        auth=(rabbit.user, rabbit.password),
+        timeout=30,
+        trust_env=False,
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def poor_url(rabbit: RabbitNode, amqp_url: str, management: httpx.Client) -> str:
+    """A user that may write and read, but neither create nor bind."""
+    name, host = f"poor-{uuid4().hex[:6]}", amqp_url.rpartition("/")[2]
+    management.put(f"/users/{name}", json={"password": "p", "tags": ""}).raise_for_status()
+    rights = {"configure": "^$", "write": "^machinist\\.replies$", "read": ".*"}
+    management.put(f"/permissions/{host}/{name}", json=rights).raise_for_status()
+    return f"amqp://{name}:p@127.0.0.1:{rabbit.port}/{host}"
+
+
+def existing(management: httpx.Client, url: str, what: str) -> list[dict[str, Any]]:
+    """What the management API lists of one virtual host."""
+    listed: list[dict[str, Any]] = management.get(f"/{what}/{url.rpartition('/')[2]}").json()
+    return listed
+
+
+def test_an_empty_broker_gets_everything_and_a_second_declaration_changes_nothing(
+    amqp_url: str, management: httpx.Client
+) -> None:
+    on(amqp_url, declare_everything)
+    before = {what: existing(management, amqp_url, what) for what in ("exchanges", "bindings")}
+
+    on(amqp_url, declare_everything)
+
+    after = {what: existing(management, amqp_url, what) for what in ("exchanges", "bindings")}
+    assert [len(listed) for listed in before.values()] == [len(list_) for list_ in after.values()]
+    names = {queue["name"] for queue in existing(management, amqp_url, "queues")}
+    assert names == {queue.name for part in EVERYTHING for queue in part.queues}
+
+
+def test_what_was_imported_is_exactly_what_would_have_been_declared(
+    amqp_url: str, poor_url: str, management: httpx.Client
+) -> None:
+    host = amqp_url.rpartition("/")[2]
+    wanted = definitions.definitions(["k8s"], host)
+    management.post(f"/definitions/{host}", json=wanted).raise_for_status()
+
+    on(poor_url, declare_everything)
+    on(amqp_url, declare_everything)
+
+    listed = existing(management, amqp_url, "bindings")
+    ours = [binding for binding in listed if binding["source"]]
+    assert len(ours) == len(wanted["bindings"])
+
+
+def test_a_user_who_may_not_create_is_told_what_to_import_or_grant(poor_url: str) -> None:
+    with pytest.raises(Refused, match=r"definitions\.json, or grant configure on"):
+        on(poor_url, declare_everything)
+
+
+def test_the_kept_definitions_are_those_of_the_topology() -> None:
+    assert definitions.KEPT.read_text() == definitions.text(definitions.KEPT_FOR), (
+        "run: python -m deploy.rabbitmq.definitions >deploy/rabbitmq/definitions.json"
+    )
+
+
+def test_a_command_that_no_partition_takes_is_returned_although_the_audit_is_bound(
+    amqp_url: str,
+) -> None:
+    message = Message(
+        exchange=topology.EVENTS,
+        key="k8s.9.controllers.default.hello",
+        body=b"{}",
+        type="update_controller_replicas",
+        message_id=uuid4().hex,
+    )
+
+    async def misaddressed(connection: Connection) -> None:
+        await declare_everything(connection)
+        async with connection.passing_channel() as channel:
+            await channel.publish(message, mandatory=True)
+
+    with pytest.raises(Unroutable):
+        on(amqp_url, misaddressed)
+
+
+def test_an_unused_replies_queue_goes_away_by_itself(amqp_url: str) -> None:
+    queue = topology.of_gateway("abc", 1).queues[0]
+
+    assert queue.arguments["x-expires"] == 60_000
+    on(amqp_url, lambda connection: declare(connection, Topology(queues=(queue,))))

@@ -1,0 +1,231 @@
+"""The route plan that every platform understands, as an HTTPRoute; pure."""
+
+import re
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from contracts.faults import Code, Fault
+from contracts.resources import Object
+from contracts.validation import checked
+from worker.providers.k8s import names
+from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES
+
+Text = Annotated[str, Meta(min_length=1, max_length=1024)]
+Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=128)]
+HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z", max_length=256)]
+
+MANAGED_BY = "plt.dev/managed-by"
+MANAGER = "icc"
+APPLICATION = "plt.dev/application"
+GENERATION = "plt.dev/generation"
+EMITTED_AT = "plt.dev/emitted-at"
+ORDERING = (GENERATION, EMITTED_AT)
+"""The annotations that say how new a plan is, the decisive one first."""
+
+COOKIE = "__plt_dpl"
+COOKIE_LIFETIME_S = 12 * 60 * 60
+PREFIX = "/"
+SPECIAL = re.compile(r"[.*+?^${}()|\[\]\\]")
+
+
+class Part(Struct, frozen=True, rename="camel"):
+    """A piece of the plan; what we do not know of it belongs to other platforms."""
+
+
+class Match(Part, frozen=True):
+    """Which requests a rule is for."""
+
+    kind: Literal["queryParam", "header", "cookie", "default"]
+    name: HeaderName | None = None
+    value: Text | None = None
+
+
+class Backend(Part, frozen=True):
+    """Where they go."""
+
+    service_name: str
+
+
+class Rule(Part, frozen=True):
+    """One rule; the earlier of two that match wins."""
+
+    match: Match
+    backend: Backend
+    version_id: Token
+    issue_cookie: bool = False
+
+
+class RoutePlan(Part, frozen=True):
+    """All routes of an application."""
+
+    app_name: str
+    rules: Annotated[list[Rule], Meta(min_length=1)]
+    hostname: str | None = None
+    generation: float | int | None = None
+    emitted_at: float | int | None = None
+
+
+def read(specification: Object) -> RoutePlan:
+    """The plan, with what no HTTPRoute can express refused."""
+    plan: RoutePlan = checked(specification, RoutePlan, "plan", secret=True)
+    names.object_name(plan.app_name, "plan.appName")
+    names.labels({APPLICATION: plan.app_name}, "plan.appName")
+    for number, rule in enumerate(plan.rules):
+        where = f"plan.rules[{number}]"
+        names.dns_label(rule.backend.service_name, f"{where}.backend.serviceName")
+        is_default = rule.match.kind == "default"
+        if not is_default and (rule.match.name is None or rule.match.value is None):
+            raise Fault(
+                Code.INVALID,
+                f"{where}.match: expected a name and a value for the kind {rule.match.kind}",
+            )
+    return plan
+
+
+def backends(plan: RoutePlan) -> list[str]:
+    """The services that the plan sends requests to, each once."""
+    return list(dict.fromkeys(rule.backend.service_name for rule in plan.rules))
+
+
+def route(plan: RoutePlan, namespace: str, gateway: str, ports: dict[str, int]) -> Object:
+    """The route of a plan, attached to a gateway; `ports` are those of the backends."""
+    cookie = _cookie_name(plan)
+    parent = {
+        "group": "gateway.networking.k8s.io",
+        "kind": GATEWAYS.name,
+        "name": gateway,
+        "namespace": namespace,
+    }
+    spec: Object = {
+        "parentRefs": [parent],
+        "rules": [_rule(rule, cookie, ports) for rule in plan.rules],
+    }
+    if plan.hostname:
+        spec["hostnames"] = [plan.hostname]
+    return {
+        "apiVersion": HTTP_ROUTES.api_version,
+        "kind": HTTP_ROUTES.name,
+        "metadata": {
+            "name": plan.app_name,
+            "namespace": namespace,
+            "labels": {MANAGED_BY: MANAGER, APPLICATION: plan.app_name},
+            "annotations": {key: _number(value) for key, value in _ordering(plan).items()},
+        },
+        "spec": spec,
+    }
+
+
+def _cookie_name(plan: RoutePlan) -> str:
+    pinned = (rule.match.name for rule in plan.rules if rule.match.kind == "cookie")
+    return next((name for name in pinned if name), COOKIE)
+
+
+def _rule(rule: Rule, cookie: str, ports: dict[str, int]) -> Object:
+    service = rule.backend.service_name
+    rewrite = {"path": {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/"}}
+    filters: list[Object] = [{"type": "URLRewrite", "urlRewrite": rewrite}]
+    if rule.match.kind == "default" and rule.issue_cookie:
+        value = (
+            f"{cookie}={rule.version_id}; Path={PREFIX}; HttpOnly; Secure; SameSite=Lax; "
+            f"Max-Age={COOKIE_LIFETIME_S}"
+        )
+        header = {"name": "Set-Cookie", "value": value}
+        filters.append(
+            {"type": "ResponseHeaderModifier", "responseHeaderModifier": {"add": [header]}}
+        )
+    return {
+        "matches": [{"path": {"type": "PathPrefix", "value": PREFIX}} | _match(rule.match)],
+        "filters": filters,
+        "backendRefs": [{"name": service, "port": ports[service]}],
+    }
+
+
+def _match(match: Match) -> Object:
+    exact = {"type": "Exact", "name": match.name, "value": match.value}
+    match match.kind:
+        case "header":
+            return {"headers": [exact]}
+        case "queryParam":
+            return {"queryParams": [exact]}
+        case "cookie":
+            # Gateways know no cookies, so the whole header is searched for one.
+            pattern = rf"(.*;\s*)?{_literal(match.name)}={_literal(match.value)}(\s*;.*)?"
+            return {"headers": [{"type": "RegularExpression", "name": "Cookie", "value": pattern}]}
+        case "default":
+            return {}
+
+
+def _literal(text: str | None) -> str:
+    return SPECIAL.sub(r"\\\g<0>", text or "")
+
+
+def _ordering(plan: RoutePlan) -> dict[str, float]:
+    known = {GENERATION: plan.generation, EMITTED_AT: plan.emitted_at}
+    return {key: value for key, value in known.items() if value is not None}
+
+
+def _number(value: float) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def refuse_older(live: Object, plan: RoutePlan) -> None:
+    """Raise where a route is nobody's plan, or that of a newer one; the same again is welcome."""
+    metadata = live["metadata"]
+    if (metadata.get("labels") or {}).get(MANAGED_BY) != MANAGER:
+        raise Fault(
+            Code.CONFLICT,
+            f'the HTTPRoute "{plan.app_name}" is there already and has no label '
+            f"{MANAGED_BY}={MANAGER}: it is not ours to change",
+        )
+    for key, value in _ordering(plan).items():
+        applied = _applied(metadata.get("annotations") or {}, key)
+        if applied is None:
+            continue
+        if value < applied:
+            raise Fault(
+                Code.CONFLICT,
+                f"the plan is stale: its {key} is {_number(value)}, and {_number(applied)} is "
+                f'applied to the HTTPRoute "{plan.app_name}" already',
+            )
+        return
+
+
+def _applied(annotations: dict[str, str], key: str) -> float | int | None:
+    try:
+        return msgspec.json.decode(annotations.get(key, ""), type=float | int)
+    except msgspec.DecodeError:
+        return None
+
+
+def guard(live: Object) -> list[Object]:
+    """The tests of a JSON Patch that holds only while the route has the plan that was read."""
+    annotations = live["metadata"].get("annotations") or {}
+    seen = {
+        _pointer("annotations", key): annotations[key] for key in ORDERING if key in annotations
+    }
+    version = {"/metadata/resourceVersion": live["metadata"]["resourceVersion"]}
+    return [
+        {"op": "test", "path": path, "value": value} for path, value in (seen or version).items()
+    ]
+
+
+def change(live: Object, wanted: Object) -> list[Object]:
+    """The JSON Patch that replaces the plan of a route and touches nothing else."""
+    operations: list[Object] = [{"op": "add", "path": "/spec", "value": wanted["spec"]}]
+    for part in ("labels", "annotations"):
+        values: dict[str, Any] = wanted["metadata"][part]
+        if live["metadata"].get(part):
+            operations += [
+                {"op": "add", "path": _pointer(part, key), "value": value}
+                for key, value in values.items()
+            ]
+        else:
+            operations.append({"op": "add", "path": f"/metadata/{part}", "value": values})
+    return operations
+
+
+def _pointer(part: str, key: str) -> str:
+    """RFC 6901: a slash in a key is written as `~1`."""
+    return f"/metadata/{part}/{key.replace('~', '~0').replace('/', '~1')}"
