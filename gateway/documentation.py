@@ -1,5 +1,6 @@
 """The documents of the API over HTTP, and a page that shows them without anything from outside."""
 
+import re
 from html import escape
 from typing import Any
 
@@ -8,6 +9,9 @@ from litestar import MediaType, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from contracts import asyncapi, openapi
+from contracts.wire import JSON
+
+REFERENCE = re.compile(r"&quot;#/components/schemas/(\w+)&quot;")
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:62rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -50,7 +54,7 @@ def render(document: dict[str, Any]) -> str:
         for method, operation in methods.items()
     )
     schemas = "".join(
-        _fold(escape(name), _json(schema))
+        f'<h4 id="{escape(name)}">{escape(name)}</h4>{_json(schema)}'
         for name, schema in sorted(document["components"]["schemas"].items())
     )
     info = document["info"]
@@ -70,12 +74,10 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
         f"— {escape(operation['summary'])}"
     )
     body = operation.get("requestBody")
-    request = f"<h4>Body</h4>{_json(body['content'])}" if body else ""
-    answer = operation["responses"]["200"].get("content", {})
-    return _fold(
-        title,
-        f"{_parameters(operation.get('parameters', []))}{request}<h4>200</h4>{_json(answer)}",
-    )
+    request = f"<h4>Body</h4>{_schema(body)}" if body else ""
+    answer = _schema(operation["responses"]["200"])
+    parameters = _parameters(operation.get("parameters", []))
+    return f"<details><summary>{title}</summary>{parameters}{request}<h4>200</h4>{answer}</details>"
 
 
 def _parameters(parameters: list[dict[str, Any]]) -> str:
@@ -87,10 +89,15 @@ def _parameters(parameters: list[dict[str, Any]]) -> str:
     return f"<table>{rows}</table>" if rows else ""
 
 
-def _fold(title: str, content: str) -> str:
-    return f"<details><summary>{title}</summary>{content}</details>"
+def _schema(described: dict[str, Any]) -> str:
+    return _json(described["content"][JSON]["schema"])
 
 
 def _json(value: Any) -> str:
+    """A value as indented JSON, its references to schemas as links."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    return f"<pre>{escape(text)}</pre>"
+    return f"<pre>{REFERENCE.sub(_link, escape(text))}</pre>"
+
+
+def _link(reference: re.Match[str]) -> str:
+    return f'<a href="#{reference[1]}">{reference[1]}</a>'

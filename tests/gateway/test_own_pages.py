@@ -117,7 +117,7 @@ async def test_the_documentation_is_one_page_that_needs_nothing_from_elsewhere(c
     assert answer.headers["content-type"].startswith("text/html")
     page = answer.body.decode()
     assert not re.findall(r"(?i)https?:|<script|<iframe|<link|@import|url\(|[\"'(]//", page)
-    assert set(re.findall(r"(?:href|src)=\"([^\"]*)\"", page)) == {
+    assert set(re.findall(r"(?:href|src)=\"([^#\"]*)\"", page)) == {
         "/documentation/json",
         "/documentation/asyncapi",
     }
@@ -134,7 +134,9 @@ async def test_the_documentation_shows_every_operation_with_its_path(client):
 async def test_every_link_of_the_documentation_leads_somewhere(client):
     page = (await client.get("/documentation")).body.decode()
 
-    for target in re.findall(r"href=\"([^\"]*)\"", page):
+    for anchor in re.findall(r"href=\"#([^\"]*)\"", page):
+        assert f'id="{anchor}"' in page
+    for target in re.findall(r"href=\"([^#\"]*)\"", page):
         answer = await client.get(target)
         assert answer.status == 200
         assert answer.headers["content-type"] == "application/json"
