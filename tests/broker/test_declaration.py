@@ -54,13 +54,14 @@ def management(rabbit: RabbitNode) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture
-def poor_url(rabbit: RabbitNode, amqp_url: str, management: httpx.Client) -> str:
+def poor_url(rabbit: RabbitNode, amqp_url: str, management: httpx.Client) -> Iterator[str]:
     """A user that may write and read, but neither create nor bind."""
     name, host = f"poor-{uuid4().hex[:6]}", amqp_url.rpartition("/")[2]
     management.put(f"/users/{name}", json={"password": "p", "tags": ""}).raise_for_status()
     rights = {"configure": "^$", "write": "^machinist\\.replies$", "read": ".*"}
     management.put(f"/permissions/{host}/{name}", json=rights).raise_for_status()
-    return f"amqp://{name}:p@127.0.0.1:{rabbit.port}/{host}"
+    yield f"amqp://{name}:p@127.0.0.1:{rabbit.port}/{host}"
+    management.delete(f"/users/{name}").raise_for_status()
 
 
 def existing(management: httpx.Client, url: str, what: str) -> list[dict[str, Any]]:

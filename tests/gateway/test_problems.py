@@ -5,6 +5,7 @@ import pytest
 from contracts.faults import STATUS, Code, Fault
 from contracts.seal import Seals
 from tests.gateway.client import Answer, Client
+from tests.gateway.conftest import KEYS
 from tests.loopback import Loopback
 from worker.dispatch import Dispatch
 
@@ -116,10 +117,17 @@ async def test_a_wrong_method_is_405_and_the_right_ones_are_named(
     assert not memory.calls
 
 
-async def test_a_provider_that_lacks_an_operation_is_501(untouched):
-    answer = await untouched.send("PUT", "/k8s/workloads/default", {"name": "hello"})
+async def test_a_provider_that_lacks_an_operation_is_501(application_of):
+    class Idle:
+        """A provider that can do nothing."""
 
-    assert answer.status == 501
+    worker = Dispatch("idle", Idle(), KEYS)
+    client = Client(application_of(Loopback(worker, seals=KEYS)))
+
+    answer = await client.send("PUT", "/idle/workloads/default", {"name": "hello"})
+
+    assert_problem(answer, 501, "unsupported")
+    assert "apply_workload is not supported by the provider idle" in answer.json()["message"]
 
 
 async def test_a_secret_is_refused_by_a_gateway_without_a_key(untouched):
