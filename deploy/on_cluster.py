@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from argparse import Namespace
+from collections.abc import Mapping
 from pathlib import Path
 
+from deploy import signals
 from deploy.failed import Failed
 from deploy.kubeconfig import attachment, namespace
 from deploy.kubeconfig.api import Api
@@ -29,18 +31,25 @@ def passes(asked: Namespace, folder: Path, junit: Path) -> bool:
 
 
 def _run(asked: Namespace, context: str, folder: Path, junit: Path) -> bool:
-    words = [sys.executable, "-m", "pytest", "tests/providers", "--no-cov", *HANGS]
+    words = [sys.executable, "-m", "pytest", "tests/providers", *HANGS]
     words += ["--kubeconfig", str(asked.kubeconfig), "--kube-context", context]
     words += ["--kube-namespace", asked.namespace, "--kube-image", asked.image]
     # What pytest writes goes with the folder, also when pytest is killed before it can clean up.
     environment = os.environ | {"TMPDIR": str(folder)}
-    done = subprocess.run(
-        [*words, f"--junitxml={junit}", *asked.pytest],
-        stdin=subprocess.DEVNULL,
-        env=environment,
-        check=False,
-    )
-    return done.returncode == 0
+    return _succeeds([*words, f"--junitxml={junit}", *asked.pytest], environment)
+
+
+def _succeeds(command: list[str], environment: Mapping[str, str]) -> bool:
+    """Run a command that has ended when this does: it may not go on where all is cleaned up."""
+    running = None
+    try:
+        with signals.held():
+            running = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
+        return running.wait() == 0
+    finally:
+        if running is not None and running.poll() is None:
+            running.kill()
+            running.wait()
 
 
 def _say(message: str) -> None:

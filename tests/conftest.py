@@ -9,7 +9,14 @@ import pytest
 
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.providers.cluster import OPTIONS
 from tests.stack import Stack
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let `deploy/test --kubeconfig` name a cluster to tests/providers."""
+    for name, purpose in OPTIONS.items():
+        parser.addoption(name, help=purpose)
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,7 @@ import httpx
 from contracts.environment import load
 from deploy.failed import Failed
 from worker.providers.k8s.credentials import Token, Trust
+from worker.providers.k8s.proxies import proxy_of
 from worker.providers.k8s.settings import Settings
 
 Object = dict[str, Any]
@@ -20,6 +21,7 @@ class Api:
     """An API server; what it refuses is `Failed` with its own words."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
+        self.environment = environment
         settings = load(Settings, environment)
         token = Token(settings.k8s_token_path) if settings.k8s_auth_type == "token" else None
 
@@ -33,6 +35,7 @@ class Api:
             verify=Trust(settings).context or False,
             auth=signed,
             timeout=30,
+            proxy=proxy_of(settings.k8s_rest_api_url, environment),
             trust_env=False,
         )
 

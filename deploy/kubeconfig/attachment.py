@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from worker.providers import k8s
 
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
 PATIENCE_S = 15
+PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
+"""Workers inherit these, so everybody else who asks the cluster goes the same way."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Attachment:
             "PLT_K8S_CA_PATH": _path(self.cluster.authority, folder / "ca.crt"),
             "PLT_K8S_ALLOW_SELFSIGNED_CERT": str(self.cluster.insecure).lower(),
             **_credentials(self.user.credentials, folder),
+            **{name: os.environ[name] for name in PROXIES if name in os.environ},
+            **self.cluster.proxy,
         }
 
 

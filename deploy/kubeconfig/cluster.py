@@ -1,7 +1,8 @@
 """The cluster of a kubeconfig's context: where its API server is, and how to know it."""
 
 import ssl
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -9,6 +10,7 @@ import certifi
 
 from deploy.failed import Failed
 from deploy.kubeconfig.document import Document, Entry
+from worker.providers.k8s.proxies import proxy_of
 
 PEM_START = b"-----BEGIN"
 
@@ -21,19 +23,22 @@ class Cluster:
     url: str
     authority: Path | bytes
     insecure: bool
+    # The variables that lead through the file's proxy; there may be a password in them.
+    proxy: Mapping[str, str] = field(repr=False)
 
 
 def read(document: Document, name: str) -> Cluster:
     entry = document.entry("clusters", "cluster", name)
     parts = _url(entry)
-    _refuse_detours(entry, parts)
+    _refuse_another_name(entry, parts)
     insecure = entry.flag("insecure-skip-tls-verify")
     if insecure and (entry.has("certificate-authority") or entry.has("certificate-authority-data")):
         raise Failed(
             f"{entry.place}: insecure-skip-tls-verify beside a certificate-authority: expected one "
             "of them, and the authority is the safe one"
         )
-    return Cluster(name, parts.geturl().rstrip("/"), _authority(entry), insecure)
+    url = parts.geturl().rstrip("/")
+    return Cluster(name, url, _authority(entry), insecure, _proxy(entry, url))
 
 
 def _url(entry: Entry) -> SplitResult:
@@ -53,18 +58,26 @@ def _url(entry: Entry) -> SplitResult:
     return parts
 
 
-def _refuse_detours(entry: Entry, parts: SplitResult) -> None:
+def _refuse_another_name(entry: Entry, parts: SplitResult) -> None:
     name = entry.text("tls-server-name")
     if name not in (None, parts.hostname):
         raise Failed(
             f"{entry.place}: tls-server-name: workers know a server by the host of its URL alone: "
             f"expected a server URL with the host {name} (an entry in /etc/hosts can lead there)"
         )
-    if entry.has("proxy-url"):
-        raise Failed(
-            f"{entry.place}: proxy-url: workers connect to the API server directly: expected a "
-            "cluster without it, such as one with a server URL that a tunnel leads to"
-        )
+
+
+def _proxy(entry: Entry, url: str) -> dict[str, str]:
+    proxy = entry.text("proxy-url")
+    if proxy is None:
+        return {}
+    scheme = url.partition(":")[0].upper()
+    variables = {f"{scheme}_PROXY": proxy, "NO_PROXY": "", "no_proxy": ""}
+    if not proxy.startswith(("http://", "https://")):
+        raise Failed(f"{entry.place}: proxy-url: expected a URL such as http://host:3128")
+    if proxy_of(url, variables) is None:
+        raise Failed(f"{entry.place}: proxy-url: workers go to this machine itself without one")
+    return variables
 
 
 def _authority(entry: Entry) -> Path | bytes:

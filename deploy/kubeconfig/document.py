@@ -93,7 +93,7 @@ class Document:
         found = self._named(section)
         if name not in found:
             raise Failed(f'{self.path}: no {word} "{name}": expected one of {_listed(found)}')
-        values = found[name].get(word)
+        values = found[name].get(word, "")
         if values in NOTHING:
             values = {}
         place = f'{self.path}: {word} "{name}"'

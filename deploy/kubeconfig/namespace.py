@@ -20,8 +20,9 @@ def of_its_own(api: Api, name: str, say: Say) -> Iterator[None]:
     """Make the namespace for the context; one that a run did not make is refused, untouched."""
     _clear(api, name, say)
     run = uuid.uuid4().hex
+    metadata = {"name": name, "labels": {MADE_BY: run}}
     try:
-        api.create(NAMESPACES, {"metadata": {"name": name, "labels": {MADE_BY: run}}})
+        api.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         say(f"made the namespace {name}")
         yield
     finally:

@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.providers import cluster
+from tests.providers.cluster import Cluster
 from tests.providers.platforms import Kubernetes, Platform
 from worker.dispatch import methods
 from worker.provider import Call, Port
@@ -22,7 +24,25 @@ def kubernetes(kubernetes_sandbox: KubernetesSandbox) -> Platform:
     return Kubernetes(kubernetes_sandbox)
 
 
-@pytest.fixture(params=["kubernetes"])
+@pytest.fixture(scope="session")
+def somebodys_cluster(pytestconfig: pytest.Config) -> Iterator[Callable[[], Cluster]]:
+    with cluster.attached(pytestconfig) as emptied:
+        yield emptied
+
+
+@pytest.fixture
+def kubeconfig(somebodys_cluster: Callable[[], Cluster]) -> Platform:
+    return somebodys_cluster()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on every platform that can be started here, or on the one that is named."""
+    if "platform" in metafunc.fixturenames:
+        named = metafunc.config.getoption("--kubeconfig")
+        metafunc.parametrize("platform", ["kubeconfig"] if named else ["kubernetes"], indirect=True)
+
+
+@pytest.fixture
 def platform(request: pytest.FixtureRequest) -> Platform:
     found: Platform = request.getfixturevalue(request.param)
     return found

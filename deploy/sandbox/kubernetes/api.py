@@ -3,12 +3,12 @@
 from collections.abc import Callable
 
 from deploy.sandbox.kubernetes import apps, core, deleting, discovery, gateway_api, reading
-from deploy.sandbox.kubernetes.access import Access
+from deploy.sandbox.kubernetes.access import Access, Identity
 from deploy.sandbox.kubernetes.autoscaling import patch_scale, update_scale
 from deploy.sandbox.kubernetes.controllers import Controllers
 from deploy.sandbox.kubernetes.kinds import Kind
 from deploy.sandbox.kubernetes.messages import Answer, Request, refused
-from deploy.sandbox.kubernetes.patching import check_media_type, patch
+from deploy.sandbox.kubernetes.patching import APPLY, check_media_type, patch
 from deploy.sandbox.kubernetes.paths import Catalogue, Target, decoded, parse
 from deploy.sandbox.kubernetes.statuses import (
     Refusal,
@@ -68,9 +68,11 @@ class Api:
         if not target.is_resource:
             return discovery.discover(self.kinds, request, target)
         answer = discovery.review(self._access, request, target, identity)
-        return answer or self._about_objects(target, request)
+        return answer or self._about_objects(target, request, identity)
 
-    def _about_objects(self, target: Target, request: Request) -> Answer | Watch:
+    def _about_objects(
+        self, target: Target, request: Request, identity: Identity
+    ) -> Answer | Watch:
         kind = self.kinds.kind_of(target)
         _ = request.wants
         if len(request.body) > LARGEST_BODY:
@@ -78,7 +80,15 @@ class Api:
         if target.verb == "watch":
             return opened(self._store, kind, target, request)
         _check_method(kind, target, request)
+        if request.media_type == APPLY and target.verb == "patch":
+            self._check_creation(kind, target, identity)
         return self._verbs[target.verb](kind, target, request)
+
+    def _check_creation(self, kind: Kind, target: Target, identity: Identity) -> None:
+        """Applying what is not there takes the right to create as well."""
+        absent = self._store.get(kind, target.namespace, target.name) is None
+        if absent and not target.subresource:
+            self._access.check_creation(identity, target)
 
     def _get(self, kind: Kind, target: Target, request: Request) -> Answer:
         return reading.get(self._store, kind, target, request)

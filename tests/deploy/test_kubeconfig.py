@@ -1,0 +1,190 @@
+"""A kubeconfig becomes what a worker is configured with, or a sentence about what is wrong."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import deploy
+from deploy.failed import Failed
+from deploy.kubeconfig import advice, attachment
+from tests.deploy.kubeconfigs import (
+    AUTHORITY,
+    CLUSTER,
+    KEY,
+    PEM,
+    SECRET,
+    base64_of,
+    document,
+    neighbours,
+    written,
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return neighbours(tmp_path)
+
+
+def environment(folder: Path, values: Any, **asked: str) -> dict[str, str]:
+    found = attachment.read(written(folder, values), **asked)
+    return found.environment(folder / "credentials")
+
+
+def test_data_in_the_file_becomes_files_that_nobody_else_can_read(folder: Path) -> None:
+    cluster = CLUSTER | {"certificate-authority-data": base64_of(PEM)}
+
+    found = environment(folder, document(cluster))
+
+    assert found["PLT_K8S_REST_API_URL"] == "https://10.0.0.1:6443"
+    assert found["PLT_K8S_AUTH_TYPE"] == "token"
+    assert found["PLT_K8S_ALLOW_SELFSIGNED_CERT"] == "false"
+    files = [Path(found["PLT_K8S_CA_PATH"]), Path(found["PLT_K8S_TOKEN_PATH"])]
+    assert [file.read_text() for file in files] == [PEM, SECRET]
+    assert [file.stat().st_mode & 0o777 for file in files] == [0o600, 0o600]
+    assert (folder / "credentials").stat().st_mode & 0o777 == 0o700
+
+
+def test_files_are_named_as_they_are_so_that_they_can_be_renewed(folder: Path) -> None:
+    found = environment(folder, document(AUTHORITY, {"tokenFile": "token"}))
+
+    assert found["PLT_K8S_CA_PATH"] == str(folder / "ca.pem")
+    assert found["PLT_K8S_TOKEN_PATH"] == str(folder / "token")
+    assert list((folder / "credentials").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"client-certificate": "me.pem", "client-key": "me.key"},
+        {"client-certificate-data": base64_of(PEM), "client-key-data": base64_of(KEY)},
+        {"client-certificate": "me.pem", "client-key-data": base64_of(KEY)},
+        {"client-certificate": "me.pem", "client-key": "me.key", "token": SECRET},
+        {"client-certificate": "gone", "client-certificate-data": base64_of(PEM)}
+        | {"client-key": "gone", "client-key-data": base64_of(KEY)},
+    ],
+    ids=["files", "data", "both", "certificate before token", "data before files"],
+)
+def test_a_client_certificate_comes_from_data_or_files(folder: Path, user: Any) -> None:
+    found = environment(folder, document(AUTHORITY, user))
+
+    assert found["PLT_K8S_AUTH_TYPE"] == "client-cert"
+    assert found["PLT_K8S_CLIENT_CERT"] == base64_of(PEM)
+    assert found["PLT_K8S_CLIENT_KEY"] == base64_of(KEY)
+    assert "PLT_K8S_TOKEN_PATH" not in found
+
+
+def test_a_server_without_an_authority_of_its_own_has_a_public_one(folder: Path) -> None:
+    found = environment(folder, document())
+
+    assert "-----BEGIN CERTIFICATE-----" in Path(found["PLT_K8S_CA_PATH"]).read_text()
+
+
+def test_an_unverified_server_is_taken_as_it_is_when_the_file_says_so(folder: Path) -> None:
+    found = environment(folder, document(CLUSTER | {"insecure-skip-tls-verify": True}))
+
+    assert found["PLT_K8S_ALLOW_SELFSIGNED_CERT"] == "true"
+
+
+def test_the_files_proxy_counts_more_than_that_of_the_environment(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://another:3128")
+    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
+    values = document(CLUSTER | {"proxy-url": f"http://me:{SECRET}@proxy:3128"})
+
+    found = environment(folder, values)
+
+    assert found["HTTPS_PROXY"] == f"http://me:{SECRET}@proxy:3128"
+    assert found["NO_PROXY"] == ""
+    assert SECRET not in repr(attachment.read(written(folder, values)))
+
+
+@pytest.mark.parametrize(
+    ("context", "asked", "namespace"),
+    [
+        ({}, {}, "default"),
+        ({"namespace": ""}, {}, "default"),
+        ({"namespace": "shop"}, {}, "shop"),
+        ({"namespace": "shop"}, {"namespace": "other"}, "other"),
+    ],
+)
+def test_the_namespace_is_the_one_asked_for_or_the_contexts(
+    folder: Path, context: Any, asked: Any, namespace: str
+) -> None:
+    found = attachment.read(written(folder, document(**context)), **asked)
+
+    assert found.namespace == namespace
+
+
+def test_another_context_can_be_named(folder: Path) -> None:
+    values = document() | {"current-context": ""}
+
+    found = attachment.read(written(folder, values), "there")
+
+    assert str(found) == 'https://10.0.0.1:6443 (context "there", user "me")'
+
+
+def test_yaml_is_read_without_guessing_types(folder: Path) -> None:
+    """A token of digits is a token, and what kubectl writes for nothing is nothing."""
+    file = written(
+        folder,
+        """\
+        apiVersion: v1
+        kind: Config
+        preferences: {}
+        current-context: 2026-11-22
+        clusters: [{name: c, cluster: {server: http://127.0.0.1:8001, proxy-url: ''}}]
+        users: [{name: 1, user: {token: 0123, exec: null}}]
+        contexts: [{name: 2026-11-22, context: {cluster: c, user: 1}}]
+        """,
+    )
+
+    found = attachment.read(file)
+
+    assert (found.context, found.user.name, found.user.credentials) == ("2026-11-22", "1", "0123")
+
+
+@pytest.mark.parametrize(
+    "user",
+    [
+        {"exec": {"command": "aws", "args": [SECRET]}},
+        {"auth-provider": {"name": "gcp"}},
+        {"username": "me", "password": SECRET},
+        {"token": SECRET, "as": "somebody"},
+        {},
+    ],
+    ids=["exec", "auth-provider", "password", "impersonation", "nothing"],
+)
+def test_a_user_that_workers_cannot_be_is_refused_with_the_commands_for_another(
+    folder: Path, user: Any
+) -> None:
+    values = document(user=user, namespace="shop")
+
+    with pytest.raises(Failed) as raised:
+        attachment.read(written(folder, values))
+
+    said = str(raised.value)
+    kubectl = f"kubectl --kubeconfig {folder / 'config'}"
+    assert f"| {kubectl} --context there --namespace shop apply -f -" in said
+    assert "create token machinist --duration=24h" in said
+    assert f"{kubectl} config set-context machinist --cluster=c --namespace=shop" in said
+    assert SECRET not in said
+
+
+def test_the_commands_fit_the_file_with_the_rights() -> None:
+    """They put the namespace into it, which an account's name does not go without."""
+    file = Path(deploy.__file__).parent.parent / advice.RBAC
+
+    assert file.read_text().count(advice.ITS_NAMESPACE) == 1
+
+
+def test_a_missing_file_is_named_with_how_to_get_one(tmp_path: Path) -> None:
+    with pytest.raises(Failed, match=r"gone: No such file .* `kubectl config view --raw"):
+        attachment.read(tmp_path / "gone")
+
+
+def test_secrets_are_not_in_what_python_shows(folder: Path) -> None:
+    found = attachment.read(written(folder, document(AUTHORITY)))
+
+    assert SECRET not in repr(found)

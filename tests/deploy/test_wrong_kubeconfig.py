@@ -1,0 +1,114 @@
+"""What is wrong with a kubeconfig is said in one sentence that names the place, and no secret."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.failed import Failed
+from deploy.kubeconfig import attachment
+from tests.deploy.kubeconfigs import (
+    AUTHORITY,
+    CLUSTER,
+    SECRET,
+    base64_of,
+    document,
+    neighbours,
+    written,
+)
+
+WRONG: dict[str, tuple[Any, str]] = {
+    "no YAML": (
+        "{token: " + SECRET,
+        r"config: neither YAML nor JSON \(line \d+\): expected a kube",
+    ),
+    "not a mapping": ("- a", "config: no mapping with `kind: Config`"),
+    "another kind": ({"kind": "Pod"}, "config: no mapping with `kind: Config`"),
+    "no current context": (
+        document() | {"current-context": ""},
+        'no current-context: expected one, or --context with one of "there"',
+    ),
+    "unknown context": (
+        document() | {"current-context": "gone"},
+        'no context "gone": expected one of "there"',
+    ),
+    "no contexts": ({"kind": "Config", "current-context": "x", "contexts": None}, "which has none"),
+    "unknown cluster": (document() | {"clusters": []}, 'no cluster "c": expected one'),
+    "unknown user": (document() | {"users": None}, 'no user "me": expected one'),
+    "no user": (document() | {"contexts": [{"name": "there"}]}, "no cluster: expected"),
+    "two of a name": (
+        document() | {"users": document()["users"] * 2},
+        "users: expected each name once",
+    ),
+    "a list without names": (document() | {"users": [{}]}, "users: expected a list of mappings"),
+    "an odd namespace": (document(namespace="../x"), 'context "there": namespace: expected lower'),
+    "no server": (document({}), 'cluster "c": no server: expected a URL such as https://host'),
+    "no URL": (document({"server": "10.0.0.1:6443"}), 'cluster "c": server: expected a URL'),
+    "an odd port": (document({"server": "https://h:x"}), 'cluster "c": server: expected a URL'),
+    "a password in the URL": (
+        document({"server": f"https://me:{SECRET}@host"}),
+        "server: expected a URL .* without user",
+    ),
+    "another server name": (
+        document(CLUSTER | {"tls-server-name": "api.example"}),
+        "tls-server-name: .* expected a server URL with the host api.example",
+    ),
+    "a proxy that workers do not know": (
+        document(CLUSTER | {"proxy-url": f"socks5://me:{SECRET}@proxy"}),
+        'cluster "c": proxy-url: expected a URL such as http://host:3128',
+    ),
+    "a proxy to this machine": (
+        document({"server": "https://127.0.0.1:6443", "proxy-url": f"http://me:{SECRET}@proxy"}),
+        'cluster "c": proxy-url: workers go to this machine itself without one',
+    ),
+    "insecure and an authority": (
+        document(AUTHORITY | {"insecure-skip-tls-verify": True}),
+        "insecure-skip-tls-verify beside a certificate-authority: expected one of them",
+    ),
+    "an odd flag": (
+        document(CLUSTER | {"insecure-skip-tls-verify": "yes"}),
+        "insecure-skip-tls-verify: expected true or false",
+    ),
+    "no such authority": (
+        document(CLUSTER | {"certificate-authority": "gone.pem"}),
+        "certificate-authority: .*gone.pem No such file or directory: expected a file",
+    ),
+    "no authority in it": (
+        document(CLUSTER | {"certificate-authority": "token"}),
+        "certificate-authority: .*token: expected PEM certificates",
+    ),
+    "no base64": (
+        document(CLUSTER | {"certificate-authority-data": f"%{SECRET}"}),
+        'cluster "c": certificate-authority-data: expected base64 \\(it is not shown',
+    ),
+    "no credentials": (document(user={}), 'user "me": neither a token nor a client certificate'),
+    "a key alone": (document(user={"client-key": "me.key"}), "client-certificate: expected PEM"),
+    "no key": (document(user={"client-certificate": "me.pem"}), "client-key: expected PEM"),
+    "a key that is none": (
+        document(user={"client-certificate": "me.pem", "client-key-data": base64_of(SECRET)}),
+        "client-key: expected PEM .*not shown",
+    ),
+    "a certificate without TLS": (
+        document({"server": "http://h"}, {"client-certificate": "me.pem", "client-key": "me.key"}),
+        "a client certificate is shown to https:// servers alone",
+    ),
+    "an empty token file": (document(user={"tokenFile": "ca.pem"}), "tokenFile: expected one word"),
+    "two tokens": (document(user={"token": f"{SECRET} {SECRET}"}), "token: expected one word"),
+    "a mapping for a token": (
+        document(user={"token": {"value": SECRET}}),
+        "token: expected text, found a list or a mapping",
+    ),
+}
+
+
+@pytest.mark.parametrize(("values", "message"), WRONG.values(), ids=WRONG.keys())
+def test_what_is_wrong_is_said_and_no_secret_with_it(
+    tmp_path: Path, values: Any, message: str
+) -> None:
+    folder = neighbours(tmp_path)
+
+    with pytest.raises(Failed, match=message) as raised:
+        attachment.read(written(folder, values))
+
+    assert str(raised.value).startswith(str(folder / "config"))
+    assert SECRET not in str(raised.value)

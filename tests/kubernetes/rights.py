@@ -1,0 +1,123 @@
+"""The rights of deploy/kubernetes/rbac.yaml, and at least one way to use each operation."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+import deploy
+from contracts import api
+from contracts.operation import Operation
+from deploy.sandbox.kubernetes import gateway_api
+from deploy.sandbox.kubernetes.calls import Call
+from deploy.sandbox.kubernetes.paths import parse
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.examples import plan, workload
+from tests.kubernetes import manifests
+from worker.providers.k8s.kinds import KINDS
+
+SHOP, IDLE = "shop", "idle"
+"""Namespaces: one with an application, one where all is scaled to zero."""
+CREATED = 201
+
+
+class Right(NamedTuple):
+    """A verb on a resource, which is written as in `deployments.apps`."""
+
+    verb: str
+    resource: str
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}"
+
+
+def of_the_role() -> list[Right]:
+    """What the shipped Role grants, one by one."""
+    file = Path(deploy.__file__).with_name("kubernetes") / "rbac.yaml"
+    [role] = [each for each in yaml.safe_load_all(file.read_text()) if each["kind"] == "Role"]
+    return [
+        Right(verb, f"{resource}.{group}".rstrip("."))
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    ]
+
+
+def used(calls: Iterable[Call]) -> set[Right]:
+    """What a user must have been granted for these requests."""
+    found = set()
+    for call in calls:
+        target = parse(call.path, call.method)
+        resource = f"{target.resource}.{target.group}".rstrip(".")
+        found.add(Right(target.verb, resource))
+        # Server-side apply of what is not there takes two rights.
+        if call.method == "PATCH" and call.status == CREATED:
+            found.add(Right("create", resource))
+    return found
+
+
+def plant(cluster: KubernetesSandbox) -> None:
+    """One controller of each kind in both namespaces, a Service and the way to it in one."""
+    cluster.reset()
+    for namespace, replicas in ((SHOP, 1), (IDLE, 0)):
+        cluster.add_namespace(namespace)
+        cluster.add_deployment("deployment", namespace, replicas=replicas)
+        cluster.add_stateful_set("statefulset", namespace, replicas=replicas)
+        cluster.add_replica_set("replicaset", namespace, replicas=replicas)
+        cluster.add_replication_controller("replicationcontroller", namespace, replicas=replicas)
+    # A second version of it: with owners of its own, which makes one list of several.
+    cluster.add_deployment("deployment-2", SHOP)
+    cluster.add_service("web", SHOP, {"app": "web"})
+    cluster.add_gateway("public", SHOP)
+    for name in ("read", "deleted"):
+        cluster.add(gateway_api.HTTP_ROUTES, manifests.route(name, metadata=placed(name)))
+
+
+def placed(name: str) -> dict[str, str]:
+    return {"name": name, "namespace": SHOP}
+
+
+def operations(cluster: KubernetesSandbox) -> dict[str, list[Operation[Any]]]:
+    """Uses of each operation by its name; those of one find what they need in this order."""
+    pods = [pod["metadata"]["name"] for pod in cluster.read_all("pods", SHOP)]
+    pod = next(name for name in pods if name.startswith("deployment-"))
+    rules = plan("web")["rules"]
+    rules[0]["backend"]["serviceName"] = "web"
+    pull = {"registry": "r.example", "username": "u", "password": "p"}
+    route = manifests.route("new", "web")
+    return {
+        "get_machine": [api.GetMachine(SHOP, pod)],
+        "get_machines": [api.GetMachines(SHOP)],
+        "set_machine_labels": [api.SetMachineLabels(SHOP, pod, {"a": "b"})],
+        "get_controllers": [
+            api.GetControllers(SHOP),
+            api.GetControllers(IDLE),
+            api.GetControllers(SHOP, pod),
+        ],
+        "get_controller": [api.GetController(SHOP, kind.name.lower(), kind.name) for kind in KINDS],
+        "update_controller_replicas": [
+            api.UpdateControllerReplicas(SHOP, kind.name.lower(), 2, kind.name) for kind in KINDS
+        ],
+        "apply_controller": [
+            api.ApplyController(SHOP, manifests.workload_of_kind(kind.name, "new", replicas))
+            for kind in KINDS
+            for replicas in (0, 1)
+        ],
+        "get_services_by_labels": [api.GetServicesByLabels(SHOP, {"app": "web"})],
+        "apply_service": [
+            api.ApplyService(SHOP, manifests.service("new", *ports)) for ports in ((80,), (81,))
+        ],
+        "apply_secret": [api.ApplySecret(SHOP, manifests.secret()) for _ in range(2)],
+        "list_gateways": [api.ListGateways(SHOP)],
+        "apply_http_route": [api.ApplyHttpRoute(SHOP, route) for _ in range(2)],
+        "get_http_route": [api.GetHttpRoute(SHOP, "read")],
+        "delete_http_route": [api.DeleteHttpRoute(SHOP, "deleted")],
+        "apply_workload": [api.ApplyWorkload(SHOP, workload(pullSecret=pull)) for _ in range(2)],
+        "apply_route_plan": [api.ApplyRoutePlan(SHOP, plan("web", rules=rules)) for _ in range(2)],
+        "delete_service": [api.DeleteService(SHOP, "web")],
+        "delete_controller": [
+            api.DeleteController(SHOP, kind.name.lower(), kind.name) for kind in KINDS
+        ],
+    }
