@@ -155,5 +155,15 @@ def test_each_way_to_lose_a_connection_has_its_code(error, code, again, arrived)
     assert (fault.code, fault.again, fault.arrived) == (code, again, arrived)
 
 
+def test_an_object_in_the_platforms_words_is_left_out_however_long_it_is():
+    quoted = '"{\\"env\\":[{\\"value\\":\\"canary-4711' + "x" * 5000 + '\\"}]}"'
+    words = f'"" is invalid: patch: Invalid value: {quoted}: json: cannot unmarshal string'
+
+    fault = read(failure(422, "Invalid", words))
+
+    assert "canary-4711" not in fault.message
+    assert "json: cannot unmarshal string" in fault.message
+
+
 def test_long_messages_are_cut():
     assert len(read(failure(422, "Invalid", "x" * 10_000)).message) < 2100

@@ -3,14 +3,16 @@
 import asyncio
 import re
 from collections.abc import Callable
-from pathlib import Path
+from typing import Any
 
 import pytest
 from msgspec import UNSET
 
 from contracts import api
 from contracts.faults import Code, Fault
-from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from contracts.operation import Operation
+from tests.kubernetes import manifests
+from tests.kubernetes.restricted import restricted
 from worker.dispatch import methods
 from worker.provider import Call
 from worker.providers import k8s
@@ -261,17 +263,6 @@ async def test_what_is_nowhere_is_not_found_and_says_where_it_was_looked_for(
     assert "Deployment, StatefulSet, ReplicaSet, ReplicationController" in raised.value.message
 
 
-def restricted(
-    cluster: KubernetesSandbox,
-    environment: dict[str, str],
-    tmp_path: Path,
-    *rules: tuple[str, str, str],
-) -> dict[str, str]:
-    path = tmp_path / "token"
-    path.write_text(cluster.restricted_token("limited", *rules))
-    return environment | {"PLT_K8S_TOKEN_PATH": str(path)}
-
-
 async def test_a_missing_right_on_one_kind_does_not_hide_another_kind(
     cluster, environment, tmp_path, call
 ):
@@ -384,22 +375,53 @@ async def test_a_request_ends_with_its_deadline(provider, cluster):
 HOSTILE = ["a/b", "..", "a%2Fscale", "a?x", "a#b", "a b", "UPPER", "a" * 300, "a\x00", "ü", "", "_"]
 
 
-@pytest.mark.parametrize("bad", HOSTILE)
-async def test_bad_names_never_reach_the_platform(provider, cluster, call, bad):
-    operations = [
-        (provider.get_machine, api.GetMachine("default", bad)),
-        (provider.get_machine, api.GetMachine(bad, "web")),
-        (provider.get_machines, api.GetMachines(bad)),
-        (provider.get_controller, api.GetController("default", bad)),
-        (provider.get_controller, api.GetController(bad, "web")),
-        (provider.update_controller_replicas, api.UpdateControllerReplicas("default", bad, 1)),
-        (provider.update_controller_replicas, api.UpdateControllerReplicas(bad, "web", 1)),
+def named(bad: str) -> list[Operation[Any]]:
+    """Every operation, with a bad name in each of its places."""
+    route = {"match": {"kind": "default"}, "backend": {"serviceName": bad}, "versionId": "v"}
+    return [
+        api.GetMachine("default", bad),
+        api.GetMachine(bad, "web"),
+        api.GetMachines(bad),
+        api.SetMachineLabels("default", bad, {"a": "b"}),
+        api.SetMachineLabels(bad, "web", {"a": "b"}),
+        api.GetControllers(bad),
+        api.GetControllers("default", bad),
+        api.GetController("default", bad),
+        api.GetController(bad, "web"),
+        api.UpdateControllerReplicas("default", bad, 1),
+        api.UpdateControllerReplicas(bad, "web", 1),
+        api.ApplyController("default", manifests.deployment(bad)),
+        api.ApplyController(bad, manifests.deployment()),
+        api.DeleteController("default", bad),
+        api.DeleteController(bad, "web"),
+        api.GetServicesByLabels(bad, {"a": "b"}),
+        api.ApplyService("default", manifests.service(bad)),
+        api.ApplyService(bad, manifests.service()),
+        api.DeleteService("default", bad),
+        api.DeleteService(bad, "web"),
+        api.ApplySecret("default", manifests.secret(bad)),
+        api.ApplySecret(bad, manifests.secret()),
+        api.ListGateways(bad),
+        api.ApplyHttpRoute("default", manifests.route(bad)),
+        api.ApplyHttpRoute(bad, manifests.route()),
+        api.GetHttpRoute("default", bad),
+        api.GetHttpRoute(bad, "web"),
+        api.DeleteHttpRoute("default", bad),
+        api.DeleteHttpRoute(bad, "web"),
+        api.ApplyWorkload("default", {"name": bad, "image": "i"}),
+        api.ApplyWorkload(bad, {"name": "web", "image": "i"}),
+        api.ApplyRoutePlan("default", {"appName": bad, "rules": [route]}),
+        api.ApplyRoutePlan("default", {"appName": "web", "rules": [route]}),
+        api.ApplyRoutePlan(bad, {"appName": "web", "rules": [route]}),
     ]
 
-    for method, operation in operations:
-        with pytest.raises(Fault, match="expected a") as raised:
-            await method(operation, call())
-        assert raised.value.code is Code.INVALID
+
+@pytest.mark.parametrize("bad", HOSTILE)
+async def test_bad_names_never_reach_the_platform(provider, cluster, call, bad):
+    for operation in named(bad):
+        with pytest.raises(Fault, match="expected ") as raised:
+            await getattr(provider, operation.row.name)(operation, call())
+        assert raised.value.code is Code.INVALID, operation
 
     assert len(cluster.calls) == 0
 

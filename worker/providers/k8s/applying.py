@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.providers.k8s import manifests, secrets, workload
-from worker.providers.k8s.client import LOOK_FIRST, Conversation
+from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Failure
 from worker.providers.k8s.kinds import DEPLOYMENTS, SERVICES, Place
-from worker.providers.k8s.retries import Patience
+from worker.providers.k8s.retries import LOOK_FIRST, Patience
 from worker.providers.k8s.workload import Workload
 
 

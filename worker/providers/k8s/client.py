@@ -2,10 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
 
 import httpx
 import msgspec
@@ -15,11 +15,21 @@ from contracts.environment import ConfigurationError
 from contracts.faults import NOT_ATTEMPTED, Code, Fault
 from contracts.resources import Object
 from worker.provider import Call
-from worker.providers.k8s import errors
+from worker.providers.k8s import connection, errors
 from worker.providers.k8s.credentials import Token, Trust
 from worker.providers.k8s.errors import Again, Failure, NoSuchApi
 from worker.providers.k8s.objects import ListOf
-from worker.providers.k8s.retries import Patience
+from worker.providers.k8s.requests import (
+    APPLY_PATCH,
+    FIELD_MANAGER,
+    GONE,
+    JSON,
+    MERGE_PATCH,
+    Request,
+    decoded,
+    target,
+)
+from worker.providers.k8s.retries import LOOK_FIRST, Patience
 from worker.providers.k8s.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -28,30 +38,6 @@ Answer = TypeVar("Answer")
 Item = TypeVar("Item")
 
 PAGE = 500
-IDLE_S = 60
-"""Shorter than the 90 s after which an API server closes an idle connection."""
-JSON = "application/json"
-MERGE_PATCH = "application/merge-patch+json"
-JSON_PATCH = "application/json-patch+json"
-APPLY_PATCH = "application/apply-patch+yaml"
-FIELD_MANAGER = "machinist"
-LOOK_FIRST = frozenset({Again.LOST, Again.CONFLICT})
-GONE = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}'
-"""The answer to a deletion that is found to have happened."""
-
-
-class Request(msgspec.Struct, frozen=True):
-    """One request; repeating any but a POST has a single effect."""
-
-    method: str
-    target: str
-    body: bytes | None = None
-    content_type: str | None = None
-
-    @property
-    def changes(self) -> bool:
-        """Whether it may have an effect."""
-        return self.method != "GET"
 
 
 class Client:
@@ -122,7 +108,7 @@ class Conversation:
 
     async def get(self, path: str, expected: type[Answer]) -> Answer:
         """Read one object."""
-        return _decoded(await self._send(Request("GET", path)), expected)
+        return decoded(await self._send(Request("GET", path)), expected)
 
     async def list(
         self, path: str, expected: type[ListOf[Item]], selector: str | None = None
@@ -133,7 +119,7 @@ class Conversation:
         token: str | None = None
         while True:
             try:
-                page = await self.get(_target(path, query, token), expected)
+                page = await self.get(target(path, query, token), expected)
             except Failure as failure:
                 if failure.resume is None:
                     raise
@@ -160,25 +146,25 @@ class Conversation:
     async def create(self, path: str, new: Object) -> Object:
         """Make an object. Never repeated here: whoever lost the answer has to look first."""
         request = Request("POST", path, msgspec.json.encode(new), JSON)
-        return _decoded(await self._send(request), Object)
+        return decoded(await self._send(request), Object)
 
     async def patch(
         self, path: str, patch: Any, expected: type[Answer], media_type: str = MERGE_PATCH
     ) -> Answer:
         """Change one object by a patch of absolute values, and return it as it is then."""
         request = Request("PATCH", path, msgspec.json.encode(patch), media_type)
-        return _decoded(await self._send(request), expected)
+        return decoded(await self._send(request), expected)
 
     async def apply(self, path: str, wanted: Object) -> Object:
         """Create or update by server-side apply, which reads nothing."""
-        target = _target(path, {"fieldManager": FIELD_MANAGER, "force": "true"})
-        return await self.patch(target, wanted, Object, APPLY_PATCH)
+        where = target(path, {"fieldManager": FIELD_MANAGER, "force": "true"})
+        return await self.patch(where, wanted, Object, APPLY_PATCH)
 
     async def delete(self, path: str) -> Object:
         """Delete one object and, in the background, all that it owns."""
         # Without a policy a ReplicationController leaves its pods running.
-        target = _target(path, {"propagationPolicy": "Background"})
-        return _decoded(await self._send(Request("DELETE", target)), Object)
+        where = target(path, {"propagationPolicy": "Background"})
+        return decoded(await self._send(Request("DELETE", where)), Object)
 
     async def wait(self, failure: Failure, patience: Patience) -> None:
         """Wait until it makes sense to try again after a failure, or raise what it means."""
@@ -224,23 +210,21 @@ class Conversation:
 
 @asynccontextmanager
 async def connect(
-    settings: Settings, transport: httpx.AsyncBaseTransport | None = None
+    settings: Settings,
+    transport: httpx.AsyncBaseTransport | None = None,
+    environment: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Client]:
-    """A client for the configured API server; leaving the context closes its connections."""
+    """A client for the configured API server; leaving the context closes its connections.
+
+    The environment says which proxy leads to it.
+    """
     token = Token(settings.k8s_token_path) if settings.k8s_auth_type == "token" else None
     trust = Trust(settings)
-    limits = httpx.Limits(
-        max_connections=settings.k8s_concurrency,
-        max_keepalive_connections=settings.k8s_concurrency,
-        keepalive_expiry=IDLE_S,
-    )
     try:
         http = httpx.AsyncClient(
             base_url=settings.k8s_rest_api_url,
             headers={"Accept": "application/json", "User-Agent": f"machinist/{VERSION}"},
-            verify=trust.context or False,
-            limits=limits,
-            transport=transport,
+            transport=transport or connection.transport(settings, trust, environment),
             trust_env=False,
         )
     except httpx.InvalidURL as error:
@@ -249,17 +233,3 @@ async def connect(
         ) from error
     async with http:
         yield Client(settings, http, token, trust)
-
-
-def _target(path: str, query: dict[str, str], token: str | None = None) -> str:
-    page = query | {"continue": token} if token else query
-    # Not one character goes unescaped: of a query that it cannot parse, the API server drops the
-    # selector and answers with everything.
-    return f"{path}?{urlencode(page, quote_via=quote, safe='')}"
-
-
-def _decoded(body: bytes, expected: type[Answer]) -> Answer:
-    try:
-        return msgspec.json.decode(body, type=expected)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise errors.nonsense(str(error)) from error

@@ -1,6 +1,5 @@
 """Controllers: found by a bare name, from a machine, or all that a namespace's machines have."""
 
-import asyncio
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
@@ -16,6 +15,7 @@ from worker.providers.k8s.kinds import KINDS, Kind
 from worker.providers.k8s.memory import Memory
 from worker.providers.k8s.objects import OwnerReference, Pod
 from worker.providers.k8s.owners import AnyWorkload, Chain, Lists, Owners, above, list_all
+from worker.providers.k8s.together import together
 
 log = logging.getLogger(__name__)
 
@@ -68,25 +68,20 @@ class Kinds:
         could tell the one that was deleted from one that was never there, and delete the next.
         """
         key = (operation.scope, operation.name)
-        kind = self._hinted(operation) or self._known.get(key)
-        if kind is not None:
+        candidates = kinds.hinted(operation.kind, operation.api_version)
+        kind = candidates[0] if len(candidates) == 1 else self._known.get(key)
+        if kind in candidates:
+            self._known.forget(key)
             try:
                 return await talk.delete(kind.path(namespace, name))
             except Fault as fault:
-                if fault.code is not Code.NOT_FOUND or self._hinted(operation):
+                if fault.code is not Code.NOT_FOUND or len(candidates) == 1:
                     raise
-            finally:
-                self._known.forget(key)
         kind, _ = await self.find(
             operation, lambda each: talk.get(each.path(namespace, name), each.shape)
         )
         self._known.forget(key)
         return await talk.delete(kind.path(namespace, name))
-
-    @staticmethod
-    def _hinted(operation: Named) -> Kind | None:
-        fitting = kinds.hinted(operation.kind, operation.api_version)
-        return fitting[0] if len(fitting) == 1 else None
 
 
 def _absent(operation: Named, candidates: tuple[Kind, ...]) -> Fault:
@@ -154,7 +149,7 @@ async def of_namespace(
             machines[chain.top.uid].append(translate.machine(pod, chain.top))
     occurring = {kind for kind, _ in tops.values()}
     listed = [kind for kind in KINDS if kind in occurring or not pods]
-    found = await asyncio.gather(*(_all(talk, namespace, kind, whole) for kind in listed))
+    found = await together(*(_all(talk, namespace, kind, whole) for kind in listed))
     controllers: list[Controller] = []
     for kind, workloads in zip(listed, found, strict=True):
         if workloads is None:

@@ -46,6 +46,8 @@ RIGHT = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]*)" '
     r'in API group "(?P<group>[^"]*)"(?: in the namespace "(?P<namespace>[^"]*)")?'
 )
+OBJECT = re.compile(r'Invalid value: "\{.*\}"', re.DOTALL)
+"""A whole object, quoted: so are patches refused whose result has a wrong type."""
 MESSAGE_LIMIT = 2000
 
 
@@ -165,8 +167,9 @@ def _plain(body: bytes, headers: Mapping[str, str]) -> str | None:
 
 
 def _words(status: int, said: Status) -> str:
-    """The platform's own words; its bodies are never passed on whole."""
-    message = (said.message or "no reason given")[:MESSAGE_LIMIT]
+    """The platform's own words, without the objects in them: these may hold secrets."""
+    message = OBJECT.sub("Invalid value: (an object, not shown)", said.message or "no reason given")
+    message = message[:MESSAGE_LIMIT]
     return f"{message} (Kubernetes: {status}{f' {said.reason}' if said.reason else ''})"
 
 

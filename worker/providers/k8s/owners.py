@@ -21,6 +21,7 @@ from worker.providers.k8s.objects import (
     Replication,
     Workload,
 )
+from worker.providers.k8s.together import together
 
 log = logging.getLogger(__name__)
 
@@ -96,7 +97,7 @@ class Owners:
         here = {owner.uid: owner for owner in level}
         while here:
             missing = self._recall(here.values(), known)
-            news = await asyncio.gather(
+            news = await together(
                 *(
                     self._read(talk, namespace, kind, owners, whole)
                     for kind, owners in missing.items()
@@ -164,7 +165,7 @@ class Owners:
             elif len(owners) == 1:
                 found = [await talk.get(kind.path(namespace, owners[0].name), Owned)]
             else:
-                found = await talk.list(kind.path(namespace), ListOf[Owned])
+                found = [*await talk.list(kind.path(namespace), ListOf[Owned])]
         except Fault as fault:
             if fault.code is Code.DEADLINE_EXCEEDED:
                 raise

@@ -13,6 +13,8 @@ REPEATS = {
     Again.CONFLICT: 1000,  # in effect until the deadline: a 409 must not surface
     Again.MOVED: 1000,
 }
+LOOK_FIRST = frozenset({Again.LOST, Again.CONFLICT})
+"""After these a creation may be there already: sending it again would tell nothing."""
 FIRST_S = 0.1
 LONGEST_S = 2.0
 ROOM_S = 0.25

@@ -49,7 +49,10 @@ class Backend(Part, frozen=True):
 
 
 class Rule(Part, frozen=True):
-    """One rule; the earlier of two that match wins."""
+    """One rule; of two that match a request, gateways take the one with more header matches.
+
+    Only among equals does the order decide, which the plan's own order is kept for.
+    """
 
     match: Match
     backend: Backend

@@ -1,6 +1,5 @@
 """Gateways and HTTPRoutes, on clusters that have the Gateway API and on those that lack it."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -8,11 +7,13 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.providers.k8s import route_plan
 from worker.providers.k8s.applying import settle
-from worker.providers.k8s.client import JSON_PATCH, Conversation
+from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Failure, NoSuchApi
 from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
 from worker.providers.k8s.objects import ListOf, Owned, Service
+from worker.providers.k8s.requests import JSON_PATCH
 from worker.providers.k8s.route_plan import RoutePlan
+from worker.providers.k8s.together import together
 
 
 @contextmanager
@@ -48,9 +49,7 @@ async def apply_plan(talk: Conversation, namespace: str, plan: RoutePlan) -> Obj
 class Update:
     """Replaces one plan by the next: not older, and not the one that another writer put there."""
 
-    def __init__(
-        self, talk: Conversation, path: str, plan: RoutePlan, wanted: Object
-    ) -> None:
+    def __init__(self, talk: Conversation, path: str, plan: RoutePlan, wanted: Object) -> None:
         self._talk = talk
         self._path = path
         self._plan = plan
@@ -90,7 +89,7 @@ async def _surroundings(
             f'there is no Gateway in the namespace "{namespace}" that a route could attach to',
         )
     services = route_plan.backends(plan)
-    ports = await asyncio.gather(*(_port(talk, namespace, service) for service in services))
+    ports = await together(*(_port(talk, namespace, service) for service in services))
     return found[0].metadata.name, dict(zip(services, ports, strict=True))
 
 

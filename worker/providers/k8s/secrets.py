@@ -15,8 +15,15 @@ MEMBERS = frozenset(
     {"apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable", "status"}
 )
 TOLD = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels")
-MAY_QUOTE = frozenset({Code.INVALID, Code.PLATFORM_INVALID, Code.PLATFORM_FAILED, Code.CONFLICT})
-"""Faults in whose words the API server may quote what it was sent."""
+QUOTES_NOTHING = frozenset(
+    {
+        Code.NOT_FOUND,
+        Code.PLATFORM_LIMITING,
+        Code.PLATFORM_UNREACHABLE,
+        Code.DEADLINE_EXCEEDED,
+    }
+)
+"""Faults in whose words the API server does not repeat what it was sent."""
 
 
 async def apply(talk: Conversation, namespace: str, manifest: Object) -> Object:
@@ -67,20 +74,25 @@ def _base64(key: str, value: str) -> str:
 def told(secret: Object) -> Object:
     """What may be told about a secret: its data may be in its annotations too."""
     metadata: dict[str, Any] = secret.get("metadata") or {}
-    known = {key: secret[key] for key in ("apiVersion", "kind", "type", "immutable") if key in secret}
+    known = {
+        key: secret[key] for key in ("apiVersion", "kind", "type", "immutable") if key in secret
+    }
     return known | {"metadata": {key: metadata[key] for key in TOLD if key in metadata}}
 
 
 def _silent(fault: Fault) -> Fault:
     """The fault without words that could quote the secret."""
-    if fault.code not in MAY_QUOTE or isinstance(fault, MissingRight) or not _answered(fault):
+    lost = isinstance(fault, Failure) and fault.again is Again.LOST
+    if lost or fault.code in QUOTES_NOTHING or isinstance(fault, MissingRight):
         return fault
+    if fault.code is Code.PLATFORM_FORBIDDEN:
+        return Fault(
+            fault.code,
+            "Kubernetes refuses the secret: the worker's user needs a role with apiGroups "
+            '[""], resources ["secrets"], verbs ["create", "patch"], or a quota or an admission '
+            "rule forbids it",
+        )
     return Fault(
         fault.code,
-        "Kubernetes did not accept the secret; its reasons are not passed on, for they may quote it",
+        "Kubernetes did not confirm the secret; why is not passed on, for it may quote the secret",
     )
-
-
-def _answered(fault: Fault) -> bool:
-    """Whether the words are the API server's, not those of the connection."""
-    return not (isinstance(fault, Failure) and fault.again is Again.LOST)

@@ -32,3 +32,4 @@ class Settings(Struct, frozen=True):
     k8s_client_key: Base64Pem | None = None
     k8s_concurrency: Concurrency = 32
     k8s_connect_timeout_ms: Milliseconds = 5000
+    k8s_http2: Flag = False

@@ -43,8 +43,8 @@ class Ports(Part, frozen=True):
 class Amounts(Part, frozen=True):
     """Kubernetes' quantities of cpu and memory."""
 
-    requests: dict[str, str] = {}
-    limits: dict[str, str] = {}
+    requests: dict[str, str | int | float] = {}
+    limits: dict[str, str | int | float] = {}
 
 
 class HealthCheck(Part, frozen=True):

@@ -1,0 +1,363 @@
+"""Applying manifests: what stays, what goes, and who else may write meanwhile."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.kubernetes import manifests
+from tests.kubernetes.manifests import Json
+from tests.kubernetes.scripted import Scripted, answer, failure
+from worker.provider import Call
+from worker.providers.k8s.provider import KubernetesProvider
+
+
+def controller(manifest: Json) -> api.ApplyController:
+    return api.ApplyController("default", manifest)
+
+
+def service(manifest: Json) -> api.ApplyService:
+    return api.ApplyService("default", manifest)
+
+
+def methods_of(cluster: KubernetesSandbox) -> list[str]:
+    return [call.method for call in cluster.calls]
+
+
+@contextmanager
+def outside_writer(cluster: KubernetesSandbox, kind: str, name: str) -> Iterator[None]:
+    """Somebody who changes an object all the time."""
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            cluster.touch(kind, name)
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+@pytest.mark.parametrize(
+    "kind", ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"]
+)
+async def test_each_kind_is_created_in_two_calls_and_updated_in_two(provider, cluster, call, kind):
+    manifest = manifests.workload_of_kind(kind, "web", 2)
+
+    created = await provider.apply_controller(controller(manifest), call())
+
+    assert (created["kind"], created["spec"]["replicas"]) == (kind, 2)
+    assert methods_of(cluster) == ["GET", "POST"]
+    cluster.calls.clear()
+    updated = await provider.apply_controller(
+        controller(manifests.workload_of_kind(kind, "web", 3)), call()
+    )
+    assert (updated["metadata"]["uid"], updated["spec"]["replicas"]) == (
+        created["metadata"]["uid"],
+        3,
+    )
+    assert methods_of(cluster) == ["GET", "PATCH"]
+
+
+@pytest.mark.parametrize("running", [0, 1, 7])
+async def test_a_running_count_that_a_manifest_does_not_name_is_kept(
+    provider, cluster, call, running
+):
+    await provider.apply_controller(controller(manifests.deployment("web", 2)), call())
+    await provider.update_controller_replicas(
+        api.UpdateControllerReplicas("default", "web", running), call()
+    )
+
+    for image in ("r.example/web:2", "r.example/web:3"):
+        applied = await provider.apply_controller(
+            controller(manifests.deployment("web", image=image)), call()
+        )
+        assert applied["spec"]["replicas"] == running
+        assert applied["spec"]["template"]["spec"]["containers"][0]["image"] == image
+
+
+async def test_a_count_that_was_applied_is_kept_by_the_next_manifest_without_one(
+    provider, cluster, call
+):
+    await provider.apply_controller(controller(manifests.deployment("web", 5)), call())
+
+    applied = await provider.apply_controller(controller(manifests.deployment("web")), call())
+
+    assert applied["spec"]["replicas"] == 5
+
+
+async def test_null_replicas_are_not_named(provider, cluster, call):
+    cluster.add_deployment("web", replicas=4, selector={"matchLabels": {"app": "web"}})
+    manifest = manifests.deployment("web")
+    manifest["spec"] |= {"replicas": None, "selector": {"matchLabels": {"app": "web"}}}
+    manifest["spec"]["template"]["metadata"]["labels"] = {"app": "web"}
+
+    applied = await provider.apply_controller(controller(manifest), call())
+
+    assert applied["spec"]["replicas"] == 4
+
+
+async def test_scaling_while_a_manifest_is_applied_loses_nothing(provider, cluster, call):
+    await provider.apply_controller(controller(manifests.deployment("web", 1)), call())
+
+    await asyncio.gather(
+        *(
+            provider.apply_controller(
+                controller(manifests.deployment("web", image=f"r.example/web:{number}")), call()
+            )
+            for number in range(10)
+        ),
+        provider.update_controller_replicas(
+            api.UpdateControllerReplicas("default", "web", 6), call()
+        ),
+    )
+
+    assert cluster.read("deployments.apps", "web")["spec"]["replicas"] == 6
+
+
+async def test_two_who_create_the_same_at_once_both_succeed(provider, cluster, call):
+    applied = await asyncio.gather(
+        *(
+            provider.apply_controller(controller(manifests.deployment("web", 2)), call())
+            for _ in range(8)
+        )
+    )
+
+    assert len({each["metadata"]["uid"] for each in applied}) == 1
+    assert cluster.calls.count("POST") > 1, "the race did not happen"
+    assert {each.status for each in cluster.calls.matching("POST")} == {201, 409}
+
+
+async def test_what_others_delete_between_look_and_write_is_created(tmp_path, call):
+    manifest = manifests.service()
+    gone = failure(404, "NotFound", 'services "web" not found')
+    server = Scripted(answer(manifest), gone, gone, answer(manifest, 201))
+
+    async with server.client(tmp_path) as client:
+        await KubernetesProvider(client).apply_service(service(manifest), call())
+
+    assert [request.method for request in server.requests] == ["GET", "PATCH", "GET", "POST"]
+
+
+@pytest.mark.parametrize("number", range(5))
+async def test_an_outside_writer_never_becomes_a_conflict(provider, cluster, call, number):
+    await provider.apply_controller(controller(manifests.deployment("web", 3)), call())
+    await provider.apply_service(service(manifests.service()), call())
+
+    with outside_writer(cluster, "deployments.apps", "web"):
+        applied = await provider.apply_controller(
+            controller(manifests.deployment("web", image=f"r.example/web:{number}")), call()
+        )
+    with outside_writer(cluster, "services", "web"):
+        await provider.apply_service(service(manifests.service("web", 80)), call())
+
+    assert applied["spec"]["replicas"] == 3
+    assert "touched" in cluster.read("deployments.apps", "web")["metadata"]["annotations"]
+
+
+async def test_a_conflict_inside_the_platform_is_repeated(provider, cluster, call):
+    cluster.add_service("web")
+    conflict = {"kind": "Status", "message": "try again", "reason": "Conflict", "code": 409}
+    cluster.faults.add(method="PATCH", status=409, body=conflict, times=3)
+
+    await provider.apply_service(service(manifests.service()), call())
+
+    assert cluster.calls.count("PATCH") == 4
+
+
+async def test_conflicts_until_the_deadline_do_not_surface_as_one(provider, cluster):
+    conflict = {"kind": "Status", "message": "try again", "reason": "Conflict", "code": 409}
+    cluster.faults.add(method="POST", status=409, body=conflict)
+
+    with pytest.raises(Fault, match="others changed it all the time") as raised:
+        await provider.apply_service(service(manifests.service()), Call.within(0.8))
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+
+
+async def test_a_creation_whose_answer_was_lost_is_not_sent_twice_but_looked_for(
+    provider, cluster, call
+):
+    cluster.faults.add(method="POST", disconnect="after", times=1)
+
+    applied = await provider.apply_controller(controller(manifests.deployment("web", 2)), call())
+
+    assert applied["spec"]["replicas"] == 2
+    assert methods_of(cluster) == ["GET", "POST", "GET", "PATCH"]
+
+
+async def test_a_creation_that_may_have_happened_never_ends_as_not_attempted(provider, cluster):
+    cluster.faults.add(method="POST", disconnect="after", times=1)
+    cluster.faults.add(method="GET", path="/deployments/web$", times=1)
+    cluster.faults.add(status=429, headers={"retry-after": "60"})
+
+    with pytest.raises(Fault, match="may have been done in part or whole") as raised:
+        await provider.apply_controller(controller(manifests.deployment()), Call.within(3))
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+
+
+async def test_being_turned_away_from_the_start_says_that_nothing_was_attempted(provider, cluster):
+    cluster.faults.overload(times=None)
+
+    with pytest.raises(Fault) as raised:
+        await provider.apply_controller(controller(manifests.deployment()), Call.within(1))
+
+    assert raised.value.code is Code.PLATFORM_LIMITING
+
+
+async def test_an_object_that_is_being_deleted_is_waited_for(provider, cluster):
+    cluster.add_deployment("web")
+    found = cluster.touch("deployments.apps", "web")
+    leaving = found | {
+        "metadata": found["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z"}
+    }
+    cluster.faults.add(method="GET", path="/deployments/web$", status=200, body=leaving, times=2)
+    cluster.remove("deployments.apps", "web")
+
+    applied = await provider.apply_controller(controller(manifests.deployment()), Call.within(5))
+
+    assert applied["metadata"]["uid"] != found["metadata"]["uid"]
+
+
+async def test_an_object_that_is_never_gone_is_a_conflict_that_names_its_finalizers(
+    provider, cluster
+):
+    cluster.add_deployment("web")
+    found = cluster.touch("deployments.apps", "web")
+    metadata = found["metadata"] | {
+        "deletionTimestamp": "2026-01-01T00:00:00Z",
+        "finalizers": ["example.com/wait"],
+    }
+    cluster.faults.add(method="GET", status=200, body=found | {"metadata": metadata})
+
+    with pytest.raises(Fault, match=r"being deleted .* example.com/wait") as raised:
+        await provider.apply_controller(controller(manifests.deployment()), Call.within(0.6))
+
+    assert raised.value.code is Code.CONFLICT
+
+
+async def test_the_spec_becomes_the_manifests_and_nothing_of_an_older_one_is_left(
+    provider, cluster, call
+):
+    cluster.add_service("web", labels={"old": "1"}, selector={"app": "old"}, ports=[{"port": 80}])
+    cluster.touch("services", "web", **{"cloud.example/balancer": "lb-1"})
+    address = cluster.read("services", "web")["spec"]["clusterIP"]
+
+    applied = await provider.apply_service(service(manifests.service("web", 3042)), call())
+
+    assert [port["port"] for port in applied["spec"]["ports"]] == [3042]
+    assert applied["spec"]["selector"] == {"app.kubernetes.io/instance": "web"}
+    assert applied["spec"]["clusterIP"] == address
+    assert applied["metadata"]["labels"] == {"app.kubernetes.io/instance": "web"}
+    assert applied["metadata"]["annotations"]["cloud.example/balancer"] == "lb-1"
+
+
+async def test_applying_the_same_twice_rolls_nothing_out(provider, cluster, call):
+    first = await provider.apply_controller(controller(manifests.deployment("web", 2)), call())
+    cluster.read_all("pods")
+
+    again = await provider.apply_controller(controller(manifests.deployment("web", 2)), call())
+
+    assert again["metadata"]["generation"] == first["metadata"]["generation"]
+    assert len(cluster.read_all("replicasets.apps")) == 1
+
+
+async def test_values_of_the_environment_are_not_told(provider, cluster, call):
+    manifest = manifests.deployment("web")
+    [container] = manifest["spec"]["template"]["spec"]["containers"]
+    container["env"] = [{"name": "PASSWORD", "value": "canary-4711"}]
+
+    created = await provider.apply_controller(controller(manifest), call())
+    updated = await provider.apply_controller(controller(manifest), call())
+
+    stored = cluster.read("deployments.apps", "web")
+    assert "canary-4711" in str(stored)
+    assert "canary-4711" not in str(created) + str(updated)
+    assert "PASSWORD" in str(created)
+
+
+async def test_an_object_that_the_platform_quotes_is_not_passed_on(provider, cluster, call):
+    manifest = manifests.deployment("web")
+    [container] = manifest["spec"]["template"]["spec"]["containers"]
+    container["env"] = [{"name": "PASSWORD", "value": "canary-4711"}]
+    await provider.apply_controller(controller(manifest), call())
+    manifest["spec"]["replicas"] = "two"
+
+    with pytest.raises(Fault, match="an object, not shown") as raised:
+        await provider.apply_controller(controller(manifest), call())
+
+    assert raised.value.code is Code.PLATFORM_INVALID
+    assert "spec.replicas" in raised.value.message
+    assert "canary-4711" not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [
+        (manifests.deployment(kind="DaemonSet"), "manifest.kind: expected Deployment or StatefulS"),
+        (manifests.deployment(kind=None), "manifest.kind: expected Deployment or StatefulSet"),
+        (manifests.deployment(apiVersion="v1"), "manifest.apiVersion: expected apps/v1 for kind D"),
+        (manifests.deployment(metadata=None), "manifest.metadata: expected an object, got None"),
+        (manifests.deployment(spec=[]), "manifest.spec: expected an object, got a list"),
+        (
+            manifests.deployment(metadata={"name": "web", "namespace": "other"}),
+            "manifest.metadata.namespace: expected default, the scope of the request, got 'other'",
+        ),
+        (manifests.deployment("a/b"), "manifest.metadata.name: expected a Kubernetes name"),
+    ],
+)
+async def test_a_manifest_that_contradicts_its_route_is_invalid_and_reaches_nothing(
+    provider, cluster, call, manifest, expected
+):
+    with pytest.raises(Fault) as raised:
+        await provider.apply_controller(controller(manifest), call())
+
+    assert raised.value.code is Code.INVALID
+    assert expected in raised.value.message
+    assert len(cluster.calls) == 0
+
+
+@pytest.mark.parametrize("name", ["app-1.2.3", "a" * 64])
+async def test_a_name_that_no_service_can_have_is_invalid(provider, cluster, call, name):
+    with pytest.raises(Fault, match="a name that a Service can have") as raised:
+        await provider.apply_service(service(manifests.service(name)), call())
+
+    assert raised.value.code is Code.INVALID
+    assert len(cluster.calls) == 0
+
+
+async def test_what_the_server_owns_may_be_in_a_manifest(provider, cluster, call):
+    manifest = manifests.deployment("web", 1)
+    await provider.apply_controller(controller(manifest), call())
+    stored = cluster.read("deployments.apps", "web")
+    read_back = {"apiVersion": "apps/v1", "kind": "Deployment", **stored}
+    cluster.touch("deployments.apps", "web")
+
+    await provider.apply_controller(controller(read_back), call())
+
+
+async def test_the_platforms_reason_for_refusing_a_manifest_is_told(provider, cluster, call):
+    manifest = manifests.deployment("web")
+    manifest["spec"]["selector"] = {"matchLabels": {"app": "other"}}
+
+    with pytest.raises(Fault, match="`selector` does not match template `labels`") as raised:
+        await provider.apply_controller(controller(manifest), call())
+
+    assert raised.value.code is Code.PLATFORM_INVALID
+
+
+async def test_a_missing_namespace_is_not_found(provider, cluster, call):
+    with pytest.raises(Fault, match='namespaces "nope" not found') as raised:
+        await provider.apply_service(api.ApplyService("nope", manifests.service()), call())
+
+    assert raised.value.code is Code.NOT_FOUND

@@ -1,0 +1,171 @@
+"""The way to the API server: proxies, HTTP/2, connections that end, keepalive."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from worker.providers import k8s
+from worker.providers.k8s import connection, errors
+
+
+@asynccontextmanager
+async def proxy_to(url: str, refusal: bytes | None = None) -> AsyncIterator[tuple[str, list[str]]]:
+    """A proxy that leads everybody to one server, and what it was asked for."""
+    target = urlsplit(url)
+    asked: list[str] = []
+
+    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        asked.append(head.split(b"\r\n")[0].decode())
+        if refusal is not None:
+            writer.write(refusal)
+            writer.close()
+            return
+        there, back = await asyncio.open_connection(target.hostname, target.port)
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(pump(reader, back), pump(there, writer))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        yield f"http://user:secret@127.0.0.1:{port}", asked
+        server.close()
+
+
+FAR = {
+    "PLT_K8S_REST_API_URL": "https://api.cluster.example:6443",
+    "PLT_K8S_ALLOW_SELFSIGNED_CERT": "true",
+}
+
+
+async def test_requests_go_through_the_proxy_of_the_environment(environment, cluster, call):
+    cluster.add_pod("web-1")
+
+    async with proxy_to(cluster.url) as (proxy, asked):
+        far = environment | FAR | {"HTTPS_PROXY": proxy}
+        async with k8s.open_provider(far) as provider:
+            machine = await provider.get_machine(api.GetMachine("default", "web-1"), call())
+
+    assert machine.id == "web-1"
+    assert asked == ["CONNECT api.cluster.example:6443 HTTP/1.1"]
+
+
+async def test_loopback_and_exceptions_need_no_proxy(environment, cluster, call):
+    cluster.add_pod("web-1")
+    nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1", "ALL_PROXY": "http://127.0.0.1:1"}
+
+    async with k8s.open_provider(environment | nowhere) as provider:
+        await provider.get_machine(api.GetMachine("default", "web-1"), call())
+
+
+@pytest.mark.parametrize("status", ["403 Forbidden", "502 Bad Gateway"])
+async def test_a_proxy_that_refuses_means_that_nothing_was_attempted(
+    environment, cluster, call, status
+):
+    refusal = f"HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n".encode()
+
+    async with proxy_to(cluster.url, refusal) as (proxy, _):
+        far = environment | FAR | {"HTTPS_PROXY": proxy}
+        async with k8s.open_provider(far) as provider:
+            with pytest.raises(Fault, match="cannot be reached") as raised:
+                await provider.update_controller_replicas(
+                    api.UpdateControllerReplicas("default", "web", 1, "Deployment"), call()
+                )
+
+    assert raised.value.code is Code.PLATFORM_UNREACHABLE
+    assert "secret" not in raised.value.message
+
+
+def test_a_proxys_refusal_is_told_from_a_lost_answer():
+    fault = errors.of_connection(httpx.ProxyError("403 Forbidden"))
+
+    assert (fault.code, fault.arrived) == (Code.PLATFORM_UNREACHABLE, False)
+
+
+@pytest.mark.parametrize(("http2", "version"), [("true", "2"), ("false", "1.1")])
+async def test_the_protocol_is_the_configured_one(environment, cluster, call, http2, version):
+    cluster.add_pod("web-1")
+
+    async with k8s.open_provider(environment | {"PLT_K8S_HTTP2": http2}) as provider:
+        await provider.get_machine(api.GetMachine("default", "web-1"), call())
+
+    assert {each.http_version for each in cluster.calls} == {version}
+
+
+async def test_a_server_that_says_goodbye_over_http2_costs_no_request(environment, cluster, call):
+    cluster.add_deployment("web", replicas=1)
+    cluster.faults.add(goaway=True, times=5)
+
+    async with k8s.open_provider(environment | {"PLT_K8S_HTTP2": "true"}) as provider:
+        for replicas in range(1, 6):
+            scaled, _ = await asyncio.gather(
+                provider.update_controller_replicas(
+                    api.UpdateControllerReplicas("default", "web", replicas, "Deployment"), call()
+                ),
+                provider.get_machines(api.GetMachines("default"), call()),
+            )
+            assert scaled.replicas == replicas
+
+
+@pytest.mark.parametrize("http2", ["true", "false"])
+async def test_connections_that_were_cut_are_opened_again(environment, cluster, call, http2):
+    cluster.add_pod("web-1")
+
+    async with k8s.open_provider(environment | {"PLT_K8S_HTTP2": http2}) as provider:
+        for _ in range(3):
+            await provider.get_machine(api.GetMachine("default", "web-1"), call())
+            cluster.cut_connections()
+
+
+async def test_many_requests_at_once_are_answered_over_http2(environment, cluster, call):
+    for number in range(60):
+        cluster.add_pod(f"p-{number}")
+
+    async with k8s.open_provider(environment | {"PLT_K8S_HTTP2": "true"}) as provider:
+        found = await asyncio.gather(
+            *(
+                provider.get_machine(api.GetMachine("default", f"p-{number}"), call())
+                for number in range(60)
+            )
+        )
+
+    assert len({machine.id for machine in found}) == 60
+
+
+def test_a_peer_that_vanished_is_noticed():
+    options = connection.socket_options()
+
+    assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in options
+    assert (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20) in options
+
+
+async def test_calls_that_need_the_same_owners_at_once_ask_for_them_once(provider, cluster, call):
+    cluster.add_deployment("a")
+    cluster.add_deployment("b")
+    cluster.faults.add(path="/replicasets", delay=0.05)
+
+    lists = await asyncio.gather(
+        *(provider.get_machines(api.GetMachines("default"), call()) for _ in range(5))
+    )
+
+    assert all(each == lists[0] for each in lists)
+    assert {machine.controller.name for machine in lists[0]} == {"a", "b"}
+    assert cluster.calls.count("GET", "/replicasets$") == 1
+    assert cluster.calls.count("GET", "/deployments$") == 1

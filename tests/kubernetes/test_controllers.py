@@ -1,0 +1,255 @@
+"""Controllers of a namespace and of a machine, and their deletion."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec import UNSET
+
+from contracts import api
+from contracts.faults import Code, Fault
+from contracts.resources import Controller
+from tests.kubernetes.restricted import restricted
+from worker.provider import Call
+from worker.providers import k8s
+from worker.providers.k8s.provider import KubernetesProvider
+
+KINDS = {
+    "Deployment": "deployment",
+    "StatefulSet": "stateful_set",
+    "ReplicaSet": "replica_set",
+    "ReplicationController": "replication_controller",
+}
+LISTS = {
+    "Deployment": "/deployments$",
+    "StatefulSet": "/statefulsets$",
+    "ReplicaSet": "/replicasets$",
+    "ReplicationController": "/replicationcontrollers$",
+}
+RESOURCES = {
+    "Deployment": "deployments.apps",
+    "StatefulSet": "statefulsets.apps",
+    "ReplicaSet": "replicasets.apps",
+    "ReplicationController": "replicationcontrollers",
+}
+
+
+def shape(controllers: list[Controller]) -> list[tuple[str, str, int, int]]:
+    return sorted(
+        (
+            each.provider_metadata["kind"],
+            each.name,
+            each.replicas,
+            0 if each.machines is UNSET else len(each.machines),
+        )
+        for each in controllers
+    )
+
+
+async def listed(
+    provider: KubernetesProvider, call: Callable[[], Call], machine: str | None = None
+) -> list[Controller]:
+    found = await provider.get_controllers(api.GetControllers("default", machine), call())
+    return found.controllers
+
+
+@pytest.mark.parametrize(("pods", "pages"), [(3, 1), (500, 1), (501, 2), (1001, 3)])
+async def test_the_list_costs_a_request_per_500_pods_and_one_per_kind_of_owner(
+    provider, cluster, call, pods, pages
+):
+    cluster.add_deployment("a", replicas=pods - 1)
+    cluster.add_deployment("b", replicas=1)
+
+    cold = await listed(provider, call)
+
+    assert shape(cold) == [("Deployment", "a", pods - 1, pods - 1), ("Deployment", "b", 1, 1)]
+    assert cluster.calls.count("GET", "/pods$") == pages
+    assert cluster.calls.count("GET", "/deployments$") == 1
+    assert cluster.calls.count("GET", "/replicasets$") == 1
+    assert len(cluster.calls) == pages + 2
+    cluster.calls.clear()
+    assert await listed(provider, call) == cold
+    assert len(cluster.calls) == pages + 1
+
+
+async def test_one_kind_that_owns_its_pods_itself_costs_two_requests(provider, cluster, call):
+    cluster.add_stateful_set("db", replicas=2)
+
+    assert shape(await listed(provider, call)) == [("StatefulSet", "db", 2, 2)]
+    assert len(cluster.calls) == 2
+
+
+async def test_all_kinds_are_listed_and_those_of_one_name_are_kept_apart(provider, cluster, call):
+    for number, add in enumerate(KINDS.values(), 1):
+        getattr(cluster, f"add_{add}")("same", replicas=number)
+
+    controllers = await listed(provider, call)
+
+    assert shape(controllers) == sorted(
+        (kind, "same", number, number) for number, kind in enumerate(KINDS, 1)
+    )
+    assert {each.provider_metadata["apiVersion"] for each in controllers} == {"apps/v1", "v1"}
+
+
+async def test_what_is_scaled_to_zero_is_listed_with_the_others_of_its_kind(
+    provider, cluster, call
+):
+    cluster.add_deployment("off", replicas=0)
+    cluster.add_deployment("on", replicas=1)
+
+    for _ in ("cold", "warm"):
+        assert shape(await listed(provider, call)) == [
+            ("Deployment", "off", 0, 0),
+            ("Deployment", "on", 1, 1),
+        ]
+
+
+async def test_without_any_pod_all_kinds_are_looked_for(provider, cluster, call):
+    for kind, add in KINDS.items():
+        getattr(cluster, f"add_{add}")(kind.lower(), replicas=0)
+
+    assert [each[0] for each in shape(await listed(provider, call))] == sorted(KINDS)
+    assert len(cluster.calls) == 5
+
+
+async def test_an_empty_namespace_has_none(provider, cluster, call):
+    assert await listed(provider, call) == []
+
+
+async def test_owners_of_other_kinds_are_no_controllers(provider, cluster, call):
+    reference = {"name": "batch", "uid": "0000", "controller": True}
+    cluster.add_pod("job-1", owner={"apiVersion": "batch/v1", "kind": "Job", **reference})
+    cluster.add_pod("bare")
+
+    assert await listed(provider, call) == []
+    assert await listed(provider, call, "job-1") == []
+    assert await listed(provider, call, "bare") == []
+
+
+async def test_a_kind_that_may_not_be_listed_costs_the_others_nothing(
+    cluster, environment, tmp_path, call
+):
+    cluster.add_deployment("web", replicas=2)
+    cluster.add_stateful_set("db", replicas=3)
+    rules = ("get list", "pods deployments.apps replicasets.apps", "default")
+
+    async with k8s.open_provider(restricted(cluster, environment, tmp_path, rules)) as provider:
+        controllers = await listed(provider, call)
+        with pytest.raises(Fault, match="lacks the right to get statefulsets") as raised:
+            await listed(provider, call, "db-0")
+
+    assert shape(controllers) == [("Deployment", "web", 2, 2), ("StatefulSet", "db", 3, 3)]
+    assert raised.value.code is Code.PLATFORM_FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    ("kind", "cold"),
+    [("Deployment", 3), ("StatefulSet", 2), ("ReplicaSet", 2), ("ReplicationController", 2)],
+)
+async def test_the_controller_of_a_machine_warm_is_two_requests(
+    provider, cluster, call, kind, cold
+):
+    getattr(cluster, f"add_{KINDS[kind]}")("web", replicas=2)
+    [pod, _] = cluster.read_all("pods")
+
+    for expected in (cold, 2):
+        cluster.calls.clear()
+        [found] = await listed(provider, call, pod["metadata"]["name"])
+        assert (found.name, found.replicas, found.machines) == ("web", 2, UNSET)
+        assert found.provider_metadata["kind"] == kind
+        assert len(cluster.calls) == expected
+
+
+async def test_a_machine_whose_controller_is_gone_or_another_by_now_has_none(
+    provider, cluster, call
+):
+    owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "0000", "controller": True}
+    cluster.add_replica_set("later", replicas=0)
+    cluster.add_pod("one", owner=owner | {"name": "gone"})
+    cluster.add_pod("two", owner=owner | {"name": "later"})
+
+    assert await listed(provider, call, "one") == []
+    assert await listed(provider, call, "two") == []
+
+
+async def test_an_absent_machine_is_not_found(provider, call):
+    with pytest.raises(Fault, match='pods "nope" not found') as raised:
+        await listed(provider, call, "nope")
+
+    assert raised.value.code is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_deletion_takes_the_pods_along_and_answers_an_object(provider, cluster, call, kind):
+    getattr(cluster, f"add_{KINDS[kind]}")("web", replicas=2)
+    assert len(cluster.read_all("pods")) == 2
+
+    answer = await provider.delete_controller(
+        api.DeleteController("default", "web", kind=kind), call()
+    )
+
+    assert answer["kind"]
+    assert cluster.read(RESOURCES[kind], "web") is None
+    assert cluster.read_all("pods") == []
+    [request] = cluster.calls
+    assert (request.method, request.query) == ("DELETE", "propagationPolicy=Background")
+
+
+@pytest.mark.parametrize(("kind", "cold"), [("Deployment", 2), ("ReplicationController", 5)])
+async def test_deletion_by_a_bare_name_is_one_request_once_the_kind_is_known(
+    provider, cluster, call, kind, cold
+):
+    for warm, expected in ((False, cold), (True, 1)):
+        getattr(cluster, f"add_{KINDS[kind]}")("web")
+        if warm:
+            await provider.get_controller(api.GetController("default", "web"), call())
+        cluster.calls.clear()
+        await provider.delete_controller(api.DeleteController("default", "web"), call())
+        assert len(cluster.calls) == expected
+        assert cluster.read(RESOURCES[kind], "web") is None
+
+
+async def test_a_remembered_kind_that_is_wrong_does_not_hide_the_right_one(provider, cluster, call):
+    cluster.add_deployment("it")
+    await provider.get_controller(api.GetController("default", "it"), call())
+    cluster.remove("deployments.apps", "it")
+    cluster.add_stateful_set("it")
+
+    await provider.delete_controller(api.DeleteController("default", "it"), call())
+
+    assert cluster.read("statefulsets.apps", "it") is None
+
+
+@pytest.mark.parametrize("hint", [None, "Deployment"])
+async def test_a_deletion_whose_answer_was_lost_deletes_one_and_succeeds(
+    provider, cluster, call, hint
+):
+    cluster.add_deployment("it")
+    cluster.add_stateful_set("it")
+    cluster.faults.add(method="DELETE", disconnect="after", times=1)
+
+    answer = await provider.delete_controller(api.DeleteController("default", "it", hint), call())
+
+    assert answer["status"] == "Success"
+    assert cluster.read("deployments.apps", "it") is None
+    assert cluster.read("statefulsets.apps", "it") is not None
+
+
+@pytest.mark.parametrize("hint", [None, "StatefulSet"])
+async def test_the_deletion_of_what_is_absent_is_not_found(provider, cluster, call, hint):
+    with pytest.raises(Fault, match='"nope"') as raised:
+        await provider.delete_controller(api.DeleteController("default", "nope", hint), call())
+
+    assert raised.value.code is Code.NOT_FOUND
+
+
+async def test_a_deletion_that_may_have_happened_never_ends_as_not_attempted(provider, cluster):
+    cluster.add_deployment("it")
+    cluster.faults.add(method="DELETE", disconnect="after", times=1)
+    cluster.faults.add(method="DELETE", status=429, headers={"retry-after": "60"})
+
+    with pytest.raises(Fault, match="may have been done in part or whole") as raised:
+        await provider.delete_controller(
+            api.DeleteController("default", "it", "Deployment"), Call.within(3)
+        )
+
+    assert raised.value.code is Code.PLATFORM_FAILED

@@ -1,0 +1,70 @@
+"""Which proxy leads to the API server: the rules that other tools follow too."""
+
+import pytest
+
+from contracts.environment import ConfigurationError
+from worker.providers.k8s.proxies import proxy_of
+
+PROXY = "http://proxy.example:3128"
+API = "https://api.cluster.example:6443"
+
+
+@pytest.mark.parametrize(
+    ("url", "environment", "proxy"),
+    [
+        (API, {}, None),
+        (API, {"HTTPS_PROXY": PROXY}, PROXY),
+        (API, {"https_proxy": PROXY}, PROXY),
+        (API, {"HTTP_PROXY": PROXY}, None),
+        ("http://api.cluster.example", {"HTTP_PROXY": PROXY}, PROXY),
+        (API, {"HTTPS_PROXY": "proxy.example:3128"}, PROXY),
+        (API, {"HTTPS_PROXY": ""}, None),
+        ("https://127.0.0.1:6443", {"HTTPS_PROXY": PROXY}, None),
+        ("https://127.9.9.9", {"HTTPS_PROXY": PROXY}, None),
+        ("https://localhost:6443", {"HTTPS_PROXY": PROXY}, None),
+        ("https://[::1]:6443", {"HTTPS_PROXY": PROXY}, None),
+        ("https://10.0.0.1", {"HTTPS_PROXY": PROXY}, PROXY),
+    ],
+)
+def test_the_variable_of_the_scheme_names_the_proxy_and_loopback_needs_none(
+    url, environment, proxy
+):
+    assert proxy_of(url, environment) == proxy
+
+
+@pytest.mark.parametrize(
+    ("url", "no_proxy", "direct"),
+    [
+        (API, "*", True),
+        (API, "example", True),
+        (API, "cluster.example", True),
+        (API, ".cluster.example", True),
+        (API, "*.cluster.example", True),
+        (API, "API.Cluster.Example", True),
+        (API, "other, cluster.example", True),
+        (API, "other cluster.example", True),
+        (API, "cluster.example:6443", True),
+        (API, "cluster.example:443", False),
+        (API, "uster.example", False),
+        ("https://cluster.example", ".cluster.example", False),
+        ("https://10.1.2.3", "10.0.0.0/8", True),
+        ("https://10.1.2.3", "10.1.2.3", True),
+        ("https://10.1.2.3", "10.1.2.4,192.168.0.0/16", False),
+        ("https://10.1.2.3", "10.1.2.3/x", False),
+        ("https://10.1.2.3", "2.3", False),
+        ("https://[fd00::1]", "fd00::/8", True),
+        ("https://[fd00::1]", "fd00::1", True),
+    ],
+)
+def test_exceptions_are_hosts_domains_addresses_and_networks(url, no_proxy, direct):
+    environment = {"HTTPS_PROXY": PROXY, "no_proxy": no_proxy}
+
+    assert proxy_of(url, environment) == (None if direct else PROXY)
+
+
+@pytest.mark.parametrize("wrong", ["socks5://u:secret@host:1", "http://", "http://a b"])
+def test_a_proxy_that_is_none_names_the_variable_and_not_its_value(wrong):
+    with pytest.raises(ConfigurationError, match="HTTPS_PROXY: expected a URL") as raised:
+        proxy_of(API, {"HTTPS_PROXY": wrong})
+
+    assert "secret" not in str(raised.value)

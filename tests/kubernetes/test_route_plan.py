@@ -1,0 +1,290 @@
+"""A route plan that every platform understands, as an HTTPRoute."""
+
+import asyncio
+import re
+import threading
+from typing import Any
+
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.kubernetes import manifests
+from tests.kubernetes.scripted import Scripted, answer, failure, page
+from worker.provider import Call
+from worker.providers.k8s import route_plan
+from worker.providers.k8s.provider import KubernetesProvider
+
+V6 = {"backend": {"serviceName": "orders-v6"}, "versionId": "v6"}
+V7 = {"backend": {"serviceName": "orders-v7"}, "versionId": "v7"}
+DEFAULT = {"match": {"kind": "default"}}
+
+
+def plan(**more: Any) -> dict[str, Any]:
+    return {
+        "appName": "orders",
+        "hostname": "orders.example",
+        "generation": 12,
+        "rules": [
+            {"match": {"kind": "cookie", "name": "__plt_dpl", "value": "v6"}, **V6},
+            {"match": {"kind": "queryParam", "name": "dpl", "value": "v6"}, **V6},
+            {"match": {"kind": "header", "name": "x-deployment-id", "value": "v6"}, **V6},
+            {**DEFAULT, **V7, "issueCookie": True},
+        ],
+    } | more
+
+
+def operation(**more: Any) -> api.ApplyRoutePlan:
+    return api.ApplyRoutePlan("default", plan(**more))
+
+
+@pytest.fixture
+def served(cluster):
+    """A cluster with what the plan refers to."""
+    cluster.add_gateway("gateway")
+    for version in ("orders-v6", "orders-v7"):
+        cluster.add_service(
+            version, ports=[{"name": "app", "port": 3042}, {"name": "m", "port": 1}]
+        )
+    cluster.calls.clear()
+    return cluster
+
+
+def route_of(cluster: KubernetesSandbox) -> dict[str, Any]:
+    found = cluster.read("httproutes.gateway.networking.k8s.io", "orders")
+    assert found is not None
+    return found
+
+
+async def test_a_plan_becomes_a_route_rule_by_rule(provider, served, call):
+    told = await provider.apply_route_plan(operation(), call())
+
+    assert told == {"appName": "orders", "created": 4, "deleted": 0}
+    found = route_of(served)
+    assert found["metadata"]["labels"] == {
+        "plt.dev/managed-by": "icc",
+        "plt.dev/application": "orders",
+    }
+    assert found["metadata"]["annotations"] == {"plt.dev/generation": "12"}
+    [parent] = found["spec"]["parentRefs"]
+    assert (parent["name"], parent["namespace"]) == ("gateway", "default")
+    assert found["spec"]["hostnames"] == ["orders.example"]
+    rules = found["spec"]["rules"]
+    assert [rule["backendRefs"][0]["name"] for rule in rules] == ["orders-v6"] * 3 + ["orders-v7"]
+    assert {rule["backendRefs"][0]["port"] for rule in rules} == {3042}
+    cookie, query, header, default = (rule["matches"][0] for rule in rules)
+    assert cookie["headers"][0]["type"] == "RegularExpression"
+    assert query["queryParams"] == [{"type": "Exact", "name": "dpl", "value": "v6"}]
+    assert header["headers"] == [{"type": "Exact", "name": "x-deployment-id", "value": "v6"}]
+    assert default == {"path": {"type": "PathPrefix", "value": "/"}}
+    assert rules[3]["filters"][1]["responseHeaderModifier"]["add"] == [
+        {
+            "name": "Set-Cookie",
+            "value": "__plt_dpl=v7; Path=/; HttpOnly; Secure; SameSite=Lax; Max-Age=43200",
+        }
+    ]
+    assert [each.method for each in served.calls] == ["GET"] * 4 + ["POST"]
+
+
+def test_a_cookie_is_found_among_others_and_only_with_its_very_value():
+    given = plan(rules=[{"match": {"kind": "cookie", "name": "a.b", "value": "1.2"}, **V6}])
+    built = route_plan.route(route_plan.read(given), "default", "gateway", {"orders-v6": 1})
+    pattern = built["spec"]["rules"][0]["matches"][0]["headers"][0]["value"]
+
+    assert re.fullmatch(pattern, "a.b=1.2")
+    assert re.fullmatch(pattern, "x=1; a.b=1.2; y=2")
+    assert not re.fullmatch(pattern, "a.b=112")
+    assert not re.fullmatch(pattern, "a.b=1.23")
+
+
+async def test_the_next_plan_replaces_the_former_in_one_write(provider, served, call):
+    await provider.apply_route_plan(operation(), call())
+    served.calls.clear()
+
+    told = await provider.apply_route_plan(
+        operation(generation=13, rules=[{**DEFAULT, **V7}]), call()
+    )
+
+    assert told == {"appName": "orders", "created": 1, "deleted": 4}
+    assert len(route_of(served)["spec"]["rules"]) == 1
+    assert route_of(served)["metadata"]["annotations"]["plt.dev/generation"] == "13"
+    assert len(served.calls.writes()) == 1
+
+
+@pytest.mark.parametrize("newer", [{"generation": 13}, {"generation": 12}, {"generation": None}])
+async def test_the_same_plan_again_a_newer_or_an_unordered_one_is_applied(
+    provider, served, call, newer
+):
+    await provider.apply_route_plan(operation(), call())
+
+    await provider.apply_route_plan(operation(**newer), call())
+
+
+@pytest.mark.parametrize(
+    ("applied", "stale"),
+    [
+        ({"generation": 12}, {"generation": 11}),
+        ({"generation": 12.5}, {"generation": 12}),
+        ({"generation": None, "emittedAt": 1789000000001}, {"emittedAt": 1789000000000}),
+        ({"generation": 12, "emittedAt": 1}, {"generation": 11, "emittedAt": 2}),
+    ],
+)
+async def test_a_stale_plan_is_a_conflict_and_changes_nothing(
+    provider, served, call, applied, stale
+):
+    await provider.apply_route_plan(operation(**applied), call())
+    before = route_of(served)
+
+    with pytest.raises(Fault, match="the plan is stale") as raised:
+        await provider.apply_route_plan(operation(**{"generation": None} | stale), call())
+
+    assert raised.value.code is Code.CONFLICT
+    assert route_of(served) == before
+
+
+async def test_of_many_plans_at_once_the_newest_stays(provider, served, call):
+    async def apply(generation: int) -> None:
+        rules = [{**DEFAULT, **V7, "versionId": f"v{generation}", "issueCookie": True}]
+        plan = operation(generation=generation, rules=rules)
+        await provider.apply_route_plan(plan, call())
+
+    ended = await asyncio.gather(
+        *(apply(generation) for generation in [5, 3, 9, 1, 8, 2, 7]), return_exceptions=True
+    )
+
+    stale = [each for each in ended if isinstance(each, BaseException)]
+    assert all(isinstance(each, Fault) and each.code is Code.CONFLICT for each in stale)
+
+    found = route_of(served)
+    assert found["metadata"]["annotations"]["plt.dev/generation"] == "9"
+    assert "=v9;" in str(found["spec"])
+
+
+@pytest.mark.parametrize("first", [{"generation": 5}, {"generation": None}])
+async def test_a_plan_that_is_overtaken_between_look_and_write_is_stale(
+    provider, served, call, first
+):
+    await provider.apply_route_plan(operation(**first), call())
+    held_up = served.faults.add(method="PATCH", delay=0.2, times=1)
+    slow = asyncio.create_task(provider.apply_route_plan(operation(generation=6), call()))
+    while not held_up.hits:  # noqa: ASYNC110  # counted in the thread of the stand-in
+        await asyncio.sleep(0.005)
+
+    await provider.apply_route_plan(operation(generation=9), call())
+
+    with pytest.raises(Fault, match="the plan is stale"):
+        await slow
+    assert route_of(served)["metadata"]["annotations"]["plt.dev/generation"] == "9"
+
+
+@pytest.mark.parametrize("number", range(3))
+async def test_an_outside_writer_of_the_route_is_no_conflict(provider, served, call, number):
+    await provider.apply_route_plan(operation(), call())
+    done = threading.Event()
+
+    def write() -> None:
+        while not done.is_set():
+            served.touch("httproutes.gateway.networking.k8s.io", "orders")
+
+    thread = threading.Thread(target=write)
+    thread.start()
+    try:
+        await provider.apply_route_plan(operation(generation=13 + number), call())
+    finally:
+        done.set()
+        thread.join()
+
+    annotations = route_of(served)["metadata"]["annotations"]
+    assert annotations["plt.dev/generation"] == str(13 + number)
+    assert "touched" in annotations
+
+
+async def test_a_route_that_somebody_else_made_is_left_alone(provider, served, call):
+    manifest = manifests.route("orders", "orders-v6")
+    manifest["metadata"]["labels"] = {"owner": "me"}
+    await provider.apply_http_route(api.ApplyHttpRoute("default", manifest), call())
+
+    with pytest.raises(Fault, match="not ours to change") as raised:
+        await provider.apply_route_plan(operation(), call())
+
+    assert raised.value.code is Code.CONFLICT
+
+
+async def test_a_route_of_the_control_plane_becomes_that_of_the_plan(provider, served, call):
+    manifest = manifests.route("orders", "orders-v6")
+    await provider.apply_http_route(api.ApplyHttpRoute("default", manifest), call())
+
+    await provider.apply_route_plan(operation(), call())
+
+    assert len(route_of(served)["spec"]["rules"]) == 4
+
+
+async def test_a_route_that_the_platform_refuses_is_not_tried_for_ever(tmp_path, call):
+    manifest = manifests.route("orders")
+    manifest["metadata"] |= {"resourceVersion": "7", "uid": "u"}
+    service = manifests.service("orders-v7")
+    service["metadata"]["uid"] = "s"
+    invalid = failure(422, "Invalid", "spec.hostnames[0] is wrong")
+    gateways = page({"metadata": {"name": "gateway", "uid": "g"}})
+    server = Scripted(
+        gateways, answer(service), answer(manifest), invalid, answer(manifest), invalid
+    )
+
+    async with server.client(tmp_path) as client:
+        with pytest.raises(Fault, match="is wrong") as raised:
+            await KubernetesProvider(client).apply_route_plan(
+                operation(rules=[{**DEFAULT, **V7}]), call()
+            )
+
+    assert raised.value.code is Code.PLATFORM_INVALID
+    assert len(server.requests) == 6
+
+
+async def test_without_a_gateway_or_a_service_nothing_is_applied(provider, cluster, call):
+    with pytest.raises(Fault, match="no Gateway in the namespace") as raised:
+        await provider.apply_route_plan(operation(), call())
+    assert raised.value.code is Code.NOT_FOUND
+
+    cluster.add_gateway("gateway")
+    with pytest.raises(Fault, match=r'services "orders-v\d" not found') as raised:
+        await provider.apply_route_plan(operation(), call())
+    assert raised.value.code is Code.NOT_FOUND
+
+    assert cluster.calls.writes() == []
+
+
+WRONG = [
+    ({"appName": "a/b"}, "plan.appName: expected a Kubernetes name"),
+    ({"appName": "a" * 64}, "plan.appName.plt.dev/application: expected a Kubernetes label value"),
+    ({"rules": []}, "plan.rules: "),
+    ({"rules": [{**DEFAULT}]}, "plan.rules[0]: Object missing required field `backend`"),
+    ({"rules": [{"match": {"kind": "header"}, **V6}]}, "plan.rules[0].match: expected a name and"),
+    ({"rules": [{"match": {"kind": "path"}, **V6}]}, "plan.rules[0].match.kind: "),
+    ({"rules": [{**DEFAULT, **V6, "versionId": "v; x"}]}, "plan.rules[0].versionId: "),
+    (
+        {"rules": [{**DEFAULT, "versionId": "v", "backend": {"serviceName": "a.b"}}]},
+        "plan.rules[0].backend.serviceName: expected a name that a Service can have",
+    ),
+    ({"generation": "12"}, "plan.generation: "),
+]
+
+
+@pytest.mark.parametrize(("wrong", "expected"), WRONG, ids=range(len(WRONG)))
+async def test_a_plan_that_no_route_can_express_is_invalid(
+    provider, cluster, call, wrong, expected
+):
+    with pytest.raises(Fault) as raised:
+        await provider.apply_route_plan(operation(**wrong), call())
+
+    assert raised.value.code is Code.INVALID
+    assert expected in raised.value.message
+    assert len(cluster.calls) == 0
+
+
+async def test_a_plan_whose_answer_was_lost_has_one_effect(provider, served):
+    served.faults.add(method="POST", disconnect="after", times=1)
+
+    await provider.apply_route_plan(operation(), Call.within(5))
+
+    assert len(route_of(served)["spec"]["rules"]) == 4

@@ -1,0 +1,160 @@
+"""Secrets: written in one call, never read, and nowhere to be seen afterwards."""
+
+import base64
+import logging
+import traceback
+from typing import Any
+
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.kubernetes import manifests
+from tests.kubernetes.restricted import restricted
+from tests.kubernetes.scripted import Scripted, failure
+from worker.provider import Call
+from worker.providers import k8s
+from worker.providers.k8s.provider import KubernetesProvider
+
+CANARY = "canary-4711"
+ENCODED = base64.b64encode(CANARY.encode()).decode()
+
+
+def secret(**more: Any) -> api.ApplySecret:
+    return api.ApplySecret("default", manifests.secret(**more))
+
+
+def stored(cluster: KubernetesSandbox) -> dict[str, Any]:
+    found = cluster.read("secrets", "pull")
+    assert found is not None
+    return found
+
+
+async def test_a_secret_is_one_patch_whether_it_is_there_or_not_and_never_read(
+    provider, cluster, call
+):
+    for text in ("one", "two"):
+        await provider.apply_secret(secret(stringData={"token": text}), call())
+
+    assert [each.method for each in cluster.calls] == ["PATCH", "PATCH"]
+    assert {each.query for each in cluster.calls} == {"fieldManager=machinist&force=true"}
+    assert base64.b64decode(stored(cluster)["data"]["token"]) == b"two"
+
+
+async def test_the_rights_to_patch_and_create_are_enough(cluster, environment, tmp_path, call):
+    rules = ("patch create", "secrets", "default")
+
+    async with k8s.open_provider(restricted(cluster, environment, tmp_path, rules)) as provider:
+        await provider.apply_secret(secret(data={"a": ENCODED}), call())
+        await provider.apply_secret(secret(data={"a": ENCODED}), call())
+
+    assert stored(cluster)["data"] == {"a": ENCODED}
+
+
+async def test_data_and_string_data_are_merged_and_what_is_named_no_more_is_gone(
+    provider, cluster, call
+):
+    await provider.apply_secret(secret(data={"a": ENCODED}, stringData={"b": "2"}), call())
+    assert stored(cluster)["data"] == {"a": ENCODED, "b": "Mg=="}
+
+    await provider.apply_secret(secret(stringData={"a": "1"}), call())
+
+    assert stored(cluster)["data"] == {"a": "MQ=="}
+
+
+async def test_a_secret_of_another_writer_is_taken_over(provider, cluster, call):
+    await provider.apply_secret(secret(stringData={"a": "1"}), call())
+    cluster.touch("secrets", "pull")
+
+    await provider.apply_secret(secret(stringData={"a": "2"}), call())
+
+    assert stored(cluster)["data"] == {"a": "Mg=="}
+
+
+async def test_the_answer_says_which_secret_and_nothing_of_what_is_in_it(provider, cluster, call):
+    answer = await provider.apply_secret(
+        secret(
+            data={"a": ENCODED},
+            stringData={"b": CANARY},
+            type="Opaque",
+            metadata={"name": "pull", "labels": {"app": "web"}, "annotations": {"copy": CANARY}},
+        ),
+        call(),
+    )
+
+    assert (answer["kind"], answer["type"]) == ("Secret", "Opaque")
+    assert answer["metadata"]["name"] == "pull"
+    assert answer["metadata"]["labels"] == {"app": "web"}
+    assert not {"data", "stringData"} & answer.keys()
+    assert CANARY not in str(answer)
+    assert ENCODED not in str(answer)
+
+
+WRONG = [
+    {"data": {"a": f"!{CANARY}"}},
+    {"data": {"a": {"b": CANARY}}},
+    {"data": [CANARY]},
+    {"data": CANARY},
+    {"stringData": {"a": [CANARY]}},
+    {"stringData": CANARY},
+    {CANARY: "x"},
+    {"kind": "ConfigMap", "data": {"a": CANARY}},
+    {"metadata": [CANARY], "data": {"a": ENCODED}},
+    {"metadata": {"name": "a/b"}, "stringData": {"a": CANARY}},
+]
+
+
+@pytest.mark.parametrize("wrong", WRONG, ids=range(len(WRONG)))
+async def test_a_manifest_that_is_no_secret_is_invalid_and_not_quoted(
+    provider, cluster, call, wrong
+):
+    with pytest.raises(Fault) as raised:
+        await provider.apply_secret(secret(**wrong), call())
+
+    assert raised.value.code is Code.INVALID
+    assert len(cluster.calls) == 0
+    told = "".join(traceback.format_exception(raised.value.with_traceback(None)))
+    assert CANARY not in told
+    assert ENCODED not in told
+
+
+@pytest.mark.parametrize("status", [400, 409, 413, 422, 500, 503])
+async def test_what_the_platform_says_about_a_secret_is_not_passed_on(tmp_path, caplog, status):
+    words = f'Secret "pull" is invalid: data.a: Invalid value: "{CANARY}" {ENCODED}'
+    server = Scripted(failure(status, "Invalid", words))
+    caplog.set_level(logging.DEBUG)
+
+    async with server.client(tmp_path) as client:
+        with pytest.raises(Fault) as raised:
+            await KubernetesProvider(client).apply_secret(
+                secret(stringData={"a": CANARY}), Call.within(0.5)
+            )
+
+    told = "".join(traceback.format_exception(raised.value))
+    for canary in (CANARY, ENCODED):
+        assert canary not in told
+        assert canary not in caplog.text
+
+
+@pytest.mark.parametrize("http2", ["true", "false"])
+async def test_nothing_of_a_secret_is_in_a_log_at_debug_level(
+    environment, cluster, call, caplog, http2
+):
+    caplog.set_level(logging.DEBUG)
+    cluster.faults.add(method="PATCH", disconnect="after", times=1)
+
+    async with k8s.open_provider(environment | {"PLT_K8S_HTTP2": http2}) as provider:
+        await provider.apply_secret(secret(data={"a": ENCODED}, stringData={"b": CANARY}), call())
+
+    assert "PATCH" in caplog.text
+    for canary in (CANARY, ENCODED, cluster.token):
+        assert canary not in caplog.text
+
+
+async def test_a_missing_right_is_named_for_secrets_too(cluster, environment, tmp_path, call):
+    rules = ("get", "pods", "default")
+
+    async with k8s.open_provider(restricted(cluster, environment, tmp_path, rules)) as provider:
+        with pytest.raises(Fault, match=r'resources \["secrets"\], verbs \["patch"\]'):
+            await provider.apply_secret(secret(stringData={"a": CANARY}), call())

@@ -1,0 +1,244 @@
+"""A workload that every platform understands, as Secret, Deployment and Service."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from worker.provider import Call
+from worker.providers.k8s import workload
+
+CANARY = "canary-4711"
+
+
+def specification(**more: Any) -> dict[str, Any]:
+    """The example of the contract."""
+    given = {
+        "name": "orders-api-v7",
+        "appName": "orders-api",
+        "version": "v7",
+        "deploymentVersion": "v7",
+        "image": "reg.example.com/team/orders-api:7",
+        "hostname": "orders-api.apps.example.org",
+        "isWorkflow": False,
+        "minReplicas": 2,
+        "maxReplicas": 6,
+        "pullSecret": {"registry": "reg.example.com", "username": "ci", "password": CANARY},
+        "ports": {"app": 3042, "metrics": 9090},
+        "resources": {
+            "requests": {"memory": "512Mi", "cpu": "500m"},
+            "limits": {"memory": "1Gi", "cpu": "750m"},
+        },
+        "healthCheck": {"readyPath": "/ready", "livePath": "/status", "port": "metrics"},
+        "env": [{"name": "FEATURE_X", "value": "on"}],
+        "platformEnv": [{"name": "PLT_DEPLOYMENT_VERSION", "value": "v7"}],
+        "labels": {
+            "app.kubernetes.io/name": "orders-api",
+            "app.kubernetes.io/instance": "orders-api-v7",
+            "plt.dev/version": "v7",
+            "plt.dev/hostname": "orders-api.apps.example.org",
+        },
+    }
+    return given | more
+
+
+def operation(**more: Any) -> api.ApplyWorkload:
+    return api.ApplyWorkload("default", specification(**more))
+
+
+def test_the_deployment_is_what_the_control_plane_itself_would_write():
+    found = workload.deployment(workload.read(specification()))
+
+    [container] = found["spec"]["template"]["spec"]["containers"]
+    assert found["metadata"]["labels"]["icc.platformatic.dev/scaler-max"] == "6"
+    assert found["spec"]["selector"]["matchLabels"] == {
+        "app.kubernetes.io/instance": "orders-api-v7"
+    }
+    template = found["spec"]["template"]
+    assert template["metadata"]["labels"]["platformatic.dev/monitor"] == "prometheus"
+    assert template["metadata"]["annotations"]["prometheus.io/port"] == "9090"
+    assert template["spec"]["imagePullSecrets"] == [{"name": "orders-api-v7-pull"}]
+    assert container["image"] == "reg.example.com/team/orders-api:7"
+    assert [port["containerPort"] for port in container["ports"]] == [3042, 9090]
+    assert container["readinessProbe"]["httpGet"] == {
+        "path": "/ready",
+        "port": "metrics",
+        "scheme": "HTTP",
+    }
+    assert container["livenessProbe"]["httpGet"]["path"] == "/status"
+    assert [variable["name"] for variable in container["env"]] == [
+        "FEATURE_X",
+        "PLT_DEPLOYMENT_VERSION",
+        "PLT_INSTANCE_ID",
+    ]
+    assert container["resources"]["limits"] == {"memory": "1Gi", "cpu": "750m"}
+
+
+def test_a_name_and_an_image_are_enough():
+    least = workload.read({"name": "web", "image": "r.example/web:1"})
+    found = workload.deployment(least)
+
+    [container] = found["spec"]["template"]["spec"]["containers"]
+    assert workload.pull_secret(least) is None
+    assert workload.initial(least) == {"replicas": 1}
+    assert found["metadata"]["labels"]["app.kubernetes.io/name"] == "web"
+    assert "readinessProbe" not in container
+    assert [port["port"] for port in workload.service(least)["spec"]["ports"]] == [3042, 9090]
+
+
+def test_null_is_as_good_as_nothing():
+    nothing = dict.fromkeys(
+        ["hostname", "minReplicas", "pullSecret", "ports", "resources", "healthCheck", "labels"]
+    )
+
+    assert workload.read({"name": "web", "image": "i", **nothing}) == workload.read(
+        {"name": "web", "image": "i"}
+    )
+
+
+def test_of_two_variables_of_one_name_the_platforms_wins():
+    least = workload.read(
+        {
+            "name": "web",
+            "image": "i",
+            "env": [{"name": "A", "value": "1"}, {"name": "B", "value": "1"}],
+            "platformEnv": [{"name": "A", "value": "2"}],
+        }
+    )
+
+    [container] = workload.deployment(least)["spec"]["template"]["spec"]["containers"]
+    assert {each["name"]: each.get("value") for each in container["env"]} == {
+        "A": "2",
+        "B": "1",
+        "PLT_INSTANCE_ID": None,
+    }
+
+
+WRONG = [
+    ({"name": "orders-1.2.3"}, "workload.name: expected a name that a Service can have"),
+    ({"name": "7up"}, "workload.name: expected a name that a Service can have"),
+    ({"name": "x" * 64}, "workload.name: expected a name that a Service can have"),
+    ({"image": ""}, "workload.image: "),
+    ({"image": None}, "workload: Object missing required field `image`"),
+    ({"ports": {"app": 0}}, "workload.ports.app: "),
+    ({"ports": {"app": 9090}}, "workload.ports: expected two different ports"),
+    ({"minReplicas": -1}, "workload.minReplicas: "),
+    ({"healthCheck": {"port": "other"}}, "workload.healthCheck.port: "),
+    ({"env": [{"name": "A", "value": 7}]}, "workload.env[0].value: "),
+    ({"pullSecret": {"registry": "r", "username": "u"}}, "workload.pullSecret: Object missing"),
+    ({"labels": {"app.kubernetes.io/instance": "else"}}, "expected the workload's name"),
+    ({"labels": {"a b": "c"}}, "workload.labels: expected a Kubernetes label key"),
+    ({"version": "1 2"}, "workload.labels.plt.dev/version: expected a Kubernetes label value"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "expected"), WRONG, ids=range(len(WRONG)))
+async def test_what_cannot_be_rendered_is_invalid_before_anything_is_applied(
+    provider, cluster, call, wrong, expected
+):
+    with pytest.raises(Fault) as raised:
+        await provider.apply_workload(operation(**{"labels": {}} | wrong), call())
+
+    assert raised.value.code is Code.INVALID
+    assert expected in raised.value.message
+    assert CANARY not in raised.value.message
+    assert len(cluster.calls) == 0
+
+
+async def test_a_workload_is_secret_deployment_and_service_and_runs(provider, cluster, call):
+    answer = await provider.apply_workload(operation(), call())
+
+    assert answer == {
+        "name": "orders-api-v7",
+        "created": True,
+        "endpoint": {"hostname": "orders-api-v7.default.svc", "port": 3042},
+    }
+    assert [each.method for each in cluster.calls] == ["PATCH", "GET", "POST", "GET", "POST"]
+    secret = cluster.read("secrets", "orders-api-v7-pull")
+    config = json.loads(base64.b64decode(secret["data"][".dockerconfigjson"]))
+    assert config["auths"]["reg.example.com"] == {
+        "username": "ci",
+        "password": CANARY,
+        "auth": base64.b64encode(f"ci:{CANARY}".encode()).decode(),
+    }
+    machines = await provider.get_machines(
+        api.GetMachines("default", {"app.kubernetes.io/instance": "orders-api-v7"}), call()
+    )
+    assert len(machines) == 2
+    [endpoint] = await provider.get_services_by_labels(
+        api.GetServicesByLabels("default", {"app.kubernetes.io/name": "orders-api"}), call()
+    )
+    assert endpoint.ports[0].port == 3042
+
+
+async def test_a_running_count_is_kept_when_a_workload_is_applied_again(provider, cluster, call):
+    await provider.apply_workload(operation(), call())
+    await provider.update_controller_replicas(
+        api.UpdateControllerReplicas("default", "orders-api-v7", 5), call()
+    )
+
+    answer = await provider.apply_workload(operation(image="reg.example.com/x:8"), call())
+
+    found = cluster.read("deployments.apps", "orders-api-v7")
+    assert answer["created"] is False
+    assert found["spec"]["replicas"] == 5
+    assert found["spec"]["template"]["spec"]["containers"][0]["image"] == "reg.example.com/x:8"
+
+
+async def test_applying_the_same_workload_again_rolls_nothing_out(provider, cluster, call):
+    await provider.apply_workload(operation(), call())
+    first = cluster.read("deployments.apps", "orders-api-v7")["metadata"]["generation"]
+
+    await provider.apply_workload(operation(), call())
+
+    assert cluster.read("deployments.apps", "orders-api-v7")["metadata"]["generation"] == first
+
+
+@pytest.mark.parametrize(
+    ("broken", "done"),
+    [
+        ("/deployments", 'the Secret "orders-api-v7-pull"'),
+        ("/services", 'the Secret "orders-api-v7-pull" and the Deployment "orders-api-v7"'),
+    ],
+)
+async def test_a_step_that_fails_is_told_and_a_repeat_completes_the_rest(
+    provider, cluster, call, broken, done
+):
+    refused = {"kind": "Status", "message": "frozen", "reason": "Forbidden", "code": 403}
+    fault = cluster.faults.add(method="POST", path=broken, status=403, body=refused)
+
+    with pytest.raises(Fault) as raised:
+        await provider.apply_workload(operation(), call())
+    assert raised.value.code is Code.PLATFORM_FORBIDDEN
+    assert "frozen" in raised.value.message
+    assert f"Already applied: {done}; repeating the request completes" in raised.value.message
+    assert CANARY not in raised.value.message
+
+    cluster.faults.remove(fault)
+    await provider.apply_workload(operation(), call())
+    assert cluster.read("services", "orders-api-v7")
+    assert cluster.read("deployments.apps", "orders-api-v7")["spec"]["replicas"] == 2
+
+
+async def test_a_step_that_is_turned_away_after_another_is_not_called_unattempted(
+    provider, cluster
+):
+    cluster.faults.add(path="/services", status=429, headers={"retry-after": "60"})
+
+    with pytest.raises(Fault, match="may have been done in part or whole") as raised:
+        await provider.apply_workload(operation(), Call.within(2))
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+
+
+async def test_the_pull_secret_is_in_no_fault(provider, cluster):
+    quoting = {"kind": "Status", "message": f"bad value {CANARY}", "code": 422}
+    cluster.faults.add(path="/secrets", status=422, body=quoting)
+
+    with pytest.raises(Fault) as raised:
+        await provider.apply_workload(operation(), Call.within(2))
+
+    assert CANARY not in raised.value.message

@@ -1,0 +1,114 @@
+"""The neutral workload: what every provider makes of it."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from contracts.resources import Controller, Object
+from tests.providers.platforms import Platform
+from worker.provider import Call, Port
+
+CANARY = "canary-4711"
+
+
+def workload(name: str = "orders-v7", **more: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "appName": "orders",
+        "version": "v7",
+        "image": "registry.example/orders:7",
+        "minReplicas": 2,
+        "ports": {"app": 3042, "metrics": 9090},
+        "resources": {"requests": {"cpu": "250m", "memory": "512Mi"}},
+        "labels": {"app.kubernetes.io/name": "orders", "plt.dev/version": "v7"},
+    } | more
+
+
+async def apply(
+    provider: Port, platform: Platform, call: Callable[[], Call], **more: Any
+) -> Object:
+    return await provider.apply_workload(
+        api.ApplyWorkload(platform.scope, workload(**more)), call()
+    )
+
+
+async def controller(provider: Port, platform: Platform, call: Callable[[], Call]) -> Controller:
+    found = await provider.get_controller(api.GetController(platform.scope, "orders-v7"), call())
+    return found.controller
+
+
+async def test_a_workload_becomes_a_controller_of_the_wanted_size(platform, provider, call):
+    answer = await apply(provider, platform, call)
+
+    assert answer["name"] == "orders-v7"
+    found = await controller(provider, platform, call)
+    assert found.replicas == 2
+    assert found.labels["plt.dev/version"] == "v7"
+
+
+async def test_a_workload_can_be_reached_by_its_labels_at_its_port(platform, provider, call):
+    await apply(provider, platform, call)
+
+    [endpoint] = await provider.get_services_by_labels(
+        api.GetServicesByLabels(
+            platform.scope, {"app.kubernetes.io/name": "orders", "plt.dev/version": "v7"}
+        ),
+        call(),
+    )
+
+    assert endpoint.name == "orders-v7"
+    assert endpoint.ports[0].port == 3042
+    none = {"app.kubernetes.io/name": "orders", "plt.dev/version": "v8"}
+    assert (
+        await provider.get_services_by_labels(api.GetServicesByLabels(platform.scope, none), call())
+        == []
+    )
+
+
+@pytest.mark.parametrize("running", [0, 1, 5])
+async def test_a_workload_that_is_applied_again_keeps_its_size(platform, provider, call, running):
+    await apply(provider, platform, call)
+    await provider.update_controller_replicas(
+        api.UpdateControllerReplicas(platform.scope, "orders-v7", running), call()
+    )
+
+    await apply(provider, platform, call, image="registry.example/orders:8")
+
+    assert (await controller(provider, platform, call)).replicas == running
+
+
+async def test_who_applies_the_same_at_once_succeeds(platform, provider, call):
+    await asyncio.gather(*(apply(provider, platform, call) for _ in range(3)))
+
+    assert (await controller(provider, platform, call)).replicas == 2
+
+
+async def test_the_pull_secret_does_not_come_back(platform, provider, call):
+    secret = {"registry": "registry.example", "username": "ci", "password": CANARY}
+
+    answer = await apply(provider, platform, call, pullSecret=secret)
+
+    assert CANARY not in str(answer)
+    assert CANARY not in str(await controller(provider, platform, call))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"image": None}, {"image": 7}, {"name": "a/b"}, {"minReplicas": -1}, {"env": "A=1"}]
+)
+async def test_a_workload_that_makes_no_sense_is_invalid(platform, provider, call, wrong):
+    with pytest.raises(Fault) as raised:
+        await apply(provider, platform, call, **wrong)
+
+    assert raised.value.code is Code.INVALID
+
+
+async def test_a_service_is_deleted(platform, provider, call):
+    await apply(provider, platform, call)
+
+    answer = await provider.delete_service(api.DeleteService(platform.scope, "orders-v7"), call())
+
+    assert isinstance(answer, dict)
