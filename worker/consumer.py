@@ -97,6 +97,8 @@ class Consumer:
         """Start no more commands; the gateways are to be told before queries are left as well."""
         self.state = "draining"
         self._fence.shut()
+        for partition in self._partitions:
+            partition.stop()
 
     async def drain(self, within: float) -> None:
         """Leave the queries and wait for what runs, at most so many seconds."""
@@ -120,9 +122,9 @@ class Consumer:
         for task in self._queries:
             task.cancel()
 
-    def _answered(self, consumers: int) -> None:
+    def _answered(self, consumers: int, seconds_ago: float) -> None:
         self._workers = max(1, consumers)
-        self._fence.answered()
+        self._fence.answered(seconds_ago)
 
     async def _balance(self) -> None:
         """Leave idle partitions beyond a fair share, one at a time, for those who wait for them."""
@@ -167,6 +169,9 @@ class Consumer:
             log.debug("another worker answers too: %s", error)
 
     async def _command(self, message: Message, expires_at: float) -> Verdict:
+        """Run a command; behind a closed fence no time seems left, and it is the next owner's."""
+        if not self._fence.may_go_on():
+            return Verdict.GIVEN_UP
         call = Call(expires_at, self._fence.may_go_on)
         if call.left() < LEAST_LEFT_S:
             late = Fault(
@@ -175,7 +180,8 @@ class Consumer:
             )
             await self._replies.send(message, reply_of(late), expires_at)
             return Verdict.DONE
-        return await self._perform(message, call)
+        verdict = await self._perform(message, call)
+        return verdict if self._fence.may_go_on() else Verdict.GIVEN_UP
 
     async def _perform(self, message: Message, call: Call) -> Verdict:
         verdict = Verdict.DONE

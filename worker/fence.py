@@ -28,15 +28,19 @@ class Fence:
         self._alarm: asyncio.TimerHandle | None = None
         self._is_shut = False
 
-    def answered(self) -> None:
-        """The broker has just answered."""
-        self._answered_at = self._monotonic()
+    def answered(self, seconds_ago: float = 0.0) -> None:
+        """The broker has answered what it was asked so long ago.
+
+        It counts the silence of the worker from the question: its answer may have been under way,
+        or have waited for this process to read it.
+        """
+        self._answered_at = self._monotonic() - seconds_ago
         self._answer.set()
         if self._alarm is not None:
             self._alarm.cancel()
         # A timer rather than a task: in a process that wakes up it fires in the loop's first turn,
         # before a run that got an answer of the platform can go on to its next request.
-        self._alarm = asyncio.get_running_loop().call_later(STOP_AFTER_S, self._stop)
+        self._alarm = asyncio.get_running_loop().call_later(STOP_AFTER_S - seconds_ago, self._stop)
 
     def may_start(self) -> bool:
         """Whether a command may be started now."""

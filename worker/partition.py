@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 from contracts import topology
@@ -66,6 +67,8 @@ class Partition:
         self._suspects = asyncio.Lock()
         self._channel: Channel | None = None
         self._has_suspect = False
+        self._is_stopping = False
+        self._running = 0
         self.is_owned = False
 
     @property
@@ -77,19 +80,25 @@ class Partition:
         """Give the partition to whoever waits for it, and wait in turn."""
         self._leaving.set()
 
+    def stop(self) -> None:
+        """Leave for good, as soon as nothing of it runs: what waits is for another worker."""
+        self._is_stopping = True
+        self._leave_if_stopped()
+
     async def run(self, connection: Connection) -> None:
         """Consume until the connection is lost, again and again after leaving.
 
         A partition is left by closing its channel: after a basic.cancel the broker would activate
         the next consumer while this one still holds unsettled messages.
         """
-        while True:
+        while not self._is_stopping:
             self._leaving.clear()
             channel = self._channel = await connection.channel()
+            receive = partial(self._receive, channel)
             try:
                 async with asyncio.TaskGroup() as group:
                     watch = group.create_task(channel.lost())
-                    await channel.consume(self._queue, self._receive, prefetch=topology.PREFETCH)
+                    await channel.consume(self._queue, receive, prefetch=topology.PREFETCH)
                     await self._leaving.wait()
                     watch.cancel()
             finally:
@@ -105,9 +114,13 @@ class Partition:
         for task in self._tasks:
             task.cancel()
 
-    def _receive(self, delivery: Delivery) -> None:
-        """Queue a delivery behind the others of its address."""
-        if self._channel is None:
+    def _receive(self, channel: Channel, delivery: Delivery) -> None:
+        """Queue a delivery behind the others of its address.
+
+        What a channel that was left still hands over is not ours any more, and its tag would settle
+        another message on the present one.
+        """
+        if channel is not self._channel:
             return
         self.is_owned = True
         held = Held(delivery, self._expires_at(delivery.message))
@@ -117,7 +130,7 @@ class Partition:
             lane.append(held)
             return
         lane = self._lanes[address] = deque([held])
-        task = self._group.create_task(self._serve(self._channel, address, lane))
+        task = self._group.create_task(self._serve(channel, address, lane))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -126,6 +139,7 @@ class Partition:
             while lane:
                 await self._settle(channel, lane[0])
                 lane.popleft()
+                self._leave_if_stopped()
         except ConnectionLost as error:
             log.debug("%s: left to the next owner: %s", address, error)
         if self._lanes.get(address) is lane:
@@ -146,7 +160,7 @@ class Partition:
     async def _fresh(self, held: Held) -> Verdict:
         async with self._places:
             await self._fence.opened()
-            return await self._runs.outcome(self._start(held))
+            return await self._outcome(self._start(held))
 
     async def _suspect(self, held: Held) -> Verdict:
         """A redelivered command: the former owner may be busy with it, or have died of it.
@@ -156,7 +170,7 @@ class Partition:
         """
         message = held.delivery.message
         if run := self._runs.joinable(message):
-            return await self._runs.outcome(run)
+            return await self._outcome(run)
         is_first, self._has_suspect = not self._has_suspect, True
         async with self._suspects:
             if is_first and held.delivery.returns + 1 >= LAST_DELIVERY:
@@ -165,6 +179,17 @@ class Partition:
             now = asyncio.get_running_loop().time()
             await asyncio.sleep(held.came_at + TAKE_OVER_S - now)
             return await self._fresh(held)
+
+    async def _outcome(self, run: Run) -> Verdict:
+        self._running += 1
+        try:
+            return await self._runs.outcome(run)
+        finally:
+            self._running -= 1
+
+    def _leave_if_stopped(self) -> None:
+        if self._is_stopping and not self._running:
+            self.leave()
 
     def _start(self, held: Held) -> Run:
         message = held.delivery.message

@@ -58,6 +58,8 @@ class Replies:
                 await self._publish(self._message(request, reply, until))
         except TimeoutError:
             log.warning("the reply to %s was too late", request.message_id)
+        except BrokerError as error:
+            log.warning("the reply to %s was refused: %s", request.message_id, error)
 
     async def tell(self) -> None:
         """Tell the gateways at once how this worker is, if they can be told."""

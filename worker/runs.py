@@ -4,6 +4,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Coroutine
 from enum import Enum
+from hashlib import sha256
 from typing import Any
 
 from contracts.wire import Message
@@ -24,7 +25,7 @@ class Run:
     """One run of a message."""
 
     def __init__(self, message: Message, task: asyncio.Task[Verdict]) -> None:
-        self.message = message
+        self.of = _fingerprint(message)
         self.task = task
         self.holders = 0
 
@@ -50,8 +51,9 @@ class Runs:
         run = Run(message, self._group.create_task(work))
         run.task.add_done_callback(lambda _: self._live.discard(run))
         self._live.add(run)
-        self._known[message.message_id] = run
-        self._known.move_to_end(message.message_id)
+        if message.message_id:  # without one a repeat cannot be told from a redelivery
+            self._known[message.message_id] = run
+            self._known.move_to_end(message.message_id)
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
         return run
@@ -59,7 +61,7 @@ class Runs:
     def joinable(self, message: Message) -> Run | None:
         """The run of this very message in this process, unless it was given up."""
         run = self._known.get(message.message_id)
-        if run is None or run.message.body != message.body or run.message.key != message.key:
+        if run is None or run.of != _fingerprint(message):
             return None
         if run.task.done() and run.verdict() is Verdict.GIVEN_UP:
             return None
@@ -90,3 +92,8 @@ class Runs:
     def _give_up(self, run: Run) -> None:
         if not run.holders:
             run.task.cancel()
+
+
+def _fingerprint(message: Message) -> bytes:
+    """What a run was of; bodies themselves would fill the memory."""
+    return sha256(message.key.encode() + b"\0" + message.body).digest()
