@@ -4,8 +4,9 @@ from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
-from litestar import Request, Response
+from litestar import Request
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import Receive, Scope, Send
 
 from contracts import wire
 from contracts.api import OPERATIONS
@@ -13,7 +14,6 @@ from contracts.faults import Code, Fault
 from contracts.operation import PATH_FIELD, Operation, Row
 from contracts.validation import show
 from contracts.wire import Reply
-from gateway.problems import answer
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -32,6 +32,25 @@ class Caller(Protocol):
         """The reply to an operation; raises a fault when there is none."""
 
 
+class Answer:
+    """A reply on its way out as it is: the framework's own response would encode it again."""
+
+    def __init__(self, reply: Reply) -> None:
+        self._reply = reply
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        reply = self._reply
+        headers = [
+            (b"content-type", reply.content_type.encode("latin-1")),
+            (b"content-length", b"%d" % len(reply.body)),
+        ]
+        if reply.retry_after is not None:
+            headers.append((b"retry-after", b"%d" % reply.retry_after))
+        await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await send({"type": "http.response.body", "body": reply.body, "more_body": False})
+
+
 def routes(rpc: Caller) -> list[HTTPRouteHandler]:
     """A route for every operation."""
     return [_route(operation, rpc) for operation in OPERATIONS.values()]
@@ -41,14 +60,14 @@ def _route(operation: type[Operation[Any]], rpc: Caller) -> HTTPRouteHandler:
     row = operation.row
     path = PATH_FIELD.sub(rf"{{{PARAMETER}\1:str}}", "/{provider}" + row.path)
 
-    async def handle(request: AnyRequest) -> Response[bytes]:
+    async def handle(request: AnyRequest) -> Answer:
         values = {name: _segment(request, name) for name in row.path_fields}
         values |= _query(request, operation)
         if row.body:
             values |= _body(row, request.headers.get("content-type"), await request.body())
         provider = _segment(request, "provider")
         traceparent = request.headers.get("traceparent")
-        return answer(await rpc.call(provider, wire.build(operation, values), traceparent))
+        return Answer(await rpc.call(provider, wire.build(operation, values), traceparent))
 
     handle.__name__ = row.name
     return HTTPRouteHandler(path, http_method=row.method, status_code=200)(handle)

@@ -73,6 +73,13 @@ class Session:
         """Do this beside the calls; its failure ends the session, and no call may begin then."""
         self.group.create_task(self._watched(work))
 
+    async def over(self) -> None:
+        """Wait for the end; no call may begin from the very step in which it comes."""
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.is_over = True
+
     async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             await work
@@ -97,6 +104,9 @@ class Session:
         except ConnectionLost as error:
             # It may have arrived all the same: a query is published again, a command waits.
             log.debug("no confirm for %s: %s", pending.message.message_id, error)
+        except BrokerError:
+            self.is_over = True
+            raise
 
 
 class Rpc:
@@ -240,6 +250,7 @@ class Rpc:
                 self._resume(session)
                 self._session = session
                 self._link.ready()
+                await session.over()
         finally:
             self._session = None
             self._attendance.disconnected()

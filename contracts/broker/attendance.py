@@ -164,10 +164,16 @@ class Attendance:
     async def _ask(self, provider: str, *, known: bool) -> int | None:
         if not known and not await self._is_routed(provider):
             return None
+        channel = await self._open()
         try:
-            return await (await self._open()).consumers(queries_queue(provider))
+            return await channel.consumers(queries_queue(provider))
         except NotDeclared:
             return None
+        except asyncio.CancelledError:
+            # The library closes a channel on which a question was given up, but not at once.
+            if self._channel is channel:
+                self._channel = None
+            raise
 
     async def _is_routed(self, provider: str) -> bool:
         """Whether the provider has a queue, by a message that expires as it arrives.

@@ -1,5 +1,6 @@
 """A channel: publishes messages, hands over deliveries, asks how many consume a queue."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +32,8 @@ class Channel:
 
     def __init__(self, raw: RawChannel) -> None:
         self._raw = raw
+        self._cancelled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        raw.on_consumer_cancel_callbacks.add(self._on_cancel)
 
     @property
     def is_closed(self) -> bool:
@@ -38,10 +41,22 @@ class Channel:
         return self._raw.is_closed
 
     async def lost(self) -> None:
-        """Wait until the channel is closed and raise ConnectionLost with the reason."""
+        """Wait until the channel is closed and raise ConnectionLost with the reason.
+
+        A consumer whose queue was deleted has lost it too: the broker says so once, and the channel
+        stays open.
+        """
+        closing = self._raw.closing
+        await asyncio.wait([closing, self._cancelled], return_when=asyncio.FIRST_COMPLETED)
+        if self._cancelled.done():
+            raise ConnectionLost(f"the broker cancelled the consumer {self._cancelled.result()}")
         with broker_errors():
-            await self._raw.closing
+            await closing
         raise ConnectionLost("the channel was closed")
+
+    def _on_cancel(self, frame: Basic.Cancel) -> None:
+        if not self._cancelled.done():
+            self._cancelled.set_result(str(frame.consumer_tag))
 
     async def publish(self, message: Message, *, mandatory: bool = False) -> None:
         """Publish and wait for the broker's confirm.

@@ -1,6 +1,7 @@
 """Keeps one connection to the broker open: connects, runs a session on it, connects again."""
 
 import asyncio
+import itertools
 import logging
 import random
 import time
@@ -15,6 +16,7 @@ from yarl import URL
 
 from contracts import VERSION
 from contracts.broker.channel import Channel
+from contracts.broker.decoding import read_any_property
 from contracts.broker.errors import BrokerError, ConnectionLost, broker_errors
 
 log = logging.getLogger(__name__)
@@ -28,6 +30,8 @@ FIRST_BACKOFF_S = 0.1
 MOST_BACKOFF_S = 10.0
 STEADY_S = 5.0
 FRAMES_BUFFERED = 256
+
+read_any_property()
 
 
 class Connection:
@@ -68,20 +72,22 @@ class Connection:
             return True
         return False
 
-    async def pulse(self, queue: str, answered: Callable[[int], None] | None = None) -> None:
+    async def pulse(self, queue: str, answered: Callable[[int, float], None] | None = None) -> None:
         """Ask for a queue's consumers all the time; raise ConnectionLost when there is no answer.
 
-        The library takes three heartbeats to notice a peer that has silently gone.
+        `answered` gets their number and how many seconds ago it was asked for. The library takes
+        three heartbeats to notice a peer that has silently gone.
         """
         channel = await self.channel()
         while True:
+            asked_at = time.monotonic()
             try:
                 async with asyncio.timeout(PULSE_TIMEOUT_S):
                     consumers = await channel.consumers(queue)
             except TimeoutError as error:
                 raise ConnectionLost(f"no answer in {PULSE_TIMEOUT_S} seconds") from error
             if answered is not None:
-                answered(consumers)
+                answered(consumers, time.monotonic() - asked_at)
             await asyncio.sleep(PULSE_S)
 
     async def lost(self) -> None:
@@ -123,16 +129,16 @@ class Link:
         a bound that doubles ("full jitter"), so that processes do not return all at once.
         """
         attempt = 0
-        while True:
-            url = self._urls[attempt % len(self._urls)]
-            started = time.monotonic()
+        for url in itertools.cycle(self._urls):
+            connected_at = float("inf")
             try:
                 async with self._connected(url) as connection:
+                    connected_at = time.monotonic()
                     await _until_lost(session, connection)
                 return
             except BrokerError as error:
                 self._down(url, error)
-            attempt = 0 if time.monotonic() - started > STEADY_S else attempt + 1
+            attempt = 0 if time.monotonic() - connected_at > STEADY_S else attempt + 1
             bound = min(MOST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt, 10))
             await asyncio.sleep(random.uniform(0, bound))
 
@@ -189,7 +195,7 @@ def _first(errors: BaseExceptionGroup[BrokerError]) -> BrokerError:
 
 
 def _with_heartbeat(url: str) -> URL:
-    parsed = URL(url)
-    if "heartbeat" in parsed.query:
-        return parsed
-    return parsed.update_query(heartbeat=HEARTBEAT_S)
+    """The URL with our heartbeat: with a shorter one the broker would hand over before the fence
+    of a worker closes.
+    """
+    return URL(url).update_query(heartbeat=HEARTBEAT_S)

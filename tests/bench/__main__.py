@@ -23,6 +23,7 @@ from tests.bench.platform import (
     DIRECT_COMMAND,
     DIRECT_QUERY,
     KUBERNETES,
+    MACHINES,
     MEMORY,
     commands,
     queries,
@@ -36,13 +37,13 @@ MOST_AT_ONCE = 256
 
 FLOOR = "floor: echo, bare aiormq"
 LOADS = {
-    "query, platform in memory": (MEMORY, queries(MEMORY)),
+    "query, platform in memory": (MEMORY, queries(MEMORY, MACHINES)),
     "command, platform in memory": (MEMORY, commands(MEMORY)),
-    "query, Kubernetes sandbox": (KUBERNETES, queries(KUBERNETES)),
+    "query, Kubernetes sandbox": (KUBERNETES, queries(KUBERNETES, MACHINES[:1])),
     "command, Kubernetes sandbox": (KUBERNETES, commands(KUBERNETES)),
 }
 COMPARED = {
-    "query": (queries(KUBERNETES)[0], DIRECT_QUERY),
+    "query": (queries(KUBERNETES, MACHINES[:1])[0], DIRECT_QUERY),
     "command": (commands(KUBERNETES)[0], DIRECT_COMMAND),
 }
 

@@ -6,10 +6,12 @@
 import asyncio
 import sys
 import time
+from typing import cast
 
 import aiormq
 import uvloop
 from aiormq.abc import AbstractConnection, DeliveredMessage
+from aiormq.channel import Channel
 from pamqp.commands import Basic
 
 from tests.bench.measure import Job, Measured, Tally, main
@@ -18,9 +20,13 @@ QUEUE = "bench.echo"
 BODY = b"x" * 300
 
 
+async def _channel(connection: AbstractConnection) -> Channel:
+    return cast(Channel, await connection.channel(publisher_confirms=False))
+
+
 async def serve(url: str) -> None:
     """Send back whatever comes, for ever."""
-    channel = await (await aiormq.connect(url)).channel(publisher_confirms=False)
+    channel = await _channel(await aiormq.connect(url))
 
     async def on_message(message: DeliveredMessage) -> None:
         properties = message.header.properties
@@ -43,7 +49,7 @@ class Asker:
 
     async def open(self, connection: AbstractConnection) -> None:
         """Make a queue for the echoes."""
-        self._channel = await connection.channel(publisher_confirms=False)
+        self._channel = await _channel(connection)
         self._echoes = str((await self._channel.queue_declare(exclusive=True)).queue)
         await self._channel.basic_consume(self._echoes, self._receive, no_ack=True)
 

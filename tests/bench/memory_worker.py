@@ -7,7 +7,7 @@ from typing import Any
 from contracts.api import ApplyController
 from contracts.operation import Operation
 from contracts.resources import Machine, Object
-from tests.bench.platform import CONTROLLERS, MACHINE, MEMORY, SCOPE, manifest
+from tests.bench.platform import CONTROLLERS, MACHINES, MEMORY, SCOPE, manifest
 from tests.memory import MemoryProvider
 from worker.__main__ import main
 from worker.provider import Call
@@ -28,9 +28,11 @@ class Light(MemoryProvider):
 async def open_memory(_: Mapping[str, str]) -> AsyncIterator[MemoryProvider]:
     """The provider, with something to read and scale."""
     provider = Light()
-    provider.machines[SCOPE, MACHINE] = Machine(
-        id=MACHINE, status="Running", ready=True, labels={"app.kubernetes.io/name": MACHINE}
-    )
+    for name in MACHINES:
+        labels = {"app.kubernetes.io/name": name}
+        provider.machines[SCOPE, name] = Machine(
+            id=name, status="Running", ready=True, labels=labels
+        )
     for name in CONTROLLERS:
         await provider.apply_controller(ApplyController(SCOPE, manifest(name)), Call.within(1))
     yield provider

@@ -6,8 +6,10 @@ from typing import Any
 MEMORY = "memory"
 KUBERNETES = "k8s"
 SCOPE = "default"
-MACHINE = "bench"
+MACHINES = [f"bench-{number}" for number in range(2048)]
+"""More than a web framework is likely to remember the paths of."""
 CONTROLLERS = [f"bench-{number}" for number in range(64)]
+SHARE = 32
 REPLICAS = (1, 2)
 MERGE_PATCH = "application/merge-patch+json"
 
@@ -22,9 +24,10 @@ def manifest(name: str) -> dict[str, Any]:
     }
 
 
-def queries(provider: str) -> list[list[str]]:
-    """To read one machine."""
-    return [[_http("GET", f"/{provider}/machines/{SCOPE}/{MACHINE}")]]
+def queries(provider: str, machines: list[str]) -> list[list[str]]:
+    """To read one machine after another: each connection has machines of its own."""
+    targets = [_http("GET", f"/{provider}/machines/{SCOPE}/{machine}") for machine in machines]
+    return [targets[first : first + SHARE] for first in range(0, len(targets), SHARE)]
 
 
 def commands(provider: str) -> list[list[str]]:
@@ -39,7 +42,7 @@ def commands(provider: str) -> list[list[str]]:
     ]
 
 
-DIRECT_QUERY = ("GET", f"/api/v1/namespaces/{SCOPE}/pods/{MACHINE}", [""])
+DIRECT_QUERY = ("GET", f"/api/v1/namespaces/{SCOPE}/pods/{MACHINES[0]}", [""])
 DIRECT_COMMAND = (
     "PATCH",
     f"/apis/apps/v1/namespaces/{SCOPE}/deployments/{CONTROLLERS[0]}",

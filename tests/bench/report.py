@@ -24,6 +24,7 @@ class Line(Struct):
     cpu_us: dict[str, float]
     load_busy: float | None
     others_busy: float
+    stolen: float
     failures: dict[str, int]
 
 
@@ -55,21 +56,23 @@ def line(what: str, at_once: int, rounds: list[Measured], cores: int) -> Line:
     def median(figure: Callable[[Measured], float]) -> float:
         return statistics.median(map(figure, rounds))
 
-    names = rounds[0].usage.groups
+    def busy(group: str) -> float:
+        return median(lambda each: each.usage.groups[group] / each.usage.clock)
+
+    def per_round_trip(group: str) -> float:
+        return median(lambda each: each.usage.groups[group] / max(1, each.round_trips))
+
+    groups = rounds[0].usage.groups
     return Line(
         what,
         at_once,
         median(lambda each: each.round_trips / each.usage.clock),
-        median(lambda each: each.p50 * MILLI),
-        median(lambda each: each.p99 * MILLI),
-        {
-            name: median(lambda each, name=name: _per_round_trip(each, name) * MICRO)
-            for name in names
-        },
-        median(lambda each: each.usage.groups["load"] / each.usage.clock)
-        if "load" in names
-        else None,
+        median(lambda each: each.p50) * MILLI,
+        median(lambda each: each.p99) * MILLI,
+        {group: per_round_trip(group) * MICRO for group in groups},
+        busy("load") if "load" in groups else None,
         median(lambda each: each.usage.others / each.usage.clock / cores),
+        median(lambda each: each.usage.stolen / each.usage.clock / cores),
         _sum(each.failures for each in rounds),
     )
 
@@ -86,9 +89,9 @@ def table(report: Report) -> str:
     """All of it as text."""
     rows = [
         f"{'':30}{'at':>4}{'round':>9}{'p50':>8}{'p99':>8}   CPU us per round trip"
-        f"{'':14}{'load':>8}{'others':>8}",
+        f"{'':14}{'load':>7}{'others':>8}{'stolen':>8}",
         f"{'':30}{'once':>4}{'trips/s':>9}{'ms':>8}{'ms':>8}"
-        f"{'asks':>9}{'answers':>9}{'broker':>9}{'sandbox':>9}{'busy':>7}{'busy':>8}",
+        f"{'asks':>9}{'answers':>9}{'broker':>9}{'sandbox':>9}{'busy':>6}{'busy':>8}",
         *map(_row, report.lines),
         "",
         *map(_added_row, report.added),
@@ -108,7 +111,7 @@ def _row(line: Line) -> str:
     busy = "-" if line.load_busy is None else f"{line.load_busy:.0%}"
     return (
         f"{line.what:30}{line.at_once:4}{line.round_trips_per_s:9.0f}{line.p50_ms:8.2f}"
-        f"{line.p99_ms:8.2f}{cpu}{busy:>7}{line.others_busy:8.0%}"
+        f"{line.p99_ms:8.2f}{cpu}{busy:>7}{line.others_busy:8.0%}{line.stolen:8.0%}"
     )
 
 
@@ -121,16 +124,13 @@ def _added_row(added: Added) -> str:
 
 def _notes(report: Report) -> Iterable[str]:
     yield "asks: the gateway, or the process that asks for echoes; answers: workers, or the echo."
-    yield "load busy: of one core; others busy: of the machine, by what is no part of the bench."
+    yield "load busy: of one core, by the load generator. Of the whole machine: others busy, with"
+    yield "what is no part of the bench; stolen, by whoever shares the hardware with this machine."
     for line in report.lines:
         if line.load_busy is not None and line.load_busy > BUSY:
             yield f"{line.what}, {line.at_once} at once: the load generator was the bottleneck."
         if line.failures:
             yield f"{line.what}, {line.at_once} at once: FAILURES {line.failures}"
-
-
-def _per_round_trip(each: Measured, name: str) -> float:
-    return each.usage.groups[name] / max(1, each.round_trips)
 
 
 def _sum(all_failures: Iterable[dict[str, int]]) -> dict[str, int]:

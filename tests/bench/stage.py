@@ -18,7 +18,7 @@ from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.waiting import wait_until
 from tests.bench import usage
-from tests.bench.platform import CONTROLLERS, KUBERNETES, MACHINE, MEMORY
+from tests.bench.platform import CONTROLLERS, KUBERNETES, MACHINES, MEMORY
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 JOB_TIMEOUT_S = 60
@@ -39,7 +39,7 @@ class Stage:
         self._children: list[Child] = []
         self.node = contexts.enter_context(RabbitNode(folder / "rabbitmq"))
         self.sandbox = contexts.enter_context(KubernetesSandbox.in_thread())
-        self.sandbox.add_pod(MACHINE)
+        self.sandbox.add_pod(MACHINES[0])
         for name in CONTROLLERS:
             self.sandbox.add_deployment(name, replicas=1)
         port = Port.any_free()
@@ -117,7 +117,9 @@ class Stage:
         except httpx.TransportError:
             return False
         providers = said.get("providers", {})
-        attending = [providers.get(name, {}).get("consumers", 0) for name in self._workers]
+        attending: list[int] = [
+            providers.get(name, {}).get("consumers", 0) for name in self._workers
+        ]
         return min(attending) >= workers
 
 

@@ -137,3 +137,36 @@ def test_a_silent_broker_is_told_within_a_second_and_left_within_ten(stack: Stac
         eventually(
             lambda: gateway.get("/k8s/machines/default").status_code == 200, 30, "it is back"
         )
+
+
+def test_the_next_of_several_urls_is_tried_if_the_first_takes_connections_and_says_nothing(
+    stack: Stack,
+) -> None:
+    with relay(stack.node.port) as silent:
+        silent.mute()
+        gateway = stack.gateway(
+            PLT_AMQP_URL=f"{through(stack.amqp_url, silent.port)}, {stack.amqp_url}"
+        )
+
+        eventually(lambda: gateway.ready().get("status") == "ready", 25, "the second URL works")
+
+
+def test_a_broker_that_pauses_for_a_second_costs_no_connection(stack: Stack) -> None:
+    with relay(stack.node.port) as link:
+        stack.worker()
+        gateway = stack.gateway(PLT_AMQP_URL=through(stack.amqp_url, link.port))
+        eventually(lambda: gateway.attended_by(1), 20, "the worker is attached")
+        stack.sandbox.faults.add(method="GET", path="/pods", delay=4, times=1)
+        answers: list[int] = []
+        asking = asked(gateway, "/k8s/machines/default", answers)
+        eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+
+        link.mute()
+        time.sleep(0.6)
+        refused = gateway.get("/k8s/controllers/default/hello")
+        link.unmute()
+
+        asking.join()
+        assert (refused.status_code, refused.json()["code"]) == (503, "broker_unreachable")
+        assert answers == [200]
+        assert stack.sandbox.calls.count("GET", "/pods") == 1, "it was not published again"

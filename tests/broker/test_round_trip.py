@@ -80,3 +80,23 @@ def test_a_gateway_that_is_told_to_stop_answers_what_it_took(stack: Stack) -> No
     assert gateway.ended() == 0
     asking.join()
     assert answers == [200]
+
+
+def test_a_worker_that_stops_holds_no_partition_while_its_last_query_runs(stack: Stack) -> None:
+    gateway, [first] = stack.serving()
+    assert gateway.scale("hello", 4).status_code == 200
+    stack.sandbox.faults.add(method="GET", path="/pods", delay=4.0, times=1)
+    asking = threading.Thread(target=lambda: gateway.get("/k8s/machines/default"))
+    asking.start()
+    eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+    stack.worker()
+    eventually(lambda: gateway.attended_by(2), 20, "another worker is attached")
+
+    first.terminate()
+    eventually(lambda: gateway.attended_by(1), what="the first has left")
+    answer = gateway.scale("hello", 5)
+
+    assert answer.status_code == 200
+    assert asking.is_alive(), "it was run while the first still had something to do"
+    asking.join()
+    assert first.ended() == 0

@@ -183,3 +183,20 @@ def test_closed_it_has_no_alarm():
         assert alarm.at == []
 
     virtual.run(test)
+
+
+def test_silence_counts_from_the_question_not_from_when_its_answer_was_read():
+    """What the broker last heard of a stalled worker is the question."""
+
+    async def test():
+        fence, alarm = fenced()
+        await silence(7)
+        fence.answered(7.0)
+
+        await silence(1.1)
+        assert not fence.may_start()
+        await silence(7)
+        assert not fence.may_go_on()
+        assert alarm.at == [1015.0]
+
+    virtual.run(test)

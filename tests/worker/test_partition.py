@@ -16,6 +16,7 @@ from worker.partition import Partition
 from worker.runs import Runs, Verdict
 
 SECOND = 1.0
+PLACES = 64
 
 
 class FakeChannel:
@@ -32,7 +33,7 @@ class FakeChannel:
         return "tag"
 
     async def lost(self) -> None:
-        await self._lost
+        await asyncio.shield(self._lost)
         raise ConnectionLost("gone")
 
     async def ack(self, delivery: Delivery) -> None:
@@ -43,6 +44,10 @@ class FakeChannel:
 
     async def close(self) -> None:
         self.lose()
+
+    def is_lost(self) -> bool:
+        """Whether it is closed, by either side."""
+        return self._lost.done()
 
     def lose(self) -> None:
         """The broker is gone, as far as this channel knows."""
@@ -109,7 +114,7 @@ class Scene:
             group=group,
             runs=self.runs,
             fence=self.fence,
-            places=asyncio.Semaphore(64),
+            places=asyncio.Semaphore(PLACES),
             expires_at=lambda _: virtual.now() + 600,
             perform=self.platform.perform,
         )
@@ -282,5 +287,101 @@ def test_a_partition_counts_as_owned_from_its_first_delivery_until_it_is_left():
             states.append((s.partition.is_owned, s.partition.is_idle))
 
             assert states == [(False, True), (True, False), (True, True), (False, True)]
+
+    virtual.run(test)
+
+
+def test_what_a_channel_that_was_left_still_hands_over_is_not_run_nor_settled_on_the_next():
+    """Its tag would settle another message there."""
+
+    async def test():
+        async with scene() as s:
+            left = s.last
+            s.partition.leave()
+            await asyncio.sleep(0.1)
+
+            left.deliver("a")
+            await asyncio.sleep(3 * SECOND)
+
+            assert len(s.channels) == 2
+            assert s.platform.log == []
+            assert s.last.settled == []
+
+    virtual.run(test)
+
+
+def test_stopped_it_ends_what_runs_and_leaves_the_rest_to_another_worker():
+    async def test():
+        async with scene() as s:
+            s.platform.seconds = 5 * SECOND
+            s.last.deliver("a", 1)
+            s.last.deliver("a", 2)
+            await asyncio.sleep(2 * SECOND)
+            s.fence.shut()
+            s.partition.stop()
+            await asyncio.sleep(2 * SECOND)
+            assert not s.last.is_lost()
+
+            await asyncio.sleep(2 * SECOND)
+            assert s.platform.log == [("begin", "a-1"), ("end", "a-1")]
+            assert s.last.settled == [("ack", "a-1")]
+            assert s.last.is_lost()
+            assert len(s.channels) == 1
+
+    virtual.run(test)
+
+
+def test_stopped_while_idle_it_is_left_at_once():
+    async def test():
+        async with scene() as s:
+            s.fence.shut()
+            s.partition.stop()
+            await asyncio.sleep(0.1)
+
+            assert s.last.is_lost()
+            assert len(s.channels) == 1
+
+    virtual.run(test)
+
+
+def test_nothing_behind_a_given_up_command_overtakes_it_though_the_fence_is_open():
+    async def test():
+        async with scene() as s:
+            s.last.deliver("a", 1)
+            s.last.deliver("a", 2)
+            await asyncio.sleep(0.5)
+            s.runs.stop_all()
+            await asyncio.sleep(3 * SECOND)
+
+            assert s.platform.log == [("begin", "a-1"), ("cancel", "a-1")]
+            assert len(s.channels) == 2
+
+    virtual.run(test)
+
+
+def test_the_first_redelivered_command_is_counted_anew_after_a_take_over():
+    async def test():
+        async with scene() as s:
+            s.last.deliver("a", returns=8)
+            await asyncio.sleep(1)
+            s.partition.leave()
+            await asyncio.sleep(0.1)
+
+            s.last.deliver("a", returns=9)
+            await asyncio.sleep(1)
+            assert s.last.settled == [("reject", "a-0")]
+
+    virtual.run(test)
+
+
+def test_no_more_run_at_once_than_there_are_places():
+    async def test():
+        async with scene() as s:
+            for number in range(PLACES + 10):
+                s.last.deliver(f"thing-{number}")
+            await asyncio.sleep(5 * SECOND)
+
+            assert s.platform.overlaps() == PLACES
+            assert len(s.last.settled) == PLACES + 10
 
     virtual.run(test)

@@ -1,6 +1,7 @@
 """Runs: one for each message in a process, joined by its redelivery, given up in time."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -220,5 +221,41 @@ def test_the_runs_of_long_ago_are_forgotten():
 
             assert runs.joinable(another(message_id="0")) is None
             assert runs.joinable(another(message_id="1")) is not None
+
+    virtual.run(test)
+
+
+def test_a_message_without_an_id_joins_nothing():
+    """A producer that repeats a command without an id has it run again."""
+
+    async def test():
+        async with process() as runs:
+            nameless = another(message_id="")
+            await runs.outcome(runs.start(nameless, lasting(1)))
+
+            assert runs.joinable(nameless) is None
+
+    virtual.run(test)
+
+
+def test_what_is_remembered_of_a_run_is_not_its_body():
+    """Two thousand bodies of a megabyte are more memory than a worker has."""
+
+    gone: list[bool] = []
+
+    class Body(bytes):
+        """Bytes that tell when they are gone."""
+
+        def __del__(self) -> None:
+            gone.append(True)
+
+    async def test():
+        async with process() as runs:
+            message = another(body=Body(b'{"replicas":3}'))
+            await runs.outcome(runs.start(message, lasting(1)))
+            del message
+            gc.collect()
+
+            assert gone
 
     virtual.run(test)
