@@ -163,7 +163,15 @@ def _partition(name: str) -> Queue:
 
 
 def _ended() -> Queue:
-    return Queue(ENDED, {"x-queue-type": "quorum", "x-single-active-consumer": True})
+    # Bounded like the audit: while nobody records what ended, it must not fill the disk.
+    return Queue(
+        ENDED,
+        {
+            "x-queue-type": "quorum",
+            "x-single-active-consumer": True,
+            "x-max-length-bytes": GIB,
+        },
+    )
 
 
 def _dead() -> Queue:

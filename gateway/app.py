@@ -27,10 +27,7 @@ log = logging.getLogger(__name__)
 Work = Coroutine[Any, Any, None]
 
 
-
-def application(
-    rpc: Caller, link: Link, attendance: Attendance, max_body_bytes: int
-) -> OnRawPath:
+def application(rpc: Caller, link: Link, attendance: Attendance, max_body_bytes: int) -> OnRawPath:
     """The ASGI application."""
     app = Litestar(
         route_handlers=[

@@ -7,13 +7,14 @@ from msgspec import Meta, Struct
 from contracts.address import is_provider_name
 from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, Port
 
-DEADLINES = r"^(\d{3,6}|queries=\d{3,6}(,commands=\d{3,6})?|commands=\d{3,6}(,queries=\d{3,6})?)\Z"
+MS = r"([5-9]\d\d|[1-9]\d{3,5})"
+DEADLINES = rf"^({MS}|queries={MS}(,commands={MS})?|commands={MS}(,queries={MS})?)\Z"
 
 Deadlines = Annotated[
     str,
     Meta(
         pattern=DEADLINES,
-        description="milliseconds from 100 to 999999, for all or as queries=10000,commands=30000",
+        description="milliseconds from 500 to 999999, for all or as queries=10000,commands=30000",
     ),
 ]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]

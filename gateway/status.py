@@ -1,5 +1,6 @@
 """What a gateway says of itself: whether it lives, whether it can serve, and who is attached."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -11,6 +12,8 @@ from contracts import VERSION
 from contracts.broker.attendance import Announcement, Attendance, Seen
 from contracts.broker.errors import BrokerError
 from contracts.broker.link import Link
+
+ASK_S = 0.9
 
 
 def status_routes(link: Link, attendance: Attendance) -> list[HTTPRouteHandler]:
@@ -43,11 +46,12 @@ async def _providers(attendance: Attendance) -> dict[str, Any]:
     workers: dict[str, list[Announcement]] = {}
     for worker in attendance.workers():
         workers.setdefault(worker.provider, []).append(worker)
-    for name in {*workers, *attendance.providers()}:
-        try:
-            await attendance.consumers(name)
-        except BrokerError:
-            return {}
+    try:
+        async with asyncio.timeout(ASK_S):
+            for name in {*workers, *attendance.providers()}:
+                await attendance.consumers(name)
+    except (BrokerError, TimeoutError):
+        return {}
     return {
         name: _provider(seen, workers.get(name, []))
         for name, seen in attendance.providers().items()

@@ -162,7 +162,8 @@ class Consumer:
         return receive
 
     async def _query(self, channel: Channel, delivery: Delivery, expires_at: float) -> None:
-        await self._perform(delivery.message, Call(expires_at))
+        if delivery.message.type != topology.ATTENDANCE:
+            await self._perform(delivery.message, Call(expires_at))
         try:
             await channel.ack(delivery)
         except ConnectionLost as error:

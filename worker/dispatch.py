@@ -90,21 +90,26 @@ class Dispatch:
             raise Fault(
                 Code.UNSUPPORTED, f"{row.name} is not supported by the provider {self.name}"
             )
+        limit = asyncio.timeout(call.left())
         try:
-            async with asyncio.timeout(call.left()):
+            async with limit:
                 return await method(operation, call)
         except TimeoutError as error:
+            if not limit.expired():
+                raise
             raise Fault(Code.DEADLINE_EXCEEDED, f"{row.name} was cut at its deadline") from error
 
     def _operation(self, message: Message) -> Operation[Any]:
         """The operation in a message that is what it claims to be, by the one who may send it."""
         contract = message.headers.get(wire.HEADER_CONTRACT, CONTRACT)
         if message.type not in OPERATIONS or contract != CONTRACT:
-            raise Fault(
+            raise Refusal(
                 Code.NOT_UNDERSTOOD,
                 f"operation {message.type!r} of contract {contract} is not understood by this "
                 f"worker; it speaks contract {CONTRACT}",
             )
+        if not message.message_id:
+            raise Refusal(Code.INVALID, "expected the property message_id, unique for each message")
         self._authorise(message)
         deadline = message.headers.get(wire.HEADER_DEADLINE)
         if deadline is not None and type(deadline) is not int:

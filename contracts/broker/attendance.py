@@ -10,7 +10,7 @@ import msgspec
 
 from contracts.address import is_provider_name
 from contracts.broker.channel import Channel
-from contracts.broker.errors import ConnectionLost, NotDeclared, Unroutable
+from contracts.broker.errors import ConnectionLost, NotDeclared, Rejected, Unroutable
 from contracts.broker.link import Connection
 from contracts.faults import Code, Fault
 from contracts.topology import ATTENDANCE, QUERIES, REPLIES, queries_queue
@@ -83,6 +83,7 @@ class Attendance:
         self._workers: dict[str, tuple[float, Announcement]] = {}
         self._connection: Connection | None = None
         self._channel: Channel | None = None
+        self._asking = asyncio.Lock()
 
     def connected(self, connection: Connection) -> None:
         """Ask over this connection from now on."""
@@ -115,7 +116,10 @@ class Attendance:
             return seen.consumers
         async with seen.asking:
             if not seen.is_fresh:
-                seen.learn(await self._ask(provider, known=seen.consumers is not None))
+                # One question at a time: the answer that there is no queue closes the channel.
+                async with self._asking:
+                    consumers = await self._ask(provider, known=seen.consumers is not None)
+                seen.learn(consumers)
         return seen.consumers
 
     def hear(self, message: Message) -> None:
@@ -179,7 +183,7 @@ class Attendance:
         """Whether the provider has a queue, by a message that expires as it arrives.
 
         Unlike a passive declaration this costs nothing when the answer is no, and strangers' names
-        are what a public gateway is asked for most. A worker drops what has no operation's type.
+        are what a public gateway is asked for most. Workers drop it.
         """
         probe = Message(
             exchange=QUERIES,
@@ -193,6 +197,8 @@ class Attendance:
             await (await self._open()).publish(probe, mandatory=True)
         except Unroutable:
             return False
+        except Rejected:
+            return True  # a full queue is one all the same
         return True
 
     async def _open(self) -> Channel:

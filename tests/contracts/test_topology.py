@@ -72,6 +72,7 @@ def test_what_the_broker_ended_has_one_reader_at_a_time():
     assert queue("machinist.ended").arguments == {
         "x-queue-type": "quorum",
         "x-single-active-consumer": True,
+        "x-max-length-bytes": 1024**3,
     }
 
 

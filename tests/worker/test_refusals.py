@@ -59,16 +59,22 @@ def sealed(message: Message, seals: Seals = SEALS) -> Message:
         (but(SCALE, headers={"contract": "1"}), "is not understood"),
     ],
 )
-async def test_what_is_not_understood_is_answered_and_not_run(message, said):
-    """A newer gateway learns it from the reply; a worker of its version may be next."""
+async def test_what_is_not_understood_is_refused_and_not_run(message, said):
+    """A caller learns it from the reply; an event, which has none, must not be lost in silence."""
     worker = Worker()
-    reply = await worker.run(message)
-    problem = msgspec.json.decode(reply.body)
 
-    assert (reply.status, problem["code"]) == (501, Code.NOT_UNDERSTOOD)
-    assert said in problem["message"]
-    assert f"it speaks contract {CONTRACT}" in problem["message"]
+    refusal = await worker.refusal(message)
+
+    assert (refusal.status, refusal.code) == (501, Code.NOT_UNDERSTOOD)
+    assert said in refusal.message
+    assert f"it speaks contract {CONTRACT}" in refusal.message
     assert worker.provider.asked == []
+
+
+async def test_a_message_without_an_id_is_refused():
+    refusal = await Worker().refusal(but(SCALE, message_id=""))
+
+    assert "message_id" in refusal.message
 
 
 async def test_a_message_that_names_no_contract_is_of_this_one():

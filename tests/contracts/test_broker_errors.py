@@ -1,0 +1,71 @@
+"""The library's errors as ours, and whose cancellation a cancellation is."""
+
+import asyncio
+
+import pytest
+from aiormq.exceptions import (
+    ChannelAccessRefused,
+    ChannelInvalidStateError,
+    ChannelNotFoundEntity,
+    ConnectionClosed,
+    DeliveryError,
+)
+from pamqp.commands import Basic
+
+from contracts.broker.errors import (
+    BrokerError,
+    ConnectionLost,
+    NotDeclared,
+    Refused,
+    Rejected,
+    broker_errors,
+)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"),
+    [
+        (ChannelNotFoundEntity("no queue"), NotDeclared),
+        (ChannelAccessRefused("no right"), Refused),
+        (DeliveryError(None, Basic.Nack(1)), Rejected),
+        (ChannelInvalidStateError("closed"), ConnectionLost),
+        (ConnectionClosed(320, "forced"), ConnectionLost),
+        (ConnectionResetError("reset"), ConnectionLost),
+        (EOFError(), ConnectionLost),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.__name__,
+)
+def test_an_error_of_the_library_becomes_ours_and_stays_its_cause(
+    theirs: Exception, ours: type[BrokerError]
+) -> None:
+    with pytest.raises(ours) as raised, broker_errors():
+        raise theirs
+
+    assert type(raised.value) is ours
+    assert raised.value.__cause__ is theirs
+
+
+async def test_a_wait_that_the_library_ends_with_a_cancellation_is_a_lost_connection() -> None:
+    waiting: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    waiting.set_exception(asyncio.CancelledError())
+
+    with pytest.raises(ConnectionLost), broker_errors():
+        await waiting
+
+
+async def test_a_cancellation_of_our_own_task_stays_one() -> None:
+    async def wait() -> None:
+        with broker_errors():
+            await asyncio.get_running_loop().create_future()
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+def test_an_error_of_our_own_code_passes_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), broker_errors():
+        raise ZeroDivisionError
