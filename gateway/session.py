@@ -1,0 +1,99 @@
+"""One connection as calls use it: puts operations on their way and notes what became of them."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from typing import Any
+
+from contracts.broker.channel import Channel
+from contracts.broker.errors import BrokerError, ConnectionLost, Rejected, Unroutable
+from contracts.broker.link import Connection
+from contracts.faults import Code, Fault
+from contracts.wire import Message, Reply
+
+log = logging.getLogger(__name__)
+
+
+class Pending:
+    """A published operation that waits for its reply."""
+
+    def __init__(self, provider: str, message: Message, *, safe: bool, deadline: float) -> None:
+        """`deadline` in seconds of the Unix epoch."""
+        self.provider = provider
+        self.message = message
+        self.safe = safe
+        self.deadline = deadline
+        self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+
+    def answer(self, reply: Reply) -> None:
+        """The first answer counts."""
+        if not self.reply.done():
+            self.reply.set_result(reply)
+
+    def refuse(self, fault: Fault) -> None:
+        """It surely reached nobody, or it was a query."""
+        if not self.reply.done():
+            self.reply.set_exception(fault)
+
+
+class Session:
+    """What calls need of one connection; queries never wait behind the bodies of commands."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        group: asyncio.TaskGroup,
+        replies: str,
+        queries: Channel,
+        commands: Channel,
+    ) -> None:
+        self.connection = connection
+        self.group = group
+        self.replies = replies
+        self.is_over = False
+        self._queries = queries
+        self._commands = commands
+
+    def watch(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do this beside the calls; its failure ends the session, and no call may begin then."""
+        self.group.create_task(self._watched(work))
+
+    async def over(self) -> None:
+        """Wait for the end; no call may begin from the very step in which it comes."""
+        try:
+            await asyncio.get_running_loop().create_future()
+        finally:
+            self.is_over = True
+
+    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+        try:
+            await work
+        except BrokerError:
+            self.is_over = True
+            raise
+
+    def publish(self, pending: Pending) -> None:
+        """Put it on its way; what becomes of it shows in `pending`."""
+        self.group.create_task(self._publish(pending))
+
+    async def _publish(self, pending: Pending) -> None:
+        channel = self._queries if pending.safe else self._commands
+        try:
+            await channel.publish(pending.message, mandatory=True)
+        except Unroutable:
+            pending.refuse(unattended(pending.provider))
+        except Rejected:
+            pending.refuse(
+                Fault(Code.QUEUE_FULL, f"the queue of the provider {pending.provider!r} is full")
+            )
+        except ConnectionLost as error:
+            # It may have arrived all the same: a query is published again, a command waits.
+            log.debug("no confirm for %s: %s", pending.message.message_id, error)
+        except BrokerError:
+            self.is_over = True
+            raise
+
+
+def unattended(provider: str) -> Fault:
+    """The fault of a provider that has no worker."""
+    return Fault(Code.PROVIDER_UNATTENDED, f"no worker is attached for the provider {provider!r}")
