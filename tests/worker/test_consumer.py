@@ -21,9 +21,14 @@ from worker.dispatch import Dispatch
 from worker.provider import Call
 from worker.replies import Replies
 
-EVENT = message_of(EXAMPLES["update_controller_replicas"], reply_to=None)
 LONG_AGO_S = 20.0
 WITHIN_S = 10.0
+PARTITION = "machinist.k8s.commands.0"
+
+
+def event() -> Message:
+    """A command that nobody awaits, published now."""
+    return message_of(EXAMPLES["update_controller_replicas"], reply_to=None)
 
 
 class Channel:
@@ -143,14 +148,14 @@ async def test_a_command_that_found_the_fence_closed_is_not_settled_and_runs_whe
     broker = Broker()
     provider = Stalled(broker, stalls=1)
     async with consuming(provider, broker):
-        partition = f"machinist.k8s.commands.{EVENT.key.split('.')[1]}"
-        receive = await broker.consumed(partition)
-        receive(Delivery(EVENT, 1, False, 0))
+        message = event()
+        receive = await broker.consumed(PARTITION)
+        receive(Delivery(message, 1, False, 0))
 
-        receive = await broker.consumed(partition)
+        receive = await broker.consumed(PARTITION)
         assert broker.acked == []
         broker.answered(1, 0.0)
-        again = Delivery(EVENT, 1, True, 1)
+        again = Delivery(message, 1, True, 1)
         receive(again)
 
         assert await broker.settled() is again
@@ -161,8 +166,8 @@ async def test_a_command_with_too_little_time_left_is_settled_and_not_run():
     broker = Broker()
     provider = Stalled(broker, stalls=0)
     async with consuming(provider, broker):
-        receive = await broker.consumed(f"machinist.k8s.commands.{EVENT.key.split('.')[1]}")
-        late = Delivery(msgspec.structs.replace(EVENT, expiration=200), 1, False, 0)
+        receive = await broker.consumed(PARTITION)
+        late = Delivery(msgspec.structs.replace(event(), expiration=200), 1, False, 0)
         receive(late)
 
         assert await broker.settled() is late
@@ -173,8 +178,8 @@ async def test_a_command_with_too_little_time_left_is_settled_and_not_run():
 async def test_a_command_that_nobody_can_ever_run_is_rejected():
     broker = Broker()
     async with consuming(Stalled(broker, stalls=0), broker):
-        receive = await broker.consumed(f"machinist.k8s.commands.{EVENT.key.split('.')[1]}")
-        spoiled = Delivery(msgspec.structs.replace(EVENT, body=b"{}"), 1, False, 0)
+        receive = await broker.consumed(PARTITION)
+        spoiled = Delivery(msgspec.structs.replace(event(), body=b"{}"), 1, False, 0)
         receive(spoiled)
 
         assert await broker.settled() is spoiled
