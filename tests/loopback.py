@@ -12,7 +12,8 @@ from contracts.broker.link import Connection
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.wire import Header, Message, Reply
-from worker.dispatch import Dispatch, Refusal
+from worker.dispatch import Dispatch
+from worker.examination import Refusal
 from worker.provider import Call
 
 DEADLINE_S = 10.0

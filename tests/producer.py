@@ -3,6 +3,8 @@
 import asyncio
 from uuid import uuid4
 
+import msgspec
+
 from contracts import address, topology, wire
 from contracts.api import UpdateControllerReplicas
 from contracts.broker.errors import BrokerError
@@ -26,6 +28,12 @@ def scale_event(name: str, replicas: int) -> Message:
         user_id=USER,
         persistent=True,
     )
+
+
+def lasting_event(name: str, replicas: int) -> Message:
+    """A scale command that no later one supersedes: it has a key by which repeats are known."""
+    event = scale_event(name, replicas)
+    return msgspec.structs.replace(event, headers={wire.HEADER_IDEMPOTENCY_KEY: event.message_id})
 
 
 def publish(amqp_url: str, messages: list[Message]) -> int:

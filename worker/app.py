@@ -18,6 +18,8 @@ from worker.clock import Clock
 from worker.consumer import Consumer
 from worker.dispatch import Dispatch
 from worker.providers import PROVIDERS
+from worker.publisher import Publisher
+from worker.record import Record
 from worker.replies import Replies
 from worker.settings import Settings
 
@@ -33,7 +35,11 @@ async def serve(settings: Settings, environment: Mapping[str, str]) -> None:
     name = settings.attached_as()
     seals = Seals.from_text(settings.seal_key)
     async with opened(environment) as provider:
-        await work(settings, Dispatch(name, provider, seals), _stop_on_signals())
+        await work(
+            settings,
+            Dispatch(name, provider, seals, settings.allowed_producers()),
+            _stop_on_signals(),
+        )
 
 
 async def work(settings: Settings, dispatch: Dispatch, stop: asyncio.Event) -> None:
@@ -42,7 +48,7 @@ async def work(settings: Settings, dispatch: Dispatch, stop: asyncio.Event) -> N
     since = time.time()
     clock = Clock()
     consuming = Link(settings.amqp_url, f"machinist worker {dispatch.name} {worker} consume")
-    replying = Link(settings.amqp_url, f"machinist worker {dispatch.name} {worker} reply")
+    publishing = Link(settings.amqp_url, f"machinist worker {dispatch.name} {worker} publish")
 
     def announcement() -> Announcement:
         return Announcement(
@@ -55,22 +61,24 @@ async def work(settings: Settings, dispatch: Dispatch, stop: asyncio.Event) -> N
             consumer.state,
         )
 
-    replies = Replies(worker, replying, announcement)
+    publisher = Publisher(publishing, announcement)
+    replies = Replies(worker, publisher)
+    record = Record(worker, dispatch.name, publisher)
     async with asyncio.TaskGroup() as running:
         consumer = Consumer(
-            dispatch, replies, consuming, clock, running, concurrency=settings.concurrency
+            dispatch, replies, record, consuming, clock, running, concurrency=settings.concurrency
         )
         async with asyncio.TaskGroup() as links:
             tasks = [
-                links.create_task(replying.run(replies.session)),
+                links.create_task(publishing.run(publisher.session)),
                 links.create_task(consuming.run(consumer.session)),
             ]
             await stop.wait()
             log.info("stopping: what runs has %d seconds", settings.grace_seconds)
             consumer.stop()
-            await replies.tell()
+            await publisher.tell()
             await consumer.drain(settings.grace_seconds)
-            await replies.tell()
+            await publisher.tell()
             for task in tasks:
                 task.cancel()
         consumer.abort()

@@ -13,19 +13,20 @@ from contracts.broker.channel import Channel, Delivery
 from contracts.broker.declaration import declare
 from contracts.broker.errors import ConnectionLost
 from contracts.broker.link import Connection, Link
-from contracts.faults import Code, Fault
 from contracts.wire import Message, reply_of
 from worker.clock import Clock
-from worker.dispatch import Dispatch, Refusal
+from worker.commands import Commands
+from worker.dispatch import Dispatch
+from worker.examination import Refusal
 from worker.fence import Fence
 from worker.partition import Partition
 from worker.provider import Call
+from worker.record import Record
 from worker.replies import Replies
-from worker.runs import Runs, Verdict
+from worker.runs import Runs
 
 log = logging.getLogger(__name__)
 
-LEAST_LEFT_S = 0.25
 BALANCE_S = 2.0
 
 
@@ -36,6 +37,7 @@ class Consumer:
         self,
         dispatch: Dispatch,
         replies: Replies,
+        record: Record,
         link: Link,
         clock: Clock,
         group: asyncio.TaskGroup,
@@ -60,6 +62,7 @@ class Consumer:
         self._takes_queries = False
         self._left_queries = asyncio.Event()
         places = asyncio.Semaphore(concurrency)
+        commands = Commands(dispatch, replies, record, clock, self._fence)
         self._partitions = [
             Partition(
                 topology.partition_queue(dispatch.name, slot),
@@ -68,8 +71,7 @@ class Consumer:
                 runs=self._runs,
                 fence=self._fence,
                 places=places,
-                expires_at=clock.expires_at,
-                perform=self._command,
+                work=commands,
             )
             for slot in range(SLOTS)
         ]
@@ -127,13 +129,20 @@ class Consumer:
         self._fence.answered(seconds_ago)
 
     async def _balance(self) -> None:
-        """Leave idle partitions beyond a fair share, one at a time, for those who wait for them."""
+        """Leave partitions beyond a fair share, one at a time, for those who wait for them.
+
+        Idle ones at once; where all are busy, one in which nothing long is under way.
+        """
         while True:
             await asyncio.sleep(BALANCE_S)
             owned = [partition for partition in self._partitions if partition.is_owned]
             idle = [partition for partition in owned if partition.is_idle]
-            if idle and len(owned) > math.ceil(SLOTS / self._workers):
+            if len(owned) <= math.ceil(SLOTS / self._workers):
+                continue
+            if idle:
                 random.choice(idle).leave()
+            else:
+                random.choice(owned).release()
 
     async def _take_queries(self, connection: Connection) -> None:
         channel = await connection.channel()
@@ -163,34 +172,16 @@ class Consumer:
 
     async def _query(self, channel: Channel, delivery: Delivery, expires_at: float) -> None:
         if delivery.message.type != topology.ATTENDANCE:
-            await self._perform(delivery.message, Call(expires_at))
+            await self._answer(delivery.message, Call(expires_at))
         try:
             await channel.ack(delivery)
         except ConnectionLost as error:
             log.debug("another worker answers too: %s", error)
 
-    async def _command(self, message: Message, expires_at: float) -> Verdict:
-        """Run a command; behind a closed fence no time seems left, and it is the next owner's."""
-        if not self._fence.may_go_on():
-            return Verdict.GIVEN_UP
-        call = Call(expires_at, self._fence.may_go_on)
-        if call.left() < LEAST_LEFT_S:
-            late = Fault(
-                Code.DEADLINE_EXCEEDED,
-                f"{message.type} waited past its deadline and was never started",
-            )
-            await self._replies.send(message, reply_of(late), expires_at)
-            return Verdict.DONE
-        verdict = await self._perform(message, call)
-        return verdict if self._fence.may_go_on() else Verdict.GIVEN_UP
-
-    async def _perform(self, message: Message, call: Call) -> Verdict:
-        verdict = Verdict.DONE
+    async def _answer(self, message: Message, call: Call) -> None:
         try:
             reply = await self._dispatch.run(message, call)
         except Refusal as refusal:
             log.warning("%s was refused: %s", message.key, refusal)
             reply = reply_of(refusal)
-            verdict = Verdict.DEAD
         await self._replies.send(message, reply, call.deadline)
-        return verdict

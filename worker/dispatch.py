@@ -8,25 +8,20 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from contracts import CONTRACT, address, wire
+from contracts import wire
 from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
-from contracts.seal import SEALED, Seals
-from contracts.topology import EVENTS
+from contracts.seal import Seals
 from contracts.wire import Message, Reply
+from worker.examination import Examination, Producers, Refusal
 from worker.provider import Call
 
 log = logging.getLogger(__name__)
 
 REPLY_LIMIT = 12 * 1024 * 1024
-FROM_EVENTS = frozenset({"update_controller_replicas", "set_machine_labels"})
 
 Method = Callable[[Any, Call], Awaitable[Any]]
-
-
-class Refusal(Fault):
-    """The message can never be run by anybody: it ends as dead, with this reason."""
 
 
 def methods(provider: object) -> dict[str, Method]:
@@ -50,103 +45,57 @@ def methods(provider: object) -> dict[str, Method]:
 
 
 class Dispatch:
-    """Runs messages on one provider."""
+    """Runs operations on one provider."""
 
     def __init__(
-        self,
-        name: str,
-        provider: object,
-        seals: Seals,
-        producers: dict[str, frozenset[str]] | None = None,
+        self, name: str, provider: object, seals: Seals, producers: Producers | None = None
     ) -> None:
-        """`name` is what the provider is attached as.
-
-        `producers` names, by user, the operations beside the usual ones that it may send as events.
-        """
+        """`name` is what the provider is attached as."""
         self.name = name
         self._methods = methods(provider)
-        self._seals = seals
-        self._producers = producers or {}
+        self._examination = Examination(name, seals, producers or {})
 
     async def run(self, message: Message, call: Call) -> Reply:
-        """Run the message within its deadline; a fault becomes a reply, a refusal is raised."""
+        """Run a message within its deadline; a fault becomes a reply, a refusal is raised."""
         try:
-            operation = self._operation(message)
-            return _encoded(operation.row.name, await self._perform(operation, call))
+            return await self.perform(self.examine(message), call)
         except Refusal:
             raise
         except Fault as fault:
             return wire.reply_of(fault)
-        except Exception:
-            # A bug must cost one request, not the worker; its traceback goes to the log alone.
-            log.exception("%s failed unexpectedly", message.type)
-            text = f"{message.type} failed unexpectedly; see the worker's log"
-            return wire.reply_of(Fault(Code.INTERNAL, text))
 
-    async def _perform(self, operation: Operation[Any], call: Call) -> Any:
-        row = operation.row
-        method = self._methods.get(row.name)
+    def examine(self, message: Message, slot: int | None = None) -> Operation[Any]:
+        """The operation in a message, for a command with the slot of its queue; raises Refusal."""
+        try:
+            return self._examination.operation(message, slot)
+        except Fault:
+            raise
+        except Exception as error:
+            raise _unexpected(message.type) from error
+
+    async def perform(self, operation: Operation[Any], call: Call) -> Reply:
+        """The provider's answer within the deadline; raises Fault."""
+        name = operation.row.name
+        method = self._methods.get(name)
         if method is None:
-            raise Fault(
-                Code.UNSUPPORTED, f"{row.name} is not supported by the provider {self.name}"
-            )
+            raise Fault(Code.UNSUPPORTED, f"{name} is not supported by the provider {self.name}")
         limit = asyncio.timeout(call.left())
         try:
             async with limit:
-                return await method(operation, call)
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            raise Fault(Code.DEADLINE_EXCEEDED, f"{row.name} was cut at its deadline") from error
+                result = await method(operation, call)
+            return _encoded(name, result)
+        except Fault:
+            raise
+        except Exception as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                raise Fault(Code.DEADLINE_EXCEEDED, f"{name} was cut at its deadline") from error
+            raise _unexpected(name) from error
 
-    def _operation(self, message: Message) -> Operation[Any]:
-        """The operation in a message that is what it claims to be, by the one who may send it."""
-        contract = message.headers.get(wire.HEADER_CONTRACT, CONTRACT)
-        if message.type not in OPERATIONS or contract != CONTRACT:
-            raise Refusal(
-                Code.NOT_UNDERSTOOD,
-                f"operation {message.type!r} of contract {contract} is not understood by this "
-                f"worker; it speaks contract {CONTRACT}",
-            )
-        if not message.message_id:
-            raise Refusal(Code.INVALID, "expected the property message_id, unique for each message")
-        self._authorise(message)
-        deadline = message.headers.get(wire.HEADER_DEADLINE)
-        if deadline is not None and type(deadline) is not int:
-            raise Refusal(
-                Code.INVALID, "header deadline: expected an integer, milliseconds of the Unix epoch"
-            )
-        try:
-            operation = wire.decode(message.type, self._opened(message))
-            where = address.address(operation)
-        except Fault as fault:
-            raise Refusal(fault.code, fault.message) from fault
-        key = address.routing_key(self.name, operation.row, where)
-        if message.key != key:
-            raise Refusal(Code.INVALID, f"expected the routing key {key}, got {message.key}")
-        return operation
 
-    def _opened(self, message: Message) -> bytes:
-        row = OPERATIONS[message.type].row
-        if message.content_type == SEALED:
-            where = message.key.split(".", 1 if row.safe else 2)[-1]
-            return self._seals.open(message.body, message.type, where)
-        if row.secret is not None:
-            operation = wire.decode(message.type, message.body)
-            if address.find(operation, row.secret) is not None:
-                raise Fault(Code.INVALID, f"{message.type} carries secrets: expected a sealed body")
-        return message.body
-
-    def _authorise(self, message: Message) -> None:
-        if message.exchange != EVENTS:
-            return
-        if not message.user_id:
-            raise Refusal(Code.FORBIDDEN, "an event needs the property user_id")
-        allowed = FROM_EVENTS | self._producers.get(message.user_id, frozenset())
-        if message.type not in allowed:
-            raise Refusal(
-                Code.FORBIDDEN, f"user {message.user_id} may not send {message.type} as an event"
-            )
+def _unexpected(name: str) -> Fault:
+    """A bug must cost one request, not the worker; its traceback goes to the log alone."""
+    log.exception("%s failed unexpectedly", name)
+    return Fault(Code.INTERNAL, f"{name} failed unexpectedly; see the worker's log")
 
 
 def _encoded(name: str, result: Any) -> Reply:

@@ -2,17 +2,18 @@
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from contracts import topology
 from contracts.broker.channel import Channel, Delivery
 from contracts.broker.errors import ConnectionLost
 from contracts.broker.link import Connection
-from contracts.wire import Message
+from contracts.faults import Code, Fault
+from worker.commands import Command
 from worker.fence import Fence
+from worker.lane import Held, Lane
 from worker.runs import Run, Runs, Verdict
 
 log = logging.getLogger(__name__)
@@ -20,18 +21,24 @@ log = logging.getLogger(__name__)
 TAKE_OVER_S = 2.0
 """The former owner gives its runs up within one second of losing its channel."""
 
+RELEASE_S = 1.0
 LAST_DELIVERY = 10
 
-Perform = Callable[[Message, float], Coroutine[Any, Any, Verdict]]
 
+class Work(Protocol):
+    """What a partition has done with the commands that it holds."""
 
-class Held:
-    """A delivery in our hands, and when it came."""
+    def take(self, delivery: Delivery, slot: int) -> Command:
+        """The command in a delivery."""
 
-    def __init__(self, delivery: Delivery, expires_at: float) -> None:
-        self.delivery = delivery
-        self.expires_at = expires_at
-        self.came_at = asyncio.get_running_loop().time()
+    async def run(self, command: Command) -> Verdict:
+        """Run it, unless it is too late or nobody can."""
+
+    async def supersede(self, command: Command, newer: Command) -> Verdict:
+        """End it without a run."""
+
+    async def bury(self, command: Command, fault: Fault) -> Verdict:
+        """End it for good."""
 
 
 class Partition:
@@ -46,23 +53,19 @@ class Partition:
         runs: Runs,
         fence: Fence,
         places: asyncio.Semaphore,
-        expires_at: Callable[[Message], float],
-        perform: Perform,
+        work: Work,
     ) -> None:
-        """`places` bounds the commands that run at once in the whole process.
-
-        `perform` runs a message until a moment on the monotonic clock.
-        """
+        """`places` bounds the commands that run at once in the whole process."""
         self.slot = slot
         self._queue = queue
         self._group = group
         self._runs = runs
         self._fence = fence
         self._places = places
-        self._expires_at = expires_at
-        self._perform = perform
+        self._work = work
         self._leaving = asyncio.Event()
-        self._lanes: dict[str, deque[Held]] = {}
+        self._gate = asyncio.Event()
+        self._lanes: dict[str, Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._suspects = asyncio.Lock()
         self._channel: Channel | None = None
@@ -80,10 +83,16 @@ class Partition:
         """Give the partition to whoever waits for it, and wait in turn."""
         self._leaving.set()
 
+    def release(self) -> None:
+        """Leave though it is busy, if what runs ends within a second: start nothing so long."""
+        self._gate.clear()
+        self._leave_if_asked()
+        asyncio.get_running_loop().call_later(RELEASE_S, self._gate.set)
+
     def stop(self) -> None:
         """Leave for good, as soon as nothing of it runs: what waits is for another worker."""
         self._is_stopping = True
-        self._leave_if_stopped()
+        self._leave_if_asked()
 
     async def run(self, connection: Connection) -> None:
         """Consume until the connection is lost, again and again after leaving.
@@ -93,6 +102,7 @@ class Partition:
         """
         while not self._is_stopping:
             self._leaving.clear()
+            self._gate.set()
             channel = self._channel = await connection.channel()
             receive = partial(self._receive, channel)
             try:
@@ -123,43 +133,60 @@ class Partition:
         if channel is not self._channel:
             return
         self.is_owned = True
-        held = Held(delivery, self._expires_at(delivery.message))
+        held = Held(delivery, self._work.take(delivery, self.slot))
         address = delivery.message.key
         lane = self._lanes.get(address)
-        if lane is not None:
-            lane.append(held)
-            return
-        lane = self._lanes[address] = deque([held])
-        task = self._group.create_task(self._serve(channel, address, lane))
+        if lane is None:
+            lane = self._lanes[address] = Lane(held)
+            self._begin(self._serve(channel, address, lane))
+        elif older := lane.append(held):
+            lane.settle_before_next(self._begin(self._supersede(channel, older, held)))
+
+    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = self._group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _serve(self, channel: Channel, address: str, lane: deque[Held]) -> None:
+    async def _serve(self, channel: Channel, address: str, lane: Lane) -> None:
         try:
-            while lane:
-                await self._settle(channel, lane[0])
-                lane.popleft()
-                self._leave_if_stopped()
+            while held := lane.first:
+                await lane.settled()
+                verdict = await (
+                    self._suspect(held) if held.delivery.redelivered else self._fresh(held)
+                )
+                await self._settle(channel, held, verdict)
+                lane.leave()
+                self._leave_if_asked()
         except ConnectionLost as error:
             log.debug("%s: left to the next owner: %s", address, error)
         if self._lanes.get(address) is lane:
             del self._lanes[address]
 
-    async def _settle(self, channel: Channel, held: Held) -> None:
-        delivery = held.delivery
-        verdict = await (self._suspect(held) if delivery.redelivered else self._fresh(held))
+    async def _supersede(self, channel: Channel, older: Held, newer: Held) -> None:
+        """End a command without a run; a redelivery to this same process finds it ended."""
+        work = self._work.supersede(older.command, newer.command)
+        verdict = await self._outcome(self._runs.start(older.command.message, work))
+        try:
+            await self._settle(channel, older, verdict)
+        except ConnectionLost:
+            await _forever()  # until it is forgotten with those behind it
+        self._leave_if_asked()
+
+    async def _settle(self, channel: Channel, held: Held, verdict: Verdict) -> None:
         if verdict is Verdict.DEAD:
-            await channel.reject(delivery)
+            await channel.reject(held.delivery)
         elif verdict is Verdict.DONE:
-            await channel.ack(delivery)
+            await channel.ack(held.delivery)
         else:
             # Nothing behind it may overtake it: it comes back first, to us or to the next owner.
             self.leave()
-            await asyncio.get_running_loop().create_future()
+            await _forever()
 
     async def _fresh(self, held: Held) -> Verdict:
         async with self._places:
             await self._fence.opened()
+            await self._gate.wait()
             return await self._outcome(self._start(held))
 
     async def _suspect(self, held: Held) -> Verdict:
@@ -168,14 +195,13 @@ class Partition:
         Those run one at a time, so that what kills a worker is the first of them next time. The
         first is given up at its tenth delivery, before the broker's limit ends its neighbours too.
         """
-        message = held.delivery.message
+        message = held.command.message
         if run := self._runs.joinable(message):
             return await self._outcome(run)
         is_first, self._has_suspect = not self._has_suspect, True
         async with self._suspects:
             if is_first and held.delivery.returns + 1 >= LAST_DELIVERY:
-                log.error("%s was delivered %d times: dead", message.key, LAST_DELIVERY)
-                return Verdict.DEAD
+                return await self._work.bury(held.command, _deadly(message.type))
             now = asyncio.get_running_loop().time()
             await asyncio.sleep(held.came_at + TAKE_OVER_S - now)
             return await self._fresh(held)
@@ -187,10 +213,21 @@ class Partition:
         finally:
             self._running -= 1
 
-    def _leave_if_stopped(self) -> None:
-        if self._is_stopping and not self._running:
+    def _leave_if_asked(self) -> None:
+        if (self._is_stopping or not self._gate.is_set()) and not self._running:
             self.leave()
 
     def _start(self, held: Held) -> Run:
-        message = held.delivery.message
-        return self._runs.start(message, self._perform(message, held.expires_at))
+        return self._runs.start(held.command.message, self._work.run(held.command))
+
+
+async def _forever() -> None:
+    await asyncio.get_running_loop().create_future()
+
+
+def _deadly(name: str) -> Fault:
+    return Fault(
+        Code.INTERNAL,
+        f"{name} was given to workers {LAST_DELIVERY} times, and each of them ended or lost its "
+        "connection before it was done",
+    )

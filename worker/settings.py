@@ -5,9 +5,18 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
+from contracts.api import OPERATIONS
 from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level
 
 Count = Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")]
+Producers = Annotated[
+    str,
+    Meta(
+        pattern=r"^(\s*[^\s=,]+=[a-z_]+(\+[a-z_]+)*\s*(,|\Z))*\Z",
+        description="broker users with the operations that they may send as events, such as "
+        "deployer=delete_controller+apply_service,router=apply_route_plan",
+    ),
+]
 Seconds = Annotated[int, Meta(ge=1, le=3600, description="seconds from 1 to 3600")]
 
 
@@ -20,7 +29,22 @@ class Settings(Struct, frozen=True):
     concurrency: Count = 64
     grace_seconds: Seconds = 30
     seal_key: Annotated[str, Meta(extra=SECRET)] = ""
+    producers: Producers = ""
     logger_level: Level = "info"
+
+    def allowed_producers(self) -> dict[str, frozenset[str]]:
+        """What users may send as events beside what all may."""
+        allowed: dict[str, frozenset[str]] = {}
+        for part in self.producers.split(",") if self.producers else []:
+            user, _, names = part.strip().partition("=")
+            allowed[user] = allowed.get(user, frozenset()) | frozenset(names.split("+"))
+        commands = {name for name, operation in OPERATIONS.items() if not operation.row.safe}
+        for name in sorted(frozenset().union(*allowed.values()) - commands):
+            raise ConfigurationError(
+                f"PLT_PRODUCERS={self.producers!r}: {name!r} is no command; expected some of "
+                f"{', '.join(sorted(commands))}"
+            )
+        return allowed
 
     def attached_as(self) -> str:
         """The name that the provider is attached under: its platform's unless another is given."""

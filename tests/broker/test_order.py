@@ -10,7 +10,7 @@ import pytest
 
 from deploy.sandbox.kubernetes.calls import Call
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.producer import publish, scale_event
+from tests.producer import lasting_event, publish, scale_event
 from tests.stack import Stack, eventually
 
 REPLICAS = re.compile(rb'"replicas":(\d+)')
@@ -57,7 +57,7 @@ def test_forty_addresses_keep_their_order_over_a_death_and_a_broker_restart(
     stack.sandbox.faults.add(method="PATCH", delay=0.05)
     stack.sandbox.calls.clear()
     rounds = range(1, 16)
-    publish(stack.amqp_url, [scale_event(name, n) for n in rounds for name in names])
+    publish(stack.amqp_url, [lasting_event(name, n) for n in rounds for name in names])
     eventually(lambda: len(stack.sandbox.calls) > 100, 20, "commands run")
 
     workers[0].kill()
@@ -81,7 +81,8 @@ def test_a_frozen_worker_never_overlaps_with_its_successor(stack: Stack, names: 
     eventually(lambda: gateway.attended_by(1), 20, "the first worker owns every partition")
     stack.sandbox.faults.add(method="PATCH", delay=0.2)
     stack.sandbox.calls.clear()
-    publish(stack.amqp_url, [scale_event(name, n) for n in range(1, 31) for name in names[:8]])
+    rounds = range(1, 31)
+    publish(stack.amqp_url, [lasting_event(name, n) for n in rounds for name in names[:8]])
     eventually(lambda: len(stack.sandbox.calls) > 40, 20, "commands run")
 
     first.freeze()

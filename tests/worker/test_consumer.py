@@ -11,6 +11,7 @@ from contracts.api import UpdateControllerReplicas
 from contracts.broker.channel import Delivery
 from contracts.broker.link import Connection, Link
 from contracts.faults import Code, Fault
+from contracts.outcomes import Result
 from contracts.resources import Controller
 from contracts.seal import Seals
 from contracts.wire import Message, Reply
@@ -19,6 +20,7 @@ from worker.clock import Clock
 from worker.consumer import Consumer
 from worker.dispatch import Dispatch
 from worker.provider import Call
+from worker.record import Record
 from worker.replies import Replies
 
 LONG_AGO_S = 20.0
@@ -70,6 +72,7 @@ class Broker:
         self.acked: list[Delivery] = []
         self.rejected: list[Delivery] = []
         self.changed = asyncio.Event()
+        self.record = Notes()
         self.answered: Callable[[int, float], None] = lambda consumers, seconds_ago: None
 
     async def channel(self) -> Channel:
@@ -95,6 +98,21 @@ class Broker:
                 self.changed.clear()
                 await self.changed.wait()
         return (self.acked + self.rejected)[0]
+
+
+class Notes:
+    """A record that notes the results, and who is dead for which reason."""
+
+    def __init__(self) -> None:
+        self.results: list[Result] = []
+        self.reasons: list[str] = []
+
+    async def write(self, command: Message, result: Result, **what: Any) -> None:
+        self.results.append(result)
+
+    async def bury(self, command: Message, fault: Fault, queue: str) -> None:
+        self.results.append(Result.DEAD)
+        self.reasons.append(fault.message)
 
 
 class Silent:
@@ -132,6 +150,7 @@ async def consuming(provider: object, broker: Broker) -> AsyncIterator[None]:
         consumer = Consumer(
             Dispatch("k8s", provider, Seals([])),
             cast(Replies, Silent()),
+            cast(Record, broker.record),
             Link("amqp://nowhere", "test"),
             Clock(),
             group,
@@ -160,6 +179,7 @@ async def test_a_command_that_found_the_fence_closed_is_not_settled_and_runs_whe
 
         assert await broker.settled() is again
         assert provider.ran == 1
+        assert broker.record.results == [Result.STARTED, Result.STARTED, Result.DONE]
 
 
 async def test_a_command_with_too_little_time_left_is_settled_and_not_run():
@@ -172,10 +192,11 @@ async def test_a_command_with_too_little_time_left_is_settled_and_not_run():
 
         assert await broker.settled() is late
         assert broker.acked == [late]
+        assert broker.record.results == [Result.EXPIRED]
         assert provider.ran == 0
 
 
-async def test_a_command_that_nobody_can_ever_run_is_rejected():
+async def test_a_command_that_nobody_can_ever_run_is_dead_with_the_reason():
     broker = Broker()
     async with consuming(Stalled(broker, stalls=0), broker):
         receive = await broker.consumed(PARTITION)
@@ -183,4 +204,9 @@ async def test_a_command_that_nobody_can_ever_run_is_rejected():
         receive(spoiled)
 
         assert await broker.settled() is spoiled
-        assert broker.rejected == [spoiled]
+        assert broker.acked == [spoiled]
+        assert broker.record.results == [Result.DEAD]
+        assert broker.record.reasons == [
+            "scope: expected a name of at most 512 letters, digits, '-', '_' and '.', or an ARN, "
+            "got nothing"
+        ]

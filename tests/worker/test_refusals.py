@@ -12,7 +12,8 @@ from contracts.seal import SEALED, Seals
 from contracts.wire import Message, Reply
 from tests.examples import EXAMPLES, message_of, workload
 from tests.worker.providers import Everything
-from worker.dispatch import FROM_EVENTS, Dispatch, Refusal
+from worker.dispatch import Dispatch
+from worker.examination import FROM_EVENTS, Refusal
 from worker.provider import Call
 
 SEALS = Seals([b"k" * 32])

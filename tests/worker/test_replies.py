@@ -14,6 +14,7 @@ from contracts.broker.link import Connection, Link
 from contracts.topology import ATTENDANCE
 from contracts.wire import Message, Reply
 from tests.examples import EXAMPLES, message_of
+from worker.publisher import Publisher
 from worker.replies import Replies
 
 REQUEST = message_of(EXAMPLES["get_machines"])
@@ -24,6 +25,7 @@ class Broker:
     """A connection and its only channel; refuses whatever is a reply."""
 
     is_closed = False
+    user = "worker"
 
     def __init__(self, refusal: BrokerError) -> None:
         self._refusal = refusal
@@ -60,10 +62,10 @@ class Up(Link):
 async def replies_over(broker: Broker) -> AsyncIterator[Replies]:
     """Replies in a session."""
     link = Up()
-    replies = Replies("w", link, lambda: HELLO)
-    session = asyncio.create_task(replies.session(cast(Connection, broker)))
+    publisher = Publisher(link, lambda: HELLO)
+    session = asyncio.create_task(publisher.session(cast(Connection, broker)))
     await link.is_ready.wait()
-    yield replies
+    yield Replies("w", publisher)
     session.cancel()
 
 

@@ -1,0 +1,232 @@
+"""Commands: what a worker does with each that it holds, from its examination to its outcome."""
+
+import asyncio
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from contracts import outcomes, topology, wire
+from contracts.api import UpdateControllerReplicas
+from contracts.broker.channel import Delivery
+from contracts.broker.errors import Rejected
+from contracts.faults import Code, Fault
+from contracts.operation import Operation
+from contracts.outcomes import Cause, Result
+from contracts.wire import reply_of
+from worker.clock import Clock
+from worker.dispatch import Dispatch
+from worker.examination import Refusal
+from worker.fence import Fence
+from worker.provider import Call
+from worker.record import Record
+from worker.repeats import End, Repeats
+from worker.replies import Replies
+from worker.runs import Verdict
+
+LEAST_LEFT_S = 0.25
+ALIKE_S = 1.0
+"""Deadlines of events that name none differ by less: they are counted from whole seconds."""
+
+
+class Command:
+    """A message in our hands: what it asks for, or why nobody can run it, and how long it has."""
+
+    def __init__(
+        self,
+        delivery: Delivery,
+        slot: int,
+        expires_at: float,
+        operation: Operation[Any] | Fault,
+    ) -> None:
+        """`expires_at` is on the monotonic clock."""
+        self.message = delivery.message
+        self.redelivered = delivery.redelivered
+        self.slot = slot
+        self.expires_at = expires_at
+        self.operation = operation
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """By which repeats of it are known."""
+        key = self.message.headers.get(wire.HEADER_IDEMPOTENCY_KEY)
+        return key if isinstance(key, str) else None
+
+    def supersedes(self, older: "Command") -> bool:
+        """Whether the older command need not be run when this one is waiting behind it.
+
+        Both are scale events that differ in `replicas` alone, and nobody awaits either. One that
+        was delivered before may have been started; one with less time left might never run.
+        """
+        if not (self._may_collapse() and older._may_collapse()):
+            return False
+        mine, theirs = self.operation, older.operation
+        return (
+            isinstance(mine, UpdateControllerReplicas)
+            and isinstance(theirs, UpdateControllerReplicas)
+            and msgspec.structs.replace(theirs, replicas=mine.replicas) == mine
+            and self.expires_at >= older.expires_at - ALIKE_S
+        )
+
+    def _may_collapse(self) -> bool:
+        return (
+            self.message.exchange == topology.EVENTS
+            and not self.message.reply_to
+            and self.idempotency_key is None
+            and not self.redelivered
+        )
+
+
+class Commands:
+    """Runs, supersedes and buries commands; each ends with one outcome that the broker confirmed.
+
+    An outcome is written before the message is settled: a crash between the two repeats it, and
+    loses none.
+    """
+
+    def __init__(
+        self, dispatch: Dispatch, replies: Replies, record: Record, clock: Clock, fence: Fence
+    ) -> None:
+        self._dispatch = dispatch
+        self._replies = replies
+        self._record = record
+        self._clock = clock
+        self._fence = fence
+        self._repeats = Repeats()
+
+    def take(self, delivery: Delivery, slot: int) -> Command:
+        """The command in a delivery from the queue of a slot."""
+        expires_at = self._clock.expires_at(delivery.message)
+        operation: Operation[Any] | Fault
+        try:
+            operation = self._dispatch.examine(delivery.message, slot)
+        except Fault as fault:
+            operation = fault
+        return Command(delivery, slot, expires_at, operation)
+
+    async def run(self, command: Command) -> Verdict:
+        """Run a command; behind a closed fence no time seems left, and it is the next owner's."""
+        if isinstance(command.operation, Refusal):
+            return await self.bury(command, command.operation)
+        if not self._fence.may_go_on():
+            return Verdict.GIVEN_UP
+        call = Call(command.expires_at, self._fence.may_go_on)
+        if call.left() < LEAST_LEFT_S:
+            return await self._late(command)
+        try:
+            end = self._repeated(command)
+        except Fault as fault:
+            return await self._finish(command, _failed(command, fault))
+        if end is not None:
+            return await self._finish(command, end, repeats=end.id)
+        return await self._start(command, call)
+
+    async def supersede(self, command: Command, newer: Command) -> Verdict:
+        """A newer command makes this one pointless, and it was never started."""
+        if not self._fence.may_go_on():
+            return Verdict.GIVEN_UP
+        await self._record.write(
+            command.message,
+            Result.SUPERSEDED,
+            finished=outcomes.now(),
+            superseded_by=outcomes.identity(newer.message),
+        )
+        return Verdict.DONE
+
+    async def bury(self, command: Command, fault: Fault) -> Verdict:
+        """Nobody can run it, ever: put it to the dead ones and say why."""
+        queue = topology.partition_queue(self._dispatch.name, command.slot)
+        try:
+            await self._record.bury(command.message, fault, queue)
+        except Rejected:
+            return Verdict.DEAD
+        await self._replies.send(command.message, reply_of(fault), command.expires_at)
+        return Verdict.DONE
+
+    async def _start(self, command: Command, call: Call) -> Verdict:
+        started = outcomes.now()
+        try:
+            async with asyncio.timeout(call.left() - LEAST_LEFT_S):
+                await self._record.write(command.message, Result.STARTED, started=started)
+        except TimeoutError:
+            return await self._late(command)
+        end = await self._perform(command, call)
+        if not self._fence.may_go_on():
+            return Verdict.GIVEN_UP
+        if key := command.idempotency_key:
+            self._repeats.remember(command.message.key, key, _operation(command), end)
+        return await self._finish(command, end, started=started)
+
+    async def _perform(self, command: Command, call: Call) -> End:
+        try:
+            reply = await self._dispatch.perform(_operation(command), call)
+        except Fault as fault:
+            return _failed(command, fault, call)
+        identity = outcomes.identity(command.message)
+        return End(identity, reply, Result.DONE, before=call.before, after=call.after)
+
+    async def _late(self, command: Command) -> Verdict:
+        """It is too late to start; the former owner of a redelivered command may have done so."""
+        if not self._fence.may_go_on():
+            return Verdict.GIVEN_UP
+        name = command.message.type
+        words = f"{name} waited past its deadline and was never started"
+        if command.redelivered:
+            words = f"{name} was taken over past its deadline, and may have been started before"
+        fault = Fault(Code.DEADLINE_EXCEEDED, words)
+        result = Result.UNKNOWN if command.redelivered else Result.EXPIRED
+        end = End("", reply_of(fault), result, Cause(fault.code, fault.message))
+        return await self._finish(command, end)
+
+    def _repeated(self, command: Command) -> End | None:
+        key = command.idempotency_key
+        if key is None:
+            return None
+        return self._repeats.find(command.message.key, key, _operation(command))
+
+    async def _finish(
+        self,
+        command: Command,
+        end: End,
+        *,
+        started: datetime | None = None,
+        repeats: str | None = None,
+    ) -> Verdict:
+        """Record the end and answer whoever asked, without one waiting for the other."""
+        async with asyncio.TaskGroup() as group:
+            if command.message.reply_to:
+                group.create_task(
+                    self._replies.send(command.message, end.reply, command.expires_at)
+                )
+            await self._record.write(
+                command.message,
+                end.result,
+                started=started,
+                finished=outcomes.now(),
+                status=end.reply.status,
+                fault=end.fault,
+                before=end.before,
+                after=end.after,
+                repeats=repeats,
+            )
+        return Verdict.DONE
+
+
+def _operation(command: Command) -> Operation[Any]:
+    """What to run; raises the fault of an examination that failed by our own mistake."""
+    if isinstance(command.operation, Fault):
+        raise command.operation
+    return command.operation
+
+
+def _failed(command: Command, fault: Fault, call: Call | None = None) -> End:
+    """The end of a command that failed; one that was cut may have taken effect."""
+    is_unknown = fault.code is Code.DEADLINE_EXCEEDED
+    return End(
+        outcomes.identity(command.message),
+        reply_of(fault),
+        Result.UNKNOWN if is_unknown else Result.FAILED,
+        Cause(fault.code, fault.message),
+        before=call.before if call else None,
+        after=call.after if call else None,
+    )

@@ -1,0 +1,109 @@
+"""Examines a message: is it what it claims to be, from somebody who may send it, in its place?
+
+Pure but for the seal; knows no broker and no provider.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from contracts import CONTRACT, address, wire
+from contracts.api import OPERATIONS
+from contracts.faults import Code, Fault
+from contracts.operation import Operation
+from contracts.outcomes import COPIES
+from contracts.seal import SEALED, Seals
+from contracts.topology import EVENTS
+from contracts.wire import Message
+
+FROM_EVENTS = frozenset({"update_controller_replicas", "set_machine_labels"})
+KEY_LIMIT = 255
+Producers = Mapping[str, frozenset[str]]
+"""By user, the operations beside the usual ones that it may send as events."""
+
+
+class Refusal(Fault):
+    """The message can never be run by anybody: it ends as dead, with this reason."""
+
+
+class Examination:
+    """What a message has to pass before a provider sees it."""
+
+    def __init__(self, provider: str, seals: Seals, producers: Producers) -> None:
+        self._provider = provider
+        self._seals = seals
+        self._producers = producers
+
+    def operation(self, message: Message, slot: int | None = None) -> Operation[Any]:
+        """The operation in a message; raises Refusal. Commands come with the slot of their queue.
+
+        A copy of a command in the queue of another slot would run beside the others of its address.
+        """
+        _check_properties(message)
+        self._authorise(message)
+        try:
+            operation = wire.decode(message.type, self._opened(message))
+            where = address.address(operation)
+        except Fault as fault:
+            raise Refusal(fault.code, fault.message) from fault
+        key = address.routing_key(self._provider, operation.row, where)
+        if message.key != key:
+            raise Refusal(Code.INVALID, f"expected the routing key {key}, got {message.key}")
+        if slot is not None and (operation.row.safe or address.slot(where) != slot):
+            raise Refusal(Code.INVALID, f"{key} does not belong into the queue of slot {slot}")
+        return operation
+
+    def _opened(self, message: Message) -> bytes:
+        row = OPERATIONS[message.type].row
+        if message.content_type == SEALED:
+            where = message.key.split(".", 1 if row.safe else 2)[-1]
+            return self._seals.open(message.body, message.type, where)
+        if row.secret is not None:
+            operation = wire.decode(message.type, message.body)
+            if address.find(operation, row.secret) is not None:
+                raise Fault(Code.INVALID, f"{message.type} carries secrets: expected a sealed body")
+        return message.body
+
+    def _authorise(self, message: Message) -> None:
+        for name in COPIES:
+            if name in message.headers:
+                raise Refusal(Code.FORBIDDEN, f"header {name}: expected none, publish each command")
+        if message.exchange != EVENTS:
+            return
+        if not message.user_id:
+            raise Refusal(Code.FORBIDDEN, "an event needs the property user_id")
+        if wire.HEADER_REQUESTED_BY in message.headers:
+            raise Refusal(
+                Code.FORBIDDEN,
+                "header requested-by: expected none, only a gateway says for whom it asks",
+            )
+        allowed = FROM_EVENTS | self._producers.get(message.user_id, frozenset())
+        if message.type not in allowed:
+            raise Refusal(
+                Code.FORBIDDEN, f"user {message.user_id} may not send {message.type} as an event"
+            )
+
+
+def _check_properties(message: Message) -> None:
+    contract = message.headers.get(wire.HEADER_CONTRACT, CONTRACT)
+    if message.type not in OPERATIONS or contract != CONTRACT:
+        raise Refusal(
+            Code.NOT_UNDERSTOOD,
+            f"operation {message.type!r} of contract {contract} is not understood by this "
+            f"worker; it speaks contract {CONTRACT}",
+        )
+    if not message.message_id:
+        raise Refusal(Code.INVALID, "expected the property message_id, unique for each message")
+    deadline = message.headers.get(wire.HEADER_DEADLINE)
+    if deadline is not None and type(deadline) is not int:
+        raise Refusal(
+            Code.INVALID, "header deadline: expected an integer, milliseconds of the Unix epoch"
+        )
+    key = message.headers.get(wire.HEADER_IDEMPOTENCY_KEY)
+    if key is not None and not _is_printable(key):
+        raise Refusal(
+            Code.INVALID, f"header idempotency-key: expected 1 to {KEY_LIMIT} printable characters"
+        )
+
+
+def _is_printable(key: object) -> bool:
+    return isinstance(key, str) and 0 < len(key) <= KEY_LIMIT and key.isprintable()

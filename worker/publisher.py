@@ -1,0 +1,88 @@
+"""What a worker publishes goes over a connection of its own.
+
+A broker that is short of memory blocks connections that publish; the one that consumes and
+acknowledges must not be among them.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+import msgspec
+
+from contracts import topology
+from contracts.broker.attendance import ANNOUNCE_S, Announcement
+from contracts.broker.channel import Channel
+from contracts.broker.declaration import declare
+from contracts.broker.errors import BrokerError, ConnectionLost, NotDeclared, Refused
+from contracts.broker.link import Connection, Link
+from contracts.wire import Message
+
+log = logging.getLogger(__name__)
+
+TELL_S = 1.0
+
+
+class Publisher:
+    """Publishes over whichever connection is up, and tells the gateways of this worker."""
+
+    def __init__(self, link: Link, announcement: Callable[[], Announcement]) -> None:
+        self._link = link
+        self._announcement = announcement
+        self._channel: Channel | None = None
+        self._user: str | None = None
+        self._opened = asyncio.Event()
+
+    async def session(self, connection: Connection) -> None:
+        """Publish over this connection until it is lost."""
+        await declare(connection, topology.common())
+        channel = await connection.channel()
+        self._channel = channel
+        self._user = connection.user
+        self._opened.set()
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(channel.lost())
+                group.create_task(self._announce(channel))
+                self._link.ready()
+        finally:
+            self._drop(channel)
+
+    async def publish(self, message: Message) -> None:
+        """Publish and wait for the confirm, again after a loss of the connection.
+
+        It is published as our broker user, which the broker checks. Raises Rejected where a queue
+        refuses it; a missing right or exchange ends the session, and the link tells of it.
+        """
+        while True:
+            await self._opened.wait()
+            channel = self._channel
+            if channel is None:
+                continue
+            try:
+                await channel.publish(msgspec.structs.replace(message, user_id=self._user))
+            except (ConnectionLost, NotDeclared, Refused) as error:
+                log.debug("%s is published again: %s", message.key, error)
+                self._drop(channel)
+            else:
+                return
+
+    async def tell(self) -> None:
+        """Tell the gateways at once how this worker is, if they can be told."""
+        if self._channel is None:
+            return
+        try:
+            async with asyncio.timeout(TELL_S):
+                await self._channel.publish(self._announcement().message())
+        except (BrokerError, TimeoutError) as error:
+            log.info("the gateways could not be told: %s", error)
+
+    async def _announce(self, channel: Channel) -> None:
+        while True:
+            await channel.publish(self._announcement().message())
+            await asyncio.sleep(ANNOUNCE_S)
+
+    def _drop(self, channel: Channel) -> None:
+        if self._channel is channel:
+            self._channel = None
+            self._opened.clear()

@@ -1,0 +1,98 @@
+"""Remembers how commands with an idempotency key ended, so that a repeat is answered, not run."""
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Any
+
+from msgspec import Struct
+
+from contracts import wire
+from contracts.faults import Code, Fault
+from contracts.operation import Operation
+from contracts.outcomes import Cause, Result
+from contracts.wire import Reply
+
+FOR_S = 600.0
+MOST_KEYS = 10_000
+MOST_BYTES = 64 * 1024 * 1024
+
+INDEFINITE = frozenset({429, 500, 502, 503, 504})
+"""Not attempted, or with an end that nobody knows: a repeat is to be run."""
+
+
+class End(Struct, frozen=True):
+    """How a command ended: what its caller was answered, and what its outcome said."""
+
+    id: str
+    reply: Reply
+    result: Result
+    fault: Cause | None = None
+    before: Any = None
+    after: Any = None
+
+
+class Known(Struct, frozen=True):
+    """An end, what it was the end of, and since when it is known."""
+
+    end: End
+    digest: bytes
+    since: float
+
+
+class Repeats:
+    """The ends of the last ten minutes, by address and key; bounded in number and bytes."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._known: OrderedDict[tuple[str, str], Known] = OrderedDict()
+        self._bytes = 0
+
+    def find(self, address: str, key: str, operation: Operation[Any]) -> End | None:
+        """How the first command with this key ended; `invalid` where it was another command.
+
+        Keys of different addresses are different keys.
+        """
+        self._forget()
+        known = self._known.get((address, key))
+        if known is None:
+            return None
+        if known.digest != _digest(operation):
+            raise Fault(
+                Code.INVALID,
+                f"idempotency-key {key!r}: expected the command that it was first used for, "
+                f"{known.end.id}, got another",
+            )
+        return known.end
+
+    def remember(self, address: str, key: str, operation: Operation[Any], end: End) -> None:
+        """Keep an end, if it is one that a repeat must not change."""
+        if end.reply.status in INDEFINITE:
+            return
+        self._drop((address, key))
+        self._known[address, key] = Known(end, _digest(operation), self._monotonic())
+        self._bytes += len(end.reply.body)
+        self._forget()
+
+    def _forget(self) -> None:
+        oldest = self._monotonic() - FOR_S
+        while self._known:
+            first, known = next(iter(self._known.items()))
+            if (
+                known.since >= oldest
+                and len(self._known) <= MOST_KEYS
+                and self._bytes <= MOST_BYTES
+            ):
+                return
+            self._drop(first)
+
+    def _drop(self, name: tuple[str, str]) -> None:
+        known = self._known.pop(name, None)
+        if known is not None:
+            self._bytes -= len(known.end.reply.body)
+
+
+def _digest(operation: Operation[Any]) -> bytes:
+    """What the operation asks for; a sealed body is another one each time."""
+    return sha256(operation.row.name.encode() + b"\0" + wire.encode(operation)).digest()
