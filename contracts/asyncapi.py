@@ -2,23 +2,24 @@
 
 from typing import Any
 
-from contracts import CONTRACT, VERSION, topology, wire
+from contracts import VERSION, topology
 from contracts.address import SLOTS
 from contracts.api import OPERATIONS
+from contracts.asyncapi_messages import AMQP, DEAD, HEADERS, dead, outcome, reply, request
 from contracts.faults import Problem
-from contracts.operation import Operation, Row
-from contracts.schemas import REFERENCE, example_of, schemas
-from contracts.seal import SEALED
+from contracts.outcomes import OUTCOME, Outcome, Result
+from contracts.schemas import schemas
 from contracts.wire import JSON
-
-AMQP = {"bindingVersion": "0.3.0"}
 
 DESCRIPTION = """\
 Requests to compute platforms, and their replies, over RabbitMQ; told from the side of who asks.
 
 A request is published with the properties `type` (the operation), `message_id` (unique for each
 publish), `reply_to` and `correlation_id` where a reply is wanted, and `expiration`, the time until
-the deadline in milliseconds. The reply has the same `correlation_id`."""
+the deadline in milliseconds. The reply has the same `correlation_id`.
+
+Every command ends with one outcome, whose `id` is the command's `message_id`. Requests and outcomes
+are kept in the stream `machinist.audit`."""
 
 SERVERS = {
     "broker": {
@@ -30,39 +31,11 @@ SERVERS = {
     }
 }
 
-HEADERS = {
-    "RequestHeaders": {
-        "type": "object",
-        "properties": {
-            wire.HEADER_CONTRACT: {
-                "type": "integer",
-                "const": CONTRACT,
-                "description": "Of the messages; a worker refuses one that it does not speak.",
-            },
-            wire.HEADER_DEADLINE: {
-                "type": "integer",
-                "description": "Nothing starts later: milliseconds of the Unix epoch.",
-            },
-            wire.HEADER_TRACEPARENT: {"type": "string", "description": "W3C trace context."},
-            wire.HEADER_IDEMPOTENCY_KEY: {"type": "string"},
-            wire.HEADER_REQUESTED_BY: {"type": "string", "description": "For the audit."},
-        },
-    },
-    "ReplyHeaders": {
-        "type": "object",
-        "properties": {
-            wire.HEADER_STATUS: {"type": "integer", "description": "The HTTP status."},
-            wire.HEADER_RETRY_AFTER: {
-                "type": "integer",
-                "description": "Seconds, with 429 and 503: nothing was attempted.",
-            },
-            wire.HEADER_WORKER: {"type": "string", "description": "Who answers."},
-        },
-        "required": [wire.HEADER_STATUS],
-    },
-}
-
 PARAMETERS = {
+    "result": {
+        "description": "What became of the command.",
+        "enum": [str(result) for result in Result],
+    },
     "provider": {
         "description": "The name that the platform's workers are attached under.",
         "examples": ["k8s"],
@@ -80,13 +53,21 @@ PARAMETERS = {
 
 QUERY_KEY = "{provider}.{address}"
 COMMAND_KEY = "{provider}.{slot}.{address}"
+OUTCOME_KEY = "{result}.{provider}.{address}"
+
+EVENTS_RULES = """\
+Producers' only way in. The property `user_id` is required, and the broker checks it. What a user
+may send beside update_controller_replicas and set_machine_labels is configured at the workers. A
+message that nobody can ever run, one with a header `CC`, `BCC` or `requested-by` among them, is put
+to `machinist.dead`. Waiting scale events of one address that differ in `replicas` alone, and that
+nobody awaits, are superseded by the newest."""
 
 
 def document() -> dict[str, Any]:
     """The whole document."""
     queries = [name for name, operation in OPERATIONS.items() if operation.row.safe]
     commands = [name for name in OPERATIONS if name not in queries]
-    bodies, of_types = schemas([*OPERATIONS.values(), Problem])
+    bodies, of_types = schemas([*OPERATIONS.values(), Problem, Outcome])
     payloads = dict(zip(OPERATIONS, bodies, strict=False))
     return {
         "asyncapi": "3.0.0",
@@ -103,6 +84,8 @@ def document() -> dict[str, Any]:
             "commands": _channel(topology.COMMANDS, COMMAND_KEY, commands),
             "events": _channel(topology.EVENTS, COMMAND_KEY, commands),
             "replies": _replies(),
+            "outcomes": _channel(topology.OUTCOMES, OUTCOME_KEY, [OUTCOME]),
+            "dead": _dead(),
         },
         "operations": {
             "query": _sends("queries", "Ask; any worker answers.", queries, persistent=False),
@@ -112,19 +95,17 @@ def document() -> dict[str, Any]:
                 commands,
                 persistent=True,
             ),
-            "event": _sends(
-                "events",
-                "Producers' only way in. The property `user_id` is required; what a user may send "
-                "beside update_controller_replicas and set_machine_labels is configured.",
-                commands,
-                persistent=True,
-            ),
+            "event": _sends("events", EVENTS_RULES, commands, persistent=True),
+            "follow": _receives("outcomes", "Follow what becomes of commands.", OUTCOME),
+            "look": _receives("dead", "Look at what can never be run, and why.", DEAD),
         },
         "components": {
             "schemas": {**of_types, **HEADERS},
             "messages": {
-                **{name: _message(OPERATIONS[name], payloads[name]) for name in OPERATIONS},
-                "reply": _reply(),
+                **{name: request(OPERATIONS[name], payloads[name]) for name in OPERATIONS},
+                "reply": reply(),
+                OUTCOME: outcome(),
+                DEAD: dead(),
             },
         },
     }
@@ -147,6 +128,22 @@ def _replies() -> dict[str, Any]:
         "description": "Replies are published under the `reply_to` of the request.",
         "messages": {"reply": {"$ref": "#/components/messages/reply"}},
         "bindings": {"amqp": _exchange(topology.REPLIES, "direct")},
+    }
+
+
+def _dead() -> dict[str, Any]:
+    return {
+        "address": topology.DEAD,
+        "title": topology.DEAD,
+        "description": "A queue for operators; every look counts as a delivery.",
+        "messages": {DEAD: {"$ref": f"#/components/messages/{DEAD}"}},
+        "bindings": {
+            "amqp": {
+                "is": "queue",
+                "queue": {"name": topology.DEAD, "durable": True, "autoDelete": False},
+                **AMQP,
+            }
+        },
     }
 
 
@@ -178,39 +175,10 @@ def _sends(channel: str, summary: str, names: list[str], *, persistent: bool) ->
     }
 
 
-def _message(operation: type[Operation[Any]], payload: dict[str, Any]) -> dict[str, Any]:
-    row = operation.row
+def _receives(channel: str, summary: str, name: str) -> dict[str, Any]:
     return {
-        "name": row.name,
-        "summary": row.summary,
-        "description": f"The AMQP property `type` is `{row.name}`.{_sealing(row)}",
-        "contentType": JSON,
-        "headers": {"$ref": REFERENCE.format(name="RequestHeaders")},
-        "payload": payload,
-        "examples": [{"payload": example_of(operation)}],
-        "bindings": {"amqp": {"messageType": row.name, **AMQP}},
-    }
-
-
-def _sealing(row: Row) -> str:
-    if not row.seal:
-        return ""
-    always = f" One with something at `{row.secret}` has to be." if row.secret else ""
-    return f" The body may be sealed (`content_type` {SEALED}).{always}"
-
-
-def _reply() -> dict[str, Any]:
-    return {
-        "name": "reply",
-        "summary": "The answer: its body is the HTTP body.",
-        "contentType": JSON,
-        "headers": {"$ref": REFERENCE.format(name="ReplyHeaders")},
-        "payload": {
-            "description": "With the status 200 the operation's result, else a problem.",
-            "anyOf": [{}, {"$ref": REFERENCE.format(name="Problem")}],
-        },
-        "correlationId": {
-            "location": "$message.header#/correlationId",
-            "description": "The AMQP property `correlation_id`, that of the request.",
-        },
+        "action": "receive",
+        "summary": summary,
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{name}"}],
     }

@@ -32,6 +32,16 @@ LABELS = {
     "example": ["app=hello"],
 }
 
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "description": "Makes a repeat harmless: within 10 minutes the same command under the same key "
+    "gets the first one's reply and is not run again, as long as the same worker owns its "
+    "partition and 10,000 keys have not followed. Another command under it is 400.",
+    "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
+    "example": "7f9c2ba4e88f827d",
+}
+
 MEANINGS = {
     "scope": "A Kubernetes namespace, an ECS cluster.",
     "id": "A machine: the name of a pod, the id of a task.",
@@ -85,11 +95,12 @@ def _operation(
     members = {row.body} if isinstance(row.body, str) else set(row.body)
     fields = [f for f in msgspec.structs.fields(operation) if f.name not in members]
     answers = set(STATUS.values()) - (WITHOUT_ROUTE if row.body else WITHOUT_BODY)
+    keys = [] if row.safe else [IDEMPOTENCY_KEY]
     described: dict[str, Any] = {
         "operationId": row.name,
         "summary": row.summary,
         "tags": [row.collection],
-        "parameters": [PROVIDER, *(_parameter(row, field, of_fields) for field in fields)],
+        "parameters": [PROVIDER, *(_parameter(row, field, of_fields) for field in fields), *keys],
         "responses": {
             "200": {"description": "Done.", "content": {JSON: {"schema": result}}},
             **{f"{s}": {"$ref": f"#/components/responses/Problem{s}"} for s in sorted(answers)},

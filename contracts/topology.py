@@ -23,6 +23,12 @@ RECENT = "machinist.recent"
 ATTENDANCE = "attendance"
 """Under this key on the replies exchange workers tell every gateway that they are there."""
 
+MARKS = ("started", "done", "failed", "unknown", "dead")
+"""The outcomes by which the recorder knows what is being run; the others come of nothing started.
+
+They come in the queue of what ended, so that a command's start is there before its end.
+"""
+
 MINUTE_MS = 60_000
 PARTITION_TTL_MS = 10 * MINUTE_MS
 """Nothing waits longer; the deadline of an event that names none."""
@@ -100,6 +106,7 @@ def common() -> Topology:
         bindings=(
             Binding(EVENTS, COMMANDS, "#", to_exchange=True),
             Binding(ENDED, ENDED),
+            *(Binding(OUTCOMES, ENDED, f"{result}.#") for result in MARKS),
             Binding(DEAD, DEAD),
             Binding(OUTCOMES, AUDIT, "#"),
             Binding(OUTCOMES, RECENT, "#"),
@@ -163,13 +170,15 @@ def _partition(name: str) -> Queue:
 
 
 def _ended() -> Queue:
-    # Bounded like the audit: while nobody records what ended, it must not fill the disk.
+    # Bounded like the audit: while nobody records what ended, it must not fill the disk. With a
+    # delivery limit what is returned keeps its place; each change of the recorder counts as one.
     return Queue(
         ENDED,
         {
             "x-queue-type": "quorum",
             "x-single-active-consumer": True,
             "x-max-length-bytes": GIB,
+            "x-delivery-limit": 1_000_000,
         },
     )
 

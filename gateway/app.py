@@ -16,6 +16,7 @@ from contracts.faults import Fault
 from contracts.seal import Seals
 from gateway.documentation import documentation_routes
 from gateway.problems import on_exception, on_fault, on_http_error
+from gateway.recorder import Recorder
 from gateway.routes import Caller, routes
 from gateway.rpc import Rpc
 from gateway.server import OnRawPath, http_server, listener
@@ -52,6 +53,7 @@ async def serve(settings: Settings) -> None:
     name = uuid4().hex[:12]
     link = Link(settings.amqp_url, f"machinist gateway {name}")
     attendance = Attendance(settings.expected_providers())
+    recorder = Recorder(Link(settings.amqp_url, f"machinist recorder {name}"))
     rpc = Rpc(
         name,
         link,
@@ -59,6 +61,7 @@ async def serve(settings: Settings) -> None:
         Seals.from_text(settings.seal_key),
         deadlines_ms=settings.deadlines(),
         in_flight=settings.in_flight,
+        refused=recorder.refused,
     )
     app = application(rpc, link, attendance, settings.max_body_bytes)
     server = http_server(app)
@@ -67,11 +70,12 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.handle_exit, number, None)
-    await _beside(link.run(rpc.session), server.serve([listening]))
+    await _beside(server.serve([listening]), link.run(rpc.session), recorder.run())
 
 
-async def _beside(background: Work, foreground: Work) -> None:
+async def _beside(foreground: Work, *background: Work) -> None:
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(background)
+        tasks = [group.create_task(work) for work in background]
         await foreground
-        task.cancel()
+        for task in tasks:
+            task.cancel()

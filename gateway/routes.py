@@ -14,6 +14,7 @@ from contracts.faults import Code, Fault
 from contracts.operation import PATH_FIELD, Operation, Row
 from contracts.validation import show
 from contracts.wire import Reply
+from gateway.context import NOTHING, Context, context_of
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -27,7 +28,7 @@ class Caller(Protocol):
     """What routes need of RPC."""
 
     async def call(
-        self, provider: str, operation: Operation[Any], traceparent: str | None = None
+        self, provider: str, operation: Operation[Any], context: Context = NOTHING
     ) -> Reply:
         """The reply to an operation; raises a fault when there is none."""
 
@@ -61,13 +62,13 @@ def _route(operation: type[Operation[Any]], rpc: Caller) -> HTTPRouteHandler:
     path = PATH_FIELD.sub(rf"{{{PARAMETER}\1:str}}", "/{provider}" + row.path)
 
     async def handle(request: AnyRequest) -> Answer:
+        context = context_of(request, row)
         values = {name: _segment(request, name) for name in row.path_fields}
         values |= _query(request, operation)
         if row.body:
             values |= _body(row, request.headers.get("content-type"), await request.body())
         provider = _segment(request, "provider")
-        traceparent = request.headers.get("traceparent")
-        return Answer(await rpc.call(provider, wire.build(operation, values), traceparent))
+        return Answer(await rpc.call(provider, wire.build(operation, values), context))
 
     handle.__name__ = row.name
     return HTTPRouteHandler(path, http_method=row.method, status_code=200)(handle)

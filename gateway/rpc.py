@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import re
 import time
 from typing import Any
 from uuid import uuid4
@@ -19,14 +18,14 @@ from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.wire import Message, Reply
-from gateway.session import Pending, Session, unattended
+from gateway.context import NOTHING, Context
+from gateway.session import Pending, Refused, Session, unattended
 
 log = logging.getLogger(__name__)
 
 GRACE_S = 0.25
 ADMISSION_S = 0.9
 WATCH_S = 0.5
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
 class Rpc:
@@ -41,21 +40,26 @@ class Rpc:
         *,
         deadlines_ms: tuple[int, int],
         in_flight: int,
+        refused: Refused,
     ) -> None:
-        """`deadlines_ms` are those of queries and of commands."""
+        """`deadlines_ms` are those of queries and of commands.
+
+        `refused` is told of the commands that the broker turned away.
+        """
         self._gateway = gateway
         self._link = link
         self._attendance = attendance
         self._seals = seals
         self._queries_ms, self._commands_ms = deadlines_ms
         self._most_in_flight = in_flight
+        self._refused = refused
         self._in_flight = 0
         self._pending: dict[str, Pending] = {}
         self._connections = 0
         self._session: Session | None = None
 
     async def call(
-        self, provider: str, operation: Operation[Any], traceparent: str | None = None
+        self, provider: str, operation: Operation[Any], context: Context = NOTHING
     ) -> Reply:
         """The reply to an operation; raises a fault when there is none.
 
@@ -67,7 +71,7 @@ class Rpc:
         self._in_flight += 1
         try:
             session = await self._admit(provider)
-            pending = self._prepare(provider, operation, session, traceparent)
+            pending = self._prepare(provider, operation, session, context)
             return await self._exchange(session, pending)
         finally:
             self._in_flight -= 1
@@ -95,7 +99,7 @@ class Rpc:
         provider: str,
         operation: Operation[Any],
         session: Session,
-        traceparent: str | None,
+        context: Context,
     ) -> Pending:
         row = operation.row
         where = address.address(operation)
@@ -105,9 +109,8 @@ class Rpc:
         headers: dict[str, wire.Header] = {
             wire.HEADER_CONTRACT: CONTRACT,
             wire.HEADER_DEADLINE: int(now * 1000) + milliseconds,
+            **context.headers(),
         }
-        if traceparent and TRACEPARENT.fullmatch(traceparent):
-            headers[wire.HEADER_TRACEPARENT] = traceparent
         identity = uuid4().hex
         message = Message(
             exchange=topology.QUERIES if row.safe else topology.COMMANDS,
@@ -162,7 +165,7 @@ class Rpc:
         self._attendance.connected(connection)
         try:
             async with asyncio.TaskGroup() as group:
-                session = Session(connection, group, replies, queries, commands)
+                session = Session(connection, group, replies, queries, commands, self._refused)
                 for channel in (incoming, queries, commands):
                     session.watch(channel.lost())
                 session.watch(connection.pulse(replies))

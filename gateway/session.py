@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from contracts.broker.channel import Channel
@@ -36,6 +36,10 @@ class Pending:
             self.reply.set_exception(fault)
 
 
+Refused = Callable[[str, Message, Fault], None]
+"""Is told of a command that the broker turned away: its provider, the command, and why."""
+
+
 class Session:
     """What calls need of one connection; queries never wait behind the bodies of commands."""
 
@@ -46,6 +50,7 @@ class Session:
         replies: str,
         queries: Channel,
         commands: Channel,
+        refused: Refused,
     ) -> None:
         self.connection = connection
         self.group = group
@@ -53,6 +58,7 @@ class Session:
         self.is_over = False
         self._queries = queries
         self._commands = commands
+        self._refused = refused
 
     def watch(self, work: Coroutine[Any, Any, None]) -> None:
         """Do this beside the calls; its failure ends the session, and no call may begin then."""
@@ -83,9 +89,12 @@ class Session:
         except Unroutable:
             pending.refuse(unattended(pending.provider))
         except Rejected:
-            pending.refuse(
-                Fault(Code.QUEUE_FULL, f"the queue of the provider {pending.provider!r} is full")
+            fault = Fault(
+                Code.QUEUE_FULL, f"the queue of the provider {pending.provider!r} is full"
             )
+            pending.refuse(fault)
+            if not pending.safe:
+                self._refused(pending.provider, pending.message, fault)
         except ConnectionLost as error:
             # It may have arrived all the same: a query is published again, a command waits.
             log.debug("no confirm for %s: %s", pending.message.message_id, error)

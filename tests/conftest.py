@@ -14,9 +14,10 @@ from tests.stack import Stack
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `deploy/test --kubeconfig` name a cluster to tests/providers."""
+    """Let `deploy/test --kubeconfig` name a cluster to tests/providers, and repeat a history."""
     for name, purpose in OPTIONS.items():
         parser.addoption(name, help=purpose)
+    parser.addoption("--history-seed", type=int, help="what decides in tests/history")
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from contracts.broker.link import Connection
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.wire import Header, Message, Reply
+from gateway.context import NOTHING, Context
 from worker.dispatch import Dispatch
 from worker.examination import Refusal
 from worker.provider import Call
@@ -35,20 +36,18 @@ class Loopback:
         self._seals = seals or Seals([])
 
     async def call(
-        self, provider: str, operation: Operation[Any], traceparent: str | None = None
+        self, provider: str, operation: Operation[Any], context: Context = NOTHING
     ) -> Reply:
         """The reply to an operation; raises a fault when it was not sent."""
         await self.attendance.require(provider)
-        message = self._message(provider, operation, traceparent)
+        message = self._message(provider, operation, context)
         self.messages.append(message)
         try:
             return await self._workers[provider].run(message, Call.within(DEADLINE_S))
         except Refusal as refusal:
             return wire.reply_of(refusal)
 
-    def _message(
-        self, provider: str, operation: Operation[Any], traceparent: str | None
-    ) -> Message:
+    def _message(self, provider: str, operation: Operation[Any], context: Context) -> Message:
         row = operation.row
         where = address.address(operation)
         body, content_type = self._body(operation, where)
@@ -56,9 +55,8 @@ class Loopback:
         headers: dict[str, Header] = {
             wire.HEADER_CONTRACT: CONTRACT,
             wire.HEADER_DEADLINE: int((now + DEADLINE_S) * 1000),
+            **context.headers(),
         }
-        if traceparent:
-            headers[wire.HEADER_TRACEPARENT] = traceparent
         identity = uuid4().hex
         return Message(
             exchange=topology.QUERIES if row.safe else topology.COMMANDS,

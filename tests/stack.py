@@ -42,6 +42,11 @@ class Process:
                 stderr=output,
             )
 
+    @property
+    def pid(self) -> int:
+        """As it is part of a worker's name."""
+        return self._popen.pid
+
     def kill(self) -> None:
         """As a crash would."""
         self._popen.kill()

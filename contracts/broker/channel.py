@@ -1,7 +1,7 @@
 """A channel: publishes messages, hands over deliveries, asks how many consume a queue."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -84,6 +84,7 @@ class Channel:
         *,
         prefetch: int | None = None,
         tag: str | None = None,
+        arguments: Mapping[str, Argument | datetime] | None = None,
     ) -> str:
         """Call `receive` for each delivery; without a prefetch they count as settled when sent.
 
@@ -98,7 +99,11 @@ class Channel:
             if prefetch is not None:
                 await self._raw.basic_qos(prefetch_count=prefetch)
             answer = await self._raw.basic_consume(
-                queue, on_message, no_ack=prefetch is None, consumer_tag=tag
+                queue,
+                on_message,
+                no_ack=prefetch is None,
+                consumer_tag=tag,
+                arguments=dict(arguments or {}),
             )
         return str(answer.consumer_tag)
 
@@ -127,6 +132,12 @@ class Channel:
         with broker_errors():
             answer = await self._raw.queue_declare(queue, passive=True)
         return int(answer.consumer_count or 0)
+
+    async def messages(self, queue: str) -> int:
+        """How many wait in a queue; raises NotDeclared, and is closed then, where there is none."""
+        with broker_errors():
+            answer = await self._raw.queue_declare(queue, passive=True)
+        return int(answer.message_count or 0)
 
     async def has_exchange(self, name: str) -> bool:
         """Always true; raises NotDeclared, and is closed then, where there is none."""

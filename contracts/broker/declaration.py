@@ -30,8 +30,7 @@ class _Declaration:
             await self._ensure_exchange(exchange)
         for queue in topology.queues:
             await self._ensure_queue(queue)
-        for binding in topology.bindings:
-            await self._ensure_binding(binding)
+        await self._ensure_bindings(topology.bindings)
         if self._channel is not None and not self._channel.is_closed:
             await self._channel.close()
 
@@ -62,26 +61,38 @@ class _Declaration:
                 await create(await self._open())
             except Refused as error:
                 raise Refused(
-                    f"{name} does not exist and this user may not create it: import "
-                    f"deploy/rabbitmq/definitions.json, or grant configure on ^{name}$ ({error})"
+                    f"{name} does not exist and this user may not create it: import the "
+                    "definitions in deploy/rabbitmq and come as the user that they have for this "
+                    f"process, or grant configure ({error})"
                 ) from error
             self._created.add(name)
 
-    async def _ensure_binding(self, binding: Binding) -> None:
-        """Bind; a refusal is only a fault where we have just created one of the ends."""
-        try:
-            await (await self._open()).bind(
-                binding.source,
-                binding.destination,
-                binding.key,
-                to_exchange=binding.to_exchange,
-            )
-        except Refused as error:
-            if {binding.source, binding.destination} & self._created:
-                raise Refused(
-                    f"{binding.destination} cannot be bound to {binding.source}: grant write on "
-                    f"the first and read on the second ({error})"
-                ) from error
+    async def _ensure_bindings(self, bindings: tuple[Binding, ...]) -> None:
+        """Bind; a refusal is only a fault where we have just created one of the ends.
+
+        Whoever may not bind what is there already is refused once and asks no further: each
+        refusal is an error in the broker's log, and every worker would cause thirty.
+        """
+        may_bind = True
+        for binding in bindings:
+            is_new = bool({binding.source, binding.destination} & self._created)
+            if not (is_new or may_bind):
+                continue
+            try:
+                await self._bind(binding)
+            except Refused as error:
+                may_bind = False
+                if is_new:
+                    raise Refused(
+                        f"{binding.destination} cannot be bound to {binding.source}: grant write "
+                        f"on the first and read on the second ({error})"
+                    ) from error
+
+    async def _bind(self, binding: Binding) -> None:
+        channel = await self._open()
+        await channel.bind(
+            binding.source, binding.destination, binding.key, to_exchange=binding.to_exchange
+        )
 
     async def _open(self) -> Channel:
         if self._channel is None or self._channel.is_closed:

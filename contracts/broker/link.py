@@ -12,12 +12,14 @@ from typing import cast
 import aio_pika
 from aiormq.channel import Channel as RawChannel
 from aiormq.connection import Connection as RawConnection
+from aiormq.exceptions import InvalidFrameError
 from yarl import URL
 
 from contracts import VERSION
 from contracts.broker.channel import Channel
 from contracts.broker.decoding import read_any_property
 from contracts.broker.errors import BrokerError, ConnectionLost, broker_errors
+from contracts.broker.gathering import GatheredConnection
 
 log = logging.getLogger(__name__)
 
@@ -145,15 +147,24 @@ class Link:
     @asynccontextmanager
     async def _connected(self, url: URL) -> AsyncIterator[Connection]:
         with broker_errors():
-            connection = await aio_pika.connect(
-                url,
-                timeout=CONNECT_TIMEOUT_S,
-                client_properties={
-                    "connection_name": self._name,
-                    "product": "machinist",
-                    "version": VERSION,
-                },
-            )
+            try:
+                connection = await aio_pika.connect(
+                    url,
+                    timeout=CONNECT_TIMEOUT_S,
+                    connection_class=GatheredConnection,
+                    transport_factory=True,
+                    client_properties={
+                        "connection_name": self._name,
+                        "product": "machinist",
+                        "version": VERSION,
+                    },
+                )
+            except InvalidFrameError as error:
+                # The broker gives its reason, which the library drops.
+                raise ConnectionLost(
+                    f"the broker does not open the virtual host {url.path[1:] or '/'!r}: expected "
+                    f"one that exists and in which the user {url.user!r} has rights"
+                ) from error
         transport = connection.transport
         if transport is None:
             raise ConnectionLost("the connection was closed while it was opened")

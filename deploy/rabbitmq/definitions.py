@@ -1,9 +1,11 @@
 """The topology as RabbitMQ definitions, for brokers on which machinist may create nothing.
 
 `python -m deploy.rabbitmq.definitions k8s k8s-eu1 >definitions.json` writes those for the providers
-named; `rabbitmqctl import_definitions` takes them. The file beside this module is for `k8s`, `ecs`.
+named; `rabbitmqctl import_definitions` takes them, again and again. The file beside this module is
+for `k8s` and `ecs`. Users are a matter of their own: `deploy.rabbitmq.accounts`.
 """
 
+import argparse
 import sys
 from pathlib import Path
 from typing import Any
@@ -61,19 +63,33 @@ def definitions(providers: list[str], vhost: str = VHOST) -> dict[str, Any]:
     }
 
 
-def text(providers: list[str]) -> str:
-    """The definitions as JSON, one entry after another."""
-    return (
-        msgspec.json.format(msgspec.json.encode(definitions(providers)), indent=2).decode() + "\n"
+def as_text(definitions: dict[str, Any]) -> str:
+    """Definitions as JSON, one entry after another."""
+    return msgspec.json.format(msgspec.json.encode(definitions), indent=2).decode() + "\n"
+
+
+def parser(module: str) -> argparse.ArgumentParser:
+    """What a program that writes definitions is asked: `providers` (maybe none) and `vhost`."""
+    parser = argparse.ArgumentParser(prog=f"python -m {module}")
+    parser.add_argument(
+        "providers", nargs="*", type=_provider, help=f"(default: {' '.join(KEPT_FOR)})"
     )
+    parser.add_argument("--vhost", default=VHOST, help="must exist (default: %(default)s)")
+    return parser
 
 
-def main(providers: list[str]) -> None:
+def main(argv: list[str]) -> None:
     """Print the definitions for the providers named."""
-    for name in providers:
-        if not is_provider_name(name):
-            sys.exit(f"{name!r} is no provider name: expected such as k8s or k8s-eu1")
-    sys.stdout.write(text(providers or KEPT_FOR))
+    asked = parser("deploy.rabbitmq.definitions").parse_args(argv)
+    sys.stdout.write(as_text(definitions(asked.providers or KEPT_FOR, asked.vhost)))
+
+
+def _provider(name: str) -> str:
+    if not is_provider_name(name):
+        raise argparse.ArgumentTypeError(
+            f"{name!r} is no provider name: expected such as k8s or k8s-eu1"
+        )
+    return name
 
 
 if __name__ == "__main__":

@@ -10,10 +10,12 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from contracts import asyncapi, documents, openapi
+from contracts import asyncapi, documents, openapi, outcomes
 from contracts.api import OPERATIONS
 from contracts.faults import NOT_ATTEMPTED, STATUS
+from contracts.outcomes import Result
 from contracts.schemas import example_of
+from tests.examples import EXAMPLES, message_of
 
 ASYNCAPI = Path(__file__).parent / "asyncapi" / "3.0.0.json"
 
@@ -76,7 +78,7 @@ def test_every_operation_is_described_over_http_and_over_the_broker():
     messages = asyncapi.document()["components"]["messages"]
 
     assert http.keys() - OPERATIONS.keys() == {"status", "ready"}
-    assert messages.keys() - OPERATIONS.keys() == {"reply"}
+    assert messages.keys() - OPERATIONS.keys() == {"reply", "outcome", "dead"}
     assert OPERATIONS.keys() <= http.keys() & messages.keys()
 
 
@@ -139,9 +141,50 @@ def test_labels_are_described_as_a_parameter_that_is_repeated():
 
 def test_commands_are_persistent_and_queries_are_not():
     described = asyncapi.document()["operations"]
-    modes = {n: operation["bindings"]["amqp"]["deliveryMode"] for n, operation in described.items()}
+    sends = {name: each for name, each in described.items() if each["action"] == "send"}
+    modes = {name: each["bindings"]["amqp"]["deliveryMode"] for name, each in sends.items()}
 
     assert modes == {"query": 1, "command": 2, "event": 2}
+
+
+def test_an_outcome_that_is_published_is_what_the_document_describes():
+    document = asyncapi.document()
+    components = document["components"]["schemas"]
+    command = message_of(EXAMPLES["update_controller_replicas"])
+    what = {"status": 200, "before": {"replicas": 1}, "finished": outcomes.now()}
+    outcome = outcomes.outcome_of(command, "k8s", Result.DONE, **what)
+    message = outcomes.message_of(outcome, "worker/test", "00-trace")
+
+    for instance, name in (
+        (json.loads(message.body), "Outcome"),
+        (message.headers, "OutcomeHeaders"),
+        (
+            outcomes.dead_letter(command, "a reason", "a queue", "worker/test").headers,
+            "DeadHeaders",
+        ),
+        (command.headers, "RequestHeaders"),
+    ):
+        schema = {**components[name], "components": {"schemas": components}}
+        jsonschema.Draft202012Validator(schema).validate(instance)
+        assert instance.keys() <= components[name]["properties"].keys()
+    key = document["channels"]["outcomes"]["address"]
+    assert message.key == key.format(
+        result="done", provider="k8s", address="controllers.default.hello"
+    )
+
+
+def test_what_makes_a_message_dead_is_described_as_forbidden():
+    schema = asyncapi.document()["components"]["schemas"]["RequestHeaders"]
+
+    for headers in ({"CC": "x"}, {"BCC": "x"}, {"idempotency-key": ""}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.Draft202012Validator(schema).validate(headers)
+
+
+def test_every_result_is_in_the_key_of_outcomes():
+    parameters = asyncapi.document()["channels"]["outcomes"]["parameters"]
+
+    assert parameters["result"]["enum"] == list(Result)
 
 
 def test_renewing_writes_only_what_has_changed(tmp_path):

@@ -4,6 +4,7 @@ import pytest
 
 from contracts import address, topology
 from contracts.api import OPERATIONS
+from contracts.outcomes import Result
 from contracts.topology import Binding, Queue
 from tests.examples import EXAMPLES
 
@@ -73,7 +74,18 @@ def test_what_the_broker_ended_has_one_reader_at_a_time():
         "x-queue-type": "quorum",
         "x-single-active-consumer": True,
         "x-max-length-bytes": 1024**3,
+        "x-delivery-limit": 1_000_000,
     }
+
+
+@pytest.mark.parametrize(
+    ("result", "read"),
+    [(result, result not in {"superseded", "expired", "refused"}) for result in Result],
+)
+def test_the_recorder_reads_the_outcomes_of_what_was_started(result, read):
+    keys = {b.key for b in COMMON.bindings if b.destination == "machinist.ended" and b.key}
+
+    assert any(matches(key, f"{result}.k8s.controllers.default.hello") for key in keys) is read
 
 
 def test_operators_may_look_at_the_dead_as_often_as_they_like():

@@ -13,6 +13,7 @@ from contracts.seal import Seals
 from contracts.wire import Reply
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from gateway.app import application
+from gateway.context import NOTHING, Context
 from gateway.routes import Caller
 from gateway.server import OnRawPath
 from tests.gateway.client import Client
@@ -32,9 +33,9 @@ class Front:
     behind: Caller
 
     async def call(
-        self, provider: str, operation: Operation[Any], traceparent: str | None = None
+        self, provider: str, operation: Operation[Any], context: Context = NOTHING
     ) -> Reply:
-        return await self.behind.call(provider, operation, traceparent)
+        return await self.behind.call(provider, operation, context)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from contracts.faults import PROBLEM_JSON
 from contracts.operation import Operation
 from contracts.seal import SEALED
 from contracts.wire import Reply
+from gateway.context import NOTHING, Context
 from tests.gateway.client import Client
 from tests.gateway.requests import MANIFEST, REQUESTS
 from tests.memory import MemoryProvider
@@ -26,7 +27,7 @@ class Canned:
         self._reply = reply
 
     async def call(
-        self, provider: str, operation: Operation[Any], traceparent: str | None = None
+        self, provider: str, operation: Operation[Any], context: Context = NOTHING
     ) -> Reply:
         return self._reply
 

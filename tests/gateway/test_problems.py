@@ -4,6 +4,7 @@ import pytest
 
 from contracts.faults import STATUS, Code, Fault
 from contracts.seal import Seals
+from gateway.context import NOTHING
 from tests.gateway.client import Answer, Client
 from tests.gateway.conftest import KEYS
 from tests.loopback import Loopback
@@ -59,7 +60,7 @@ async def test_a_bug_in_a_provider_is_a_500_without_its_text(client, memory, cap
 
 async def test_a_bug_in_the_gateway_is_a_500_without_its_text(application_of, caplog):
     class Broken(Loopback):
-        async def call(self, provider, operation, traceparent=None):
+        async def call(self, provider, operation, context=NOTHING):
             raise LookupError("password=hunter2")
 
     answer = await Client(application_of(Broken())).get("/memory/machines/shop")

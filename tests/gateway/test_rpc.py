@@ -93,6 +93,19 @@ class Up(Link):
         self.is_ready.set()
 
 
+def rpc_of(link: Link, attendance: Attendance, milliseconds: int, in_flight: int) -> Rpc:
+    """Calls that may take so many milliseconds, so many at once."""
+    return Rpc(
+        "g",
+        link,
+        attendance,
+        Seals([]),
+        deadlines_ms=(milliseconds, milliseconds),
+        in_flight=in_flight,
+        refused=lambda *_: None,
+    )
+
+
 async def outcome(rpc: Rpc, operation: Operation[Any] = QUERY) -> str:
     """What becomes of a call."""
     try:
@@ -114,7 +127,7 @@ async def test_no_call_fails_unexpectedly_in_whichever_step_of_the_end_it_begins
     end: Callable[[asyncio.Task[None], Broker], None],
 ) -> None:
     link = Up()
-    rpc = Rpc("g", link, Everybody(()), Seals([]), deadlines_ms=(100, 100), in_flight=100)
+    rpc = rpc_of(link, Everybody(()), 100, 100)
     broker = Broker()
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()
@@ -134,7 +147,7 @@ async def test_no_call_fails_unexpectedly_in_whichever_step_of_the_end_it_begins
 async def test_a_command_whose_worker_is_gone_waits_for_its_deadline_and_a_query_does_not():
     """Only for what changes nothing can a 503 promise that nothing will be."""
     link, attendance = Up(), Everybody(())
-    rpc = Rpc("g", link, attendance, Seals([]), deadlines_ms=(1500, 1500), in_flight=2)
+    rpc = rpc_of(link, attendance, 1500, 2)
     session = asyncio.create_task(rpc.session(cast(Connection, Broker())))
     await link.is_ready.wait()
 
@@ -148,7 +161,7 @@ async def test_a_command_whose_worker_is_gone_waits_for_its_deadline_and_a_query
 
 async def test_a_call_that_ended_leaves_its_place_to_another():
     link = Up()
-    rpc = Rpc("g", link, Everybody(()), Seals([]), deadlines_ms=(100, 100), in_flight=1)
+    rpc = rpc_of(link, Everybody(()), 100, 1)
     session = asyncio.create_task(rpc.session(cast(Connection, Broker())))
     await link.is_ready.wait()
 
@@ -164,7 +177,7 @@ async def test_a_call_that_ended_leaves_its_place_to_another():
 @pytest.mark.parametrize("operation", [QUERY, COMMAND], ids=["query", "command"])
 async def test_what_is_published_bears_its_deadline_as_a_moment_and_as_a_duration(operation):
     link, broker = Up(), Broker()
-    rpc = Rpc("g", link, Everybody(()), Seals([]), deadlines_ms=(200, 200), in_flight=1)
+    rpc = rpc_of(link, Everybody(()), 200, 1)
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()
 
@@ -180,7 +193,15 @@ async def test_what_is_published_bears_its_deadline_as_a_moment_and_as_a_duratio
 
 async def test_a_manifest_that_may_hold_secrets_travels_sealed_where_there_is_a_key():
     link, broker = Up(), Broker()
-    rpc = Rpc("g", link, Everybody(()), Seals([b"k" * 32]), deadlines_ms=(50, 50), in_flight=1)
+    rpc = Rpc(
+        "g",
+        link,
+        Everybody(()),
+        Seals([b"k" * 32]),
+        deadlines_ms=(50, 50),
+        in_flight=1,
+        refused=lambda *_: None,
+    )
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()
 

@@ -1,0 +1,166 @@
+"""The messages of the AsyncAPI document: what each says of itself, in properties and headers."""
+
+from typing import Any
+
+from contracts import CONTRACT, outcomes, wire
+from contracts.operation import Operation, Row
+from contracts.outcomes import OUTCOME
+from contracts.schemas import REFERENCE, example_of
+from contracts.seal import SEALED
+from contracts.wire import JSON
+
+AMQP = {"bindingVersion": "0.3.0"}
+DEAD = "dead"
+
+_CONTRACT = {
+    "type": "integer",
+    "const": CONTRACT,
+    "description": "Of the messages; a worker refuses one that it does not speak.",
+}
+_TRACEPARENT = {"type": "string", "description": "W3C trace context."}
+_NEVER = {"not": {}, "description": "A message with it is never run, and ends as dead."}
+
+_OF_REQUESTS = {
+    wire.HEADER_CONTRACT: _CONTRACT,
+    wire.HEADER_DEADLINE: {
+        "type": "integer",
+        "description": "Nothing starts later: milliseconds of the Unix epoch.",
+    },
+    wire.HEADER_TRACEPARENT: _TRACEPARENT,
+    wire.HEADER_IDEMPOTENCY_KEY: {
+        "type": "string",
+        "minLength": 1,
+        "maxLength": 255,
+        "description": "Printable characters; of commands. One with the same key, address and "
+        "operation within 10 minutes is not run again but answered as the first was, from the "
+        "memory of the worker that owns the slot (10000 keys); the same key with another operation "
+        "is refused as invalid. Ends with 429 or 5xx other than 501 are not remembered.",
+    },
+}
+
+HEADERS: dict[str, dict[str, Any]] = {
+    "RequestHeaders": {
+        "type": "object",
+        "properties": {
+            **_OF_REQUESTS,
+            wire.HEADER_REQUESTED_BY: {
+                "type": "string",
+                "description": "Whom a gateway asks for; gateways alone may write it, and where "
+                "they publish. In an event it makes the message dead.",
+            },
+            **dict.fromkeys(outcomes.COPIES, _NEVER),
+        },
+    },
+    "ReplyHeaders": {
+        "type": "object",
+        "properties": {
+            wire.HEADER_STATUS: {"type": "integer", "description": "The HTTP status."},
+            wire.HEADER_RETRY_AFTER: {
+                "type": "integer",
+                "description": "Seconds, with 429 and 503: nothing was attempted.",
+            },
+            wire.HEADER_WORKER: {"type": "string", "description": "Who answers."},
+        },
+        "required": [wire.HEADER_STATUS],
+    },
+    "OutcomeHeaders": {
+        "type": "object",
+        "description": "Attributes of CloudEvents 1.0, named as its AMQP binding does.",
+        "properties": {
+            wire.HEADER_CONTRACT: _CONTRACT,
+            wire.HEADER_TRACEPARENT: _TRACEPARENT,
+            **{
+                f"{outcomes.CLOUD_EVENTS}{name}": {"type": "string", "description": description}
+                for name, description in {
+                    "specversion": "`1.0`",
+                    "id": "The command's, with `/started` behind it for a record that is not final",
+                    "source": "`/machinist/<provider>`",
+                    "type": "`machinist.command.<result>`",
+                    "subject": "The address",
+                    "time": "When it finished or started",
+                }.items()
+            },
+        },
+    },
+    "DeadHeaders": {
+        "type": "object",
+        "properties": {
+            outcomes.HEADER_REASON: {"type": "string", "description": "Why nobody can run it."},
+            outcomes.HEADER_QUEUE: {"type": "string", "description": "Where it was found."},
+            outcomes.HEADER_USER: {
+                "type": "string",
+                "description": "The broker user it came from.",
+            },
+            **_OF_REQUESTS,
+        },
+        "required": [outcomes.HEADER_REASON, outcomes.HEADER_QUEUE],
+    },
+}
+
+
+def request(operation: type[Operation[Any]], payload: dict[str, Any]) -> dict[str, Any]:
+    """An operation, as it is asked for."""
+    row = operation.row
+    return {
+        "name": row.name,
+        "summary": row.summary,
+        "description": f"The AMQP property `type` is `{row.name}`.{_sealing(row)}",
+        "contentType": JSON,
+        "headers": {"$ref": REFERENCE.format(name="RequestHeaders")},
+        "payload": payload,
+        "examples": [{"payload": example_of(operation)}],
+        "bindings": {"amqp": {"messageType": row.name, **AMQP}},
+    }
+
+
+def _sealing(row: Row) -> str:
+    if not row.seal:
+        return ""
+    always = f" One with something at `{row.secret}` has to be." if row.secret else ""
+    return f" The body may be sealed (`content_type` {SEALED}).{always}"
+
+
+def reply() -> dict[str, Any]:
+    """The answer to any of them."""
+    return {
+        "name": "reply",
+        "summary": "The answer: its body is the HTTP body.",
+        "contentType": JSON,
+        "headers": {"$ref": REFERENCE.format(name="ReplyHeaders")},
+        "payload": {
+            "description": "With the status 200 the operation's result, else a problem.",
+            "anyOf": [{}, {"$ref": REFERENCE.format(name="Problem")}],
+        },
+        "correlationId": {
+            "location": "$message.header#/correlationId",
+            "description": "The AMQP property `correlation_id`, that of the request.",
+        },
+    }
+
+
+def outcome() -> dict[str, Any]:
+    """What became of a command."""
+    return {
+        "name": OUTCOME,
+        "summary": "A record of a command: that it is started, or how it ended.",
+        "description": "After a crash the same id may come twice; the first record that is not "
+        "`started` counts.",
+        "contentType": JSON,
+        "headers": {"$ref": REFERENCE.format(name="OutcomeHeaders")},
+        "payload": {"$ref": REFERENCE.format(name="Outcome")},
+        "correlationId": {
+            "location": "$message.payload#/id",
+            "description": "The AMQP property `message_id` of the command.",
+        },
+        "bindings": {"amqp": {"messageType": OUTCOME, **AMQP}},
+    }
+
+
+def dead() -> dict[str, Any]:
+    """What operators find."""
+    return {
+        "name": DEAD,
+        "summary": "A message that can never be run, as it was published, and the reason.",
+        "headers": {"$ref": REFERENCE.format(name="DeadHeaders")},
+        "payload": {"description": "Whatever was published."},
+    }

@@ -1,0 +1,166 @@
+"""The recorder: writes the outcomes of commands that no worker could tell of.
+
+Those that the broker ended are read from `machinist.ended`, by one gateway at a time. Those that it
+turned away are told by the calls of this gateway.
+"""
+
+import asyncio
+import logging
+
+import msgspec
+
+from contracts import outcomes, topology
+from contracts.broker.channel import Channel, Delivery
+from contracts.broker.declaration import declare
+from contracts.broker.errors import BrokerError, Rejected, Unroutable
+from contracts.broker.link import Connection, Link
+from contracts.faults import Fault
+from contracts.outcomes import Result
+from contracts.wire import HEADER_TRACEPARENT, Message
+from gateway.endings import APP, endings, remains
+from gateway.running import Running
+
+log = logging.getLogger(__name__)
+
+TAG = "recorder"
+PREFETCH = 1000
+MOST_MARKS = 800
+AT_ONCE = 16
+"""Few, so that a thousand ended commands do not hold up the requests of this process."""
+
+MOST_REFUSED = 1000
+AGAIN_S = 30.0
+
+
+class Recorder:
+    """Records over a connection of its own; whatever happens to it, requests go on."""
+
+    def __init__(self, link: Link, again_s: float = AGAIN_S) -> None:
+        """`again_s` is how long to wait after a failure before the next attempt."""
+        self._link = link
+        self._again_s = again_s
+        self._refused: list[Message] = []
+        self._dropped = 0
+        self._told = asyncio.Event()
+
+    def refused(self, provider: str, command: Message, fault: Fault) -> None:
+        """The broker turned a command away: its outcome is published when it can be."""
+        if len(self._refused) >= MOST_REFUSED:
+            if not self._dropped:
+                log.warning("outcomes of refused commands are dropped: %d wait", MOST_REFUSED)
+            self._dropped += 1
+            return
+        outcome = outcomes.outcome_of(
+            command, provider, Result.REFUSED, finished=outcomes.now(), **outcomes.failure(fault)
+        )
+        traceparent = command.headers.get(HEADER_TRACEPARENT)
+        self._refused.append(outcomes.message_of(outcome, APP, traceparent))
+        self._told.set()
+
+    async def run(self) -> None:
+        """Record until cancelled."""
+        while True:
+            try:
+                await self._link.run(self._session)
+            except Exception:
+                log.exception("the recorder failed and begins again in %g seconds", self._again_s)
+            await asyncio.sleep(self._again_s)
+
+    async def _session(self, connection: Connection) -> None:
+        await declare(connection, topology.common())
+        incoming, outgoing = await connection.channel(), await connection.channel()
+        recording = _Recording(incoming, outgoing, connection.user, self._again_s)
+        async with asyncio.TaskGroup() as group:
+            for channel in (incoming, outgoing):
+                group.create_task(channel.lost())
+            group.create_task(self._record_refused(recording))
+            await recording.start(group)
+            self._link.ready()
+
+    async def _record_refused(self, recording: "_Recording") -> None:
+        """What is not confirmed yet stays, for this connection or the next."""
+        while True:
+            while waiting := self._refused[:AT_ONCE]:
+                async with asyncio.TaskGroup() as group:
+                    for record in waiting:
+                        group.create_task(recording.publish(record))
+                del self._refused[: len(waiting)]
+            if self._dropped:
+                log.warning("%d outcomes of refused commands were dropped", self._dropped)
+                self._dropped = 0
+            self._told.clear()
+            await self._told.wait()
+
+
+class _Recording:
+    """The reading of one connection."""
+
+    def __init__(
+        self, incoming: Channel, outgoing: Channel, user: str | None, again_s: float
+    ) -> None:
+        self._incoming = incoming
+        self._outgoing = outgoing
+        self._user = user
+        self._again_s = again_s
+        self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._stuck: list[Delivery] = []
+        self._running = Running(MOST_MARKS)
+
+    async def start(self, group: asyncio.TaskGroup) -> None:
+        for _ in range(AT_ONCE):
+            group.create_task(self._work())
+        group.create_task(self._again())
+        await self._incoming.consume(
+            topology.ENDED, self._inbox.put_nowait, prefetch=PREFETCH, tag=TAG
+        )
+
+    async def publish(self, message: Message) -> None:
+        """Publish a dead letter, which must find a queue, or an outcome, and await the confirm."""
+        message = msgspec.structs.replace(message, user_id=self._user)
+        try:
+            await self._outgoing.publish(message, mandatory=message.exchange == topology.DEAD)
+        except Rejected:
+            if message.exchange == topology.DEAD:
+                raise
+            # The audit never refuses: somebody's own queue behind the exchange is full.
+            log.warning("a queue bound to machinist.outcomes refused %s", message.key)
+
+    async def _work(self) -> None:
+        while True:
+            delivery = await self._inbox.get()
+            if delivery.message.exchange == topology.OUTCOMES:
+                settled = self._running.take(delivery)
+            else:
+                settled = [delivery] if await self._recorded(delivery.message) else []
+                self._stuck += [] if settled else [delivery]
+            for each in settled:
+                await self._incoming.ack(each)
+
+    async def _recorded(self, message: Message) -> bool:
+        """Whether all that there is to tell of a message has been published."""
+        # Before anything is awaited: a later delivery may be of the end of the same command.
+        started = self._running.may_have_started(outcomes.identity(message))
+        try:
+            return await self._published(endings(message, started=started, user=self._user))
+        except BrokerError:
+            raise
+        except Exception:
+            log.exception("%s of %s cannot be recorded", message.message_id, message.key)
+            return await self._published([remains(message)])
+
+    async def _published(self, messages: list[Message]) -> bool:
+        try:
+            for message in messages:
+                await self.publish(message)
+        except (Rejected, Unroutable) as error:
+            log.warning("a dead letter waits %g seconds: %s", self._again_s, error)
+            return False
+        return True
+
+    async def _again(self) -> None:
+        """Try again what was refused, in a while; the broker keeps it meanwhile."""
+        while True:
+            await asyncio.sleep(self._again_s)
+            stuck, self._stuck = self._stuck, []
+            for delivery in stuck:
+                self._inbox.put_nowait(delivery)

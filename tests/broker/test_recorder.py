@@ -1,0 +1,204 @@
+"""Promise 7: what the broker ends or turns away has its outcome, also when gateways come and go."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+
+import msgspec
+
+from contracts import topology
+from contracts.broker.channel import Delivery
+from contracts.broker.declaration import declare
+from contracts.broker.link import Connection
+from contracts.faults import Code
+from contracts.outcomes import Result
+from contracts.topology import DEAD, DELIVERY_LIMIT, ENDED
+from contracts.wire import Message
+from tests.auditor import Auditor
+from tests.broker.attempts import during
+from tests.producer import publish, scale_event
+from tests.stack import Gateway, Stack, eventually
+
+
+def declared(amqp_url: str) -> None:
+    """Have the provider's queues exist, without a worker."""
+
+    async def session(connection: Connection) -> None:
+        await declare(connection, topology.common())
+        await declare(connection, topology.of_provider("k8s"))
+
+    during(amqp_url, session)
+
+
+def expiring(number: int, milliseconds: int) -> Message:
+    """An event that waits no longer."""
+    event = scale_event(f"hello-{number}", number)
+    return msgspec.structs.replace(event, expiration=milliseconds)
+
+
+def recording(stack: Stack, **variables: str) -> Gateway:
+    """A gateway whose recorder is ready, and active if it is the first."""
+    gateway = stack.gateway(**variables)
+    eventually(lambda: "machinist recorder" in gateway.log.read_text(), 20, "it records")
+    return gateway
+
+
+def dead_letters(amqp_url: str, number: int) -> list[Message]:
+    """So many messages out of `machinist.dead`."""
+    found: list[Message] = []
+
+    async def session(connection: Connection) -> None:
+        channel, inbox = await connection.channel(), asyncio.Queue[Delivery]()
+        await channel.consume(DEAD, inbox.put_nowait, prefetch=number)
+        while len(found) < number:
+            delivery = await inbox.get()
+            found.append(delivery.message)
+            await channel.ack(delivery)
+
+    during(amqp_url, session)
+    return found
+
+
+def waiting(amqp_url: str, queue: str) -> int:
+    """How many messages nobody has taken from a queue."""
+    found = 0
+
+    async def session(connection: Connection) -> None:
+        nonlocal found
+        found = await (await connection.channel()).messages(queue)
+
+    during(amqp_url, session)
+    return found
+
+
+def in_background(work: Callable[[], object]) -> threading.Thread:
+    """The work, begun."""
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+def test_a_command_that_waited_in_a_frozen_worker_is_recorded_as_expired(stack: Stack) -> None:
+    gateway, [worker] = stack.serving(PLT_DEADLINE_MS="commands=1000")
+    assert gateway.scale("hello", 4).status_code == 200
+    with Auditor(stack.amqp_url) as auditor:
+        worker.freeze()
+        assert gateway.scale("hello", 9).status_code == 504
+        worker.kill()
+
+        eventually(auditor.outcomes, 15, "an outcome")
+        outcome = auditor.outcomes()[0][1]
+
+    assert (outcome.result, outcome.status) == (Result.EXPIRED, 504)
+    assert outcome.requested_by == "127.0.0.1"
+    assert outcome.operation == "update_controller_replicas"
+
+
+def test_a_command_whose_worker_was_lost_is_unknown_to_the_next_recorder_as_well(
+    stack: Stack,
+) -> None:
+    worker = stack.worker()
+    active = recording(stack)
+    gateway = recording(stack, PLT_DEADLINE_MS="commands=4000")
+    eventually(lambda: gateway.attended_by(1), 20, "the worker is attached")
+    stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=30)
+    with Auditor(stack.amqp_url) as auditor:
+        asking = in_background(lambda: gateway.scale("hello", 9))
+        eventually(lambda: stack.sandbox.calls.count("PATCH"), what="the command runs")
+        worker.kill()
+        active.kill()
+        asking.join()
+
+        started = auditor.outcomes()[0][1]
+        outcome = auditor.final(started.id)
+
+    assert started.result is Result.STARTED
+    assert outcome.result is Result.UNKNOWN
+    assert outcome.fault is not None
+    assert outcome.fault.code is Code.DEADLINE_EXCEEDED
+
+
+def test_when_the_gateway_that_records_is_killed_another_goes_on_and_nothing_is_lost(
+    stack: Stack,
+) -> None:
+    declared(stack.amqp_url)
+    active = recording(stack)
+    recording(stack)
+    events = [expiring(number, 200 + 5 * number) for number in range(200)]
+    with Auditor(stack.amqp_url) as auditor:
+        assert publish(stack.amqp_url, events) == 0
+        eventually(lambda: len(auditor.outcomes()) > 20, what="the first are recorded")
+        active.kill()
+        assert len(auditor.outcomes()) < len(events)
+
+        results = {auditor.final(event.message_id).result for event in events}
+
+    assert results == {Result.EXPIRED}
+    assert len(auditor.outcomes()) <= 2 * len(events)
+
+
+def test_a_command_that_nobody_settles_ends_as_dead_with_a_reason_for_a_person(
+    stack: Stack,
+) -> None:
+    declared(stack.amqp_url)
+    recording(stack)
+    event = scale_event("hello", 3)
+    queue = topology.partition_queue("k8s", int(event.key.split(".")[1]))
+
+    async def hand_back(connection: Connection) -> None:
+        for _ in range(DELIVERY_LIMIT + 1):
+            channel, inbox = await connection.channel(), asyncio.Queue[Delivery]()
+            await channel.consume(queue, inbox.put_nowait, prefetch=1)
+            await inbox.get()
+            await channel.close()
+
+    with Auditor(stack.amqp_url) as auditor:
+        publish(stack.amqp_url, [event])
+        during(stack.amqp_url, hand_back)
+        outcome = auditor.final(event.message_id)
+    [letter] = dead_letters(stack.amqp_url, 1)
+
+    assert outcome.result is Result.DEAD
+    assert outcome.fault is not None
+    assert "more than 20 times" in outcome.fault.message
+    assert letter.headers["reason"] == outcome.fault.message
+    assert letter.headers["queue"] == queue
+    assert (letter.body, letter.message_id) == (event.body, event.message_id)
+
+
+def test_what_somebody_put_among_the_ended_is_found_among_the_dead_and_holds_up_nothing(
+    stack: Stack,
+) -> None:
+    declared(stack.amqp_url)
+    recording(stack)
+    stranger = msgspec.structs.replace(scale_event("hello", 3), exchange="", key=ENDED)
+    forged = msgspec.structs.replace(stranger, headers={"x-first-death-reason": "rejected"})
+    event = expiring(1, 100)
+    with Auditor(stack.amqp_url) as auditor:
+        publish(stack.amqp_url, [stranger, forged, event])
+        outcome = auditor.final(event.message_id)
+    letters = dead_letters(stack.amqp_url, 2)
+
+    assert outcome.result is Result.EXPIRED
+    assert all("no partition" in str(letter.headers["reason"]) for letter in letters)
+    eventually(lambda: waiting(stack.amqp_url, ENDED) == 0, what="nothing is left")
+
+
+def test_a_command_that_a_full_partition_turned_away_is_recorded_as_refused(stack: Stack) -> None:
+    gateway, [worker] = stack.serving()
+    host = stack.amqp_url.rpartition("/")[2]
+    queues = "^machinist\\.k8s\\.commands"
+    stack.node.ctl("set_policy", "-p", host, "small", queues, '{"max-length":1}')
+    worker.freeze()
+    assert publish(stack.amqp_url, [scale_event("hello", n) for n in range(200)]) > 0
+    with Auditor(stack.amqp_url) as auditor:
+        answer = gateway.scale("hello", 777)
+
+        assert (answer.status_code, answer.json()["code"]) == (503, "queue_full")
+        eventually(auditor.outcomes, what="an outcome")
+        outcome = auditor.outcomes()[0][1]
+
+    assert (outcome.result, outcome.status) == (Result.REFUSED, 503)
+    assert outcome.fault is not None
+    assert outcome.fault.code is Code.QUEUE_FULL
+    assert outcome.requested_by == "127.0.0.1"

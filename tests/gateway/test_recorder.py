@@ -1,0 +1,160 @@
+"""The recorder's connections: nothing is lost with one of them, and nobody is hurt."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, cast
+
+import pytest
+
+from contracts.broker.channel import Delivery
+from contracts.broker.errors import BrokerError, ConnectionLost, Rejected, Unroutable
+from contracts.broker.link import Connection, Link
+from contracts.faults import Code, Fault
+from contracts.outcomes import Result, read
+from contracts.topology import DEAD
+from contracts.wire import Message
+from gateway.recorder import MOST_REFUSED, Recorder
+from tests.producer import scale_event
+from tests.stack import eventually
+
+USER = "gateway"
+
+
+class Broker:
+    """A connection and its channels in one: everything is declared, publishes are judged."""
+
+    user = USER
+
+    def __init__(self, *judgements: Exception | None) -> None:
+        self.published: list[Message] = []
+        self.acknowledged: list[Delivery] = []
+        self.deliver: Callable[[Delivery], None] | None = None
+        self._judgements = list(judgements)
+        self._lost = asyncio.get_running_loop().create_future()
+        self.is_closed = False
+
+    async def channel(self) -> "Broker":
+        return self
+
+    async def publish(self, message: Message, *, mandatory: bool) -> None:
+        await asyncio.sleep(0)
+        judgement = self._judgements.pop(0) if self._judgements else None
+        if judgement is not None:
+            raise judgement
+        self.published.append(message)
+
+    async def consume(self, queue: str, receive: Callable[[Delivery], None], **_: Any) -> None:
+        self.deliver = receive
+
+    async def ack(self, delivery: Delivery) -> None:
+        self.acknowledged.append(delivery)
+
+    async def lost(self) -> None:
+        await self._lost
+
+    async def nothing(self, *_: Any, **__: Any) -> int:
+        """Let it be declared, bound and consumed."""
+        return 1
+
+    has_exchange = consumers = bind = close = nothing
+
+
+class Connections(Link):
+    """Gives a session one connection after another, as long as there are some."""
+
+    def __init__(self, *brokers: Broker) -> None:
+        super().__init__("amqp://nowhere", "test")
+        self._brokers = list(brokers)
+
+    async def run(self, session: Any) -> None:
+        for broker in self._brokers:
+            with suppress(BaseExceptionGroup):
+                await session(cast(Connection, broker))
+
+
+FULL = Fault(Code.QUEUE_FULL, "full")
+
+
+async def test_a_refused_command_is_recorded_over_the_next_connection_if_one_is_lost() -> None:
+    first, second = Broker(None, ConnectionLost("gone")), Broker()
+    recorder = Recorder(Connections(first, second))
+    commands = [scale_event("hello", number) for number in (1, 2)]
+    for command in commands:
+        recorder.refused("k8s", command, FULL)
+
+    recording = asyncio.create_task(recorder.run())
+    await asyncio.to_thread(eventually, lambda: len(second.published) == 2, 5)
+    recording.cancel()
+
+    records = [read(each) for each in second.published]
+    assert [each.id for each in records] == [each.message_id for each in commands]
+    assert {each.result for each in records} == {Result.REFUSED}
+    assert {each.user_id for each in second.published} == {USER}
+
+
+async def test_an_outcome_that_somebodys_queue_refuses_is_not_published_again() -> None:
+    broker = Broker(Rejected("full"))
+    recorder = Recorder(Connections(broker))
+    for number in (1, 2):
+        recorder.refused("k8s", scale_event("hello", number), FULL)
+
+    recording = asyncio.create_task(recorder.run())
+    await asyncio.to_thread(eventually, lambda: broker.published, 5)
+    recording.cancel()
+
+    assert len(broker.published) == 1
+
+
+@pytest.mark.parametrize("judgement", [Rejected("full"), Unroutable("deleted")], ids=repr)
+async def test_a_dead_letter_that_no_queue_takes_is_kept_and_holds_up_nothing(
+    judgement: BrokerError,
+) -> None:
+    broker = Broker(judgement)
+    recording = asyncio.create_task(Recorder(Connections(broker), again_s=0.3).run())
+    await asyncio.to_thread(eventually, lambda: broker.deliver)
+    assert broker.deliver is not None
+    first, second = [
+        Delivery(scale_event("hello", tag), tag=tag, redelivered=False, returns=0) for tag in (1, 2)
+    ]
+    broker.deliver(first)
+    broker.deliver(second)
+
+    await asyncio.to_thread(eventually, lambda: broker.acknowledged)
+    assert broker.acknowledged == [second]
+    await asyncio.to_thread(eventually, lambda: len(broker.acknowledged) == 2)
+    recording.cancel()
+
+    assert broker.acknowledged == [second, first]
+    assert [each.exchange for each in broker.published] == [DEAD, DEAD]
+
+
+async def test_more_refused_commands_than_are_kept_are_told_of_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    broker = Broker()
+    recorder = Recorder(Connections(broker))
+    for number in range(MOST_REFUSED + 7):
+        recorder.refused("k8s", scale_event("hello", number), FULL)
+
+    recording = asyncio.create_task(recorder.run())
+    await asyncio.to_thread(eventually, lambda: "7 outcomes" in caplog.text, 20)
+    recording.cancel()
+
+    assert len(broker.published) == MOST_REFUSED
+
+
+async def test_a_recorder_that_fails_unexpectedly_says_so_and_hurts_nobody(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(Link):
+        async def run(self, session: Any) -> None:
+            raise LookupError("a bug")
+
+    caplog.set_level(logging.ERROR)
+    recording = asyncio.create_task(Recorder(Broken("amqp://nowhere", "test")).run())
+    await asyncio.to_thread(eventually, lambda: "a bug" in caplog.text, 5)
+
+    assert not recording.done()
+    recording.cancel()
