@@ -1,0 +1,153 @@
+#!/usr/bin/env python3
+"""Scales a controller by an event: an example to copy, which needs aio-pika and nothing else.
+
+The broker is in PLT_AMQP_URL. Exit status: 0 accepted (with --wait: done), 1 not accepted, and
+nothing will happen (with --wait: not done), 2 wrong words, 3 not known: repeat it.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import sys
+import time
+import uuid
+import zlib
+from datetime import UTC, datetime
+
+import aio_pika
+from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue, HeadersType
+from aio_pika.exceptions import AMQPError, ChannelClosed, DeliveryError, PublishError
+from yarl import URL
+
+CONFIRM_S = 10
+WORD = re.compile(r"[A-Za-z0-9_-]{1,80}")
+
+
+async def main(asked: argparse.Namespace) -> int:
+    url = URL(os.environ.get("PLT_AMQP_URL") or "amqp://guest:guest@localhost/")
+    try:
+        connection = await aio_pika.connect(url.update_query(heartbeat=10), timeout=10)
+    except (AMQPError, OSError, TimeoutError) as error:
+        return complain(
+            1, f"no connection to {url.host}, virtual host {url.path[1:] or '/'}: {error}"
+        )
+    async with connection:
+        try:
+            return await scale(connection, asked, url.user or "guest")
+        except PublishError:
+            return complain(1, f"not routed: no worker has ever attached as {asked.provider!r}")
+        except DeliveryError:
+            return complain(1, "nacked: the queue is full; repeat it in a few seconds")
+        except ChannelClosed as error:
+            return complain(1, f"refused: {error}")
+        except (AMQPError, OSError, TimeoutError) as error:
+            # A confirm that did not come says nothing: the broker may have the message.
+            return complain(3, f"not known what became of it: {error!r}")
+
+
+async def scale(connection: AbstractConnection, asked: argparse.Namespace, user: str) -> int:
+    """Publish the command and wait for the confirm, and for its outcome if that is asked for."""
+    address = f"controllers.{asked.scope}.{asked.name}"
+    key = f"{asked.provider}.{zlib.crc32(address.encode()) % 8}.{address}"
+    message = command(asked, user)
+    # Raises what the broker returns; aio-pika would otherwise tell it in a result.
+    channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+    outcomes = await bind(channel, f"*.{asked.provider}.{address}") if asked.wait else None
+    exchange = await channel.get_exchange("machinist.events", ensure=False)
+    async with asyncio.timeout(CONFIRM_S):
+        await exchange.publish(message, key, mandatory=True)
+    print(f"accepted: {key} {message.message_id}", flush=True)
+    if outcomes is None:
+        return 0
+    try:
+        async with asyncio.timeout(asked.deadline + CONFIRM_S):
+            return await final(outcomes, message.message_id or "")
+    except TimeoutError:
+        return complain(3, "accepted, and no outcome so far")
+
+
+def command(asked: argparse.Namespace, user: str) -> aio_pika.Message:
+    """The message; all of its properties are explained in README.md."""
+    now = time.time()
+    body: dict[str, object] = {"scope": asked.scope, "name": asked.name, "replicas": asked.replicas}
+    if asked.kind:
+        body["kind"] = asked.kind
+    headers: HeadersType = {"deadline": int((now + asked.deadline) * 1000)}
+    if asked.idempotency_key:
+        headers["idempotency-key"] = asked.idempotency_key
+    return aio_pika.Message(
+        json.dumps(body).encode(),
+        type="update_controller_replicas",
+        message_id=uuid.uuid4().hex,
+        user_id=user,
+        content_type="application/json",
+        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
+        expiration=asked.deadline,  # in seconds, which aio-pika makes milliseconds
+        timestamp=datetime.fromtimestamp(int(now), UTC),
+        app_id="scale.py",
+        headers=headers,
+    )
+
+
+async def bind(channel: AbstractChannel, key: str) -> AbstractQueue:
+    """A queue of our own that gets the outcomes; before publishing, so that none is missed."""
+    name = f"machinist.audit.{uuid.uuid4().hex}"
+    queue = await channel.declare_queue(name, exclusive=True, auto_delete=True)
+    await queue.bind("machinist.outcomes", key)
+    return queue
+
+
+async def final(outcomes: AbstractQueue, identity: str) -> int:
+    """Wait for the final outcome of our command and print it."""
+    async with outcomes.iterator(no_ack=True) as messages:
+        async for message in messages:
+            outcome = json.loads(message.body)
+            if outcome["id"] == identity and outcome["result"] != "started":
+                print(json.dumps(outcome, indent=2))
+                return 0 if outcome["result"] == "done" else 1
+    return 3
+
+
+def complain(status: int, reason: str) -> int:
+    sys.stderr.write(f"scale.py: {reason}\n")
+    return status
+
+
+def word(text: str) -> str:
+    """A name that is its own word in an address; `machinist address` knows those of others."""
+    if not WORD.fullmatch(text):
+        raise argparse.ArgumentTypeError(f"expected at most 80 of A-Z a-z 0-9 _ -, got {text!r}")
+    return text
+
+
+def replicas(text: str) -> int:
+    """How many machines."""
+    if not re.fullmatch(r"[0-9]{1,6}", text):
+        raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
+    return int(text)
+
+
+def seconds(text: str) -> int:
+    """Nothing waits longer than ten minutes."""
+    if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= 600:
+        raise argparse.ArgumentTypeError(f"expected seconds from 1 to 600, got {text!r}")
+    return int(text)
+
+
+def options() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("scope", type=word, help="the namespace or cluster")
+    parser.add_argument("name", type=word, help="the controller")
+    parser.add_argument("replicas", type=replicas, help="an absolute number")
+    parser.add_argument("--provider", default="k8s", help="as it is attached (default: k8s)")
+    parser.add_argument("--kind", help="such as Deployment, which saves looking for it")
+    parser.add_argument("--deadline", type=seconds, default=60, help="seconds to start (60)")
+    parser.add_argument("--idempotency-key", help="a repeat with the same key is not run again")
+    parser.add_argument("--wait", action="store_true", help="for the outcome, and print it")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main(options().parse_args())))

@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Scales a controller by an event, with nothing but curl and gzip: over RabbitMQ's HTTP API, which
+# is for now and then and not for load. Exit status: 0 accepted, 1 not accepted, and nothing will
+# happen, 2 wrong words, 3 not known: repeat it.
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+usage: scale.sh [--help] SCOPE NAME REPLICAS
+
+Publishes a command to scale a controller. Variables:
+  RABBITMQ_URL       the management UI (default: http://localhost:15672)
+  RABBITMQ_USER      default: guest; it needs the tag `management`
+  RABBITMQ_PASSWORD  default: guest
+  RABBITMQ_VHOST     default: /
+  PROVIDER           as it is attached (default: k8s)
+  DEADLINE           seconds within which it has to start, at most 600 (default: 60)
+END
+}
+
+complain() { echo "scale.sh: $2" >&2; exit "$1"; }
+
+[[ ${1-} == --help ]] && { usage; exit 0; }
+[[ $# -eq 3 ]] || { usage >&2; exit 2; }
+scope=$1 name=$2 replicas=$3
+provider=${PROVIDER:-k8s} deadline=${DEADLINE:-60} user=${RABBITMQ_USER:-guest}
+
+for word in "$scope" "$name"; do
+    [[ $word =~ ^[A-Za-z0-9_-]{1,80}$ ]] ||
+        complain 2 "expected at most 80 of A-Z a-z 0-9 _ -, got '$word' (see: machinist address)"
+done
+[[ $provider =~ ^[a-z][a-z0-9-]{0,31}$ ]] || complain 2 "PROVIDER: expected such as k8s, got '$provider'"
+[[ $replicas =~ ^[0-9]{1,6}$ ]] || complain 2 "REPLICAS: expected a whole number, got '$replicas'"
+[[ $deadline =~ ^[1-9][0-9]{0,2}$ && $deadline -le 600 ]] ||
+    complain 2 "DEADLINE: expected seconds from 1 to 600, got '$deadline'"
+[[ $user =~ ^[A-Za-z0-9_.@-]+$ ]] || complain 2 "RABBITMQ_USER: expected a plain name, got '$user'"
+
+address=controllers.$scope.$name
+# The last eight bytes of gzip are the CRC-32, lowest byte first, and the length.
+slot=$(($(printf %s "$address" | gzip -c | tail -c 8 | od -An -N1 -tu1) % 8))
+key=$provider.$slot.$address
+id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
+now=$(date +%s)
+
+vhost=$(printf %s "${RABBITMQ_VHOST:-/}" | od -An -v -tx1 | tr -d '\n' | tr ' ' %)
+url=${RABBITMQ_URL:-http://localhost:15672}
+url=${url%/}/api/exchanges/$vhost/machinist.events/publish
+
+message='{
+  "routing_key": "'$key'",
+  "payload": "{\"scope\": \"'$scope'\", \"name\": \"'$name'\", \"replicas\": '$((10#$replicas))'}",
+  "payload_encoding": "string",
+  "properties": {
+    "type": "update_controller_replicas",
+    "message_id": "'$id'",
+    "user_id": "'$user'",
+    "content_type": "application/json",
+    "delivery_mode": 2,
+    "expiration": "'$((deadline * 1000))'",
+    "timestamp": '$now',
+    "app_id": "scale.sh",
+    "headers": {"deadline": '$(((now + deadline) * 1000))'}
+  }
+}'
+
+# The password goes in over a file descriptor: a command line can be seen by everybody.
+password=${RABBITMQ_PASSWORD:-guest}
+password=${password//\\/\\\\}
+answer=$(curl --silent --show-error --max-time 20 --header 'content-type: application/json' \
+    --config <(printf 'user = "%s:%s"\n' "$user" "${password//\"/\\\"}") \
+    --data-binary "$message" --write-out '\n%{http_code}' "$url") ||
+    case $? in
+        6 | 7) complain 1 "no connection to ${RABBITMQ_URL:-http://localhost:15672}" ;;
+        *) complain 3 "no answer: it is not known whether the command arrived" ;;
+    esac
+status=${answer##*$'\n'} answer=${answer%$'\n'*}
+
+case $status:${answer// /} in
+    200:*'"routed":true'*) echo "accepted: $key $id" ;;
+    200:*) complain 1 "not routed: no worker has ever attached as '$provider'" ;;
+    401:*) complain 1 "user '$user' may not use this virtual host here: a wrong password, or no tag 'management'" ;;
+    400:*rejected*) complain 1 "nacked: the queue is full; repeat it in a few seconds" ;;
+    *) complain 1 "HTTP $status: $answer" ;;
+esac

@@ -1,0 +1,1 @@
+"""The operators' command line: routing keys, the audit, and what is dead."""

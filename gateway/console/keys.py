@@ -1,0 +1,28 @@
+"""The routing key of a command, for those who publish it by hand; no I/O."""
+
+from contracts import address
+from contracts.address import is_provider_name
+from contracts.api import OPERATIONS
+from contracts.faults import Code, Fault
+from contracts.names import Name
+from contracts.validation import checked, show
+
+COMMANDS = {name: operation.row for name, operation in OPERATIONS.items() if not operation.row.safe}
+
+
+def routing_key(operation: str, scope: str, name: str, provider: str) -> str:
+    """`<provider>.<slot>.<address>` of a command on the thing of this name; raises `invalid`."""
+    row = COMMANDS.get(operation)
+    if row is None:
+        raise Fault(
+            Code.INVALID,
+            f"OPERATION: expected a command, one of {', '.join(COMMANDS)}, got {show(operation)}",
+        )
+    if not is_provider_name(provider):
+        raise Fault(
+            Code.INVALID,
+            "--provider: expected at most 32 lower-case letters, digits and '-', beginning with a "
+            f"letter, and no word that paths or queues are named by, got {show(provider)}",
+        )
+    where = address.address_of(row, checked(scope, Name, "SCOPE"), checked(name, Name, "NAME"))
+    return address.routing_key(provider, row, where)

@@ -1,0 +1,63 @@
+"""`machinist address` prints the key that everybody computes, or says what was expected."""
+
+import pytest
+
+from contracts import address
+from contracts.api import OPERATIONS
+from gateway.console.__main__ import main
+from tests.examples import EXAMPLES
+
+COMMANDS = [name for name, operation in OPERATIONS.items() if not operation.row.safe]
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_key_of_every_command_is_that_of_its_operation(command, capsys):
+    operation = EXAMPLES[command]
+    name = address.subject(operation) or ""
+
+    assert main(["address", command, operation.scope, name]) == 0
+
+    key = address.routing_key("k8s", operation.row, address.address(operation))
+    assert capsys.readouterr().out == f"{key}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("hello", "k8s-eu1.0.controllers.default.hello"),
+        ("hello.world", "k8s-eu1.7.controllers.default.hello-world-cb0d83"),
+    ],
+)
+def test_the_key_begins_with_the_provider_and_has_words_without_dots(name, key, capsys):
+    command = ["address", "update_controller_replicas", "default", name, "--provider", "k8s-eu1"]
+
+    assert main(command) == 0
+    assert capsys.readouterr().out == f"{key}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["restart", "default", "hello"], "OPERATION: expected a command, one of set_machine_"),
+        (["get_machine", "default", "hello"], "OPERATION: expected a command"),
+        (["delete_service", "a b", "hello"], "SCOPE: expected a name"),
+        (["delete_service", "default", "../hello"], "NAME: expected a name"),
+        (["delete_service", "default", ""], "NAME: expected a name"),
+        (["delete_service", "default", "hello", "--provider", "K8S"], "--provider: expected"),
+        (["delete_service", "default", "hello", "--provider", "dead"], "--provider: expected"),
+    ],
+)
+def test_a_wrong_word_is_answered_with_what_was_expected(words, expected, capsys):
+    assert main(["address", *words]) == 2
+
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert expected in told.err
+
+
+def test_without_a_name_the_usage_is_told(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["address", "delete_service", "default"])
+
+    assert ended.value.code == 2
+    assert "NAME" in capsys.readouterr().err

@@ -1,0 +1,1 @@
+"""The page for producers and auditors, and its examples: everything in it is run."""

@@ -1,0 +1,174 @@
+"""The examples for producers: what they change on the platform, and what they say otherwise."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from contracts import topology
+from contracts.broker.declaration import declare
+from contracts.broker.link import Connection, Link
+from deploy.rabbitmq.node import RabbitNode
+from tests.producer import publish, scale_event
+from tests.producers.page import PAGE, needs, variables_of
+from tests.stack import Stack, eventually
+
+PYTHON = [sys.executable, str(PAGE.parent / "scale.py")]
+SHELL = ["bash", str(PAGE.parent / "scale.sh")]
+BOTH = pytest.mark.parametrize(
+    "example",
+    [pytest.param(PYTHON, id="scale.py"), pytest.param(SHELL, id="scale.sh", marks=needs("curl"))],
+)
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(rabbit: RabbitNode, amqp_url: str) -> Run:
+    """Runs an example on the test's virtual host."""
+
+    def run(example: list[str], *words: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*example, *words],
+            env=os.environ | variables_of(rabbit, amqp_url) | changed,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    return run
+
+
+def declared(amqp_url: str, *parts: topology.Topology) -> None:
+    """Create what gateways and workers would."""
+
+    async def session(connection: Connection) -> None:
+        for part in parts:
+            await declare(connection, part)
+
+    asyncio.run(Link(amqp_url, "test").run(session))
+
+
+def replicas(stack: Stack) -> list[int]:
+    """What was written to the platform, in order."""
+    found = [
+        re.search(rb'"replicas":(\d+)', call.body or b"") for call in stack.sandbox.calls.writes()
+    ]
+    return [int(match[1]) for match in found if match]
+
+
+@needs("curl")
+def test_both_scale_a_deployment_and_a_repeat_with_the_same_key_is_not_run(
+    stack: Stack, run: Run
+) -> None:
+    stack.worker()
+    first = scale_event("store", 2)
+    eventually(lambda: publish(stack.amqp_url, [first]) == 0, 20, "a worker is attached")
+
+    assert run(SHELL, "default", "hello", "7").stdout.startswith("accepted: k8s.0.controllers.")
+    eventually(lambda: replicas(stack)[-1:] == [7], what="scale.sh scales")
+    words = ["default", "hello", "8", "--kind", "Deployment", "--wait", "--idempotency-key", "k1"]
+    ends = [run(PYTHON, *words) for _ in range(2)]
+
+    assert [end.returncode for end in ends] == [0, 0]
+    told = [json.loads(end.stdout[end.stdout.index("{") :]) for end in ends]
+    assert [each["result"] for each in told] == ["done", "done"]
+    assert [each.get("repeats") for each in told] == [None, told[0]["id"]]
+    assert replicas(stack).count(8) == 1
+
+
+def test_waiting_for_a_command_that_fails_tells_why(stack: Stack, run: Run) -> None:
+    stack.worker()
+    eventually(lambda: publish(stack.amqp_url, [scale_event("hello", 2)]) == 0, 20, "attached")
+
+    end = run(PYTHON, "default", "nobody", "2", "--wait")
+
+    assert end.returncode == 1
+    assert json.loads(end.stdout[end.stdout.index("{") :])["fault"]["code"] == "not_found"
+
+
+@BOTH
+def test_a_provider_without_workers_is_told(run: Run, amqp_url: str, example: list[str]) -> None:
+    declared(amqp_url, topology.common())
+
+    end = run(example, "default", "hello", "3")
+
+    assert (end.returncode, end.stdout) == (1, "")
+    assert "not routed: no worker has ever attached as 'k8s'" in end.stderr
+
+
+@BOTH
+def test_a_full_queue_is_told(
+    rabbit: RabbitNode, run: Run, amqp_url: str, example: list[str]
+) -> None:
+    declared(amqp_url, topology.common(), topology.of_provider("k8s"))
+    host = amqp_url.rpartition("/")[2]
+    definition = '{"max-length":0}'
+    rabbit.ctl("set_policy", "-p", host, "--apply-to", "queues", "full", "commands", definition)
+
+    def told() -> bool:
+        # The broker takes some more while it learns that a queue is full.
+        end = run(example, "default", "hello", "3")
+        return end.returncode == 1 and "nacked: the queue is full" in end.stderr
+
+    eventually(told, 20, "nacked")
+
+
+@BOTH
+def test_a_broker_without_machinist_is_told(run: Run, example: list[str]) -> None:
+    end = run(example, "default", "hello", "3")
+
+    assert end.returncode == 1
+    assert "no exchange 'machinist.events'" in end.stderr
+
+
+@BOTH
+def test_a_wrong_password_is_told(run: Run, amqp_url: str, example: list[str]) -> None:
+    wrong = re.sub(":[^:@/]+@", ":wrong@", amqp_url)
+
+    end = run(example, "default", "hello", "3", PLT_AMQP_URL=wrong, RABBITMQ_PASSWORD='"\\wrong')
+
+    assert end.returncode == 1
+    assert "ACCESS_REFUSED" in end.stderr or "a wrong password" in end.stderr
+
+
+@BOTH
+def test_no_broker_is_told(run: Run, example: list[str]) -> None:
+    nowhere = "127.0.0.1:1"
+
+    end = run(
+        *(example, "default", "hello", "3"),
+        PLT_AMQP_URL=f"amqp://{nowhere}",
+        RABBITMQ_URL=f"http://{nowhere}",
+    )
+
+    assert end.returncode == 1
+    assert "no connection to" in end.stderr
+
+
+@BOTH
+def test_help_is_given(run: Run, example: list[str]) -> None:
+    end = run(example, "--help")
+
+    assert end.returncode == 0
+    assert "usage: scale." in end.stdout
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "words",
+    [[], ["default", "hello"], ["default", "hel.lo", "3"], ["", "hello", "3"], ["a", "b", "-3"]],
+)
+def test_wrong_words_are_refused_before_anybody_is_asked(
+    run: Run, example: list[str], words: list[str]
+) -> None:
+    end = run(example, *words, PLT_AMQP_URL="amqp://127.0.0.1:1", RABBITMQ_URL="http://127.0.0.1:1")
+
+    assert end.returncode == 2
+    assert end.stderr
