@@ -16,7 +16,8 @@ from deploy.kubeconfig import attachment
 from deploy.kubeconfig.attachment import Attachment
 from deploy.progress import Progress
 from deploy.rabbitmq import find
-from deploy.stack import WORKERS, Stack
+from deploy.rabbitmq.logins import logins
+from deploy.stack import PROVIDER, WORKERS, Stack
 
 
 def main() -> None:
@@ -53,7 +54,7 @@ def run(asked: Namespace, progress: Progress, contexts: ExitStack) -> None:
         find.broker(folder / "rabbitmq", os.environ, lambda text: progress.say("broker", text))
     )
     progress.say("broker", f"ready: {broker.origin}")
-    stack = Stack(folder, broker.amqp_url, contexts)
+    stack = Stack(folder, logins(broker, [PROVIDER]), contexts)
     if environment is None:
         environment = stack.sandbox()
         url = environment["PLT_K8S_REST_API_URL"]
@@ -61,7 +62,7 @@ def run(asked: Namespace, progress: Progress, contexts: ExitStack) -> None:
     gateway = stack.gateway(asked.port)
     progress.say("gateway", f"ready: {gateway}")
     stack.workers(environment, gateway)
-    progress.say("workers", f"ready: {WORKERS} of them attend the provider k8s")
+    progress.say("workers", f"ready: {WORKERS} of them attend the provider {PROVIDER}")
     first = first_request.make(gateway, cluster.namespace if cluster else "default")
     if not (first.machines or cluster):
         raise Failed(f"GET {first.url}: an empty list, expected the sandbox's machines")

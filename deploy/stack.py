@@ -15,25 +15,26 @@ import httpx
 from deploy.child import Child
 from deploy.failed import Failed
 from deploy.ports import LOOPBACK, Port
+from deploy.rabbitmq.users import GATEWAY, worker
 from deploy.waiting import wait_until
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FIRST_PORT = 3042
 WORKERS = 2
+PROVIDER = "k8s"
 
 
 class Stack:
     """Starts the processes one after the other; what `contexts` closes ends them again."""
 
-    def __init__(self, folder: Path, amqp_url: str, contexts: ExitStack) -> None:
+    def __init__(self, folder: Path, logins: Mapping[str, str], contexts: ExitStack) -> None:
+        """`logins` has the AMQP URL of each of the broker's users."""
         self.logs = folder / "logs"
         self.children: list[Child] = []
         self._folder = folder
         self._contexts = contexts
-        self._shared = {
-            "PLT_AMQP_URL": amqp_url,
-            "PLT_SEAL_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
-        }
+        self._logins = logins
+        self._shared = {"PLT_SEAL_KEY": base64.b64encode(secrets.token_bytes(32)).decode()}
 
     def sandbox(self) -> dict[str, str]:
         """Start the sandbox and return the environment of workers for it once it is ready."""
@@ -57,7 +58,11 @@ class Stack:
         candidates = range(FIRST_PORT, FIRST_PORT + 100) if port is None else [port]
         reserved = Port.first_free(candidates)
         self._contexts.callback(reserved.release)
-        own = {"PLT_HOST": LOOPBACK, "PLT_PORT": str(reserved.number)}
+        own = {
+            "PLT_AMQP_URL": self._logins[GATEWAY],
+            "PLT_HOST": LOOPBACK,
+            "PLT_PORT": str(reserved.number),
+        }
         child = self._start("gateway", ["gateway"], own)
         url = f"http://{LOOPBACK}:{reserved.number}"
         wait_until(lambda: _ready(url, child), 60, f"{url}/ready answers 200")
@@ -65,11 +70,12 @@ class Stack:
 
     def workers(self, own: Mapping[str, str], gateway: str) -> None:
         """Start the workers with an environment of their own, and wait until all of them attend."""
+        own = {"PLT_AMQP_URL": self._logins[worker(PROVIDER)], **own}
         started = [self._start(f"worker-{n}", ["worker"], own) for n in range(1, WORKERS + 1)]
         wait_until(
-            lambda: _attending(gateway, "k8s", *started) >= WORKERS,
+            lambda: _attending(gateway, PROVIDER, *started) >= WORKERS,
             60,
-            f"{gateway}/ready shows {WORKERS} workers at the provider k8s",
+            f"{gateway}/ready shows {WORKERS} workers at the provider {PROVIDER}",
         )
 
     def ended(self) -> list[Child]:

@@ -58,6 +58,11 @@ class RabbitNode:
         self._server = self._program("server", [self._installation.server])
 
     @property
+    def folder(self) -> Path:
+        """Where all of its files are."""
+        return self._configuration.folder
+
+    @property
     def user(self) -> str:
         return USER
 

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any
+from typing import Any, cast
 from uuid import uuid4
 
 import httpx
 import pytest
 
 from contracts import topology
+from contracts.broker.channel import Channel
 from contracts.broker.declaration import declare
 from contracts.broker.errors import NotDeclared, Refused, Unroutable
 from contracts.broker.link import Connection, Link
@@ -100,12 +101,34 @@ def test_what_was_imported_is_exactly_what_would_have_been_declared(
 
 
 def test_a_user_who_may_not_create_is_told_what_to_import_or_grant(poor_url: str) -> None:
-    with pytest.raises(Refused, match=r"definitions\.json, or grant configure on"):
+    with pytest.raises(Refused, match=r"import the definitions .*, or grant configure"):
         on(poor_url, declare_everything)
 
 
+def test_a_user_who_may_not_bind_is_refused_once_and_asks_no_further(
+    amqp_url: str, poor_url: str
+) -> None:
+    """Each refusal closes a channel, and is an error in the broker's log."""
+    opened = 0
+
+    async def counted(connection: Connection) -> None:
+        class Counting:
+            async def channel(self) -> Channel:
+                nonlocal opened
+                opened += 1
+                return await connection.channel()
+
+        await declare(cast(Connection, Counting()), topology.of_provider("k8s"))
+
+    on(amqp_url, declare_everything)
+    on(poor_url, counted)
+
+    assert opened == 1
+
+
 def test_the_kept_definitions_are_those_of_the_topology() -> None:
-    assert definitions.KEPT.read_text() == definitions.text(definitions.KEPT_FOR), (
+    wanted = definitions.as_text(definitions.definitions(definitions.KEPT_FOR))
+    assert definitions.KEPT.read_text() == wanted, (
         "run: python -m deploy.rabbitmq.definitions >deploy/rabbitmq/definitions.json"
     )
 

@@ -1,0 +1,38 @@
+"""Lets each process into a broker that we started as a user of its own, as in production."""
+
+from urllib.parse import urlsplit
+
+import httpx
+
+from deploy.failed import Failed
+from deploy.rabbitmq import accounts, definitions
+from deploy.rabbitmq.broker import Broker
+from deploy.rabbitmq.users import users
+
+
+def logins(broker: Broker, providers: list[str]) -> dict[str, str]:
+    """The AMQP URL of each user, once the broker has them and all that they may not create.
+
+    Somebody else's broker is left as it is: there everybody is the user that its URL names.
+    """
+    everybody = users(providers)
+    if broker.management_url is None:
+        return {user.name: broker.amqp_url for user in everybody}
+    passwords = {user.name: accounts.new_password() for user in everybody}
+    parts = definitions.definitions(providers) | accounts.definitions(
+        everybody, passwords=passwords
+    )
+    answer = httpx.post(
+        f"{broker.management_url}/api/definitions",
+        json=parts,
+        auth=(broker.user or "", broker.password or ""),
+        timeout=60,
+        trust_env=False,
+    )
+    if answer.is_error:
+        raise Failed(f"the broker takes no definitions: {answer.status_code} {answer.text}")
+    where = urlsplit(broker.amqp_url)
+    return {
+        name: where._replace(netloc=f"{name}:{password}@{where.hostname}:{where.port}").geturl()
+        for name, password in passwords.items()
+    }

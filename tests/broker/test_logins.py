@@ -1,0 +1,70 @@
+"""Who gets into the broker and its management UI, and what an operator finds there."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from deploy.rabbitmq.node import RabbitNode
+from tests.broker.attempts import no_connection
+from tests.broker.granted import Granted, granted
+
+SHUT_OUT = ["gateway", "worker-k8s", "producer", "auditor"]
+
+
+@pytest.fixture(scope="module")
+def broker(rabbit: RabbitNode) -> Iterator[Granted]:
+    """A virtual host with everything in it, and nobody at work."""
+    with granted(rabbit, ["k8s"]) as broker:
+        broker.import_over_http()
+        yield broker
+
+
+def test_an_operator_looks_into_two_queues_and_changes_nothing(broker: Granted) -> None:
+    look = {"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"}
+    event = {
+        "routing_key": "k8s.3.controllers.default.hello",
+        "payload": "{}",
+        "payload_encoding": "string",
+        "properties": {},
+    }
+    everything = {"configure": ".*", "write": ".*", "read": ".*"}
+    here, name = broker.vhost, broker.name("operator")
+    with broker.management("operator") as management:
+        looks = {
+            queue: management.post(f"/queues/{here}/machinist.{queue}/get", json=look).is_success
+            for queue in ["recent", "dead", "ended", "k8s.queries", "k8s.commands.0"]
+        }
+        overview = management.get("/connections")
+        refused = [
+            management.post(f"/exchanges/{here}/machinist.events/publish", json=event),
+            management.delete(f"/queues/{here}/machinist.recent"),
+            management.put(f"/permissions/{here}/{name}", json=everything),
+        ]
+
+    assert [queue for queue, is_open in looks.items() if is_open] == ["recent", "dead"]
+    assert overview.is_success
+    assert all(answer.is_client_error for answer in refused), refused
+
+
+@pytest.mark.parametrize("role", SHUT_OUT)
+def test_nobody_but_operators_gets_into_the_management_ui(broker: Granted, role: str) -> None:
+    with broker.management(role) as management:
+        assert management.get("/whoami").status_code == 401
+
+
+def test_nobody_gets_into_another_virtual_host(broker: Granted, amqp_url: str) -> None:
+    elsewhere = broker.url("gateway").removesuffix(broker.vhost) + amqp_url.rpartition("/")[2]
+
+    assert "in which the user" in no_connection(elsewhere)
+
+
+def test_nobody_gets_in_whose_password_was_never_set(rabbit: RabbitNode) -> None:
+    with granted(rabbit, ["k8s"]) as broker:
+        for user in broker.definitions["users"]:
+            user["password_hash"] = ""
+        broker.import_over_http()
+
+        for role in broker.roles:
+            blank = broker.url(role).replace(f":{broker.password(role)}@", ":@")
+            assert "Login was refused" in no_connection(blank)
+            assert "Login was refused" in no_connection(broker.url(role))

@@ -1,0 +1,217 @@
+"""What the broker lets each of its users do, tried for everything that there is."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from contracts import topology
+from contracts.broker.channel import Delivery
+from contracts.broker.link import Connection
+from deploy.rabbitmq.node import RabbitNode
+from tests.broker.attempts import (
+    allowed,
+    binding,
+    creating,
+    deleting,
+    during,
+    ends,
+    publishing,
+    reading,
+    until,
+)
+from tests.broker.granted import Granted, granted
+
+PROVIDERS = ["k8s", "k8s-eu1"]
+HELLO = "controllers.default.hello"
+OWN_REPLIES = "machinist.replies.0123456789ab.1"
+OWN_AUDIT = "machinist.audit.billing"
+STRANGERS = [
+    "machinist.k8s.more",
+    "machinist.replies.x",
+    f"x.{OWN_AUDIT}",
+    f"x.{OWN_REPLIES}",
+    f"{OWN_REPLIES}.x",
+]
+
+PUBLISHES = {
+    "gateway": {"queries", "commands", "outcomes", "dead"},
+    "worker-k8s": {"replies", "outcomes", "dead"},
+    "worker-k8s-eu1": {"replies", "outcomes", "dead"},
+    "producer": {"events"},
+    "auditor": set[str](),
+    "operator": set[str](),
+}
+READS = {
+    "gateway": {"ended"},
+    "worker-k8s": {"k8s.queries", *(f"k8s.commands.{slot}" for slot in range(8))},
+    "worker-k8s-eu1": {"k8s-eu1.queries", *(f"k8s-eu1.commands.{slot}" for slot in range(8))},
+    "producer": set[str](),
+    "auditor": {"audit"},
+    "operator": {"recent", "dead"},
+}
+CREATES = {"gateway": {OWN_REPLIES}, "auditor": {OWN_AUDIT}}
+BINDS = {
+    "gateway": {
+        (source, queue)
+        for source in ("machinist.replies", "machinist.ended")
+        for queue in (OWN_REPLIES, "machinist.dead")  # where it may publish in any case
+    },
+    "auditor": {("machinist.outcomes", OWN_AUDIT)},
+}
+KEYS = {
+    "gateway": f"dead.k8s.{HELLO}",
+    "worker-k8s": f"done.k8s.{HELLO}",
+    "worker-k8s-eu1": f"done.k8s-eu1.{HELLO}",
+}
+"""Under other keys they may not write outcomes."""
+
+EXCHANGES = [exchange.name for exchange in topology.common().exchanges]
+QUEUES = [
+    queue.name
+    for part in [topology.common(), *map(topology.of_provider, PROVIDERS)]
+    for queue in part.queues
+]
+
+
+@pytest.fixture(scope="module")
+def broker(rabbit: RabbitNode) -> Iterator[Granted]:
+    """A virtual host with everything in it, and nobody at work."""
+    with granted(rabbit, PROVIDERS) as broker:
+        broker.import_over_http()
+        yield broker
+
+
+def ours(names: set[str]) -> set[str]:
+    return {f"machinist.{name}" for name in names}
+
+
+everybody = pytest.mark.parametrize("role", PUBLISHES)
+
+
+def test_there_are_no_other_users_than_those_that_are_tried_here(broker: Granted) -> None:
+    assert broker.roles == list(PUBLISHES)
+
+
+@everybody
+def test_each_user_publishes_to_its_own_exchanges_and_to_no_other(
+    broker: Granted, role: str
+) -> None:
+    key = KEYS.get(role, f"k8s.3.{HELLO}")
+    exchanges = [*EXCHANGES, "", "amq.direct", "amq.fanout", "amq.topic", "amq.headers"]
+
+    passed = allowed(broker.url(role), {name: publishing(name, key) for name in exchanges})
+
+    assert passed == ours(PUBLISHES[role])
+
+
+@everybody
+def test_each_user_reads_its_own_queues_and_no_other(broker: Granted, role: str) -> None:
+    passed = allowed(broker.url(role), {name: reading(name) for name in QUEUES})
+
+    assert passed == ours(READS[role])
+
+
+@everybody
+def test_each_user_creates_its_own_queues_and_nothing_else(broker: Granted, role: str) -> None:
+    own = CREATES.get(role, set())
+    queues = [OWN_REPLIES, OWN_AUDIT, *STRANGERS]
+    attempts = {f"{name} deleted": deleting(name) for name in QUEUES}
+    attempts |= {name: creating(name) for name in queues}
+    attempts |= {f"{name} deleted again": deleting(name) for name in queues}
+    attempts["an exchange"] = lambda channel: channel.declare_exchange("stranger", "fanout")
+
+    passed = allowed(broker.url(role), attempts)
+
+    assert passed == own | {f"{name} deleted again" for name in own}
+
+
+@everybody
+def test_each_user_binds_its_own_queues_to_what_it_may_read_and_nothing_else(
+    broker: Granted, role: str
+) -> None:
+    own = list(CREATES.get(role, set()))
+    allowed(broker.url(role), {name: creating(name) for name in own})
+    queues = {
+        (source, queue): binding(source, queue, "#", to_exchange=False)
+        for source in EXCHANGES
+        for queue in [*QUEUES, *own]
+    }
+
+    passed = allowed(broker.url(role), queues)
+
+    assert passed == BINDS.get(role, set())
+
+
+@everybody
+def test_no_user_but_a_gateway_leads_one_exchange_into_another(broker: Granted, role: str) -> None:
+    """A gateway may publish whatever it could lead there."""
+    passed = allowed(
+        broker.url(role),
+        {
+            (source, destination): binding(source, destination, "#", to_exchange=True)
+            for source in EXCHANGES
+            for destination in EXCHANGES
+        },
+    )
+
+    assert role == "gateway" or not passed
+
+
+@pytest.mark.parametrize(
+    ("role", "exchange", "key", "is_allowed"),
+    [
+        ("producer", "events", f"k8s.3.{HELLO}", True),
+        ("producer", "events", f"k8s-eu1.7.{HELLO}", True),
+        ("producer", "events", "k8s.0.machines.default.hello-1", True),
+        ("producer", "events", "k8s.0.services.default.hello", False),
+        ("producer", "events", "k8s.0.secrets.default", False),
+        ("producer", "events", "k8s.0.httproutes.default.hello", False),
+        ("producer", "events", f"k8s.8.{HELLO}", False),
+        ("producer", "events", f"other.3.{HELLO}", False),
+        ("producer", "events", f"k8s-eu2.3.{HELLO}", False),
+        ("worker-k8s", "outcomes", f"done.k8s.{HELLO}", True),
+        ("worker-k8s", "outcomes", f"done.k8s-eu1.{HELLO}", False),
+        ("worker-k8s", "outcomes", f"done.xk8s.{HELLO}", False),
+        ("worker-k8s-eu1", "outcomes", f"done.k8s.{HELLO}", False),
+        ("gateway", "outcomes", f"refused.k8s.{HELLO}", True),
+        ("gateway", "outcomes", f"expired.k8s.{HELLO}", True),
+        ("gateway", "outcomes", f"done.k8s.{HELLO}", False),
+        ("gateway", "outcomes", f"started.k8s.{HELLO}", False),
+    ],
+)
+def test_keys_are_part_of_what_a_user_may_publish(
+    broker: Granted, role: str, exchange: str, key: str, is_allowed: bool
+) -> None:
+    attempts = {key: publishing(f"machinist.{exchange}", key)}
+
+    assert bool(allowed(broker.url(role), attempts)) == is_allowed
+
+
+def test_nobody_publishes_in_somebody_elses_name(broker: Granted) -> None:
+    names = [broker.name("producer"), broker.name("gateway")]
+    attempts = {name: publishing(topology.EVENTS, f"k8s.3.{HELLO}", user_id=name) for name in names}
+
+    [own, foreign] = ends(broker.url("producer"), attempts).values()
+
+    assert own is None
+    assert "user_id property set to" in str(foreign)
+
+
+def test_a_copy_of_an_outcome_bears_a_key_that_its_writer_may_write(broker: Granted) -> None:
+    """RabbitMQ 3.10 checks no keys of copies: a reader believes the key, and not the body."""
+    own, foreign, queue = f"done.k8s-eu1.{HELLO}", f"done.k8s.{HELLO}", "machinist.audit.copies"
+    forging = publishing(topology.OUTCOMES, own, headers={"CC": [foreign]})
+    arrived: list[Delivery] = []
+
+    async def session(connection: Connection) -> None:
+        async with connection.passing_channel() as channel:
+            await creating(queue)(channel)
+            await binding(topology.OUTCOMES, queue, "*.k8s.#", to_exchange=False)(channel)
+            await channel.consume(queue, arrived.append)
+            assert await asyncio.to_thread(ends, broker.url("worker-k8s-eu1"), {"": forging})
+            await until(lambda: arrived)
+
+    during(broker.url("auditor"), session)
+
+    assert [delivery.message.key for delivery in arrived] == [own]
