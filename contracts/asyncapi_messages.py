@@ -125,6 +125,8 @@ def reply() -> dict[str, Any]:
     return {
         "name": "reply",
         "summary": "The answer: its body is the HTTP body.",
+        "description": "What was asked for sealed is answered sealed by the same key "
+        f"(`content_type` {SEALED}), unless the answer is a problem.",
         "contentType": JSON,
         "headers": {"$ref": REFERENCE.format(name="ReplyHeaders")},
         "payload": {

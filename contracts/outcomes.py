@@ -17,6 +17,7 @@ import msgspec
 
 from contracts import CONTRACT, topology
 from contracts.faults import Code, Fault
+from contracts.secrecy import may_hold_secrets
 from contracts.wire import (
     HEADER_CONTRACT,
     HEADER_DEADLINE,
@@ -39,9 +40,16 @@ CLOUD_EVENTS = "cloudEvents_"
 COPIES = ("CC", "BCC")
 """Headers by which RabbitMQ routes copies of a message under further keys."""
 
+NOT_KEPT = b"not kept: it may hold secrets and was not sealed"
+"""In place of a dead letter's body."""
+
 SHORT_LIMIT = 255
 ADDRESS_LIMIT = 200
 """Bytes of an address that a message claims; a key of AMQP has at most 255."""
+
+REASON_LIMIT = 1000
+HEADERS_LIMIT = 16_384
+"""Bytes of a dead letter's headers: a frame has room for so many, and not for a stranger's."""
 
 MOST_S = 253_402_300_799
 """The last second that a calendar of four digits has."""
@@ -170,7 +178,7 @@ def message_of(outcome: Outcome, app_id: str, traceparent: Header | None = None)
         f"{CLOUD_EVENTS}subject": outcome.address,
         f"{CLOUD_EVENTS}time": moment.isoformat(timespec="milliseconds"),
     }
-    if isinstance(traceparent, str):
+    if isinstance(traceparent, str) and len(traceparent) <= SHORT_LIMIT:
         headers[HEADER_TRACEPARENT] = traceparent
     return Message(
         exchange=topology.OUTCOMES,
@@ -178,7 +186,7 @@ def message_of(outcome: Outcome, app_id: str, traceparent: Header | None = None)
         body=msgspec.json.encode(outcome),
         type=OUTCOME,
         message_id=uuid4().hex,
-        correlation_id=_short(outcome.id),
+        correlation_id=short(outcome.id),
         timestamp=int(moment.timestamp()),
         app_id=app_id,
         persistent=True,
@@ -196,19 +204,22 @@ def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Messa
 
     What the broker would act on when it is published again is left out: the user, whom it would
     compare, the time to live, and copies to other keys. So is what cannot be published again.
+    A body that may hold secrets and came open is not spread any further.
     """
-    headers = _plain(message.headers) | {HEADER_REASON: reason, HEADER_QUEUE: queue}
+    headers = _plain(message.headers)
+    headers |= {HEADER_REASON: reason[:REASON_LIMIT], HEADER_QUEUE: queue}
     if message.user_id:
         headers[HEADER_USER] = message.user_id
+    is_kept = not may_hold_secrets(message.type, message.body)
     return Message(
         exchange=topology.DEAD,
-        key=_short(message.key),
-        body=message.body,
-        type=_short(message.type),
-        message_id=_short(identity(message)),
-        content_type=_short(message.content_type),
-        correlation_id=_short(message.correlation_id or "") or None,
-        reply_to=_short(message.reply_to or "") or None,
+        key=short(message.key),
+        body=message.body if is_kept else NOT_KEPT,
+        type=short(message.type),
+        message_id=short(identity(message)),
+        content_type=short(message.content_type) if is_kept else "text/plain",
+        correlation_id=short(message.correlation_id or "") or None,
+        reply_to=short(message.reply_to or "") or None,
         timestamp=message.timestamp,
         app_id=app_id,
         persistent=True,
@@ -217,16 +228,23 @@ def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Messa
 
 
 def _plain(headers: dict[str, Header]) -> dict[str, Header]:
-    """The headers that are flat and a stranger's own."""
-    return {
-        _short(name): value
-        for name, value in headers.items()
-        if (type(value) is str or (type(value) is int and -(2**63) <= value < 2**63))
-        and not name.startswith("x-")
-        and name not in COPIES
-    }
+    """The headers that are flat and a stranger's own, as many as there is room for."""
+    plain: dict[str, Header] = {}
+    left = HEADERS_LIMIT
+    for name, value in headers.items():
+        if not _is_flat(value) or name.startswith("x-") or name in {*COPIES, HEADER_USER}:
+            continue
+        left -= len(f"{short(name)}{value}".encode()) + 10  # of AMQP's own
+        if left < 0:
+            break
+        plain[short(name)] = value
+    return plain
 
 
-def _short(text: str) -> str:
+def _is_flat(value: object) -> bool:
+    return type(value) is str or (type(value) is int and -(2**63) <= value < 2**63)
+
+
+def short(text: str) -> str:
     """At most 255 bytes, as AMQP's short strings have; a text that cannot be read grew longer."""
     return text.encode("utf-8", "replace")[:SHORT_LIMIT].decode("utf-8", "ignore")

@@ -25,6 +25,11 @@ NONCE_BYTES = 12
 HEAD_BYTES = len(VERSION) + KEY_NAME_BYTES + NONCE_BYTES
 
 
+def is_sealed(body: bytes) -> bool:
+    """Whether a body looks sealed: no JSON begins so."""
+    return len(body) >= HEAD_BYTES and body.startswith(VERSION)
+
+
 class Seals:
     """One or more keys: the first seals, all open, so that keys can be changed without a gap."""
 
@@ -42,21 +47,22 @@ class Seals:
         """Whether there is a key."""
         return self._first is not None
 
-    def seal(self, body: bytes, operation: str, address: str) -> bytes:
-        """The body as a stranger may see it."""
-        if self._first is None:
+    def seal(self, body: bytes, operation: str, address: str, like: bytes | None = None) -> bytes:
+        """The body as a stranger may see it; `like` another sealed body, by the key of that one."""
+        name = self._first if like is None else _key_of(like)
+        if name is None or name not in self._keys:
             raise Fault(
                 Code.SEALING_NOT_CONFIGURED,
                 f"{operation} carries secrets and is only sent sealed: set PLT_SEAL_KEY",
             )
         nonce = os.urandom(NONCE_BYTES)
-        ciphertext = self._keys[self._first].encrypt(nonce, body, _bound(operation, address))
-        return VERSION + self._first + nonce + ciphertext
+        ciphertext = self._keys[name].encrypt(nonce, body, _bound(operation, address))
+        return VERSION + name + nonce + ciphertext
 
     def open(self, body: bytes, operation: str, address: str) -> bytes:
         """The body as it was before it was sealed for this operation on this address."""
-        name = body[len(VERSION) : len(VERSION) + KEY_NAME_BYTES]
-        if len(body) < HEAD_BYTES or not body.startswith(VERSION):
+        name = _key_of(body)
+        if not is_sealed(body):
             raise Fault(Code.SEAL_NOT_OPENED, "expected a sealed body, got something else")
         key = self._keys.get(name)
         if not self.can_seal:
@@ -86,6 +92,11 @@ class Seals:
         )
 
 
+def reply_seal(correlation_id: str | None, operation: str) -> tuple[str, str]:
+    """What the reply to a sealed operation is sealed for: it opens as the reply to no other."""
+    return f"reply to {operation}", correlation_id or ""
+
+
 def _key(text: str) -> bytes:
     try:
         key = b64decode(text, validate=True)
@@ -101,6 +112,10 @@ def _wrong(got: str) -> ConfigurationError:
         f"PLT_SEAL_KEY=(not shown): expected Base64 of {KEY_BYTES} bytes, or several of those "
         f"separated by commas; got {got}"
     )
+
+
+def _key_of(body: bytes) -> bytes:
+    return body[len(VERSION) : len(VERSION) + KEY_NAME_BYTES]
 
 
 def _name(key: bytes) -> bytes:

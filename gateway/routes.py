@@ -12,6 +12,7 @@ from contracts import wire
 from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
 from contracts.operation import PATH_FIELD, Operation, Row
+from contracts.secrecy import sealable
 from contracts.validation import show
 from contracts.wire import Reply
 from gateway.context import NOTHING, Context, context_of
@@ -68,7 +69,7 @@ def _route(operation: type[Operation[Any]], rpc: Caller) -> HTTPRouteHandler:
         if row.body:
             values |= _body(row, request.headers.get("content-type"), await request.body())
         provider = _segment(request, "provider")
-        return Answer(await rpc.call(provider, wire.build(operation, values), context))
+        return Answer(await rpc.call(provider, sealable(wire.build(operation, values)), context))
 
     handle.__name__ = row.name
     return HTTPRouteHandler(path, http_method=row.method, status_code=200)(handle)

@@ -18,6 +18,7 @@ from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.wire import Message, Reply
+from gateway.answers import reply_in
 from gateway.context import NOTHING, Context
 from gateway.session import Pending, Refused, Session, unattended
 
@@ -161,7 +162,7 @@ class Rpc:
         await declare(connection, topology.common())
         await declare(connection, topology.of_gateway(self._gateway, self._connections))
         incoming, queries, commands = [await connection.channel() for _ in range(3)]
-        await incoming.consume(replies, self._receive)
+        await incoming.consume(replies, self._receive, tag=f"gateway {self._gateway}")
         self._attendance.connected(connection)
         try:
             async with asyncio.TaskGroup() as group:
@@ -235,23 +236,10 @@ class Rpc:
         if pending is None:
             log.info("a reply to %s came after its deadline", message.correlation_id)
             return
-        pending.answer(_reply(message))
+        pending.answer(reply_in(message, self._seals))
 
     def _hear(self, message: Message) -> None:
         try:
             self._attendance.hear(message)
         except msgspec.DecodeError as error:
             log.warning("an announcement cannot be read: %s", error)
-
-
-def _reply(message: Message) -> Reply:
-    status = message.headers.get(wire.HEADER_STATUS)
-    retry_after = message.headers.get(wire.HEADER_RETRY_AFTER)
-    if not isinstance(status, int) or not 200 <= status <= 599:
-        return wire.reply_of(Fault(Code.PLATFORM_FAILED, "the worker's reply makes no sense"))
-    return Reply(
-        status,
-        message.body,
-        message.content_type,
-        retry_after if isinstance(retry_after, int) else None,
-    )

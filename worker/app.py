@@ -38,11 +38,12 @@ async def serve(settings: Settings, environment: Mapping[str, str]) -> None:
         await work(
             settings,
             Dispatch(name, provider, seals, settings.allowed_producers()),
+            seals,
             _stop_on_signals(),
         )
 
 
-async def work(settings: Settings, dispatch: Dispatch, stop: asyncio.Event) -> None:
+async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: asyncio.Event) -> None:
     """Attach to the broker and run what comes, until `stop` is set."""
     worker = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:4]}"
     since = time.time()
@@ -62,11 +63,18 @@ async def work(settings: Settings, dispatch: Dispatch, stop: asyncio.Event) -> N
         )
 
     publisher = Publisher(publishing, announcement)
-    replies = Replies(worker, publisher)
+    replies = Replies(worker, publisher, seals)
     record = Record(worker, dispatch.name, publisher)
     async with asyncio.TaskGroup() as running:
         consumer = Consumer(
-            dispatch, replies, record, consuming, clock, running, concurrency=settings.concurrency
+            dispatch,
+            replies,
+            record,
+            consuming,
+            clock,
+            running,
+            concurrency=settings.concurrency,
+            tag=f"worker {worker}",
         )
         async with asyncio.TaskGroup() as links:
             tasks = [

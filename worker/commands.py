@@ -118,7 +118,9 @@ class Commands:
         except Fault as fault:
             return await self._finish(command, _failed(command, fault))
         if end is not None:
-            return await self._finish(command, end, repeats=end.id)
+            # Its own end is known where it was delivered again while that was recorded.
+            is_own = end.id == outcomes.identity(command.message)
+            return await self._finish(command, end, repeats=None if is_own else end.id)
         return await self._start(command, call)
 
     async def supersede(self, command: Command, newer: Command) -> Verdict:
@@ -136,11 +138,14 @@ class Commands:
     async def bury(self, command: Command, fault: Fault) -> Verdict:
         """Nobody can run it, ever: put it to the dead ones and say why."""
         queue = topology.partition_queue(self._dispatch.name, command.slot)
-        try:
-            await self._record.bury(command.message, fault, queue)
-        except Rejected:
-            return Verdict.DEAD
-        await self._replies.send(command.message, reply_of(fault), command.expires_at)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(
+                self._replies.send(command.message, reply_of(fault), command.expires_at)
+            )
+            try:
+                await self._record.bury(command.message, fault, queue)
+            except Rejected:
+                return Verdict.DEAD
         return Verdict.DONE
 
     async def _start(self, command: Command, call: Call) -> Verdict:
@@ -150,6 +155,8 @@ class Commands:
                 await self._record.write(command.message, Result.STARTED, started=started)
         except TimeoutError:
             return await self._late(command)
+        if not self._fence.is_near():
+            return Verdict.GIVEN_UP
         end = await self._perform(command, call)
         if not self._fence.may_go_on():
             return Verdict.GIVEN_UP

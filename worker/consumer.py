@@ -43,9 +43,10 @@ class Consumer:
         group: asyncio.TaskGroup,
         *,
         concurrency: int,
+        tag: str,
     ) -> None:
         """`group` holds what runs; it outlives connections. `concurrency` bounds queries and
-        commands, each for themselves.
+        commands, each for themselves. `tag` is what the management UI shows for the consumer.
         """
         self._dispatch = dispatch
         self._replies = replies
@@ -53,6 +54,7 @@ class Consumer:
         self._clock = clock
         self._group = group
         self._concurrency = concurrency
+        self._tag = tag
         self._runs = Runs(group)
         self._fence = Fence(self._runs.stop_all)
         self._queries: set[asyncio.Task[None]] = set()
@@ -72,6 +74,7 @@ class Consumer:
                 fence=self._fence,
                 places=places,
                 work=commands,
+                tag=tag,
             )
             for slot in range(SLOTS)
         ]
@@ -150,7 +153,7 @@ class Consumer:
         queue = topology.queries_queue(self._dispatch.name)
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(channel.lost())
-            tag = await channel.consume(queue, receive, prefetch=self._concurrency)
+            tag = await channel.consume(queue, receive, prefetch=self._concurrency, tag=self._tag)
             self._takes_queries = True
             try:
                 await self._stopping.wait()

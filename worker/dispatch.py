@@ -3,7 +3,8 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, get_type_hints
 
 import msgspec
@@ -16,6 +17,7 @@ from contracts.seal import Seals
 from contracts.wire import Message, Reply
 from worker.examination import Examination, Producers, Refusal
 from worker.provider import Call
+from worker.quotes import without_quotes
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +55,7 @@ class Dispatch:
         """`name` is what the provider is attached as."""
         self.name = name
         self._methods = methods(provider)
+        self._instead: Mapping[str, str] = getattr(provider, "instead", {})
         self._examination = Examination(name, seals, producers or {})
 
     async def run(self, message: Message, call: Call) -> Reply:
@@ -71,30 +74,52 @@ class Dispatch:
         except Fault:
             raise
         except Exception as error:
-            raise _unexpected(message.type) from error
+            raise _unexpected(message.type, error) from None
 
     async def perform(self, operation: Operation[Any], call: Call) -> Reply:
-        """The provider's answer within the deadline; raises Fault."""
+        """The provider's answer within the deadline; raises Fault, which quotes no sealed body."""
         name = operation.row.name
         method = self._methods.get(name)
         if method is None:
-            raise Fault(Code.UNSUPPORTED, f"{name} is not supported by the provider {self.name}")
+            raise self._unsupported(name)
         limit = asyncio.timeout(call.left())
         try:
             async with limit:
-                result = await method(operation, call)
+                result = await _asked(method, operation, call)
             return _encoded(name, result)
         except Fault:
             raise
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
                 raise Fault(Code.DEADLINE_EXCEEDED, f"{name} was cut at its deadline") from error
-            raise _unexpected(name) from error
+            raise _unexpected(name, error) from None
+
+    def _unsupported(self, name: str) -> Fault:
+        words = f"{name} is not supported by the provider {self.name}"
+        if name in self._instead:
+            other = OPERATIONS[self._instead[name]].row
+            words += f": use {other.name}, {other.method} /{self.name}{other.path}"
+        return Fault(Code.UNSUPPORTED, words)
 
 
-def _unexpected(name: str) -> Fault:
-    """A bug must cost one request, not the worker; its traceback goes to the log alone."""
-    log.exception("%s failed unexpectedly", name)
+async def _asked(method: Method, operation: Operation[Any], call: Call) -> Any:
+    try:
+        return await method(operation, call)
+    except Fault as fault:
+        raise without_quotes(fault, operation) from None
+
+
+def _unexpected(name: str, error: Exception) -> Fault:
+    """A bug must cost one request, not the worker; its traceback goes to the log alone.
+
+    What an exception says may quote a sealed body, so of those only its type is written down.
+    """
+    operation = OPERATIONS.get(name)
+    if operation is None or operation.row.seal:
+        where = "".join(traceback.format_tb(error.__traceback__))
+        log.error("%s failed unexpectedly: %s\n%s", name, type(error).__name__, where)
+    else:
+        log.error("%s failed unexpectedly", name, exc_info=error)
     return Fault(Code.INTERNAL, f"{name} failed unexpectedly; see the worker's log")
 
 

@@ -44,7 +44,11 @@ class Fence:
 
     def may_start(self) -> bool:
         """Whether a command may be started now."""
-        return not self._is_shut and self._silence() < START_WITHIN_S
+        return not self._is_shut and self.is_near()
+
+    def is_near(self) -> bool:
+        """Whether the broker answered so lately that a platform may be asked for the first time."""
+        return self._silence() < START_WITHIN_S
 
     def may_go_on(self) -> bool:
         """Whether a running command may send another request."""

@@ -54,8 +54,12 @@ class Partition:
         fence: Fence,
         places: asyncio.Semaphore,
         work: Work,
+        tag: str,
     ) -> None:
-        """`places` bounds the commands that run at once in the whole process."""
+        """`places` bounds the commands that run at once in the whole process.
+
+        `tag` is what the management UI shows for the owner.
+        """
         self.slot = slot
         self._queue = queue
         self._group = group
@@ -63,6 +67,7 @@ class Partition:
         self._fence = fence
         self._places = places
         self._work = work
+        self._tag = tag
         self._leaving = asyncio.Event()
         self._gate = asyncio.Event()
         self._lanes: dict[str, Lane] = {}
@@ -108,7 +113,9 @@ class Partition:
             try:
                 async with asyncio.TaskGroup() as group:
                     watch = group.create_task(channel.lost())
-                    await channel.consume(self._queue, receive, prefetch=topology.PREFETCH)
+                    await channel.consume(
+                        self._queue, receive, prefetch=topology.PREFETCH, tag=self._tag
+                    )
                     await self._leaving.wait()
                     watch.cancel()
             finally:
@@ -160,6 +167,7 @@ class Partition:
                 self._leave_if_asked()
         except ConnectionLost as error:
             log.debug("%s: left to the next owner: %s", address, error)
+            await _forever()  # until it is forgotten: what still comes must not overtake
         if self._lanes.get(address) is lane:
             del self._lanes[address]
 
@@ -184,10 +192,12 @@ class Partition:
             await _forever()
 
     async def _fresh(self, held: Held) -> Verdict:
-        async with self._places:
-            await self._fence.opened()
+        while True:
             await self._gate.wait()
-            return await self._outcome(self._start(held))
+            async with self._places:
+                await self._fence.opened()
+                if self._gate.is_set():
+                    return await self._outcome(self._start(held))
 
     async def _suspect(self, held: Held) -> Verdict:
         """A redelivered command: the former owner may be busy with it, or have died of it.
@@ -201,7 +211,8 @@ class Partition:
         is_first, self._has_suspect = not self._has_suspect, True
         async with self._suspects:
             if is_first and held.delivery.returns + 1 >= LAST_DELIVERY:
-                return await self._work.bury(held.command, _deadly(message.type))
+                burial = self._work.bury(held.command, _deadly(message.type))
+                return await self._outcome(self._runs.start(message, burial))
             now = asyncio.get_running_loop().time()
             await asyncio.sleep(held.came_at + TAKE_OVER_S - now)
             return await self._fresh(held)

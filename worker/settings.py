@@ -9,10 +9,11 @@ from contracts.api import OPERATIONS
 from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level
 
 Count = Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")]
+_PRODUCER = r"\s*[^\s=,]+=[a-z_]+(\+[a-z_]+)*\s*"
 Producers = Annotated[
     str,
     Meta(
-        pattern=r"^(\s*[^\s=,]+=[a-z_]+(\+[a-z_]+)*\s*(,|\Z))*\Z",
+        pattern=rf"^{_PRODUCER}(,{_PRODUCER})*\Z",
         description="broker users with the operations that they may send as events, such as "
         "deployer=delete_controller+apply_service,router=apply_route_plan",
     ),

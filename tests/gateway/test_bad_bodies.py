@@ -1,5 +1,7 @@
 """Bodies that make no sense: 4xx with words that help, and no request to the platform."""
 
+import json
+
 import pytest
 
 from contracts.api import OPERATIONS
@@ -189,3 +191,16 @@ def test_rows_with_a_body_are_those_that_change_something_and_are_no_delete():
     rows = [operation.row for operation in OPERATIONS.values()]
     expected = [row.name for row in rows if not row.safe and row.method != "DELETE"]
     assert [asked.operation.row.name for asked in WITH_BODY] == expected
+
+
+@pytest.mark.parametrize("path", ["services", "gateway/httproutes"])
+@pytest.mark.parametrize(
+    "marks", [{"kind": "Secret"}, {"data": {"p": "canary"}}, {"stringData": {"p": "canary"}}]
+)
+async def test_a_secret_sent_as_something_else_goes_no_further(untouched, path, marks):
+    """It would lie open in the queue and in the audit."""
+    manifest = {"kind": "Service", "metadata": {"name": "hello"}, **marks}
+    answer = await untouched.ask("PUT", f"/k8s/{path}/default", json.dumps(manifest).encode())
+
+    assert "PUT /secrets/<scope>" in refused(answer)
+    assert b"canary" not in answer.body

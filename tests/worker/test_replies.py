@@ -6,17 +6,22 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from contracts.broker.attendance import Announcement
+from contracts.broker.channel import _properties
 from contracts.broker.errors import BrokerError, NotDeclared, Refused, Rejected
 from contracts.broker.link import Connection, Link
+from contracts.seal import SEALED, Seals
 from contracts.topology import ATTENDANCE
 from contracts.wire import Message, Reply
+from gateway.answers import reply_in
 from tests.examples import EXAMPLES, message_of
 from worker.publisher import Publisher
 from worker.replies import Replies
 
+SEALS = Seals([b"k" * 32])
 REQUEST = message_of(EXAMPLES["get_machines"])
 HELLO = Announcement("w", "k8s", "0", 0.0)
 
@@ -44,7 +49,7 @@ class Broker:
         """Let it be declared."""
         return 0
 
-    has_exchange = consumers = bind = close = nothing
+    has_exchange = consumers = bind = unbind = close = nothing
 
 
 class Up(Link):
@@ -65,7 +70,7 @@ async def replies_over(broker: Broker) -> AsyncIterator[Replies]:
     publisher = Publisher(link, lambda: HELLO)
     session = asyncio.create_task(publisher.session(cast(Connection, broker)))
     await link.is_ready.wait()
-    yield Replies("w", publisher)
+    yield Replies("w", publisher, Seals([]))
     session.cancel()
 
 
@@ -74,3 +79,75 @@ async def test_a_reply_that_the_broker_refuses_is_dropped_and_the_worker_lives(r
     """An error would end the task group that everything in the process runs in."""
     async with replies_over(Broker(refusal)) as replies:
         await replies.send(REQUEST, Reply(200, b"{}"), time.monotonic() + 1)
+
+
+class Sink:
+    """A publisher that keeps what can be published."""
+
+    def __init__(self) -> None:
+        self.sent: list[Message] = []
+
+    async def publish(self, message: Message) -> None:
+        _properties(message).marshal()
+        self.sent.append(message)
+
+
+async def sent_for(request: Message, reply: Reply, seals: Seals = SEALS) -> Message:
+    """The message by which a worker with these keys replies."""
+    sink = Sink()
+    replies = Replies("w", cast(Publisher, sink), seals)
+    await replies.send(request, reply, time.monotonic() + 1)
+    (message,) = sink.sent
+    return message
+
+
+def sealed_request(seals: Seals) -> Message:
+    """A request whose body a gateway with these keys sealed."""
+    message = message_of(EXAMPLES["apply_controller"])
+    body = seals.seal(message.body, message.type, message.key.split(".", 2)[2])
+    return message_of(EXAMPLES["apply_controller"], body=body, content_type=SEALED)
+
+
+async def test_what_was_asked_for_sealed_is_answered_sealed_and_its_gateway_can_read_it():
+    """By the gateway's key, though the worker seals by another one itself."""
+    of_gateway, other = b"g" * 32, b"w" * 32
+    gateway = Seals([of_gateway])
+    message = await sent_for(
+        sealed_request(gateway), Reply(200, b'"canary"'), Seals([other, of_gateway])
+    )
+
+    assert b"canary" not in message.body
+    assert message.content_type == SEALED
+    assert reply_in(message, gateway) == Reply(200, b'"canary"')
+
+
+async def test_a_sealed_reply_is_the_reply_to_no_other_request():
+    message = await sent_for(sealed_request(SEALS), Reply(200, b"{}"))
+    moved = msgspec.structs.replace(message, correlation_id="another")
+
+    assert reply_in(moved, SEALS).status == 502
+
+
+async def test_a_problem_is_never_sealed():
+    """The caller learns from it that the keys differ."""
+    message = await sent_for(sealed_request(SEALS), Reply(403, b"{}", "application/problem+json"))
+
+    assert (message.body, message.content_type) == (b"{}", "application/problem+json")
+
+
+SPOILED = {
+    "correlation_id": "\\xff" * 255,
+    "reply_to": "\\xff" * 255,
+    "type": "\\xff" * 255,
+}
+
+
+@pytest.mark.parametrize("name", SPOILED)
+async def test_whatever_a_stranger_wrote_can_be_answered(name):
+    """A property that is no UTF-8 grows when it is read, and would not fit into the reply."""
+    request = message_of(EXAMPLES["get_machines"], **{name: SPOILED[name]})
+    reply = await sent_for(request, Reply(200, b"{}"))
+
+    assert len(reply.key.encode()) <= 255
+    assert reply.correlation_id is not None
+    assert (reply.correlation_id == request.correlation_id) is (name != "correlation_id")

@@ -1,0 +1,284 @@
+"""Outcomes: what they tell, and that whatever a stranger wrote can be told on."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts import CONTRACT, outcomes, topology, wire
+from contracts.broker.channel import _properties
+from contracts.faults import Code, Fault
+from contracts.outcomes import Cause, Outcome, Result
+from contracts.wire import Message
+from tests.examples import EXAMPLES, message_of
+
+SCALE = EXAMPLES["update_controller_replicas"]
+DELETE = message_of(EXAMPLES["delete_controller"])
+QUEUE = "machinist.k8s.commands.0"
+MOMENT = datetime(2026, 5, 4, 12, 0, 0, 250_000, UTC)
+LIMIT = 255
+EVERYTHING = Outcome(
+    id="a-1",
+    result=Result.FAILED,
+    operation="update_controller_replicas",
+    provider="k8s",
+    address="controllers.default.hello",
+    requested_by="icc",
+    user="gateway",
+    asked=MOMENT,
+    started=MOMENT,
+    finished=MOMENT,
+    worker="host-1",
+    status=404,
+    fault=Cause(Code.NOT_FOUND, "there is none"),
+    before={"replicas": 3},
+    after={"replicas": 5},
+    superseded_by="a-2",
+    repeats="a-0",
+)
+
+
+def bare(result: Result = Result.DONE) -> Outcome:
+    """An outcome with what it needs at least."""
+    return Outcome(id="a-1", result=result, operation="", provider="k8s", address="x")
+
+
+def told(**changes: Any) -> Outcome:
+    """What the outcome of a message tells."""
+    return outcomes.outcome_of(message_of(SCALE, **changes), "k8s", Result.DONE)
+
+
+def test_an_outcome_is_read_as_it_was_written():
+    assert outcomes.read(outcomes.message_of(EVERYTHING, "app")) == EVERYTHING
+    assert outcomes.read(outcomes.message_of(bare(), "app")) == bare()
+
+
+def test_its_json_is_readable_by_itself_and_leaves_out_what_is_not_known():
+    full = msgspec.json.decode(outcomes.message_of(EVERYTHING, "app").body)
+    short = msgspec.json.decode(outcomes.message_of(bare(), "app").body)
+
+    assert (full["requestedBy"], full["supersededBy"]) == ("icc", "a-2")
+    assert full["asked"] == "2026-05-04T12:00:00.250000Z"
+    assert full["fault"] == {"code": "not_found", "message": "there is none"}
+    assert short.keys() == {"id", "result", "operation", "provider", "address"}
+
+
+def test_its_message_is_a_cloud_event():
+    message = outcomes.message_of(EVERYTHING, "worker/1", "00-trace")
+
+    assert (message.exchange, message.type, message.app_id) == (
+        topology.OUTCOMES,
+        "outcome",
+        "worker/1",
+    )
+    assert message.key == "failed.k8s.controllers.default.hello"
+    assert message.persistent
+    assert message.correlation_id == "a-1"
+    assert message.timestamp == int(MOMENT.timestamp())
+    assert message.headers == {
+        "contract": CONTRACT,
+        "cloudEvents_specversion": "1.0",
+        "cloudEvents_id": "a-1",
+        "cloudEvents_source": "/machinist/k8s",
+        "cloudEvents_type": "machinist.command.failed",
+        "cloudEvents_subject": "controllers.default.hello",
+        "cloudEvents_time": "2026-05-04T12:00:00.250+00:00",
+        "traceparent": "00-trace",
+    }
+
+
+@pytest.mark.parametrize("traceparent", [None, 1])
+def test_a_trace_that_is_no_text_is_left_out(traceparent):
+    assert "traceparent" not in outcomes.message_of(bare(), "app", traceparent).headers
+
+
+@pytest.mark.parametrize("result", Result)
+def test_all_final_records_of_a_command_are_one_event_and_the_start_is_another(result):
+    """Whoever reads CloudEvents drops what has the same id and source."""
+    message = outcomes.message_of(bare(result), "app")
+
+    expected = "a-1/started" if result is Result.STARTED else "a-1"
+    assert message.headers["cloudEvents_id"] == expected
+    assert message.correlation_id == "a-1"
+
+
+def test_each_record_is_a_message_of_its_own():
+    first, second = (outcomes.message_of(EVERYTHING, "app").message_id for _ in range(2))
+
+    assert first != second
+
+
+def test_the_time_of_a_record_is_when_the_command_ended_or_else_began():
+    later = MOMENT.replace(hour=13)
+    began = msgspec.structs.replace(EVERYTHING, finished=None)
+    ended = msgspec.structs.replace(EVERYTHING, finished=later)
+
+    assert outcomes.message_of(began, "app").timestamp == int(MOMENT.timestamp())
+    assert outcomes.message_of(ended, "app").timestamp == int(later.timestamp())
+
+
+@pytest.mark.parametrize(
+    ("exchange", "headers", "expected"),
+    [
+        (topology.COMMANDS, {"requested-by": "icc"}, "icc"),
+        (topology.COMMANDS, {}, "someone"),
+        (topology.COMMANDS, {"requested-by": 7}, "someone"),
+        (topology.EVENTS, {"requested-by": "icc"}, "someone"),
+        (topology.ENDED, {"requested-by": "icc"}, "someone"),
+        ("", {"requested-by": "icc"}, "someone"),
+    ],
+)
+def test_whom_a_command_is_for_is_told_by_gateways_alone(exchange, headers, expected):
+    outcome = told(exchange=exchange, headers=headers, user_id="someone")
+
+    assert (outcome.requested_by, outcome.user) == (expected, "someone")
+
+
+@pytest.mark.parametrize(
+    ("deadline", "expiration", "timestamp", "expected"),
+    [
+        (1_777_896_010_250, 10_250, 5, 1_777_896_000.0),
+        (1_777_896_010_251, 10_001, 5, 1_777_896_000.25),
+        (None, 10_000, 1_777_896_000, 1_777_896_000.0),
+        (1_777_896_010_000, None, 1_777_896_000, 1_777_896_000.0),
+        ("soon", 10_000, 1_777_896_000, 1_777_896_000.0),
+        (True, 1, 1_777_896_000, 1_777_896_000.0),
+        (None, None, None, None),
+        (5, 10, None, None),
+        (2**63 - 1, 0, None, None),
+        (outcomes.MOST_S * 1000, 0, None, float(outcomes.MOST_S)),
+        (None, None, outcomes.MOST_S + 1, None),
+        (None, None, -1, None),
+        (None, None, 0, 0.0),
+    ],
+)
+def test_when_it_was_asked_is_the_deadline_less_the_time_it_had(
+    deadline, expiration, timestamp, expected
+):
+    headers = {} if deadline is None else {wire.HEADER_DEADLINE: deadline}
+    asked = told(headers=headers, expiration=expiration, timestamp=timestamp).asked
+
+    assert (asked.timestamp() if asked else None) == expected
+    assert asked is None or asked.tzinfo is UTC
+
+
+def test_a_command_without_an_id_has_one_of_what_it_asks_for():
+    nameless = told(message_id="").id
+
+    assert nameless == told(message_id="").id
+    assert nameless.startswith("unnamed-")
+    assert nameless != told(message_id="", body=b"{}").id
+    assert nameless != told(message_id="", key="k8s.1.x").id
+    assert told(message_id="a-1").id == "a-1"
+
+
+@pytest.mark.parametrize(
+    ("key", "address"),
+    [
+        ("k8s.0.controllers.default.hello", "controllers.default.hello"),
+        ("k8s.0.controllers.default.a b\n#*", "controllers.default.a-b---"),
+        ("k8s.0.é", "-"),
+        ("k8s.0", "0"),
+        ("k8s", "k8s"),
+        ("", ""),
+        ("k8s.0." + "x" * 300, "x" * 200),
+    ],
+)
+def test_the_address_is_the_one_that_the_key_claims(key, address):
+    assert told(key=key).address == address
+
+
+def test_a_fault_adds_its_status_and_words():
+    fault = Fault(Code.CONFLICT, "changed")
+
+    assert outcomes.failure(fault) == {"status": 409, "fault": Cause(Code.CONFLICT, "changed")}
+
+
+def dead(message: Message) -> Message:
+    """The message as operators find it."""
+    return outcomes.dead_letter(message, "no use", QUEUE, "worker/1")
+
+
+def test_a_dead_letter_is_the_message_with_its_reason():
+    letter = dead(DELETE)
+
+    assert letter.exchange == topology.DEAD
+    assert letter.headers == DELETE.headers | {
+        "reason": "no use",
+        "queue": QUEUE,
+        "user": "gateway",
+    }
+    for name in ("key", "body", "type", "message_id", "content_type", "correlation_id", "reply_to"):
+        assert getattr(letter, name) == getattr(DELETE, name)
+    assert letter.timestamp == DELETE.timestamp
+    assert letter.app_id == "worker/1"
+
+
+def test_a_dead_letter_does_not_end_and_goes_nowhere_else():
+    copied = message_of(SCALE, headers={"CC": "k8s.0.x", "BCC": "y", "x-death": "z", "mine": 1})
+    letter = dead(copied)
+
+    assert letter.headers.keys() == {"mine", "reason", "queue", "user"}
+    assert (letter.user_id, letter.expiration, letter.persistent) == (None, None, True)
+
+
+def test_nobody_writes_the_reason_but_the_worker():
+    forged = {"reason": "all is well", "queue": "none", "user": "admin"}
+    letter = dead(message_of(SCALE, headers=forged))
+    nobodys = dead(message_of(SCALE, headers=forged, user_id=None))
+
+    assert letter.headers == {"reason": "no use", "queue": QUEUE, "user": "gateway"}
+    assert "user" not in nobodys.headers
+
+
+texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
+values = st.one_of(
+    texts,
+    st.integers() | st.sampled_from([2**63, 2**63 - 1, -(2**63), -(2**63) - 1]),
+    st.booleans(),
+    st.floats(),
+    st.none(),
+    st.binary(max_size=20),
+    st.lists(st.integers()),
+    st.dictionaries(st.text(max_size=3), st.integers()),
+)
+strangers = st.builds(
+    Message,
+    exchange=st.sampled_from([topology.EVENTS, topology.COMMANDS]),
+    key=texts | st.just("\\xff" * LIMIT),
+    body=st.binary(max_size=50),
+    type=texts | st.sampled_from(sorted(EXAMPLES)),
+    message_id=texts,
+    content_type=texts,
+    correlation_id=st.none() | texts,
+    reply_to=st.none() | texts,
+    expiration=st.none() | st.integers(0, 2**64),
+    timestamp=st.none() | st.integers(0, outcomes.MOST_S),
+    app_id=st.none() | texts,
+    user_id=st.none() | texts,
+    headers=st.dictionaries(texts | st.sampled_from(["deadline", "requested-by"]), values),
+)
+
+
+def encoded(message: Message) -> bytes:
+    """Its properties as the broker gets them; raises where they cannot be told."""
+    assert len(message.key.encode()) <= LIMIT
+    return _properties(message).marshal()
+
+
+@given(strangers)
+def test_every_dead_letter_can_be_published(message):
+    assert encoded(dead(message))
+
+
+@given(strangers, st.sampled_from(Result), st.from_regex(r"[a-z][a-z0-9-]{31}", fullmatch=True))
+def test_the_outcome_of_every_message_can_be_published_and_read(message, result, provider):
+    outcome = outcomes.outcome_of(message, provider, result)
+    published = outcomes.message_of(outcome, "app", message.headers.get("traceparent"))
+
+    assert encoded(published)
+    assert outcomes.read(published) == outcome
+    assert published.key.startswith(f"{result}.{provider}.")

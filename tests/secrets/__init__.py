@@ -1,0 +1,1 @@
+"""Promise 6: a canary goes through everything, and is then found nowhere."""

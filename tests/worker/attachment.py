@@ -1,0 +1,136 @@
+"""A broker that a consumer attaches to in memory, and everything else that it needs."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from contracts.broker.channel import Delivery
+from contracts.broker.link import Connection, Link
+from contracts.faults import Fault
+from contracts.outcomes import Result
+from contracts.seal import Seals
+from contracts.wire import Message, Reply
+from worker.clock import Clock
+from worker.consumer import Consumer
+from worker.dispatch import Dispatch
+from worker.record import Record
+from worker.replies import Replies
+
+WITHIN_S = 10.0
+
+
+class Channel:
+    """A channel that notes what was settled."""
+
+    is_closed = False
+
+    def __init__(self, broker: "Broker") -> None:
+        self._broker = broker
+        self._queue = ""
+
+    async def consume(self, queue: str, receive: Callable[[Delivery], None], **_: Any) -> str:
+        self._queue = queue
+        self._broker.consumers[queue] = receive
+        self._broker.changed.set()
+        return queue
+
+    async def ack(self, delivery: Delivery) -> None:
+        self._broker.acked.append(delivery)
+        self._broker.changed.set()
+
+    async def reject(self, delivery: Delivery) -> None:
+        self._broker.rejected.append(delivery)
+        self._broker.changed.set()
+
+    async def lost(self) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async def close(self) -> None:
+        if self._queue:
+            self._broker.left.append(self._queue)
+
+    async def nothing(self, *_: Any, **__: Any) -> int:
+        """Let it be declared."""
+        return 0
+
+    has_exchange = bind = unbind = consumers = nothing
+
+
+class Broker:
+    """A connection, and its answer to the pulse."""
+
+    def __init__(self) -> None:
+        self.consumers: dict[str, Callable[[Delivery], None]] = {}
+        self.acked: list[Delivery] = []
+        self.rejected: list[Delivery] = []
+        self.left: list[str] = []
+        self.changed = asyncio.Event()
+        self.record = Notes()
+        self.answered: Callable[[int, float], None] = lambda consumers, seconds_ago: None
+
+    async def channel(self) -> Channel:
+        return Channel(self)
+
+    async def pulse(self, queue: str, answered: Callable[[int, float], None]) -> None:
+        self.answered = answered
+        answered(1, 0.0)
+        await asyncio.get_running_loop().create_future()
+
+    async def consumed(self, queue: str) -> Callable[[Delivery], None]:
+        """What gets the deliveries of a queue, once it is consumed."""
+        async with asyncio.timeout(WITHIN_S):
+            while (receive := self.consumers.pop(queue, None)) is None:
+                self.changed.clear()
+                await self.changed.wait()
+        return receive
+
+    async def settled(self) -> Delivery:
+        """The first delivery that is acknowledged or rejected."""
+        async with asyncio.timeout(WITHIN_S):
+            while not self.acked + self.rejected:
+                self.changed.clear()
+                await self.changed.wait()
+        return (self.acked + self.rejected)[0]
+
+
+class Notes:
+    """A record that notes the results, and who is dead for which reason."""
+
+    def __init__(self) -> None:
+        self.results: list[Result] = []
+        self.reasons: list[str] = []
+
+    async def write(self, command: Message, result: Result, **what: Any) -> None:
+        self.results.append(result)
+
+    async def bury(self, command: Message, fault: Fault, queue: str) -> None:
+        self.results.append(Result.DEAD)
+        self.reasons.append(fault.message)
+
+
+class Silent:
+    """Replies to nobody."""
+
+    async def send(self, request: Message, reply: Reply, until: float) -> None:
+        """Nobody asked."""
+
+
+@asynccontextmanager
+async def consuming(provider: object, broker: Broker, concurrency: int = 64) -> AsyncIterator[None]:
+    """A consumer in a session."""
+    async with asyncio.TaskGroup() as group:
+        consumer = Consumer(
+            Dispatch("k8s", provider, Seals([])),
+            cast(Replies, Silent()),
+            cast(Record, broker.record),
+            Link("amqp://nowhere", "test"),
+            Clock(),
+            group,
+            concurrency=concurrency,
+            tag="worker test",
+        )
+        session = group.create_task(consumer.session(cast(Connection, broker)))
+        yield
+        session.cancel()
+        consumer.abort()

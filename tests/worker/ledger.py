@@ -1,0 +1,199 @@
+"""Commands of a worker with all but the broker and the platform: one log of all that it did."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from contracts import outcomes, topology
+from contracts.api import UpdateControllerReplicas
+from contracts.broker.channel import Delivery
+from contracts.broker.errors import Rejected
+from contracts.operation import Operation
+from contracts.outcomes import Outcome, Result
+from contracts.seal import Seals
+from contracts.wire import HEADER_STATUS, Message
+from tests.examples import ANSWERS, EXAMPLES, message_of
+from tests.worker import virtual
+from tests.worker.providers import Everything
+from tests.worker.scene import Scene
+from worker.clock import Clock
+from worker.commands import Command, Commands
+from worker.dispatch import Dispatch
+from worker.fence import Fence
+from worker.provider import Call
+from worker.publisher import Publisher
+from worker.record import Record
+from worker.replies import Replies
+from worker.runs import Runs, Verdict
+
+SLOT = 1
+"""That of the controllers `a` and `j`."""
+
+
+def event(replicas: int, name: str = "a", **changes: Any) -> Message:
+    """A scale event that nobody awaits, with an id such as `a-3`."""
+    nobody = {"exchange": topology.EVENTS, "reply_to": None}
+    return request(replicas, name, **nobody | changes)
+
+
+def request(replicas: int, name: str = "a", **changes: Any) -> Message:
+    """A scale command whose caller waits, with an id such as `a-3`."""
+    operation = UpdateControllerReplicas(scope="default", name=name, replicas=replicas)
+    return example("update_controller_replicas", operation, f"{name}-{replicas}", **changes)
+
+
+def example(
+    name: str, operation: Operation[Any] | None = None, identity: str = "x", **changes: Any
+) -> Message:
+    """The example of an operation, or another, with a minute's time."""
+    message = message_of(operation or EXAMPLES[name], message_id=identity)
+    deadline = message.headers["deadline"]
+    assert isinstance(deadline, int)
+    headers = message.headers | {"deadline": deadline + 50_000} | changes.pop("headers", {})
+    return message_of(
+        operation or EXAMPLES[name],
+        **{"message_id": identity, "expiration": 60_000, "headers": headers} | changes,
+    )
+
+
+class Post:
+    """Stands in for the publisher: notes what is published, as slowly as the test says."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.published: list[Message] = []
+        self.seconds: dict[str, float] = {}
+        self.refusing: set[str] = set()
+        self._log = log
+
+    async def publish(self, message: Message) -> None:
+        """Publish; what is in `seconds` is by exchange, or by the result of an outcome."""
+        await asyncio.sleep(self._seconds(message))
+        if message.exchange in self.refusing:
+            raise Rejected("a queue is full")
+        self.published.append(message)
+        self._log.append(_line(message))
+
+    def _seconds(self, message: Message) -> float:
+        result = message.key.split(".")[0]
+        return self.seconds.get(result, self.seconds.get(message.exchange, 0.0))
+
+
+def _line(message: Message) -> str:
+    if message.exchange == topology.OUTCOMES:
+        outcome = outcomes.read(message)
+        return f"{outcome.result} {outcome.id}"
+    if message.exchange == topology.REPLIES:
+        return f"reply {message.headers[HEADER_STATUS]}"
+    return f"dead-letter {message.message_id}"
+
+
+class Worker:
+    """What a worker does with commands; `log` has a line for each thing, in order."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self.log: list[str] = []
+        self.post = Post(self.log)
+        self.seconds = 0.0
+        self.failures: list[Exception] = []
+        self.provider = Everything(self._behave)
+        self.runs = Runs(group)
+        self.fence = Fence(self.runs.stop_all, virtual.now)
+        self.fence.answered()
+        publisher = cast(Publisher, self.post)
+        self.commands = Commands(
+            Dispatch("k8s", self.provider, Seals([])),
+            Replies("w-1", publisher, Seals([])),
+            Record("w-1", "k8s", publisher),
+            Clock(),
+            self.fence,
+        )
+
+    async def _behave(self, operation: Operation[Any], call: Call) -> Any:
+        wanted = getattr(operation, "replicas", operation.row.name)
+        self.log.append(f"call {wanted}")
+        await asyncio.sleep(self.seconds)
+        if self.failures:
+            raise self.failures.pop(0)
+        call.observed({"replicas": 3}, {"replicas": wanted})
+        return ANSWERS[operation.row.name]
+
+    def take(self, message: Message, *, redelivered: bool = False) -> Command:
+        """The command in a delivery of the queue that its key names."""
+        slot = int(message.key.split(".")[1])
+        return self.commands.take(Delivery(message, 1, redelivered, int(redelivered)), slot)
+
+    async def run(self, message: Message, *, redelivered: bool = False) -> Verdict:
+        """What becomes of a delivery."""
+        return await self.commands.run(self.take(message, redelivered=redelivered))
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Every outcome that was published, in order."""
+        return [
+            outcomes.read(message)
+            for message in self.post.published
+            if message.exchange == topology.OUTCOMES
+        ]
+
+    @property
+    def called(self) -> list[str]:
+        """What the platform was asked for, in order."""
+        return [line.removeprefix("call ") for line in self.log if line.startswith("call ")]
+
+    def results(self, identity: str) -> list[Result]:
+        """What became of a command, record by record."""
+        return [each.result for each in self.outcomes if each.id == identity]
+
+    @property
+    def final(self) -> Outcome:
+        """The only outcome that is final."""
+        (final,) = [each for each in self.outcomes if each.result is not Result.STARTED]
+        return final
+
+    @property
+    def replies(self) -> list[Message]:
+        """Every reply that was published."""
+        return [each for each in self.post.published if each.exchange == topology.REPLIES]
+
+
+@asynccontextmanager
+async def working(*, heard: bool = True) -> AsyncIterator[Worker]:
+    """A worker, until the end of the test; `heard` by the broker all the time."""
+    async with asyncio.TaskGroup() as group:
+        worker = Worker(group)
+        pulse = group.create_task(_pulse(worker.fence) if heard else asyncio.sleep(0))
+        yield worker
+        pulse.cancel()
+        worker.runs.stop_all()
+        worker.fence.close()
+
+
+async def _pulse(fence: Fence) -> None:
+    while True:
+        fence.answered()
+        await asyncio.sleep(2)
+
+
+@asynccontextmanager
+async def attending(*, heard: bool = True) -> AsyncIterator[tuple[Scene, Worker]]:
+    """A worker with a partition that consumes; what is settled is in the worker's log."""
+    async with asyncio.TaskGroup() as group, working(heard=heard) as worker:
+        scene = Scene(
+            group,
+            work=worker.commands,
+            runs=worker.runs,
+            fence=worker.fence,
+            log=worker.log,
+            slot=SLOT,
+        )
+        async with scene.consuming(group):
+            yield scene, worker
+
+
+async def busy(scene: Scene, worker: Worker, seconds: float = 1) -> None:
+    """Have the event `a-1` run for so long, as everything after it."""
+    worker.seconds = seconds
+    scene.last.hand_over(event(1))
+    await asyncio.sleep(0.1)
+    assert worker.called == ["1"]

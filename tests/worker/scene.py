@@ -1,0 +1,182 @@
+"""A partition with its surroundings: channels whose deliveries a test makes, and a platform."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from contracts import wire
+from contracts.broker.channel import Delivery
+from contracts.broker.errors import ConnectionLost
+from contracts.broker.link import Connection
+from contracts.faults import Fault
+from contracts.wire import Message
+from tests.examples import EXAMPLES, message_of
+from tests.worker import virtual
+from worker.commands import Command
+from worker.fence import Fence
+from worker.partition import Partition, Work
+from worker.runs import Runs, Verdict
+
+SECOND = 1.0
+PLACES = 64
+
+
+class FakeChannel:
+    """A channel whose deliveries the test makes; notes what was settled, and how."""
+
+    def __init__(self, log: list[str]) -> None:
+        self.settled: list[tuple[str, str]] = []
+        self.receive: Callable[[Delivery], None] = lambda _: None
+        self.fails_quietly = False
+        self._log = log
+        self._lost = asyncio.get_running_loop().create_future()
+        self._tag = 0
+
+    async def consume(self, queue: str, receive: Callable[[Delivery], None], **_: Any) -> str:
+        self.receive = receive
+        return "tag"
+
+    async def lost(self) -> None:
+        await asyncio.shield(self._lost)
+        raise ConnectionLost("gone")
+
+    async def ack(self, delivery: Delivery) -> None:
+        self._settle("ack", delivery)
+
+    async def reject(self, delivery: Delivery) -> None:
+        self._settle("reject", delivery)
+
+    async def close(self) -> None:
+        self.lose()
+
+    def is_lost(self) -> bool:
+        """Whether it is closed, by either side."""
+        return self._lost.done()
+
+    def lose(self) -> None:
+        """The broker is gone, as far as this channel knows."""
+        if not self._lost.done():
+            self._lost.set_result(None)
+
+    def deliver(self, name: str, number: int = 0, *, returns: int = 0) -> None:
+        """Deliver a message about a thing, which was given back so often."""
+        message = message_of(
+            EXAMPLES["update_controller_replicas"],
+            key=f"k8s.0.controllers.default.{name}",
+            message_id=f"{name}-{number}",
+        )
+        self.hand_over(message, returns=returns)
+
+    def hand_over(self, message: Message, *, returns: int = 0) -> None:
+        """Deliver this message."""
+        self._tag += 1
+        self.receive(Delivery(message, self._tag, returns > 0, returns))
+
+    def _settle(self, how: str, delivery: Delivery) -> None:
+        if self._lost.done() or self.fails_quietly:
+            raise ConnectionLost("gone")
+        self.settled.append((how, delivery.message.message_id))
+        self._log.append(f"{how} {delivery.message.message_id}")
+
+
+class Platform:
+    """What commands run on: notes when each began and ended."""
+
+    def __init__(self) -> None:
+        self.log: list[tuple[str, str]] = []
+        self.began_at: dict[str, float] = {}
+        self.seconds = SECOND
+
+    def take(self, delivery: Delivery, slot: int) -> Command:
+        message = delivery.message
+        operation = wire.decode(message.type, message.body)
+        return Command(delivery, slot, virtual.now() + 600, operation)
+
+    async def bury(self, command: Command, fault: Fault) -> Verdict:
+        self.log.append(("bury", command.message.message_id))
+        return Verdict.DONE
+
+    async def supersede(self, command: Command, newer: Command) -> Verdict:
+        raise AssertionError("everything here is awaited by somebody")
+
+    async def run(self, command: Command) -> Verdict:
+        name = command.message.message_id
+        self.log.append(("begin", name))
+        self.began_at[name] = virtual.now()
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            self.log.append(("cancel", name))
+            raise
+        self.log.append(("end", name))
+        return Verdict.DONE
+
+    def overlaps(self) -> int:
+        """The most that ran at once."""
+        running = most = 0
+        for what, _ in self.log:
+            running += 1 if what == "begin" else -1
+            most = max(most, running)
+        return most
+
+
+class Scene:
+    """A partition with its surroundings; every channel that it opened is at hand.
+
+    `log` holds what its channels settled, and whatever else a test notes there.
+    """
+
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        *,
+        work: Work | None = None,
+        runs: Runs | None = None,
+        fence: Fence | None = None,
+        log: list[str] | None = None,
+        places: asyncio.Semaphore | None = None,
+        slot: int = 0,
+    ) -> None:
+        self.channels: list[FakeChannel] = []
+        self.platform = Platform()
+        self.log = [] if log is None else log
+        self.runs = runs or Runs(group)
+        self.fence = fence or Fence(self.runs.stop_all, virtual.now)
+        self.fence.answered()
+        self.partition = Partition(
+            "queue",
+            slot,
+            group=group,
+            runs=self.runs,
+            fence=self.fence,
+            places=places or asyncio.Semaphore(PLACES),
+            work=work or self.platform,
+            tag="worker test",
+        )
+
+    async def channel(self) -> FakeChannel:
+        """Stand in for a connection."""
+        self.channels.append(FakeChannel(self.log))
+        return self.channels[-1]
+
+    @property
+    def last(self) -> FakeChannel:
+        return self.channels[-1]
+
+    @asynccontextmanager
+    async def consuming(self, group: asyncio.TaskGroup) -> AsyncIterator["Scene"]:
+        """Have the partition consume."""
+        consuming = group.create_task(self.partition.run(cast(Connection, self)))
+        await asyncio.sleep(0.01)
+        yield self
+        consuming.cancel()
+        self.runs.stop_all()
+        self.fence.close()
+
+
+@asynccontextmanager
+async def scene(**surroundings: Any) -> AsyncIterator[Scene]:
+    """A partition that consumes, until the end of the test."""
+    async with asyncio.TaskGroup() as group, Scene(group, **surroundings).consuming(group) as built:
+        yield built

@@ -1,0 +1,254 @@
+"""Commands: each ends with one outcome, told before it is settled, and never runs unrecorded."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts import topology
+from contracts.faults import Code, Fault
+from contracts.outcomes import Result
+from contracts.wire import HEADER_STATUS
+from tests.worker import virtual
+from tests.worker.ledger import event, example, request, working
+from worker.commands import LEAST_LEFT_S
+from worker.runs import Verdict
+
+LATE: dict[str, Any] = {"expiration": int(LEAST_LEFT_S * 1000) - 50}
+
+
+def test_a_command_is_recorded_as_started_before_the_platform_is_called():
+    async def test():
+        async with working() as w:
+            w.post.seconds["started"] = 5
+            running = asyncio.create_task(w.run(request(5)))
+            await asyncio.sleep(4.9)
+            assert w.log == []
+
+            assert await running is Verdict.DONE
+            assert w.log == ["started a-5", "call 5", "done a-5", "reply 200"]
+
+    virtual.run(test)
+
+
+def test_an_outcome_tells_who_asked_what_when_and_what_came_of_it():
+    async def test():
+        async with working() as w:
+            before = datetime.now(UTC)
+            await w.run(request(5, headers={"requested-by": "icc"}))
+            done = w.final
+
+            assert (done.id, done.operation, done.provider) == (
+                "a-5",
+                "update_controller_replicas",
+                "k8s",
+            )
+            assert done.address == "controllers.default.a"
+            assert (done.requested_by, done.user, done.worker) == ("icc", "gateway", "w-1")
+            assert (done.result, done.status, done.fault) == (Result.DONE, 200, None)
+            assert (done.before, done.after) == ({"replicas": 3}, {"replicas": 5})
+            assert done.asked is not None
+            assert abs(done.asked - before) < timedelta(seconds=5)
+            assert done.started is not None
+            assert done.finished is not None
+            assert before <= done.started <= done.finished
+            assert w.outcomes[0].started == done.started
+            assert w.outcomes[0].finished is None
+
+    virtual.run(test)
+
+
+def test_an_outcome_belongs_to_the_trace_of_its_command():
+    async def test():
+        async with working() as w:
+            await w.run(request(5, headers={"traceparent": "00-trace"}))
+            told = [each for each in w.post.published if each.exchange == topology.OUTCOMES]
+
+            assert {each.headers.get("traceparent") for each in told} == {"00-trace"}
+
+    virtual.run(test)
+
+
+@pytest.mark.parametrize("code", Code)
+def test_a_fault_of_the_platform_is_the_outcome_and_the_reply(code):
+    async def test():
+        async with working() as w:
+            w.failures.append(Fault(code, "the platform's own words"))
+
+            assert await w.run(request(5)) is Verdict.DONE
+            expected = Result.UNKNOWN if code is Code.DEADLINE_EXCEEDED else Result.FAILED
+            assert w.final.result is expected
+            assert w.final.status == w.replies[0].headers[HEADER_STATUS] == Fault(code, "").status
+            assert w.final.fault is not None
+            assert (w.final.fault.code, w.final.fault.message) == (code, "the platform's own words")
+            assert w.log[0] == "started a-5"
+
+    virtual.run(test)
+
+
+def test_a_bug_of_the_provider_is_a_failure_that_tells_nothing_of_it():
+    async def test():
+        async with working() as w:
+            w.failures.append(KeyError("canary"))
+
+            assert await w.run(event(5)) is Verdict.DONE
+            assert (w.final.result, w.final.status) == (Result.FAILED, 500)
+            assert not any(b"canary" in message.body for message in w.post.published)
+
+    virtual.run(test)
+
+
+def test_what_was_seen_before_a_failure_is_in_its_outcome():
+    async def test():
+        async with working() as w:
+
+            async def fail(operation: Any, call: Any) -> Any:
+                call.observed({"replicas": 3}, None)
+                raise Fault(Code.PLATFORM_FAILED, "no")
+
+            w.provider._behaviour = fail
+            await w.run(event(5))
+
+            assert (w.final.before, w.final.after) == ({"replicas": 3}, None)
+
+    virtual.run(test)
+
+
+def test_a_command_that_is_cut_at_its_deadline_has_an_unknown_end():
+    async def test():
+        async with working() as w:
+            w.seconds = 3600
+
+            assert await w.run(request(5)) is Verdict.DONE
+            assert (w.final.result, w.final.status) == (Result.UNKNOWN, 504)
+            assert w.final.started is not None
+            assert w.log == ["started a-5", "call 5", "unknown a-5", "reply 504"]
+
+    virtual.run(test)
+
+
+@pytest.mark.parametrize(
+    ("redelivered", "result", "said"),
+    [
+        (False, Result.EXPIRED, "waited past its deadline and was never started"),
+        (True, Result.UNKNOWN, "may have been started before"),
+    ],
+)
+def test_a_command_without_time_left_is_answered_504_and_not_run(redelivered, result, said):
+    async def test():
+        async with working() as w:
+            assert await w.run(request(5, **LATE), redelivered=redelivered) is Verdict.DONE
+            assert w.log == [f"{result} a-5", "reply 504"]
+            assert (w.final.result, w.final.status, w.final.started) == (result, 504, None)
+            assert w.final.fault is not None
+            assert w.final.fault.code is Code.DEADLINE_EXCEEDED
+            assert said in w.final.fault.message
+
+    virtual.run(test)
+
+
+def test_a_command_starts_with_a_little_more_than_the_least_time():
+    async def test():
+        async with working() as w:
+            await w.run(event(5, expiration=int(LEAST_LEFT_S * 1000) + 150))
+
+            assert w.final.result is Result.DONE
+
+    virtual.run(test)
+
+
+@pytest.mark.parametrize("redelivered", [False, True])
+def test_a_start_that_cannot_be_recorded_in_time_never_comes(redelivered):
+    async def test():
+        async with working() as w:
+            w.post.seconds["started"] = 3600
+            began = virtual.now()
+
+            assert await w.run(event(5), redelivered=redelivered) is Verdict.DONE
+            assert virtual.now() - began == pytest.approx(60 - LEAST_LEFT_S, abs=1)
+            assert w.provider.asked == []
+            assert w.log == ["unknown a-5" if redelivered else "expired a-5"]
+
+    virtual.run(test)
+
+
+@pytest.mark.parametrize(
+    ("slow", "first"),
+    [("done", "reply 200"), (topology.REPLIES, "done a-5")],
+)
+def test_neither_the_reply_nor_the_outcome_waits_for_the_other(slow, first):
+    async def test():
+        async with working() as w:
+            w.post.seconds[slow] = 10
+            running = asyncio.create_task(w.run(request(5)))
+            await asyncio.sleep(1)
+
+            assert w.log == ["started a-5", "call 5", first]
+            assert not running.done(), "it is settled when both are there"
+            assert await running is Verdict.DONE
+
+    virtual.run(test)
+
+
+def test_an_event_is_answered_to_nobody():
+    async def test():
+        async with working() as w:
+            await w.run(event(5))
+
+            assert w.log == ["started a-5", "call 5", "done a-5"]
+
+    virtual.run(test)
+
+
+def test_an_outcome_that_somebodys_full_queue_refuses_holds_nothing_up(caplog):
+    async def test():
+        async with working() as w:
+            w.post.refusing.add(topology.OUTCOMES)
+
+            assert await w.run(request(5)) is Verdict.DONE
+            assert w.log == ["call 5", "reply 200"]
+            assert "refused started of a-5" in caplog.text
+
+    virtual.run(test)
+
+
+def test_a_superseded_command_names_the_one_that_took_its_place():
+    async def test():
+        async with working() as w:
+            verdict = await w.commands.supersede(w.take(event(5)), w.take(event(6)))
+
+            assert verdict is Verdict.DONE
+            assert (w.final.result, w.final.superseded_by) == (Result.SUPERSEDED, "a-6")
+            assert (w.final.status, w.final.started) == (None, None)
+            assert w.final.finished is not None
+
+    virtual.run(test)
+
+
+@pytest.mark.parametrize("name", ["delete_controller", "set_machine_labels", "apply_service"])
+def test_every_command_has_an_outcome(name):
+    async def test():
+        async with working() as w:
+            await w.run(example(name))
+
+            assert [each.result for each in w.outcomes] == [Result.STARTED, Result.DONE]
+            assert w.final.operation == name
+
+    virtual.run(test)
+
+
+def test_a_message_without_an_id_has_the_same_outcome_id_each_time():
+    async def test():
+        async with working() as w:
+            nameless = event(5, message_id="")
+            await w.run(nameless)
+            await w.run(msgspec.structs.replace(nameless), redelivered=True)
+            await w.run(event(6, message_id=""))
+
+            first, again, other = (each.id for each in w.outcomes)
+            assert first == again != other
+            assert first.startswith("unnamed-")
+
+    virtual.run(test)

@@ -1,0 +1,113 @@
+"""Messages that nobody may run: in another's place, on another's behalf, or out of shape."""
+
+from typing import Any
+
+import pytest
+
+from contracts import topology
+from contracts.api import OPERATIONS
+from contracts.faults import Code
+from contracts.operation import Operation
+from contracts.seal import Seals
+from contracts.wire import Message
+from tests.examples import EXAMPLES, message_of
+from worker.examination import Examination, Refusal
+
+SCALE = EXAMPLES["update_controller_replicas"]
+SLOT = 0
+"""That of the examples' controller."""
+
+COMMANDS = sorted(name for name, each in OPERATIONS.items() if not each.row.safe)
+
+
+def examined(
+    slot: int | None = SLOT, name: str = "update_controller_replicas", **changes: Any
+) -> Operation[Any]:
+    """What is found in a message from the queue of a slot."""
+    return Examination("k8s", Seals([]), {}).operation(message(name, **changes), slot)
+
+
+def message(name: str, **changes: Any) -> Message:
+    """A message with changes; headers are added."""
+    built = message_of(EXAMPLES[name])
+    return message_of(
+        EXAMPLES[name], **changes | {"headers": built.headers | changes.get("headers", {})}
+    )
+
+
+def refusal(**changes: Any) -> Refusal:
+    """Why a message is refused."""
+    with pytest.raises(Refusal) as raised:
+        examined(**changes)
+    return raised.value
+
+
+def as_event(**changes: Any) -> dict[str, Any]:
+    """What a producer's message has."""
+    return {"exchange": topology.EVENTS, "user_id": "scheduler", **changes}
+
+
+def test_a_command_in_the_queue_of_its_slot_is_run():
+    assert examined() == SCALE
+
+
+@pytest.mark.parametrize("slot", range(1, 8))
+def test_a_copy_in_the_queue_of_another_slot_is_refused(slot):
+    refused = refusal(slot=slot)
+
+    assert refused.code is Code.INVALID
+    assert refused.message == (
+        f"k8s.0.controllers.default.hello does not belong into the queue of slot {slot}"
+    )
+
+
+@pytest.mark.parametrize("slot", range(8))
+def test_a_query_in_a_queue_of_commands_is_refused(slot):
+    assert "does not belong" in refusal(slot=slot, name="get_machine").message
+
+
+def test_a_query_in_its_own_queue_has_no_slot():
+    assert examined(None, "get_machine") == EXAMPLES["get_machine"]
+
+
+@pytest.mark.parametrize("header", ["CC", "BCC"])
+@pytest.mark.parametrize("value", ["k8s.1.x", "", None])
+@pytest.mark.parametrize("sender", [{}, as_event()], ids=["gateway", "producer"])
+def test_a_message_that_was_copied_to_other_keys_is_refused(header, value, sender):
+    refused = refusal(headers={header: value}, **sender)
+
+    assert refused.code is Code.FORBIDDEN
+    assert refused.message == f"header {header}: expected none, publish each command"
+
+
+@pytest.mark.parametrize("value", ["admin", "", 7])
+def test_a_producer_does_not_say_for_whom_it_asks(value):
+    refused = refusal(headers={"requested-by": value}, **as_event())
+
+    assert refused.code is Code.FORBIDDEN
+    assert refused.message.startswith("header requested-by: expected none")
+
+
+def test_a_gateway_says_for_whom_it_asks():
+    assert examined(headers={"requested-by": "icc"}) == SCALE
+
+
+@pytest.mark.parametrize("key", ["k", "k" * 255, "a b", "é" * 255, "{}[]"])
+@pytest.mark.parametrize("sender", [{}, as_event()], ids=["gateway", "producer"])
+def test_an_idempotency_key_has_1_to_255_printable_characters(key, sender):
+    assert examined(headers={"idempotency-key": key}, **sender) == SCALE
+
+
+@pytest.mark.parametrize("key", ["", "k" * 256, "a\nb", "\x00", "\u200b", 7, True, b"k", ["k"]])
+def test_any_other_idempotency_key_is_refused(key):
+    refused = refusal(headers={"idempotency-key": key})
+
+    assert refused.code is Code.INVALID
+    assert refused.message == ("header idempotency-key: expected 1 to 255 printable characters")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_who_may_not_send_it_is_told_before_what_is_wrong_with_it(name):
+    """A stranger learns nothing of what would be right."""
+    if name not in {"update_controller_replicas", "set_machine_labels"}:
+        assert refusal(name=name, body=b"{", **as_event()).code is Code.FORBIDDEN

@@ -1,0 +1,75 @@
+"""Commands behind a closed fence belong to the next owner: nothing is run, told or answered."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from contracts.faults import Code, Fault
+from tests.worker import virtual
+from tests.worker.ledger import event, request, working
+from worker.runs import Verdict
+
+LATE: dict[str, Any] = {"expiration": 200}
+
+
+def test_behind_a_closed_fence_nothing_is_run_told_or_answered():
+    """Even what has no time left may have been run by the next owner."""
+
+    async def test():
+        async with working(heard=False) as w:
+            await asyncio.sleep(16)
+            newer = w.take(event(6))
+
+            assert await w.run(request(5)) is Verdict.GIVEN_UP
+            assert await w.run(request(5, **LATE)) is Verdict.GIVEN_UP
+            assert await w.commands.supersede(w.take(event(5)), newer) is Verdict.GIVEN_UP
+            assert w.log == []
+
+    virtual.run(test)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_run_during_which_the_fence_closed_is_given_up_whatever_came_of_it(fails):
+    async def test():
+        async with working(heard=False) as w:
+            w.seconds = 16
+            w.failures = [Fault(Code.CONFLICT, "no")] if fails else []
+
+            assert await w.run(request(5)) is Verdict.GIVEN_UP
+            assert w.log == ["started a-5", "call 5"]
+
+    virtual.run(test)
+
+
+def test_a_start_that_waits_for_its_record_is_given_up_when_the_fence_closes():
+    async def test():
+        async with working(heard=False) as w:
+            w.post.seconds["started"] = 3600
+
+            assert await w.run(request(5)) is Verdict.GIVEN_UP
+            assert w.log == []
+
+    virtual.run(test)
+
+
+def test_a_call_has_no_time_left_once_the_fence_is_closed():
+    """A process that was frozen wakes up in it, and must not send another request."""
+
+    async def test():
+        async with working(heard=False) as w:
+            left: list[float] = []
+
+            async def look(operation: Any, call: Any) -> Any:
+                left.append(call.left())
+                await asyncio.sleep(16)
+                left.append(call.left())
+
+            w.provider._behaviour = look
+            await w.run(event(5))
+            before, after = left
+
+            assert before > 50
+            assert after == 0
+
+    virtual.run(test)

@@ -1,0 +1,75 @@
+"""A worker's settings: which users may send more than the usual as events."""
+
+import pytest
+
+from contracts.environment import ConfigurationError, load
+from worker.settings import Settings
+
+BROKER = "amqp://localhost/"
+
+
+def producers(text: str) -> dict[str, frozenset[str]]:
+    """What PLT_PRODUCERS allows."""
+    environment = {"PLT_AMQP_URL": BROKER, "PLT_PRODUCERS": text}
+    return load(Settings, environment).allowed_producers()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", {}),
+        ("deployer=delete_controller", {"deployer": {"delete_controller"}}),
+        (
+            "deployer=delete_controller+apply_service, router=apply_route_plan",
+            {"deployer": {"delete_controller", "apply_service"}, "router": {"apply_route_plan"}},
+        ),
+        (" a=apply_service ,\n b=apply_secret ", {"a": {"apply_service"}, "b": {"apply_secret"}}),
+        ("a=apply_service,a=delete_service", {"a": {"apply_service", "delete_service"}}),
+        ("é-1.x@y=apply_service", {"é-1.x@y": {"apply_service"}}),
+    ],
+)
+def test_users_are_allowed_what_is_named(text, expected):
+    assert producers(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "deployer",
+        "deployer=",
+        "=apply_service",
+        "deployer=apply_service+",
+        "deployer=apply service",
+        "de ployer=apply_service",
+        "a=apply_service,",
+        "a=apply_service,,b=apply_service",
+        ",",
+        " ",
+        "a=apply_service;b=apply_service",
+        "a=APPLY_SERVICE",
+        "a=apply_service=delete_service",
+    ],
+)
+def test_what_is_not_written_like_that_is_refused_with_an_example(text):
+    with pytest.raises(ConfigurationError) as raised:
+        producers(text)
+
+    assert str(raised.value).startswith("PLT_PRODUCERS=")
+    assert "expected broker users with the operations" in str(raised.value)
+    assert "deployer=delete_controller+apply_service" in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["launch_rocket", "get_machine", "delete_controllers"])
+def test_what_is_no_command_is_named(name):
+    with pytest.raises(ConfigurationError) as raised:
+        producers(f"a=apply_service,b={name}")
+
+    message = str(raised.value)
+    assert message.startswith(f"PLT_PRODUCERS='a=apply_service,b={name}': {name!r} is no command")
+    assert "delete_controller" in message
+    assert "get_machine," not in message
+
+
+def test_a_long_wrong_value_is_refused_at_once():
+    with pytest.raises(ConfigurationError):
+        producers("a=" + "x+" * 20_000 + "!")

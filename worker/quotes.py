@@ -1,0 +1,101 @@
+"""Takes out of a fault's words what they quote of a body that travelled sealed.
+
+A platform explains itself with the values that it refuses: `env[0].value: Invalid value: "…"`. Its
+words are worth passing on, the values are not: reply and outcome are open for operators to read.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from contracts import address
+from contracts.faults import Fault
+from contracts.operation import Operation
+
+HIDDEN = "(not shown)"
+RUN = 8
+"""So many characters in a row that a value has too are a quotation of it, cut off or not."""
+
+MOST_COMPARED = 200_000
+WORD = re.compile(r"[\w.-]+")
+KIND = re.compile(r"([A-Z][a-z]+)+")
+
+
+def without_quotes(fault: Fault, operation: Operation[Any]) -> Fault:
+    """The fault as anybody may read it; names and kinds, which addresses tell as well, stay."""
+    if not operation.row.seal:
+        return fault
+    body = getattr(operation, str(operation.row.body))
+    public = {operation.scope, address.subject(operation) or ""}
+    if isinstance(kind := body.get("kind"), str) and KIND.fullmatch(kind):
+        public.add(kind)
+    values = set(_texts(body)) - public
+    if sum(map(len, values)) > MOST_COMPARED:
+        words = "why is not passed on: it may quote the body, which is too large to look for it"
+    else:
+        words = _hidden(fault.message, values, public)
+    return Fault(fault.code, words, retry_after=fault.retry_after)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)
+
+
+def _hidden(words: str, values: set[str], public: set[str]) -> str:
+    """The words with every quotation of a value, in whatever spelling, replaced."""
+    hides = bytearray(len(words))
+    runs = {words[at : at + RUN] for at in range(len(words) - RUN + 1)}
+    for spelling in {each for value in values for each in _spellings(value)}:
+        if len(spelling) < RUN:
+            pattern = rf"(?<!\w){re.escape(spelling)}(?!\w)"
+        else:
+            quoted = runs.intersection(
+                spelling[at : at + RUN] for at in range(len(spelling) - RUN + 1)
+            )
+            pattern = f"(?=({'|'.join(map(re.escape, quoted))}))" if quoted else ""
+        for found in re.finditer(pattern, words) if pattern else ():
+            start, end = found.span(found.lastindex or 0)
+            hides[start:end] = b"\1" * (end - start)
+    for word in WORD.finditer(words):
+        if word[0] in public:
+            hides[word.start() : word.end()] = bytes(len(word[0]))
+    return _cut(words, hides)
+
+
+def _cut(words: str, hides: bytearray) -> str:
+    parts: list[str] = []
+    for found in re.finditer(b"\0+|\1+", hides):
+        parts.append(HIDDEN if hides[found.start()] else words[found.start() : found.end()])
+    return "".join(parts)
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """A value as platforms and programs write it; of one in base64 also what it says."""
+    if not value:
+        return
+    raw = value.encode(errors="surrogatepass")
+    yield value
+    yield json.dumps(value)[1:-1]
+    yield msgspec.json.encode(value).decode()[1:-1]
+    yield ascii(value)[1:-1]
+    yield quote(raw, safe="")
+    for before in range(3):  # of a longer text it looks different, after where it lies in it
+        yield base64.b64encode(bytes(before) + raw).decode()
+    yield raw.hex()
+    try:
+        yield base64.b64decode(value, validate=True).decode()
+    except (binascii.Error, ValueError):
+        return
