@@ -13,6 +13,7 @@ from contracts.address import SLOTS
 QUERIES = "machinist.queries"
 COMMANDS = "machinist.commands"
 EVENTS = "machinist.events"
+GATE = "machinist.gate"
 REPLIES = "machinist.replies"
 OUTCOMES = "machinist.outcomes"
 ENDED = "machinist.ended"
@@ -23,12 +24,6 @@ RECENT = "machinist.recent"
 ATTENDANCE = "attendance"
 """Under this key on the replies exchange workers tell every gateway that they are there."""
 
-MARKS = ("started", "done", "failed", "unknown", "dead")
-"""The outcomes by which the recorder knows what is being run; the others come of nothing started.
-
-They come in the queue of what ended, so that a command's start is there before its end.
-"""
-
 MINUTE_MS = 60_000
 PARTITION_TTL_MS = 10 * MINUTE_MS
 """Nothing waits longer; the deadline of an event that names none."""
@@ -38,14 +33,16 @@ DELIVERY_LIMIT = 20
 GIB = 1024**3
 MIB = 1024**2
 
-Argument = str | int | bool
+Argument = str | int | bool | None
+"""None stands for AMQP's void."""
 
 
 class Exchange(Struct, frozen=True):
     """A durable exchange."""
 
     name: str
-    type: Literal["topic", "direct", "fanout"]
+    type: Literal["topic", "direct", "fanout", "headers"]
+    arguments: dict[str, Argument] = {}
 
 
 class Queue(Struct, frozen=True):
@@ -56,20 +53,25 @@ class Queue(Struct, frozen=True):
 
 
 class Binding(Struct, frozen=True):
-    """Sends what an exchange gets under a key to a queue, or to another exchange."""
+    """Sends what an exchange gets under a key to a queue, or to another exchange.
+
+    The arguments are those by which an exchange of type headers chooses.
+    """
 
     source: str
     destination: str
     key: str = ""
     to_exchange: bool = False
+    arguments: dict[str, Argument] = {}
 
 
 class Topology(Struct, frozen=True):
-    """What has to exist, in an order in which it can be created."""
+    """What has to exist, in an order in which it can be created, and what must not any more."""
 
     exchanges: tuple[Exchange, ...] = ()
     queues: tuple[Queue, ...] = ()
     bindings: tuple[Binding, ...] = ()
+    former: tuple[Binding, ...] = ()
 
 
 def queries_queue(provider: str) -> str:
@@ -91,12 +93,17 @@ def replies_queue(gateway: str, connection: int) -> str:
 
 
 def common() -> Topology:
-    """What does not depend on who is attached."""
+    """What does not depend on who is attached.
+
+    Events pass a gate: RabbitMQ up to 3.13 takes a producer's header `x-death` for its own when it
+    ends a command. One that it cannot read has it stop dead-lettering for the whole node.
+    """
     return Topology(
         exchanges=(
             Exchange(QUERIES, "topic"),
             Exchange(COMMANDS, "topic"),
             Exchange(EVENTS, "topic"),
+            Exchange(GATE, "headers", {"alternate-exchange": COMMANDS}),
             Exchange(REPLIES, "direct"),
             Exchange(OUTCOMES, "topic"),
             Exchange(ENDED, "fanout"),
@@ -104,13 +111,14 @@ def common() -> Topology:
         ),
         queues=(_ended(), _dead(), _audit(), _recent()),
         bindings=(
-            Binding(EVENTS, COMMANDS, "#", to_exchange=True),
+            _turned_away(),
+            Binding(EVENTS, GATE, "#", to_exchange=True),
             Binding(ENDED, ENDED),
-            *(Binding(OUTCOMES, ENDED, f"{result}.#") for result in MARKS),
             Binding(DEAD, DEAD),
             Binding(OUTCOMES, AUDIT, "#"),
             Binding(OUTCOMES, RECENT, "#"),
         ),
+        former=(Binding(EVENTS, COMMANDS, "#", to_exchange=True),),
     )
 
 
@@ -139,6 +147,13 @@ def of_gateway(gateway: str, connection: int) -> Topology:
         queues=(Queue(name, {"x-queue-type": "classic", "x-expires": MINUTE_MS}),),
         bindings=(Binding(REPLIES, name, name), Binding(REPLIES, name, ATTENDANCE)),
     )
+
+
+def _turned_away() -> Binding:
+    # Void means that the header is there, whatever it holds. All others find no binding, and take
+    # the gate's alternate exchange. The first binding, since gateways may make this one alone.
+    wrong: dict[str, Argument] = {"x-match": "all-with-x", "x-death": None}
+    return Binding(GATE, ENDED, to_exchange=True, arguments=wrong)
 
 
 def _queries(provider: str) -> Queue:

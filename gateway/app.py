@@ -53,7 +53,7 @@ async def serve(settings: Settings) -> None:
     name = uuid4().hex[:12]
     link = Link(settings.amqp_url, f"machinist gateway {name}")
     attendance = Attendance(settings.expected_providers())
-    recorder = Recorder(Link(settings.amqp_url, f"machinist recorder {name}"))
+    recorder = Recorder(Link(settings.amqp_url, f"machinist gateway {name} recorder"))
     rpc = Rpc(
         name,
         link,

@@ -1,15 +1,23 @@
 """What to publish of a command that the broker ended; pure, knows no connection."""
 
 import re
+from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
 
 from contracts import VERSION, outcomes
-from contracts.address import PROVIDER, SLOTS
+from contracts.address import PROVIDER, SLOTS, is_provider_name
 from contracts.faults import Code, Fault
 from contracts.outcomes import Result
-from contracts.topology import COMMANDS, DELIVERY_LIMIT, ENDED, EVENTS
+from contracts.topology import (
+    COMMANDS,
+    DELIVERY_LIMIT,
+    ENDED,
+    EVENTS,
+    MINUTE_MS,
+    PARTITION_TTL_MS,
+)
 from contracts.wire import HEADER_TRACEPARENT, Message
 
 APP = f"gateway/{VERSION}"
@@ -22,7 +30,19 @@ LOST = Fault(
     Code.DEADLINE_EXCEEDED,
     "a worker started it and was lost, and its deadline passed; it may or may not have happened",
 )
+UNTOLD = Fault(
+    Code.DEADLINE_EXCEEDED,
+    "it waited past its deadline, and the audit does not tell whether a worker had started it and "
+    "was lost; it may or may not have happened",
+)
+TURNED_AWAY = Fault(Code.FORBIDDEN, "header x-death: expected none, only the broker writes it")
 STRANGE = "it came from no partition: somebody put it into machinist.ended himself"
+
+CLOCKS_S = 10
+"""By so much a publisher's clock may differ from the broker's."""
+
+LONGEST_S = (PARTITION_TTL_MS + 30 * MINUTE_MS) / 1000
+"""A worker may hold a command beyond its end, until the broker's time for consumers is up."""
 
 REASONS = {
     "delivery_limit": Fault(
@@ -43,12 +63,13 @@ REASONS = {
 class Death(msgspec.Struct, frozen=True, rename={"expiration": "original-expiration"}):
     """What the broker wrote about the end: why, in which queue, and where it had been published.
 
-    `expiration`, in milliseconds, is what the broker took off the message.
+    `expiration`, in milliseconds, is what the broker took off the message; `time` is when.
     """
 
     reason: str
     queue: str
     exchange: str
+    time: Any = None
     expiration: Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,12}\Z")] | None = None
 
     @property
@@ -58,21 +79,37 @@ class Death(msgspec.Struct, frozen=True, rename={"expiration": "original-expirat
         return None if partition is None else partition[1]
 
 
-def endings(message: Message, *, started: bool, user: str | None) -> list[Message]:
+class Expiry(msgspec.Struct, frozen=True):
+    """A command that expired, and the moment since which it may have been in the audit."""
+
+    provider: str
+    identity: str
+    since: datetime
+
+
+def expiry(message: Message, user: str | None) -> Expiry | None:
+    """What to ask of a message, None unless it expired; `user` is the gateways' on the broker."""
+    death = death_of(message)
+    if death is None or death.provider is None or death.reason != "expired":
+        return None
+    since = _published(_original(message, death, user), death)
+    return Expiry(death.provider, outcomes.identity(message), since)
+
+
+def endings(message: Message, *, started: bool | None, user: str | None) -> list[Message]:
     """What has to be published: a dead letter unless it merely expired, and the outcome.
 
-    `started` is whether a worker may have begun; `user` is the gateways' on the broker.
+    `started` is whether a worker had begun, None where nobody can tell; it counts for what expired.
     """
+    if message.exchange == EVENTS:
+        return _turned_away(message)
     death = death_of(message)
     provider = None if death is None else death.provider
     if death is None or provider is None:
         return [outcomes.dead_letter(message, STRANGE, ENDED, APP)]
     original = _original(message, death, user)
     result, fault = _judged(death, started)
-    outcome = outcomes.outcome_of(
-        original, provider, result, finished=outcomes.now(), **outcomes.failure(fault)
-    )
-    record = outcomes.message_of(outcome, APP, message.headers.get(HEADER_TRACEPARENT))
+    record = _record(original, provider, result, fault)
     if result is not Result.DEAD:
         return [record]
     return [outcomes.dead_letter(original, fault.message, death.queue, APP), record]
@@ -87,20 +124,54 @@ def remains(message: Message) -> Message:
 def death_of(message: Message) -> Death | None:
     """What the broker wrote, None where it wrote nothing.
 
-    The broker puts the newest death first. All other headers may be the publisher's own words.
+    The broker puts the newest death first. All other headers may be the publisher's own words, and
+    so is this one where it came straight from the gate.
     """
-    deaths: Any = message.headers.get("x-death")
+    deaths: Any = message.headers.get("x-death") if message.exchange == ENDED else None
     try:
         return msgspec.convert(deaths[0], Death)
     except (TypeError, LookupError, msgspec.ValidationError):
         return None
 
 
-def _judged(death: Death, started: bool) -> tuple[Result, Fault]:
+def _turned_away(message: Message) -> list[Message]:
+    """What the gate before the commands did not let pass."""
+    provider = message.key.split(".")[0]
+    letter = outcomes.dead_letter(message, TURNED_AWAY.message, ENDED, APP)
+    if not is_provider_name(provider):
+        return [letter]
+    return [letter, _record(message, provider, Result.DEAD, TURNED_AWAY)]
+
+
+def _record(command: Message, provider: str, result: Result, fault: Fault) -> Message:
+    outcome = outcomes.outcome_of(
+        command, provider, result, finished=outcomes.now(), **outcomes.failure(fault)
+    )
+    return outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
+
+
+def _judged(death: Death, started: bool | None) -> tuple[Result, Fault]:
+    if death.reason == "expired" and started is False:
+        return Result.EXPIRED, EXPIRED
     if death.reason == "expired":
-        return (Result.UNKNOWN, LOST) if started else (Result.EXPIRED, EXPIRED)
+        return Result.UNKNOWN, LOST if started else UNTOLD
     unforeseen = Fault(Code.PLATFORM_FAILED, f"the broker ended it: {death.reason[:80]}")
     return Result.DEAD, REASONS.get(death.reason, unforeseen)
+
+
+def _published(original: Message, death: Death) -> datetime:
+    """A moment before a command was published, by the broker's clock.
+
+    It waited for its time to live at least, and for longer behind another command or in the hands
+    of a worker: then its publisher's word counts. Who says nothing may have waited for longest.
+    """
+    ended = (death.time if isinstance(death.time, datetime) else outcomes.now()).timestamp()
+    waited = min(original.expiration or PARTITION_TTL_MS, PARTITION_TTL_MS) / 1000
+    asked = outcomes.asked(original)
+    since = ended - PARTITION_TTL_MS / 1000
+    if asked is not None:
+        since = min(ended - waited, max(asked.timestamp(), ended - LONGEST_S))
+    return outcomes.at(max(0, since - CLOCKS_S))
 
 
 def _original(message: Message, death: Death, user: str | None) -> Message:

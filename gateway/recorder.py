@@ -6,6 +6,7 @@ turned away are told by the calls of this gateway.
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import msgspec
 
@@ -17,14 +18,13 @@ from contracts.broker.link import Connection, Link
 from contracts.faults import Fault
 from contracts.outcomes import Result
 from contracts.wire import HEADER_TRACEPARENT, Message
-from gateway.endings import APP, endings, remains
-from gateway.running import Running
+from gateway.endings import APP, endings, expiry, remains
+from gateway.started import Started
 
 log = logging.getLogger(__name__)
 
 TAG = "recorder"
-PREFETCH = 1000
-MOST_MARKS = 800
+PREFETCH = 100
 AT_ONCE = 16
 """Few, so that a thousand ended commands do not hold up the requests of this process."""
 
@@ -69,7 +69,7 @@ class Recorder:
     async def _session(self, connection: Connection) -> None:
         await declare(connection, topology.common())
         incoming, outgoing = await connection.channel(), await connection.channel()
-        recording = _Recording(incoming, outgoing, connection.user, self._again_s)
+        recording = _Recording(connection, incoming, outgoing, self._again_s)
         async with asyncio.TaskGroup() as group:
             for channel in (incoming, outgoing):
                 group.create_task(channel.lost())
@@ -96,23 +96,27 @@ class _Recording:
     """The reading of one connection."""
 
     def __init__(
-        self, incoming: Channel, outgoing: Channel, user: str | None, again_s: float
+        self,
+        connection: Connection,
+        incoming: Channel,
+        outgoing: Channel,
+        again_s: float,
     ) -> None:
         self._incoming = incoming
         self._outgoing = outgoing
-        self._user = user
+        self._user = connection.user
         self._again_s = again_s
-        self._inbox: asyncio.Queue[Delivery] = asyncio.Queue()
+        self._started = Started(connection)
+        self._at_once = asyncio.Semaphore(AT_ONCE)
         self._stuck: list[Delivery] = []
-        self._running = Running(MOST_MARKS)
 
     async def start(self, group: asyncio.TaskGroup) -> None:
-        for _ in range(AT_ONCE):
-            group.create_task(self._work())
-        group.create_task(self._again())
-        await self._incoming.consume(
-            topology.ENDED, self._inbox.put_nowait, prefetch=PREFETCH, tag=TAG
-        )
+        def receive(delivery: Delivery) -> None:
+            group.create_task(self._record(delivery))
+
+        group.create_task(self._started.run())
+        group.create_task(self._again(receive))
+        await self._incoming.consume(topology.ENDED, receive, prefetch=PREFETCH, tag=TAG)
 
     async def publish(self, message: Message) -> None:
         """Publish a dead letter, which must find a queue, or an outcome, and await the confirm."""
@@ -125,21 +129,18 @@ class _Recording:
             # The audit never refuses: somebody's own queue behind the exchange is full.
             log.warning("a queue bound to machinist.outcomes refused %s", message.key)
 
-    async def _work(self) -> None:
-        while True:
-            delivery = await self._inbox.get()
-            if delivery.message.exchange == topology.OUTCOMES:
-                settled = self._running.take(delivery)
+    async def _record(self, delivery: Delivery) -> None:
+        """What is asked of the audit first holds up nothing else."""
+        question = expiry(delivery.message, self._user)
+        started = None if question is None else await self._started.of(question)
+        async with self._at_once:
+            if await self._recorded(delivery.message, started):
+                await self._incoming.ack(delivery)
             else:
-                settled = [delivery] if await self._recorded(delivery.message) else []
-                self._stuck += [] if settled else [delivery]
-            for each in settled:
-                await self._incoming.ack(each)
+                self._stuck.append(delivery)
 
-    async def _recorded(self, message: Message) -> bool:
+    async def _recorded(self, message: Message, started: bool | None) -> bool:
         """Whether all that there is to tell of a message has been published."""
-        # Before anything is awaited: a later delivery may be of the end of the same command.
-        started = self._running.may_have_started(outcomes.identity(message))
         try:
             return await self._published(endings(message, started=started, user=self._user))
         except BrokerError:
@@ -157,10 +158,10 @@ class _Recording:
             return False
         return True
 
-    async def _again(self) -> None:
+    async def _again(self, receive: Callable[[Delivery], None]) -> None:
         """Try again what was refused, in a while; the broker keeps it meanwhile."""
         while True:
             await asyncio.sleep(self._again_s)
             stuck, self._stuck = self._stuck, []
             for delivery in stuck:
-                self._inbox.put_nowait(delivery)
+                receive(delivery)

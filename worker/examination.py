@@ -86,10 +86,11 @@ class Examination:
 def _check_properties(message: Message) -> None:
     contract = message.headers.get(wire.HEADER_CONTRACT, CONTRACT)
     if message.type not in OPERATIONS or contract != CONTRACT:
+        name, spoken = message.type[:80], str(contract)[:80]
         raise Refusal(
             Code.NOT_UNDERSTOOD,
-            f"operation {message.type!r} of contract {contract} is not understood by this "
-            f"worker; it speaks contract {CONTRACT}",
+            f"operation {name!r} of contract {spoken} is not understood by this worker; it speaks "
+            f"contract {CONTRACT}",
         )
     if not message.message_id:
         raise Refusal(Code.INVALID, "expected the property message_id, unique for each message")

@@ -40,6 +40,11 @@ class Channel:
         """Whether it can be used no more."""
         return self._raw.is_closed
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether the broker has taken a consumer away, as it does with the queue."""
+        return self._cancelled.done()
+
     async def lost(self) -> None:
         """Wait until the channel is closed and raise ConnectionLost with the reason.
 
@@ -112,10 +117,10 @@ class Channel:
         with broker_errors():
             await self._raw.basic_cancel(tag)
 
-    async def ack(self, delivery: Delivery) -> None:
-        """The message is done with."""
+    async def ack(self, delivery: Delivery, *, and_before: bool = False) -> None:
+        """The message is done with, and if wanted all that came before it on this channel."""
         with broker_errors():
-            await self._raw.basic_ack(delivery.tag, wait=False)
+            await self._raw.basic_ack(delivery.tag, multiple=and_before, wait=False)
 
     async def reject(self, delivery: Delivery) -> None:
         """The message is to be dead-lettered."""
@@ -145,10 +150,14 @@ class Channel:
             await self._raw.exchange_declare(name, passive=True)
         return True
 
-    async def declare_exchange(self, name: str, kind: str) -> None:
+    async def declare_exchange(
+        self, name: str, kind: str, arguments: Mapping[str, Argument] | None = None
+    ) -> None:
         """Create a durable exchange."""
         with broker_errors():
-            await self._raw.exchange_declare(name, exchange_type=kind, durable=True)
+            await self._raw.exchange_declare(
+                name, exchange_type=kind, durable=True, arguments=dict(arguments or {})
+            )
 
     async def declare_queue(self, name: str, arguments: dict[str, Argument]) -> None:
         """Create a durable queue."""
@@ -160,13 +169,24 @@ class Channel:
         with broker_errors():
             await self._raw.queue_delete(name)
 
-    async def bind(self, source: str, destination: str, key: str, *, to_exchange: bool) -> None:
+    async def bind(
+        self,
+        source: str,
+        destination: str,
+        key: str,
+        *,
+        to_exchange: bool,
+        arguments: Mapping[str, Argument] | None = None,
+    ) -> None:
         """Send what an exchange gets under a key on to a queue or exchange."""
         with broker_errors():
-            if to_exchange:
-                await self._raw.exchange_bind(destination, source, key)
-            else:
-                await self._raw.queue_bind(destination, source, key)
+            bind = self._raw.exchange_bind if to_exchange else self._raw.queue_bind
+            await bind(destination, source, key, arguments=dict(arguments or {}))
+
+    async def unbind(self, source: str, destination: str, key: str) -> None:
+        """Send it on to this exchange no more; nothing happens where that was never bound."""
+        with broker_errors():
+            await self._raw.exchange_unbind(destination, source, key)
 
     async def close(self) -> None:
         """Give everything unsettled back, in its order."""
@@ -204,7 +224,7 @@ def _delivery(raw: DeliveredMessage) -> Delivery:
         content_type=properties.content_type or "",
         correlation_id=properties.correlation_id,
         reply_to=properties.reply_to,
-        expiration=int(expiration) if expiration and expiration.isdigit() else None,
+        expiration=int(expiration) if expiration and expiration.isdecimal() else None,
         timestamp=int(properties.timestamp.timestamp()) if properties.timestamp else None,
         app_id=properties.app_id,
         user_id=properties.user_id,

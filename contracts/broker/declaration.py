@@ -30,7 +30,8 @@ class _Declaration:
             await self._ensure_exchange(exchange)
         for queue in topology.queues:
             await self._ensure_queue(queue)
-        await self._ensure_bindings(topology.bindings)
+        if await self._ensure_bindings(topology.bindings):
+            await self._remove(topology.former)
         if self._channel is not None and not self._channel.is_closed:
             await self._channel.close()
 
@@ -38,7 +39,9 @@ class _Declaration:
         await self._ensure(
             exchange.name,
             lambda channel: channel.has_exchange(exchange.name),
-            lambda channel: channel.declare_exchange(exchange.name, exchange.type),
+            lambda channel: channel.declare_exchange(
+                exchange.name, exchange.type, exchange.arguments
+            ),
         )
 
     async def _ensure_queue(self, queue: Queue) -> None:
@@ -67,8 +70,8 @@ class _Declaration:
                 ) from error
             self._created.add(name)
 
-    async def _ensure_bindings(self, bindings: tuple[Binding, ...]) -> None:
-        """Bind; a refusal is only a fault where we have just created one of the ends.
+    async def _ensure_bindings(self, bindings: tuple[Binding, ...]) -> bool:
+        """Bind, and return if we may; a refusal is only a fault where we just created an end.
 
         Whoever may not bind what is there already is refused once and asks no further: each
         refusal is an error in the broker's log, and every worker would cause thirty.
@@ -87,11 +90,22 @@ class _Declaration:
                         f"{binding.destination} cannot be bound to {binding.source}: grant write "
                         f"on the first and read on the second ({error})"
                     ) from error
+        return may_bind
+
+    async def _remove(self, former: tuple[Binding, ...]) -> None:
+        """Take away what an older version bound: it led around what stands there now."""
+        for binding in former:
+            channel = await self._open()
+            await channel.unbind(binding.source, binding.destination, binding.key)
 
     async def _bind(self, binding: Binding) -> None:
         channel = await self._open()
         await channel.bind(
-            binding.source, binding.destination, binding.key, to_exchange=binding.to_exchange
+            binding.source,
+            binding.destination,
+            binding.key,
+            to_exchange=binding.to_exchange,
+            arguments=binding.arguments,
         )
 
     async def _open(self) -> Channel:

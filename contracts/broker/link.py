@@ -34,6 +34,9 @@ STEADY_S = 5.0
 FRAMES_BUFFERED = 256
 
 read_any_property()
+# Nobody empties the library's queue of frames once the peer has closed the connection: who waited
+# for room in it, and whoever waits behind for the channel's lock, would wait for ever.
+RawConnection.FRAME_BUFFER_SIZE = 0
 
 
 class Connection:

@@ -32,7 +32,7 @@ def definitions(providers: list[str], vhost: str = VHOST) -> dict[str, Any]:
                 "durable": True,
                 "auto_delete": False,
                 "internal": False,
-                "arguments": {},
+                "arguments": exchange.arguments,
             }
             for part in parts
             for exchange in part.exchanges
@@ -55,10 +55,12 @@ def definitions(providers: list[str], vhost: str = VHOST) -> dict[str, Any]:
                 "destination": binding.destination,
                 "destination_type": "exchange" if binding.to_exchange else "queue",
                 "routing_key": binding.key,
-                "arguments": {},
+                "arguments": binding.arguments,
             }
             for part in parts
             for binding in part.bindings
+            # Definitions have no void. Gateways make this binding, and their user may.
+            if None not in binding.arguments.values()
         ],
     }
 

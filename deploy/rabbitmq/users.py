@@ -65,14 +65,22 @@ def worker(provider: str) -> str:
 
 
 def _gateway() -> User:
-    # To bind its replies queue it writes the queue and reads the exchange.
+    # To bind its replies queue it writes the queue and reads the exchange; likewise it closes the
+    # gate, which definitions cannot.
     replies = rf"{re.escape(topology.REPLIES)}\.[0-9a-z-]+\.[0-9]+"
-    published = [topology.QUERIES, topology.COMMANDS, topology.OUTCOMES, topology.DEAD]
+    published = [
+        topology.QUERIES,
+        topology.COMMANDS,
+        topology.OUTCOMES,
+        topology.ENDED,
+        topology.DEAD,
+    ]
+    readable = [topology.ENDED, topology.GATE, topology.AUDIT, topology.REPLIES]
     return User(
         name=GATEWAY,
         configure=_only(replies),
         write=_only(*map(re.escape, published), replies),
-        read=_only(*map(re.escape, [topology.ENDED, topology.REPLIES]), replies),
+        read=_only(*map(re.escape, readable), replies),
         keys={topology.OUTCOMES: _only(rf"({'|'.join(RECORDED)})\..*")},
     )
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contracts import topology
 from contracts.broker.link import Connection
 from contracts.wire import Message
-from gateway.console.reading import reading
+from gateway.reading import reading
 
 SILENCE_S = 5.0
 

@@ -4,7 +4,7 @@ import argparse
 import re
 from datetime import UTC, datetime, timedelta
 
-from gateway.console.audit import Offset
+from gateway.stream import Position
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DURATION = re.compile(r"([0-9]{1,6})([smhd])")
@@ -57,7 +57,7 @@ def _dead(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
-def since(text: str, now: datetime | None = None) -> Offset:
+def since(text: str, now: datetime | None = None) -> Position:
     """Where a replay begins: `first` or a moment; a time without an offset is UTC."""
     if text == "first":
         return "first"

@@ -13,11 +13,13 @@ from contracts.broker.channel import Channel
 from contracts.broker.declaration import declare
 from contracts.broker.errors import NotDeclared, Refused, Unroutable
 from contracts.broker.link import Connection, Link
-from contracts.topology import Topology
+from contracts.topology import Binding, Exchange, Topology
 from contracts.wire import Message
 from deploy.rabbitmq import definitions
 from deploy.rabbitmq.node import RabbitNode
+from tests.broker.granted import granted
 
+NOT_IN_DEFINITIONS = [(topology.GATE, topology.ENDED)]
 EVERYTHING = [topology.common(), topology.of_provider("k8s")]
 
 
@@ -97,7 +99,7 @@ def test_what_was_imported_is_exactly_what_would_have_been_declared(
 
     listed = existing(management, amqp_url, "bindings")
     ours = [binding for binding in listed if binding["source"]]
-    assert len(ours) == len(wanted["bindings"])
+    assert len(ours) == len(wanted["bindings"]) + len(NOT_IN_DEFINITIONS)
 
 
 def test_a_user_who_may_not_create_is_told_what_to_import_or_grant(poor_url: str) -> None:
@@ -151,6 +153,33 @@ def test_a_command_that_no_partition_takes_is_returned_although_the_audit_is_bou
 
     with pytest.raises(Unroutable):
         on(amqp_url, misaddressed)
+
+
+def test_an_older_versions_way_around_the_gate_is_taken_away(
+    amqp_url: str, management: httpx.Client
+) -> None:
+    ends = Exchange(topology.EVENTS, "topic"), Exchange(topology.COMMANDS, "topic")
+    around = Binding(topology.EVENTS, topology.COMMANDS, "#", to_exchange=True)
+    on(amqp_url, lambda connection: declare(connection, Topology(ends, (), (around,))))
+
+    on(amqp_url, declare_everything)
+
+    listed = existing(management, amqp_url, "bindings")
+    onward = [each["destination"] for each in listed if each["source"] == topology.EVENTS]
+    assert onward == [topology.GATE]
+
+
+def test_gateways_close_the_gate_where_definitions_were_imported(rabbit: RabbitNode) -> None:
+    """Definitions have no void, by which the gate looks for a header that is there."""
+    with granted(rabbit, ["k8s"]) as broker:
+        broker.import_over_http()
+
+        on(broker.url("gateway"), lambda connection: declare(connection, topology.common()))
+
+        with broker.management() as management:
+            listed = existing(management, f"/{broker.vhost}", "bindings")
+    closed = {(each["source"], each["destination"]) for each in listed if each["arguments"]}
+    assert closed == set(NOT_IN_DEFINITIONS)
 
 
 def test_an_unused_replies_queue_goes_away_by_itself(amqp_url: str) -> None:

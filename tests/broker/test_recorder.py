@@ -39,7 +39,7 @@ def expiring(number: int, milliseconds: int) -> Message:
 def recording(stack: Stack, **variables: str) -> Gateway:
     """A gateway whose recorder is ready, and active if it is the first."""
     gateway = stack.gateway(**variables)
-    eventually(lambda: "machinist recorder" in gateway.log.read_text(), 20, "it records")
+    eventually(lambda: " recorder: " in gateway.log.read_text(), 20, "it records")
     return gateway
 
 
@@ -190,7 +190,8 @@ def test_a_command_that_a_full_partition_turned_away_is_recorded_as_refused(stac
     queues = "^machinist\\.k8s\\.commands"
     stack.node.ctl("set_policy", "-p", host, "small", queues, '{"max-length":1}')
     worker.freeze()
-    assert publish(stack.amqp_url, [scale_event("hello", n) for n in range(200)]) > 0
+    events = [scale_event("hello", number) for number in range(200)]
+    eventually(lambda: publish(stack.amqp_url, events), what="the partition is full")
     with Auditor(stack.amqp_url) as auditor:
         answer = gateway.scale("hello", 777)
 

@@ -1,12 +1,103 @@
 """One bad message, or one deleted queue, does not keep a provider's workers from their work."""
 
+import struct
 from collections.abc import Iterator
+from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
+from contracts import topology
+from contracts.address import SLOTS
+from contracts.outcomes import Result
+from contracts.wire import Message
+from tests.auditor import Auditor
+from tests.broker import bytes_of
+from tests.broker.bytes_of import array, field, nested, short, table, text
+from tests.broker.test_recorder import dead_letters, declared, recording
 from tests.producer import scale_event
 from tests.stack import Stack, eventually
+
+NESTED = 1000
+"""Further in, RabbitMQ takes seconds for one message."""
+
+
+def deep() -> bytes:
+    """Arrays within each other."""
+    raw = b"V"
+    for _ in range(NESTED):
+        raw = array(raw)
+    return raw
+
+
+def header(name: bytes, value: bytes) -> dict[str, bytes]:
+    """One header."""
+    return {"headers": table(field(name, value))}
+
+
+LONG = text(b"a" * 130_850)
+"""With the other properties it fills a frame of 128 KiB: there is no room for anything more."""
+
+ODD: dict[str, dict[str, Any]] = {
+    "a name that is not UTF-8": header(b"\xff\xfe", b"V"),
+    "a text that is not UTF-8": header(b"traceparent", text(b"\xff")),
+    "a long trace": header(b"traceparent", LONG),
+    "a long header": header(b"a", LONG),
+    "a contract as long as that": header(b"contract", LONG),
+    "long headers that are kept": {
+        "headers": table(field(b"contract", b"B\x02"), field(b"a", LONG), field(b"b", b"B\x01"))
+    },
+    "deep nesting": header(b"a", deep()),
+    "many values": header(b"a", array(*[b"V"] * 130_000)),
+    "a time beyond the calendar": header(b"deadline", b"T" + b"\xff" * 8),
+    "a deadline of an array": header(b"deadline", array(nested())),
+    "a binary key": header(b"idempotency-key", b"x\x00\x00\x00\x01\xff"),
+    "a requester of a table": header(b"requested-by", nested(field(b"\xff", b"V"))),
+    "a number with a fraction": header(b"contract", b"d" + struct.pack(">d", 0.5)),
+    "a count of deliveries": header(b"x-delivery-count", b"l" + struct.pack(">q", -(2**63))),
+    "a count that is none": header(b"x-delivery-count", array()),
+    "a first death": header(b"x-first-death-queue", array(b"V")),
+    "a first reason": header(b"x-first-death-reason", b"V"),
+    "invalid headers": header(b"x-invalid-headers", text(b"x")),
+    "an array of copies": header(b"CC", array()),
+    "a type that is not UTF-8": {"message_type": short(b"\xff" * 255)},
+    "properties that are not UTF-8": {
+        name: short(b"\xff" * 255)
+        for name in ("content_type", "content_encoding", "correlation_id", "reply_to", "app_id")
+    },
+    "numbers at their limits": {
+        "priority": 255,
+        "timestamp": b"\xff" * 8,
+    },
+}
+
+DEATHS = {
+    "a text": text(b"x"),
+    "a table": nested(),
+    "an array of texts": array(text(b"x")),
+    "an array of empty tables": array(nested()),
+    "nothing": b"V",
+    "one that looks right": array(
+        nested(
+            field(b"reason", text(b"expired")),
+            field(b"queue", text(b"machinist.k8s.commands.0")),
+            field(b"exchange", text(topology.COMMANDS.encode())),
+            field(b"count", b"l" + bytes(8)),
+        )
+    ),
+}
+
+
+def in_slot(slot: int, name: str, milliseconds: int = 1) -> Message:
+    """An event that expires in the partition of a slot; only workers compare key and body."""
+    event = scale_event("hello", 3)
+    return msgspec.structs.replace(
+        event,
+        key=f"k8s.{slot}.controllers.default.{name}",
+        message_id=f"{slot}-{name}",
+        expiration=milliseconds,
+    )
 
 
 @pytest.fixture
@@ -75,3 +166,75 @@ def test_the_heartbeat_is_ours_whatever_the_url_says(
 
     eventually(heartbeats, 20, "the gateway is connected")
     assert heartbeats() == {10}
+
+
+def test_whatever_the_broker_takes_of_a_producer_has_its_end_and_work_goes_on(
+    stack: Stack,
+) -> None:
+    gateway, [worker] = stack.serving()
+    events = {what: scale_event("hello", 6) for what in ODD}
+    with Auditor(stack.amqp_url) as auditor:
+        sent = [(event, ODD[what]) for what, event in events.items()]
+        assert bytes_of.publish(stack.amqp_url, sent) == [""] * len(sent)
+        results = {what: auditor.final(event.message_id).result for what, event in events.items()}
+    assert set(results.values()) <= {Result.DONE, Result.SUPERSEDED, Result.DEAD}
+    assert results["a contract as long as that"] is Result.DEAD
+    assert gateway.scale("hello", 5).status_code == 200
+    for process in (gateway, worker):
+        assert "no connection" not in process.log.read_text()
+        assert "Traceback" not in process.log.read_text()
+    dead = list(results.values()).count(Result.DEAD)
+    assert all(letter.headers["reason"] for letter in dead_letters(stack.amqp_url, dead))
+
+
+def test_a_death_that_a_producer_made_up_is_turned_away_with_a_reason(stack: Stack) -> None:
+    """RabbitMQ 3.10 would end no command any more, of no partition and no provider."""
+    declared(stack.amqp_url)
+    recording(stack)
+    events = [in_slot(slot, f"forged-{slot}") for slot in range(len(DEATHS))]
+    deaths = [header(b"x-death", death) for death in DEATHS.values()]
+    good = [in_slot(slot, "good") for slot in range(SLOTS)]
+    with Auditor(stack.amqp_url) as auditor:
+        sent = [*zip(events, deaths, strict=True), *((event, {}) for event in good)]
+        assert bytes_of.publish(stack.amqp_url, sent) == [""] * len(sent)
+
+        outcomes = [auditor.final(event.message_id) for event in events]
+        ends = {auditor.final(event.message_id).result for event in good}
+
+    assert {outcome.result for outcome in outcomes} == {Result.DEAD}
+    assert {outcome.fault and outcome.fault.message for outcome in outcomes} == {
+        "header x-death: expected none, only the broker writes it"
+    }
+    letters = dead_letters(stack.amqp_url, len(events))
+    assert {letter.message_id for letter in letters} == {event.message_id for event in events}
+    assert ends == {Result.EXPIRED}
+
+
+def test_no_other_header_keeps_the_broker_from_ending_commands(stack: Stack) -> None:
+    declared(stack.amqp_url)
+    gateway = recording(stack)
+    odd = [in_slot(number % SLOTS, f"odd-{number}") for number in range(len(ODD))]
+    good = [in_slot(slot, "good") for slot in range(SLOTS)]
+    with Auditor(stack.amqp_url) as auditor:
+        sent = [*zip(odd, ODD.values(), strict=True), *((event, {}) for event in good)]
+        assert bytes_of.publish(stack.amqp_url, sent) == [""] * len(sent)
+
+        ends = {auditor.final(event.message_id, 30).result for event in [*odd, *good]}
+
+    assert ends == {Result.EXPIRED}
+    assert "no connection" not in gateway.log.read_text()
+    assert "Traceback" not in gateway.log.read_text()
+
+
+def test_a_good_event_passes_the_gate_and_one_without_a_partition_comes_back(
+    stack: Stack,
+) -> None:
+    declared(stack.amqp_url)
+    nowhere = msgspec.structs.replace(in_slot(0, "x"), key="k8s.9.controllers.default.x")
+
+    [passed, returned] = bytes_of.publish(
+        stack.amqp_url, [(in_slot(0, "x", 60_000), {}), (nowhere, {})]
+    )
+
+    assert passed == ""
+    assert "NO_ROUTE" in returned or "PublishError" in returned, returned

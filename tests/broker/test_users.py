@@ -35,7 +35,7 @@ STRANGERS = [
 ]
 
 PUBLISHES = {
-    "gateway": {"queries", "commands", "outcomes", "dead"},
+    "gateway": {"queries", "commands", "outcomes", "ended", "dead"},
     "worker-k8s": {"replies", "outcomes", "dead"},
     "worker-k8s-eu1": {"replies", "outcomes", "dead"},
     "producer": {"events"},
@@ -43,7 +43,7 @@ PUBLISHES = {
     "operator": set[str](),
 }
 READS = {
-    "gateway": {"ended"},
+    "gateway": {"ended", "audit"},
     "worker-k8s": {"k8s.queries", *(f"k8s.commands.{slot}" for slot in range(8))},
     "worker-k8s-eu1": {"k8s-eu1.queries", *(f"k8s-eu1.commands.{slot}" for slot in range(8))},
     "producer": set[str](),
@@ -54,8 +54,9 @@ CREATES = {"gateway": {OWN_REPLIES}, "auditor": {OWN_AUDIT}}
 BINDS = {
     "gateway": {
         (source, queue)
-        for source in ("machinist.replies", "machinist.ended")
-        for queue in (OWN_REPLIES, "machinist.dead")  # where it may publish in any case
+        for source in ("machinist.replies", "machinist.ended", "machinist.gate")
+        # where it may publish in any case
+        for queue in (OWN_REPLIES, "machinist.ended", "machinist.dead")
     },
     "auditor": {("machinist.outcomes", OWN_AUDIT)},
 }

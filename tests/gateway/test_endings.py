@@ -1,7 +1,7 @@
 """What is made of a message that the broker ended, whatever somebody wrote into it."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import msgspec
@@ -13,7 +13,7 @@ from contracts.faults import Code
 from contracts.outcomes import Outcome, Result, read
 from contracts.topology import COMMANDS, DEAD, ENDED, EVENTS, OUTCOMES
 from contracts.wire import Header, Message
-from gateway.endings import endings, remains
+from gateway.endings import endings, expiry, remains
 from tests.producer import scale_event
 
 QUEUE = "machinist.k8s-eu1.commands.0"
@@ -45,7 +45,7 @@ def ended(*deaths: Any, user: str = USER, **headers: Header) -> Message:
 
 
 def published(
-    message: Message, *, started: bool = False
+    message: Message, *, started: bool | None = False
 ) -> tuple[Outcome | None, Message | None, list[Message]]:
     """The outcome, the dead letter, and both as they came."""
     messages = endings(message, started=started, user=USER)
@@ -59,16 +59,17 @@ def published(
     ("reason", "started", "result", "code", "words"),
     [
         ("expired", False, Result.EXPIRED, Code.DEADLINE_EXCEEDED, "never started"),
-        ("expired", True, Result.UNKNOWN, Code.DEADLINE_EXCEEDED, "may or may not"),
+        ("expired", True, Result.UNKNOWN, Code.DEADLINE_EXCEEDED, "a worker started it"),
+        ("expired", None, Result.UNKNOWN, Code.DEADLINE_EXCEEDED, "does not tell"),
         ("delivery_limit", False, Result.DEAD, Code.PLATFORM_FAILED, "more than 20 times"),
         ("delivery_limit", True, Result.DEAD, Code.PLATFORM_FAILED, "more than 20 times"),
-        ("rejected", False, Result.DEAD, Code.PLATFORM_FAILED, "rejected it"),
+        ("rejected", None, Result.DEAD, Code.PLATFORM_FAILED, "rejected it"),
         ("maxlen", False, Result.DEAD, Code.QUEUE_FULL, "full"),
         ("whatever comes", False, Result.DEAD, Code.PLATFORM_FAILED, "whatever comes"),
     ],
 )
 def test_each_cause_has_its_result_and_words(
-    reason: str, started: bool, result: Result, code: Code, words: str
+    reason: str, started: bool | None, result: Result, code: Code, words: str
 ) -> None:
     outcome, letter, _ = published(ended(death(reason)), started=started)
 
@@ -163,6 +164,7 @@ anything = st.recursive(
                     "reason": st.text() | st.sampled_from(["expired", "maxlen"]),
                     "queue": st.just(QUEUE) | anything,
                     "exchange": st.sampled_from([COMMANDS, EVENTS, ""]) | anything,
+                    "time": anything,
                     "original-expiration": st.text("0123456789", max_size=40) | anything,
                 },
             )
@@ -181,7 +183,65 @@ def test_whatever_is_in_it_something_is_published_of_it(
         ended(), key=key, message_id=identity, headers=headers, timestamp=2**62
     )
 
+    expiry(message, USER)
     assert published(message)[2]
+
+
+NOW = datetime.now(UTC).replace(microsecond=0)
+TTL = timedelta(minutes=10)
+CLOCKS = timedelta(seconds=10)
+
+
+def since(message: Message) -> timedelta:
+    """How long before its end a command may have been published."""
+    question = expiry(message, USER)
+    assert question is not None
+    assert (question.provider, question.identity) == ("k8s-eu1", "c1")
+    return NOW - question.since
+
+
+def test_a_command_is_looked_for_from_when_its_publisher_says() -> None:
+    """Behind others and in a worker's hands it may be for longer than its time to live."""
+    deadline = (NOW - timedelta(seconds=40)).timestamp() * 1000
+    message = ended(death() | {"time": NOW}, deadline=int(deadline))
+
+    assert since(message) == timedelta(seconds=70) + CLOCKS
+
+
+def test_who_does_not_say_when_it_was_published_may_have_waited_for_longest() -> None:
+    assert since(ended(death() | {"time": NOW})) == TTL + CLOCKS
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"),
+    [
+        (timedelta(hours=1), timedelta(seconds=30)),
+        (-timedelta(days=20_000), timedelta(minutes=40)),
+    ],
+    ids=["the future", "long ago"],
+)
+def test_a_publishers_wrong_clock_neither_hides_a_command_nor_has_all_of_the_audit_read(
+    asked: timedelta, waited: timedelta
+) -> None:
+    message = ended(death() | {"time": NOW})
+    message = msgspec.structs.replace(message, timestamp=int((NOW + asked).timestamp()))
+
+    assert since(message) == waited + CLOCKS
+
+
+def test_a_command_that_waited_for_the_recorder_is_looked_for_where_it_was() -> None:
+    ago = timedelta(hours=5)
+
+    assert since(ended(death() | {"time": NOW - ago})) == ago + TTL + CLOCKS
+
+
+@pytest.mark.parametrize(
+    "message", [ended(death("rejected")), ended(death(queue="other")), ended()]
+)
+def test_only_of_what_expired_in_a_partition_it_is_asked_whether_it_was_started(
+    message: Message,
+) -> None:
+    assert expiry(message, USER) is None
 
 
 def test_the_remains_of_a_message_are_its_body_and_a_reason() -> None:
@@ -189,3 +249,25 @@ def test_the_remains_of_a_message_are_its_body_and_a_reason() -> None:
 
     assert (letter.exchange, letter.body) == (DEAD, ended(death()).body)
     assert "could not be read" in str(letter.headers["reason"])
+
+
+def test_what_the_gate_turned_away_is_dead_whatever_death_it_tells_of() -> None:
+    message = msgspec.structs.replace(ended(death(), user="billing"), exchange=EVENTS)
+
+    outcome, letter, [first, _] = published(message)
+
+    assert outcome is not None
+    assert (outcome.result, outcome.id, outcome.provider) == (Result.DEAD, "c1", "k8s")
+    assert (outcome.requested_by, outcome.fault and outcome.fault.code) == (
+        "billing",
+        Code.FORBIDDEN,
+    )
+    assert first is letter
+    assert letter.headers["reason"] == "header x-death: expected none, only the broker writes it"
+    assert expiry(message, USER) is None
+
+
+def test_what_the_gate_turned_away_under_a_key_of_nobody_is_a_dead_letter_alone() -> None:
+    message = msgspec.structs.replace(ended(death()), exchange=EVENTS, key="?.0.x")
+
+    assert [each.exchange for each in endings(message, started=None, user=USER)] == [DEAD]

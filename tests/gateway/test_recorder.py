@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from contracts.broker.channel import Delivery
@@ -13,7 +14,7 @@ from contracts.broker.errors import BrokerError, ConnectionLost, Rejected, Unrou
 from contracts.broker.link import Connection, Link
 from contracts.faults import Code, Fault
 from contracts.outcomes import Result, read
-from contracts.topology import DEAD
+from contracts.topology import DEAD, ENDED, EVENTS
 from contracts.wire import Message
 from gateway.recorder import MOST_REFUSED, Recorder
 from tests.producer import scale_event
@@ -58,7 +59,13 @@ class Broker:
         """Let it be declared, bound and consumed."""
         return 1
 
-    has_exchange = consumers = bind = close = nothing
+    @asynccontextmanager
+    async def passing_channel(self) -> AsyncIterator["Broker"]:
+        """The audit is never there to be read."""
+        await self._lost
+        yield self
+
+    has_exchange = consumers = bind = unbind = close = nothing
 
 
 class Connections(Link):
@@ -72,6 +79,18 @@ class Connections(Link):
         for broker in self._brokers:
             with suppress(BaseExceptionGroup):
                 await session(cast(Connection, broker))
+
+
+DEATHS = [(1, "expired"), (2, "delivery_limit")]
+
+
+def delivery_of(number: int, reason: str) -> Delivery:
+    """A command that the broker ended."""
+    death: Any = [{"reason": reason, "queue": "machinist.k8s.commands.0", "exchange": EVENTS}]
+    message = msgspec.structs.replace(
+        scale_event("hello", number), exchange=ENDED, headers={"x-death": death}
+    )
+    return Delivery(message, tag=number, redelivered=False, returns=0)
 
 
 FULL = Fault(Code.QUEUE_FULL, "full")
@@ -115,9 +134,8 @@ async def test_a_dead_letter_that_no_queue_takes_is_kept_and_holds_up_nothing(
     recording = asyncio.create_task(Recorder(Connections(broker), again_s=0.3).run())
     await asyncio.to_thread(eventually, lambda: broker.deliver)
     assert broker.deliver is not None
-    first, second = [
-        Delivery(scale_event("hello", tag), tag=tag, redelivered=False, returns=0) for tag in (1, 2)
-    ]
+    stranger = msgspec.structs.replace(scale_event("hello", 3), exchange=ENDED)
+    first, second = [Delivery(stranger, tag=tag, redelivered=False, returns=0) for tag in (1, 2)]
     broker.deliver(first)
     broker.deliver(second)
 
@@ -128,6 +146,21 @@ async def test_a_dead_letter_that_no_queue_takes_is_kept_and_holds_up_nothing(
 
     assert broker.acknowledged == [second, first]
     assert [each.exchange for each in broker.published] == [DEAD, DEAD]
+
+
+async def test_while_the_audit_does_not_answer_other_commands_are_recorded() -> None:
+    broker = Broker()
+    recording = asyncio.create_task(Recorder(Connections(broker)).run())
+    await asyncio.to_thread(eventually, lambda: broker.deliver)
+    assert broker.deliver is not None
+    expired, dead = (delivery_of(number, reason) for number, reason in DEATHS)
+    broker.deliver(expired)
+    broker.deliver(dead)
+
+    await asyncio.to_thread(eventually, lambda: broker.acknowledged)
+    recording.cancel()
+
+    assert broker.acknowledged == [dead]
 
 
 async def test_more_refused_commands_than_are_kept_are_told_of_in_the_log(

@@ -6,17 +6,21 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from contracts.broker.channel import Channel, Delivery
+from contracts.broker.errors import ConnectionLost
 from contracts.broker.link import Connection
 from contracts.topology import Argument
 
 Arguments = Mapping[str, Argument | datetime]
 
+TAG = "machinist reading"
+
 
 class Reading:
     """A queue that is being consumed."""
 
-    def __init__(self, channel: Channel, arrived: asyncio.Queue[Delivery]) -> None:
+    def __init__(self, channel: Channel, queue: str, arrived: asyncio.Queue[Delivery]) -> None:
         self._channel = channel
+        self._queue = queue
         self._arrived = arrived
         self._lost = asyncio.ensure_future(channel.lost())
         self._lost.add_done_callback(_retrieve)
@@ -38,9 +42,16 @@ class Reading:
             arrival.cancel()
         return None
 
-    async def ack(self, delivery: Delivery) -> None:
-        """The message is read: the broker may send another."""
-        await self._channel.ack(delivery)
+    async def arrived(self) -> list[Delivery]:
+        """What the broker had sent by now, but for what was read before."""
+        await self._channel.consumers(self._queue)  # its answer comes after what was sent before
+        if self._channel.is_cancelled:
+            raise ConnectionLost(f"the broker no longer lets {self._queue} be read")
+        return [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
+
+    async def ack(self, last: Delivery) -> None:
+        """What came up to here is read: the broker may send more."""
+        await self._channel.ack(last, and_before=True)
 
     def end(self) -> None:
         """Wait for nothing more."""
@@ -61,13 +72,9 @@ async def reading(
     async with connection.passing_channel() as channel:
         arrived: asyncio.Queue[Delivery] = asyncio.Queue()
         await channel.consume(
-            queue,
-            arrived.put_nowait,
-            prefetch=prefetch,
-            tag="machinist console",
-            arguments=arguments,
+            queue, arrived.put_nowait, prefetch=prefetch, tag=TAG, arguments=arguments
         )
-        opened = Reading(channel, arrived)
+        opened = Reading(channel, queue, arrived)
         try:
             yield opened
         finally:

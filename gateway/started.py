@@ -1,0 +1,115 @@
+"""Tells whether expired commands had been started, by what the audit has of them.
+
+The broker leaves no trace of earlier deliveries in what it ends. But the audit has each command,
+and its outcome `started` if a worker began with it, confirmed before the first platform call. Where
+the command itself is not in what was read, nothing was proved.
+"""
+
+import asyncio
+import logging
+import time
+from datetime import datetime, timedelta
+
+from contracts.broker.errors import BrokerError
+from contracts.broker.link import Connection
+from gateway.endings import Expiry
+from gateway.span import Span
+
+log = logging.getLogger(__name__)
+
+MOST = 100_000
+FURTHER = timedelta(seconds=30)
+IDLE_S = 30.0
+AGAIN_S = 30.0
+
+
+class Started:
+    """Asks the audit over one connection, as long as there are questions.
+
+    It is read once, from the oldest command in question on, and then continued: of those that come
+    later it is likely that their outcomes have been read already.
+    """
+
+    def __init__(self, connection: Connection, most: int = MOST) -> None:
+        """Read at most so many messages for an answer, and keep as many commands in mind."""
+        self._connection = connection
+        self._most = most
+        self._asked: list[tuple[Expiry, asyncio.Future[bool | None]]] = []
+        self._wake = asyncio.Event()
+        self._span: Span | None = None
+        self._not_before = 0.0
+        self._complaint = ""
+
+    async def of(self, expiry: Expiry) -> bool | None:
+        """Whether the command was started; None where that cannot be told."""
+        answer: asyncio.Future[bool | None] = asyncio.get_running_loop().create_future()
+        self._asked.append((expiry, answer))
+        self._wake.set()
+        return await answer
+
+    async def run(self) -> None:
+        """Answer until cancelled."""
+        try:
+            while True:
+                await self._question()
+                asked, self._asked = self._asked, []
+                await self._read_for([expiry for expiry, _ in asked])
+                for expiry, answer in asked:
+                    if not answer.done():
+                        answer.set_result(self._told(expiry))
+        finally:
+            await self._forget()
+
+    async def _question(self) -> None:
+        """Wait for one, and meanwhile forget what nobody asks for."""
+        self._wake.clear()
+        while not self._asked:
+            try:
+                async with asyncio.timeout(IDLE_S if self._span else None):
+                    await self._wake.wait()
+            except TimeoutError:
+                await self._forget()
+
+    async def _read_for(self, expiries: list[Expiry]) -> None:
+        if time.monotonic() < self._not_before:
+            return
+        try:
+            if self._span and not await self._span.to_end():
+                await self._forget()
+            await self._read_further(expiries)
+        except BrokerError as error:
+            self._complain(f"the audit cannot be read: {error}")
+            self._not_before = time.monotonic() + AGAIN_S
+            await self._forget()
+
+    async def _read_further(self, expiries: list[Expiry]) -> None:
+        """Read from further back where that may tell of more of them."""
+        too_far: datetime | None = None
+        for since in sorted(each.since for each in expiries if self._told(each) is None):
+            if self._span and self._span.since <= since:
+                return
+            if too_far and since < too_far + FURTHER:
+                continue
+            span = await Span.of(self._connection, since, self._most)
+            if span is None:
+                too_far = since
+                self._complain(f"the audit grew by more than {self._most} messages meanwhile")
+            else:
+                await self._forget()
+                self._span = span
+
+    def _told(self, expiry: Expiry) -> bool | None:
+        if self._span is None:
+            return None
+        return self._span.has_started(expiry.provider, expiry.identity)
+
+    def _complain(self, complaint: str) -> None:
+        """Once is enough, as many commands as may expire."""
+        level = logging.DEBUG if complaint == self._complaint else logging.WARNING
+        log.log(level, "commands that expire are recorded as unknown: %s", complaint)
+        self._complaint = complaint
+
+    async def _forget(self) -> None:
+        span, self._span = self._span, None
+        if span is not None:
+            await span.close()
