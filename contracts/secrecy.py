@@ -16,9 +16,6 @@ MEMBERS = frozenset(
 )
 """The members of a body under which operations carry secrets."""
 
-MARKS = frozenset({"data", "stringData", "binaryData"})
-"""Members of a manifest that hold a Secret's values, whatever kind it claims to be."""
-
 
 def may_hold_secrets(name: str, body: bytes) -> bool:
     """Whether somebody who reads this body, sent as the operation `name`, may read a secret.
@@ -52,7 +49,7 @@ def sealable(operation: AnyOperation) -> AnyOperation:
     """The operation itself; `invalid` where it is a Secret sent as what travels open."""
     row = operation.row
     body = getattr(operation, row.body) if isinstance(row.body, str) else {}
-    if not row.seal and (body.get("kind") == "Secret" or not MARKS.isdisjoint(body)):
+    if not row.seal and (body.get("kind") == "Secret" or "stringData" in body):
         raise Fault(
             Code.INVALID,
             f"{row.name} takes no Secret, and would not seal it: expected PUT /secrets/<scope>",

@@ -11,6 +11,7 @@ from contracts.broker.channel import Channel, Delivery
 from contracts.broker.errors import ConnectionLost
 from contracts.broker.link import Connection
 from contracts.faults import Code, Fault
+from worker.barrier import Barrier
 from worker.commands import Command
 from worker.fence import Fence
 from worker.lane import Held, Lane
@@ -74,9 +75,11 @@ class Partition:
         self._tasks: set[asyncio.Task[None]] = set()
         self._suspects = asyncio.Lock()
         self._channel: Channel | None = None
+        self._barrier: Barrier
         self._has_suspect = False
         self._is_stopping = False
-        self._running = 0
+        self._unsettled: set[Held] = set()
+        self._suspected: set[Held] = set()
         self.is_owned = False
 
     @property
@@ -89,7 +92,13 @@ class Partition:
         self._leaving.set()
 
     def release(self) -> None:
-        """Leave though it is busy, if what runs ends within a second: start nothing so long."""
+        """Leave though it is busy, if what runs ends within a second: start nothing so long.
+
+        Not before what was taken over is done: it would wait anew at the next owner, and be counted
+        as one more delivery of what may be innocent.
+        """
+        if self._suspected:
+            return
         self._gate.clear()
         self._leave_if_asked()
         asyncio.get_running_loop().call_later(RELEASE_S, self._gate.set)
@@ -109,6 +118,7 @@ class Partition:
             self._leaving.clear()
             self._gate.set()
             channel = self._channel = await connection.channel()
+            self._barrier = Barrier(channel, self._group)
             receive = partial(self._receive, channel)
             try:
                 async with asyncio.TaskGroup() as group:
@@ -127,6 +137,8 @@ class Partition:
         self._channel = None
         self.is_owned = False
         self._has_suspect = False
+        self._unsettled.clear()
+        self._suspected.clear()
         self._lanes.clear()
         for task in self._tasks:
             task.cancel()
@@ -141,6 +153,8 @@ class Partition:
             return
         self.is_owned = True
         held = Held(delivery, self._work.take(delivery, self.slot))
+        if delivery.redelivered:
+            self._suspected.add(held)
         address = delivery.message.key
         lane = self._lanes.get(address)
         if lane is None:
@@ -174,7 +188,7 @@ class Partition:
     async def _supersede(self, channel: Channel, older: Held, newer: Held) -> None:
         """End a command without a run; a redelivery to this same process finds it ended."""
         work = self._work.supersede(older.command, newer.command)
-        verdict = await self._outcome(self._runs.start(older.command.message, work))
+        verdict = await self._outcome(older, self._runs.start(older.command.message, work))
         try:
             await self._settle(channel, older, verdict)
         except ConnectionLost:
@@ -182,14 +196,22 @@ class Partition:
         self._leave_if_asked()
 
     async def _settle(self, channel: Channel, held: Held, verdict: Verdict) -> None:
-        if verdict is Verdict.DEAD:
-            await channel.reject(held.delivery)
-        elif verdict is Verdict.DONE:
-            await channel.ack(held.delivery)
-        else:
+        """Returns when the broker has handled it.
+
+        A lost acknowledgement brings a command back: had the next one been run meanwhile, the
+        older would be run again behind it.
+        """
+        if verdict is Verdict.GIVEN_UP:
             # Nothing behind it may overtake it: it comes back first, to us or to the next owner.
             self.leave()
             await _forever()
+        if verdict is Verdict.DEAD:
+            await channel.reject(held.delivery)
+        else:
+            await channel.ack(held.delivery)
+        await self._barrier.passed()
+        self._unsettled.discard(held)
+        self._suspected.discard(held)
 
     async def _fresh(self, held: Held) -> Verdict:
         while True:
@@ -197,7 +219,7 @@ class Partition:
             async with self._places:
                 await self._fence.opened()
                 if self._gate.is_set():
-                    return await self._outcome(self._start(held))
+                    return await self._outcome(held, self._start(held))
 
     async def _suspect(self, held: Held) -> Verdict:
         """A redelivered command: the former owner may be busy with it, or have died of it.
@@ -207,25 +229,22 @@ class Partition:
         """
         message = held.command.message
         if run := self._runs.joinable(message):
-            return await self._outcome(run)
+            return await self._outcome(held, run)
         is_first, self._has_suspect = not self._has_suspect, True
         async with self._suspects:
             if is_first and held.delivery.returns + 1 >= LAST_DELIVERY:
                 burial = self._work.bury(held.command, _deadly(message.type))
-                return await self._outcome(self._runs.start(message, burial))
+                return await self._outcome(held, self._runs.start(message, burial))
             now = asyncio.get_running_loop().time()
             await asyncio.sleep(held.came_at + TAKE_OVER_S - now)
             return await self._fresh(held)
 
-    async def _outcome(self, run: Run) -> Verdict:
-        self._running += 1
-        try:
-            return await self._runs.outcome(run)
-        finally:
-            self._running -= 1
+    async def _outcome(self, held: Held, run: Run) -> Verdict:
+        self._unsettled.add(held)
+        return await self._runs.outcome(run)
 
     def _leave_if_asked(self) -> None:
-        if (self._is_stopping or not self._gate.is_set()) and not self._running:
+        if (self._is_stopping or not self._gate.is_set()) and not self._unsettled:
             self.leave()
 
     def _start(self, held: Held) -> Run:

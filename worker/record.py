@@ -1,5 +1,6 @@
 """The record: tells what became of commands, and returns when the broker has it."""
 
+import asyncio
 import logging
 from typing import Any
 
@@ -13,6 +14,8 @@ from worker.publisher import Publisher
 log = logging.getLogger(__name__)
 
 APP = f"worker/{VERSION}"
+AGAIN_S = (0.2, 0.8)
+"""A queue refuses also while its broker goes down, and the audit itself may be the one."""
 
 
 class Record:
@@ -26,12 +29,17 @@ class Record:
     async def write(self, command: Message, result: Result, **what: Any) -> None:
         """Publish an outcome of the command in a message; `what` are further fields of it."""
         outcome = outcomes.outcome_of(command, self._provider, result, worker=self._worker, **what)
-        traceparent = command.headers.get(HEADER_TRACEPARENT)
-        try:
-            await self._publisher.publish(outcomes.message_of(outcome, APP, traceparent))
-        except Rejected:
-            # The audit never refuses: somebody's own queue behind the exchange is full.
-            log.warning("a queue bound to machinist.outcomes refused %s of %s", result, outcome.id)
+        message = outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
+        for pause in (*AGAIN_S, None):
+            try:
+                await self._publisher.publish(message)
+            except Rejected:
+                if pause is not None:
+                    await asyncio.sleep(pause)
+            else:
+                return
+        # The audit never refuses: somebody's own queue behind the exchange is full.
+        log.warning("a queue bound to machinist.outcomes refused %s of %s", result, outcome.id)
 
     async def bury(self, command: Message, fault: Fault, queue: str) -> None:
         """Put the message to the dead ones, with its reason, and publish its outcome.

@@ -32,6 +32,7 @@ class Channel:
 
     def __init__(self, raw: RawChannel) -> None:
         self._raw = raw
+        self._prefetch = 0
         self._cancelled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         raw.on_consumer_cancel_callbacks.add(self._on_cancel)
 
@@ -102,6 +103,7 @@ class Channel:
 
         with broker_errors():
             if prefetch is not None:
+                self._prefetch = prefetch
                 await self._raw.basic_qos(prefetch_count=prefetch)
             answer = await self._raw.basic_consume(
                 queue,
@@ -131,6 +133,14 @@ class Channel:
         """The message is for somebody else; newer brokers do not count a nack as an attempt."""
         with broker_errors():
             await self._raw.basic_nack(delivery.tag, requeue=True, wait=False)
+
+    async def round_trip(self) -> None:
+        """Returns when the broker has handled what was sent before: it answers in order.
+
+        Asked with the limit that the channel has already, which changes nothing.
+        """
+        with broker_errors():
+            await self._raw.basic_qos(prefetch_count=self._prefetch)
 
     async def consumers(self, queue: str) -> int:
         """How many consume a queue; raises NotDeclared, and is closed then, where there is none."""

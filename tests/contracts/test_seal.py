@@ -88,7 +88,11 @@ def test_a_body_that_was_changed_anywhere_does_not_open(place, change):
     assert refusal(SEALS, bytes(changed)).code is Code.SEAL_NOT_OPENED
 
 
-@pytest.mark.parametrize("body", [b"", b"\x01", BODY, SEALED[:20], SEALED[:21], SEALED[:-1]])
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\x01", BODY, SEALED[:20], SEALED[:21], SEALED[:-1]],
+    ids=["empty", "version", "open", "head cut", "head", "end cut"],
+)
 def test_what_is_no_sealed_body_does_not_open(body):
     assert refusal(SEALS, body).code is Code.SEAL_NOT_OPENED
 

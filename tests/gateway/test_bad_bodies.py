@@ -195,7 +195,7 @@ def test_rows_with_a_body_are_those_that_change_something_and_are_no_delete():
 
 @pytest.mark.parametrize("path", ["services", "gateway/httproutes"])
 @pytest.mark.parametrize(
-    "marks", [{"kind": "Secret"}, {"data": {"p": "canary"}}, {"stringData": {"p": "canary"}}]
+    "marks", [{"kind": "Secret", "data": {"p": "canary"}}, {"stringData": {"p": "canary"}}]
 )
 async def test_a_secret_sent_as_something_else_goes_no_further(untouched, path, marks):
     """It would lie open in the queue and in the audit."""

@@ -137,7 +137,7 @@ def test_the_newest_death_is_the_true_one() -> None:
         [death(queue="machinist.K8S.commands.0")],
         [death(queue=f"{QUEUE}.more")],
     ],
-    ids=repr,
+    ids=["none", "text", "empty", "reason", "bytes", "queries", "slot", "provider", "more"],
 )
 def test_what_came_from_no_partition_is_put_to_the_dead(deaths: list[Any]) -> None:
     outcome, letter, _ = published(ended(*deaths))

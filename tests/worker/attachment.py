@@ -54,7 +54,7 @@ class Channel:
         """Let it be declared."""
         return 0
 
-    has_exchange = bind = unbind = consumers = nothing
+    has_exchange = bind = unbind = consumers = round_trip = nothing
 
 
 class Broker:

@@ -41,6 +41,10 @@ class FakeChannel:
         await asyncio.shield(self._lost)
         raise ConnectionLost("gone")
 
+    async def round_trip(self) -> None:
+        if self._lost.done():
+            raise ConnectionLost("gone")
+
     async def ack(self, delivery: Delivery) -> None:
         self._settle("ack", delivery)
 

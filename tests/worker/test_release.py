@@ -71,17 +71,22 @@ def test_it_goes_on_if_something_runs_for_longer():
     virtual.run(test)
 
 
-def test_where_nothing_runs_it_is_left_at_once():
+def test_what_was_taken_over_is_not_given_on_before_it_is_done():
+    """Two workers would hand it to and fro, until it counts as what ends workers."""
+
     async def test():
         async with scene() as s:
-            s.last.deliver("a", returns=1)
+            s.last.deliver("a", 1, returns=1)
+            s.last.deliver("a", 2)
             await asyncio.sleep(0.1)
-            assert not s.partition.is_idle
             s.partition.release()
-            await asyncio.sleep(0.1)
+            await asyncio.sleep(3.1 * SECOND)
+            assert len(s.channels) == 1
+            assert begun(s.platform) == ["a-1", "a-2"]
 
+            s.partition.release()
+            await asyncio.sleep(1 * SECOND)
             assert len(s.channels) == 2
-            assert s.platform.log == []
 
     virtual.run(test)
 
@@ -162,13 +167,13 @@ def test_a_burial_is_waited_for_and_is_not_repeated():
         async with scene(work=slow) as s:
             s.last.deliver("a", returns=9)
             await asyncio.sleep(0.1)
-            s.partition.release()
+            s.partition.stop()
             await asyncio.sleep(0.2)
-            assert len(s.channels) == 1, "it is under way"
+            assert not s.last.is_lost(), "it is under way"
 
             await asyncio.sleep(0.4)
             assert s.log == ["ack a-0"]
-            assert len(s.channels) == 2
+            assert s.last.is_lost()
 
     virtual.run(test)
 

@@ -1,0 +1,127 @@
+"""Publishes a script: each address by a task of its own, which knows the order of its commands.
+
+A task awaits the confirms of its events and the answers to its calls before its next step; within
+a burst events are ordered by their channel. A value that was turned away is not asked for again:
+the next one is, after the pause that the answer named.
+"""
+
+import asyncio
+
+import httpx
+
+from contracts.broker.channel import Channel
+from contracts.broker.errors import BrokerError, ConnectionLost
+from contracts.broker.link import Connection, Link
+from contracts.wire import Message
+from tests.history.history import Command, Fate
+from tests.history.script import Script, Step
+from tests.producer import lasting_event, scale_event
+
+NOT_ATTEMPTED = {429, 503}
+UNKNOWN_END = {502, 504}
+HTTP_TIMEOUT_S = 60
+
+
+class Producer:
+    """Event producers' one connection, made again whenever it is lost."""
+
+    def __init__(self, amqp_url: str) -> None:
+        self._link = Link(amqp_url, "test producer")
+        self._channel: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
+
+    async def run(self) -> None:
+        """Stay connected."""
+        await self._link.run(self._session)
+
+    async def publish(self, events: list[Message]) -> list[Fate]:
+        """Publish in order over one channel, and what is known of each then."""
+        channel = await asyncio.shield(self._channel)
+        ends = await asyncio.gather(
+            *(channel.publish(event, mandatory=True) for event in events), return_exceptions=True
+        )
+        return [_fate(end) for end in ends]
+
+    async def _session(self, connection: Connection) -> None:
+        self._channel.set_result(await connection.channel())
+        self._link.ready()
+        try:
+            await connection.lost()
+        finally:
+            self._channel = asyncio.get_running_loop().create_future()
+
+
+def _fate(end: BaseException | None) -> Fate:
+    match end:
+        case None:
+            return Fate.CONFIRMED
+        case ConnectionLost():
+            return Fate.OPEN
+        case BrokerError():
+            return Fate.REFUSED
+    raise end
+
+
+class Publishing:
+    """Plays the steps of a script, and keeps what was asked in publish order."""
+
+    def __init__(self, script: Script, gateways: list[str], producer: Producer) -> None:
+        self._script = script
+        self._producer = producer
+        self._gateways = [
+            httpx.AsyncClient(base_url=url, timeout=HTTP_TIMEOUT_S, trust_env=False)
+            for url in gateways
+        ]
+        self.commands: list[Command] = []
+        self.statuses: dict[int, int] = {}
+
+    async def run(self) -> None:
+        """Publish all steps of all addresses."""
+        async with asyncio.TaskGroup() as group:
+            for name, steps in self._script.steps.items():
+                group.create_task(self._address(name, steps))
+        for client in self._gateways:
+            await client.aclose()
+
+    async def _address(self, name: str, steps: list[Step]) -> None:
+        value = 0
+        for step in steps:
+            await asyncio.sleep(step.pause_s)
+            if step.via == "rest":
+                value = await self._call(name, value + 1, step)
+            else:
+                await self._burst(name, value + 1, step)
+                value += step.count
+
+    async def _burst(self, name: str, first: int, step: Step) -> None:
+        values = range(first, first + step.count)
+        event = lasting_event if step.via == "keyed" else scale_event
+        events = [event(name, value) for value in values]
+        fates = await self._producer.publish(events)
+        for value, fate in zip(values, fates, strict=True):
+            self.commands.append(Command(address=name, value=value, fate=fate))
+
+    async def _call(self, name: str, value: int, step: Step) -> int:
+        """Scale until it is attempted; the last value that was asked for."""
+        client = self._gateways[step.gateway % len(self._gateways)]
+        while True:
+            answer = await client.post(
+                f"/k8s/controllers/default/{name}",
+                params={"kind": "Deployment", "apiVersion": "apps/v1"},
+                json={"replicas": value},
+            )
+            status = answer.status_code
+            self.statuses[status] = self.statuses.get(status, 0) + 1
+            self.commands.append(Command(address=name, value=value, fate=_fate_of(answer)))
+            if status not in NOT_ATTEMPTED:
+                return value
+            value += 1
+            await asyncio.sleep(int(answer.headers.get("retry-after", "1")))
+
+
+def _fate_of(answer: httpx.Response) -> Fate:
+    if answer.status_code == 200:
+        return Fate.ANSWERED
+    if answer.status_code in NOT_ATTEMPTED:
+        return Fate.REFUSED
+    assert answer.status_code in UNKNOWN_END, answer.text
+    return Fate.OPEN

@@ -1,0 +1,116 @@
+"""Reads from the broker what commands it took and what became of them, as an auditor would."""
+
+import asyncio
+import threading
+from contextlib import suppress
+from typing import Self
+
+import msgspec
+
+from contracts.api import UpdateControllerReplicas
+from contracts.broker.channel import Delivery
+from contracts.broker.declaration import declare
+from contracts.broker.link import Connection, Link
+from contracts.outcomes import OUTCOME, Outcome, Result, read
+from contracts.topology import COMMANDS, OUTCOMES, Binding, Exchange, Queue, Topology
+from contracts.wire import Message
+from tests.history.history import Record
+
+QUEUE = "test.history"
+PREFETCH = 1000
+
+ALL = Topology(
+    (Exchange(COMMANDS, "topic"), Exchange(OUTCOMES, "topic")),
+    (Queue(QUEUE, {"x-queue-type": "classic"}),),
+    (Binding(COMMANDS, QUEUE, "#"), Binding(OUTCOMES, QUEUE, "#")),
+)
+
+
+class Tap:
+    """Collects while the context lasts, over restarts of the broker too."""
+
+    def __init__(self, amqp_url: str) -> None:
+        self._link = Link(amqp_url, "test tap")
+        self._ready = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._stopping = asyncio.Event()
+        self._seen: set[str] = set()
+        self._ended: set[str] = set()
+        self._requests: dict[str, tuple[str, int]] = {}
+        self.records: list[Record] = []
+
+    @property
+    def requests(self) -> dict[tuple[str, int], str]:
+        """The ids of the scale commands that the broker took, by name and replicas."""
+        return {what: identity for identity, what in list(self._requests.items())}
+
+    def taken(self) -> int:
+        """How many commands the broker took."""
+        return len(self._requests)
+
+    def open_ends(self) -> int:
+        """How many commands have no final outcome yet."""
+        return len(self._requests.keys() - self._ended)
+
+    def _take(self, message: Message) -> None:
+        if message.type == OUTCOME:
+            # Delivered twice is not published twice.
+            if message.message_id not in self._seen:
+                self._seen.add(message.message_id)
+                self._take_outcome(read(message))
+        else:
+            scale = msgspec.json.decode(message.body, type=UpdateControllerReplicas)
+            self._requests[message.message_id] = scale.name, scale.replicas
+
+    def _take_outcome(self, outcome: Outcome) -> None:
+        moment = outcome.started if outcome.result is Result.STARTED else outcome.finished
+        moment = moment or outcome.finished or outcome.started
+        self.records.append(
+            Record(
+                id=outcome.id,
+                address=outcome.address.rpartition(".")[2],
+                result=outcome.result,
+                at=moment.timestamp() if moment else 0.0,
+                worker=process_of(outcome.worker or ""),
+                superseded_by=outcome.superseded_by,
+            )
+        )
+        if outcome.result is not Result.STARTED:
+            self._ended.add(outcome.id)
+
+    async def _session(self, connection: Connection) -> None:
+        await declare(connection, ALL)
+        channel = await connection.channel()
+        inbox: asyncio.Queue[Delivery] = asyncio.Queue()
+        await channel.consume(QUEUE, inbox.put_nowait, prefetch=PREFETCH)
+        self._ready.set()
+        while True:
+            delivery = await inbox.get()
+            self._take(delivery.message)
+            await channel.ack(delivery)
+
+    async def _main(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        reading = asyncio.create_task(self._link.run(self._session))
+        await self._stopping.wait()
+        reading.cancel()
+        with suppress(asyncio.CancelledError):
+            await reading
+
+    def _run(self) -> None:
+        asyncio.run(self._main())
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        assert self._ready.wait(20), self._link.reason
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loop.call_soon_threadsafe(self._stopping.set)
+        self._thread.join(20)
+
+
+def process_of(worker: str) -> int:
+    """The process id in the name of a worker, `<host>-<pid>-<random>`; 0 where there is none."""
+    words = worker.rsplit("-", 2)
+    return int(words[1]) if len(words) == 3 and words[1].isdigit() else 0

@@ -1,0 +1,90 @@
+"""Collapse and throughput: a flood of scale events costs few platform calls, and little time."""
+
+import time
+from collections import Counter
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from contracts.outcomes import Result
+from tests.bench import usage
+from tests.bench.platform import CONTROLLERS, MEMORY
+from tests.history.tap import Tap
+from tests.history.test_history import writes
+from tests.producer import publish, scale_event
+from tests.stack import Process, Stack, eventually
+
+ADDRESSES = 50
+EVENTS = 10_000
+PLATFORM_S = 0.05
+WITHIN_S = 60
+MOST_CPU_S = 0.001
+"""Of its processor, for an event: a worker has one, so this is 1,000 events a second."""
+
+
+def test_a_flood_of_events_on_a_slow_platform_collapses_into_few_calls_and_the_last_state(
+    stack: Stack,
+) -> None:
+    names = [f"app-{number}" for number in range(ADDRESSES)]
+    for name in names:
+        stack.sandbox.add_deployment(name, replicas=0, spec={"paused": True})
+    stack.sandbox.faults.add(method="PATCH", delay=PLATFORM_S)
+    values = range(1, EVENTS // ADDRESSES + 1)
+    with Tap(stack.amqp_url) as tap:
+        stack.serving(workers=2)
+        stack.sandbox.calls.clear()
+        began = time.monotonic()
+        publish(stack.amqp_url, [scale_event(name, value) for value in values for name in names])
+        eventually(lambda: tap.taken() == EVENTS and not tap.open_ends(), WITHIN_S)
+        took = time.monotonic() - began
+
+    calls = writes(stack.sandbox)
+    finals = Counter(each.id for each in tap.records if each.result is not Result.STARTED)
+    print(f"\n{EVENTS} events in {took:.1f} s, {len(calls)} calls")
+    # While a call is under way everything behind it becomes one: what is called is bounded by the
+    # time that the flood takes, however many its events are, and one call more for each address.
+    assert len(calls) <= ADDRESSES * (took / PLATFORM_S + 2)
+    assert len(calls) < EVENTS / 3
+    again = [each for each in tap.records if finals[each.id] > 1]
+    assert not again, again[:6]
+    assert len(finals) == EVENTS
+    assert {each.result for each in tap.records} == {
+        Result.STARTED,
+        Result.DONE,
+        Result.SUPERSEDED,
+    }
+    last = {call.address: call.value for call in sorted(calls, key=lambda call: call.start)}
+    assert last == dict.fromkeys(names, values[-1])
+
+
+@pytest.mark.full
+def test_a_worker_takes_more_than_a_thousand_events_a_second_for_an_instant_platform(
+    stack: Stack, tmp_path: Path
+) -> None:
+    names = CONTROLLERS[:ADDRESSES]
+    values = range(1, EVENTS // ADDRESSES + 1)
+    events = [scale_event(name, value) for value in values for name in names]
+    environment = {
+        "PLT_AMQP_URL": stack.amqp_url,
+        "PLT_PROVIDER": MEMORY,
+        "PLT_PROVIDER_NAME": "k8s",
+    }
+    worker = Process("tests.bench.memory_worker", environment, tmp_path / "worker.log")
+    with closing(worker), Tap(stack.amqp_url) as tap:
+        gateway = stack.gateway()
+        eventually(lambda: gateway.attended_by(1), 20, "the worker is attached")
+        group = {"worker": [worker.pid]}
+        before = usage.now(group)
+        assert publish(stack.amqp_url, events) == 0
+        eventually(lambda: tap.taken() == EVENTS and not tap.open_ends(), WITHIN_S)
+        used = usage.now(group) - before
+
+    runs = sum(each.result is Result.DONE for each in tap.records)
+    each_s = used.groups["worker"] / EVENTS
+    print(
+        f"\n{EVENTS} events, {runs} of them run: {EVENTS / used.clock:.0f}/s from the first "
+        f"publish to the last outcome on this machine, {each_s * 1000:.3f} ms of the worker's "
+        f"processor each: {1 / each_s:.0f}/s per worker"
+    )
+    assert each_s <= MOST_CPU_S
