@@ -18,6 +18,8 @@ from deploy.rabbitmq.installation import ensure
 CHECKOUT = Path(__file__).resolve().parent.parent
 # A test that hangs fails alone, instead of taking the whole run with it.
 HANGS = ("--timeout=120",)
+# Half of what they do is waiting. A file stays together: its tests share what they started.
+AT_ONCE = ("-n", "2", "--dist", "loadfile")
 PACKAGES = ("contracts", "gateway", "worker", "deploy", "tests")
 
 
@@ -125,7 +127,11 @@ def _line(result: Result) -> str:
 def _pytest(asked: Namespace, junit: Path) -> list[str]:
     left_out = [mark for mark in ("full", "chaos") if not getattr(asked, mark)]
     marks = " and ".join(f"not {mark}" for mark in left_out)
-    return ["-m", marks, *HANGS, "--cov", "--cov-report=term", f"--junitxml={junit}", *asked.pytest]
+    return [
+        *("-m", marks, *HANGS, *AT_ONCE),
+        *("--cov", "--cov-report=term", f"--junitxml={junit}"),
+        *asked.pytest,
+    ]
 
 
 if __name__ == "__main__":
