@@ -96,6 +96,8 @@ class Fault(Exception):
     """
 
     def __init__(self, code: Code, message: str, *, retry_after: int | None = None) -> None:
+        # A platform may quote half a surrogate pair, which no JSON of ours could say.
+        message = message.encode("utf-8", "replace").decode()
         super().__init__(message)
         self.code = code
         self.message = message

@@ -62,6 +62,7 @@ def next_things(first: First, broker: Broker) -> str:
     if broker.management_url:
         lines.append(f"RabbitMQ       {broker.management_url}")
         lines.append(f"               user {broker.user}, password {broker.password}")
+        lines.append(f"PLT_AMQP_URL   {broker.amqp_url}")
     return "\n".join(lines)
 
 

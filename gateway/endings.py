@@ -52,7 +52,8 @@ REASONS = {
     ),
     "rejected": Fault(
         Code.PLATFORM_FAILED,
-        "somebody other than machinist's workers consumed it from its partition and rejected it",
+        "a worker could not run it and found machinist.dead full, or somebody other than "
+        "machinist's workers consumed it from its partition; either rejected it",
     ),
     "maxlen": Fault(
         Code.QUEUE_FULL, "its partition was full and a policy has it drop the oldest commands"

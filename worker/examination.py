@@ -36,7 +36,8 @@ class Examination:
     def operation(self, message: Message, slot: int | None = None) -> Operation[Any]:
         """The operation in a message; raises Refusal. Commands come with the slot of their queue.
 
-        A copy of a command in the queue of another slot would run beside the others of its address.
+        A copy of a command in the queue of another slot would run beside the others of its address,
+        and so would a command among the queries, of which moreover no outcome tells.
         """
         _check_properties(message)
         self._authorise(message)
@@ -92,6 +93,8 @@ def _check_properties(message: Message) -> None:
             f"operation {name!r} of contract {spoken} is not understood by this worker; it speaks "
             f"contract {CONTRACT}",
         )
+    if message.exchange == QUERIES and not OPERATIONS[message.type].row.safe:
+        raise Refusal(Code.INVALID, f"{message.type} is a command: publish it to {COMMANDS}")
     if not message.message_id:
         raise Refusal(Code.INVALID, "expected the property message_id, unique for each message")
     deadline = message.headers.get(wire.HEADER_DEADLINE)

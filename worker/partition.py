@@ -147,9 +147,10 @@ class Partition:
         """Queue a delivery behind the others of its address.
 
         What a channel that was left still hands over is not ours any more, and its tag would settle
-        another message on the present one.
+        another message on the present one. What comes while we leave would run here and again at
+        the next owner.
         """
-        if channel is not self._channel:
+        if channel is not self._channel or self._leaving.is_set():
             return
         self.is_owned = True
         held = Held(delivery, self._work.take(delivery, self.slot))
@@ -161,6 +162,7 @@ class Partition:
             lane = self._lanes[address] = Lane(held)
             self._begin(self._serve(channel, address, lane))
         elif older := lane.append(held):
+            self._unsettled.add(older)
             lane.settle_before_next(self._begin(self._supersede(channel, older, held)))
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
@@ -210,6 +212,7 @@ class Partition:
         else:
             await channel.ack(held.delivery)
         await self._barrier.passed()
+        self._runs.forget(held.command.message)
         self._unsettled.discard(held)
         self._suspected.discard(held)
 

@@ -67,6 +67,10 @@ class Runs:
             return None
         return run
 
+    def forget(self, message: Message) -> None:
+        """It is settled and cannot come again; another one with its id is another command."""
+        self._known.pop(message.message_id, None)
+
     async def outcome(self, run: Run) -> Verdict:
         """Wait for the end of a run; whoever waits last and leaves lets it be given up."""
         run.holders += 1

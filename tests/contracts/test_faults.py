@@ -74,3 +74,10 @@ def test_a_fault_becomes_a_reply_of_its_own_status(code):
 def test_a_transient_failure_has_a_status_that_clients_repeat(code):
     """The control plane never repeats a 409 or a 500."""
     assert STATUS[code] in REPEATED_BY_CLIENTS
+
+
+def test_words_that_json_cannot_say_still_make_an_answer():
+    """A platform quotes whatever it got; the answer to it must not end the process."""
+    fault = Fault(Code.PLATFORM_INVALID, "bad \ud800 value")
+
+    assert b"bad ? value" in reply_of(fault).body

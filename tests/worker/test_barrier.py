@@ -88,3 +88,18 @@ def test_on_a_lost_channel_nobody_passes():
             waiting.cancel()
 
     virtual.run(test)
+
+
+def test_what_is_settled_is_forgotten_and_its_id_may_be_given_again():
+    """A publisher that reuses an id would lose its second command when that is redelivered."""
+
+    async def test():
+        async with scene() as s:
+            s.last.deliver("a", 1)
+            await asyncio.sleep(2 * SECOND)
+            s.last.deliver("a", 1, returns=1)
+            await asyncio.sleep(4 * SECOND)
+
+            assert begun(s.platform.log) == ["a-1", "a-1"]
+
+    virtual.run(test)

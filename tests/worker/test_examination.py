@@ -111,3 +111,11 @@ def test_who_may_not_send_it_is_told_before_what_is_wrong_with_it(name):
     """A stranger learns nothing of what would be right."""
     if name not in {"update_controller_replicas", "set_machine_labels"}:
         assert refusal(name=name, body=b"{", **as_event()).code is Code.FORBIDDEN
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_command_among_the_queries_is_refused(name):
+    refused = refusal(slot=None, name=name, exchange=topology.QUERIES)
+
+    assert refused.code is Code.INVALID
+    assert "publish it to machinist.commands" in refused.message

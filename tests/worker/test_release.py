@@ -212,3 +212,16 @@ def test_what_comes_after_a_failed_acknowledgement_does_not_overtake():
             assert begun(s.platform) == ["a-1"]
 
     virtual.run(test)
+
+
+def test_what_comes_while_it_is_left_is_for_the_next_owner_alone():
+    async def test():
+        async with scene() as s:
+            s.partition.leave()
+            s.last.deliver("a", 1)
+            await asyncio.sleep(5 * SECOND)
+
+            assert len(s.channels) == 2
+            assert begun(s.platform) == []
+
+    virtual.run(test)

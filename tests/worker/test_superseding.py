@@ -70,3 +70,21 @@ def test_what_was_superseded_here_is_only_acknowledged_when_it_comes_back():
             assert scene.last.settled == [("ack", "a-2"), ("ack", "a-3")]
 
     virtual.run(test)
+
+
+def test_a_partition_is_not_left_while_what_was_just_superseded_is_told():
+    async def test():
+        async with attending() as (scene, w):
+            w.fence.shut()  # nothing is started, so that nothing else keeps the partition
+            w.post.seconds["superseded"] = 0.5
+            first = scene.last
+            for replicas in (1, 2, 3):
+                first.hand_over(event(replicas))
+            scene.partition.release()
+            await asyncio.sleep(0.9)
+
+            assert w.results("a-2") == [Result.SUPERSEDED]
+            assert first.settled == [("ack", "a-2")]
+            assert len(scene.channels) == 2
+
+    virtual.run(test)
