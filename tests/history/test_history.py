@@ -18,6 +18,7 @@ from tests.history.tap import Tap
 from tests.history.telling import summary, timeline
 from tests.stack import Stack, eventually
 
+DAILY_SEED = 7
 ADDRESSES = 50
 WORKERS = 4
 REPLICAS = re.compile(rb'"replicas":(\d+)')
@@ -28,9 +29,12 @@ SHOWN = 10
 
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
-    """The one that was given, or another in each run."""
+    """The one that was given; else the daily run's own, or with --chaos another in each run."""
     given: int | None = request.config.getoption("--history-seed")
-    return random.randrange(1_000_000) if given is None else given
+    if given is not None:
+        return given
+    is_chaos = request.node.get_closest_marker("chaos") is not None
+    return random.randrange(1_000_000) if is_chaos else DAILY_SEED
 
 
 @pytest.mark.timeout(240)
