@@ -47,7 +47,7 @@ class Channel:
         """Let it be declared, and be attended."""
         return 1
 
-    has_exchange = consumers = bind = consume = close = nothing
+    has_exchange = consumers = bind = unbind = consume = close = nothing
 
 
 class Broker:
