@@ -18,9 +18,9 @@ from deploy.rabbitmq.installation import ensure
 CHECKOUT = Path(__file__).resolve().parent.parent
 # A test that hangs fails alone, instead of taking the whole run with it.
 HANGS = ("--timeout=120",)
-# Most of what the long ones do is waiting, so there are more than cores; they come first, since the
-# folders are in order. A file stays together: its tests share what they started.
-AT_ONCE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+# Half of what they do is waiting. The long ones come first, since the folders are in order. A file
+# stays together: its tests share what they started.
+AT_ONCE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 PACKAGES = ("contracts", "gateway", "worker", "deploy", "tests")
 
 

@@ -153,10 +153,10 @@ class Commands:
         try:
             async with asyncio.timeout(call.left() - LEAST_LEFT_S):
                 await self._record.write(command.message, Result.STARTED, started=started)
+                # To give it up here would leave the partition, and what else runs in it.
+                await self._fence.near()
         except TimeoutError:
             return await self._late(command)
-        if not self._fence.is_near():
-            return Verdict.GIVEN_UP
         end = await self._perform(command, call)
         if not self._fence.may_go_on():
             return Verdict.GIVEN_UP

@@ -60,6 +60,12 @@ class Fence:
             self._answer.clear()
             await self._answer.wait()
 
+    async def near(self) -> None:
+        """Wait until the broker has answered lately."""
+        while not self.is_near():
+            self._answer.clear()
+            await self._answer.wait()
+
     def shut(self) -> None:
         """Start nothing any more: the process is stopping."""
         self._is_shut = True
