@@ -65,7 +65,10 @@ def prepare(requirements: str) -> None:
         "--no-input",
         "--disable-pip-version-check",
     ]
-    _run([*pip, "--require-hashes", "--requirement", CHECKOUT / "deploy" / requirements])
+    # All that is needed is pinned. Left to look for itself, an older pip finds a newer release of
+    # what a requirement names with an extra, and refuses that for want of its hash.
+    pinned = ("--no-deps", "--require-hashes", "--requirement")
+    _run([*pip, *pinned, CHECKOUT / "deploy" / requirements])
     # The tests' requirements contain those of deploy/up.
     names = {requirements} if requirements == RUNTIME else {RUNTIME, EVERYTHING}
     RECORD.write_text(json.dumps(_record() | {name: _digest(name) for name in names}))
