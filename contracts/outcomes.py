@@ -43,6 +43,11 @@ COPIES = ("CC", "BCC")
 NOT_KEPT = b"not kept: it may hold secrets and was not sealed"
 """In place of a dead letter's body."""
 
+REFUSED_AGAIN_S = (0.5,)
+"""After so many seconds an outcome that a queue refused is published again: queues refuse as well
+while their broker goes down, and then it may be the audit itself.
+"""
+
 SHORT_LIMIT = 255
 ADDRESS_LIMIT = 200
 """Bytes of an address that a message claims; a key of AMQP has at most 255."""

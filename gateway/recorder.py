@@ -121,13 +121,19 @@ class _Recording:
     async def publish(self, message: Message) -> None:
         """Publish a dead letter, which must find a queue, or an outcome, and await the confirm."""
         message = msgspec.structs.replace(message, user_id=self._user)
-        try:
-            await self._outgoing.publish(message, mandatory=message.exchange == topology.DEAD)
-        except Rejected:
-            if message.exchange == topology.DEAD:
-                raise
-            # The audit never refuses: somebody's own queue behind the exchange is full.
-            log.warning("a queue bound to machinist.outcomes refused %s", message.key)
+        is_letter = message.exchange == topology.DEAD
+        for pause in (*outcomes.REFUSED_AGAIN_S, None):
+            try:
+                await self._outgoing.publish(message, mandatory=is_letter)
+            except Rejected:
+                if is_letter:
+                    raise
+                if pause is not None:
+                    await asyncio.sleep(pause)
+            else:
+                return
+        # The audit never refuses: somebody's own queue behind the exchange is full.
+        log.warning("a queue bound to machinist.outcomes refused %s", message.key)
 
     async def _record(self, delivery: Delivery) -> None:
         """What is asked of the audit first holds up nothing else."""

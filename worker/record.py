@@ -14,8 +14,6 @@ from worker.publisher import Publisher
 log = logging.getLogger(__name__)
 
 APP = f"worker/{VERSION}"
-AGAIN_S = (0.2, 0.8)
-"""A queue refuses also while its broker goes down, and the audit itself may be the one."""
 
 
 class Record:
@@ -30,7 +28,7 @@ class Record:
         """Publish an outcome of the command in a message; `what` are further fields of it."""
         outcome = outcomes.outcome_of(command, self._provider, result, worker=self._worker, **what)
         message = outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
-        for pause in (*AGAIN_S, None):
+        for pause in (*outcomes.REFUSED_AGAIN_S, None):
             try:
                 await self._publisher.publish(message)
             except Rejected:

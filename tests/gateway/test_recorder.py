@@ -13,7 +13,7 @@ from contracts.broker.channel import Delivery
 from contracts.broker.errors import BrokerError, ConnectionLost, Rejected, Unroutable
 from contracts.broker.link import Connection, Link
 from contracts.faults import Code, Fault
-from contracts.outcomes import Result, read
+from contracts.outcomes import REFUSED_AGAIN_S, Result, read
 from contracts.topology import DEAD, ENDED, EVENTS
 from contracts.wire import Message
 from gateway.recorder import MOST_REFUSED, Recorder
@@ -32,6 +32,7 @@ class Broker:
         self.published: list[Message] = []
         self.acknowledged: list[Delivery] = []
         self.deliver: Callable[[Delivery], None] | None = None
+        self.judged = 0
         self._judgements = list(judgements)
         self._lost = asyncio.get_running_loop().create_future()
         self.is_closed = False
@@ -43,6 +44,7 @@ class Broker:
         await asyncio.sleep(0)
         judgement = self._judgements.pop(0) if self._judgements else None
         if judgement is not None:
+            self.judged += 1
             raise judgement
         self.published.append(message)
 
@@ -113,17 +115,32 @@ async def test_a_refused_command_is_recorded_over_the_next_connection_if_one_is_
     assert {each.user_id for each in second.published} == {USER}
 
 
-async def test_an_outcome_that_somebodys_queue_refuses_is_not_published_again() -> None:
-    broker = Broker(Rejected("full"))
+async def test_an_outcome_that_is_refused_once_is_published_again() -> None:
+    """A broker that goes down refuses as well, and the audit itself may be the queue that does."""
+    broker = Broker(Rejected("going down"))
     recorder = Recorder(Connections(broker))
-    for number in (1, 2):
-        recorder.refused("k8s", scale_event("hello", number), FULL)
+    recorder.refused("k8s", scale_event("hello", 1), FULL)
 
     recording = asyncio.create_task(recorder.run())
     await asyncio.to_thread(eventually, lambda: broker.published, 5)
     recording.cancel()
 
     assert len(broker.published) == 1
+
+
+async def test_an_outcome_that_somebodys_queue_refuses_counts_as_written() -> None:
+    broker = Broker(*[Rejected("full")] * (1 + len(REFUSED_AGAIN_S)))
+    recorder = Recorder(Connections(broker))
+    commands = [scale_event("hello", number) for number in (1, 2)]
+    recorder.refused("k8s", commands[0], FULL)
+
+    recording = asyncio.create_task(recorder.run())
+    await asyncio.to_thread(eventually, lambda: broker.judged == 1 + len(REFUSED_AGAIN_S), 5)
+    recorder.refused("k8s", commands[1], FULL)
+    await asyncio.to_thread(eventually, lambda: broker.published, 5)
+    recording.cancel()
+
+    assert [read(each).id for each in broker.published] == [commands[1].message_id]
 
 
 @pytest.mark.parametrize("judgement", [Rejected("full"), Unroutable("deleted")], ids=repr)

@@ -214,6 +214,23 @@ def test_an_outcome_that_somebodys_full_queue_refuses_holds_nothing_up(caplog):
     virtual.run(test)
 
 
+def test_an_outcome_that_is_refused_once_is_published_again():
+    """A broker that goes down refuses as well, and the audit itself may be the queue that does."""
+
+    async def test():
+        async with working() as w:
+            w.post.refusing.add(topology.OUTCOMES)
+            running = asyncio.create_task(w.run(request(5)))
+            await asyncio.sleep(0.1)
+            w.post.refusing.clear()
+
+            assert await running is Verdict.DONE
+            assert w.log[0] == "started a-5"
+            assert [each.result for each in w.outcomes] == [Result.STARTED, Result.DONE]
+
+    virtual.run(test)
+
+
 def test_a_superseded_command_names_the_one_that_took_its_place():
     async def test():
         async with working() as w:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.faults import Code, Fault
+from contracts.outcomes import Result
 from tests.worker import virtual
 from tests.worker.ledger import event, request, working
 from worker.runs import Verdict
@@ -49,6 +50,35 @@ def test_a_start_that_waits_for_its_record_is_given_up_when_the_fence_closes():
 
             assert await w.run(request(5)) is Verdict.GIVEN_UP
             assert w.log == []
+
+    virtual.run(test)
+
+
+def test_a_start_that_was_recorded_in_a_silence_waits_for_the_brokers_answer():
+    """Given up, it would have the partition left, and what ran beside it would be run again."""
+
+    async def test():
+        async with working(heard=False) as w:
+            w.post.seconds["started"] = 9
+            running = asyncio.create_task(w.run(request(5)))
+            await asyncio.sleep(12)
+            assert w.log == ["started a-5"]
+
+            w.fence.answered()
+            assert await running is Verdict.DONE
+            assert w.log[1] == "call 5"
+
+    virtual.run(test)
+
+
+def test_a_start_that_waits_for_the_brokers_answer_past_its_deadline_never_happens():
+    async def test():
+        async with working(heard=False) as w:
+            w.post.seconds["started"] = 9
+            await w.run(request(5, expiration=11_000))
+
+            assert "call 5" not in w.log
+            assert w.final.result is Result.EXPIRED
 
     virtual.run(test)
 
