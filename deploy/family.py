@@ -13,6 +13,9 @@ from typing import NamedTuple
 from deploy.failed import Failed
 from deploy.waiting import wait_until
 
+KILLED_S = 10
+"""On a busy machine even a killed process needs a moment to go."""
+
 
 class Process(NamedTuple):
     """A process; its start time tells it from a later one with the same id."""
@@ -41,6 +44,7 @@ def end(family: Iterable[Process], seconds: float = 3) -> None:
         for process in left & _running().keys():
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
+        wait_until(lambda: not left & _running().keys(), KILLED_S, "killed processes are gone")
 
 
 def _running() -> dict[Process, int]:

@@ -6,11 +6,17 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.providers.cluster import OPTIONS
 from tests.stack import Stack
+
+# How long an example takes tells of the machine and of what else runs on it, not of our code; the
+# first text of a run comes with the making of tables of all Unicode characters.
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

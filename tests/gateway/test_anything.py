@@ -14,7 +14,7 @@ FEW = settings(
     deadline=None,
     derandomize=True,
     # The fixtures are made once for all examples; what one leaves behind does no harm to the next.
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 OURS = {501, 502, 503, 504}
 
