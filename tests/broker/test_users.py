@@ -189,6 +189,12 @@ def test_keys_are_part_of_what_a_user_may_publish(
     assert bool(allowed(broker.url(role), attempts)) == is_allowed
 
 
+def test_a_producer_may_see_whether_the_audit_is_there_yet(broker: Granted) -> None:
+    looking = {"": lambda channel: channel.messages(topology.AUDIT)}
+
+    assert ends(broker.url("producer"), looking) == {"": None}
+
+
 def test_nobody_publishes_in_somebody_elses_name(broker: Granted) -> None:
     names = [broker.name("producer"), broker.name("gateway")]
     attempts = {name: publishing(topology.EVENTS, f"k8s.3.{HELLO}", user_id=name) for name in names}

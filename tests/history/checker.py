@@ -9,7 +9,8 @@ For each address, with its commands numbered in publish order:
 - **Nothing lost.** Whatever the broker took has a final outcome, and the first one fits what the
   publisher was told; `done` was written, `superseded` names a later command that was not lost
   itself, `expired` and what was refused were never written, and the platform is left with the last
-  accepted value, or with one asked for later whose end nobody knows.
+  accepted value, or with one asked for later whose end nobody knows. What a restart of the broker
+  cut short, so that nobody was told of it, may be in the audit alone or in a partition alone.
 - **One outcome.** A run is recorded as started before its call. A command is started or ended again
   only if the worker that did so first was disturbed in between.
 """
@@ -128,6 +129,8 @@ def _lost_of(address: Address, command: Command) -> Iterator[str]:
         yield "written, though its publisher was told that nothing was attempted"
     finals = address.finals(command)
     if not finals:
+        if address.cut_short(command) and not written:
+            return  # the audit got it, and no partition did
         if command.id is not None and command.fate is not Fate.REFUSED:
             yield "no final outcome"
         elif command.fate in ACCEPTED:

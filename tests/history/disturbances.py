@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import httpx
 
-from tests.history.history import KILL, Disturbance
+from tests.history.history import KILL, RESTART, Disturbance
 from tests.history.script import Blow, Hurt
 from tests.stack import Process, Stack
 
@@ -85,7 +85,7 @@ def restart(scene: Scene, blow: Blow) -> None:
     """The broker goes down in good order and comes back."""
     began = time.time()
     scene.stack.node.restart()
-    scene.note("restart", scene.everybody, began)
+    scene.note(RESTART, scene.everybody, began)
 
 
 def _label(connection: dict[str, object]) -> str:
@@ -94,8 +94,8 @@ def _label(connection: dict[str, object]) -> str:
 
 
 HURTS: dict[Hurt, Callable[[Scene, Blow], None]] = {
-    "kill": kill,
+    KILL: kill,
     "freeze": freeze,
     "cut": cut,
-    "restart": restart,
+    RESTART: restart,
 }

@@ -11,6 +11,7 @@ from msgspec import Struct
 from contracts.outcomes import Result
 
 KILL = "kill"
+RESTART = "restart"
 
 
 class Fate(Enum):

@@ -1,4 +1,4 @@
-"""Reads from the broker what commands it took and what became of them, as an auditor would."""
+"""Reads in the audit what commands the broker took and what became of them."""
 
 import asyncio
 import threading
@@ -12,18 +12,12 @@ from contracts.broker.channel import Delivery
 from contracts.broker.declaration import declare
 from contracts.broker.link import Connection, Link
 from contracts.outcomes import OUTCOME, Outcome, Result, read
-from contracts.topology import COMMANDS, OUTCOMES, Binding, Exchange, Queue, Topology
+from contracts.topology import AUDIT, common
 from contracts.wire import Message
+from gateway.stream import OFFSET, offset
 from tests.history.history import Record
 
-QUEUE = "test.history"
 PREFETCH = 1000
-
-ALL = Topology(
-    (Exchange(COMMANDS, "topic"), Exchange(OUTCOMES, "topic")),
-    (Queue(QUEUE, {"x-queue-type": "classic"}),),
-    (Binding(COMMANDS, QUEUE, "#"), Binding(OUTCOMES, QUEUE, "#")),
-)
 
 
 class Tap:
@@ -37,6 +31,7 @@ class Tap:
         self._seen: set[str] = set()
         self._ended: set[str] = set()
         self._requests: dict[str, tuple[str, int]] = {}
+        self._next: int | str = "first"
         self.records: list[Record] = []
 
     @property
@@ -79,14 +74,17 @@ class Tap:
             self._ended.add(outcome.id)
 
     async def _session(self, connection: Connection) -> None:
-        await declare(connection, ALL)
+        await declare(connection, common())
         channel = await connection.channel()
         inbox: asyncio.Queue[Delivery] = asyncio.Queue()
-        await channel.consume(QUEUE, inbox.put_nowait, prefetch=PREFETCH)
+        await channel.consume(
+            AUDIT, inbox.put_nowait, prefetch=PREFETCH, arguments={OFFSET: self._next}
+        )
         self._ready.set()
         while True:
             delivery = await inbox.get()
             self._take(delivery.message)
+            self._next = offset(delivery.message) + 1
             await channel.ack(delivery)
 
     async def _main(self) -> None:
