@@ -10,6 +10,17 @@ from worker.providers.k8s.connection import Connections
 URL = "https://server.test/"
 
 
+class Body(httpx.ByteStream):
+    """A body that is closed when the test lets it."""
+
+    def __init__(self, may_close: asyncio.Event) -> None:
+        super().__init__(b"body")
+        self._may_close = may_close
+
+    async def aclose(self) -> None:
+        await self._may_close.wait()
+
+
 class Single(httpx.AsyncBaseTransport):
     """A connection that answers when the test lets it, or fails."""
 
@@ -18,6 +29,8 @@ class Single(httpx.AsyncBaseTransport):
         self.closed = False
         self.may_answer = asyncio.Event()
         self.may_answer.set()
+        self.may_close = asyncio.Event()
+        self.may_close.set()
         self.failure: Exception | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -29,7 +42,7 @@ class Single(httpx.AsyncBaseTransport):
                 raise self.failure
         finally:
             self.busy -= 1
-        return httpx.Response(200, stream=httpx.ByteStream(b"body"))
+        return httpx.Response(200, stream=Body(self.may_close))
 
     async def aclose(self) -> None:
         self.closed = True
@@ -69,21 +82,29 @@ async def test_requests_at_once_have_one_each_which_later_ones_use_again(client,
     assert 1 <= len(made) == most <= 8
 
 
-async def test_a_connection_is_free_again_after_a_failure_and_after_a_cancellation(client, made):
+async def test_what_failed_is_closed_and_not_used_again(client, made):
     async with client:
         await client.get(URL)
         made[0].failure = httpx.ReadError("gone")
         with pytest.raises(httpx.ReadError):
             await client.get(URL)
-        made[0].failure = None
-        made[0].may_answer.clear()
+        await client.get(URL)
+
+        assert [single.closed for single in made] == [True, False]
+
+
+@pytest.mark.parametrize("where", ["on its way", "in its body"])
+async def test_what_was_cancelled_is_closed_and_not_used_again(client, made, where):
+    async with client:
+        await client.get(URL)
+        hanging = made[0].may_answer if where == "on its way" else made[0].may_close
+        hanging.clear()
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.01):
                 await client.get(URL)
-        made[0].may_answer.set()
         await client.get(URL)
 
-    assert len(made) == 1
+        assert [single.closed for single in made] == [True, False]
 
 
 async def test_a_connection_is_taken_until_the_answer_is_closed(client, made):
