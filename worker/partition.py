@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from contracts import topology
 from contracts.broker.channel import Channel, Delivery
@@ -19,8 +19,13 @@ from worker.runs import Run, Runs, Verdict
 
 log = logging.getLogger(__name__)
 
+Ended = TypeVar("Ended")
+
 TAKE_OVER_S = 2.0
 """The former owner gives its runs up within one second of losing its channel."""
+
+SUSPECT_S = 5.0
+"""What takes a worker down does so soon; what merely takes long must not hold up its neighbours."""
 
 RELEASE_S = 1.0
 LAST_DELIVERY = 10
@@ -72,7 +77,7 @@ class Partition:
         self._leaving = asyncio.Event()
         self._gate = asyncio.Event()
         self._lanes: dict[str, Lane] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
         self._suspects = asyncio.Lock()
         self._channel: Channel | None = None
         self._barrier: Barrier
@@ -165,7 +170,7 @@ class Partition:
             self._unsettled.add(older)
             lane.settle_before_next(self._begin(self._supersede(channel, older, held)))
 
-    def _begin(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+    def _begin(self, work: Coroutine[Any, Any, Ended]) -> asyncio.Task[Ended]:
         task = self._group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -227,8 +232,9 @@ class Partition:
     async def _suspect(self, held: Held) -> Verdict:
         """A redelivered command: the former owner may be busy with it, or have died of it.
 
-        Those run one at a time, so that what kills a worker is the first of them next time. The
-        first is given up at its tenth delivery, before the broker's limit ends its neighbours too.
+        Those begin one after another, each a while after the one before or at its end, so that
+        what kills a worker is the first of them next time. The first is given up at its tenth
+        delivery, before the broker's limit ends its neighbours too.
         """
         message = held.command.message
         if run := self._runs.joinable(message):
@@ -240,7 +246,9 @@ class Partition:
                 return await self._outcome(held, self._runs.start(message, burial))
             now = asyncio.get_running_loop().time()
             await asyncio.sleep(held.came_at + TAKE_OVER_S - now)
-            return await self._fresh(held)
+            running = self._begin(self._fresh(held))
+            await asyncio.wait([running], timeout=SUSPECT_S)
+        return await running
 
     async def _outcome(self, held: Held, run: Run) -> Verdict:
         self._unsettled.add(held)

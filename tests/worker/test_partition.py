@@ -4,6 +4,8 @@ import asyncio
 
 from tests.worker import virtual
 from tests.worker.scene import PLACES, SECOND, scene
+from worker.partition import SUSPECT_S, TAKE_OVER_S
+from worker.runs import GIVE_UP_AFTER_S
 
 
 def test_commands_of_one_address_run_one_after_another_and_others_beside_them():
@@ -44,6 +46,27 @@ def test_redelivered_commands_run_one_at_a_time_whatever_their_address():
 
             assert s.platform.overlaps() == 1
             assert [name for _, name in s.last.settled] == ["a-0", "b-0", "c-0"]
+
+    virtual.run(test)
+
+
+def test_a_redelivered_command_that_takes_long_does_not_hold_up_its_neighbours():
+    async def test():
+        async with scene() as s:
+            s.platform.seconds = 60
+            for name in "abc":
+                s.last.deliver(name, returns=1)
+            await asyncio.sleep(TAKE_OVER_S + SUSPECT_S)
+            s.fence.answered()
+            await asyncio.sleep(SUSPECT_S + 1)
+
+            assert list(s.platform.began_at) == ["a-0", "b-0", "c-0"]
+            assert s.platform.overlaps() == 3
+
+            s.partition.leave()
+            await asyncio.sleep(GIVE_UP_AFTER_S + 0.1)
+            cancelled = {name for what, name in s.platform.log if what == "cancel"}
+            assert cancelled == {"a-0", "b-0", "c-0"}
 
     virtual.run(test)
 
