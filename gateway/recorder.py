@@ -73,6 +73,7 @@ class Recorder:
         async with asyncio.TaskGroup() as group:
             for channel in (incoming, outgoing):
                 group.create_task(channel.lost())
+            group.create_task(connection.confirms(outgoing))
             group.create_task(self._record_refused(recording))
             await recording.start(group)
             self._link.ready()

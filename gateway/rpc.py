@@ -170,6 +170,7 @@ class Rpc:
                 for channel in (incoming, queries, commands):
                     session.watch(channel.lost())
                 session.watch(connection.pulse(replies))
+                session.watch(connection.confirms(commands))
                 session.watch(self._watch())
                 self._resume(session)
                 self._session = session

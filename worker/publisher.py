@@ -43,6 +43,7 @@ class Publisher:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(channel.lost())
+                group.create_task(connection.confirms(channel))
                 group.create_task(self._announce(channel))
                 self._link.ready()
         finally:

@@ -33,6 +33,7 @@ class Channel:
     def __init__(self, raw: RawChannel) -> None:
         self._raw = raw
         self._prefetch = 0
+        self._unconfirmed: dict[str, None] = {}
         self._cancelled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         raw.on_consumer_cancel_callbacks.add(self._on_cancel)
 
@@ -45,6 +46,11 @@ class Channel:
     def is_cancelled(self) -> bool:
         """Whether the broker has taken a consumer away, as it does with the queue."""
         return self._cancelled.done()
+
+    @property
+    def unconfirmed(self) -> str | None:
+        """The id of the message that has waited longest for the broker's confirm."""
+        return next(iter(self._unconfirmed), None)
 
     async def lost(self) -> None:
         """Wait until the channel is closed and raise ConnectionLost with the reason.
@@ -73,15 +79,19 @@ class Channel:
         returns are matched by it. Not waiting for the socket to drain saves a turn of the loop
         under the channel's lock; the callers' caps on what is in flight bound the buffer instead.
         """
-        with broker_errors():
-            await self._raw.basic_publish(
-                message.body,
-                exchange=message.exchange,
-                routing_key=message.key,
-                properties=_properties(message),
-                mandatory=mandatory,
-                wait=False,
-            )
+        self._unconfirmed[message.message_id] = None
+        try:
+            with broker_errors():
+                await self._raw.basic_publish(
+                    message.body,
+                    exchange=message.exchange,
+                    routing_key=message.key,
+                    properties=_properties(message),
+                    mandatory=mandatory,
+                    wait=False,
+                )
+        finally:
+            self._unconfirmed.pop(message.message_id, None)
 
     async def consume(
         self,

@@ -28,6 +28,7 @@ CONNECT_TIMEOUT_S = 10
 CLOSE_TIMEOUT_S = 3
 PULSE_S = 2.0
 PULSE_TIMEOUT_S = 8.0
+CONFIRM_TIMEOUT_S = 15
 FIRST_BACKOFF_S = 0.1
 MOST_BACKOFF_S = 10.0
 STEADY_S = 5.0
@@ -94,6 +95,21 @@ class Connection:
             if answered is not None:
                 answered(consumers, time.monotonic() - asked_at)
             await asyncio.sleep(PULSE_S)
+
+    async def confirms(self, channel: Channel) -> None:
+        """Watch a channel for confirms that never come; raise ConnectionLost when one does not.
+
+        The broker may lose a publish, with a queue that was just moving, and close nothing: whoever
+        waits for its confirm would wait for ever. Seconds are counted in which this process runs,
+        and in which the broker does not block who publishes.
+        """
+        waiting, seconds = channel.unconfirmed, 0
+        while seconds < CONFIRM_TIMEOUT_S:
+            await asyncio.sleep(1)
+            is_same = waiting is not None and waiting == channel.unconfirmed
+            seconds = seconds + 1 if is_same and not await self.is_blocked() else 0
+            waiting = channel.unconfirmed
+        raise ConnectionLost(f"no confirm of {waiting} in {CONFIRM_TIMEOUT_S} seconds")
 
     async def lost(self) -> None:
         """Wait until the connection is gone and raise ConnectionLost with the reason."""

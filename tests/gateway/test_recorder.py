@@ -57,6 +57,9 @@ class Broker:
     async def lost(self) -> None:
         await self._lost
 
+    async def confirms(self, channel: "Broker") -> None:
+        await self._lost
+
     async def nothing(self, *_: Any, **__: Any) -> int:
         """Let it be declared, bound and consumed."""
         return 1

@@ -69,6 +69,9 @@ class Broker:
     async def pulse(self, queue: str) -> None:
         await asyncio.get_running_loop().create_future()
 
+    async def confirms(self, channel: Channel) -> None:
+        await asyncio.get_running_loop().create_future()
+
 
 class Everybody(Attendance):
     """Every provider is attended when it is asked for, until its workers are gone."""

@@ -5,13 +5,14 @@ process ids; 0 stands for what is no worker, such as the recorder in a gateway.
 """
 
 from enum import Enum
+from typing import Final
 
 from msgspec import Struct
 
 from contracts.outcomes import Result
 
-KILL = "kill"
-RESTART = "restart"
+KILL: Final = "kill"
+RESTART: Final = "restart"
 
 
 class Fate(Enum):

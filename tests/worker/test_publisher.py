@@ -47,6 +47,9 @@ class Broker:
         """Let it be declared."""
         return 0
 
+    async def confirms(self, channel: "Broker") -> None:
+        await self.lost()
+
     has_exchange = consumers = bind = unbind = close = nothing
 
 

@@ -45,6 +45,9 @@ class Broker:
     async def lost(self) -> None:
         await asyncio.get_running_loop().create_future()
 
+    async def confirms(self, channel: "Broker") -> None:
+        await self.lost()
+
     async def nothing(self, *_: Any, **__: Any) -> int:
         """Let it be declared."""
         return 0

@@ -1,0 +1,90 @@
+"""A confirm that never comes is noticed; one that may still come is waited for."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+
+from contracts.broker.channel import Channel
+from contracts.broker.errors import ConnectionLost
+from contracts.broker.link import CONFIRM_TIMEOUT_S, Connection
+from tests.producer import scale_event
+from tests.worker import virtual
+
+
+class Raw:
+    """The library's connection and channel: confirms when it is told to."""
+
+    def __init__(self) -> None:
+        self.on_consumer_cancel_callbacks: set[Callable[[Any], None]] = set()
+        self.unblocked = asyncio.Event()
+        self.unblocked.set()
+        self._unconfirmed: list[asyncio.Future[None]] = []
+
+    async def ready(self) -> None:
+        await self.unblocked.wait()
+
+    async def basic_publish(self, body: bytes, **_: Any) -> None:
+        confirm = asyncio.get_running_loop().create_future()
+        self._unconfirmed.append(confirm)
+        await confirm
+
+    def confirm(self) -> None:
+        """Confirm what waits longest."""
+        self._unconfirmed.pop(0).set_result(None)
+
+
+class Scene:
+    """A channel that is watched, until the end of the test."""
+
+    def __init__(self, group: asyncio.TaskGroup) -> None:
+        self.raw = Raw()
+        self.channel = Channel(cast(Any, self.raw))
+        connection = Connection(cast(Any, self.raw), None)
+        self.watching = group.create_task(connection.confirms(self.channel))
+        self._group = group
+
+    async def publish(self, number: int) -> None:
+        """Publish, and wait for nothing."""
+        self._group.create_task(self.channel.publish(scale_event("hello", number)))
+        await asyncio.sleep(0)
+
+
+async def seconds(number: float) -> None:
+    """Let so many pass."""
+    await asyncio.sleep(number)
+
+
+def test_a_confirm_that_never_comes_is_a_lost_connection() -> None:
+    async def test() -> None:
+        with pytest.RaisesGroup(ConnectionLost):
+            async with asyncio.TaskGroup() as group:
+                scene = Scene(group)
+                await scene.publish(1)
+                await seconds(CONFIRM_TIMEOUT_S + 2)
+                raise AssertionError("nobody noticed")
+
+    virtual.run(test)
+
+
+@pytest.mark.parametrize("trouble", ["none", "slow", "blocked"])
+def test_a_broker_that_confirms_late_or_blocks_is_waited_for(trouble: str) -> None:
+    async def test() -> None:
+        async with asyncio.TaskGroup() as group:
+            scene = Scene(group)
+            if trouble == "blocked":
+                scene.raw.unblocked.clear()
+            for number in range(5 if trouble != "none" else 0):
+                await scene.publish(number)
+            for _ in range(5 if trouble == "slow" else 0):
+                await seconds(CONFIRM_TIMEOUT_S - 2)
+                scene.raw.confirm()
+            await seconds(100 if trouble != "slow" else 1)
+
+            assert not scene.watching.done()
+            scene.watching.cancel()
+            for _ in range(5 if trouble == "blocked" else 0):
+                scene.raw.confirm()
+
+    virtual.run(test)
