@@ -11,6 +11,7 @@ import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
+from tests.stack import eventually
 from worker.providers import k8s
 from worker.providers.k8s import connection, errors
 
@@ -169,3 +170,21 @@ async def test_calls_that_need_the_same_owners_at_once_ask_for_them_once(provide
     assert {machine.controller.name for machine in lists[0]} == {"a", "b"}
     assert cluster.calls.count("GET", "/replicasets$") == 1
     assert cluster.calls.count("GET", "/deployments$") == 1
+
+
+async def test_changes_that_hang_do_not_hold_up_what_only_reads(environment, cluster, call):
+    cluster.add_deployment("web", replicas=1)
+    cluster.faults.add(method="PATCH", delay=30)
+    scaling = api.UpdateControllerReplicas("default", "web", 2, "Deployment")
+
+    async with k8s.open_provider(environment | {"PLT_K8S_CONCURRENCY": "2"}) as provider:
+        hanging = [
+            asyncio.create_task(provider.update_controller_replicas(scaling, call()))
+            for _ in range(3)
+        ]
+        await asyncio.to_thread(eventually, lambda: cluster.calls.count("PATCH") == 2)
+        async with asyncio.timeout(5):
+            assert len(await provider.get_machines(api.GetMachines("default"), call())) == 1
+        for each in hanging:
+            each.cancel()
+        await asyncio.wait(hanging)

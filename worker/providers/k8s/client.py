@@ -50,8 +50,10 @@ class Client:
         self._token = token
         self._trust = trust
         self._connect_timeout = settings.k8s_connect_timeout_ms / 1000
-        # httpx's own queue for connections takes quadratic time: it must never grow.
-        self._free = asyncio.Semaphore(settings.k8s_concurrency)
+        # httpx's own queue for connections takes quadratic time: it must never grow. Changes that
+        # hang, as with an admission webhook that does, leave what only reads its own places.
+        self._reading = asyncio.Semaphore(settings.k8s_concurrency)
+        self._changing = asyncio.Semaphore(settings.k8s_concurrency)
 
     def during(self, call: Call) -> "Conversation":
         """The requests of one call."""
@@ -64,7 +66,7 @@ class Client:
 
     async def attempt(self, request: Request, call: Call) -> bytes:
         """Send a request once and return the body of a 2xx, or raise the failure that it was."""
-        async with self._free:
+        async with self._changing if request.changes else self._reading:
             try:
                 response = await self._http.request(
                     request.method,

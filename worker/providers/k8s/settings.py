@@ -31,5 +31,6 @@ class Settings(Struct, frozen=True):
     k8s_client_cert: Base64Pem | None = None
     k8s_client_key: Base64Pem | None = None
     k8s_concurrency: Concurrency = 32
+    """So many requests that read at once, and so many that change something."""
     k8s_connect_timeout_ms: Milliseconds = 5000
     k8s_http2: Flag = False
