@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import cast
 
 import aio_pika
@@ -20,6 +21,7 @@ from contracts.broker.channel import Channel
 from contracts.broker.decoding import read_any_property
 from contracts.broker.errors import BrokerError, ConnectionLost, broker_errors
 from contracts.broker.gathering import GatheredConnection
+from contracts.environment import ConfigurationError
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +35,7 @@ FIRST_BACKOFF_S = 0.1
 MOST_BACKOFF_S = 10.0
 STEADY_S = 5.0
 FRAMES_BUFFERED = 256
+FILES = ("cafile", "certfile", "keyfile")
 
 read_any_property()
 # Nobody empties the library's queue of frames once the peer has closed the connection: who waited
@@ -124,11 +127,14 @@ Session = Callable[[Connection], Awaitable[None]]
 class Link:
     """A connection that is made again whenever it is lost.
 
-    `urls` are tried in turn. The name is shown in RabbitMQ's management UI.
+    `urls` are tried in turn. The name is shown in RabbitMQ's management UI. Raises
+    ConfigurationError where a file that they name cannot be read.
     """
 
     def __init__(self, urls: str, name: str) -> None:
         self._urls = [_with_heartbeat(url.strip()) for url in urls.split(",")]
+        for url in self._urls:
+            _expect_files(url)
         self._name = name
         self.since: float | None = None
         self.reason = "not connected yet"
@@ -222,6 +228,20 @@ async def _until_lost(session: Session, connection: Connection) -> None:
 def _first(errors: BaseExceptionGroup[BrokerError]) -> BrokerError:
     error = errors.exceptions[0]
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _expect_files(url: URL) -> None:
+    for parameter in FILES:
+        path = url.query.get(parameter)
+        if path is None:
+            continue
+        try:
+            Path(path).open("rb").close()
+        except OSError as error:
+            raise ConfigurationError(
+                f"PLT_AMQP_URL: {parameter}={path}: expected a file that can be read: "
+                f"{error.strerror}"
+            ) from error
 
 
 def _with_heartbeat(url: str) -> URL:

@@ -29,6 +29,8 @@ OF_BOTH = [
     ("PLT_AMQP_URL", f"http://guest:{SECRET}@broker.test/", False, "amqp://user:password@host"),
     ("PLT_AMQP_URL", f"amqp://guest:{SECRET}@broker.test:port/", False, "amqp://user:password@host"),
     ("PLT_AMQP_URL", "amqp://broker.test:70000", True, "amqp://user:password@host"),
+    ("PLT_AMQP_URL", f"amqps://guest:{SECRET}@127.0.0.1:1/?cafile=/no/such/file", False,
+     "cafile=/no/such/file: expected a file"),
     ("PLT_SEAL_KEY", SECRET, False, "Base64 of 32 bytes"),
     ("PLT_SEAL_KEY", SHORT_KEY, False, "got 16 bytes"),
     ("PLT_LOGGER_LEVEL", "loud", True, "trace, debug, info"),
