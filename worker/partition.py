@@ -24,6 +24,9 @@ Ended = TypeVar("Ended")
 TAKE_OVER_S = 2.0
 """The former owner gives its runs up within one second of losing its channel."""
 
+SUSPECT_RETURNS = 2
+"""Handed back once, it was where a worker stopped or died; twice, it may be what they die of."""
+
 SUSPECT_S = 5.0
 """What takes a worker down does so soon; what merely takes long must not hold up its neighbours."""
 
@@ -181,7 +184,7 @@ class Partition:
             while held := lane.first:
                 await lane.settled()
                 verdict = await (
-                    self._suspect(held) if held.delivery.redelivered else self._fresh(held)
+                    self._taken_over(held) if held.delivery.redelivered else self._fresh(held)
                 )
                 await self._settle(channel, held, verdict)
                 lane.leave()
@@ -229,23 +232,32 @@ class Partition:
                 if self._gate.is_set():
                     return await self._outcome(held, self._start(held))
 
-    async def _suspect(self, held: Held) -> Verdict:
+    async def _taken_over(self, held: Held) -> Verdict:
         """A redelivered command: the former owner may be busy with it, or have died of it.
+
+        Handed back only once, it starts beside its neighbours when the former owner has given up.
+        """
+        if run := self._runs.joinable(held.command.message):
+            return await self._outcome(held, run)
+        if held.delivery.returns >= SUSPECT_RETURNS:
+            return await self._suspect(held)
+        await _former_owner_gave_up(held)
+        return await self._fresh(held)
+
+    async def _suspect(self, held: Held) -> Verdict:
+        """A command that was handed back more than once.
 
         Those begin one after another, each a while after the one before or at its end, so that
         what kills a worker is the first of them next time. The first is given up at its tenth
         delivery, before the broker's limit ends its neighbours too.
         """
-        message = held.command.message
-        if run := self._runs.joinable(message):
-            return await self._outcome(held, run)
         is_first, self._has_suspect = not self._has_suspect, True
         async with self._suspects:
             if is_first and held.delivery.returns + 1 >= LAST_DELIVERY:
+                message = held.command.message
                 burial = self._work.bury(held.command, _deadly(message.type))
                 return await self._outcome(held, self._runs.start(message, burial))
-            now = asyncio.get_running_loop().time()
-            await asyncio.sleep(held.came_at + TAKE_OVER_S - now)
+            await _former_owner_gave_up(held)
             running = self._begin(self._fresh(held))
             await asyncio.wait([running], timeout=SUSPECT_S)
         return await running
@@ -260,6 +272,11 @@ class Partition:
 
     def _start(self, held: Held) -> Run:
         return self._runs.start(held.command.message, self._work.run(held.command))
+
+
+async def _former_owner_gave_up(held: Held) -> None:
+    now = asyncio.get_running_loop().time()
+    await asyncio.sleep(held.came_at + TAKE_OVER_S - now)
 
 
 async def _forever() -> None:

@@ -2,10 +2,13 @@
 
 import asyncio
 
+import pytest
+
 from tests.worker import virtual
-from tests.worker.scene import PLACES, SECOND, scene
-from worker.partition import SUSPECT_S, TAKE_OVER_S
-from worker.runs import GIVE_UP_AFTER_S
+from tests.worker.scene import PLACES, SECOND, Platform, scene
+from worker.commands import Command
+from worker.partition import LAST_DELIVERY, SUSPECT_RETURNS, SUSPECT_S, TAKE_OVER_S
+from worker.runs import GIVE_UP_AFTER_S, Verdict
 
 
 def test_commands_of_one_address_run_one_after_another_and_others_beside_them():
@@ -37,11 +40,46 @@ def test_a_redelivered_command_starts_two_seconds_after_it_came():
     virtual.run(test)
 
 
-def test_redelivered_commands_run_one_at_a_time_whatever_their_address():
+def test_commands_that_were_handed_back_once_start_beside_each_other_two_seconds_later():
+    async def test():
+        async with scene() as s:
+            came_at = virtual.now()
+            names = [f"thing-{number}" for number in range(110)]
+            for name in names:
+                s.last.deliver(name, returns=1)
+            await asyncio.sleep(TAKE_OVER_S - 0.1)
+            assert s.platform.log == []
+
+            await asyncio.sleep(0.1 + 2.1 * SECOND)
+            assert s.platform.overlaps() == PLACES
+            assert s.platform.began_at["thing-0-0"] - came_at == pytest.approx(TAKE_OVER_S)
+            assert {name for _, name in s.last.settled} == {f"{name}-0" for name in names}
+
+    virtual.run(test)
+
+
+def test_commands_of_one_address_that_were_handed_back_once_keep_their_order():
+    async def test():
+        async with scene() as s:
+            for number in range(3):
+                s.last.deliver("a", number, returns=1)
+                s.last.deliver("b", number, returns=1)
+            await asyncio.sleep(TAKE_OVER_S + 3.5 * SECOND)
+
+            settled = [name for _, name in s.last.settled]
+            assert [name for name in settled if name[0] == "a"] == ["a-0", "a-1", "a-2"]
+            assert [name for name in settled if name[0] == "b"] == ["b-0", "b-1", "b-2"]
+            assert s.platform.overlaps() == 2
+
+    virtual.run(test)
+
+
+@pytest.mark.parametrize("returns", [SUSPECT_RETURNS, LAST_DELIVERY - 2])
+def test_what_was_handed_back_more_than_once_runs_one_at_a_time_whatever_its_address(returns):
     async def test():
         async with scene() as s:
             for name in "abc":
-                s.last.deliver(name, returns=1)
+                s.last.deliver(name, returns=returns)
             await asyncio.sleep(8 * SECOND)
 
             assert s.platform.overlaps() == 1
@@ -50,12 +88,27 @@ def test_redelivered_commands_run_one_at_a_time_whatever_their_address():
     virtual.run(test)
 
 
-def test_a_redelivered_command_that_takes_long_does_not_hold_up_its_neighbours():
+def test_what_was_handed_back_once_does_not_wait_for_what_was_handed_back_more_often():
+    async def test():
+        async with scene() as s:
+            s.last.deliver("a", returns=2)
+            s.last.deliver("b", returns=2)
+            s.last.deliver("c", returns=1)
+            await asyncio.sleep(8 * SECOND)
+
+            began_at = s.platform.began_at
+            assert began_at["c-0"] == began_at["a-0"]
+            assert began_at["b-0"] == pytest.approx(began_at["a-0"] + SECOND)
+
+    virtual.run(test)
+
+
+def test_a_suspect_that_takes_long_does_not_hold_up_its_neighbours():
     async def test():
         async with scene() as s:
             s.platform.seconds = 60
             for name in "abc":
-                s.last.deliver(name, returns=1)
+                s.last.deliver(name, returns=SUSPECT_RETURNS)
             await asyncio.sleep(TAKE_OVER_S + SUSPECT_S)
             s.fence.answered()
             await asyncio.sleep(SUSPECT_S + 1)
@@ -81,6 +134,60 @@ def test_the_first_redelivered_command_is_dead_at_its_tenth_delivery_and_its_nei
             assert s.last.settled == [("ack", "a-0"), ("ack", "b-0")]
             assert ("bury", "a-0") in s.platform.log
             assert ("begin", "a-0") not in s.platform.log
+
+    virtual.run(test)
+
+
+class Killer(Platform):
+    """Whoever runs the command `k-0` dies of it after a while."""
+
+    def __init__(self, after: float) -> None:
+        super().__init__()
+        self.died = asyncio.Event()
+        self._after = after
+
+    async def run(self, command: Command) -> Verdict:
+        if command.message.message_id == "k-0":
+            await asyncio.sleep(self._after)
+            self.died.set()
+            await asyncio.sleep(60)
+        return await super().run(command)
+
+
+async def owned(queue: dict[str, int], after: float) -> Killer:
+    """Have a worker run what is queued until it dies, or all is done.
+
+    What it settled is taken from the queue; what it held is handed back, and counted.
+    """
+    killer = Killer(after)
+    async with scene(work=killer) as s:
+        for name, returns in queue.items():
+            s.last.deliver(name, returns=returns)
+        while not killer.died.is_set() and len(s.last.settled) < len(queue):
+            s.fence.answered()
+            await asyncio.sleep(0.1)
+        for _, identity in s.last.settled:
+            del queue[identity.removesuffix("-0")]
+    for name in queue:
+        queue[name] += 1
+    return killer
+
+
+@pytest.mark.parametrize("before", [0, 1, 3])
+@pytest.mark.parametrize("after", [0.0, 0.5, 4.5])
+def test_what_workers_die_of_ends_as_dead_and_its_neighbours_are_run(before, after):
+    async def test():
+        names = ["a", "b", "c", "d", "e"]
+        queue = dict.fromkeys([*names[:before], "k", *names[before:]], 0)
+        workers = []
+        while queue:
+            workers.append(await owned(queue, after))
+            assert len(workers) <= LAST_DELIVERY
+
+        assert [worker.died.is_set() for worker in workers] == [True] * 9 + [False]
+        log = [entry for worker in workers for entry in worker.log]
+        assert [name for what, name in log if what == "bury"] == ["k-0"]
+        assert {name for what, name in log if what == "end"} == {f"{name}-0" for name in names}
 
     virtual.run(test)
 
