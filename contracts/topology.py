@@ -28,7 +28,11 @@ MINUTE_MS = 60_000
 PARTITION_TTL_MS = 10 * MINUTE_MS
 """Nothing waits longer; the deadline of an event that names none."""
 
-PREFETCH = 128
+PREFETCH = 1000
+"""Commands of a partition in its owner's hands. Those behind a thing that does not answer are among
+them, and its neighbours are delivered as long as fewer than so many wait there.
+"""
+
 DELIVERY_LIMIT = 20
 GIB = 1024**3
 MIB = 1024**2
