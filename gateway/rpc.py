@@ -20,6 +20,7 @@ from contracts.seal import SEALED, Seals
 from contracts.wire import Message, Reply
 from gateway.answers import reply_in
 from gateway.context import NOTHING, Context
+from gateway.places import Places
 from gateway.session import Pending, Refused, Session, unattended
 
 log = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Rpc:
         self._most_in_flight = in_flight
         self._refused = refused
         self._in_flight = 0
+        self._places = Places()
         self._pending: dict[str, Pending] = {}
         self._connections = 0
         self._session: Session | None = None
@@ -73,7 +75,10 @@ class Rpc:
         try:
             session = await self._admit(provider)
             pending = self._prepare(provider, operation, session, context)
-            return await self._exchange(session, pending)
+            if pending.safe:
+                return await self._exchange(session, pending)
+            with self._places.place(pending.message.key):
+                return await self._exchange(session, pending)
         finally:
             self._in_flight -= 1
 

@@ -7,26 +7,31 @@ from typing import Any, cast
 
 import pytest
 
+from contracts import topology, wire
 from contracts.api import GetMachines, UpdateControllerReplicas
 from contracts.broker.attendance import Attendance
+from contracts.broker.channel import Delivery
 from contracts.broker.errors import ConnectionLost
 from contracts.broker.link import Connection, Link
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.wire import Message
+from gateway.places import MOST
 from gateway.rpc import Rpc
 from tests.examples import EXAMPLES
 
 STEPS = 10
 QUERY = GetMachines("default")
 COMMAND = UpdateControllerReplicas("default", "hello", 3)
+OTHER = UpdateControllerReplicas("default", "other", 3)
 
 
 class Channel:
     """A channel that takes everything and answers nothing."""
 
     is_closed = False
+    receive: Callable[[Delivery], None]
 
     def __init__(self, published: list[Message]) -> None:
         self._published = published
@@ -43,11 +48,14 @@ class Channel:
         self._published.append(message)
         await asyncio.get_running_loop().create_future()
 
+    async def consume(self, queue: str, receive: Callable[[Delivery], None], **_: Any) -> None:
+        self.receive = receive
+
     async def nothing(self, *_: Any, **__: Any) -> int:
         """Let it be declared, and be attended."""
         return 1
 
-    has_exchange = consumers = bind = unbind = consume = close = nothing
+    has_exchange = consumers = bind = unbind = close = nothing
 
 
 class Broker:
@@ -62,6 +70,19 @@ class Broker:
     async def channel(self) -> Channel:
         self.channels.append(Channel(self.published))
         return self.channels[-1]
+
+    def answer(self, request: Message) -> None:
+        """As a worker would; replies come over the first of the three channels of a session."""
+        reply = Message(
+            exchange=topology.REPLIES,
+            key=request.reply_to or "",
+            body=b"{}",
+            type=request.type,
+            message_id="reply",
+            correlation_id=request.correlation_id,
+            headers={wire.HEADER_STATUS: 200},
+        )
+        self.channels[-3].receive(Delivery(reply, tag=1, redelivered=False, returns=0))
 
     async def is_blocked(self) -> bool:
         return False
@@ -116,6 +137,13 @@ async def outcome(rpc: Rpc, operation: Operation[Any] = QUERY) -> str:
     except Fault as fault:
         return fault.code
     return "answered"
+
+
+async def published(broker: Broker, number: int) -> None:
+    """Wait until so many messages were published."""
+    async with asyncio.timeout(5):
+        while len(broker.published) < number:  # noqa: ASYNC110 - a list has no event for it
+            await asyncio.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -213,3 +241,63 @@ async def test_a_manifest_that_may_hold_secrets_travels_sealed_where_there_is_a_
     session.cancel()
 
     assert [message.content_type for message in broker.published] == [SEALED] * 3
+
+
+async def test_a_thing_that_does_not_answer_has_few_commands_waiting_and_others_are_not_refused():
+    link, broker = Up(), Broker()
+    rpc = rpc_of(link, Everybody(()), 30_000, 10 * MOST)
+    session = asyncio.create_task(rpc.session(cast(Connection, broker)))
+    await link.is_ready.wait()
+    operations: list[Operation[Any]] = [*[COMMAND] * MOST, OTHER, QUERY]
+    calls = [asyncio.create_task(outcome(rpc, operation)) for operation in operations]
+    await published(broker, len(calls))
+
+    with pytest.raises(Fault, match=r"64 commands to controllers\.default\.hello of") as raised:
+        await rpc.call("k8s", COMMAND)
+
+    assert raised.value.code is Code.GATEWAY_BUSY
+    assert raised.value.retry_after
+    assert len(broker.published) == len(calls)
+    for message in broker.published:
+        broker.answer(message)
+    assert {await call for call in calls} == {"answered"}
+    session.cancel()
+
+
+async def test_each_answer_and_each_caller_that_gives_up_leaves_one_place_to_another():
+    link, broker = Up(), Broker()
+    rpc = rpc_of(link, Everybody(()), 30_000, 10 * MOST)
+    session = asyncio.create_task(rpc.session(cast(Connection, broker)))
+    await link.is_ready.wait()
+    calls = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(MOST)]
+    await published(broker, MOST)
+
+    broker.answer(broker.published[0])
+    calls[1].cancel()
+    await asyncio.wait(calls[:2])
+
+    more = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(3)]
+    await published(broker, MOST + 2)
+    assert await more[2] == Code.GATEWAY_BUSY
+    for message in broker.published:
+        broker.answer(message)
+    assert {await call for call in more[:2]} == {"answered"}
+    session.cancel()
+
+
+async def test_commands_whose_deadline_has_passed_leave_their_places_to_others():
+    link, broker = Up(), Broker()
+    rpc = rpc_of(link, Everybody(()), 100, 10 * MOST)
+    session = asyncio.create_task(rpc.session(cast(Connection, broker)))
+    await link.is_ready.wait()
+
+    for _ in range(2):
+        calls = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(MOST)]
+        assert {await call for call in calls} == {Code.DEADLINE_EXCEEDED}
+
+    assert len(broker.published) == 2 * MOST
+    session.cancel()
+
+
+def test_several_gateways_may_wait_for_a_thing_and_leave_its_neighbours_room():
+    assert topology.PREFETCH >= 10 * MOST
