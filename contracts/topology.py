@@ -203,8 +203,17 @@ def _ended() -> Queue:
 
 
 def _dead() -> Queue:
-    # Operators look into this queue; every look counts as a delivery.
-    return Queue(DEAD, {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000})
+    # Operators look into this queue; every look counts as a delivery. Whoever puts a letter there
+    # waits for the confirm: a full queue must not refuse it.
+    return Queue(
+        DEAD,
+        {
+            "x-queue-type": "quorum",
+            "x-overflow": "drop-head",
+            "x-max-length-bytes": GIB,
+            "x-delivery-limit": 1_000_000,
+        },
+    )
 
 
 def _audit() -> Queue:

@@ -94,6 +94,13 @@ def test_operators_may_look_at_the_dead_as_often_as_they_like():
     assert limit >= 1_000_000
 
 
+def test_the_dead_never_fill_the_disk_and_never_turn_a_letter_away():
+    arguments = queue("machinist.dead").arguments
+
+    assert arguments["x-max-length-bytes"] == 1024**3
+    assert arguments["x-overflow"] == "drop-head"
+
+
 def test_the_replies_queue_of_a_connection_goes_away_by_itself():
     (replies,) = GATEWAY.queues
 
