@@ -98,7 +98,10 @@ def expiry(message: Message, user: str | None) -> Expiry | None:
 
 
 def endings(message: Message, *, started: bool | None, user: str | None) -> list[Message]:
-    """What has to be published: a dead letter unless it merely expired, and the outcome.
+    """What has to be published, in this order: the outcome, and a dead letter unless it expired.
+
+    What came from no partition has a dead letter alone. The outcome counts, and no queue refuses it
+    for long; the letter may have to wait for room.
 
     `started` is whether a worker had begun, None where nobody can tell; it counts for what expired.
     """
@@ -113,7 +116,7 @@ def endings(message: Message, *, started: bool | None, user: str | None) -> list
     record = _record(original, provider, result, fault)
     if result is not Result.DEAD:
         return [record]
-    return [outcomes.dead_letter(original, fault.message, death.queue, APP), record]
+    return [record, outcomes.dead_letter(original, fault.message, death.queue, APP)]
 
 
 def remains(message: Message) -> Message:
@@ -141,7 +144,7 @@ def _turned_away(message: Message) -> list[Message]:
     letter = outcomes.dead_letter(message, TURNED_AWAY.message, ENDED, APP)
     if not is_provider_name(provider):
         return [letter]
-    return [letter, _record(message, provider, Result.DEAD, TURNED_AWAY)]
+    return [_record(message, provider, Result.DEAD, TURNED_AWAY), letter]
 
 
 def _record(command: Message, provider: str, result: Result, fault: Fault) -> Message:

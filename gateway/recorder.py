@@ -7,6 +7,7 @@ turned away are told by the calls of this gateway.
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 
 import msgspec
 
@@ -25,6 +26,9 @@ log = logging.getLogger(__name__)
 
 TAG = "recorder"
 PREFETCH = 100
+MOST_STUCK = 50
+"""Dead letters that may wait for room among the dead: the rest of the prefetch is for others."""
+
 AT_ONCE = 16
 """Few, so that a thousand ended commands do not hold up the requests of this process."""
 
@@ -109,14 +113,14 @@ class _Recording:
         self._again_s = again_s
         self._started = Started(connection)
         self._at_once = asyncio.Semaphore(AT_ONCE)
-        self._stuck: list[Delivery] = []
+        self._stuck: list[tuple[Delivery, list[Message]]] = []
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         def receive(delivery: Delivery) -> None:
             group.create_task(self._record(delivery))
 
         group.create_task(self._started.run())
-        group.create_task(self._again(receive))
+        group.create_task(self._again(group))
         await self._incoming.consume(topology.ENDED, receive, prefetch=PREFETCH, tag=TAG)
 
     async def publish(self, message: Message) -> None:
@@ -140,35 +144,45 @@ class _Recording:
         """What is asked of the audit first holds up nothing else."""
         question = expiry(delivery.message, self._user)
         started = None if question is None else await self._started.of(question)
+        told = partial(endings, delivery.message, started=started, user=self._user)
+        await self._tell(delivery, told)
+
+    async def _tell(self, delivery: Delivery, told: Callable[[], list[Message]]) -> None:
+        """Publish all that there is to tell of a delivery, and settle it unless a letter waits.
+
+        So many may wait that others are still delivered: their outcomes count for more.
+        """
+        message = delivery.message
         async with self._at_once:
-            if await self._recorded(delivery.message, started):
-                await self._incoming.ack(delivery)
-            else:
-                self._stuck.append(delivery)
+            try:
+                left = await self._refused(told())
+            except BrokerError:
+                raise
+            except Exception:
+                log.exception("%s of %s cannot be recorded", message.message_id, message.key)
+                left = await self._refused([remains(message)])
+            if left and len(self._stuck) < MOST_STUCK:
+                self._stuck.append((delivery, left))
+                return
+            if left:
+                words = "the dead letter of %s of %s is given up: %d wait already"
+                log.warning(words, message.message_id, message.key, MOST_STUCK)
+            await self._incoming.ack(delivery)
 
-    async def _recorded(self, message: Message, started: bool | None) -> bool:
-        """Whether all that there is to tell of a message has been published."""
-        try:
-            return await self._published(endings(message, started=started, user=self._user))
-        except BrokerError:
-            raise
-        except Exception:
-            log.exception("%s of %s cannot be recorded", message.message_id, message.key)
-            return await self._published([remains(message)])
-
-    async def _published(self, messages: list[Message]) -> bool:
-        try:
-            for message in messages:
+    async def _refused(self, messages: list[Message]) -> list[Message]:
+        """Publish these in their order; returns those from the first on that no queue takes."""
+        for number, message in enumerate(messages):
+            try:
                 await self.publish(message)
-        except (Rejected, Unroutable) as error:
-            log.warning("a dead letter waits %g seconds: %s", self._again_s, error)
-            return False
-        return True
+            except (Rejected, Unroutable) as error:
+                log.warning("a dead letter waits %g seconds: %s", self._again_s, error)
+                return messages[number:]
+        return []
 
-    async def _again(self, receive: Callable[[Delivery], None]) -> None:
-        """Try again what was refused, in a while; the broker keeps it meanwhile."""
+    async def _again(self, group: asyncio.TaskGroup) -> None:
+        """Try again what was refused, in a while; the broker keeps the command meanwhile."""
         while True:
             await asyncio.sleep(self._again_s)
             stuck, self._stuck = self._stuck, []
-            for delivery in stuck:
-                receive(delivery)
+            for delivery, left in stuck:
+                group.create_task(self._tell(delivery, partial(list, left)))

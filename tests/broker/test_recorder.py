@@ -166,6 +166,33 @@ def test_a_command_that_nobody_settles_ends_as_dead_with_a_reason_for_a_person(
     assert (letter.body, letter.message_id) == (event.body, event.message_id)
 
 
+def test_where_a_policy_has_the_dead_refuse_letters_every_outcome_is_written(stack: Stack) -> None:
+    declared(stack.amqp_url)
+    gateway = recording(stack)
+    host = stack.amqp_url.rpartition("/")[2]
+    full = '{"max-length":1,"overflow":"reject-publish"}'
+    stack.node.ctl("set_policy", "-p", host, "full", "^machinist\\.dead$", full)
+    event = scale_event("hello", 3)
+    events = [msgspec.structs.replace(event, message_id=f"event-{n}") for n in range(20)]
+    queue = topology.partition_queue("k8s", int(event.key.split(".")[1]))
+
+    async def reject(connection: Connection) -> None:
+        channel, inbox = await connection.channel(), asyncio.Queue[Delivery]()
+        await channel.consume(queue, inbox.put_nowait, prefetch=len(events))
+        for _ in events:
+            await channel.reject(await inbox.get())
+        await channel.round_trip()
+
+    with Auditor(stack.amqp_url) as auditor:
+        publish(stack.amqp_url, events)
+        during(stack.amqp_url, reject)
+        results = {auditor.final(each.message_id).result for each in events}
+
+    assert results == {Result.DEAD}
+    assert waiting(stack.amqp_url, DEAD) < len(events)
+    assert "a dead letter waits" in gateway.log.read_text()
+
+
 def test_what_somebody_put_among_the_ended_is_found_among_the_dead_and_holds_up_nothing(
     stack: Stack,
 ) -> None:

@@ -254,7 +254,7 @@ def test_the_remains_of_a_message_are_its_body_and_a_reason() -> None:
 def test_what_the_gate_turned_away_is_dead_whatever_death_it_tells_of() -> None:
     message = msgspec.structs.replace(ended(death(), user="billing"), exchange=EVENTS)
 
-    outcome, letter, [first, _] = published(message)
+    outcome, letter, _ = published(message)
 
     assert outcome is not None
     assert (outcome.result, outcome.id, outcome.provider) == (Result.DEAD, "c1", "k8s")
@@ -262,9 +262,20 @@ def test_what_the_gate_turned_away_is_dead_whatever_death_it_tells_of() -> None:
         "billing",
         Code.FORBIDDEN,
     )
-    assert first is letter
+    assert letter is not None
     assert letter.headers["reason"] == "header x-death: expected none, only the broker writes it"
     assert expiry(message, USER) is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [ended(death("rejected")), msgspec.structs.replace(ended(), exchange=EVENTS)],
+    ids=["dead", "turned away"],
+)
+def test_an_outcome_does_not_wait_for_room_among_the_dead(message: Message) -> None:
+    _, _, messages = published(message)
+
+    assert [each.exchange for each in messages] == [OUTCOMES, DEAD]
 
 
 def test_what_the_gate_turned_away_under_a_key_of_nobody_is_a_dead_letter_alone() -> None:

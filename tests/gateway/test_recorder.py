@@ -14,9 +14,9 @@ from contracts.broker.errors import BrokerError, ConnectionLost, Rejected, Unrou
 from contracts.broker.link import Connection, Link
 from contracts.faults import Code, Fault
 from contracts.outcomes import REFUSED_AGAIN_S, Result, read
-from contracts.topology import DEAD, ENDED, EVENTS
+from contracts.topology import DEAD, ENDED, EVENTS, OUTCOMES
 from contracts.wire import Message
-from gateway.recorder import MOST_REFUSED, Recorder
+from gateway.recorder import MOST_REFUSED, MOST_STUCK, PREFETCH, Recorder
 from tests.producer import scale_event
 from tests.stack import eventually
 
@@ -166,6 +166,51 @@ async def test_a_dead_letter_that_no_queue_takes_is_kept_and_holds_up_nothing(
 
     assert broker.acknowledged == [second, first]
     assert [each.exchange for each in broker.published] == [DEAD, DEAD]
+
+
+async def test_an_outcome_is_written_once_though_its_dead_letter_is_refused() -> None:
+    broker = Broker(None, Rejected("full"))
+    recording = asyncio.create_task(Recorder(Connections(broker), again_s=0.3).run())
+    await asyncio.to_thread(eventually, lambda: broker.deliver)
+    assert broker.deliver is not None
+    dead = delivery_of(1, "delivery_limit")
+    broker.deliver(dead)
+
+    await asyncio.to_thread(eventually, lambda: broker.judged)
+    assert [each.exchange for each in broker.published] == [OUTCOMES]
+    assert not broker.acknowledged
+    await asyncio.to_thread(eventually, lambda: broker.acknowledged)
+    recording.cancel()
+
+    assert [each.exchange for each in broker.published] == [OUTCOMES, DEAD]
+    assert broker.acknowledged == [dead]
+
+
+async def test_while_every_dead_letter_is_refused_all_outcomes_are_written(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Full(Broker):
+        async def publish(self, message: Message, *, mandatory: bool) -> None:
+            if message.exchange == DEAD:
+                raise Rejected("full")
+            await super().publish(message, mandatory=mandatory)
+
+    broker = Full()
+    recording = asyncio.create_task(Recorder(Connections(broker)).run())
+    await asyncio.to_thread(eventually, lambda: broker.deliver)
+    assert broker.deliver is not None
+    dead = [delivery_of(number, "delivery_limit") for number in range(2 * PREFETCH)]
+    for delivery in dead:
+        broker.deliver(delivery)
+
+    settled = 2 * PREFETCH - MOST_STUCK
+    await asyncio.to_thread(eventually, lambda: len(broker.acknowledged) == settled)
+    recording.cancel()
+
+    ids = {read(each).id for each in broker.published}
+    assert ids == {each.message.message_id for each in dead}
+    assert len(broker.published) == len(dead)
+    assert f"is given up: {MOST_STUCK} wait already" in caplog.text
 
 
 async def test_while_the_audit_does_not_answer_other_commands_are_recorded() -> None:
