@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import wire
-from contracts.topology import EVENTS, PARTITION_TTL_MS
+from contracts.topology import EVENTS, PARTITION_TTL_MS, replies_queue
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
-from worker.clock import Clock
+from worker.clock import MOST_PUBLISHERS, REMEMBERED_S, Clock
 
 EPOCH = 1_800_000_000.0
 TTL_S = PARTITION_TTL_MS / 1000
@@ -24,9 +24,11 @@ class Time:
         self.behind = behind
         self.clock = Clock(lambda: EPOCH + self.passed - self.behind, lambda: 500.0 + self.passed)
 
-    def published(self, within: float, ago: float = 0.0, **changes: Any) -> Message:
-        """A message of a publisher whose clock is right, that was published some seconds ago."""
-        at = EPOCH + self.passed - ago
+    def published(
+        self, within: float, ago: float = 0.0, fast: float = 0.0, **changes: Any
+    ) -> Message:
+        """A message that was published some seconds ago, by a clock that is right unless `fast`."""
+        at = EPOCH + self.passed - ago + fast
         headers = {wire.HEADER_CONTRACT: 1, wire.HEADER_DEADLINE: round((at + within) * 1000)}
         expiration = round(within * 1000)
         properties: dict[str, Any] = {
@@ -39,6 +41,11 @@ class Time:
     def left(self, message: Message) -> float:
         """The seconds that a message has that is delivered now."""
         return self.clock.expires_at(message) - (500.0 + self.passed)
+
+
+def by(gateway: str, connection: int = 1) -> str:
+    """Where a gateway waits for replies."""
+    return replies_queue(gateway, connection)
 
 
 def about(seconds: float) -> object:
@@ -77,11 +84,125 @@ def test_what_it_learnt_counts_for_messages_that_have_waited():
     assert time.left(time.published(within=10, ago=30)) == about(-20)
 
 
-def test_an_event_keeps_its_own_deadline_and_teaches_nothing_for_others():
+ANONYMOUS = {
+    "an event": {"exchange": EVENTS, "reply_to": None},
+    "an event that is awaited": {"exchange": EVENTS, "reply_to": by("a")},
+    "a command that nobody awaits": {"reply_to": None},
+    "a command with an empty reply_to": {"reply_to": ""},
+}
+anonymous = pytest.mark.parametrize("changes", ANONYMOUS.values(), ids=ANONYMOUS)
+
+
+@anonymous
+def test_what_names_no_gateway_keeps_its_own_deadline_and_teaches_nothing_for_others(changes):
     time = Time(behind=60)
 
+    assert time.left(time.published(within=10, **changes)) == about(10)
+    assert time.clock.behind == 0
+    assert time.left(time.published(within=10, ago=9)) == about(10)
+
+
+@pytest.mark.parametrize("fast", [5, 60, 3600])
+def test_a_publisher_whose_clock_is_fast_shortens_nobody_elses_time(fast):
+    time = Time()
+    time.left(time.published(within=10, reply_to=by("right")))
+
+    assert time.left(time.published(within=10, fast=fast, reply_to=by("fast"))) == about(10)
+    assert time.left(time.published(within=10, reply_to=by("right"))) == about(10)
+    assert time.left(time.published(within=10, reply_to=None)) == about(10)
     assert time.left(time.published(within=10, exchange=EVENTS)) == about(10)
     assert time.clock.behind == 0
+
+
+def test_a_publisher_whose_clock_is_fast_keeps_its_own_deadlines():
+    time = Time()
+    time.left(time.published(within=10, fast=60, reply_to=by("fast")))
+
+    late = time.published(within=10, ago=30, fast=60, reply_to=by("fast"))
+    assert time.left(late) == about(-20)
+
+
+def test_a_gateway_is_the_same_publisher_over_each_of_its_connections():
+    time = Time(behind=60)
+    time.left(time.published(within=10, reply_to=by("a", 1)))
+
+    assert time.left(time.published(within=10, ago=30, reply_to=by("a", 2))) == about(-20)
+
+
+def test_a_name_without_a_dot_is_a_publisher_as_well():
+    time = Time(behind=60)
+    time.left(time.published(within=10, reply_to="loopback"))
+    time.left(time.published(within=10, ago=60, reply_to="other"))
+
+    assert time.left(time.published(within=10, ago=30, reply_to="loopback")) == about(-20)
+
+
+@anonymous
+def test_what_names_no_gateway_is_late_where_all_publishers_say_so(changes):
+    time = Time(behind=60)
+    for gateway in "abc":
+        time.left(time.published(within=10, reply_to=by(gateway)))
+
+    assert time.left(time.published(within=10, ago=30, **changes)) == about(-20)
+
+
+def test_the_first_message_of_a_publisher_is_late_where_all_others_say_so():
+    """It may have waited for this worker while its gateway spoke to others."""
+    time = Time(behind=60)
+    time.left(time.published(within=10, reply_to=by("a")))
+
+    assert time.left(time.published(within=10, ago=30, reply_to=by("b"))) == about(-20)
+
+
+def test_a_publisher_is_believed_from_its_second_message_on():
+    """When all that are known are wrong, one message has less time: it can be asked for again."""
+    time = Time()
+    time.left(time.published(within=10, fast=60, reply_to=by("fast")))
+
+    assert time.left(time.published(within=10, reply_to=by("right"))) == about(-50)
+    assert time.left(time.published(within=10, reply_to=by("right"))) == about(10)
+
+
+def test_the_smallest_of_what_the_publishers_say_is_what_the_worker_shows():
+    time = Time(behind=60)
+    time.left(time.published(within=10, fast=30, reply_to=by("fast")))
+    assert time.clock.behind == about(90)
+
+    time.left(time.published(within=10, ago=5, reply_to=by("right")))
+    time.left(time.published(within=10, ago=20, reply_to=by("right")))
+    assert time.clock.behind == about(55)
+
+
+def test_a_publisher_that_is_unseen_for_five_minutes_is_forgotten():
+    time = Time(behind=60)
+    time.left(time.published(within=10, ago=60, reply_to=by("gone")))
+    time.passed += 200
+    time.left(time.published(within=10, reply_to=by("here")))
+    assert time.clock.behind == 0
+
+    time.passed += 101
+    assert time.clock.behind == about(60)
+
+
+def test_a_publisher_that_says_little_is_not_forgotten_while_it_is_seen():
+    time = Time()
+    for _ in range(4):
+        time.left(time.published(within=10, reply_to=by("right")))
+        time.left(time.published(within=10, fast=60, reply_to=by("fast")))
+        time.passed += 100
+
+    assert time.clock.behind == 0
+
+
+def test_of_too_many_publishers_those_unseen_for_longest_are_forgotten():
+    time = Time(behind=60)
+    time.left(time.published(within=10, ago=60, reply_to=by("first")))
+    for number in range(MOST_PUBLISHERS - 1):
+        time.left(time.published(within=10, reply_to=by(f"g{number}")))
+    assert time.clock.behind == 0
+
+    time.left(time.published(within=10, reply_to=by("one more")))
+    assert time.clock.behind == about(60)
 
 
 def test_the_largest_value_of_five_minutes_counts():
@@ -185,9 +306,89 @@ def test_more_messages_never_give_more_time(behind, ago, within, others):
     assert later <= within + 0.002
 
 
-@given(behind=st.floats(0, 100), ago=st.floats(0, 100), within=st.floats(0.1, 600))
-def test_a_worker_that_heard_a_fresh_message_keeps_every_deadline(behind, ago, within):
-    time = Time(behind)
-    time.left(time.published(within=10))
+gateways = st.sampled_from("abc").map(by)
+behinds = st.floats(0, 100)
+agos = st.floats(0, 100)
+withins = st.floats(0.1, 600)
+errors = st.floats(-100, 100)
 
-    assert time.left(time.published(within=within, ago=ago)) <= within - ago + 0.002
+
+@given(
+    behind=behinds,
+    ago=agos,
+    within=withins,
+    error=errors,
+    others=st.lists(st.tuples(gateways, errors, agos), max_size=5),
+)
+def test_a_worker_that_heard_a_fresh_message_keeps_every_deadline_of_its_publisher(
+    behind, ago, within, error, others
+):
+    """By its own clock, whatever that of others says; a clock that is slow gets less time."""
+    time = Time(behind)
+    time.left(time.published(within=10, fast=error, reply_to=by("its own")))
+    for gateway, fast, since in others:
+        time.left(time.published(within=10, ago=since, fast=fast, reply_to=gateway))
+
+    late = time.published(within=within, ago=ago, fast=error, reply_to=by("its own"))
+    assert time.left(late) <= within - ago + 0.002
+
+
+@given(
+    behind=behinds,
+    ago=agos,
+    within=withins,
+    reply_to=st.none() | gateways | st.just(by("unknown")),
+    others=st.lists(st.tuples(gateways, agos), max_size=5),
+)
+def test_a_worker_that_heard_all_publishers_keeps_every_deadline_of_anybody(
+    behind, ago, within, reply_to, others
+):
+    time = Time(behind)
+    for gateway in "abc":
+        time.left(time.published(within=10, reply_to=by(gateway)))
+    for gateway, since in others:
+        time.left(time.published(within=10, ago=since, reply_to=gateway))
+
+    late = time.published(within=within, ago=ago, reply_to=reply_to)
+    assert time.left(late) <= within - ago + 0.002
+
+
+@given(
+    behind=errors,
+    ago=agos,
+    within=withins,
+    known_by=agos,
+    others=st.lists(st.tuples(gateways, errors, agos), max_size=5),
+)
+def test_a_publisher_that_is_known_has_the_same_time_whatever_others_say(
+    behind, ago, within, known_by, others
+):
+    alone, crowded = Time(behind), Time(behind)
+    for time in (alone, crowded):
+        time.left(time.published(within=10, ago=known_by, reply_to=by("its own")))
+    for gateway, fast, since in others:
+        crowded.left(crowded.published(within=10, ago=since, fast=fast, reply_to=gateway))
+
+    first, later = (
+        time.left(time.published(within=within, ago=ago, reply_to=by("its own")))
+        for time in (alone, crowded)
+    )
+    assert first == later
+
+
+@given(
+    told=st.lists(st.tuples(st.floats(0, 200), st.sampled_from("abc"), errors), max_size=30),
+    pause=st.floats(0, 400),
+)
+def test_the_smallest_of_the_publishers_largest_values_of_five_minutes_counts(told, pause):
+    time = Time()
+    heard: dict[str, list[tuple[float, float]]] = {}
+    for seconds, gateway, fast in told:
+        time.passed += seconds
+        time.left(time.published(within=10, fast=fast, reply_to=by(gateway)))
+        heard.setdefault(gateway, []).append((time.passed, max(0.0, fast)))
+    time.passed += pause
+
+    since = time.passed - REMEMBERED_S
+    lately = [[fast for at, fast in each if int(at) >= since] for each in heard.values()]
+    assert time.clock.behind == about(min((max(each) for each in lately if each), default=0.0))
