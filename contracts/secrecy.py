@@ -16,6 +16,12 @@ MEMBERS = frozenset(
 )
 """The members of a body under which operations carry secrets."""
 
+KINDS = frozenset({"secret", "secrets", "secretlist"})
+DEEPEST = 16
+"""Levels of a body that are searched; nobody sends a Secret in a deeper one by mistake."""
+
+HAS_PARTS = (dict, list)
+
 
 def may_hold_secrets(name: str, body: bytes) -> bool:
     """Whether somebody who reads this body, sent as the operation `name`, may read a secret.
@@ -46,12 +52,38 @@ def _read(
 
 
 def sealable(operation: AnyOperation) -> AnyOperation:
-    """The operation itself; `invalid` where it is a Secret sent as what travels open."""
+    """The operation itself; `invalid` where a Secret is in it and is not what it is for."""
     row = operation.row
     body = getattr(operation, row.body) if isinstance(row.body, str) else {}
-    if not row.seal and (body.get("kind") == "Secret" or "stringData" in body):
+    if row.body != row.secret and _has_secret(body):
         raise Fault(
             Code.INVALID,
-            f"{row.name} takes no Secret, and would not seal it: expected PUT /secrets/<scope>",
+            f"{row.name} takes no Secret, nor anything with one in it: expected "
+            "PUT /secrets/<scope>, which seals it",
         )
     return operation
+
+
+def _has_secret(body: dict[str, Any]) -> bool:
+    """Whether there is a Secret in a body, such as among the items of a List."""
+    level: list[Any] = [body]
+    for _ in range(DEEPEST):
+        below: list[Any] = []
+        for thing in level:
+            is_object = isinstance(thing, dict)
+            if is_object and _is_secret(thing):
+                return True
+            parts = thing.values() if is_object else thing
+            below += [part for part in parts if isinstance(part, HAS_PARTS)]
+        level = below
+    return False
+
+
+def _is_secret(thing: dict[str, Any]) -> bool:
+    """Whether this is one in somebody's words; what merely refers to one has its name beside it."""
+    if "stringData" in thing:
+        return True
+    kind = thing.get("kind")
+    if not isinstance(kind, str) or kind.strip().casefold() not in KINDS:
+        return False
+    return "name" not in thing or "data" in thing

@@ -1,6 +1,7 @@
 """Bodies that make no sense: 4xx with words that help, and no request to the platform."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -193,9 +194,27 @@ def test_rows_with_a_body_are_those_that_change_something_and_are_no_delete():
     assert [asked.operation.row.name for asked in WITH_BODY] == expected
 
 
-@pytest.mark.parametrize("path", ["services", "gateway/httproutes"])
+DATA = {"password": "canary"}
+SECRET = {"kind": "Secret", "metadata": {"name": "hello"}, "data": DATA}
+NAMED = {"apiVersion": "v1", "kind": "Secret", "name": "hello", "uid": "1"}
+
+
+@pytest.mark.parametrize("path", ["services", "gateway/httproutes", "controllers"])
 @pytest.mark.parametrize(
-    "marks", [{"kind": "Secret", "data": {"p": "canary"}}, {"stringData": {"p": "canary"}}]
+    "marks",
+    [
+        {"kind": "Secret", "data": DATA},
+        {"kind": "secret", "data": DATA},
+        {"kind": " SECRET ", "data": DATA},
+        {"stringData": DATA},
+        {"kind": "List", "items": [{"kind": "Service"}, SECRET]},
+        {"kind": "List", "items": [{"kind": "List", "items": [SECRET | {"kind": "secret"}]}]},
+        {"kind": "List", "items": [{"stringData": DATA}]},
+        {"kind": "SecretList", "items": [{"data": DATA}]},
+        {"spec": {"secret": SECRET}},
+        {"spec": [NAMED | {"data": DATA}]},
+    ],
+    ids=str,
 )
 async def test_a_secret_sent_as_something_else_goes_no_further(untouched, path, marks):
     """It would lie open in the queue and in the audit."""
@@ -204,3 +223,38 @@ async def test_a_secret_sent_as_something_else_goes_no_further(untouched, path, 
 
     assert "PUT /secrets/<scope>" in refused(answer)
     assert b"canary" not in answer.body
+
+
+@pytest.mark.parametrize("path", ["workloads", "gateway/routeplans"])
+async def test_a_secret_sent_as_a_workload_or_a_plan_goes_no_further(untouched, path):
+    body = {"name": "hello", "appName": "hello", "image": "hello:1", "rules": [SECRET]}
+    answer = await untouched.ask("PUT", f"/k8s/{path}/default", json.dumps(body).encode())
+
+    assert "PUT /secrets/<scope>" in refused(answer)
+    assert b"canary" not in answer.body
+
+
+async def test_what_merely_refers_to_a_secret_is_no_secret(client, loopback):
+    manifest = {
+        "kind": "Service",
+        "metadata": {"name": "hello", "ownerReferences": [NAMED]},
+        "spec": {"certificateRefs": [{"group": "", "kind": "Secret", "name": "hello"}]},
+        "data": {"kind": ["Secret"]},
+    }
+
+    await client.send("PUT", "/memory/services/default", manifest)
+
+    [message] = loopback.messages
+    assert json.loads(message.body)["manifest"] == manifest
+
+
+async def test_a_body_that_is_nested_very_deeply_is_searched_in_part_and_passed_on(
+    client, loopback
+):
+    deep: Any = {}
+    for _ in range(100):
+        deep = {"items": [deep]}
+
+    await client.send("PUT", "/memory/services/default", {"metadata": {"name": "hello"}} | deep)
+
+    assert len(loopback.messages) == 1
