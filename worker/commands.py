@@ -13,7 +13,7 @@ from contracts.broker.errors import Rejected
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.outcomes import Cause, Result
-from contracts.wire import reply_of
+from contracts.wire import Reply, reply_of
 from worker.clock import Clock
 from worker.dispatch import Dispatch
 from worker.examination import Refusal
@@ -27,6 +27,9 @@ from worker.runs import Verdict
 LEAST_LEFT_S = 0.25
 ALIKE_S = 1.0
 """Deadlines of events that name none differ by less: they are counted from whole seconds."""
+
+DELETED = Reply(200, b'{"deleted":true}')
+"""The answer to a deletion of what a former owner may have deleted."""
 
 
 class Command:
@@ -168,7 +171,9 @@ class Commands:
         try:
             reply = await self._dispatch.perform(_operation(command), call)
         except Fault as fault:
-            return _failed(command, fault, call)
+            if not _may_have_deleted(command, fault):
+                return _failed(command, fault, call)
+            reply = DELETED
         identity = outcomes.identity(command.message)
         return End(identity, reply, Result.DONE, before=call.before, after=call.after)
 
@@ -224,6 +229,16 @@ def _operation(command: Command) -> Operation[Any]:
     if isinstance(command.operation, Fault):
         raise command.operation
     return command.operation
+
+
+def _may_have_deleted(command: Command, fault: Fault) -> bool:
+    """Whether what is to be deleted is absent, and a former owner of the command may be why.
+
+    What was wanted is there then, and observed.
+    """
+    operation = command.operation
+    deletes = isinstance(operation, Operation) and operation.row.method == "DELETE"
+    return deletes and command.redelivered and fault.code is Code.NOT_FOUND
 
 
 def _failed(command: Command, fault: Fault, call: Call | None = None) -> End:

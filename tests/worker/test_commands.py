@@ -8,9 +8,10 @@ import msgspec
 import pytest
 
 from contracts import topology
+from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
 from contracts.outcomes import Result
-from contracts.wire import HEADER_STATUS
+from contracts.wire import HEADER_STATUS, JSON
 from tests.worker import virtual
 from tests.worker.ledger import event, example, request, working
 from worker.commands import LEAST_LEFT_S
@@ -100,6 +101,21 @@ def test_a_bug_of_the_provider_is_a_failure_that_tells_nothing_of_it():
     virtual.run(test)
 
 
+@pytest.mark.parametrize("redelivered", [False, True])
+def test_a_mistake_of_our_own_in_the_examination_is_a_failure(redelivered):
+    async def test():
+        async with working() as w:
+            command = w.take(request(5), redelivered=redelivered)
+            command.operation = Fault(Code.INTERNAL, "failed unexpectedly")
+
+            assert await w.commands.run(command) is Verdict.DONE
+            assert w.provider.asked == []
+            assert (w.final.result, w.final.status) == (Result.FAILED, 500)
+            assert w.replies[0].headers[HEADER_STATUS] == 500
+
+    virtual.run(test)
+
+
 def test_what_was_seen_before_a_failure_is_in_its_outcome():
     async def test():
         async with working() as w:
@@ -155,6 +171,68 @@ def test_a_command_starts_with_a_little_more_than_the_least_time():
             await w.run(event(5, expiration=int(LEAST_LEFT_S * 1000) + 150))
 
             assert w.final.result is Result.DONE
+
+    virtual.run(test)
+
+
+DELETES = [name for name, each in OPERATIONS.items() if each.row.method == "DELETE"]
+OTHERS = [
+    name
+    for name, each in OPERATIONS.items()
+    if not each.row.safe and name not in DELETES and each.row.secret is None
+]
+ABSENT = Fault(Code.NOT_FOUND, "there is none")
+
+
+@pytest.mark.parametrize("name", DELETES)
+def test_what_is_absent_when_its_deletion_is_taken_over_counts_as_deleted(name):
+    """The former owner may have deleted it before it was killed."""
+
+    async def test():
+        async with working() as w:
+            w.failures.append(ABSENT)
+
+            assert await w.run(example(name), redelivered=True) is Verdict.DONE
+            assert (w.final.result, w.final.status, w.final.fault) == (Result.DONE, 200, None)
+            assert w.replies[0].headers[HEADER_STATUS] == 200
+            assert (w.replies[0].content_type, w.replies[0].body) == (JSON, b'{"deleted":true}')
+
+    virtual.run(test)
+
+
+@pytest.mark.parametrize("name", DELETES)
+def test_a_fresh_deletion_of_what_is_absent_is_answered_404(name):
+    async def test():
+        async with working() as w:
+            w.failures.append(ABSENT)
+            await w.run(example(name))
+
+            assert (w.final.result, w.final.status) == (Result.FAILED, 404)
+            assert w.replies[0].headers[HEADER_STATUS] == 404
+
+    virtual.run(test)
+
+
+@pytest.mark.parametrize("code", [code for code in Code if code is not Code.NOT_FOUND])
+def test_a_deletion_that_is_taken_over_fails_for_any_other_reason(code):
+    async def test():
+        async with working() as w:
+            w.failures.append(Fault(code, "no"))
+            await w.run(example("delete_controller"), redelivered=True)
+
+            assert w.final.status == w.replies[0].headers[HEADER_STATUS] == Fault(code, "").status
+
+    virtual.run(test)
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_any_other_command_that_is_taken_over_is_answered_404_for_what_is_absent(name):
+    async def test():
+        async with working() as w:
+            w.failures.append(ABSENT)
+            await w.run(example(name), redelivered=True)
+
+            assert (w.final.result, w.final.status) == (Result.FAILED, 404)
 
     virtual.run(test)
 
