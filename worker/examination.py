@@ -86,12 +86,17 @@ class Examination:
 
 def _check_properties(message: Message) -> None:
     contract = message.headers.get(wire.HEADER_CONTRACT, CONTRACT)
-    if message.type not in OPERATIONS or contract != CONTRACT:
-        name, spoken = message.type[:80], str(contract)[:80]
+    if type(contract) is not int:
         raise Refusal(
             Code.NOT_UNDERSTOOD,
-            f"operation {name!r} of contract {spoken} is not understood by this worker; it speaks "
-            f"contract {CONTRACT}",
+            f"header contract: expected the integer {CONTRACT}, got {contract!r:.80}",
+        )
+    if message.type not in OPERATIONS or contract != CONTRACT:
+        name = message.type[:80]
+        raise Refusal(
+            Code.NOT_UNDERSTOOD,
+            f"operation {name!r} of contract {contract} is not understood by this worker; it "
+            f"speaks contract {CONTRACT}",
         )
     if message.exchange == QUERIES and not OPERATIONS[message.type].row.safe:
         raise Refusal(Code.INVALID, f"{message.type} is a command: publish it to {COMMANDS}")
