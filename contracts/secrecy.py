@@ -16,6 +16,13 @@ MEMBERS = frozenset(
 )
 """The members of a body under which operations carry secrets."""
 
+OPEN_WITHOUT_KEY = tuple(
+    operation.row.name
+    for operation in OPERATIONS.values()
+    if operation.row.seal and operation.row.secret != operation.row.body
+)
+"""The operations whose bodies travel as they are where there is no key to seal them with."""
+
 KINDS = frozenset({"secret", "secrets", "secretlist"})
 DEEPEST = 16
 """Levels of a body that are searched; nobody sends a Secret in a deeper one by mistake."""

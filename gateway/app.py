@@ -14,6 +14,7 @@ from contracts.broker.attendance import Attendance
 from contracts.broker.link import Link
 from contracts.faults import Fault
 from contracts.seal import Seals
+from contracts.secrecy import OPEN_WITHOUT_KEY
 from gateway.documentation import documentation_routes
 from gateway.problems import on_exception, on_fault, on_http_error
 from gateway.recorder import Recorder
@@ -24,6 +25,12 @@ from gateway.settings import Settings
 from gateway.status import status_routes
 
 log = logging.getLogger(__name__)
+
+UNSEALED = (
+    "PLT_SEAL_KEY is not set: the bodies of %s are not sealed, and whoever reads queues or the "
+    "audit reads the environment variables in them; secrets and pull secrets are refused. Set it "
+    "to the Base64 of 32 random bytes (openssl rand -base64 32), the same for gateways and workers"
+)
 
 Work = Coroutine[Any, Any, None]
 
@@ -51,6 +58,7 @@ def application(rpc: Caller, link: Link, attendance: Attendance, max_body_bytes:
 async def serve(settings: Settings) -> None:
     """Run a gateway until it is told to stop; requests under way are finished first."""
     name = uuid4().hex[:12]
+    seals = Seals.from_text(settings.seal_key)
     link = Link(settings.amqp_url, f"machinist gateway {name}")
     attendance = Attendance(settings.expected_providers())
     recorder = Recorder(Link(settings.amqp_url, f"machinist gateway {name} recorder"))
@@ -58,7 +66,7 @@ async def serve(settings: Settings) -> None:
         name,
         link,
         attendance,
-        Seals.from_text(settings.seal_key),
+        seals,
         deadlines_ms=settings.deadlines(),
         in_flight=settings.in_flight,
         refused=recorder.refused,
@@ -66,6 +74,8 @@ async def serve(settings: Settings) -> None:
     app = application(rpc, link, attendance, settings.max_body_bytes)
     server = http_server(app)
     listening = listener(settings.host, settings.port)
+    if not seals.can_seal:
+        log.warning(UNSEALED, " and ".join(OPEN_WITHOUT_KEY))
     log.info("listening on http://%s:%d", settings.host, listening.getsockname()[1])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -1,0 +1,54 @@
+"""What a gateway says when it starts."""
+
+import base64
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+KEY = base64.b64encode(bytes(32)).decode()
+
+
+def said(**variables: str) -> str:
+    """What a gateway without a broker says until it listens."""
+    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PLT_")}
+    configured = {"PLT_AMQP_URL": "amqp://127.0.0.1:1/", "PLT_PORT": "0", **variables}
+    gateway = subprocess.Popen(
+        [sys.executable, "-m", "gateway"],
+        cwd=ROOT,
+        env=inherited | configured,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert gateway.stderr is not None
+    lines = []
+    try:
+        for line in gateway.stderr:
+            lines.append(line)
+            if "listening on" in line:
+                break
+    finally:
+        gateway.kill()
+        gateway.communicate()
+    return "".join(lines)
+
+
+@pytest.mark.parametrize("unset", ["", " , "])
+def test_without_a_key_it_warns_once_of_what_is_not_sealed_and_says_what_to_set(unset: str) -> None:
+    text = said(PLT_SEAL_KEY=unset)
+
+    assert text.count(" WARNING ") == 1
+    assert "apply_controller and apply_workload are not sealed" in text
+    assert "environment variables" in text
+    assert "PLT_SEAL_KEY is not set" in text
+
+
+def test_with_a_key_it_does_not_warn() -> None:
+    text = said(PLT_SEAL_KEY=KEY)
+
+    assert "listening on" in text
+    assert "WARNING" not in text
+    assert KEY not in text
