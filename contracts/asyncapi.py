@@ -58,9 +58,9 @@ OUTCOME_KEY = "{result}.{provider}.{address}"
 EVENTS_RULES = """\
 Producers' only way in. The property `user_id` is required, and the broker checks it. What a user
 may send beside update_controller_replicas and set_machine_labels is configured at the workers. A
-message that nobody can ever run, one with a header `CC`, `BCC` or `requested-by` among them, is put
-to `machinist.dead`. Waiting scale events of one address that differ in `replicas` alone, and that
-nobody awaits, are superseded by the newest."""
+message that nobody can ever run, one with a header `CC` or `requested-by` among them, is put to
+`machinist.dead`, and so is a copy that `BCC` makes. Waiting scale events of one address that differ
+in `replicas` alone, and that nobody awaits, are superseded by the newest."""
 
 
 def document() -> dict[str, Any]:

@@ -44,6 +44,11 @@ def computes_key(block: Block) -> bool:
     return EXAMPLE in block.text and "key" in block.text and block.language != "json"
 
 
+def makes_a_user(block: Block) -> bool:
+    """Whether a block is for an administrator of the broker."""
+    return "rabbitmqctl" in block.text
+
+
 def variables_of(node: RabbitNode, amqp_url: str) -> dict[str, str]:
     """The variables in which the examples find a broker."""
     return {

@@ -13,7 +13,15 @@ from contracts import wire
 from contracts.api import UpdateControllerReplicas
 from contracts.outcomes import Outcome, Result
 from tests.producer import publish, scale_event
-from tests.producers.page import PAGE, Block, blocks, computes_key, needs, variables_of
+from tests.producers.page import (
+    PAGE,
+    Block,
+    blocks,
+    computes_key,
+    makes_a_user,
+    needs,
+    variables_of,
+)
 from tests.stack import REPOSITORY, Stack, eventually
 
 RUN_BY = {"sh": ["bash", "-eu", "-c"], "python": [sys.executable, "-c"]}
@@ -54,7 +62,9 @@ def test_every_command_on_the_page_works_in_the_order_of_the_page(
     stack.worker()
     first = scale_event("hello", 1)
     eventually(lambda: publish(stack.amqp_url, [first]) == 0, 20, "a worker is attached")
-    runnable = [b for b in blocks() if b.language in RUN_BY and not computes_key(b)]
+    runnable = [
+        b for b in blocks() if b.language in RUN_BY and not computes_key(b) and not makes_a_user(b)
+    ]
 
     send, keys, wait, stream, console = (run(block, environment) for block in runnable)
 
