@@ -4,12 +4,12 @@ from collections.abc import Awaitable, Callable
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
+from contracts.workload import Workload
 from worker.providers.k8s import manifests, secrets, workload
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Failure
 from worker.providers.k8s.kinds import DEPLOYMENTS, SERVICES, Place
 from worker.providers.k8s.retries import LOOK_FIRST, Patience
-from worker.providers.k8s.workload import Workload
 
 
 async def apply(

@@ -1,0 +1,138 @@
+"""The workload that every platform understands: what it says, and what is the same everywhere."""
+
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct
+
+from contracts.faults import Code, Fault
+from contracts.resources import Object
+from contracts.validation import checked
+
+Text = Annotated[str, Meta(min_length=1)]
+PortNumber = Annotated[int, Meta(ge=1, le=65535)]
+Count = Annotated[int, Meta(ge=0, le=150_000)]
+VariableName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[^=\x00-\x1f\x7f]+\Z",
+        description="the name of a variable: some characters, none of them '=' or a control one",
+    ),
+]
+VariableValue = Annotated[
+    str, Meta(pattern=r"^[^\x00]*\Z", description="a text without a NUL character")
+]
+
+NAME = "app.kubernetes.io/name"
+INSTANCE = "app.kubernetes.io/instance"
+VERSION = "plt.dev/version"
+HOSTNAME = "plt.dev/hostname"
+WORKFLOW = "plt.dev/workflow"
+
+
+class Part(Struct, frozen=True, rename="camel"):
+    """A piece of the specification; what we do not know of it is somebody else's."""
+
+
+class PullSecret(Part, frozen=True):
+    """What an image registry wants to see."""
+
+    registry: Text
+    username: str
+    password: str
+
+
+class Ports(Part, frozen=True):
+    """Where the application and its metrics are served."""
+
+    app: PortNumber = 3042
+    metrics: PortNumber = 9090
+
+
+class Amounts(Part, frozen=True):
+    """Kubernetes' quantities of cpu and memory."""
+
+    requests: dict[str, str | int | float] = {}
+    limits: dict[str, str | int | float] = {}
+
+
+class HealthCheck(Part, frozen=True):
+    """Where the application says how it is."""
+
+    ready_path: str = "/"
+    live_path: str = "/status"
+    port: Literal["app", "metrics"] = "app"
+
+
+class Variable(Part, frozen=True):
+    """One variable of the environment."""
+
+    name: VariableName
+    value: VariableValue
+
+
+class Workload(Part, frozen=True):
+    """An application in one version."""
+
+    name: str
+    image: Text
+    app_name: str | None = None
+    version: str | None = None
+    hostname: str | None = None
+    is_workflow: bool = False
+    min_replicas: Count | None = None
+    max_replicas: Count | None = None
+    pull_secret: PullSecret | None = None
+    ports: Ports = Ports()
+    resources: Amounts | None = None
+    health_check: HealthCheck | None = None
+    env: list[Variable] = []
+    platform_env: list[Variable] = []
+    labels: dict[str, str] = {}
+
+
+def read(specification: Object) -> Workload:
+    """The workload, or the fault `invalid`; null is as good as nothing."""
+    given = {key: value for key, value in specification.items() if value is not None}
+    workload: Workload = checked(given, Workload, "workload", secret=True)
+    if workload.ports.app == workload.ports.metrics:
+        raise Fault(Code.INVALID, "workload.ports: expected two different ports")
+    return workload
+
+
+def labels(workload: Workload) -> dict[str, str]:
+    """The labels of everything that a workload consists of."""
+    own = {NAME: workload.app_name or workload.name, INSTANCE: workload.name}
+    if workload.version is not None:
+        own[VERSION] = workload.version
+    if workload.is_workflow:
+        own[WORKFLOW] = "true"
+    return own | workload.labels
+
+
+def controller_labels(workload: Workload) -> dict[str, str]:
+    """Those of its controller: the bounds within which it may be scaled as well."""
+    bounds = {"min": workload.min_replicas, "max": workload.max_replicas}
+    scaling = {
+        f"icc.platformatic.dev/scaler-{end}": str(bound)
+        for end, bound in bounds.items()
+        if bound is not None
+    }
+    return scaling | labels(workload)
+
+
+def machine_labels(workload: Workload) -> dict[str, str]:
+    """Those of its machines: what monitors and routers ask for as well."""
+    own = {"platformatic.dev/monitor": "prometheus"}
+    if workload.hostname:
+        own[HOSTNAME] = workload.hostname
+    return own | controller_labels(workload)
+
+
+def variables(workload: Workload) -> dict[str, str]:
+    """Its environment: of those with one name the last, as in a shell."""
+    return {each.name: each.value for each in [*workload.env, *workload.platform_env]}
+
+
+def first_size(workload: Workload) -> int:
+    """How many machines a new workload begins with; nobody resets it later."""
+    return 1 if workload.min_replicas is None else workload.min_replicas
