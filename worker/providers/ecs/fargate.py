@@ -1,0 +1,99 @@
+"""Fits what a workload asks for into the sizes that Fargate offers; pure."""
+
+from collections.abc import Sequence
+from decimal import ROUND_CEILING, Decimal
+from typing import NamedTuple
+
+from contracts.faults import Code, Fault
+from contracts.validation import show
+from contracts.workload import Amounts
+from worker.providers.ecs import quantities
+from worker.providers.ecs.quantities import Quantity
+
+UNITS_PER_CORE = 1024
+MIB = 1024**2
+
+OFFERED: dict[int, Sequence[int]] = {
+    256: (512, 1024, 2048),
+    512: range(1024, 4096 + 1, 1024),
+    1024: range(2048, 8192 + 1, 1024),
+    2048: range(4096, 16384 + 1, 1024),
+    4096: range(8192, 30720 + 1, 1024),
+    8192: range(16384, 61440 + 1, 4096),
+    16384: range(32768, 122880 + 1, 8192),
+}
+"""The memory, in MiB, that goes with each number of cpu units. AWS refuses every other pair."""
+
+DEFAULTS = {"cpu": "500m", "memory": "1Gi"}
+LEAST = {"cpu": Decimal("0.001"), "memory": Decimal(6 * MIB)}
+"""A millicore is Kubernetes' finest grain; 6 MiB is the least that a container starts with."""
+
+
+class Size(NamedTuple):
+    """What a task gets: cpu units (1024 are a core) and MiB."""
+
+    cpu: int
+    memory: int
+
+
+def size(amounts: Amounts | None, where: str = "workload.resources") -> Size:
+    """The smallest size that holds what is asked for, or the fault `invalid`.
+
+    A task has one size and no requests beside limits: the limit counts, else the request.
+    """
+    wanted = amounts or Amounts()
+    _refuse_unknown(wanted, where)
+    cores = _amount(wanted, "cpu", where)
+    memory = _amount(wanted, "memory", where)
+    units = _ceiling(cores * UNITS_PER_CORE)
+    mib = _ceiling(memory / MIB)
+    for cpu, steps in OFFERED.items():
+        enough = next((step for step in steps if step >= mib), None)
+        if units <= cpu and enough is not None:
+            return Size(cpu, enough)
+    most = max(OFFERED)
+    raise Fault(
+        Code.INVALID,
+        f"{where}: expected at most {most // UNITS_PER_CORE} cores and "
+        f"{max(OFFERED[most]) // 1024}Gi, which is the largest size of Fargate, got "
+        f"{_said(wanted, 'cpu')} and {_said(wanted, 'memory')}",
+    )
+
+
+def _refuse_unknown(wanted: Amounts, where: str) -> None:
+    for part in ("limits", "requests"):
+        for resource in getattr(wanted, part):
+            if resource not in DEFAULTS:
+                raise Fault(
+                    Code.INVALID,
+                    f"{where}.{part}: expected cpu and memory, which is all that a task on Fargate "
+                    f"can ask for, got {show(resource)}",
+                )
+
+
+def _amount(wanted: Amounts, resource: str, where: str) -> Decimal:
+    part = "limits" if resource in wanted.limits else "requests"
+    place = f"{where}.{part}.{resource}"
+    amount = quantities.read(_said(wanted, resource), place)
+    if amount < LEAST[resource]:
+        raise Fault(Code.INVALID, f"{place}: {_too_little(resource, wanted)}")
+    return amount
+
+
+def _said(wanted: Amounts, resource: str) -> Quantity:
+    default = DEFAULTS[resource]
+    return wanted.limits.get(resource, wanted.requests.get(resource, default))
+
+
+def _too_little(resource: str, wanted: Amounts) -> str:
+    got = show(_said(wanted, resource))
+    if resource == "cpu":
+        return f"expected at least 1m, a thousandth of a core, got {got}"
+    return (
+        f"expected at least 6Mi, got {got}: a number alone is bytes, and m stands for thousandths"
+    )
+
+
+def _ceiling(amount: Decimal) -> int:
+    most = Decimal(2**40)
+    return int(min(amount, most).to_integral_value(ROUND_CEILING))
