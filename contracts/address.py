@@ -38,12 +38,21 @@ def word(value: str) -> str:
     ECS's own rule for names comes first, so that a service has one address whether it is called by
     the name that a client asked for or by the one that ECS gave it. An ARN counts as its name.
     """
+    name = name_on_ecs(value)
+    if len(name) > WORD_LIMIT:
+        name = f"{name[: WORD_LIMIT - HASH_DIGITS - 1]}-{_digits(name)}"
+    return name
+
+
+def name_on_ecs(value: str) -> str:
+    """What a thing is called on ECS: at most 255 of `[A-Za-z0-9_-]`, an ARN's name, else as is.
+
+    Part of the contract for ever: what exists was named by it.
+    """
     value = value.rpartition("/")[2] if value.startswith("arn:") else value
     name = re.sub(r"[^A-Za-z0-9_-]", "-", value)
     if name != value or len(name) > ECS_NAME_LIMIT:
         name = f"{name[: ECS_NAME_LIMIT - HASH_DIGITS - 1]}-{_digits(value)}"
-    if len(name) > WORD_LIMIT:
-        name = f"{name[: WORD_LIMIT - HASH_DIGITS - 1]}-{_digits(name)}"
     return name
 
 

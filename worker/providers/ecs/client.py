@@ -1,0 +1,209 @@
+"""Talks to AWS: connections, credentials, rates, repeats and pages; knows no services and tasks."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import MappingProxyType
+from typing import Any, NoReturn, TypeVar
+
+import msgspec
+from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
+
+from contracts.faults import NOT_ATTEMPTED, Code, Fault
+from worker.provider import Call
+from worker.providers.ecs import errors, session
+from worker.providers.ecs.errors import Again, Failure
+from worker.providers.ecs.limits import Limits
+from worker.providers.ecs.retries import Patience
+from worker.providers.ecs.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+Parameters = Mapping[str, Any]
+
+SERVICES = {
+    "ecs": "ecs",
+    "tag": "resourcegroupstaggingapi",
+    "elasticloadbalancing": "elbv2",
+    "secretsmanager": "secretsmanager",
+    "servicediscovery": "servicediscovery",
+}
+"""By the prefix of IAM's actions, what the client library calls the service."""
+
+TOKENS = {
+    "ecs": ("nextToken", "nextToken"),
+    "tag": ("PaginationToken", "PaginationToken"),
+    "elasticloadbalancing": ("NextMarker", "Marker"),
+    "secretsmanager": ("NextToken", "NextToken"),
+    "servicediscovery": ("NextToken", "NextToken"),
+}
+"""Where an answer says that a list goes on, and where the next request repeats that."""
+
+READS = ("Describe", "Get", "List")
+
+
+class Client:
+    """One region of one account's AWS."""
+
+    def __init__(
+        self, settings: Settings, services: Mapping[str, Any], limits: Limits | None = None
+    ) -> None:
+        """`services` are the client library's clients by its own names for them."""
+        self.settings = settings
+        self.limits = limits or Limits()
+        self._services = services
+        # Requests wait here and not for a connection: whoever leaves asks for its deadline then.
+        self._free = asyncio.Semaphore(settings.ecs_concurrency)
+
+    def during(self, call: Call) -> "Conversation":
+        """The requests of one call."""
+        return Conversation(self, call)
+
+    async def attempt(self, action: str, parameters: Parameters, call: Call) -> Any:
+        """Send a request once and return the answer of a 2xx, or raise the failure that it was."""
+        async with self._free:
+            left = _left(action, call)
+            limit = asyncio.timeout(left)
+            try:
+                async with limit:
+                    return await self._send(action, parameters)
+            except TimeoutError as error:
+                if not limit.expired():
+                    raise
+                raise errors.overdue(action) from error
+
+    async def _send(self, action: str, parameters: Parameters) -> Any:
+        prefix, _, name = action.partition(":")
+        method = getattr(self._services[SERVICES[prefix]], xform_name(name))
+        try:
+            return await method(**parameters)
+        except ClientError as error:
+            raise errors.of_answer(action, error) from error
+        except BotoCoreError as error:
+            log.info("%s: %r", action, error)
+            raise errors.of_connection(action, error) from error
+        except (ResponseParserError, ValueError) as error:
+            raise errors.nonsense(action, str(error)) from error
+
+
+class Conversation:
+    """The requests of one call, within its deadline; knows whether one may have had an effect."""
+
+    def __init__(self, client: Client, call: Call) -> None:
+        self._client = client
+        self._call = call
+        self._changed = False
+
+    async def ask(
+        self, action: str, expected: type[Answer], *, repeat: bool = True, **parameters: Any
+    ) -> Answer:
+        """Ask for an action in IAM's spelling, such as `ecs:DescribeTasks`.
+
+        `repeat` says that doing it twice has one effect, so that it may be asked for again when
+        its answer is lost. Raises Failure, or Fault where that would claim too much.
+        """
+        return _converted(action, await self._persist(action, parameters, repeat), expected)
+
+    async def pages(
+        self, action: str, expected: type[Answer], **parameters: Any
+    ) -> AsyncIterator[Answer]:
+        """Each page of a list, until AWS says that there are no more."""
+        out, back = TOKENS[action.partition(":")[0]]
+        token = None
+        while True:
+            page = await self._persist(action, parameters, repeat=True)
+            yield _converted(action, page, expected)
+            previous, token = token, page.get(out)
+            if not token:
+                return
+            if token == previous:
+                raise errors.nonsense(action, "its next page is the same again")
+            parameters[back] = token
+
+    async def _persist(self, action: str, parameters: Parameters, repeat: bool) -> Any:
+        patience = Patience(self._client.settings)
+        changes = not action.partition(":")[2].startswith(READS)
+        lost = False
+        while True:
+            await self._pass(action)
+            try:
+                answer = await self._client.attempt(action, parameters, self._call)
+            except Failure as failure:
+                failure.after_loss = lost
+                lost |= failure.arrived
+                self._changed |= failure.arrived and changes
+                if failure.code is Code.PLATFORM_LIMITING:
+                    self._client.limits.throttled(action)
+                await self._wait(failure, patience, repeat)
+            else:
+                self._changed |= changes
+                return answer
+
+    async def _pass(self, action: str) -> None:
+        """Wait for the rate that AWS allows, or raise where that is past the deadline."""
+        limits, left = self._client.limits, _left(action, self._call)
+        wait = limits.wait(action)
+        if wait >= left:
+            self._give_up(
+                Failure(
+                    Code.PLATFORM_LIMITING,
+                    f"AWS allows no more {action} for {wait:.1f} seconds; it was not asked",
+                    retry_after=max(1, round(wait)),
+                )
+            )
+        delay = limits.take(action)
+        try:
+            await asyncio.sleep(delay)
+        except asyncio.CancelledError:
+            limits.give_back(action)
+            raise
+
+    async def _wait(self, failure: Failure, patience: Patience, repeat: bool) -> None:
+        """Wait until it makes sense to try again after a failure, or raise what it means."""
+        pause = patience.pause(failure, self._call.left())
+        if pause is None or (failure.again is Again.LOST and not repeat):
+            self._give_up(failure)
+        await asyncio.sleep(pause)
+
+    def _give_up(self, failure: Failure) -> NoReturn:
+        """Raise what a failure means for the whole call."""
+        if self._changed and failure.status in NOT_ATTEMPTED:
+            # An earlier request may have had its effect, so this must not promise that none had.
+            raise Fault(
+                Code.PLATFORM_FAILED,
+                f"it may have been done in part or whole before this: {failure.message}",
+            ) from failure
+        raise failure
+
+
+@asynccontextmanager
+async def connect(
+    settings: Settings,
+    environment: Mapping[str, str] = MappingProxyType({}),
+    http: type | None = None,
+) -> AsyncIterator[Client]:
+    """A client for the configured region; leaving the context closes its connections.
+
+    `http` replaces the class that sends requests.
+    """
+    async with AsyncExitStack() as stack:
+        opened = await session.open_services(stack, settings, environment, SERVICES.values(), http)
+        yield Client(settings, opened)
+
+
+def _left(action: str, call: Call) -> float:
+    left = call.left()
+    if left <= 0:
+        raise Fault(Code.DEADLINE_EXCEEDED, f"the deadline passed before AWS was asked {action}")
+    return left
+
+
+def _converted(action: str, answer: Any, expected: type[Answer]) -> Answer:
+    try:
+        return msgspec.convert(answer, expected)
+    except msgspec.ValidationError as error:
+        raise errors.nonsense(action, str(error)) from error

@@ -1,0 +1,153 @@
+"""ECS's rules for names, ids and tags, checked before a request is built from them."""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from msgspec import Meta
+
+from contracts.address import name_on_ecs
+from contracts.faults import Code, Fault
+from contracts.names import Name
+from contracts.validation import checked, show
+
+CLUSTER_NAME = r"[A-Za-z0-9_-]{1,255}"
+CLUSTER = re.compile(
+    rf"(arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{{12}}:cluster/)?(?P<name>{CLUSTER_NAME})"
+)
+SERVICE_ARN = re.compile(
+    r"arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}:service/"
+    rf"((?P<cluster>{CLUSTER_NAME})/)?(?P<name>[A-Za-z0-9_-]{{1,255}})"
+)
+TASK_ID = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+TASK_ARN = re.compile(
+    rf"arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{{12}}:task/((?P<cluster>{CLUSTER_NAME})/)?"
+    rf"(?P<id>{TASK_ID.pattern})"
+)
+
+TAG_LIMIT = 50
+"""As many tags a resource can have; those that AWS sets itself do not count."""
+RESERVED = "aws:"
+
+TagKey = Annotated[
+    str,
+    Meta(
+        max_length=128,
+        pattern=r"^(?![Aa][Ww][Ss]:)[\w\s.:/=+@-]+\Z",
+        description="a tag key: 1 to 128 letters, digits, spaces and _.:/=+-@, "
+        "and not aws: at its beginning",
+    ),
+]
+
+TagValue = Annotated[
+    str,
+    Meta(
+        max_length=256,
+        pattern=r"^[\w\s.:/=+@-]*\Z",
+        description="a tag value: at most 256 letters, digits, spaces and _.:/=+-@",
+    ),
+]
+
+
+def cluster(scope: str) -> str:
+    """The scope as AWS takes it, a name or an ARN, or the fault `invalid`.
+
+    An ARN stays one: only AWS can tell that it is of another account.
+    """
+    if CLUSTER.fullmatch(scope) is None:
+        raise _invalid(
+            "scope",
+            "a cluster: its name of at most 255 letters, digits, '-' and '_', or its ARN",
+            scope,
+        )
+    return scope
+
+
+def cluster_name(cluster: str) -> str:
+    """The name of a cluster that is called by its name or its ARN."""
+    return cluster.rpartition("/")[2]
+
+
+def service_name(name: str, where: str = "name", cluster: str | None = None) -> str:
+    """What ECS calls a service, whatever the spelling, or the fault `invalid`.
+
+    An ARN gives its name, and has to be of the `cluster` where one is given.
+    """
+    checked(name, Name, where)
+    if not name.startswith("arn:"):
+        if "/" in name:
+            raise _invalid(where, "the name of a service, without '/', or its ARN", name)
+        return name_on_ecs(name)
+    arn = SERVICE_ARN.fullmatch(name)
+    if arn is None:
+        raise _invalid(where, "the name of a service or its ARN", name)
+    if cluster is not None:
+        _same(where, name, arn["cluster"], cluster)
+    return arn["name"]
+
+
+def task_id(value: str, cluster: str, where: str = "id") -> str:
+    """The id of a task, also from its ARN, or `invalid` for one of another cluster.
+
+    What could name a machine elsewhere but no task is `not_found`.
+    """
+    checked(value, Name, where)
+    if TASK_ID.fullmatch(value):
+        return value
+    if arn := TASK_ARN.fullmatch(value):
+        _same(where, value, arn["cluster"], cluster)
+        return arn["id"]
+    if "/" in value or value.startswith("arn:"):
+        raise _invalid(where, "the id of a task or its ARN", value)
+    raise Fault(
+        Code.NOT_FOUND,
+        f'there is no machine "{value}" in the cluster "{cluster_name(cluster)}": the id of a task '
+        "has 32 hexadecimal digits",
+    )
+
+
+def labels(wanted: Mapping[str, str], where: str = "labels") -> Mapping[str, str]:
+    """Labels that tags can be, or the fault `invalid` for the first wrong one or for too many."""
+    label_changes(wanted, where)
+    if len(wanted) > TAG_LIMIT:
+        raise Fault(
+            Code.INVALID,
+            f"{where}: expected at most {TAG_LIMIT}, as many tags as AWS allows, got {len(wanted)}",
+        )
+    return wanted
+
+
+def label_changes(
+    wanted: Mapping[str, str | None], where: str = "labels"
+) -> Mapping[str, str | None]:
+    """The labels to set, None for those to remove, or the fault `invalid`."""
+    for key, value in wanted.items():
+        checked(key, TagKey, where)
+        if value is not None:
+            checked(value, TagValue, f"{where}.{key}")
+    return wanted
+
+
+def is_own(key: str) -> bool:
+    """Whether a tag is one of those that can be set, and count."""
+    return not key.lower().startswith(RESERVED)
+
+
+def is_of(cluster: str, arn: str) -> bool:
+    """Whether a service or task is of a cluster, as far as its ARN tells: short ones do not."""
+    _, *middle, _ = arn.rpartition(":")[2].split("/")
+    return not middle or middle == [cluster_name(cluster)]
+
+
+def last(arn: str) -> str:
+    """The name or id at the end of an ARN."""
+    return arn.rpartition("/")[2]
+
+
+def _same(where: str, value: str, found: str | None, cluster: str) -> None:
+    if found is not None and found != cluster_name(cluster):
+        raise _invalid(where, f'something of the cluster "{cluster_name(cluster)}"', value)
+
+
+def _invalid(where: str, expected: str, got: str) -> Fault:
+    return Fault(Code.INVALID, f"{where}: expected {expected}, got {show(got)}")
