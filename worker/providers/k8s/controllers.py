@@ -8,14 +8,14 @@ from typing import Any
 from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import Controller, Machine, Object
+from worker.memory import Memory
 from worker.providers.k8s import kinds, translate
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import MissingRight
 from worker.providers.k8s.kinds import KINDS, Kind
-from worker.providers.k8s.memory import Memory
 from worker.providers.k8s.objects import OwnerReference, Pod
 from worker.providers.k8s.owners import AnyWorkload, Chain, Lists, Owners, above, list_all
-from worker.providers.k8s.together import together
+from worker.together import together
 
 log = logging.getLogger(__name__)
 

@@ -9,10 +9,10 @@ from weakref import WeakValueDictionary
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
+from worker.memory import Memory
 from worker.providers.k8s import kinds
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.kinds import Kind
-from worker.providers.k8s.memory import Memory
 from worker.providers.k8s.objects import (
     ListOf,
     Metadata,
@@ -21,7 +21,7 @@ from worker.providers.k8s.objects import (
     Replication,
     Workload,
 )
-from worker.providers.k8s.together import together
+from worker.together import together
 
 log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
 from worker.providers.k8s.objects import ListOf, Owned, Service
 from worker.providers.k8s.requests import JSON_PATCH
 from worker.providers.k8s.route_plan import RoutePlan
-from worker.providers.k8s.together import together
+from worker.together import together
 
 
 @contextmanager

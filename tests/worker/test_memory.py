@@ -1,6 +1,6 @@
 """A bounded memory that forgets."""
 
-from worker.providers.k8s.memory import Memory
+from worker.memory import Memory
 
 
 class Clock:
