@@ -99,9 +99,14 @@ def read(specification: Object) -> Workload:
     return workload
 
 
+def application(workload: Workload) -> str:
+    """What it is a version of."""
+    return workload.app_name or workload.labels.get(NAME) or workload.name
+
+
 def labels(workload: Workload) -> dict[str, str]:
     """The labels of everything that a workload consists of."""
-    own = {NAME: workload.app_name or workload.name, INSTANCE: workload.name}
+    own = {NAME: application(workload), INSTANCE: workload.name}
     if workload.version is not None:
         own[VERSION] = workload.version
     if workload.is_workflow:

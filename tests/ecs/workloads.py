@@ -1,0 +1,47 @@
+"""Builders of workloads and settings for the tests of ECS."""
+
+from typing import Any
+
+from worker.providers.ecs.settings import Settings
+
+CANARY = "canary-4711"
+ROLE = "arn:aws:iam::123456789012:role/execution"
+
+
+def specification(**more: Any) -> dict[str, Any]:
+    """The example of the contract."""
+    given = {
+        "name": "orders-api-v7",
+        "appName": "orders-api",
+        "version": "v7",
+        "image": "reg.example.com/team/orders-api:7",
+        "hostname": "orders-api.apps.example.org",
+        "minReplicas": 2,
+        "maxReplicas": 6,
+        "pullSecret": {"registry": "reg.example.com", "username": "ci", "password": CANARY},
+        "ports": {"app": 3042, "metrics": 9090},
+        "resources": {
+            "requests": {"memory": "512Mi", "cpu": "500m"},
+            "limits": {"memory": "1Gi", "cpu": "750m"},
+        },
+        "healthCheck": {"readyPath": "/ready", "livePath": "/status", "port": "metrics"},
+        "env": [{"name": "FEATURE_X", "value": "on"}],
+        "platformEnv": [{"name": "PLT_DEPLOYMENT_VERSION", "value": "v7"}],
+        "labels": {
+            "app.kubernetes.io/name": "orders-api",
+            "app.kubernetes.io/instance": "orders-api-v7",
+            "plt.dev/version": "v7",
+            "plt.dev/hostname": "orders-api.apps.example.org",
+        },
+    }
+    return given | more
+
+
+def settings(**more: Any) -> Settings:
+    """What a worker needs at least for every workload."""
+    given = {
+        "ecs_region": "eu-central-1",
+        "ecs_subnets": "subnet-1, subnet-2",
+        "ecs_execution_role_arn": ROLE,
+    }
+    return Settings(**given | more)

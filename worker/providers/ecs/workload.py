@@ -1,0 +1,63 @@
+"""The neutral workload as ECS on Fargate understands it, checked before anything is asked; pure."""
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from contracts import workload as neutral
+from contracts.faults import Code, Fault
+from contracts.resources import Object
+from contracts.validation import checked
+from contracts.workload import Workload
+from worker.providers.ecs import fargate, names
+from worker.providers.ecs.fargate import Size
+from worker.providers.ecs.settings import Settings
+
+Path = Annotated[
+    str,
+    Meta(
+        max_length=1024,
+        pattern=r"^/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*\Z",
+        description="a path of a URL such as /status",
+    ),
+]
+
+
+class Wanted(Struct, frozen=True):
+    """A workload that Fargate can run."""
+
+    workload: Workload
+    name: str
+    """What ECS calls it."""
+    size: Size
+    tags: dict[str, str]
+
+
+def read(specification: Object, settings: Settings) -> Wanted:
+    """The workload, or the fault `invalid`; `unsupported` where this worker lacks a setting."""
+    workload = neutral.read(specification)
+    name = names.service_name(workload.name, "workload.name")
+    size = fargate.size(workload.resources)
+    tags = neutral.machine_labels(workload)
+    names.labels(tags, "workload.labels")
+    if workload.health_check is not None:
+        checked(workload.health_check.ready_path, Path, "workload.healthCheck.readyPath")
+        checked(workload.health_check.live_path, Path, "workload.healthCheck.livePath")
+    _refuse_lacking(workload, settings)
+    return Wanted(workload, name, size, tags)
+
+
+def _refuse_lacking(workload: Workload, settings: Settings) -> None:
+    """Raise where AWS would refuse the workload for something that only the operator can set."""
+    if not settings.subnets():
+        raise _lacking("a workload", "PLT_ECS_SUBNETS, in which its tasks can run")
+    if settings.ecs_execution_role_arn is None:
+        role = "PLT_ECS_EXECUTION_ROLE_ARN, the role with which Fargate"
+        if workload.pull_secret is not None:
+            raise _lacking("a workload with a pull secret", f"{role} reads the secret")
+        if settings.ecs_log_group is not None:
+            raise _lacking("a workload that logs to PLT_ECS_LOG_GROUP", f"{role} writes logs")
+
+
+def _lacking(what: str, setting: str) -> Fault:
+    return Fault(Code.UNSUPPORTED, f"{what} needs a worker with {setting}; it is not set")
