@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 
-from worker.providers import k8s
+from worker.providers import ecs, k8s
 
 Open = Callable[[Mapping[str, str]], AbstractAsyncContextManager[object]]
 """Opens a provider that is configured by an environment; leaving the context closes it.
@@ -12,5 +12,6 @@ Raises `contracts.environment.ConfigurationError` where the environment is wrong
 """
 
 PROVIDERS: dict[str, Open] = {
+    "ecs": ecs.open_provider,
     "k8s": k8s.open_provider,
 }

@@ -1,1 +1,16 @@
 """AWS ECS as a platform: scopes are clusters, machines are tasks, controllers are services."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from contracts.environment import load
+from worker.providers.ecs.client import connect
+from worker.providers.ecs.provider import EcsProvider
+from worker.providers.ecs.settings import Settings
+
+
+@asynccontextmanager
+async def open_provider(environment: Mapping[str, str]) -> AsyncIterator[EcsProvider]:
+    """The provider for the region that an environment names, until the context is left."""
+    async with connect(load(Settings, environment), environment) as client:
+        yield EcsProvider(client)

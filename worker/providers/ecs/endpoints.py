@@ -1,0 +1,102 @@
+"""Where the tasks of services are reached: ports, and hostnames of those that Cloud Map knows."""
+
+from collections.abc import Mapping
+
+from msgspec import UNSET, UnsetType
+
+from contracts.faults import Code
+from contracts.resources import Port, ServiceEndpoint
+from worker.memory import Memory
+from worker.providers.ecs import controllers, names, translate
+from worker.providers.ecs.client import Conversation
+from worker.providers.ecs.errors import Failure
+from worker.providers.ecs.objects import (
+    CloudMapService,
+    OneCloudMapNamespace,
+    OneCloudMapService,
+    OneTaskDefinition,
+    Service,
+)
+from worker.providers.ecs.tag_index import expect_cluster, tagged
+from worker.together import together
+
+REMEMBERED = 10_000
+LIFETIME_S = 3600
+NO_SUCH_TASK_DEFINITION = "ClientException"
+
+
+class Endpoints:
+    """Remembers what never changes: ports of task definitions, names in Cloud Map."""
+
+    def __init__(self, *, hostnames: bool) -> None:
+        """`hostnames` says whether Cloud Map may be asked."""
+        self._hostnames = hostnames
+        self._ports: Memory[str, list[Port]] = Memory(REMEMBERED, LIFETIME_S)
+        self._services: Memory[str, CloudMapService] = Memory(REMEMBERED, LIFETIME_S)
+        self._namespaces: Memory[str, str] = Memory(REMEMBERED, LIFETIME_S)
+
+    async def find(
+        self, talk: Conversation, cluster: str, labels: Mapping[str, str]
+    ) -> list[ServiceEndpoint]:
+        """The endpoints of the services that carry all the labels."""
+        candidates = sorted(await tagged(talk, "service", cluster, labels))
+        if not candidates:
+            await expect_cluster(talk, cluster)
+        services = [
+            service
+            for service in await controllers.active(talk, cluster, candidates)
+            if labels.items() <= translate.labels(service.tags).items()
+        ]
+        return await together(*(self._endpoint(talk, service) for service in services))
+
+    async def _endpoint(self, talk: Conversation, service: Service) -> ServiceEndpoint:
+        ports = translate.service_ports(service)
+        if not ports and service.task_definition:
+            ports = await self._container_ports(talk, service.task_definition)
+        return translate.endpoint(service, ports, await self._hostname(talk, service))
+
+    async def _container_ports(self, talk: Conversation, arn: str) -> list[Port]:
+        known = self._ports.get(arn)
+        if known is not None:
+            return known
+        try:
+            answer = await talk.ask(
+                "ecs:DescribeTaskDefinition", OneTaskDefinition, taskDefinition=arn
+            )
+        except Failure as failure:
+            if failure.aws_code != NO_SUCH_TASK_DEFINITION:
+                raise
+            return []
+        ports = translate.container_ports(answer.task_definition)
+        self._ports.put(arn, ports)
+        return ports
+
+    async def _hostname(self, talk: Conversation, service: Service) -> str | UnsetType:
+        arns = [each.registry_arn for each in service.service_registries if each.registry_arn]
+        if not (self._hostnames and arns):
+            return UNSET
+        try:
+            found = await self._service(talk, names.last(arns[0]))
+            if found.namespace_id is None:
+                return UNSET
+            return f"{found.name}.{await self._namespace(talk, found.namespace_id)}"
+        except Failure as failure:
+            if failure.code is not Code.NOT_FOUND:
+                raise
+            return UNSET
+
+    async def _service(self, talk: Conversation, id: str) -> CloudMapService:
+        known = self._services.get(id)
+        if known is None:
+            answer = await talk.ask("servicediscovery:GetService", OneCloudMapService, Id=id)
+            known = answer.service
+            self._services.put(id, known)
+        return known
+
+    async def _namespace(self, talk: Conversation, id: str) -> str:
+        known = self._namespaces.get(id)
+        if known is None:
+            answer = await talk.ask("servicediscovery:GetNamespace", OneCloudMapNamespace, Id=id)
+            known = answer.namespace.name
+            self._namespaces.put(id, known)
+        return known

@@ -1,0 +1,54 @@
+"""Labels of a machine: set and removed as tags of its task."""
+
+from collections.abc import Mapping
+
+from contracts.faults import Code, Fault
+from worker.providers.ecs import controllers, machines, names, translate
+from worker.providers.ecs.client import Conversation
+from worker.providers.ecs.objects import Nothing, Task
+
+
+async def change(
+    talk: Conversation, cluster: str, id: str, wanted: Mapping[str, str | None]
+) -> None:
+    """Set the tags named and remove those that are None, or raise before any of it is done."""
+    task = await machines.one(talk, cluster, id)
+    tags = {key: value for key, value in wanted.items() if value is not None}
+    removed = [key for key in wanted if key not in tags]
+    _check_number(task, tags, removed)
+    if removed:
+        await _check_inherited(talk, cluster, task, removed)
+        await talk.ask("ecs:UntagResource", Nothing, resourceArn=task.task_arn, tagKeys=removed)
+    if tags:
+        await talk.ask(
+            "ecs:TagResource",
+            Nothing,
+            resourceArn=task.task_arn,
+            tags=[{"key": key, "value": value} for key, value in tags.items()],
+        )
+
+
+def _check_number(task: Task, tags: Mapping[str, str], removed: list[str]) -> None:
+    has = {key for key in translate.labels(task.tags) if names.is_own(key)}
+    then = (has - set(removed)) | tags.keys()
+    if len(then) > names.TAG_LIMIT:
+        raise Fault(
+            Code.INVALID,
+            f"labels: the machine has {len(has)} and would have {len(then)}, expected at most "
+            f"{names.TAG_LIMIT}, as many tags as AWS allows",
+        )
+
+
+async def _check_inherited(
+    talk: Conversation, cluster: str, task: Task, removed: list[str]
+) -> None:
+    """Raise where a label would stay all the same, because the service has it for all."""
+    name = translate.controller_name(task)
+    for service in await controllers.describe(talk, cluster, [name] if name else []):
+        inherited = sorted(set(removed) & translate.labels(service.tags).keys())
+        if inherited:
+            raise Fault(
+                Code.CONFLICT,
+                f"labels: {', '.join(inherited)} cannot be removed from one machine, "
+                f'all of its controller "{name}" have them from its tags',
+            )

@@ -1,0 +1,117 @@
+"""The operations on ECS: validate, ask, translate."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import ClassVar
+
+from contracts import api
+from contracts.faults import Code, Fault
+from contracts.resources import (
+    Controller,
+    Controllers,
+    Machine,
+    MachineLabels,
+    Object,
+    OneController,
+    ServiceEndpoint,
+)
+from worker.provider import Call
+from worker.providers.ecs import controllers, labels, machines, names, translate
+from worker.providers.ecs.client import Client
+from worker.providers.ecs.endpoints import Endpoints
+
+
+class EcsProvider:
+    """One region of one account.
+
+    `kind` and `apiVersion` are ignored: a cluster has one kind of controller.
+    """
+
+    instead: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {
+            "apply_controller": "apply_workload",
+            "apply_service": "apply_workload",
+            "apply_secret": "apply_workload",
+            "apply_http_route": "apply_route_plan",
+        }
+    )
+    """What ECS has no manifests for, and the operation that means the same on every platform."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._endpoints = Endpoints(
+            hostnames=client.settings.ecs_cloud_map_namespace_id is not None
+        )
+
+    async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
+        cluster = names.cluster(operation.scope)
+        id = names.task_id(operation.id, cluster)
+        talk = self._client.during(call)
+        task = await machines.one(talk, cluster, id)
+        [machine] = await machines.of_tasks(talk, cluster, [task])
+        return machine
+
+    async def get_machines(self, operation: api.GetMachines, call: Call) -> list[Machine]:
+        cluster = names.cluster(operation.scope)
+        wanted = names.labels(operation.labels)
+        return await machines.find(self._client.during(call), cluster, wanted)
+
+    async def set_machine_labels(
+        self, operation: api.SetMachineLabels, call: Call
+    ) -> MachineLabels:
+        cluster = names.cluster(operation.scope)
+        id = names.task_id(operation.id, cluster)
+        wanted = names.label_changes(operation.labels)
+        await labels.change(self._client.during(call), cluster, id, wanted)
+        return MachineLabels(labels=dict(wanted))
+
+    async def get_controllers(self, operation: api.GetControllers, call: Call) -> Controllers:
+        cluster = names.cluster(operation.scope)
+        talk = self._client.during(call)
+        if operation.machine_id is None:
+            found = await controllers.of_cluster(talk, cluster)
+        else:
+            id = names.task_id(operation.machine_id, cluster, "machineId")
+            name = translate.controller_name(await machines.one(talk, cluster, id))
+            found = await controllers.active(talk, cluster, [name] if name else [])
+        return Controllers(controllers=[translate.controller(service) for service in found])
+
+    async def get_controller(self, operation: api.GetController, call: Call) -> OneController:
+        cluster = names.cluster(operation.scope)
+        name = names.service_name(operation.name, cluster=cluster)
+        talk = self._client.during(call)
+        service = await controllers.one(talk, cluster, name)
+        tasks = await machines.of_service(talk, cluster, name)
+        own = [translate.machine(task, service) for task in tasks]
+        return OneController(controller=translate.controller(service, own))
+
+    async def update_controller_replicas(
+        self, operation: api.UpdateControllerReplicas, call: Call
+    ) -> Controller:
+        cluster = names.cluster(operation.scope)
+        name = names.service_name(operation.name, cluster=cluster)
+        talk = self._client.during(call)
+        service = await controllers.scale(talk, cluster, name, operation.replicas)
+        call.observed({"replicas": service.running_count}, {"replicas": service.desired_count})
+        return translate.controller(service)
+
+    async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
+        cluster = names.cluster(operation.scope)
+        name = names.service_name(operation.name, cluster=cluster)
+        await controllers.delete(self._client.during(call), cluster, name)
+        return {"name": name, "deleted": True}
+
+    async def get_services_by_labels(
+        self, operation: api.GetServicesByLabels, call: Call
+    ) -> list[ServiceEndpoint]:
+        cluster = names.cluster(operation.scope)
+        wanted = names.labels(operation.labels)
+        if not wanted:
+            raise Fault(Code.INVALID, "labels: expected at least one label, got none")
+        return await self._endpoints.find(self._client.during(call), cluster, wanted)
+
+    async def delete_service(self, operation: api.DeleteService, call: Call) -> Object:
+        names.cluster(operation.scope)
+        name = names.service_name(operation.name, cluster=operation.scope)
+        # An ECS service is a controller, and its deletion the controller's: nothing is left here.
+        return {"name": name, "deleted": False}

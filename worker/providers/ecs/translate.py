@@ -1,0 +1,128 @@
+"""ECS's tasks and services into the contract's resources; pure."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from msgspec import UNSET, UnsetType
+
+from contracts.resources import (
+    Controller,
+    ControllerReference,
+    Machine,
+    Port,
+    Quantities,
+    ServiceEndpoint,
+)
+from worker.providers.ecs import names
+from worker.providers.ecs.objects import Container, Service, Tag, Task, TaskDefinition
+
+SERVICE_GROUP = "service:"
+ALIVE = frozenset({"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"})
+RUNNING = "RUNNING"
+ACTIVE = "ACTIVE"
+TCP = "tcp"
+
+
+def machine(task: Task, service: Service | None) -> Machine:
+    """A task as a machine; of the tags of its service those count that it has none of its own."""
+    container = main_container(task)
+    return Machine(
+        id=names.last(task.task_arn),
+        status=task.last_status,
+        ready=is_ready(task),
+        labels=(labels(service.tags) if service else {}) | labels(task.tags),
+        start_time=iso(task.started_at) if task.started_at else UNSET,
+        image=(container and container.image) or UNSET,
+        image_digest=(container and container.image_digest) or UNSET,
+        controller=_reference(task),
+        resources=_quantities(task),
+    )
+
+
+def is_alive(task: Task) -> bool:
+    """Whether it runs or starts, and is meant to."""
+    return task.last_status in ALIVE and task.desired_status == RUNNING
+
+
+def is_ready(task: Task) -> bool:
+    """Whether it takes traffic: one that is being stopped leaves its targets at once."""
+    return task.last_status == task.desired_status == RUNNING and task.health_status != "UNHEALTHY"
+
+
+def is_active(service: Service) -> bool:
+    """Whether it keeps tasks running: deleted services stay in the API for a while."""
+    return service.status == ACTIVE
+
+
+def controller_name(task: Task) -> str | None:
+    """The service that runs a task, None for one that was started alone."""
+    return task.group.removeprefix(SERVICE_GROUP) if task.group.startswith(SERVICE_GROUP) else None
+
+
+def main_container(task: Task) -> Container | None:
+    """The container that the task is about: AWS adds its own agents in any order."""
+    name = controller_name(task)
+    found = next((each for each in task.containers if each.name == name), None)
+    return found or next(iter(task.containers), None)
+
+
+def controller(service: Service, machines: list[Machine] | UnsetType = UNSET) -> Controller:
+    """A service as a controller. AWS needs no more than its name to find it again."""
+    return Controller(
+        name=service.service_name,
+        replicas=service.desired_count,
+        labels=labels(service.tags),
+        provider_metadata={},
+        machines=machines,
+    )
+
+
+def endpoint(service: Service, ports: list[Port], hostname: str | UnsetType) -> ServiceEndpoint:
+    """A service as what its tasks are reached at."""
+    return ServiceEndpoint(
+        name=service.service_name, labels=labels(service.tags), ports=ports, hostname=hostname
+    )
+
+
+def service_ports(service: Service) -> list[Port]:
+    """The ports that a service's load balancers forward to, else those that Cloud Map tells."""
+    balanced = (each.container_port for each in service.load_balancers)
+    registered = (each.port or each.container_port for each in service.service_registries)
+    return _ports((port, None) for port in balanced) or _ports((port, None) for port in registered)
+
+
+def container_ports(definition: TaskDefinition) -> list[Port]:
+    """The ports that the containers of a task definition listen on."""
+    return _ports(
+        (mapping.container_port, mapping.protocol)
+        for container in definition.container_definitions
+        for mapping in container.port_mappings
+    )
+
+
+def _ports(found: Iterable[tuple[int | None, str | None]]) -> list[Port]:
+    ports = [
+        Port(port=port, protocol=(protocol or TCP).upper()) for port, protocol in found if port
+    ]
+    return list(dict.fromkeys(ports))
+
+
+def labels(tags: Iterable[Tag]) -> dict[str, str]:
+    """Tags as labels."""
+    return {tag.key: tag.value for tag in tags}
+
+
+def iso(moment: datetime) -> str:
+    """A moment in UTC with milliseconds."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _reference(task: Task) -> ControllerReference | UnsetType:
+    name = controller_name(task)
+    return ControllerReference(name=name) if name else UNSET
+
+
+def _quantities(task: Task) -> Quantities | UnsetType:
+    amounts = {"cpu": task.cpu, "memory": task.memory}
+    known = {name: amount for name, amount in amounts.items() if amount}
+    return Quantities(limits=known, requests=known) if known else UNSET
