@@ -1,0 +1,71 @@
+"""The table of corrections: which requests are answered here instead of by moto, or checked first.
+
+Everything that is not in it goes to moto as it came.
+"""
+
+from collections.abc import Callable
+
+from deploy.sandbox.aws import (
+    cloud_map,
+    clusters,
+    rule_requests,
+    secrets,
+    service_requests,
+    tag_requests,
+    tagging,
+    target_groups,
+    task_definitions,
+    task_requests,
+)
+from deploy.sandbox.aws.account import Account
+from deploy.sandbox.aws.messages import Json
+
+# Parameters in, the answer out; None leaves the request to moto after all.
+Correction = Callable[[Account, Json], Json | None]
+# May refuse, and may change the parameters before moto gets them.
+Check = Callable[[Account, Json], None]
+
+ANSWERED: dict[str, Correction] = {
+    "ecs:RunTask": task_requests.run_task,
+    "ecs:ListTasks": task_requests.list_tasks,
+    "ecs:DescribeTasks": task_requests.describe_tasks,
+    "ecs:StopTask": task_requests.stop_task,
+    "ecs:CreateService": service_requests.create_service,
+    "ecs:UpdateService": service_requests.update_service,
+    "ecs:DeleteService": service_requests.delete_service,
+    "ecs:ListServices": service_requests.list_services,
+    "ecs:DescribeServices": service_requests.describe_services,
+    "ecs:ListTaskDefinitions": task_definitions.list_task_definitions,
+    "ecs:TagResource": tag_requests.tag_resource,
+    "ecs:UntagResource": tag_requests.untag_resource,
+    "ecs:ListTagsForResource": tag_requests.list_tags_for_resource,
+    "tag:GetResources": tagging.get_resources,
+    "elasticloadbalancing:CreateRule": rule_requests.create_rule,
+    "elasticloadbalancing:ModifyRule": rule_requests.modify_rule,
+    "elasticloadbalancing:DeleteRule": rule_requests.delete_rule,
+    "elasticloadbalancing:DescribeRules": rule_requests.describe_rules,
+    "elasticloadbalancing:SetRulePriorities": rule_requests.set_rule_priorities,
+    "elasticloadbalancing:CreateTargetGroup": target_groups.create_target_group,
+    "elasticloadbalancing:DeleteTargetGroup": target_groups.delete_target_group,
+    "elasticloadbalancing:DescribeTargetGroups": target_groups.describe_target_groups,
+    "elasticloadbalancing:RegisterTargets": target_groups.register_targets,
+    "elasticloadbalancing:DeregisterTargets": target_groups.deregister_targets,
+    "elasticloadbalancing:DescribeTargetHealth": target_groups.describe_target_health,
+    "elasticloadbalancing:DescribeTags": target_groups.describe_tags,
+    "elasticloadbalancing:AddTags": target_groups.add_tags,
+    "servicediscovery:ListServices": cloud_map.list_services,
+    "servicediscovery:GetService": cloud_map.get_service,
+    "servicediscovery:DeleteService": cloud_map.delete_service,
+    "servicediscovery:GetNamespace": cloud_map.get_namespace,
+}
+
+CHECKED: dict[str, Check] = {
+    "ecs:CreateCluster": clusters.check_create,
+    "ecs:DescribeClusters": clusters.check_describe,
+    "ecs:RegisterTaskDefinition": task_definitions.check_register,
+    "ecs:DescribeTaskDefinition": task_definitions.check_describe,
+    "servicediscovery:CreateService": cloud_map.check_create_service,
+    "secretsmanager:CreateSecret": secrets.check_create,
+    "secretsmanager:PutSecretValue": secrets.check_put,
+    "secretsmanager:UpdateSecret": secrets.check_put,
+}

@@ -1,0 +1,300 @@
+"""Putting things into the account from Python: clusters, services, tasks, balancers, fast."""
+
+import copy
+import itertools
+from typing import Any
+
+from deploy.sandbox.aws import (
+    scheduler,
+    service_requests,
+    services,
+    task_requests,
+    tasks,
+)
+from deploy.sandbox.aws.account import Account
+from deploy.sandbox.aws.identifiers import SERVICE_NOT_FOUND, cluster_arn
+from deploy.sandbox.aws.messages import Json, Refusal
+from deploy.sandbox.aws.task_definitions import found
+
+_DEFAULT_IMAGE = "registry.example/app:1"
+
+
+class Population:
+    """Every method may be called from any thread; what comes back are plain copies to read."""
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.listener_arn: str | None = None
+        self.namespace_id: str | None = None
+        self._numbers = itertools.count(1)
+
+    @property
+    def subnets(self) -> list[str]:
+        return self.account.network.subnets
+
+    @property
+    def security_group(self) -> str:
+        return self.account.network.security_group
+
+    def add_cluster(self, name: str = "default") -> str:
+        """Its ARN."""
+        with self.account.lock:
+            return str(self.account.ecs.create_cluster(name).arn)
+
+    def add_task_definition(
+        self,
+        family: str,
+        image: str = _DEFAULT_IMAGE,
+        *,
+        container_port: int = 3042,
+        cpu: str = "256",
+        memory: str = "512",
+        tags: dict[str, str] | None = None,
+        containers: list[Json] | None = None,
+    ) -> str:
+        """A Fargate revision with one container named like the family; `containers` are more."""
+        ports = [{"containerPort": container_port, "protocol": "tcp"}]
+        first = {"name": family, "image": image, "portMappings": ports, "essential": True}
+        with self.account.lock:
+            definition = self.account.ecs.register_task_definition(
+                family,
+                [first, *(containers or [])],
+                network_mode="awsvpc",
+                requires_compatibilities=["FARGATE"],
+                cpu=cpu,
+                memory=memory,
+                tags=_listed(tags),
+            )
+        return str(definition.arn)
+
+    def add_service(
+        self,
+        name: str,
+        cluster: str = "default",
+        *,
+        desired: int = 1,
+        tags: dict[str, str] | None = None,
+        image: str = _DEFAULT_IMAGE,
+        container_port: int = 3042,
+        propagate_tags: bool = True,
+        task_tags: dict[str, str] | None = None,
+        target_group_arn: str | None = None,
+        registry_arn: str | None = None,
+        cpu: str = "256",
+        memory: str = "512",
+        task_definition: str | None = None,
+        **more: Any,
+    ) -> Json:
+        """A Fargate service with its tasks, as DescribeServices gives it.
+
+        `task_tags` are put on the tasks that it starts now. `more` are parameters of
+        CreateService. A cluster that is missing is made.
+        """
+        with self.account.lock:
+            if cluster not in self.account.ecs.clusters:
+                self.add_cluster(cluster)
+            definition = task_definition or self.add_task_definition(
+                name, image, container_port=container_port, cpu=cpu, memory=memory
+            )
+            balancer = {"targetGroupArn": target_group_arn, "containerName": name}
+            balancer["containerPort"] = container_port  # type: ignore[assignment]
+            asked: Json = {
+                "cluster": cluster,
+                "serviceName": name,
+                "desiredCount": desired,
+                "launchType": "FARGATE",
+                "taskDefinition": definition,
+                "networkConfiguration": self._network_configuration(),
+                "propagateTags": "SERVICE" if propagate_tags else "NONE",
+                "tags": _listed(tags),
+                "loadBalancers": [balancer] if target_group_arn else [],
+                "serviceRegistries": [{"registryArn": registry_arn}] if registry_arn else [],
+            }
+            service_requests.create_service(self.account, {**asked, **more})
+            scheduler.settle(self.account)
+            for task in self.account.fleet.services(cluster)[name].tasks.values():
+                _add_tags(task.facts["tags"], task_tags)
+            return self.service(name, cluster)
+
+    def add_task(
+        self,
+        cluster: str = "default",
+        *,
+        image: str = _DEFAULT_IMAGE,
+        tags: dict[str, str] | None = None,
+        group: str | None = None,
+        family: str = "standalone",
+        started_by: str | None = None,
+        task_definition: str | None = None,
+    ) -> str:
+        """A task without a service; its ARN."""
+        with self.account.lock:
+            if cluster not in self.account.ecs.clusters:
+                self.add_cluster(cluster)
+            arn = task_definition or self._definition_with(family, image)
+            asked: Json = {
+                "networkConfiguration": self._network_configuration(),
+                "tags": _listed(tags),
+                "group": group,
+                "startedBy": started_by,
+            }
+            definition = found(self.account, arn)
+            task = task_requests.start(self.account, cluster, definition, asked)
+            scheduler.settle(self.account)
+            return str(task.facts["taskArn"])
+
+    def stop_task(self, arn: str, reason: str = "Essential container in task exited") -> None:
+        """As a task does whose container ends; a service starts another one for it."""
+        with self.account.lock:
+            task = self._task(arn)
+            scheduler.stop(self.account, task, "EssentialContainerExited", reason)
+            scheduler.settle(self.account)
+
+    def set_task_health(self, arn: str, status: str) -> None:
+        """HEALTHY, UNHEALTHY or UNKNOWN, as container health checks say."""
+        with self.account.lock:
+            facts = self._task(arn).facts
+            facts["healthStatus"] = status
+            for container in facts["containers"]:
+                container["healthStatus"] = status
+
+    def set_task_tags(self, arn: str, tags: dict[str, str]) -> None:
+        with self.account.lock:
+            self._task(arn).facts["tags"] = _listed(tags)
+
+    def add_listener(self, name: str = "sandbox", port: int = 80) -> str:
+        """A load balancer with a listener that answers 404; the listener's ARN."""
+        with self.account.lock:
+            balancing = self.account.balancing
+            balancer = balancing.create_load_balancer(
+                name,
+                [self.security_group],
+                self.subnets,
+                scheme="internet-facing",
+                loadbalancer_type="application",
+            )
+            balancer.activate()
+            nothing = {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": ""}
+            listener = balancing.create_listener(
+                balancer.arn,
+                "HTTP",
+                str(port),
+                None,  # type: ignore[arg-type]  # HTTP has no TLS policy
+                None,
+                [{"Type": "fixed-response", "FixedResponseConfig": nothing}],
+            )
+            self.listener_arn = str(listener.arn)
+            return self.listener_arn
+
+    def add_target_group(
+        self, name: str, port: int = 3042, tags: dict[str, str] | None = None
+    ) -> str:
+        with self.account.lock:
+            group = self.account.balancing.create_target_group(
+                name,
+                protocol="HTTP",
+                port=port,
+                vpc_id=self.account.network.vpc,
+                target_type="ip",
+                tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
+            )
+            return str(group.arn)
+
+    def add_rule(
+        self,
+        target_group_arn: str,
+        *,
+        host: str,
+        priority: int | None = None,
+        tags: dict[str, str] | None = None,
+        listener_arn: str | None = None,
+        conditions: list[Json] | None = None,
+    ) -> str:
+        """A rule that forwards a host's requests; its ARN."""
+        first = {"Field": "host-header", "HostHeaderConfig": {"Values": [host]}}
+        with self.account.lock:
+            rule = self.account.balancing.create_rule(
+                listener_arn or self.listener_arn or self.add_listener(),
+                [first, *(conditions or [])],
+                priority or next(self._numbers) + 1000,
+                [{"Type": "forward", "TargetGroupArn": target_group_arn}],
+                [{"Key": key, "Value": value} for key, value in (tags or {}).items()],
+            )
+            return str(rule.arn)
+
+    def register_targets(self, target_group_arn: str, *ids: str, port: int = 3042) -> None:
+        """`ids` are addresses."""
+        with self.account.lock:
+            for id in ids:
+                self.account.targets.register(target_group_arn, id, port)
+
+    def set_target_health(
+        self, target_group_arn: str, target: str | None, state: str | None
+    ) -> None:
+        """initial, healthy, unhealthy or draining; None as time has it. No target: all."""
+        with self.account.lock:
+            for (id, _), each in self.account.targets.of(target_group_arn).items():
+                if target in {None, id}:
+                    each.state = state
+
+    def add_cloud_map_namespace(self, name: str = "sandbox.internal") -> str:
+        """Its id."""
+        with self.account.lock:
+            operation = self.account.cloud_map.create_private_dns_namespace(
+                name, "sandbox", "", self.account.network.vpc, [], {}
+            )
+            self.namespace_id = self.account.cloud_map.operations[operation].targets["NAMESPACE"]
+            return self.namespace_id
+
+    def service(self, name: str, cluster: str = "default") -> Json:
+        """As DescribeServices gives it, with tags; times are seconds since the epoch."""
+        with self.account.lock:
+            scheduler.settle(self.account)
+            service = self.account.fleet.services(cluster).get(name)
+            if service is None:
+                raise Refusal(*SERVICE_NOT_FOUND)
+            return copy.deepcopy(services.described(service, True))
+
+    def services(self, cluster: str = "default") -> list[Json]:
+        """All that DescribeServices would find, INACTIVE ones too."""
+        with self.account.lock:
+            names = list(self.account.fleet.services(cluster))
+            return [self.service(name, cluster) for name in names]
+
+    def tasks(self, cluster: str = "default", service: str | None = None) -> list[Json]:
+        """As DescribeTasks gives them, with tags, stopped ones too."""
+        with self.account.lock:
+            scheduler.settle(self.account)
+            found = self.account.fleet.tasks(cluster).values()
+            return [
+                copy.deepcopy(tasks.described(task, True))
+                for task in found
+                if service is None or task.facts["group"] == f"service:{service}"
+            ]
+
+    def _task(self, arn: str) -> Any:
+        cluster, id = arn.split("/")[-2:]
+        return self.account.fleet.tasks(cluster)[id]
+
+    def _definition_with(self, family: str, image: str) -> str:
+        """The newest revision if it has the image, else a new one."""
+        present = found(self.account, family)
+        if present is not None and present.container_definitions[0]["image"] == image:
+            return str(present.arn)
+        return self.add_task_definition(family, image)
+
+    def _network_configuration(self) -> Json:
+        network = {"subnets": self.subnets, "securityGroups": [self.security_group]}
+        return {"awsvpcConfiguration": {**network, "assignPublicIp": "DISABLED"}}
+
+    def cluster_arn(self, cluster: str) -> str:
+        return cluster_arn(self.account, cluster)
+
+
+def _listed(tags: dict[str, str] | None) -> list[Json]:
+    return [{"key": key, "value": value} for key, value in (tags or {}).items()]
+
+
+def _add_tags(present: list[Json], tags: dict[str, str] | None) -> None:
+    merged = {tag["key"]: tag["value"] for tag in present} | (tags or {})
+    present[:] = _listed(merged)

@@ -1,0 +1,110 @@
+"""Listener rules as moto keeps them: finding them, and what ELB says of one."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from deploy.sandbox.aws.account import Account
+from deploy.sandbox.aws.messages import Json, Refusal
+
+RULE_NOT_FOUND = ("RuleNotFound", "One or more rules not found")
+# The list form of a condition's values, for the fields that had it before the Config members.
+_CONFIGS = {
+    "host-header": "HostHeaderConfig",
+    "path-pattern": "PathPatternConfig",
+    "http-header": "HttpHeaderConfig",
+    "query-string": "QueryStringConfig",
+    "http-request-method": "HttpRequestMethodConfig",
+    "source-ip": "SourceIpConfig",
+}
+_WITH_VALUES = {"host-header", "path-pattern"}
+
+
+def listeners(account: Account) -> Iterator[Any]:
+    for balancer in account.balancing.load_balancers.values():
+        yield from balancer.listeners.values()
+
+
+def find(account: Account, arn: str) -> tuple[Any, Any]:
+    """A rule and its listener."""
+    for listener in listeners(account):
+        for rule in listener.rules.values():
+            if rule.arn == arn:
+                return rule, listener
+    raise Refusal(*RULE_NOT_FOUND)
+
+
+def in_order(listener: Any) -> list[Any]:
+    """By priority, the default rule last."""
+    return sorted(listener.rules.values(), key=sorted_as)
+
+
+def sorted_as(rule: Any) -> str:
+    return "default" if rule.is_default else f"{int(rule.priority):05}"
+
+
+def users_of(account: Account, target_group: str) -> list[str]:
+    """The ARNs of the load balancers with a listener or rule that forwards to the group."""
+    using = {
+        listener.load_balancer_arn
+        for listener in listeners(account)
+        for rule in listener.rules.values()
+        if target_group in targets_of(rule)
+    }
+    return sorted(using)
+
+
+def targets_of(rule: Any) -> set[str]:
+    groups = set()
+    for action in rule.actions:
+        groups |= _groups(action.data)
+    return groups
+
+
+def described(rule: Any) -> Json:
+    return {
+        "RuleArn": rule.arn,
+        "Priority": "default" if rule.is_default else str(rule.priority),
+        "Conditions": [both_forms(each) for each in rule.conditions],
+        "Actions": [action_in_both_forms(each.data) for each in rule.actions],
+        "IsDefault": rule.is_default,
+    }
+
+
+def both_forms(condition: Json) -> Json:
+    """AWS takes either form of a condition and answers with both."""
+    field = condition["Field"]
+    config = _CONFIGS.get(field, "")
+    if field not in _WITH_VALUES:
+        return condition
+    values = condition.get(config, {}).get("Values") or condition.get("Values", [])
+    return {"Field": field, "Values": values, config: {"Values": values}}
+
+
+def values_in(condition: Json) -> int:
+    config = condition.get(_CONFIGS.get(condition.get("Field", ""), ""), {})
+    return len(config.get("Values") or condition.get("Values", []))
+
+
+def action_in_both_forms(action: Json) -> Json:
+    """A forward action to one group has its ARN in both places."""
+    if action.get("Type") != "forward":
+        return action
+    groups = action.get("ForwardConfig", {}).get("TargetGroups")
+    groups = groups or [{"TargetGroupArn": action["TargetGroupArn"], "Weight": 1}]
+    stickiness = action.get("ForwardConfig", {}).get("TargetGroupStickinessConfig")
+    config = {
+        "TargetGroups": groups,
+        "TargetGroupStickinessConfig": stickiness or {"Enabled": False},
+    }
+    whole = {**action, "ForwardConfig": config}
+    if len(groups) == 1:
+        whole["TargetGroupArn"] = groups[0]["TargetGroupArn"]
+    return whole
+
+
+def _groups(action: Json) -> set[str]:
+    listed = action.get("ForwardConfig", {}).get("TargetGroups", [])
+    groups = {each["TargetGroupArn"] for each in listed}
+    if "TargetGroupArn" in action:
+        groups.add(action["TargetGroupArn"])
+    return groups

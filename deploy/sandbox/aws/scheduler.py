@@ -1,0 +1,137 @@
+"""ECS's service scheduler: keeps as many tasks as a service wants, and lets tasks start and end.
+
+Nothing runs by itself. Before each request everything that is due by then is done.
+"""
+
+import time
+from collections.abc import Iterable
+
+from deploy.sandbox.aws import tasks
+from deploy.sandbox.aws.account import Account
+from deploy.sandbox.aws.fleet import Service, Task
+from deploy.sandbox.aws.messages import Json
+
+_BY_SCHEDULER = "ServiceSchedulerInitiated"
+
+
+def settle(account: Account) -> None:
+    """Do all that is due: a step may make another one due."""
+    while True:
+        unsettled = [each for each in account.fleet.all_services() if each.unsettled]
+        due = [task for task in account.fleet.changing.values() if _due(account, task)]
+        if not unsettled and not due:
+            return
+        for service in unsettled:
+            _reconcile(account, service)
+        for task in due:
+            _change(account, task)
+
+
+def stop(account: Account, task: Task, code: str, reason: str) -> None:
+    """Begin to stop a task; it gets no more traffic from here on."""
+    if not task.wanted:
+        return
+    _withdraw(account, task)
+    tasks.stop(task, code, reason)
+    account.fleet.changing[task.id] = task
+    if task.service is not None:
+        task.service.unsettled = True
+
+
+def _due(account: Account, task: Task) -> bool:
+    pace = account.pace
+    wait = pace.running_after if task.wanted else pace.stopped_after
+    return wait is not None and time.monotonic() - task.since >= wait
+
+
+def _change(account: Account, task: Task) -> None:
+    del account.fleet.changing[task.id]
+    if task.wanted:
+        definition = account.ecs.describe_task_definition(task.facts["taskDefinitionArn"])
+        tasks.run(task, definition)
+        _enrol(account, task)
+    else:
+        tasks.end(task)
+    if task.service is not None:
+        task.service.unsettled = True
+        if task.stopped:
+            task.service.tasks.pop(task.id, None)
+
+
+def _reconcile(account: Account, service: Service) -> None:
+    service.unsettled = False
+    primary = service.deployments[0]
+    wanted = service.facts["desiredCount"] if service.active else 0
+    living = [task for task in service.tasks.values() if task.wanted]
+    current = [task for task in living if task.facts.get("startedBy") == primary["id"]]
+    for _ in range(wanted - len(current)):
+        _start(account, service, primary)
+    reason = f"Scaling activity initiated by (deployment {primary['id']})"
+    # The newest go first.
+    for task in current[wanted:]:
+        stop(account, task, _BY_SCHEDULER, reason)
+    if _running(current) >= wanted:
+        for task in living:
+            if task not in current:
+                stop(account, task, _BY_SCHEDULER, reason)
+    if service.facts["status"] == "DRAINING" and not service.tasks:
+        service.facts["status"] = "INACTIVE"
+    service.deployments = [primary, *_still_running(service)]
+
+
+def _running(some: Iterable[Task]) -> int:
+    return sum(task.running for task in some)
+
+
+def _still_running(service: Service) -> list[Json]:
+    started = {task.facts.get("startedBy") for task in service.tasks.values()}
+    return [each for each in service.deployments[1:] if each["id"] in started]
+
+
+def _start(account: Account, service: Service, deployment: Json) -> None:
+    facts = service.facts
+    definition = account.ecs.describe_task_definition(deployment["taskDefinition"])
+    asked = {
+        "startedBy": deployment["id"],
+        "launchType": facts["launchType"],
+        "networkConfiguration": facts.get("networkConfiguration", {}),
+        "enableExecuteCommand": facts["enableExecuteCommand"],
+        "tags": _propagated(service, definition.tags),
+    }
+    cluster = facts["clusterArn"]
+    group = f"service:{service.name}"
+    task = tasks.new_task(cluster, definition, asked, account.network, group, service)
+    account.fleet.add_task(cluster.rsplit("/", 1)[1], task)
+
+
+def _propagated(service: Service, definition_tags: list[Json]) -> list[Json]:
+    sources = {"SERVICE": service.facts["tags"], "TASK_DEFINITION": definition_tags}
+    tags = list(sources.get(service.facts["propagateTags"], []))
+    if service.facts["enableECSManagedTags"]:
+        cluster = service.facts["clusterArn"].rsplit("/", 1)[1]
+        tags.append({"key": "aws:ecs:clusterName", "value": cluster})
+        tags.append({"key": "aws:ecs:serviceName", "value": service.name})
+    return tags
+
+
+def _enrol(account: Account, task: Task) -> None:
+    """A running task of a service gets its traffic and is found by name."""
+    if task.service is None:
+        return
+    ip = tasks.private_ip(task)
+    for each in task.service.facts["loadBalancers"]:
+        account.targets.register(each["targetGroupArn"], ip, each["containerPort"])
+    for each in task.service.facts["serviceRegistries"]:
+        service = account.cloud_map.services.get(each["registryArn"].rsplit("/", 1)[1])
+        if service is not None:
+            attributes = {"AWS_INSTANCE_IPV4": ip, "AWS_INIT_HEALTH_STATUS": "HEALTHY"}
+            attributes["ECS_SERVICE_NAME"] = task.service.name
+            account.cloud_map.register_instance(service.id, task.id, task.id, attributes)
+
+
+def _withdraw(account: Account, task: Task) -> None:
+    if task.service is None:
+        return
+    account.targets.withdraw(tasks.private_ip(task))
+    for service in account.cloud_map.services.values():
+        service.instances = [each for each in service.instances if each.instance_id != task.id]

@@ -1,0 +1,107 @@
+"""The sandbox as one thing to start and stop: an AWS account behind a socket on loopback.
+
+    with AwsSandbox.in_thread() as aws:     # serves in threads of its own, either way
+    async with AwsSandbox() as aws:
+
+Tests look at `aws.calls`, set `aws.faults` and `aws.pace`, and put things in with the methods of
+`population`. For people and other processes, without signing anything:
+
+    GET, DELETE /_sandbox/calls          the log of requests
+    GET, POST, DELETE /_sandbox/faults   e.g. {"action": "ecs:ListTasks", "code": "ServerException"}
+    POST /_sandbox/reset                 back to the seed
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any, Self
+
+from deploy.sandbox.aws.account import Account, Pace
+from deploy.sandbox.aws.calls import Calls
+from deploy.sandbox.aws.edge import Edge
+from deploy.sandbox.aws.faults import Faults
+from deploy.sandbox.aws.listener import listening
+from deploy.sandbox.aws.population import Population
+from deploy.sandbox.aws.seed import plant_application
+
+REGION = "eu-central-1"
+ACCESS_KEY, SECRET_KEY = "AKIASANDBOXSANDBOX00", "sandbox"
+
+
+class AwsSandbox(Population):
+    """An account of its own: several sandboxes of one process have nothing in common."""
+
+    def __init__(self, *, seed: bool = True, port: int = 0, pace: Pace | None = None) -> None:
+        super().__init__(Account(REGION, pace=pace or Pace()))
+        self.region = REGION
+        self.url = ""
+        self.calls = Calls()
+        self.faults = Faults()
+        self._port, self._seeded = port, seed
+        self._stack = contextlib.ExitStack()
+        self.reset()
+
+    @property
+    def pace(self) -> Pace:
+        return self.account.pace
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a worker needs to find this account."""
+        variables = {
+            "PLT_ECS_REGION": self.region,
+            "PLT_ECS_ENDPOINT": self.url,
+            "PLT_ECS_SUBNETS": ",".join(self.subnets),
+            "PLT_ECS_SECURITY_GROUPS": self.security_group,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+        }
+        if self.listener_arn is not None:
+            variables["PLT_ECS_LISTENER_ARN"] = self.listener_arn
+        if self.namespace_id is not None:
+            variables["PLT_ECS_CLOUD_MAP_NAMESPACE_ID"] = self.namespace_id
+        return variables
+
+    def reset(self) -> None:
+        """Back to how it started, calls and faults included; subnets stay the same."""
+        with self.account.lock:
+            self.account.clear()
+            self.listener_arn = self.namespace_id = None
+            if self._seeded:
+                plant_application(self)
+        self.calls.clear()
+        self.faults.clear()
+
+    @classmethod
+    @contextlib.contextmanager
+    def in_thread(cls, **settings: Any) -> Iterator[Self]:
+        sandbox = cls(**settings)
+        with sandbox._serving():
+            yield sandbox
+
+    async def __aenter__(self) -> Self:
+        self._stack.enter_context(self._serving())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        # Waits for threads that may be answering clients of this very loop.
+        await asyncio.to_thread(self._stack.close)
+
+    @contextlib.contextmanager
+    def _serving(self) -> Iterator[None]:
+        edge = Edge(self.account, self.calls, self.faults, self.reset)
+        try:
+            with listening(self._port, edge.answer) as server:
+                self.url = f"http://127.0.0.1:{server.server_port}"
+                try:
+                    yield
+                finally:
+                    edge.stopping.set()
+        finally:
+            self.account.forget()

@@ -1,0 +1,57 @@
+"""What ECS refuses of a service before it takes it: its balancers, registries and network."""
+
+from typing import Any
+
+from deploy.sandbox.aws.account import Account
+from deploy.sandbox.aws.identifiers import invalid
+from deploy.sandbox.aws.messages import Json
+from deploy.sandbox.aws.rules import users_of
+
+
+def check(account: Account, definition: Any, asked: Json) -> None:
+    """Refuse what ECS would refuse of CreateService or UpdateService; `definition` is moto's."""
+    desired = asked.get("desiredCount")
+    if desired is not None and desired < 0:
+        raise invalid("desiredCount must not be negative.")
+    for balancer in asked.get("loadBalancers") or []:
+        _check_balancer(account, definition, balancer)
+    for registry in asked.get("serviceRegistries") or []:
+        arn = registry["registryArn"]
+        if arn.rsplit("/", 1)[1] not in account.cloud_map.services:
+            raise invalid(f"The service registry {arn} does not exist.")
+    _check_network(account, definition, asked)
+
+
+def _check_balancer(account: Account, definition: Any, balancer: Json) -> None:
+    arn = balancer.get("targetGroupArn", "")
+    if arn not in account.balancing.target_groups:
+        raise invalid(f"The specified target group does not exist. TargetGroup: {arn}")
+    if not users_of(account, arn):
+        raise invalid(
+            f"The target group with targetGroupArn {arn} does not have an associated load balancer."
+        )
+    name, port = balancer.get("containerName"), balancer.get("containerPort")
+    containers = {each["name"]: each for each in definition.container_definitions}
+    if name not in containers:
+        raise invalid(f"The container {name} does not exist in the task definition.")
+    mapped = {each.get("containerPort") for each in containers[name].get("portMappings", [])}
+    if port not in mapped:
+        raise invalid(f"The container {name} did not have a container port {port} defined.")
+
+
+def _check_network(account: Account, definition: Any, asked: Json) -> None:
+    network = (asked.get("networkConfiguration") or {}).get("awsvpcConfiguration")
+    if network is None:
+        if definition.network_mode == "awsvpc" and "serviceName" in asked:
+            raise invalid(
+                "Network Configuration must be provided when networkMode 'awsvpc' is specified."
+            )
+        return
+    subnets = network.get("subnets", [])
+    if not subnets:
+        raise invalid("subnets can not be empty.")
+    for missing in account.network.missing(subnets):
+        raise invalid(
+            f"Error retrieving subnet information for [{missing}]: "
+            f"The subnet ID '{missing}' does not exist (ErrorCode: InvalidSubnetID.NotFound)"
+        )

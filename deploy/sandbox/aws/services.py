@@ -1,0 +1,148 @@
+"""How ECS describes a service: what was asked for, its deployments, and counts of its tasks."""
+
+import secrets
+import time
+from typing import Any
+
+from deploy.sandbox.aws.fleet import Service, Task
+from deploy.sandbox.aws.messages import Json
+from deploy.sandbox.aws.tasks import PLATFORM
+
+_BREAKER = {"enable": False, "rollback": False}
+_DEPLOYMENT = {
+    "deploymentCircuitBreaker": _BREAKER,
+    "maximumPercent": 200,
+    "minimumHealthyPercent": 100,
+}
+# A change of any of these replaces the tasks.
+_REPLACING = (
+    "taskDefinition",
+    "networkConfiguration",
+    "platformVersion",
+    "loadBalancers",
+    "serviceRegistries",
+    "volumeConfigurations",
+)
+# What a request says is taken over as it is.
+_KEPT = (
+    "loadBalancers",
+    "serviceRegistries",
+    "networkConfiguration",
+    "healthCheckGracePeriodSeconds",
+    "enableECSManagedTags",
+    "enableExecuteCommand",
+    "propagateTags",
+    "placementConstraints",
+    "placementStrategy",
+    "availabilityZoneRebalancing",
+)
+
+
+def new_service(cluster_arn: str, definition: Any, asked: Json) -> Service:
+    """`asked` are checked parameters of CreateService; `definition` is moto's."""
+    name = asked["serviceName"]
+    facts: Json = {
+        "serviceArn": f"{cluster_arn.replace(':cluster/', ':service/')}/{name}",
+        "serviceName": name,
+        "clusterArn": cluster_arn,
+        "status": "ACTIVE",
+        "desiredCount": asked.get("desiredCount", 0),
+        "launchType": asked.get("launchType", "EC2"),
+        "taskDefinition": definition.arn,
+        "schedulingStrategy": asked.get("schedulingStrategy", "REPLICA"),
+        "deploymentController": asked.get("deploymentController", {"type": "ECS"}),
+        "deploymentConfiguration": {**_DEPLOYMENT, **asked.get("deploymentConfiguration", {})},
+        "createdAt": _now(),
+        "createdBy": f"{cluster_arn.split(':cluster/')[0]}:role/sandbox".replace(":ecs:", ":iam:"),
+        "loadBalancers": [],
+        "serviceRegistries": [],
+        "placementConstraints": [],
+        "placementStrategy": [],
+        "events": [],
+        "propagateTags": "NONE",
+        "enableECSManagedTags": False,
+        "enableExecuteCommand": False,
+        "tags": [dict(tag) for tag in asked.get("tags") or []],
+    }
+    if facts["launchType"] == "FARGATE":
+        facts |= {"platformVersion": "LATEST", "platformFamily": "Linux"}
+    if asked.get("loadBalancers"):
+        facts["healthCheckGracePeriodSeconds"] = 0
+        facts["roleArn"] = "arn:aws:iam::aws:role/AWSServiceRoleForECS"
+    facts |= {key: asked[key] for key in _KEPT if asked.get(key) is not None}
+    service = Service(facts, asked.get("clientToken"), asked)
+    service.deployments = [_deployment(facts)]
+    return service
+
+
+def update(service: Service, asked: Json) -> None:
+    """Take over what a checked UpdateService asks for; `taskDefinition` in it is an ARN."""
+    facts = service.facts
+    before = {key: facts.get(key) for key in _REPLACING}
+    facts |= {key: asked[key] for key in _KEPT if asked.get(key) is not None}
+    for key in ("taskDefinition", "platformVersion", "desiredCount"):
+        if asked.get(key) is not None:
+            facts[key] = asked[key]
+    configuration = asked.get("deploymentConfiguration") or {}
+    facts["deploymentConfiguration"] = {**facts["deploymentConfiguration"], **configuration}
+    replaced = before != {key: facts.get(key) for key in _REPLACING}
+    if replaced or asked.get("forceNewDeployment"):
+        service.deployments.insert(0, _deployment(facts))
+    service.deployments[0]["updatedAt"] = _now()
+    service.unsettled = True
+
+
+def described(service: Service, tags: bool) -> Json:
+    counts = _counts(list(service.tasks.values()))
+    facts = {key: value for key, value in service.facts.items() if tags or key != "tags"}
+    return facts | counts | {"deployments": _deployments(service)}
+
+
+def _deployments(service: Service) -> list[Json]:
+    if not service.active:
+        return []
+    described = []
+    for place, each in enumerate(service.deployments):
+        own = [one for one in service.tasks.values() if one.facts.get("startedBy") == each["id"]]
+        counts = _counts(own)
+        wanted = service.facts["desiredCount"] if place == 0 else 0
+        done = place == 0 and counts["runningCount"] == wanted and len(own) == wanted
+        state = "COMPLETED" if done else "IN_PROGRESS"
+        verb = "completed" if done else "in progress"
+        described.append(
+            each
+            | counts
+            | {
+                "status": "PRIMARY" if place == 0 else "ACTIVE",
+                "desiredCount": wanted,
+                "failedTasks": 0,
+                "rolloutState": state,
+                "rolloutStateReason": f"ECS deployment {each['id']} {verb}.",
+            }
+        )
+    return described
+
+
+def _counts(some: list[Task]) -> Json:
+    wanted = [task for task in some if task.wanted]
+    running = sum(task.running for task in wanted)
+    return {"runningCount": running, "pendingCount": len(wanted) - running}
+
+
+def _deployment(facts: Json) -> Json:
+    deployment = {
+        "id": f"ecs-svc/{secrets.randbelow(9 * 10**18) + 10**18}",
+        "taskDefinition": facts["taskDefinition"],
+        "launchType": facts["launchType"],
+        "createdAt": _now(),
+        "updatedAt": _now(),
+    }
+    if facts["launchType"] == "FARGATE":
+        deployment |= {"platformVersion": PLATFORM, "platformFamily": "Linux"}
+    if "networkConfiguration" in facts:
+        deployment["networkConfiguration"] = facts["networkConfiguration"]
+    return deployment
+
+
+def _now() -> float:
+    return round(time.time(), 3)

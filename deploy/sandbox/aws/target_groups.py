@@ -1,0 +1,181 @@
+"""ELB requests about target groups, their targets, and tags of everything that ELB has.
+
+moto refuses to repeat a creation, deletes only what is there, has every target healthy and keeps
+a list of load balancers that grows. AWS does as here.
+"""
+
+from typing import Any
+
+from deploy.sandbox.aws.account import Account
+from deploy.sandbox.aws.messages import Json, Refusal
+from deploy.sandbox.aws.rule_requests import invalid
+from deploy.sandbox.aws.rules import find, users_of
+from deploy.sandbox.aws.tag_rules import MOST, tag_problem
+from deploy.sandbox.aws.targets import NOT_REGISTERED
+
+DESCRIBED_AT_ONCE = 20
+# What CreateTargetGroup names and where moto keeps it.
+_SETTINGS = {
+    "Protocol": "protocol",
+    "Port": "port",
+    "VpcId": "vpc_id",
+    "TargetType": "target_type",
+    "HealthCheckProtocol": "health_check_protocol",
+    "HealthCheckPort": "health_check_port",
+    "HealthCheckPath": "health_check_path",
+    "HealthCheckIntervalSeconds": "health_check_interval_seconds",
+    "HealthCheckTimeoutSeconds": "health_check_timeout_seconds",
+    "HealthyThresholdCount": "healthy_threshold_count",
+    "UnhealthyThresholdCount": "unhealthy_threshold_count",
+}
+
+
+def create_target_group(account: Account, asked: Json) -> Json | None:
+    """The present group when it has the same settings; None leaves it to moto."""
+    for group in account.balancing.target_groups.values():
+        if group.name != asked["Name"]:
+            continue
+        different = [
+            name
+            for name, attribute in _SETTINGS.items()
+            if name in asked and str(asked[name]) != str(getattr(group, attribute))
+        ]
+        if different:
+            raise Refusal(
+                "DuplicateTargetGroupName",
+                f"A target group with the same name '{group.name}' exists, "
+                "but with different settings",
+            )
+        return {"TargetGroups": [_counted(account, group)]}
+    problem = tag_problem([(tag["Key"], tag["Value"]) for tag in asked.get("Tags", [])])
+    if problem:
+        raise invalid(problem)
+    return None
+
+
+def describe_target_groups(account: Account, asked: Json) -> Json:
+    ways = [asked.get(key) for key in ("LoadBalancerArn", "TargetGroupArns", "Names")]
+    if sum(map(bool, ways)) > 1:
+        raise invalid(
+            "Target group names, target group ARNs, and a load balancer ARN "
+            "cannot be specified at the same time"
+        )
+    balancer, arns, names = ways
+    if balancer and balancer not in account.balancing.load_balancers:
+        raise Refusal("LoadBalancerNotFound", "One or more load balancers not found")
+    groups = [_counted(account, each) for each in account.balancing.target_groups.values()]
+    if balancer:
+        groups = [each for each in groups if balancer in each.load_balancer_arns]
+    for wanted, key in ((arns, "arn"), (names, "name")):
+        if wanted:
+            known = {getattr(each, key): each for each in groups}
+            if any(each not in known for each in wanted):
+                raise _missing_group()
+            groups = [known[each] for each in wanted]
+    return {"TargetGroups": groups}
+
+
+def delete_target_group(account: Account, asked: Json) -> Json:
+    """Deleting what is not there succeeds: the API knows no other error than ResourceInUse."""
+    arn = asked["TargetGroupArn"]
+    if users_of(account, arn):
+        raise Refusal(
+            "ResourceInUse",
+            f"Target group '{arn}' is currently in use by a listener or a rule",
+        )
+    account.balancing.target_groups.pop(arn, None)
+    account.balancing.tagging_service.delete_all_tags_for_resource(arn)
+    return {}
+
+
+def register_targets(account: Account, asked: Json) -> Json:
+    group = _group(account, asked["TargetGroupArn"])
+    for target in asked.get("Targets", []):
+        account.targets.register(group.arn, target["Id"], target.get("Port", group.port))
+    return {}
+
+
+def deregister_targets(account: Account, asked: Json) -> Json:
+    group = _group(account, asked["TargetGroupArn"])
+    for target in asked.get("Targets", []):
+        account.targets.deregister(group.arn, target["Id"], target.get("Port"))
+    return {}
+
+
+def describe_target_health(account: Account, asked: Json) -> Json:
+    group = _group(account, asked["TargetGroupArn"])
+    known = account.targets.of(group.arn)
+    in_use = bool(users_of(account, group.arn))
+    wanted = [(target["Id"], target.get("Port", group.port)) for target in asked.get("Targets", [])]
+    described = []
+    for id, port in wanted or known:
+        target = known.get((id, port))
+        health = target.health(in_use, account.pace.healthy_after) if target else NOT_REGISTERED
+        described.append(
+            {
+                "Target": {"Id": id, "Port": port},
+                "HealthCheckPort": _checked_port(group, port),
+                "TargetHealth": health,
+            }
+        )
+    return {"TargetHealthDescriptions": described}
+
+
+def describe_tags(account: Account, asked: Json) -> Json:
+    arns = asked.get("ResourceArns", [])
+    if len(arns) > DESCRIBED_AT_ONCE:
+        raise invalid(f"Cannot have more than {DESCRIBED_AT_ONCE} resources described")
+    for arn in arns:
+        _check_exists(account, arn)
+    return {"TagDescriptions": [{"ResourceArn": arn, "Tags": _tags(account, arn)} for arn in arns]}
+
+
+def add_tags(account: Account, asked: Json) -> Json:
+    pairs = [(tag["Key"], tag.get("Value", "")) for tag in asked.get("Tags", [])]
+    for arn in asked["ResourceArns"]:
+        _check_exists(account, arn)
+        present = _tags(account, arn)
+        if len({*present, *dict(pairs)}) > MOST:
+            raise Refusal("TooManyTags", "The maximum number of tags has been reached")
+        problem = tag_problem(pairs)
+        if problem:
+            raise invalid(problem)
+    for arn in asked["ResourceArns"]:
+        account.balancing.tagging_service.tag_resource(arn, asked.get("Tags", []))
+    return {}
+
+
+def _check_exists(account: Account, arn: str) -> None:
+    if ":listener-rule/" in arn:
+        find(account, arn)
+    elif ":targetgroup/" in arn:
+        _group(account, arn)
+    else:
+        # moto refuses with the code of the kind.
+        account.balancing._get_resource_by_arn(arn)
+
+
+def _tags(account: Account, arn: str) -> dict[str, str]:
+    tags: dict[str, str] = account.balancing.tagging_service.get_tag_dict_for_resource(arn)
+    return tags
+
+
+def _group(account: Account, arn: str) -> Any:
+    group = account.balancing.target_groups.get(arn)
+    if group is None:
+        raise _missing_group()
+    return group
+
+
+def _missing_group() -> Refusal:
+    return Refusal("TargetGroupNotFound", "One or more target groups not found")
+
+
+def _counted(account: Account, group: Any) -> Any:
+    group.load_balancer_arns = users_of(account, group.arn)
+    return group
+
+
+def _checked_port(group: Any, port: int) -> str:
+    checked = group.health_check_port
+    return str(port) if checked in {None, "traffic-port"} else str(checked)

@@ -1,0 +1,135 @@
+"""The two protocols of the services that are corrected: JSON 1.1, and Query with XML answers.
+
+moto's own parser and serializer do the Query protocol, from botocore's model of the service.
+"""
+
+import json
+import uuid
+from typing import Any
+from urllib.parse import parse_qsl
+from xml.sax.saxutils import escape
+
+from moto.core.model import OperationModel
+from moto.core.parse import QueryParser
+from moto.core.serialize import QuerySerializer, XFormedAttributePicker
+from moto.core.utils import get_service_model
+from moto.elbv2.responses import ELBV2Response
+from werkzeug.datastructures import Headers, MultiDict
+
+from deploy.sandbox.aws.messages import Answer, Json, Refusal, Request
+
+# How IAM calls a service, by the first word of its target header.
+_TARGETS = {
+    "AmazonEC2ContainerServiceV20141113": "ecs",
+    "ResourceGroupsTaggingAPI_20170126": "tag",
+    "secretsmanager": "secretsmanager",
+    "Route53AutoNaming_v20170314": "servicediscovery",
+}
+BALANCING = "elasticloadbalancing"
+_BALANCING_VERSION = "2015-12-01"
+_XML = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
+_FORM = "application/x-www-form-urlencoded"
+
+
+def read(environ: dict[str, Any], body: bytes) -> Request:
+    """Any AWS request; parameters that are in neither protocol stay unread."""
+    target = environ.get("HTTP_X_AMZ_TARGET", "")
+    if "." in target:
+        prefix, action = target.rsplit(".", 1)
+        service = _TARGETS.get(prefix, scope(environ)[1] or prefix)
+        return Request(f"{service}:{action}", _object(body), environ, body)
+    form = _form(environ, body)
+    service = scope(environ)[1] or "unsigned"
+    action = form.get("Action", environ["REQUEST_METHOD"] + " " + environ["PATH_INFO"])
+    parameters: Json = dict(form)
+    if service == BALANCING and form.get("Version") == _BALANCING_VERSION:
+        parameters = _balancing_parameters(action, form)
+    return Request(f"{service}:{action}", parameters, environ, body)
+
+
+def scope(environ: dict[str, Any]) -> tuple[str, str]:
+    """Region and service that a request is signed for; empty when it is not signed."""
+    words = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split(",")[0]
+    parts = words.split("/")
+    return (parts[2], parts[3]) if len(parts) == 5 else ("", "")
+
+
+def access_key(environ: dict[str, Any]) -> str:
+    words: str = environ.get("HTTP_AUTHORIZATION", "")
+    return words.partition("Credential=")[2].split("/")[0]
+
+
+def write(request: Request, result: Json) -> Answer:
+    if not request.action.startswith(BALANCING):
+        return _json(200, result)
+    picker = XFormedAttributePicker(
+        response_transformers=ELBV2Response.RESPONSE_KEY_PATH_TO_TRANSFORMER
+    )
+    operation = _operation(request.action.partition(":")[2])
+    serialized = QuerySerializer(operation_model=operation, value_picker=picker).serialize(result)
+    body = serialized["body"]
+    return _answer(200, "text/xml", body.encode() if isinstance(body, str) else body)
+
+
+def write_refusal(request: Request, refusal: Refusal) -> Answer:
+    if not _is_query(request):
+        return _json(refusal.status, {"__type": refusal.code, "message": refusal.message})
+    side = "Sender" if refusal.status < 500 else "Receiver"
+    error = f"<Type>{side}</Type><Code>{refusal.code}</Code>"
+    error += f"<Message>{escape(refusal.message)}</Message>"
+    text = f'<ErrorResponse xmlns="{_XML}"><Error>{error}</Error></ErrorResponse>'
+    return _answer(refusal.status, "text/xml", text.encode())
+
+
+def rewritten(request: Request) -> bytes:
+    """The body again, after a change of the parameters; JSON only."""
+    return json.dumps(request.parameters).encode()
+
+
+def _json(status: int, content: Json) -> Answer:
+    return _answer(status, "application/x-amz-json-1.1", json.dumps(content).encode())
+
+
+def _answer(status: int, media_type: str, body: bytes) -> Answer:
+    headers = [("content-type", media_type), ("x-amzn-requestid", str(uuid.uuid4()))]
+    return Answer(status, headers, body)
+
+
+def _is_query(request: Request) -> bool:
+    media_type: str = request.environ.get("CONTENT_TYPE", "")
+    return media_type.startswith(_FORM)
+
+
+def _object(body: bytes) -> Json:
+    try:
+        content = json.loads(body or b"{}")
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _form(environ: dict[str, Any], body: bytes) -> dict[str, str]:
+    text = environ.get("QUERY_STRING", "")
+    if environ.get("CONTENT_TYPE", "").startswith(_FORM):
+        text = body.decode("utf-8", "replace") or text
+    return dict(parse_qsl(text, keep_blank_values=True))
+
+
+def _balancing_parameters(action: str, form: dict[str, str]) -> Json:
+    parser = QueryParser(_operation(action))
+    parts: Json = parser.parse(
+        {
+            "method": "POST",
+            "values": MultiDict(form),
+            "headers": Headers(),
+            "body": b"",
+            "url_path": "/",
+            "url_params": {},
+        }
+    )
+    return parts
+
+
+def _operation(action: str) -> OperationModel:
+    operation: OperationModel = get_service_model("elbv2").operation_model(action)
+    return operation
