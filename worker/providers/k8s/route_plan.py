@@ -1,24 +1,17 @@
 """The route plan that every platform understands, as an HTTPRoute; pure."""
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
 
+from contracts import route_plan as neutral
 from contracts.faults import Code, Fault
 from contracts.resources import Object
-from contracts.validation import checked
+from contracts.route_plan import APPLICATION, MANAGED_BY, MANAGER, Match, RoutePlan, Rule
 from worker.providers.k8s import names
 from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES
 
-Text = Annotated[str, Meta(min_length=1, max_length=1024)]
-Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=128)]
-HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z", max_length=256)]
-
-MANAGED_BY = "plt.dev/managed-by"
-MANAGER = "icc"
-APPLICATION = "plt.dev/application"
 GENERATION = "plt.dev/generation"
 EMITTED_AT = "plt.dev/emitted-at"
 ORDERING = (GENERATION, EMITTED_AT)
@@ -30,60 +23,17 @@ PREFIX = "/"
 SPECIAL = re.compile(r"[.*+?^${}()|\[\]\\]")
 
 
-class Part(Struct, frozen=True, rename="camel"):
-    """A piece of the plan; what we do not know of it belongs to other platforms."""
-
-
-class Match(Part, frozen=True):
-    """Which requests a rule is for."""
-
-    kind: Literal["queryParam", "header", "cookie", "default"]
-    name: HeaderName | None = None
-    value: Text | None = None
-
-
-class Backend(Part, frozen=True):
-    """Where they go."""
-
-    service_name: str
-
-
-class Rule(Part, frozen=True):
-    """One rule; of two that match a request, gateways take the one with more header matches.
-
-    Only among equals does the order decide, which the plan's own order is kept for.
-    """
-
-    match: Match
-    backend: Backend
-    version_id: Token
-    issue_cookie: bool = False
-
-
-class RoutePlan(Part, frozen=True):
-    """All routes of an application."""
-
-    app_name: str
-    rules: Annotated[list[Rule], Meta(min_length=1)]
-    hostname: str | None = None
-    generation: float | int | None = None
-    emitted_at: float | int | None = None
-
-
 def read(specification: Object) -> RoutePlan:
-    """The plan, with what no HTTPRoute can express refused."""
-    plan: RoutePlan = checked(specification, RoutePlan, "plan", secret=True)
+    """The plan, with what no HTTPRoute can express refused.
+
+    Gateways take the rule with more header matches first, and the plan's order only among equals.
+    """
+    plan = neutral.read(specification)
     names.object_name(plan.app_name, "plan.appName")
     names.labels({APPLICATION: plan.app_name}, "plan.appName")
     for number, rule in enumerate(plan.rules):
-        where = f"plan.rules[{number}]"
-        names.dns_label(rule.backend.service_name, f"{where}.backend.serviceName")
-        is_default = rule.match.kind == "default"
-        if not is_default and (rule.match.name is None or rule.match.value is None):
-            raise Fault(
-                Code.INVALID,
-                f"{where}.match: expected a name and a value for the kind {rule.match.kind}",
-            )
+        where = f"plan.rules[{number}].backend.serviceName"
+        names.dns_label(rule.backend.service_name, where)
     return plan
 
 

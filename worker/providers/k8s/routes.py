@@ -5,6 +5,7 @@ from contextlib import contextmanager
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
+from contracts.route_plan import RoutePlan
 from worker.providers.k8s import route_plan
 from worker.providers.k8s.applying import settle
 from worker.providers.k8s.client import Conversation
@@ -12,7 +13,6 @@ from worker.providers.k8s.errors import Again, Failure, NoSuchApi
 from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
 from worker.providers.k8s.objects import ListOf, Owned, Service
 from worker.providers.k8s.requests import JSON_PATCH
-from worker.providers.k8s.route_plan import RoutePlan
 from worker.together import together
 
 
