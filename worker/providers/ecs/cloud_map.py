@@ -1,0 +1,175 @@
+"""Names of services in a Cloud Map namespace: found, made and removed with their instances."""
+
+import re
+import uuid
+from hashlib import sha256
+
+from msgspec import Struct
+
+from contracts.faults import Code, Fault
+from worker.provider import Call
+from worker.providers.ecs.client import Conversation
+from worker.providers.ecs.errors import Failure
+from worker.providers.ecs.objects import Nothing
+from worker.providers.ecs.pauses import pause
+from worker.together import together
+
+ATTEMPTS = 4
+PAGE = 100
+TTL_S = 60
+LABEL_LIMIT = 63
+HASH_DIGITS = 6
+GONE = frozenset({"DuplicateRequest", "InstanceNotFound", "ServiceNotFound"})
+"""Somebody else removes it, or did."""
+MARK = re.compile(r"machinist: cluster (?P<cluster>[A-Za-z0-9_-]+)")
+
+
+class Entry(Struct, frozen=True, rename="pascal"):
+    """A service of Cloud Map. Its description says for whom it was made: lists hold no tags."""
+
+    id: str
+    arn: str
+    name: str
+    description: str | None = None
+
+
+class Entries(Struct, frozen=True, rename="pascal"):
+    """A page of ListServices."""
+
+    services: list[Entry]
+
+
+class Created(Struct, frozen=True, rename="pascal"):
+    """The answer of CreateService."""
+
+    service: Entry
+
+
+class Instance(Struct, frozen=True, rename="pascal"):
+    """A task that is registered under a name."""
+
+    id: str
+
+
+class Instances(Struct, frozen=True, rename="pascal"):
+    """A page of ListInstances."""
+
+    instances: list[Instance]
+
+
+def entry_name(service: str) -> str:
+    """The label in DNS for a service: its name where that can be one."""
+    if len(service) <= LABEL_LIMIT and service == service.strip("-"):
+        return service
+    digits = sha256(service.encode()).hexdigest()[:HASH_DIGITS]
+    cut = service.strip("-")[: LABEL_LIMIT - HASH_DIGITS - 1].rstrip("-")
+    return f"{cut or 'service'}-{digits}"
+
+
+async def settle(
+    talk: Conversation, namespace: str, cluster: str, service: str
+) -> tuple[Entry, bool]:
+    """The entry of a service, and whether it was created."""
+    found = await _find(talk, namespace, service)
+    if found is None:
+        try:
+            return await _create(talk, namespace, cluster, service), True
+        except Failure as failure:
+            if failure.aws_code != "ServiceAlreadyExists":
+                raise
+            found = await _find(talk, namespace, service)
+            if found is None:
+                # DNS knows no capitals, so a name in other letters is in the way.
+                raise
+    owner = _owner(found)
+    if owner not in {None, cluster}:
+        raise Fault(
+            Code.CONFLICT,
+            f'the name "{found.name}" in the namespace {namespace} belongs to the service of the '
+            f'same name in the cluster "{owner}": one of the two needs another name',
+        )
+    return found, False
+
+
+async def _find(talk: Conversation, namespace: str, service: str) -> Entry | None:
+    name = entry_name(service)
+    only = {"Name": "NAMESPACE_ID", "Values": [namespace], "Condition": "EQ"}
+    async for page in talk.pages(
+        "servicediscovery:ListServices", Entries, Filters=[only], MaxResults=PAGE
+    ):
+        for entry in page.services:
+            if entry.name == name:
+                return entry
+    return None
+
+
+async def _create(talk: Conversation, namespace: str, cluster: str, service: str) -> Entry:
+    answer = await talk.ask(
+        "servicediscovery:CreateService",
+        Created,
+        Name=entry_name(service),
+        NamespaceId=namespace,
+        # The same for every repeat: a creation whose answer was lost is not made twice.
+        CreatorRequestId=str(uuid.uuid4()),
+        Description=f"machinist: cluster {cluster}",
+        DnsConfig={"DnsRecords": [{"Type": "A", "TTL": TTL_S}]},
+    )
+    return answer.service
+
+
+def _owner(entry: Entry) -> str | None:
+    mark = MARK.fullmatch(entry.description or "")
+    return mark["cluster"] if mark else None
+
+
+async def delete(
+    talk: Conversation, call: Call, namespace: str, cluster: str, service: str, base_s: float
+) -> bool:
+    """Remove the entry of a service and its instances; says whether there was one of ours."""
+    found = await _find(talk, namespace, service)
+    if found is None:
+        return False
+    if _owner(found) != cluster:
+        raise Fault(Code.CONFLICT, "it was not made by machinist for this cluster")
+    await discard(talk, call, found.id, base_s)
+    return True
+
+
+async def discard(talk: Conversation, call: Call, id: str, base_s: float) -> None:
+    """Remove an entry and its instances, waiting a few times until AWS let them go."""
+    for attempt in range(ATTEMPTS):
+        await _deregister_all(talk, id)
+        try:
+            await talk.ask("servicediscovery:DeleteService", Nothing, Id=id)
+        except Failure as failure:
+            if failure.aws_code in GONE:
+                return
+            last = attempt == ATTEMPTS - 1
+            in_use = failure.aws_code == "ResourceInUse"
+            if last or not in_use or not await pause(call, base_s * 2**attempt):
+                raise
+        else:
+            return
+
+
+async def _deregister_all(talk: Conversation, id: str) -> None:
+    try:
+        pages = talk.pages(
+            "servicediscovery:ListInstances", Instances, ServiceId=id, MaxResults=PAGE
+        )
+        found = [instance.id async for page in pages for instance in page.instances]
+    except Failure as failure:
+        if failure.aws_code not in GONE:
+            raise
+        return
+    await together(*(_deregister(talk, id, instance) for instance in found))
+
+
+async def _deregister(talk: Conversation, id: str, instance: str) -> None:
+    try:
+        await talk.ask(
+            "servicediscovery:DeregisterInstance", Nothing, ServiceId=id, InstanceId=instance
+        )
+    except Failure as failure:
+        if failure.aws_code not in GONE:
+            raise

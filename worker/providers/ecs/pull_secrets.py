@@ -1,0 +1,173 @@
+"""The credentials of an image registry in Secrets Manager, written only when they changed."""
+
+import asyncio
+import hashlib
+import hmac
+import secrets
+import uuid
+from datetime import datetime
+
+import msgspec
+from msgspec import Struct, field
+
+from contracts.faults import Code, Fault
+from contracts.workload import PullSecret
+from worker.provider import Call
+from worker.providers.ecs import ownership
+from worker.providers.ecs.client import Conversation
+from worker.providers.ecs.errors import Failure
+from worker.providers.ecs.objects import Nothing
+from worker.providers.ecs.pauses import pause
+
+ATTEMPTS = 4
+FINGERPRINT = "plt.dev/fingerprint"
+ABSENT = "ResourceNotFoundException"
+MOVED = frozenset({ABSENT, "ResourceExistsException", "InvalidRequestException"})
+"""It is not as it was looked at any more: others write too, and deletions take a while."""
+
+
+class Tag(Struct, frozen=True, rename="pascal"):
+    """A tag, in the words of Secrets Manager."""
+
+    key: str
+    value: str = ""
+
+
+class Secret(Struct, frozen=True, rename="pascal"):
+    """A secret without its value, which nobody here reads."""
+
+    arn: str = field(name="ARN")
+    deleted_date: datetime | None = None
+    tags: list[Tag] = []
+
+
+class Written(Struct, frozen=True):
+    """The answer to a change."""
+
+    arn: str = field(name="ARN")
+
+
+def secret_name(service: str) -> str:
+    """What the secret of a service is called."""
+    return f"{service}-pull"
+
+
+async def settle(
+    talk: Conversation, call: Call, cluster: str, name: str, wanted: PullSecret, base_s: float
+) -> tuple[str, bool]:
+    """Have a secret hold the credentials; returns its ARN and whether it was created.
+
+    `base_s` is the first of the waits for a deletion that is under way, each twice the one before.
+    """
+    value = msgspec.json.encode({"username": wanted.username, "password": wanted.password}).decode()
+    failed = 0
+    while True:
+        try:
+            return await _attempt(talk, cluster, name, value)
+        except Failure as failure:
+            if failure.aws_code not in MOVED:
+                raise
+            failed += 1
+            if failed == ATTEMPTS or not await pause(call, base_s * 2 ** (failed - 1)):
+                raise _unwritable(name, failure) from failure
+
+
+async def _attempt(talk: Conversation, cluster: str, name: str, value: str) -> tuple[str, bool]:
+    found = await find(talk, name)
+    if found is None:
+        return await _create(talk, cluster, name, value), True
+    tags = _tags(found)
+    ownership.refuse_foreign(f'the secret "{name}"', tags, cluster)
+    if found.deleted_date is not None:
+        await talk.ask("secretsmanager:RestoreSecret", Nothing, SecretId=name)
+    if not await _holds(tags, value):
+        await talk.ask(
+            "secretsmanager:PutSecretValue",
+            Nothing,
+            SecretId=name,
+            SecretString=value,
+            ClientRequestToken=str(uuid.uuid4()),
+        )
+        await talk.ask(
+            "secretsmanager:TagResource",
+            Nothing,
+            SecretId=name,
+            Tags=await _new_tags(cluster, value),
+        )
+    return found.arn, False
+
+
+async def find(talk: Conversation, name: str) -> Secret | None:
+    """A secret, also one that is scheduled for deletion."""
+    try:
+        return await talk.ask("secretsmanager:DescribeSecret", Secret, SecretId=name)
+    except Failure as failure:
+        if failure.aws_code != ABSENT:
+            raise
+        return None
+
+
+async def _create(talk: Conversation, cluster: str, name: str, value: str) -> str:
+    written = await talk.ask(
+        "secretsmanager:CreateSecret",
+        Written,
+        Name=name,
+        SecretString=value,
+        Tags=await _new_tags(cluster, value),
+        # The same for every repeat: a creation whose answer was lost is not made twice.
+        ClientRequestToken=str(uuid.uuid4()),
+    )
+    return written.arn
+
+
+async def delete(talk: Conversation, cluster: str, name: str) -> bool:
+    """Delete the secret of a service for good, and say whether there was one of ours."""
+    found = await find(talk, name)
+    if found is None or found.deleted_date is not None:
+        return False
+    if not ownership.is_ours(_tags(found), cluster):
+        raise Fault(Code.CONFLICT, "it was not made by machinist for this cluster")
+    await discard(talk, name)
+    return True
+
+
+async def discard(talk: Conversation, name: str) -> None:
+    """Delete a secret for good; one that is absent already counts as deleted."""
+    try:
+        await talk.ask(
+            "secretsmanager:DeleteSecret", Nothing, SecretId=name, ForceDeleteWithoutRecovery=True
+        )
+    except Failure as failure:
+        if failure.aws_code != ABSENT:
+            raise
+
+
+def _tags(secret: Secret) -> dict[str, str]:
+    return {tag.key: tag.value for tag in secret.tags}
+
+
+async def _new_tags(cluster: str, value: str) -> list[dict[str, str]]:
+    salt = secrets.token_hex(16)
+    own = {FINGERPRINT: f"{salt}:{await _fingerprint(salt, value)}"}
+    return [{"Key": key, "Value": text} for key, text in (ownership.marks(cluster) | own).items()]
+
+
+async def _holds(tags: dict[str, str], value: str) -> bool:
+    salt, _, known = tags.get(FINGERPRINT, "").partition(":")
+    return bool(known) and hmac.compare_digest(known, await _fingerprint(salt, value))
+
+
+async def _fingerprint(salt: str, value: str) -> str:
+    """What tells one value from another: tags are read by many, so nothing faster is safe."""
+    digest = await asyncio.to_thread(
+        hashlib.scrypt, value.encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=32
+    )
+    return digest.hex()
+
+
+def _unwritable(name: str, failure: Failure) -> Fault:
+    # Deletions end, so a repeat may succeed: the code has to say that.
+    return Fault(
+        Code.PLATFORM_FAILED,
+        f'the secret "{name}" is being changed or deleted all the time: {failure.message}',
+    )

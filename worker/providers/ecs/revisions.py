@@ -1,0 +1,107 @@
+"""Task definitions in ECS: registered when something changed, old revisions deregistered."""
+
+import logging
+from collections.abc import Collection
+
+from msgspec import Struct
+
+from contracts.resources import Object
+from worker.providers.ecs import ownership, task_definitions
+from worker.providers.ecs.client import Conversation
+from worker.providers.ecs.errors import Failure
+from worker.providers.ecs.objects import Nothing, Part, Tag
+
+log = logging.getLogger(__name__)
+
+DIGEST = "plt.dev/digest"
+LISTED_AT_ONCE = 100
+AT_ONCE = 10
+"""Old revisions that one call deregisters at most: AWS allows one a second in the long run."""
+
+
+class Revision(Part, frozen=True):
+    """One revision of a task definition."""
+
+    task_definition_arn: str
+
+
+class Described(Part, frozen=True):
+    """The answer of DescribeTaskDefinition and RegisterTaskDefinition."""
+
+    task_definition: Revision
+    tags: list[Tag] = []  # noqa: RUF012  # msgspec copies it for each struct
+
+
+class Listed(Part, frozen=True):
+    """A page of ListTaskDefinitions."""
+
+    task_definition_arns: list[str]
+
+
+class Settled(Struct, frozen=True):
+    """The revision of a definition, and whether it is a new one."""
+
+    arn: str
+    registered: bool
+
+
+async def settle(talk: Conversation, cluster: str, wanted: Object, present: str) -> Settled:
+    """Have a revision that is as wanted: that at hand where nothing changed, else a new one.
+
+    `present` is an ARN, or a family for its newest revision. So a repeat replaces no machines.
+    """
+    digest = task_definitions.digest(wanted)
+    found = await _find(talk, present)
+    if found is not None and any(tag == Tag(DIGEST, digest) for tag in found.tags):
+        return Settled(found.task_definition.task_definition_arn, registered=False)
+    tags = ownership.marks(cluster) | {DIGEST: digest}
+    # A lost answer costs a superfluous revision, which goes with the old ones.
+    answer = await talk.ask(
+        "ecs:RegisterTaskDefinition",
+        Described,
+        **wanted,
+        tags=[{"key": key, "value": value} for key, value in tags.items()],
+    )
+    return Settled(answer.task_definition.task_definition_arn, registered=True)
+
+
+async def _find(talk: Conversation, present: str) -> Described | None:
+    try:
+        return await talk.ask(
+            "ecs:DescribeTaskDefinition", Described, taskDefinition=present, include=["TAGS"]
+        )
+    except Failure as failure:
+        if failure.aws_code != "ClientException":
+            raise
+        return None
+
+
+async def deregister(talk: Conversation, arn: str) -> None:
+    """Take a revision out of use; tasks and services that were made from it go on."""
+    await talk.ask("ecs:DeregisterTaskDefinition", Nothing, taskDefinition=arn)
+
+
+async def prune(talk: Conversation, newest: str, used: Collection[str], keep: int) -> None:
+    """Deregister all but the newest revision, those used, and `keep` others; some at a time."""
+    family, _, number = newest.rpartition("/")[2].rpartition(":")
+    if int(number) <= keep + 1:
+        return
+    old: list[str] = []
+    async for page in talk.pages(
+        "ecs:ListTaskDefinitions",
+        Listed,
+        familyPrefix=family,
+        status="ACTIVE",
+        sort="DESC",
+        maxResults=LISTED_AT_ONCE,
+    ):
+        old += (
+            arn for arn in page.task_definition_arns if arn != newest and family_of(arn) == family
+        )
+    for arn in [arn for arn in old[keep:] if arn not in used][-AT_ONCE:]:
+        await deregister(talk, arn)
+
+
+def family_of(arn: str) -> str:
+    """The family that a revision belongs to."""
+    return arn.rpartition("/")[2].rpartition(":")[0]
