@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
@@ -43,6 +43,9 @@ TOKENS = {
 }
 """Where an answer says that a list goes on, and where the next request repeats that."""
 
+UNREADABLE = (ResponseParserError, ValueError, TypeError, AttributeError, KeyError)
+"""How the client library's parsers stumble over an answer in a shape that AWS never gives."""
+
 READS = ("Describe", "Get", "List")
 
 
@@ -82,12 +85,13 @@ class Client:
         try:
             return await method(**parameters)
         except ClientError as error:
-            raise errors.of_answer(action, error) from error
+            raise errors.of_answer(action, parameters, error) from error
         except BotoCoreError as error:
             log.info("%s: %r", action, error)
             raise errors.of_connection(action, error) from error
-        except (ResponseParserError, ValueError) as error:
-            raise errors.nonsense(action, str(error)) from error
+        except UNREADABLE as error:
+            # Its words would quote the answer, and that may hold a container's environment.
+            raise errors.nonsense(action, f"it cannot be read ({type(error).__name__})") from error
 
 
 class Conversation:
@@ -184,11 +188,11 @@ class Conversation:
 async def connect(
     settings: Settings,
     environment: Mapping[str, str] = MappingProxyType({}),
-    http: type | None = None,
+    http: Callable[..., Any] | None = None,
 ) -> AsyncIterator[Client]:
     """A client for the configured region; leaving the context closes its connections.
 
-    `http` replaces the class that sends requests.
+    `http` replaces what makes the sessions that send requests.
     """
     async with AsyncExitStack() as stack:
         opened = await session.open_services(stack, settings, environment, SERVICES.values(), http)

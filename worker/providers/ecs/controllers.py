@@ -74,16 +74,18 @@ async def delete(talk: Conversation, cluster: str, name: str) -> Service:
     found = await describe(talk, cluster, [name])
     for service in found:
         if translate.is_active(service) or service.status == DRAINING:
-            await _delete(talk, cluster, name)
+            await _delete(talk, cluster, service)
             return service
     raise _absent(cluster, name)
 
 
-async def _delete(talk: Conversation, cluster: str, name: str) -> None:
+async def _delete(talk: Conversation, cluster: str, service: Service) -> None:
+    name = service.service_name
     try:
         await talk.ask("ecs:DeleteService", OneService, cluster=cluster, service=name, force=True)
     except Failure as failure:
-        if not (failure.after_loss and failure.aws_code in GONE):
+        done = failure.after_loss or service.status == DRAINING
+        if not (done and failure.aws_code in GONE):
             raise _named(failure, cluster, name) from failure
 
 

@@ -41,6 +41,7 @@ CODES: dict[str, Code] = {
 }
 """By AWS's own code. What is not here is told by its shape (`_code`) or by the HTTP status."""
 
+NO_CLUSTER = "ClusterNotFoundException"
 ABSENT = re.compile(r"NotFound(Exception)?\Z")
 
 THROTTLED = frozenset(
@@ -126,23 +127,21 @@ class Failure(Fault):
         *,
         aws_code: str = "",
         again: Again = Again.NEVER,
+        arrived: bool = False,
         retry_after: int | None = None,
     ) -> None:
+        """`arrived` says that it may have had its effect all the same."""
         super().__init__(code, message, retry_after=retry_after)
         self.wish = retry_after or 0
         """The seconds that AWS itself asked to wait."""
         self.aws_code = aws_code
         self.again = again
+        self.arrived = arrived or again is Again.LOST
         self.after_loss = False
         """Whether an earlier attempt of this very request may have had its effect."""
 
-    @property
-    def arrived(self) -> bool:
-        """Whether the request may have had its effect all the same."""
-        return self.again is Again.LOST
 
-
-def of_answer(action: str, error: exceptions.ClientError) -> Failure:
+def of_answer(action: str, parameters: Mapping[str, Any], error: exceptions.ClientError) -> Failure:
     """The failure that an answer other than 2xx is; `action` is what was asked for."""
     response: Mapping[str, Any] = error.response
     said = response.get("Error", {})
@@ -169,6 +168,8 @@ def of_answer(action: str, error: exceptions.ClientError) -> Failure:
     code = _code(aws_code)
     if code is Code.PLATFORM_FORBIDDEN:
         words = _missing(action, words)
+    if aws_code == NO_CLUSTER:
+        words = f'there is no cluster "{parameters.get("cluster")}": {words}'
     return Failure(code, words, aws_code=aws_code)
 
 
@@ -194,13 +195,16 @@ def overdue(action: str) -> Failure:
     return Failure(
         Code.DEADLINE_EXCEEDED,
         f"AWS did not answer {action} before the deadline",
+        arrived=True,
     )
 
 
 def nonsense(action: str, reason: str) -> Failure:
     """The failure that a successful answer is which is not what was asked for."""
     return Failure(
-        Code.PLATFORM_FAILED, f"AWS' answer to {action} is not what was asked for: {reason}"
+        Code.PLATFORM_FAILED,
+        f"AWS's answer to {action} is not what was asked for: {reason[:MESSAGE_LIMIT]}",
+        arrived=True,
     )
 
 

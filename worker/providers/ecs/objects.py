@@ -42,7 +42,7 @@ class Task(Part, frozen=True):
     cpu: str | None = None
     memory: str | None = None
     started_at: datetime | None = None
-    containers: list[Container] = []  # msgspec copies it for each struct
+    containers: list[Container] = []
     tags: list[Tag] = []
 
 
@@ -62,6 +62,7 @@ class TaskArns(Part, frozen=True):
 class LoadBalancer(Part, frozen=True):
     """Where a service's traffic comes from."""
 
+    container_name: str | None = None
     container_port: int | None = None
     target_group_arn: str | None = None
 

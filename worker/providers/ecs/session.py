@@ -1,6 +1,6 @@
 """Opens the client library: whose credentials, which region and endpoint, which timeouts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -45,7 +45,7 @@ async def open_services(
     settings: Settings,
     environment: Mapping[str, str],
     names: Iterable[str],
-    http: type | None = None,
+    http: Callable[..., Any] | None = None,
 ) -> dict[str, Any]:
     """The client library's clients by name, closed with the stack."""
     try:
@@ -88,7 +88,7 @@ async def _session(settings: Settings, environment: Mapping[str, str]) -> aiobot
     return session
 
 
-def _config(settings: Settings, http: type) -> AioConfig:
+def _config(settings: Settings, http: Callable[..., Any]) -> AioConfig:
     return AioConfig(
         http_session_cls=http,
         connect_timeout=settings.ecs_connect_timeout_ms / 1000,

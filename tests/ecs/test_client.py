@@ -1,0 +1,322 @@
+"""What the client does about failures: repeats where that is safe, promises only what is true."""
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp.client_reqrep import ConnectionKey
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+)
+
+from contracts import VERSION
+from contracts.faults import Code, Fault
+from tests.ecs.scripted import Asked, Said, Scripted, answer, failure
+from worker.provider import Call
+from worker.providers.ecs.errors import Failure
+from worker.providers.ecs.limits import Limits
+from worker.providers.ecs.objects import Nothing, OneService, TaskArns, Tasks
+
+URL = "http://aws.test"
+LOST = ConnectionClosedError(endpoint_url=URL)
+REFUSED = EndpointConnectionError(
+    endpoint_url=URL,
+    error=aiohttp.ClientConnectorError(
+        ConnectionKey("aws.test", 80, False, True, None, None, None), OSError(111, "refused")
+    ),
+)
+THROTTLED = failure("ThrottlingException", "Rate exceeded")
+BROKEN = failure("ServerException", "sorry", 500)
+TASKS = answer({"tasks": [], "failures": []})
+SERVICE = answer({"service": {"serviceArn": "a", "serviceName": "web", "status": "ACTIVE"}})
+UNSENT = [REFUSED, ConnectTimeoutError(endpoint_url=URL)]
+MAYBE_DONE = [LOST, BROKEN]
+
+
+async def read(aws: Scripted, seconds: float = 10, **settings: Any) -> Tasks:
+    async with aws.client(**settings) as client:
+        talk = client.during(Call.within(seconds))
+        return await talk.ask("ecs:DescribeTasks", Tasks, cluster="shop", tasks=["a"])
+
+
+async def write(aws: Scripted, seconds: float = 10, *, repeat: bool = True) -> OneService:
+    async with aws.client() as client:
+        talk = client.during(Call.within(seconds))
+        return await talk.ask(
+            "ecs:UpdateService",
+            OneService,
+            repeat=repeat,
+            cluster="shop",
+            service="web",
+            desiredCount=2,
+        )
+
+
+async def test_a_request_is_signed_and_names_its_sender():
+    aws = Scripted(TASKS)
+
+    await read(aws)
+
+    [request] = aws.requests
+    assert (request.action, request.parameters) == (
+        "DescribeTasks",
+        {"cluster": "shop", "tasks": ["a"]},
+    )
+    assert "Credential=key/" in request.headers["Authorization"]
+    assert "/eu-central-1/ecs/" in request.headers["Authorization"]
+    assert f"machinist/{VERSION}" in request.headers["User-Agent"]
+
+
+@pytest.mark.parametrize("send", [read, write])
+@pytest.mark.parametrize("first", [*UNSENT, *MAYBE_DONE, THROTTLED], ids=str)
+async def test_what_failed_for_a_moment_is_asked_again(send, first):
+    aws = Scripted(first, TASKS if send is read else SERVICE)
+
+    await send(aws)
+
+    assert len(aws.requests) == 2
+
+
+@pytest.mark.parametrize("send", [read, write])
+@pytest.mark.parametrize(
+    ("said", "code"),
+    [
+        (THROTTLED, Code.PLATFORM_LIMITING),
+        (REFUSED, Code.PLATFORM_UNREACHABLE),
+        (LOST, Code.PLATFORM_FAILED),
+        (BROKEN, Code.PLATFORM_FAILED),
+    ],
+)
+async def test_what_keeps_failing_is_asked_four_times(send, said, code):
+    aws = Scripted(said)
+
+    with pytest.raises(Failure) as raised:
+        await send(aws)
+
+    assert raised.value.code is code
+    assert len(aws.requests) == 4
+
+
+@pytest.mark.parametrize("said", MAYBE_DONE, ids=str)
+async def test_what_must_not_be_done_twice_is_not_asked_again_when_its_answer_is_lost(said):
+    aws = Scripted(said, SERVICE)
+
+    with pytest.raises(Failure) as raised:
+        await write(aws, repeat=False)
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+    assert len(aws.requests) == 1
+
+
+@pytest.mark.parametrize("said", [*UNSENT, THROTTLED], ids=str)
+async def test_what_must_not_be_done_twice_is_asked_again_when_it_was_not_done(said):
+    aws = Scripted(said, SERVICE)
+
+    await write(aws, repeat=False)
+
+    assert len(aws.requests) == 2
+
+
+async def test_a_failure_tells_whether_an_earlier_attempt_may_have_had_its_effect():
+    gone = failure("ServiceNotFoundException")
+
+    with pytest.raises(Failure) as alone:
+        await write(Scripted(gone))
+    with pytest.raises(Failure) as after:
+        await write(Scripted(LOST, gone))
+
+    assert not alone.value.after_loss
+    assert after.value.after_loss
+
+
+@pytest.mark.parametrize("said", [THROTTLED, REFUSED], ids=str)
+async def test_after_a_lost_answer_nothing_is_promised_any_more(said):
+    with pytest.raises(Fault, match="may have been done") as raised:
+        await write(Scripted(LOST, said))
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+
+
+async def test_after_a_change_nothing_is_promised_any_more():
+    aws = Scripted(answer({}), THROTTLED)
+
+    async with aws.client() as client:
+        talk = client.during(Call.within(10))
+        await talk.ask("ecs:TagResource", Nothing, resourceArn="a", tags=[])
+        with pytest.raises(Fault, match="may have been done") as raised:
+            await talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+
+
+async def test_after_reading_a_refusal_still_promises_that_nothing_was_done():
+    aws = Scripted(LOST, TASKS, THROTTLED)
+
+    async with aws.client() as client:
+        talk = client.during(Call.within(10))
+        await talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
+        with pytest.raises(Failure) as raised:
+            await talk.ask("ecs:UpdateService", OneService, service="web")
+
+    assert raised.value.code is Code.PLATFORM_LIMITING
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        Said(200, b""),
+        Said(200, b"null"),
+        Said(200, b"[1]"),
+        Said(200, b"hello"),
+        Said(200, b"\xff"),
+        Said(200, b'{"tasks": 3}'),
+        Said(200, b'{"tasks": [3]}'),
+        Said(200, b'{"tasks": [{"startedAt": {}}]}'),
+        Said(200, b'{"tasks": [{"taskArn": 7, "lastStatus": "RUNNING"}]}'),
+        Said(400, b"[1]"),
+        Said(400, b'{"__type": 7}'),
+        Said(400, b""),
+        Said(403, b"<html>"),
+        Said(302, b""),
+    ],
+    ids=lambda said: f"{said.status} {said.body!r}",
+)
+async def test_nonsense_is_a_failure_of_the_platform(said):
+    with pytest.raises(Failure) as raised:
+        await read(Scripted(said))
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+
+
+async def test_nonsense_after_a_change_may_be_its_effect():
+    aws = Scripted(Said(200, b"[1]"), THROTTLED)
+
+    async with aws.client() as client:
+        talk = client.during(Call.within(10))
+        with pytest.raises(Failure):
+            await talk.ask("ecs:UpdateService", OneService, service="web")
+        with pytest.raises(Fault, match="may have been done"):
+            await talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
+
+
+async def test_an_answer_that_cannot_be_read_is_not_quoted():
+    with pytest.raises(Failure) as raised:
+        await read(Scripted(Said(200, b'{"tasks": "s3cret\xff"}')))
+
+    assert "s3cret" not in raised.value.message
+
+
+async def test_nothing_is_sent_after_the_deadline():
+    aws = Scripted(TASKS)
+
+    with pytest.raises(Fault) as raised:
+        await read(aws, seconds=0)
+
+    assert raised.value.code is Code.DEADLINE_EXCEEDED
+    assert aws.requests == []
+
+
+async def test_nothing_is_repeated_once_another_worker_has_taken_over():
+    ours = True
+
+    def lose(asked: Asked) -> Said:
+        nonlocal ours
+        ours = False
+        raise LOST
+
+    aws = Scripted(lose, SERVICE)
+    async with aws.client() as client:
+        talk = client.during(Call(asyncio.get_running_loop().time() + 10, lambda: ours))
+        with pytest.raises(Failure) as raised:
+            await talk.ask("ecs:UpdateService", OneService, service="web")
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+    assert len(aws.requests) == 1
+
+
+async def test_pages_are_followed_to_the_end_by_the_services_own_token():
+    pages = [
+        answer({"taskArns": ["a/1"], "nextToken": "x"}),
+        answer({"taskArns": [], "nextToken": "y"}),
+        answer({"taskArns": ["a/2"], "nextToken": ""}),
+    ]
+    aws = Scripted(*pages)
+
+    async with aws.client() as client:
+        talk = client.during(Call.within(10))
+        found = [page.task_arns async for page in talk.pages("ecs:ListTasks", TaskArns)]
+
+    assert found == [["a/1"], [], ["a/2"]]
+    assert [each.parameters.get("nextToken") for each in aws.requests] == [None, "x", "y"]
+
+
+async def test_a_list_that_goes_on_with_the_same_page_for_ever_is_nonsense():
+    aws = Scripted(answer({"taskArns": ["a/1"], "nextToken": "x"}))
+
+    async with aws.client() as client:
+        talk = client.during(Call.within(10))
+        with pytest.raises(Failure, match="same again"):
+            async for _ in talk.pages("ecs:ListTasks", TaskArns):
+                pass
+
+    assert len(aws.requests) == 2
+
+
+async def test_a_rate_that_is_used_up_until_the_deadline_sends_nothing_and_says_when_to_return():
+    aws = Scripted(SERVICE)
+
+    async with aws.client() as client:
+        drain(client.limits, "ecs:UpdateService", 50 + 5 * 20)
+        with pytest.raises(Failure, match="was not asked") as raised:
+            await client.during(Call.within(10)).ask("ecs:UpdateService", OneService, service="web")
+
+    assert raised.value.code is Code.PLATFORM_LIMITING
+    assert raised.value.retry_after in {20, 21}
+    assert aws.requests == []
+
+
+async def test_a_request_waits_for_its_rate():
+    aws = Scripted(SERVICE)
+    loop = asyncio.get_running_loop()
+
+    async with aws.client() as client:
+        drain(client.limits, "ecs:UpdateService", 50)
+        since = loop.time()
+        await client.during(Call.within(10)).ask("ecs:UpdateService", OneService, service="web")
+
+    assert loop.time() - since > 0.1
+
+
+async def test_who_is_cancelled_while_waiting_for_its_rate_gives_it_back():
+    aws = Scripted(SERVICE)
+
+    async with aws.client() as client:
+        drain(client.limits, "ecs:UpdateService", 60)
+        before = client.limits.wait("ecs:UpdateService")
+        talk = client.during(Call.within(60))
+        waiting = asyncio.create_task(talk.ask("ecs:UpdateService", OneService, service="web"))
+        await asyncio.sleep(0)
+        taken = client.limits.wait("ecs:UpdateService")
+        waiting.cancel()
+        await asyncio.wait([waiting])
+
+        assert taken > before
+        assert client.limits.wait("ecs:UpdateService") < taken
+    assert aws.requests == []
+
+
+async def test_a_throttled_action_is_held_back_for_all():
+    aws = Scripted(THROTTLED)
+
+    async with aws.client(ecs_attempts=1) as client:
+        with pytest.raises(Failure):
+            await client.during(Call.within(10)).ask("ecs:UpdateService", OneService, service="web")
+        assert client.limits.wait("ecs:UpdateService") > 0
+
+
+def drain(limits: Limits, action: str, times: int) -> None:
+    for _ in range(times):
+        limits.take(action)

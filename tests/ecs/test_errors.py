@@ -1,0 +1,195 @@
+"""The table of faults: what AWS or the way to it says, to code, words and what may follow."""
+
+import aiohttp
+import pytest
+from aiohttp.client_reqrep import ConnectionKey
+from botocore import exceptions
+
+from contracts.faults import Code
+from worker.providers.ecs import errors
+from worker.providers.ecs.errors import Again, Failure
+
+REFUSED = aiohttp.ClientConnectorError(
+    ConnectionKey("aws.test", 443, True, True, None, None, None), OSError(111, "refused")
+)
+URL = "https://aws.test"
+
+
+def read(code: str, status: int = 400, message: str = "what happened", **headers: str) -> Failure:
+    response = {
+        "Error": {"Code": code, "Message": message},
+        "ResponseMetadata": {
+            "HTTPStatusCode": status,
+            "HTTPHeaders": {name.replace("_", "-"): value for name, value in headers.items()},
+        },
+    }
+    error = exceptions.ClientError(response, "UpdateService")
+    return errors.of_answer("ecs:UpdateService", {"cluster": "shop"}, error)
+
+
+@pytest.mark.parametrize(
+    ("aws_code", "code"),
+    [
+        ("AccessDeniedException", Code.PLATFORM_FORBIDDEN),
+        ("AccessDenied", Code.PLATFORM_FORBIDDEN),
+        ("UnauthorizedOperation", Code.PLATFORM_FORBIDDEN),
+        ("ClusterNotFoundException", Code.NOT_FOUND),
+        ("ServiceNotFoundException", Code.NOT_FOUND),
+        ("ServiceNotActiveException", Code.NOT_FOUND),
+        ("ResourceNotFoundException", Code.NOT_FOUND),
+        ("TargetGroupNotFound", Code.NOT_FOUND),
+        ("NamespaceNotFound", Code.NOT_FOUND),
+        ("InvalidParameterException", Code.INVALID),
+        ("ClientException", Code.INVALID),
+        ("ValidationError", Code.INVALID),
+        ("UpdateInProgressException", Code.CONFLICT),
+        ("ResourceInUse", Code.CONFLICT),
+        ("PriorityInUse", Code.CONFLICT),
+        ("ResourceExistsException", Code.CONFLICT),
+        ("LimitExceededException", Code.PLATFORM_INVALID),
+        ("TooManyRules", Code.PLATFORM_INVALID),
+        ("NewsFromAwsException", Code.PLATFORM_INVALID),
+    ],
+)
+def test_each_code_of_aws_has_its_own_and_its_words_are_kept(aws_code, code):
+    failure = read(aws_code)
+
+    assert failure.code is code
+    assert failure.aws_code == aws_code
+    assert f"what happened (AWS: {aws_code})" in failure.message
+    assert failure.again is Again.NEVER
+    assert not failure.arrived
+
+
+@pytest.mark.parametrize(
+    ("aws_code", "status"),
+    [
+        ("ThrottlingException", 400),
+        ("Throttling", 400),
+        ("RequestLimitExceeded", 503),
+        ("TooManyRequestsException", 429),
+        ("429", 429),
+    ],
+)
+def test_a_throttled_request_was_not_attempted_and_says_when_to_return(aws_code, status):
+    failure = read(aws_code, status)
+
+    assert failure.code is Code.PLATFORM_LIMITING
+    assert failure.retry_after == 1
+    assert failure.again is Again.LATER
+    assert not failure.arrived
+
+
+def test_the_time_that_aws_names_is_kept():
+    assert read("ThrottlingException", retry_after="7").retry_after == 7
+    assert read("ThrottlingException", retry_after="soon").retry_after == 1
+
+
+@pytest.mark.parametrize(
+    ("aws_code", "status"), [("ServerException", 500), ("ServerException", 400), ("502", 502)]
+)
+def test_a_failure_inside_aws_may_have_had_its_effect(aws_code, status):
+    failure = read(aws_code, status)
+
+    assert failure.code is Code.PLATFORM_FAILED
+    assert failure.again is Again.LOST
+    assert failure.arrived
+
+
+@pytest.mark.parametrize(
+    "aws_code",
+    ["ExpiredTokenException", "UnrecognizedClientException", "SignatureDoesNotMatch"],
+)
+def test_credentials_that_aws_does_not_believe_are_not_the_callers_fault(aws_code):
+    failure = read(aws_code)
+
+    assert failure.code is Code.PLATFORM_FAILED
+    assert "did not accept the worker's credentials" in failure.message
+
+
+def test_a_missing_right_is_named():
+    said = "User: arn:aws:sts::1:x is not authorized to perform: iam:PassRole on resource: y"
+
+    assert (
+        "lacks iam:PassRole: allow it in its IAM policy"
+        in read("AccessDeniedException", message=said).message
+    )
+    assert "lacks ecs:UpdateService: allow" in read("AccessDeniedException", message="no").message
+
+
+def test_an_absent_cluster_is_named():
+    assert 'there is no cluster "shop"' in read("ClusterNotFoundException").message
+
+
+def test_an_answer_that_is_not_awss_points_to_a_proxy_or_the_endpoint():
+    failure = read("403", 403, "Forbidden")
+
+    assert failure.code is Code.PLATFORM_FAILED
+    assert failure.aws_code == ""
+    assert "proxy, or PLT_ECS_ENDPOINT" in failure.message
+
+
+def test_a_code_with_its_namespace_is_the_same_code():
+    assert read("com.amazonaws.ecs#ServiceNotFoundException").code is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.EndpointConnectionError(endpoint_url=URL, error=REFUSED),
+        exceptions.EndpointConnectionError(endpoint_url=URL, error=OSError("no such host")),
+        exceptions.ConnectTimeoutError(endpoint_url=URL),
+        exceptions.SSLError(endpoint_url=URL, error="expired"),
+        exceptions.ProxyConnectionError(proxy_url="http://proxy.test"),
+    ],
+)
+def test_where_no_connection_came_about_nothing_was_attempted(error):
+    failure = errors.of_connection("ecs:UpdateService", error)
+
+    assert failure.code is Code.PLATFORM_UNREACHABLE
+    assert failure.again is Again.LATER
+    assert not failure.arrived
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.EndpointConnectionError(
+            endpoint_url=URL, error=aiohttp.ClientOSError(104, "reset by peer")
+        ),
+        exceptions.ConnectionClosedError(endpoint_url=URL),
+        exceptions.ReadTimeoutError(endpoint_url=URL),
+        exceptions.HTTPClientError(error="x"),
+    ],
+)
+def test_a_connection_that_broke_may_have_carried_the_request(error):
+    failure = errors.of_connection("ecs:UpdateService", error)
+
+    assert failure.code is Code.PLATFORM_FAILED
+    assert failure.again is Again.LOST
+    assert failure.arrived
+
+
+def test_parameters_that_the_client_library_refuses_are_invalid():
+    error = exceptions.ParamValidationError(report="Missing required parameter")
+
+    assert errors.of_connection("ecs:UpdateService", error).code is Code.INVALID
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        exceptions.NoCredentialsError(),
+        exceptions.CredentialRetrievalError(provider="x", error_msg="y"),
+        exceptions.PartialCredentialsError(provider="x", cred_var="y"),
+    ],
+)
+def test_missing_credentials_are_a_failure_of_the_platform_and_no_traceback(error):
+    failure = errors.of_connection("ecs:UpdateService", error)
+
+    assert failure.code is Code.PLATFORM_FAILED
+    assert "no AWS credentials" in failure.message
+
+
+def test_long_words_are_cut():
+    assert len(read("InvalidParameterException", message="x" * 100_000).message) < 3000
