@@ -1,4 +1,4 @@
-"""Run the sandbox: `python -m deploy.sandbox --directory DIR [--port PORT]`.
+"""Run the sandbox: `python -m deploy.sandbox --directory DIR [--port PORT] [--aws-port PORT]`.
 
 Prints one JSON line when ready and serves until SIGINT or SIGTERM.
 """
@@ -6,29 +6,39 @@ Prints one JSON line when ready and serves until SIGINT or SIGTERM.
 import argparse
 import asyncio
 import json
+import os
 import signal
 from pathlib import Path
 
+from deploy.sandbox.aws.server import AwsSandbox
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 
 
-async def serve(directory: Path, port: int) -> None:
+async def serve(directory: Path, port: int, aws_port: int) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    async with KubernetesSandbox(port=port, directory=directory / "kubernetes") as sandbox:
-        files = {"ca_path": str(sandbox.ca_path), "token_path": str(sandbox.token_path)}
-        print(json.dumps({"kubernetes": {"url": sandbox.url, **files}}), flush=True)
+    async with (
+        KubernetesSandbox(port=port, directory=directory / "kubernetes") as kubernetes,
+        AwsSandbox(port=aws_port) as aws,
+    ):
+        files = {"ca_path": str(kubernetes.ca_path), "token_path": str(kubernetes.token_path)}
+        account = {"url": aws.url, "region": aws.region, "environment": aws.environment}
+        said = {"kubernetes": {"url": kubernetes.url, **files}, "aws": account}
+        print(json.dumps(said), flush=True)
         await stop.wait()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.sandbox", description=__doc__)
     parser.add_argument("--directory", type=Path, required=True, help="for CA and token files")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="of the Kubernetes API; 0: a free one")
+    parser.add_argument("--aws-port", type=int, default=0, help="of AWS; 0 takes a free one")
     arguments = parser.parse_args()
-    asyncio.run(serve(arguments.directory.resolve(), arguments.port))
+    # moto asks boto3 for the names of regions, which fails for a profile that does not exist.
+    os.environ.pop("AWS_PROFILE", None)
+    asyncio.run(serve(arguments.directory.resolve(), arguments.port, arguments.aws_port))
 
 
 if __name__ == "__main__":

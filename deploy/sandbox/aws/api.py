@@ -26,6 +26,7 @@ Correction = Callable[[Account, Json], Json | None]
 Check = Callable[[Account, Json], None]
 
 ANSWERED: dict[str, Correction] = {
+    "ecs:ListClusters": clusters.list_clusters,
     "ecs:RunTask": task_requests.run_task,
     "ecs:ListTasks": task_requests.list_tasks,
     "ecs:DescribeTasks": task_requests.describe_tasks,
@@ -62,8 +63,10 @@ ANSWERED: dict[str, Correction] = {
 CHECKED: dict[str, Check] = {
     "ecs:CreateCluster": clusters.check_create,
     "ecs:DescribeClusters": clusters.check_describe,
+    "ecs:DeleteCluster": clusters.check_delete,
     "ecs:RegisterTaskDefinition": task_definitions.check_register,
     "ecs:DescribeTaskDefinition": task_definitions.check_describe,
+    "servicediscovery:CreatePrivateDnsNamespace": cloud_map.check_create_namespace,
     "servicediscovery:CreateService": cloud_map.check_create_service,
     "secretsmanager:CreateSecret": secrets.check_create,
     "secretsmanager:PutSecretValue": secrets.check_put,

@@ -13,6 +13,17 @@ from deploy.sandbox.aws.paging import page
 _PAGE = 100
 
 
+def check_create_namespace(account: Account, asked: Json) -> None:
+    """A VPC may have many namespaces, but not two of one name; moto allows one."""
+    for namespace in account.cloud_map.namespaces.values():
+        if namespace.name == asked["Name"]:
+            raise Refusal(
+                "NamespaceAlreadyExists", f"Namespace already exists. Namespace: {namespace.id}"
+            )
+        # moto looks at nothing else before it refuses.
+        namespace.vpc = None
+
+
 def check_create_service(account: Account, asked: Json) -> None:
     space = asked.get("NamespaceId") or asked.get("DnsConfig", {}).get("NamespaceId")
     if space is None:

@@ -6,6 +6,7 @@ fault, DELETE) and `/_sandbox/reset` (POST).
 
 import io
 import threading
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -44,10 +45,13 @@ class Edge:
         """None: cut the connection instead."""
         if environ["PATH_INFO"].startswith(CONTROL):
             return self._control(environ["REQUEST_METHOD"], environ["PATH_INFO"], body)
-        request = wire.read(environ, body)
+        try:
+            request = wire.read(environ, body)
+        except Refusal as refusal:
+            return wire.write_refusal(environ, refusal)
         # Logged on arrival, so that a test can see a request while a fault holds it.
         agent = environ.get("HTTP_USER_AGENT", "")
-        call = Call(request.action, request.parameters, agent, wire.access_key(environ))
+        call = Call(request.action, dict(request.parameters), agent, wire.access_key(environ))
         self._calls.append(call)
         answer, error = self._decide(request)
         call.answered(None if answer is None else answer.status, error)
@@ -60,42 +64,46 @@ class Edge:
             self.stopping.wait(fault.delay)
         if fault.disconnect == "before":
             return None, None
+        if fault.body is not None:
+            return Answer(fault.status, [("content-type", "text/html")], fault.body.encode()), None
         try:
             if fault.refusal is not None:
                 raise fault.refusal
             answer = self._act(request)
         except Refusal as refusal:
-            return wire.write_refusal(request, refusal), refusal.code
+            return wire.write_refusal(request.environ, refusal), refusal.code
         return (None if fault.disconnect == "after" else answer), None
 
     def _act(self, request: Request) -> Answer:
-        account = self._account
         self._check_region(request)
-        with account.lock:
-            settle(account)
+        with self._account.lock:
+            settle(self._account)
             try:
-                if request.action in ANSWERED:
-                    result = ANSWERED[request.action](account, request.parameters)
-                    if result is not None:
-                        return wire.write(request, result)
-                if request.action in CHECKED:
-                    CHECKED[request.action](account, request.parameters)
-                    request.body = wire.rewritten(request)
-            except ServiceException as error:
-                raise Refusal(error.code, error.message) from error
-            except HTTPException as error:
+                return self._corrected(request) or self._ask_moto(request)
+            except Refusal:
+                raise
+            except Exception as error:
                 raise _refusal(error) from error
-            return self._ask_moto(request)
+
+    def _corrected(self, request: Request) -> Answer | None:
+        """None leaves the request to moto."""
+        if request.action in ANSWERED:
+            result = ANSWERED[request.action](self._account, request.parameters)
+            return None if result is None else wire.write(request, result)
+        if request.action in CHECKED:
+            CHECKED[request.action](self._account, request.parameters)
+            request.body = wire.rewritten(request)
+        return None
 
     def _check_region(self, request: Request) -> None:
         """A request signed for another region is refused, as AWS does at a region's endpoint."""
         region, _ = wire.scope(request.environ)
-        if region not in {"", self._account.region}:
-            raise Refusal(
-                "InvalidSignatureException",
-                f"Credential should be scoped to a valid region, not '{region}'.",
-                403,
-            )
+        if region in {"", self._account.region}:
+            return
+        message = f"Credential should be scoped to a valid region, not '{region}'."
+        if wire.is_query(request.environ):
+            raise Refusal("SignatureDoesNotMatch", message, 403)
+        raise Refusal("InvalidSignatureException", message)
 
     def _ask_moto(self, request: Request) -> Answer:
         environ = {
@@ -134,7 +142,16 @@ class Edge:
         return Answer(200, _JSON, b"{}")
 
 
-def _refusal(error: HTTPException) -> Refusal:
-    """moto's older errors, which carry code and message of their own."""
-    code = getattr(error, "error_type", None) or type(error).__name__
-    return Refusal(code, getattr(error, "message", None) or str(error.description), 400)
+def _refusal(error: Exception) -> Refusal:
+    """What moto raises, of its newer and of its older kind, and errors of the sandbox's own."""
+    match error:
+        case ServiceException():
+            return Refusal(error.code, error.message)
+        case HTTPException():
+            code = getattr(error, "error_type", None) or type(error).__name__
+            return Refusal(code, getattr(error, "message", None) or str(error.description))
+        case NotImplementedError():
+            return Refusal("UnknownOperationException", str(error))
+    # Shown, and answered as a failure: it must not look like a broken connection.
+    traceback.print_exception(error)
+    return Refusal("InternalFailure", f"The sandbox failed: {error!r}", 500)

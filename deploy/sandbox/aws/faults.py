@@ -16,7 +16,7 @@ class Fault(msgspec.Struct):
     `action` in IAM's spelling, None for every action. `parameters` have to be among those of the
     request. `times` None means always. `delay` in seconds. `disconnect` "before" cuts without
     acting, "after" acts and cuts instead of answering. With a `code` the request is refused so
-    and not acted on.
+    and not acted on; a `body` is answered as it is, with the status.
     """
 
     action: str | None = None
@@ -27,6 +27,7 @@ class Fault(msgspec.Struct):
     delay: float = 0
     disconnect: Literal["before", "after"] | None = None
     parameters: Json = {}
+    body: str | None = None
     hits: int = 0
 
     @property
@@ -58,8 +59,11 @@ class Faults:
         delay: float = 0,
         disconnect: Literal["before", "after"] | None = None,
         parameters: Json | None = None,
+        body: str | None = None,
     ) -> Fault:
-        fault = Fault(action, code, status, message, times, delay, disconnect, parameters or {})
+        fault = Fault(
+            action, code, status, message, times, delay, disconnect, parameters or {}, body
+        )
         return self.put(fault)
 
     def throttle(self, action: str, times: int | None = 1) -> Fault:

@@ -1,7 +1,6 @@
-"""Putting things into the account from Python: clusters, services, tasks, balancers, fast."""
+"""Putting things into the account from Python, fast: clusters, services, tasks."""
 
 import copy
-import itertools
 from typing import Any
 
 from deploy.sandbox.aws import (
@@ -11,30 +10,17 @@ from deploy.sandbox.aws import (
     task_requests,
     tasks,
 )
-from deploy.sandbox.aws.account import Account
-from deploy.sandbox.aws.identifiers import SERVICE_NOT_FOUND, cluster_arn
+from deploy.sandbox.aws.fleet import Task
+from deploy.sandbox.aws.identifiers import SERVICE_NOT_FOUND
 from deploy.sandbox.aws.messages import Json, Refusal
+from deploy.sandbox.aws.surroundings import Surroundings
 from deploy.sandbox.aws.task_definitions import found
 
 _DEFAULT_IMAGE = "registry.example/app:1"
 
 
-class Population:
+class Population(Surroundings):
     """Every method may be called from any thread; what comes back are plain copies to read."""
-
-    def __init__(self, account: Account) -> None:
-        self.account = account
-        self.listener_arn: str | None = None
-        self.namespace_id: str | None = None
-        self._numbers = itertools.count(1)
-
-    @property
-    def subnets(self) -> list[str]:
-        return self.account.network.subnets
-
-    @property
-    def security_group(self) -> str:
-        return self.account.network.security_group
 
     def add_cluster(self, name: str = "default") -> str:
         """Its ARN."""
@@ -96,8 +82,8 @@ class Population:
             definition = task_definition or self.add_task_definition(
                 name, image, container_port=container_port, cpu=cpu, memory=memory
             )
-            balancer = {"targetGroupArn": target_group_arn, "containerName": name}
-            balancer["containerPort"] = container_port  # type: ignore[assignment]
+            balancer: Json = {"targetGroupArn": target_group_arn, "containerName": name}
+            balancer["containerPort"] = container_port
             asked: Json = {
                 "cluster": cluster,
                 "serviceName": name,
@@ -162,90 +148,6 @@ class Population:
         with self.account.lock:
             self._task(arn).facts["tags"] = _listed(tags)
 
-    def add_listener(self, name: str = "sandbox", port: int = 80) -> str:
-        """A load balancer with a listener that answers 404; the listener's ARN."""
-        with self.account.lock:
-            balancing = self.account.balancing
-            balancer = balancing.create_load_balancer(
-                name,
-                [self.security_group],
-                self.subnets,
-                scheme="internet-facing",
-                loadbalancer_type="application",
-            )
-            balancer.activate()
-            nothing = {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": ""}
-            listener = balancing.create_listener(
-                balancer.arn,
-                "HTTP",
-                str(port),
-                None,  # type: ignore[arg-type]  # HTTP has no TLS policy
-                None,
-                [{"Type": "fixed-response", "FixedResponseConfig": nothing}],
-            )
-            self.listener_arn = str(listener.arn)
-            return self.listener_arn
-
-    def add_target_group(
-        self, name: str, port: int = 3042, tags: dict[str, str] | None = None
-    ) -> str:
-        with self.account.lock:
-            group = self.account.balancing.create_target_group(
-                name,
-                protocol="HTTP",
-                port=port,
-                vpc_id=self.account.network.vpc,
-                target_type="ip",
-                tags=[{"Key": key, "Value": value} for key, value in (tags or {}).items()],
-            )
-            return str(group.arn)
-
-    def add_rule(
-        self,
-        target_group_arn: str,
-        *,
-        host: str,
-        priority: int | None = None,
-        tags: dict[str, str] | None = None,
-        listener_arn: str | None = None,
-        conditions: list[Json] | None = None,
-    ) -> str:
-        """A rule that forwards a host's requests; its ARN."""
-        first = {"Field": "host-header", "HostHeaderConfig": {"Values": [host]}}
-        with self.account.lock:
-            rule = self.account.balancing.create_rule(
-                listener_arn or self.listener_arn or self.add_listener(),
-                [first, *(conditions or [])],
-                priority or next(self._numbers) + 1000,
-                [{"Type": "forward", "TargetGroupArn": target_group_arn}],
-                [{"Key": key, "Value": value} for key, value in (tags or {}).items()],
-            )
-            return str(rule.arn)
-
-    def register_targets(self, target_group_arn: str, *ids: str, port: int = 3042) -> None:
-        """`ids` are addresses."""
-        with self.account.lock:
-            for id in ids:
-                self.account.targets.register(target_group_arn, id, port)
-
-    def set_target_health(
-        self, target_group_arn: str, target: str | None, state: str | None
-    ) -> None:
-        """initial, healthy, unhealthy or draining; None as time has it. No target: all."""
-        with self.account.lock:
-            for (id, _), each in self.account.targets.of(target_group_arn).items():
-                if target in {None, id}:
-                    each.state = state
-
-    def add_cloud_map_namespace(self, name: str = "sandbox.internal") -> str:
-        """Its id."""
-        with self.account.lock:
-            operation = self.account.cloud_map.create_private_dns_namespace(
-                name, "sandbox", "", self.account.network.vpc, [], {}
-            )
-            self.namespace_id = self.account.cloud_map.operations[operation].targets["NAMESPACE"]
-            return self.namespace_id
-
     def service(self, name: str, cluster: str = "default") -> Json:
         """As DescribeServices gives it, with tags; times are seconds since the epoch."""
         with self.account.lock:
@@ -272,7 +174,7 @@ class Population:
                 if service is None or task.facts["group"] == f"service:{service}"
             ]
 
-    def _task(self, arn: str) -> Any:
+    def _task(self, arn: str) -> Task:
         cluster, id = arn.split("/")[-2:]
         return self.account.fleet.tasks(cluster)[id]
 
@@ -286,9 +188,6 @@ class Population:
     def _network_configuration(self) -> Json:
         network = {"subnets": self.subnets, "securityGroups": [self.security_group]}
         return {"awsvpcConfiguration": {**network, "assignPublicIp": "DISABLED"}}
-
-    def cluster_arn(self, cluster: str) -> str:
-        return cluster_arn(self.account, cluster)
 
 
 def _listed(tags: dict[str, str] | None) -> list[Json]:

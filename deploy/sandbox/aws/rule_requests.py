@@ -113,6 +113,7 @@ def _check_free(listener: Any, wanted: dict[str, int], arn: str, priority: int) 
 
 
 def _listener(account: Account, arn: str) -> Any:
+    rules.check_arn(arn, "listener")
     for listener in rules.listeners(account):
         if listener.arn == arn:
             return listener

@@ -1,5 +1,6 @@
 """Listener rules as moto keeps them: finding them, and what ELB says of one."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,11 +27,17 @@ def listeners(account: Account) -> Iterator[Any]:
 
 def find(account: Account, arn: str) -> tuple[Any, Any]:
     """A rule and its listener."""
+    check_arn(arn, "listener-rule")
     for listener in listeners(account):
         for rule in listener.rules.values():
             if rule.arn == arn:
                 return rule, listener
     raise Refusal(*RULE_NOT_FOUND)
+
+
+def check_arn(arn: str, kind: str) -> None:
+    if not re.fullmatch(rf"arn:aws[a-z-]*:elasticloadbalancing:[^:]+:[0-9]+:{kind}/.+", arn):
+        raise Refusal("ValidationError", f"'{arn}' is not a valid {kind.replace('-', ' ')} ARN")
 
 
 def in_order(listener: Any) -> list[Any]:

@@ -4,13 +4,26 @@ from deploy.sandbox.aws.population import Population
 
 
 def plant_application(population: Population) -> None:
-    """A service `hello` of two and a service `store` of one in the cluster `default`."""
+    """A service `hello` of two and a service `store` of one in the cluster `default`.
+
+    `hello` is found by name in the namespace and gets the traffic of a host.
+    """
     population.add_cluster("default")
     population.add_listener("public")
     population.add_cloud_map_namespace("sandbox.internal")
-    hello, store = _labels("hello", "1.4.0"), _labels("store", "2.0.1")
-    population.add_service("hello", desired=2, tags=hello, image="registry.example/hello:1.4.0")
-    population.add_service("store", desired=1, tags=store, image="registry.example/store:2.0.1")
+    group = population.add_target_group("hello")
+    population.add_rule(group, host="hello.example")
+    population.add_service(
+        "hello",
+        desired=2,
+        tags=_labels("hello", "1.4.0"),
+        image="registry.example/hello:1.4.0",
+        target_group_arn=group,
+        registry_arn=population.add_cloud_map_service("hello"),
+    )
+    population.add_service(
+        "store", desired=1, tags=_labels("store", "2.0.1"), image="registry.example/store:2.0.1"
+    )
 
 
 def _labels(name: str, version: str) -> dict[str, str]:

@@ -42,6 +42,7 @@ def _check_balancer(account: Account, definition: Any, balancer: Json) -> None:
 def _check_network(account: Account, definition: Any, asked: Json) -> None:
     network = (asked.get("networkConfiguration") or {}).get("awsvpcConfiguration")
     if network is None:
+        # Only a creation has this name; an update keeps the network that is there.
         if definition.network_mode == "awsvpc" and "serviceName" in asked:
             raise invalid(
                 "Network Configuration must be provided when networkMode 'awsvpc' is specified."

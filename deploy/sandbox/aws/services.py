@@ -8,6 +8,7 @@ from deploy.sandbox.aws.fleet import Service, Task
 from deploy.sandbox.aws.messages import Json
 from deploy.sandbox.aws.tasks import PLATFORM
 
+_ROLE = "ecs.amazonaws.com/AWSServiceRoleForECS"
 _BREAKER = {"enable": False, "rollback": False}
 _DEPLOYMENT = {
     "deploymentCircuitBreaker": _BREAKER,
@@ -40,7 +41,7 @@ _KEPT = (
 
 def new_service(cluster_arn: str, definition: Any, asked: Json) -> Service:
     """`asked` are checked parameters of CreateService; `definition` is moto's."""
-    name = asked["serviceName"]
+    name, number = asked["serviceName"], cluster_arn.split(":")[4]
     facts: Json = {
         "serviceArn": f"{cluster_arn.replace(':cluster/', ':service/')}/{name}",
         "serviceName": name,
@@ -53,7 +54,7 @@ def new_service(cluster_arn: str, definition: Any, asked: Json) -> Service:
         "deploymentController": asked.get("deploymentController", {"type": "ECS"}),
         "deploymentConfiguration": {**_DEPLOYMENT, **asked.get("deploymentConfiguration", {})},
         "createdAt": _now(),
-        "createdBy": f"{cluster_arn.split(':cluster/')[0]}:role/sandbox".replace(":ecs:", ":iam:"),
+        "createdBy": f"arn:aws:iam::{number}:role/sandbox",
         "loadBalancers": [],
         "serviceRegistries": [],
         "placementConstraints": [],
@@ -68,7 +69,7 @@ def new_service(cluster_arn: str, definition: Any, asked: Json) -> Service:
         facts |= {"platformVersion": "LATEST", "platformFamily": "Linux"}
     if asked.get("loadBalancers"):
         facts["healthCheckGracePeriodSeconds"] = 0
-        facts["roleArn"] = "arn:aws:iam::aws:role/AWSServiceRoleForECS"
+        facts["roleArn"] = f"arn:aws:iam::{number}:role/aws-service-role/{_ROLE}"
     facts |= {key: asked[key] for key in _KEPT if asked.get(key) is not None}
     service = Service(facts, asked.get("clientToken"), asked)
     service.deployments = [_deployment(facts)]

@@ -11,10 +11,13 @@ from deploy.sandbox.aws.messages import Json, Refusal
 from deploy.sandbox.aws.paging import remaining, token_after
 from deploy.sandbox.aws.rules import listeners
 
+_PAGING = {"ResourcesPerPage", "TagsPerPage", "PaginationToken"}
 _EXPIRED = ("PaginationTokenExpiredException", "The pagination token has expired.")
 
 
 def get_resources(account: Account, asked: Json) -> Json:
+    if "ResourceARNList" in asked and asked.keys() & _PAGING:
+        raise _invalid("ResourceARNList cannot be used together with pagination parameters")
     most = asked.get("ResourcesPerPage", 50)
     # Counted in resources unless the caller wants them counted in tags.
     most_tags = asked.get("TagsPerPage")

@@ -8,12 +8,14 @@ from typing import Any
 
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.messages import Json, Refusal
+from deploy.sandbox.aws.paging import page
 from deploy.sandbox.aws.rule_requests import invalid
-from deploy.sandbox.aws.rules import find, users_of
+from deploy.sandbox.aws.rules import check_arn, find, users_of
 from deploy.sandbox.aws.tag_rules import MOST, tag_problem
 from deploy.sandbox.aws.targets import NOT_REGISTERED
 
 DESCRIBED_AT_ONCE = 20
+_PAGE = 400
 # What CreateTargetGroup names and where moto keeps it.
 _SETTINGS = {
     "Protocol": "protocol",
@@ -72,12 +74,18 @@ def describe_target_groups(account: Account, asked: Json) -> Json:
             if any(each not in known for each in wanted):
                 raise _missing_group()
             groups = [known[each] for each in wanted]
-    return {"TargetGroups": groups}
+    keyed = {each.name: each for each in groups}
+    refusal = invalid("The specified marker is invalid")
+    size = asked.get("PageSize", _PAGE)
+    keys, following = page(keyed, size, asked.get("Marker"), refusal)
+    given: Json = {"TargetGroups": [keyed[key] for key in keys]}
+    return given | ({"NextMarker": following} if following else {})
 
 
 def delete_target_group(account: Account, asked: Json) -> Json:
     """Deleting what is not there succeeds: the API knows no other error than ResourceInUse."""
     arn = asked["TargetGroupArn"]
+    check_arn(arn, "targetgroup")
     if users_of(account, arn):
         raise Refusal(
             "ResourceInUse",
@@ -161,6 +169,7 @@ def _tags(account: Account, arn: str) -> dict[str, str]:
 
 
 def _group(account: Account, arn: str) -> Any:
+    check_arn(arn, "targetgroup")
     group = account.balancing.target_groups.get(arn)
     if group is None:
         raise _missing_group()

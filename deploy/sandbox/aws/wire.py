@@ -32,7 +32,10 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 def read(environ: dict[str, Any], body: bytes) -> Request:
-    """Any AWS request; parameters that are in neither protocol stay unread."""
+    """Any AWS request; what is in neither protocol has no parameters.
+
+    Raises Refusal for a body that is no JSON object where it has to be one.
+    """
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if "." in target:
         prefix, action = target.rsplit(".", 1)
@@ -71,8 +74,8 @@ def write(request: Request, result: Json) -> Answer:
     return _answer(200, "text/xml", body.encode() if isinstance(body, str) else body)
 
 
-def write_refusal(request: Request, refusal: Refusal) -> Answer:
-    if not _is_query(request):
+def write_refusal(environ: dict[str, Any], refusal: Refusal) -> Answer:
+    if not is_query(environ):
         return _json(refusal.status, {"__type": refusal.code, "message": refusal.message})
     side = "Sender" if refusal.status < 500 else "Receiver"
     error = f"<Type>{side}</Type><Code>{refusal.code}</Code>"
@@ -95,22 +98,24 @@ def _answer(status: int, media_type: str, body: bytes) -> Answer:
     return Answer(status, headers, body)
 
 
-def _is_query(request: Request) -> bool:
-    media_type: str = request.environ.get("CONTENT_TYPE", "")
+def is_query(environ: dict[str, Any]) -> bool:
+    media_type: str = environ.get("CONTENT_TYPE", "")
     return media_type.startswith(_FORM)
 
 
 def _object(body: bytes) -> Json:
     try:
         content = json.loads(body or b"{}")
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
+    except ValueError as error:
+        raise Refusal("SerializationException", "The body is not JSON.") from error
+    if not isinstance(content, dict):
+        raise Refusal("SerializationException", "The body is not a JSON object.")
+    return content
 
 
 def _form(environ: dict[str, Any], body: bytes) -> dict[str, str]:
     text = environ.get("QUERY_STRING", "")
-    if environ.get("CONTENT_TYPE", "").startswith(_FORM):
+    if is_query(environ):
         text = body.decode("utf-8", "replace") or text
     return dict(parse_qsl(text, keep_blank_values=True))
 
