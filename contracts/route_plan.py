@@ -11,6 +11,7 @@ from contracts.validation import checked
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=128)]
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z", max_length=256)]
+
 MANAGED_BY = "plt.dev/managed-by"
 MANAGER = "icc"
 APPLICATION = "plt.dev/application"
