@@ -21,7 +21,8 @@ from worker.providers.ecs.workload import Wanted
 PURPOSE = {"Key": "plt.dev/purpose", "Value": "bootstrap"}
 HEADER = "x-platformatic-bootstrap"
 SECRET_DIGITS = 16
-HIGHEST_PRIORITY = 50_000
+HIGHEST_PRIORITY = 49_000
+"""From here down, because plans look for room at the other end, and are prepared above."""
 ATTEMPTS = 3
 PAGE = 400
 
@@ -107,7 +108,6 @@ async def _rules(talk: Conversation, listener: str) -> list[Rule]:
 
 
 def _free(rules: list[Rule]) -> int:
-    """A priority from the far end: at the near one route plans look for room in one piece."""
     taken = {rule.priority for rule in rules}
     free = (number for number in range(HIGHEST_PRIORITY, 1, -1) if str(number) not in taken)
     return next(free)

@@ -13,6 +13,7 @@ from worker.together import together
 DESCRIBED_AT_ONCE = 10
 LISTED_AT_ONCE = 100
 DRAINING = "DRAINING"
+INACTIVE = "INACTIVE"
 GONE = frozenset({"ServiceNotFoundException", "ServiceNotActiveException"})
 """How AWS calls a service that is not there any more."""
 
@@ -52,7 +53,7 @@ async def one(talk: Conversation, cluster: str, name: str) -> Service:
     """A service that is not deleted, or the fault `not_found`."""
     for service in await active(talk, cluster, [name]):
         return service
-    raise _absent(cluster, name)
+    raise absent(cluster, name)
 
 
 async def scale(talk: Conversation, cluster: str, name: str, replicas: int) -> Service:
@@ -69,14 +70,14 @@ async def scale(talk: Conversation, cluster: str, name: str, replicas: int) -> S
 async def delete(talk: Conversation, cluster: str, name: str) -> Service:
     """Delete a service with its tasks and return it as it was; `not_found` when there is none.
 
-    One that is still draining is deleted again: what belongs to it may be there yet.
+    One that is deleted already is returned while AWS remembers it, and deleted again while it
+    drains: what belonged to it may be there yet.
     """
-    found = await describe(talk, cluster, [name])
-    for service in found:
-        if translate.is_active(service) or service.status == DRAINING:
+    for service in await describe(talk, cluster, [name]):
+        if service.status != INACTIVE:
             await _delete(talk, cluster, service)
-            return service
-    raise _absent(cluster, name)
+        return service
+    raise absent(cluster, name)
 
 
 async def _delete(talk: Conversation, cluster: str, service: Service) -> None:
@@ -91,9 +92,10 @@ async def _delete(talk: Conversation, cluster: str, service: Service) -> None:
 
 def _named(failure: Failure, cluster: str, name: str) -> Fault:
     """The failure, in words that name what is not there: AWS's do not."""
-    return _absent(cluster, name, failure) if failure.aws_code in GONE else failure
+    return absent(cluster, name, failure) if failure.aws_code in GONE else failure
 
 
-def _absent(cluster: str, name: str, failure: Failure | None = None) -> Fault:
+def absent(cluster: str, name: str, failure: Failure | None = None) -> Fault:
+    """The fault of a service that is not there."""
     words = f'there is no controller "{name}" in the cluster "{names.cluster_name(cluster)}"'
     return Fault(Code.NOT_FOUND, f"{words}: {failure.message}" if failure else words)

@@ -53,7 +53,9 @@ class Endpoints:
         ports = translate.service_ports(service)
         if not ports and service.task_definition:
             ports = await self._container_ports(talk, service.task_definition)
-        return translate.endpoint(service, ports, await self._hostname(talk, service))
+        arns = [each.registry_arn for each in service.service_registries if each.registry_arn]
+        hostname = await self.hostname(talk, arns[0]) if arns else UNSET
+        return translate.endpoint(service, ports, hostname)
 
     async def _container_ports(self, talk: Conversation, arn: str) -> list[Port]:
         known = self._ports.get(arn)
@@ -71,12 +73,12 @@ class Endpoints:
         self._ports.put(arn, ports)
         return ports
 
-    async def _hostname(self, talk: Conversation, service: Service) -> str | UnsetType:
-        arns = [each.registry_arn for each in service.service_registries if each.registry_arn]
-        if not (self._hostnames and arns):
+    async def hostname(self, talk: Conversation, registry: str) -> str | UnsetType:
+        """The name in DNS of a Cloud Map service's tasks, by the service's ARN."""
+        if not self._hostnames:
             return UNSET
         try:
-            found = await self._service(talk, names.last(arns[0]))
+            found = await self._service(talk, names.last(registry))
             if found.namespace_id is None:
                 return UNSET
             return f"{found.name}.{await self._namespace(talk, found.namespace_id)}"

@@ -16,9 +16,13 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from worker.provider import Call
-from worker.providers.ecs import controllers, labels, machines, names, translate
+from worker.providers.ecs import controllers, labels, machines, names, translate, workload
+from worker.providers.ecs.clean_up import clean_up
 from worker.providers.ecs.client import Client
 from worker.providers.ecs.endpoints import Endpoints
+from worker.providers.ecs.provisioning import Region
+from worker.providers.ecs.roll_out import RollOut
+from worker.providers.ecs.target_groups import Vpcs
 
 
 class EcsProvider:
@@ -42,6 +46,7 @@ class EcsProvider:
         self._endpoints = Endpoints(
             hostnames=client.settings.ecs_cloud_map_namespace_id is not None
         )
+        self._region = Region(client.settings, self._endpoints, Vpcs())
 
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
         cluster = names.cluster(operation.scope)
@@ -98,8 +103,14 @@ class EcsProvider:
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
         cluster = names.cluster(operation.scope)
         name = names.service_name(operation.name, cluster=cluster)
-        await controllers.delete(self._client.during(call), cluster, name)
-        return {"name": name, "deleted": True}
+        talk = self._client.during(call)
+        service = await controllers.delete(talk, cluster, name)
+        rest = await clean_up(talk, call, self._client.settings, names.cluster_name(cluster), name)
+        if service.status == controllers.INACTIVE and not (rest.done or rest.left):
+            raise controllers.absent(cluster, name)
+        left = {"left": rest.left} if rest.left else {}
+        call.observed({"replicas": service.running_count}, {"replicas": 0} | left)
+        return {"name": name, "deleted": True} | left
 
     async def get_services_by_labels(
         self, operation: api.GetServicesByLabels, call: Call
@@ -115,3 +126,11 @@ class EcsProvider:
         name = names.service_name(operation.name, cluster=operation.scope)
         # An ECS service is a controller, and its deletion the controller's: nothing is left here.
         return {"name": name, "deleted": False}
+
+    async def apply_workload(self, operation: api.ApplyWorkload, call: Call) -> Object:
+        cluster = names.cluster(operation.scope)
+        wanted = workload.read(operation.workload, self._client.settings)
+        talk = self._client.during(call)
+        rolled_out = await RollOut(talk, call, self._region, cluster, wanted).run()
+        call.observed(*rolled_out.seen())
+        return rolled_out.answer(wanted)

@@ -1,17 +1,12 @@
 """Task definitions in ECS: registered when something changed, old revisions deregistered."""
 
-import logging
 from collections.abc import Collection
-
-from msgspec import Struct
 
 from contracts.resources import Object
 from worker.providers.ecs import ownership, task_definitions
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing, Part, Tag
-
-log = logging.getLogger(__name__)
 
 DIGEST = "plt.dev/digest"
 LISTED_AT_ONCE = 100
@@ -38,23 +33,20 @@ class Listed(Part, frozen=True):
     task_definition_arns: list[str]
 
 
-class Settled(Struct, frozen=True):
-    """The revision of a definition, and whether it is a new one."""
+async def same(talk: Conversation, wanted: Object, present: str) -> str | None:
+    """The ARN of a revision at hand, if it is as wanted: then a repeat replaces no machines.
 
-    arn: str
-    registered: bool
-
-
-async def settle(talk: Conversation, cluster: str, wanted: Object, present: str) -> Settled:
-    """Have a revision that is as wanted: that at hand where nothing changed, else a new one.
-
-    `present` is an ARN, or a family for its newest revision. So a repeat replaces no machines.
+    `present` is an ARN, or a family for its newest revision.
     """
-    digest = task_definitions.digest(wanted)
     found = await _find(talk, present)
-    if found is not None and any(tag == Tag(DIGEST, digest) for tag in found.tags):
-        return Settled(found.task_definition.task_definition_arn, registered=False)
-    tags = ownership.marks(cluster) | {DIGEST: digest}
+    if found is None or Tag(DIGEST, task_definitions.digest(wanted)) not in found.tags:
+        return None
+    return found.task_definition.task_definition_arn
+
+
+async def register(talk: Conversation, cluster: str, wanted: Object) -> str:
+    """Make a new revision and return its ARN."""
+    tags = ownership.marks(cluster) | {DIGEST: task_definitions.digest(wanted)}
     # A lost answer costs a superfluous revision, which goes with the old ones.
     answer = await talk.ask(
         "ecs:RegisterTaskDefinition",
@@ -62,7 +54,7 @@ async def settle(talk: Conversation, cluster: str, wanted: Object, present: str)
         **wanted,
         tags=[{"key": key, "value": value} for key, value in tags.items()],
     )
-    return Settled(answer.task_definition.task_definition_arn, registered=True)
+    return answer.task_definition.task_definition_arn
 
 
 async def _find(talk: Conversation, present: str) -> Described | None:

@@ -152,10 +152,8 @@ def health_check(wanted: Wanted) -> Object:
     }
 
 
-async def settle(
-    talk: Conversation, cluster: str, wanted: Wanted, vpc: str
-) -> tuple[TargetGroup, bool]:
-    """The target group of a workload, and whether it was created."""
+async def settle(talk: Conversation, cluster: str, wanted: Wanted, vpc: str) -> tuple[str, bool]:
+    """The ARN of a workload's target group, and whether it was created."""
     found = await find(talk, wanted.name)
     if found is None:
         try:
@@ -166,16 +164,20 @@ async def settle(
             found = await find(talk, wanted.name)
             if found is None:
                 raise
-    marks = await tags_of(talk, [found.arn])
-    ownership.refuse_foreign(
-        f'the target group "{group_name(wanted.name)}"', marks.get(found.arn, {}), cluster
-    )
-    await keep_in_step(talk, found, wanted)
-    return found, False
+    tags = (await tags_of(talk, [found.arn])).get(found.arn, {})
+    ownership.refuse_foreign(f'the target group "{group_name(wanted.name)}"', tags, cluster)
+    await _keep_in_step(talk, found, wanted)
+    return found.arn, False
 
 
-async def keep_in_step(talk: Conversation, found: TargetGroup, wanted: Wanted) -> None:
-    """Have a target group ask where the workload says how it is."""
+async def follow(talk: Conversation, arn: str, wanted: Wanted) -> None:
+    """Have the target group of a service ask where the workload says how it is."""
+    found = await _described(talk, TargetGroupArns=[arn])
+    if found is not None:
+        await _keep_in_step(talk, found, wanted)
+
+
+async def _keep_in_step(talk: Conversation, found: TargetGroup, wanted: Wanted) -> None:
     check = health_check(wanted)
     is_so = {
         "HealthCheckPath": found.health_check_path,
@@ -187,7 +189,7 @@ async def keep_in_step(talk: Conversation, found: TargetGroup, wanted: Wanted) -
         )
 
 
-async def _create(talk: Conversation, cluster: str, wanted: Wanted, vpc: str) -> TargetGroup:
+async def _create(talk: Conversation, cluster: str, wanted: Wanted, vpc: str) -> str:
     answer = await talk.ask(
         "elasticloadbalancing:CreateTargetGroup",
         TargetGroups,
@@ -202,18 +204,13 @@ async def _create(talk: Conversation, cluster: str, wanted: Wanted, vpc: str) ->
         **INTERVALS,
     )
     for group in answer.target_groups:
-        return group
+        return group.arn
     raise errors.nonsense("elasticloadbalancing:CreateTargetGroup", "it names no target group")
 
 
 async def find(talk: Conversation, service: str) -> TargetGroup | None:
     """The target group of a service."""
     return await _described(talk, Names=[group_name(service)])
-
-
-async def named(talk: Conversation, arn: str) -> TargetGroup | None:
-    """The target group of an ARN."""
-    return await _described(talk, TargetGroupArns=[arn])
 
 
 async def _described(talk: Conversation, **which: Any) -> TargetGroup | None:

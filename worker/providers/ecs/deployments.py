@@ -1,0 +1,134 @@
+"""What ECS is asked for a service, new or changed, and the wait for one that is being deleted."""
+
+import uuid
+
+from msgspec import Struct
+
+from contracts import workload as neutral
+from contracts.faults import Code, Fault
+from contracts.resources import Object
+from worker.provider import Call
+from worker.providers.ecs import controllers, names, translate
+from worker.providers.ecs.client import Conversation
+from worker.providers.ecs.objects import Service
+from worker.providers.ecs.pauses import pause
+from worker.providers.ecs.settings import Settings
+from worker.providers.ecs.workload import Wanted
+
+GRACE_S = 60
+"""How long a task may take until its load balancer finds it ready, before it is replaced."""
+FIRST_LOOK_S = 0.5
+LONGEST_LOOK_S = 5.0
+
+
+class Parts(Struct, frozen=True):
+    """What a service refers to, by ARN; `hostname` is what its registry calls it in DNS."""
+
+    task_definition: str
+    registry: str | None = None
+    hostname: str | None = None
+    target_groups: list[str] = []
+
+
+async def standing(talk: Conversation, cluster: str, name: str) -> Service | None:
+    """A service that is ACTIVE or DRAINING: CreateService cannot make another of its name."""
+    for service in await controllers.describe(talk, cluster, [name]):
+        if translate.is_active(service) or service.status == controllers.DRAINING:
+            return service
+    return None
+
+
+async def settled(talk: Conversation, call: Call, cluster: str, name: str) -> Service | None:
+    """The ACTIVE service, None where there is none once a deleted one has come to its end."""
+    wait = FIRST_LOOK_S
+    while True:
+        found = await standing(talk, cluster, name)
+        if found is None or translate.is_active(found):
+            return found
+        if not await pause(call, wait):
+            # A conflict would not be repeated, and draining ends within minutes.
+            raise Fault(
+                Code.PLATFORM_FAILED,
+                f'the service "{name}" in the cluster "{names.cluster_name(cluster)}" is being '
+                f"deleted, {found.running_count} of its tasks still run: ECS makes no other of "
+                "its name until they have stopped. A repeat of the request waits for that",
+            )
+        wait = min(LONGEST_LOOK_S, wait * 2)
+
+
+def creation(settings: Settings, cluster: str, wanted: Wanted, parts: Parts) -> Object:
+    """The parameters of CreateService."""
+    network: Object = {"subnets": settings.subnets(), "assignPublicIp": "DISABLED"}
+    if settings.security_groups():
+        network["securityGroups"] = settings.security_groups()
+    return {
+        "cluster": cluster,
+        "serviceName": wanted.name,
+        "taskDefinition": parts.task_definition,
+        "desiredCount": neutral.first_size(wanted.workload),
+        "launchType": "FARGATE",
+        "networkConfiguration": {"awsvpcConfiguration": network},
+        # What never becomes healthy ends in what ran before, and does not start tasks for ever.
+        "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True, "rollback": True}},
+        "tags": tag_list(wanted.tags),
+        "propagateTags": "SERVICE",
+        "enableECSManagedTags": True,
+        # The same for every repeat: a creation whose answer was lost is not made twice.
+        "clientToken": str(uuid.uuid4()),
+    } | _connections(wanted, parts)
+
+
+def changes(service: Service, wanted: Wanted, parts: Parts) -> Object:
+    """The parameters of UpdateService that differ, none where nothing has to be replaced.
+
+    The number of tasks is never among them: whoever scaled the service decides about that.
+    """
+    connections = _connections(wanted, parts)
+    if _balanced(service) == _balanced_as(wanted, parts):
+        connections.pop("loadBalancers", None)
+        connections.pop("healthCheckGracePeriodSeconds", None)
+    elif service.load_balancers:
+        connections.pop("healthCheckGracePeriodSeconds", None)
+    if any(each.registry_arn == parts.registry for each in service.service_registries):
+        connections.pop("serviceRegistries", None)
+    if service.task_definition != parts.task_definition:
+        connections["taskDefinition"] = parts.task_definition
+    return connections
+
+
+def new_tags(service: Service, wanted: Wanted) -> dict[str, str]:
+    """The tags that a service lacks; it keeps those that others gave it."""
+    return dict(wanted.tags.items() - translate.labels(service.tags).items())
+
+
+def tag_list(tags: dict[str, str]) -> list[Object]:
+    """Tags in ECS's words."""
+    return [{"key": key, "value": value} for key, value in tags.items()]
+
+
+def _connections(wanted: Wanted, parts: Parts) -> Object:
+    found: Object = {}
+    if parts.target_groups:
+        found["loadBalancers"] = [
+            {
+                "targetGroupArn": arn,
+                "containerName": wanted.name,
+                "containerPort": wanted.workload.ports.app,
+            }
+            for arn in parts.target_groups
+        ]
+        found["healthCheckGracePeriodSeconds"] = GRACE_S
+    if parts.registry is not None:
+        found["serviceRegistries"] = [{"registryArn": parts.registry}]
+    return found
+
+
+def _balanced(service: Service) -> set[tuple[str | None, str | None, int | None]]:
+    return {
+        (each.target_group_arn, each.container_name, each.container_port)
+        for each in service.load_balancers
+    }
+
+
+def _balanced_as(wanted: Wanted, parts: Parts) -> set[tuple[str | None, str | None, int | None]]:
+    return {(arn, wanted.name, wanted.workload.ports.app) for arn in parts.target_groups}

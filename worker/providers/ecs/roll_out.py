@@ -1,0 +1,174 @@
+"""Makes a service what a workload says, whoever else does so, or takes back what it made for it."""
+
+import logging
+
+from msgspec import Struct
+
+from contracts.faults import Code, Fault
+from contracts.resources import Object
+from worker.provider import Call
+from worker.providers.ecs import controllers, deployments, names, revisions
+from worker.providers.ecs.best_effort import attempt
+from worker.providers.ecs.client import Conversation
+from worker.providers.ecs.deployments import Parts
+from worker.providers.ecs.errors import Failure
+from worker.providers.ecs.objects import Nothing, OneService, Service
+from worker.providers.ecs.provisioning import Provisioning, Region
+from worker.providers.ecs.workload import Wanted
+
+log = logging.getLogger(__name__)
+
+ROUNDS = 5
+"""How often others may create or delete the service while we do the opposite."""
+MAY_BE_THERE = frozenset({Code.INVALID, Code.CONFLICT, Code.PLATFORM_FAILED})
+"""What a creation fails with when there is a service of the name, or its answer was lost."""
+
+
+class RolledOut(Struct, frozen=True):
+    """What a workload became; `before` is the service that was there, `left` what is untidy."""
+
+    parts: Parts
+    before: Service | None
+    service: Service
+    created: bool
+    left: list[str]
+
+    def answer(self, wanted: Wanted) -> Object:
+        """As the contract says it."""
+        found: Object = {
+            "name": wanted.name,
+            "taskDefinitionArn": self.parts.task_definition,
+            "created": self.created,
+        }
+        if self.parts.target_groups:
+            found["targetGroupArn"] = self.parts.target_groups[0]
+        if self.parts.hostname is not None:
+            port = wanted.workload.ports.app
+            found["endpoint"] = {"hostname": self.parts.hostname, "port": port}
+        return found
+
+    def seen(self) -> tuple[Object | None, Object]:
+        """Before and after, for the command's outcome."""
+        before = None
+        if self.before is not None:
+            before = _shown(self.before.desired_count, self.before.task_definition)
+        after = _shown(self.service.desired_count, self.parts.task_definition)
+        return before, after | ({"left": self.left} if self.left else {})
+
+
+def _shown(replicas: int, task_definition: str) -> Object:
+    return {"replicas": replicas, "taskDefinition": names.last(task_definition)}
+
+
+class RollOut:
+    """One run for one workload."""
+
+    def __init__(
+        self, talk: Conversation, call: Call, region: Region, cluster: str, wanted: Wanted
+    ) -> None:
+        self._talk = talk
+        self._call = call
+        self._settings = region.settings
+        self._cluster = cluster
+        self._wanted = wanted
+        self._provisioning = Provisioning(talk, call, region, cluster, wanted)
+        self._lost = False
+
+    async def run(self) -> RolledOut:
+        """Create or update the service; a fault tells what of it could not be taken back."""
+        try:
+            return await self._run()
+        except Fault as fault:
+            left = await self._take_back()
+            if not left:
+                raise
+            words = f"{fault.message}. Left behind, where a repeat finds it: {'; '.join(left)}"
+            raise Fault(fault.code, words, retry_after=fault.retry_after) from fault
+
+    async def _run(self) -> RolledOut:
+        for _ in range(ROUNDS):
+            before = await deployments.settled(
+                self._talk, self._call, self._cluster, self._wanted.name
+            )
+            parts = await self._provisioning.parts(before)
+            if before is None:
+                service = await self._create(parts)
+            else:
+                service = await self._update(before, parts)
+            if service is not None:
+                return await self._finish(before, service, parts)
+        raise Fault(
+            Code.PLATFORM_FAILED,
+            f'others create and delete the service "{self._wanted.name}" all the time',
+        )
+
+    async def _create(self, parts: Parts) -> Service | None:
+        """The new service, or None where there is one by now."""
+        asked = deployments.creation(self._settings, self._cluster, self._wanted, parts)
+        try:
+            return (await self._talk.ask("ecs:CreateService", OneService, **asked)).service
+        except Fault as fault:
+            self._lost = isinstance(fault, Failure) and (fault.arrived or fault.after_loss)
+            if fault.code not in MAY_BE_THERE or await self._standing() is None:
+                raise
+            return None
+
+    async def _update(self, service: Service, parts: Parts) -> Service | None:
+        """The service as it is then, or None where it was deleted meanwhile."""
+        tags = deployments.new_tags(service, self._wanted)
+        changes = deployments.changes(service, self._wanted, parts)
+        try:
+            if tags:
+                # First, because new tasks get the tags that the service has when they start.
+                await self._talk.ask(
+                    "ecs:TagResource",
+                    Nothing,
+                    resourceArn=service.service_arn,
+                    tags=deployments.tag_list(tags),
+                )
+            if not changes:
+                return service
+            asked: Object = {"cluster": self._cluster, "service": service.service_name} | changes
+            return (await self._talk.ask("ecs:UpdateService", OneService, **asked)).service
+        except Failure as failure:
+            if failure.aws_code not in controllers.GONE:
+                raise
+            return None
+
+    async def _finish(self, before: Service | None, service: Service, parts: Parts) -> RolledOut:
+        made_it = self._lost and before and before.task_definition == parts.task_definition
+        left = await self._tidy(before, parts.task_definition)
+        for words in left:
+            log.warning("left behind: %s", words)
+        if before is None or made_it:
+            return RolledOut(parts, None, service, True, left)
+        return RolledOut(parts, before, service, False, left)
+
+    async def _tidy(self, before: Service | None, current: str) -> list[str]:
+        """Deregister what no service needs of the task definitions, when there is a new one."""
+        registered = self._provisioning.registered
+        if registered is None:
+            return []
+        if registered != current:
+            work = revisions.deregister(self._talk, registered)
+            return (await attempt(self._call, f'the task definition "{registered}"', work)).left
+        used = {before.task_definition} if before else set()
+        work = revisions.prune(self._talk, current, used, self._settings.ecs_keep_revisions)
+        return (await attempt(self._call, "old task definitions", work)).left
+
+    async def _take_back(self) -> list[str]:
+        """What could not be taken back, in words."""
+        made = self._provisioning.made
+        if not made:
+            return []
+        if self._lost:
+            return [f"{what}: a service that uses it may have been created" for what in made]
+        try:
+            service = await self._standing()
+        except Fault as unknown:
+            # It may use what was made: then nothing of that must go.
+            return [f"{what}: {unknown.message}" for what in made]
+        return await self._provisioning.take_back(service)
+
+    async def _standing(self) -> Service | None:
+        return await deployments.standing(self._talk, self._cluster, self._wanted.name)
