@@ -55,7 +55,7 @@ async def open_services(
                 session.client(
                     name,
                     endpoint_url=settings.ecs_endpoint,
-                    config=_config(settings, http or Warm),
+                    config=_config(settings, http or _sessions(settings)),
                 )
             )
             for name in names
@@ -86,6 +86,11 @@ async def _session(settings: Settings, environment: Mapping[str, str]) -> aiobot
         raise ConfigurationError(NO_CREDENTIALS)
     await credentials.get_frozen_credentials()
     return session
+
+
+def _sessions(settings: Settings) -> Callable[..., Any]:
+    plain = (settings.ecs_endpoint or "").startswith("http:")
+    return AIOHTTPSession if plain else Warm
 
 
 def _config(settings: Settings, http: Callable[..., Any]) -> AioConfig:
