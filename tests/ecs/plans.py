@@ -1,0 +1,115 @@
+"""Builders: route plans as the control plane sends them, and listeners as they may be found."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from worker.providers.ecs import editions, route_plan
+from worker.providers.ecs.editions import Draft, Seen
+from worker.providers.ecs.route_plan import Plan
+from worker.providers.ecs.rules import HOST, Condition, Rule, Wanted
+
+CLUSTER = "shop"
+APPLICATION = "orders"
+HOSTNAME = "orders.example.org"
+
+
+def query(version: str, **more: Any) -> dict[str, Any]:
+    """The rule of a version that a query parameter asks for."""
+    return _rule({"kind": "queryParam", "name": "dpl", "value": version}, version) | more
+
+
+def header(version: str, **more: Any) -> dict[str, Any]:
+    """The rule of a version that a header asks for."""
+    return _rule({"kind": "header", "name": "x-deployment-id", "value": version}, version) | more
+
+
+def default(version: str, **more: Any) -> dict[str, Any]:
+    """The rule of the version for everybody else."""
+    return _rule({"kind": "default"}, version) | more
+
+
+def _rule(match: dict[str, Any], version: str) -> dict[str, Any]:
+    return {
+        "match": match,
+        "backend": {"serviceName": f"{APPLICATION}-{version}"},
+        "versionId": version,
+    }
+
+
+def plan(*rules: dict[str, Any], **more: Any) -> dict[str, Any]:
+    """A plan of these rules; without any of a pinned v6 and a default v7."""
+    return {
+        "appName": APPLICATION,
+        "hostname": HOSTNAME,
+        "generation": 12,
+        "rules": list(rules) or [query("v6"), header("v6"), default("v7")],
+    } | more
+
+
+def read(*rules: dict[str, Any], **more: Any) -> Plan:
+    """The same as the provider reads it."""
+    return route_plan.read(plan(*rules, **more), CLUSTER)
+
+
+def target(service: str) -> str:
+    """The ARN of a service's target group."""
+    return f"arn:aws:elasticloadbalancing:eu-central-1:123456789012:targetgroup/{service}/1"
+
+
+def draft(
+    given: Plan, digits: str = "a", absent: Iterable[str] = (), before: Seen | None = None
+) -> Draft:
+    """The next edition of a plan all of whose services can serve, but for the absent."""
+    services = {pin.service for pin in given.pins}
+    targets = {service: target(service) for service in services.difference(absent)}
+    missing = {service: target(service) for service in absent}
+    return editions.draft(given, targets, missing, before or seen(), CLUSTER, digits)
+
+
+def edition(given: Plan, name: str = "1-a", absent: Iterable[str] = ()) -> list[Wanted]:
+    """The rules of such an edition, of whatever name."""
+    tag = {editions.EDITION: name}
+    return [
+        Wanted(each.conditions, each.target, {**each.tags, **tag})
+        for each in draft(given, absent=absent).rules
+    ]
+
+
+def rule(priority: int, wanted: Wanted, arn: str | None = None) -> Rule:
+    """A rule that is there."""
+    return Rule(
+        wanted.conditions,
+        wanted.target,
+        wanted.tags,
+        arn=arn or f"rule/{priority}",
+        priority=priority,
+    )
+
+
+def stranger(priority: int, host: str = "other.example.org") -> Rule:
+    """A rule of somebody else."""
+    return rule(priority, Wanted((Condition(HOST, host),), target("other"), {}))
+
+
+def placed(wanted: Iterable[Wanted], first: int) -> list[Rule]:
+    """An edition that is there, one rule after the other."""
+    return [rule(priority, each) for priority, each in enumerate(wanted, first)]
+
+
+def seen(*rules: Rule) -> Seen:
+    """A listener with these rules."""
+    return editions.see(rules, APPLICATION, CLUSTER)
+
+
+def answer(state: Mapping[int, Wanted], host: str, **asked: str) -> str | None:
+    """Where a listener sends a request for a host, with these pins; None is nowhere."""
+    for _, each in sorted(state.items()):
+        if all(_fits(condition, host, asked) for condition in each.conditions):
+            return each.target
+    return None
+
+
+def _fits(condition: Condition, host: str, asked: Mapping[str, str]) -> bool:
+    if condition.field == HOST:
+        return condition.value == host
+    return asked.get(condition.name.replace("-", "_"), "").lower() == condition.value.lower()

@@ -1,0 +1,145 @@
+"""Where the services of a route plan are reached, and whether anybody there is healthy."""
+
+from collections import Counter
+
+from msgspec import Struct
+
+from contracts.faults import Code, Fault
+from worker.providers.ecs import names
+from worker.providers.ecs.batches import batches, expect_missing
+from worker.providers.ecs.client import Conversation
+from worker.providers.ecs.errors import Failure
+from worker.providers.ecs.objects import Service, Services
+from worker.providers.ecs.route_plan import Pin, Plan
+from worker.providers.ecs.rules import is_default
+from worker.together import together
+
+AT_ONCE = 10
+ACTIVE = "ACTIVE"
+HEALTHY = "healthy"
+NOT_IN_USE = "Target.NotInUse"
+
+
+class Health(Struct, frozen=True, rename="pascal"):
+    """How a target is, and why."""
+
+    state: str
+    reason: str = ""
+
+
+class Target(Struct, frozen=True, rename="pascal"):
+    """One target of a target group."""
+
+    target_health: Health
+
+
+class Targets(Struct, frozen=True, rename="pascal"):
+    """The answer of DescribeTargetHealth."""
+
+    target_health_descriptions: list[Target]
+
+
+class Backend(Struct, frozen=True):
+    """A service's target group, and how its targets are."""
+
+    target: str
+    health: tuple[Health, ...]
+
+    @property
+    def can_serve(self) -> bool:
+        """Whether at least one of its targets is healthy."""
+        return any(each.state == HEALTHY for each in self.health)
+
+    @property
+    def is_unchecked(self) -> bool:
+        """Whether nobody looks how its targets are, because no rule leads to them."""
+        return bool(self.health) and all(each.reason == NOT_IN_USE for each in self.health)
+
+    def __str__(self) -> str:
+        counted = Counter(each.state for each in self.health)
+        return ", ".join(f"{count} {state}" for state, count in counted.items()) or "none"
+
+
+async def find(talk: Conversation, cluster: str, plan: Plan) -> dict[str, Backend]:
+    """The backends of a plan by the names of their services, or the fault `invalid`.
+
+    A health that cannot be read is a fault: taking it for bad would take pins away.
+    """
+    services = await _services(talk, cluster, plan)
+    first = {pin.service: pin for pin in reversed(plan.pins)}
+    targets = {name: _target(pin, services.get(name), cluster) for name, pin in first.items()}
+    found = await together(
+        *(_health(talk, first[name], target) for name, target in targets.items())
+    )
+    health = zip(targets.items(), found, strict=True)
+    return {name: Backend(target, tuple(how)) for (name, target), how in health}
+
+
+def refuse_unhealthy(plan: Plan, backends: dict[str, Backend]) -> None:
+    """Raise where applying the plan would leave those without a pin, or everybody, unserved."""
+    defaults = [pin for pin in plan.pins if is_default(pin.conditions)]
+    needed = {pin.service: pin for pin in defaults or plan.pins}
+    if any(backends[service].can_serve for service in needed):
+        return
+    said = "; ".join(
+        f'of version {pin.version} ("{pin.named}"): {backends[service]}'
+        for service, pin in needed.items()
+    )
+    what = "its default rule leads" if defaults else "any of its rules leads"
+    raise Fault(
+        Code.CONFLICT,
+        f'the plan for "{plan.application}" is not applied: no target that {what} to is healthy. '
+        f"Targets {said}",
+    )
+
+
+async def _services(talk: Conversation, cluster: str, plan: Plan) -> dict[str, Service]:
+    wanted = sorted({pin.service for pin in plan.pins})
+    answers = await together(
+        *(
+            talk.ask("ecs:DescribeServices", Services, cluster=cluster, services=batch)
+            for batch in batches(wanted, AT_ONCE)
+        )
+    )
+    for answer in answers:
+        expect_missing("ecs:DescribeServices", answer.failures)
+    return {
+        service.service_name: service
+        for answer in answers
+        for service in answer.services
+        if service.status == ACTIVE
+    }
+
+
+def _target(pin: Pin, service: Service | None, cluster: str) -> str:
+    where = f"{pin.where}.backend.serviceName"
+    if service is None:
+        raise Fault(
+            Code.INVALID,
+            f'{where}: there is no active service "{pin.service}" in the cluster '
+            f'"{names.cluster_name(cluster)}"',
+        )
+    groups = [each.target_group_arn for each in service.load_balancers if each.target_group_arn]
+    if not groups:
+        raise Fault(
+            Code.INVALID,
+            f'{where}: the service "{pin.service}" has no target group: it was made before the '
+            "worker had PLT_ECS_LISTENER_ARN. Apply its workload again, which gives it one",
+        )
+    return groups[0]
+
+
+async def _health(talk: Conversation, pin: Pin, target: str) -> list[Health]:
+    try:
+        answer = await talk.ask(
+            "elasticloadbalancing:DescribeTargetHealth", Targets, TargetGroupArn=target
+        )
+    except Failure as failure:
+        if failure.aws_code != "TargetGroupNotFound":
+            raise
+        raise Fault(
+            Code.INVALID,
+            f'{pin.where}.backend.serviceName: the target group of the service "{pin.service}" is '
+            f"gone: {target}",
+        ) from failure
+    return [each.target_health for each in answer.target_health_descriptions]
