@@ -16,7 +16,15 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from worker.provider import Call
-from worker.providers.ecs import controllers, labels, machines, names, translate, workload
+from worker.providers.ecs import (
+    controllers,
+    labels,
+    machines,
+    names,
+    routing,
+    translate,
+    workload,
+)
 from worker.providers.ecs.clean_up import clean_up
 from worker.providers.ecs.client import Client
 from worker.providers.ecs.endpoints import Endpoints
@@ -43,6 +51,7 @@ class EcsProvider:
 
     def __init__(self, client: Client) -> None:
         self._client = client
+        self._listener = client.settings.ecs_listener_arn
         self._endpoints = Endpoints(
             hostnames=client.settings.ecs_cloud_map_namespace_id is not None
         )
@@ -134,3 +143,21 @@ class EcsProvider:
         rolled_out = await RollOut(talk, call, self._region, cluster, wanted).run()
         call.observed(*rolled_out.seen())
         return rolled_out.answer(wanted)
+
+    async def list_gateways(self, operation: api.ListGateways, call: Call) -> list[Object]:
+        cluster = names.cluster(operation.scope)
+        return await routing.gateways(self._client.during(call), self._listener, cluster)
+
+    async def apply_route_plan(self, operation: api.ApplyRoutePlan, call: Call) -> Object:
+        cluster = names.cluster(operation.scope)
+        return await routing.apply(self._client, call, cluster, operation.plan)
+
+    async def get_http_route(self, operation: api.GetHttpRoute, call: Call) -> Object:
+        cluster = names.cluster(operation.scope)
+        talk = self._client.during(call)
+        return await routing.read(talk, self._listener, cluster, operation.name)
+
+    async def delete_http_route(self, operation: api.DeleteHttpRoute, call: Call) -> Object:
+        cluster = names.cluster(operation.scope)
+        talk = self._client.during(call)
+        return await routing.delete(talk, self._listener, cluster, operation.name)
