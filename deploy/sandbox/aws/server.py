@@ -13,6 +13,7 @@ Tests look at `aws.calls`, set `aws.faults` and `aws.pace`, and put things in wi
 
 import asyncio
 import contextlib
+import dataclasses
 from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
@@ -33,7 +34,8 @@ class AwsSandbox(Population):
     """An account of its own: several sandboxes of one process have nothing in common."""
 
     def __init__(self, *, seed: bool = True, port: int = 0, pace: Pace | None = None) -> None:
-        super().__init__(Account(REGION, pace=pace or Pace()))
+        super().__init__(Account(REGION))
+        self._first_pace = pace or Pace()
         self.region = REGION
         self.url = ""
         self.calls = Calls()
@@ -64,9 +66,10 @@ class AwsSandbox(Population):
         return variables
 
     def reset(self) -> None:
-        """Back to how it started, calls and faults included; subnets stay the same."""
+        """Back to how it started, calls, faults and pace included; subnets stay the same."""
         with self.account.lock:
             self.account.clear()
+            self.account.pace = dataclasses.replace(self._first_pace)
             self.listener_arn = self.namespace_id = None
             if self._seeded:
                 plant_application(self)
