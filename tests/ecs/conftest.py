@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
+from deploy.sandbox.aws.account import Pace
 from deploy.sandbox.aws.server import AwsSandbox
 from worker.provider import Call
 from worker.providers import ecs
@@ -19,6 +20,7 @@ def account() -> Iterator[AwsSandbox]:
 @pytest.fixture
 def aws(account: AwsSandbox) -> AwsSandbox:
     account.reset()
+    account.account.pace = Pace()
     return account
 
 

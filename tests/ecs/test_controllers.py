@@ -1,0 +1,178 @@
+"""Controllers: one, those of a cluster, that of a machine; scaled and deleted."""
+
+from collections.abc import Callable
+
+import msgspec
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from worker.dispatch import methods
+from worker.provider import Call
+from worker.providers.ecs.provider import EcsProvider
+
+
+async def listed(
+    provider: EcsProvider, call: Callable[[], Call], machine: str | None = None
+) -> dict[str, int]:
+    found = await provider.get_controllers(api.GetControllers("shop", machine), call())
+    return {each.name: each.replicas for each in found.controllers}
+
+
+async def test_a_controller_is_told_with_its_machines(aws, provider, call):
+    aws.add_service("web", "shop", desired=2, tags={"app": "shop"}, propagate_tags=False)
+    aws.add_service("other", "shop", desired=1)
+
+    found = await provider.get_controller(api.GetController("shop", "web"), call())
+
+    controller = found.controller
+    assert (controller.name, controller.replicas) == ("web", 2)
+    assert controller.labels == {"app": "shop"}
+    assert controller.provider_metadata == {}
+    assert {machine.controller.name for machine in controller.machines} == {"web"}
+    assert [machine.labels["app"] for machine in controller.machines] == ["shop", "shop"]
+
+
+async def test_hints_of_another_platform_are_ignored(aws, provider, call):
+    aws.add_service("web", "shop", desired=1)
+
+    found = await provider.get_controller(
+        api.GetController("shop", "web", "Deployment", "apps/v1"), call()
+    )
+    scaled = await provider.update_controller_replicas(
+        api.UpdateControllerReplicas("shop", "web", 0, "Deployment", "apps/v1"), call()
+    )
+
+    assert found.controller.replicas == 1
+    assert scaled.replicas == 0
+
+
+async def test_controllers_of_a_cluster_are_listed_over_pages_and_batches(aws, provider, call):
+    for number in range(23):
+        aws.add_service(f"web-{number}", "shop", desired=0, tags={"n": str(number)})
+    aws.add_service("other", "elsewhere", desired=0)
+
+    found = await provider.get_controllers(api.GetControllers("shop"), call())
+
+    assert {each.name: each.labels["n"] for each in found.controllers} == {
+        f"web-{number}": str(number) for number in range(23)
+    }
+    assert all(each.machines is msgspec.UNSET for each in found.controllers)
+    assert aws.calls.count("ecs:DescribeServices") == 3
+
+
+async def test_a_machine_leads_to_its_controller(aws, provider, call):
+    aws.add_service("web", "shop", desired=1)
+    alone = aws.add_task("shop", group="family:x")
+    [task] = aws.tasks("shop", "web")
+
+    assert await listed(provider, call, task["taskArn"]) == {"web": 1}
+    assert await listed(provider, call, alone) == {}
+
+
+async def test_a_deleted_controller_is_nowhere(aws, provider, call):
+    aws.add_service("web", "shop", desired=1, tags={"app": "shop"})
+    aws.add_service("other", "shop", desired=1, tags={"app": "shop"})
+    [task] = aws.tasks("shop", "web")
+    aws.pace.stopped_after = None
+
+    await provider.delete_controller(api.DeleteController("shop", "web"), call())
+
+    assert aws.service("web", "shop")["status"] == "DRAINING"
+    assert await listed(provider, call) == {"other": 1}
+    assert await listed(provider, call, task["taskArn"]) == {}
+    with pytest.raises(Fault, match='no controller "web" in the cluster "shop"') as raised:
+        await provider.get_controller(api.GetController("shop", "web"), call())
+    assert raised.value.code is Code.NOT_FOUND
+    endpoints = await provider.get_services_by_labels(
+        api.GetServicesByLabels("shop", {"app": "shop"}), call()
+    )
+    assert [each.name for each in endpoints] == ["other"]
+
+
+async def test_scaling_tells_how_many_ran_and_how_many_are_wanted(aws, provider, call):
+    aws.add_service("web", "shop", desired=2)
+    run = call()
+
+    scaled = await provider.update_controller_replicas(
+        api.UpdateControllerReplicas("shop", "web", 5), run
+    )
+
+    assert (scaled.name, scaled.replicas) == ("web", 5)
+    assert (run.before, run.after) == ({"replicas": 2}, {"replicas": 5})
+    assert aws.service("web", "shop")["desiredCount"] == 5
+
+
+@pytest.mark.parametrize("deleted", [True, False])
+async def test_scaling_what_is_not_there_is_not_found(aws, provider, call, deleted):
+    aws.add_cluster("shop")
+    if deleted:
+        aws.add_service("web", "shop", desired=0)
+        await provider.delete_controller(api.DeleteController("shop", "web"), call())
+
+    with pytest.raises(Fault, match='no controller "web" in the cluster "shop"') as raised:
+        await provider.update_controller_replicas(
+            api.UpdateControllerReplicas("shop", "web", 1), call()
+        )
+
+    assert raised.value.code is Code.NOT_FOUND
+
+
+async def test_a_deletion_takes_the_machines_along_and_answers_with_json(aws, provider, call):
+    aws.add_service("web", "shop", desired=2)
+
+    answer = await provider.delete_controller(api.DeleteController("shop", "web"), call())
+
+    assert msgspec.json.decode(msgspec.json.encode(answer)) == {"name": "web", "deleted": True}
+    assert {task["lastStatus"] for task in aws.tasks("shop")} == {"STOPPED"}
+
+
+async def test_a_second_deletion_is_not_found(aws, provider, call):
+    aws.add_service("web", "shop", desired=1)
+    await provider.delete_controller(api.DeleteController("shop", "web"), call())
+    assert aws.service("web", "shop")["status"] == "INACTIVE"
+
+    with pytest.raises(Fault, match='no controller "web"') as raised:
+        await provider.delete_controller(api.DeleteController("shop", "web"), call())
+
+    assert raised.value.code is Code.NOT_FOUND
+
+
+async def test_a_deletion_whose_answer_was_lost_is_done(aws, provider, call):
+    aws.add_service("web", "shop", desired=1)
+    aws.faults.add("ecs:DeleteService", disconnect="after")
+
+    await provider.delete_controller(api.DeleteController("shop", "web"), call())
+
+    assert aws.service("web", "shop")["status"] == "INACTIVE"
+
+
+async def test_a_service_is_deleted_with_its_controller_and_has_nothing_to_delete(
+    aws, provider, call
+):
+    aws.add_service("web", "shop", desired=1)
+
+    for name in ("web", "absent"):
+        answer = await provider.delete_service(api.DeleteService("shop", name), call())
+        assert answer == {"name": name, "deleted": False}
+    assert len(aws.calls) == 0
+
+
+@pytest.mark.parametrize("name", ["a/b", "..", "a b"])
+async def test_the_deletion_of_a_service_by_no_name_is_invalid(provider, call, name):
+    with pytest.raises(Fault) as raised:
+        await provider.delete_service(api.DeleteService("shop", name), call())
+
+    assert raised.value.code is Code.INVALID
+
+
+def test_what_has_no_manifests_names_the_operation_to_use_instead(provider):
+    offered = methods(provider)
+
+    assert provider.instead == {
+        "apply_controller": "apply_workload",
+        "apply_service": "apply_workload",
+        "apply_secret": "apply_workload",
+        "apply_http_route": "apply_route_plan",
+    }
+    assert not provider.instead.keys() & offered.keys()

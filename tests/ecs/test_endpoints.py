@@ -1,0 +1,170 @@
+"""Service endpoints: which services, at which ports, under which hostname."""
+
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from msgspec import UNSET, Struct
+
+from contracts import api
+from contracts.environment import load
+from contracts.faults import Code, Fault
+from contracts.resources import ServiceEndpoint
+from deploy.sandbox.aws.server import AwsSandbox
+from worker.provider import Call
+from worker.providers import ecs
+from worker.providers.ecs.client import connect
+from worker.providers.ecs.provider import EcsProvider
+from worker.providers.ecs.settings import Settings
+
+
+async def endpoints(
+    provider: EcsProvider, call: Callable[[], Call], **labels: str
+) -> list[ServiceEndpoint]:
+    return await provider.get_services_by_labels(api.GetServicesByLabels("shop", labels), call())
+
+
+@pytest.fixture
+async def with_cloud_map(aws: AwsSandbox) -> AsyncIterator[EcsProvider]:
+    """A provider that is told of the namespace apps.internal."""
+    aws.add_cloud_map_namespace("apps.internal")
+    async with ecs.open_provider(aws.environment) as opened:
+        yield opened
+
+
+async def test_services_are_those_that_carry_all_the_labels(aws, provider, call):
+    aws.add_service("blue", "shop", desired=0, tags={"app": "shop", "track": "blue"})
+    aws.add_service("green", "shop", desired=0, tags={"app": "shop", "track": "green"})
+    aws.add_service("other", "elsewhere", desired=0, tags={"app": "shop", "track": "green"})
+
+    assert [each.name for each in await endpoints(provider, call, app="shop")] == ["blue", "green"]
+    [green] = await endpoints(provider, call, app="shop", track="green")
+    assert (green.name, green.labels) == ("green", {"app": "shop", "track": "green"})
+    assert green.hostname is UNSET
+    assert await endpoints(provider, call, app="shop", track="red") == []
+
+
+async def test_no_labels_are_not_all_services(aws, provider, call):
+    with pytest.raises(Fault, match="at least one label") as raised:
+        await endpoints(provider, call)
+
+    assert raised.value.code is Code.INVALID
+    assert len(aws.calls) == 0
+
+
+async def test_services_of_an_absent_cluster_are_not_found(aws, provider, call):
+    with pytest.raises(Fault, match='no cluster "shop"') as raised:
+        await endpoints(provider, call, app="shop")
+
+    assert raised.value.code is Code.NOT_FOUND
+
+
+async def test_a_service_with_a_load_balancer_is_reached_at_the_port_behind_it(aws, provider, call):
+    aws.add_listener()
+    group = aws.add_target_group("web")
+    aws.add_rule(group, host="web.example")
+    aws.add_service(
+        "web", "shop", desired=0, tags={"app": "shop"}, container_port=8080, target_group_arn=group
+    )
+
+    [endpoint] = await endpoints(provider, call, app="shop")
+
+    assert [port.port for port in endpoint.ports] == [8080]
+    assert aws.calls.count("ecs:DescribeTaskDefinition") == 0
+
+
+async def test_a_service_without_one_is_reached_at_the_ports_of_its_containers(aws, provider, call):
+    aws.add_service("web", "shop", desired=0, tags={"app": "shop"}, container_port=3042)
+
+    for _ in range(2):
+        [endpoint] = await endpoints(provider, call, app="shop")
+        assert [(port.port, port.protocol) for port in endpoint.ports] == [(3042, "TCP")]
+
+    assert aws.calls.count("ecs:DescribeTaskDefinition") == 1
+
+
+async def test_a_task_definition_that_is_gone_leaves_a_service_without_ports(aws, provider, call):
+    aws.add_service("web", "shop", desired=0, tags={"app": "shop"})
+    aws.faults.add(
+        "ecs:DescribeTaskDefinition", "ClientException", message="Unable to describe", times=1
+    )
+
+    assert [each.ports for each in await endpoints(provider, call, app="shop")] == [[]]
+    assert [len(each.ports) for each in await endpoints(provider, call, app="shop")] == [1]
+
+
+async def test_ports_that_may_not_be_read_are_a_missing_right(aws, provider, call):
+    aws.add_service("web", "shop", desired=0, tags={"app": "shop"})
+    aws.faults.deny("ecs:DescribeTaskDefinition")
+
+    with pytest.raises(Fault, match="lacks ecs:DescribeTaskDefinition") as raised:
+        await endpoints(provider, call, app="shop")
+
+    assert raised.value.code is Code.PLATFORM_FORBIDDEN
+
+
+class Entry(Struct, rename="pascal"):
+    """A Cloud Map service."""
+
+    arn: str
+
+
+class Created(Struct, rename="pascal"):
+    """The answer of Cloud Map's CreateService."""
+
+    service: Entry
+
+
+async def registered(aws: AwsSandbox, name: str) -> str:
+    """The ARN of a new Cloud Map service of that name."""
+    async with connect(load(Settings, aws.environment), aws.environment) as client:
+        created = await client.during(Call.within(10)).ask(
+            "servicediscovery:CreateService",
+            Created,
+            Name=name,
+            NamespaceId=aws.namespace_id,
+            DnsConfig={"DnsRecords": [{"Type": "A", "TTL": 60}]},
+        )
+    aws.calls.clear()
+    return created.service.arn
+
+
+async def test_a_service_that_cloud_map_knows_has_a_hostname(aws, with_cloud_map, call):
+    aws.add_service(
+        "web-v1",
+        "shop",
+        desired=0,
+        tags={"app": "shop"},
+        registry_arn=await registered(aws, "web"),
+    )
+
+    for _ in range(2):
+        [endpoint] = await endpoints(with_cloud_map, call, app="shop")
+        assert endpoint.hostname == "web.apps.internal"
+        assert [port.port for port in endpoint.ports] == [3042]
+    assert aws.calls.count("servicediscovery:GetService") == 1
+    assert aws.calls.count("servicediscovery:GetNamespace") == 1
+
+
+async def test_without_a_namespace_of_ours_cloud_map_is_not_asked(aws, provider, call):
+    aws.add_cloud_map_namespace("apps.internal")
+    aws.add_service(
+        "web", "shop", desired=0, tags={"app": "shop"}, registry_arn=await registered(aws, "web")
+    )
+
+    [endpoint] = await endpoints(provider, call, app="shop")
+
+    assert endpoint.hostname is UNSET
+    assert aws.calls.count("servicediscovery:") == 0
+
+
+async def test_a_name_that_is_gone_from_cloud_map_leaves_a_service_without_hostname(
+    aws, with_cloud_map, call
+):
+    aws.add_service(
+        "web", "shop", desired=0, tags={"app": "shop"}, registry_arn=await registered(aws, "web")
+    )
+    aws.faults.add("servicediscovery:GetService", "ServiceNotFound", times=None)
+
+    [endpoint] = await endpoints(with_cloud_map, call, app="shop")
+
+    assert endpoint.hostname is UNSET

@@ -1,0 +1,226 @@
+"""Machines: one, all of a cluster, those with labels of their own or of their service."""
+
+from collections.abc import Callable
+
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from worker.provider import Call
+from worker.providers.ecs.provider import EcsProvider
+
+ABSENT = "0" * 32
+
+
+def ids(arns: list[str]) -> set[str]:
+    return {arn.rpartition("/")[2] for arn in arns}
+
+
+async def found(
+    provider: EcsProvider, call: Callable[[], Call], scope: str = "shop", **labels: str
+) -> set[str]:
+    machines = await provider.get_machines(api.GetMachines(scope, labels), call())
+    assert all(labels.items() <= machine.labels.items() for machine in machines)
+    return {machine.id for machine in machines}
+
+
+async def test_a_machine_is_told_as_aws_knows_it(aws, provider, call):
+    aws.add_service("web", "shop", desired=1, tags={"app": "shop"}, image="registry.example/web:1")
+    [task] = aws.tasks("shop")
+
+    machine = await provider.get_machine(
+        api.GetMachine("shop", task["taskArn"].rpartition("/")[2]), call()
+    )
+
+    assert machine.status == "RUNNING"
+    assert machine.ready
+    assert machine.labels["app"] == "shop"
+    assert machine.image == "registry.example/web:1"
+    assert machine.image_digest.startswith("sha256:")
+    assert machine.controller.name == "web"
+    assert machine.resources.limits == machine.resources.requests == {"cpu": "256", "memory": "512"}
+    assert machine.start_time.endswith("Z")
+
+
+async def test_a_machine_is_found_by_the_arn_of_its_task_too(aws, provider, call):
+    arn = aws.add_task("shop")
+
+    machine = await provider.get_machine(api.GetMachine("shop", arn), call())
+
+    assert machine.id == arn.rpartition("/")[2]
+
+
+@pytest.mark.parametrize("id", [ABSENT, "absent"])
+async def test_a_machine_that_is_not_there_is_not_found(aws, provider, call, id):
+    aws.add_cluster("shop")
+
+    with pytest.raises(Fault, match=id) as raised:
+        await provider.get_machine(api.GetMachine("shop", id), call())
+
+    assert raised.value.code is Code.NOT_FOUND
+
+
+async def test_a_machine_of_another_cluster_is_not_found_by_id_and_invalid_by_arn(
+    aws, provider, call
+):
+    aws.add_cluster("shop")
+    arn = aws.add_task("other")
+
+    for id, code in ((arn.rpartition("/")[2], Code.NOT_FOUND), (arn, Code.INVALID)):
+        with pytest.raises(Fault) as raised:
+            await provider.get_machine(api.GetMachine("shop", id), call())
+        assert raised.value.code is code
+
+
+async def test_a_machine_that_stopped_is_told_so_and_is_in_no_list(aws, provider, call):
+    arn = aws.add_task("shop", tags={"app": "shop"})
+    aws.stop_task(arn)
+
+    machine = await provider.get_machine(api.GetMachine("shop", arn), call())
+
+    assert (machine.status, machine.ready) == ("STOPPED", False)
+    assert await found(provider, call) == set()
+    assert await found(provider, call, app="shop") == set()
+
+
+async def test_a_machine_that_is_stopping_is_in_no_list(aws, provider, call):
+    aws.add_service("web", "shop", desired=2, tags={"app": "shop"})
+    aws.pace.stopped_after = None
+    await provider.update_controller_replicas(
+        api.UpdateControllerReplicas("shop", "web", 0), call()
+    )
+
+    assert {task["lastStatus"] for task in aws.tasks("shop")} != {"STOPPED"}
+    assert await found(provider, call) == set()
+    assert await found(provider, call, app="shop") == set()
+
+
+async def test_a_machine_that_starts_is_listed_and_not_ready(aws, provider, call):
+    aws.pace.running_after = None
+    aws.add_service("web", "shop", desired=1, tags={"app": "shop"})
+
+    [machine] = await provider.get_machines(api.GetMachines("shop", {"app": "shop"}), call())
+
+    assert not machine.ready
+    assert machine.status in {"PROVISIONING", "PENDING", "ACTIVATING"}
+
+
+async def test_a_machine_whose_health_check_fails_is_not_ready(aws, provider, call):
+    arn = aws.add_task("shop")
+    aws.set_task_health(arn, "UNHEALTHY")
+
+    [machine] = await provider.get_machines(api.GetMachines("shop"), call())
+
+    assert not machine.ready
+
+
+async def test_machines_of_other_clusters_are_not_listed_whatever_their_labels(aws, provider, call):
+    ours = ids([aws.add_task("shop", tags={"app": "shop"})])
+    aws.add_task("shop-2", tags={"app": "shop"})
+    aws.add_service("web", "other", desired=2, tags={"app": "shop"}, propagate_tags=False)
+    mine = aws.add_service("web", "shop", desired=1, tags={"app": "x"}, propagate_tags=False)
+
+    assert mine["runningCount"] == 1
+    assert await found(provider, call, app="shop") == ours
+    assert len(await found(provider, call)) == 2
+
+
+async def test_a_machine_carries_the_labels_of_its_service(aws, provider, call):
+    aws.add_service("web", "shop", desired=2, tags={"app": "shop"}, propagate_tags=False)
+
+    assert len(await found(provider, call, app="shop")) == 2
+
+
+async def test_tagged_and_untagged_machines_are_found_together(aws, provider, call):
+    aws.add_service("web", "shop", desired=3, tags={"app": "shop"}, propagate_tags=False)
+    alone = aws.add_task("shop", tags={"app": "shop"})
+    first = aws.tasks("shop", "web")[0]["taskArn"]
+    aws.set_task_tags(first, {"app": "shop"})
+
+    assert len(await found(provider, call, app="shop")) == 4
+    assert ids([alone, first]) <= await found(provider, call, app="shop")
+
+
+async def test_tags_of_its_own_do_not_hide_the_labels_of_the_service(aws, provider, call):
+    aws.add_service(
+        "web",
+        "shop",
+        desired=2,
+        tags={"app": "shop", "version": "1"},
+        propagate_tags=False,
+        task_tags={"application-id": "7", "aws:ecs:serviceName": "web"},
+    )
+
+    assert len(await found(provider, call, app="shop", version="1")) == 2
+
+
+async def test_labels_may_be_the_machines_in_part_and_its_services_in_part(aws, provider, call):
+    for app in ("shop", "other"):
+        aws.add_service(app, "shop", desired=2, tags={"app": app, "x": "1"}, propagate_tags=False)
+    [first, second] = (task["taskArn"] for task in aws.tasks("shop", "shop"))
+    stranger = aws.tasks("shop", "other")[0]["taskArn"]
+    aws.set_task_tags(first, {"id": "7"})
+    aws.set_task_tags(second, {"id": "8"})
+    aws.set_task_tags(stranger, {"id": "7"})
+
+    assert await found(provider, call, app="shop", id="7") == ids([first])
+    assert await found(provider, call, app="shop", id="7", x="1") == ids([first])
+    assert await found(provider, call, x="1", id="7") == ids([first, stranger])
+
+
+async def test_a_machines_own_label_hides_that_of_its_service(aws, provider, call):
+    aws.add_service("web", "shop", desired=2, tags={"track": "blue"}, propagate_tags=False)
+    first = aws.tasks("shop")[0]["taskArn"]
+    aws.set_task_tags(first, {"track": "green"})
+
+    assert await found(provider, call, track="green") == ids([first])
+    assert len(await found(provider, call, track="blue")) == 1
+
+
+async def test_many_services_with_a_label_are_looked_through_at_once(aws, provider, call):
+    for number in range(12):
+        aws.add_service(
+            f"web-{number}", "shop", desired=1, tags={"team": "a"}, propagate_tags=False
+        )
+    aws.add_service("other", "shop", desired=1)
+    aws.calls.clear()
+
+    assert len(await found(provider, call, team="a")) == 12
+    assert aws.calls.count("ecs:ListTasks") == 1
+
+
+async def test_the_services_of_deleted_applications_do_not_fail_a_look_up(aws, provider, call):
+    aws.add_service("old", "shop", desired=1, tags={"app": "shop"}, propagate_tags=False)
+    aws.add_service("new", "shop", desired=1, tags={"app": "shop"}, propagate_tags=False)
+    await provider.delete_controller(api.DeleteController("shop", "old"), call())
+
+    machines = await provider.get_machines(api.GetMachines("shop", {"app": "shop"}), call())
+
+    assert [machine.controller.name for machine in machines] == ["new"]
+
+
+@pytest.mark.parametrize("labels", [{}, {"app": "shop"}])
+async def test_a_cluster_without_machines_is_empty_and_one_that_is_absent_not_found(
+    aws, provider, call, labels
+):
+    aws.add_cluster("shop")
+
+    assert await provider.get_machines(api.GetMachines("shop", labels), call()) == []
+    with pytest.raises(Fault, match='no cluster "absent"') as raised:
+        await provider.get_machines(api.GetMachines("absent", labels), call())
+    assert raised.value.code is Code.NOT_FOUND
+
+
+async def test_a_cluster_may_be_called_by_its_arn(aws, provider, call):
+    service = aws.add_service("web", "shop", desired=1, tags={"app": "shop"})
+
+    assert len(await found(provider, call, service["clusterArn"], app="shop")) == 1
+    assert len(await found(provider, call, service["clusterArn"])) == 1
+
+
+async def test_short_pages_of_the_tag_index_are_followed_to_the_end(aws, provider, call):
+    aws.add_service("web", "shop", desired=7, tags={"app": "shop"})
+    aws.pace.resources_per_page = 2
+
+    assert len(await found(provider, call, app="shop")) == 7
+    assert aws.calls.count("tag:GetResources") >= 4
