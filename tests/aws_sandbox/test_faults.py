@@ -116,6 +116,24 @@ def test_a_delayed_request_is_seen_while_it_waits_and_holds_no_other(
     assert call.t_end - call.t_start >= 0.5
 
 
+def test_rates_are_those_that_aws_documents_when_enforced(aws: AwsSandbox, ecs: Any) -> None:
+    arn = aws.add_task("shop")
+    tags = [{"key": "a", "value": "b"}]
+
+    def tag_fast() -> None:
+        for _ in range(40):
+            ecs.tag_resource(resourceArn=arn, tags=tags)
+
+    tag_fast()
+    aws.rates.enforced = True
+    with refused("ThrottlingException", "Rate exceeded"):
+        tag_fast()
+    passed = [call for call in aws.calls.matching("ecs:TagResource") if call.status == 200]
+    # 20 at once, and what is added while they are asked.
+    assert 60 <= len(passed) < 80
+    ecs.list_tasks(cluster="shop")
+
+
 def test_a_fault_can_answer_nonsense(aws: AwsSandbox, ecs: Any) -> None:
     aws.faults.add("ecs:ListServices", status=502, body="<html>Bad Gateway</html>")
     with refused("502", status=502):

@@ -108,6 +108,25 @@ def test_a_load_balancer_has_a_hundred_rules_at_most(aws: AwsSandbox, balancing:
         create(aws, balancing, 200, group=group)
 
 
+def test_a_group_serves_one_load_balancer_and_that_one_a_hundred_groups(
+    aws: AwsSandbox, balancing: Any
+) -> None:
+    first, second = aws.add_listener("one"), aws.add_listener("two")
+    groups = [aws.add_target_group(f"web-{number}") for number in range(101)]
+    for group in groups[:99]:
+        aws.add_rule(group, host="web.example", listener_arn=first, conditions=[])
+    with refused("TargetGroupAssociationLimit"):
+        create(aws, balancing, 1, group=groups[0], ListenerArn=second)
+    rule = create(aws, balancing, 1, group=groups[99], ListenerArn=first)["RuleArn"]
+    balancing.modify_rule(RuleArn=rule, Actions=forward(groups[0]))
+    with refused("TooManyRules"):
+        create(aws, balancing, 2, group=groups[100], ListenerArn=first)
+    two = [{"TargetGroupArn": group} for group in groups[99:]]
+    many = [{"Type": "forward", "ForwardConfig": {"TargetGroups": two}}]
+    with refused("TooManyUniqueTargetGroupsPerLoadBalancer"):
+        balancing.modify_rule(RuleArn=rule, Actions=many)
+
+
 def test_rules_are_paged_in_the_order_of_their_priority(aws: AwsSandbox, balancing: Any) -> None:
     group = aws.add_target_group("web")
     for priority in (30, 4, 200, 1000, 5):

@@ -119,6 +119,18 @@ def test_the_seed_is_an_application_with_its_surroundings() -> None:
         assert aws.service("hello")["serviceArn"] == first
 
 
+def test_what_is_not_corrected_is_moto_of_the_same_account(aws: AwsSandbox) -> None:
+    ec2, sts = connected(aws, "ec2"), connected(aws, "sts")
+    subnets = ec2.describe_subnets()["Subnets"]
+    account = sts.get_caller_identity()["Account"]
+    ec2.close()
+    sts.close()
+
+    assert {subnet["SubnetId"] for subnet in subnets} == set(aws.subnets)
+    assert account == aws.account.number
+    assert aws.calls.actions() == ["ec2:DescribeSubnets", "sts:GetCallerIdentity"]
+
+
 def test_a_request_signed_for_another_region_is_refused(aws: AwsSandbox) -> None:
     ecs = connected(aws, "ecs", region_name="us-east-1")
     with refused("InvalidSignatureException", "valid region"):

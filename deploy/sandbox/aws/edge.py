@@ -22,6 +22,7 @@ from deploy.sandbox.aws.api import ANSWERED, CHECKED
 from deploy.sandbox.aws.calls import Call, Calls
 from deploy.sandbox.aws.faults import Fault, Faults
 from deploy.sandbox.aws.messages import Answer, Refusal, Request
+from deploy.sandbox.aws.rates import Rates
 from deploy.sandbox.aws.scheduler import settle
 
 CONTROL = "/_sandbox/"
@@ -32,11 +33,17 @@ _ALWAYS_400 = ("secretsmanager:", "servicediscovery:", "ecs:", "tag:")
 
 class Edge:
     def __init__(
-        self, account: Account, calls: Calls, faults: Faults, reset: Callable[[], None]
+        self,
+        account: Account,
+        calls: Calls,
+        faults: Faults,
+        rates: Rates,
+        reset: Callable[[], None],
     ) -> None:
         self._account = account
         self._calls = calls
         self._faults = faults
+        self._rates = rates
         self._reset = reset
         self._moto = DomainDispatcherApplication(create_backend_app)
         self.stopping = threading.Event()
@@ -77,6 +84,7 @@ class Edge:
     def _act(self, request: Request) -> Answer:
         self._check_region(request)
         with self._account.lock:
+            self._rates.check(request.action)
             settle(self._account)
             try:
                 return self._corrected(request) or self._ask_moto(request)

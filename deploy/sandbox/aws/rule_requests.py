@@ -14,6 +14,7 @@ from deploy.sandbox.aws.tag_rules import MOST, tag_problem
 
 _HIGHEST_PRIORITY = 50_000
 _RULES_PER_BALANCER = 100
+_GROUPS_PER_BALANCER = 100
 _VALUES_PER_RULE = 5
 _PAGE = 50
 
@@ -33,6 +34,7 @@ def create_rule(account: Account, asked: Json) -> Json:
         raise Refusal("PriorityInUse", f"Priority '{priority}' is currently in use")
     if _rules_of(account, listener.load_balancer_arn) >= _RULES_PER_BALANCER:
         raise Refusal("TooManyRules", "The maximum number of rules has been reached")
+    _check_groups(account, listener.load_balancer_arn, asked.get("Actions", []))
     rule = account.balancing.create_rule(
         listener_arn=listener.arn,
         conditions=conditions,
@@ -44,12 +46,13 @@ def create_rule(account: Account, asked: Json) -> Json:
 
 
 def modify_rule(account: Account, asked: Json) -> Json:
-    rule, _ = rules.find(account, asked["RuleArn"])
+    rule, listener = rules.find(account, asked["RuleArn"])
     if rule.is_default:
         raise Refusal("OperationNotPermitted", f"Default rule '{rule.arn}' cannot be modified")
     conditions = asked.get("Conditions", [])
     if conditions:
         _checked_conditions(conditions)
+    _check_groups(account, listener.load_balancer_arn, asked.get("Actions", []))
     modified = account.balancing.modify_rule(rule.arn, conditions, asked.get("Actions", []))
     return {"Rules": [rules.described(modified)]}
 
@@ -110,6 +113,23 @@ def _check_free(listener: Any, wanted: dict[str, int], arn: str, priority: int) 
     for other in listener.rules.values():
         if other.arn != arn and wanted.get(other.arn, other.priority) == priority:
             raise Refusal("PriorityInUse", f"Priority '{priority}' is currently in use")
+
+
+def _check_groups(account: Account, balancer: str, actions: list[Json]) -> None:
+    """A target group serves one load balancer, and a load balancer a hundred groups."""
+    wanted = set().union(*(rules.groups_of(action) for action in actions))
+    for group in wanted:
+        if any(user != balancer for user in rules.users_of(account, group)):
+            raise Refusal(
+                "TargetGroupAssociationLimit",
+                f"The following target groups cannot be associated with more than one load "
+                f"balancer: {group}",
+            )
+    if len(wanted | rules.groups_at(account, balancer)) > _GROUPS_PER_BALANCER:
+        raise Refusal(
+            "TooManyUniqueTargetGroupsPerLoadBalancer",
+            "The maximum number of unique target groups for a load balancer has been reached",
+        )
 
 
 def _listener(account: Account, arn: str) -> Any:

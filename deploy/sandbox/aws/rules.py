@@ -61,10 +61,17 @@ def users_of(account: Account, target_group: str) -> list[str]:
 
 
 def targets_of(rule: Any) -> set[str]:
-    groups = set()
+    groups: set[str] = set()
     for action in rule.actions:
-        groups |= _groups(action.data)
+        groups |= groups_of(action.data)
     return groups
+
+
+def groups_at(account: Account, balancer: str) -> set[str]:
+    """The target groups that a load balancer's listeners and rules forward to."""
+    found = account.balancing.load_balancers[balancer].listeners.values()
+    every = [rule for listener in found for rule in listener.rules.values()]
+    return set().union(*map(targets_of, every))
 
 
 def described(rule: Any) -> Json:
@@ -109,7 +116,7 @@ def action_in_both_forms(action: Json) -> Json:
     return whole
 
 
-def _groups(action: Json) -> set[str]:
+def groups_of(action: Json) -> set[str]:
     listed = action.get("ForwardConfig", {}).get("TargetGroups", [])
     groups = {each["TargetGroupArn"] for each in listed}
     if "TargetGroupArn" in action:

@@ -3,8 +3,8 @@
     with AwsSandbox.in_thread() as aws:     # serves in threads of its own, either way
     async with AwsSandbox() as aws:
 
-Tests look at `aws.calls`, set `aws.faults` and `aws.pace`, and put things in with the methods of
-`population`. For people and other processes, without signing anything:
+Tests look at `aws.calls`, set `aws.faults`, `aws.pace` and `aws.rates`, and put things in with the
+methods of `population` and `surroundings`. For people and other processes, unsigned:
 
     GET, DELETE /_sandbox/calls          the log of requests
     GET, POST, DELETE /_sandbox/faults   e.g. {"action": "ecs:ListTasks", "code": "ServerException"}
@@ -24,9 +24,11 @@ from deploy.sandbox.aws.edge import Edge
 from deploy.sandbox.aws.faults import Faults
 from deploy.sandbox.aws.listener import listening
 from deploy.sandbox.aws.population import Population
+from deploy.sandbox.aws.rates import Rates
 from deploy.sandbox.aws.seed import plant_application
 
 REGION = "eu-central-1"
+_ROLE = "arn:aws:iam::{}:role/sandbox-execution"
 ACCESS_KEY, SECRET_KEY = "AKIASANDBOXSANDBOX00", "sandbox"
 
 
@@ -40,6 +42,7 @@ class AwsSandbox(Population):
         self.url = ""
         self.calls = Calls()
         self.faults = Faults()
+        self.rates = Rates()
         self._port, self._seeded = port, seed
         self._stack = contextlib.ExitStack()
         self.reset()
@@ -63,6 +66,8 @@ class AwsSandbox(Population):
             variables["PLT_ECS_LISTENER_ARN"] = self.listener_arn
         if self.namespace_id is not None:
             variables["PLT_ECS_CLOUD_MAP_NAMESPACE_ID"] = self.namespace_id
+        if self._seeded:
+            variables["PLT_ECS_EXECUTION_ROLE_ARN"] = _ROLE.format(self.account.number)
         return variables
 
     def reset(self) -> None:
@@ -73,6 +78,7 @@ class AwsSandbox(Population):
             self.listener_arn = self.namespace_id = None
             if self._seeded:
                 plant_application(self)
+            self.rates.clear()
         self.calls.clear()
         self.faults.clear()
 
@@ -98,7 +104,7 @@ class AwsSandbox(Population):
 
     @contextlib.contextmanager
     def _serving(self) -> Iterator[None]:
-        edge = Edge(self.account, self.calls, self.faults, self.reset)
+        edge = Edge(self.account, self.calls, self.faults, self.rates, self.reset)
         try:
             with listening(self._port, edge.answer) as server:
                 self.url = f"http://127.0.0.1:{server.server_port}"
