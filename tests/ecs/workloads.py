@@ -1,11 +1,21 @@
-"""Builders of workloads and settings for the tests of ECS."""
+"""Builders of workloads, and of workers that can apply them, for the tests of ECS."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
+from contracts import api
+from contracts.resources import Object
+from deploy.sandbox.aws.server import AwsSandbox
+from worker.provider import Call
+from worker.providers import ecs
+from worker.providers.ecs.provider import EcsProvider
 from worker.providers.ecs.settings import Settings
 
 CANARY = "canary-4711"
 ROLE = "arn:aws:iam::123456789012:role/execution"
+CLUSTER = "shop"
+NAME = "orders-api-v7"
 
 
 def specification(**more: Any) -> dict[str, Any]:
@@ -45,3 +55,32 @@ def settings(**more: Any) -> Settings:
         "ecs_execution_role_arn": ROLE,
     }
     return Settings(**given | more)
+
+
+@asynccontextmanager
+async def worker(aws: AwsSandbox, **variables: str) -> AsyncIterator[EcsProvider]:
+    """A provider with all that workloads need, which waits no longer than tests like to."""
+    given = {
+        "PLT_ECS_EXECUTION_ROLE_ARN": ROLE,
+        "PLT_ECS_CLEANUP_RETRY_BASE_MS": "10",
+        "PLT_ECS_PRIORITY_RETRY_BASE_MS": "10",
+        "PLT_ECS_RETRY_BASE_MS": "10",
+    }
+    async with ecs.open_provider(aws.environment | given | variables) as opened:
+        yield opened
+
+
+async def apply(
+    provider: EcsProvider, call: Call | None = None, cluster: str = CLUSTER, **more: Any
+) -> Object:
+    """Apply the example, with some of it changed."""
+    operation = api.ApplyWorkload(cluster, specification(**more))
+    return await provider.apply_workload(operation, call or Call.within(10))
+
+
+async def delete(
+    provider: EcsProvider, call: Call | None = None, cluster: str = CLUSTER, name: str = NAME
+) -> Object:
+    """Delete the controller of the example."""
+    operation = api.DeleteController(cluster, name)
+    return await provider.delete_controller(operation, call or Call.within(10))

@@ -1,6 +1,7 @@
 """Makes a service what a workload says, whoever else does so, or takes back what it made for it."""
 
 import logging
+import re
 
 from msgspec import Struct
 
@@ -22,6 +23,8 @@ ROUNDS = 5
 """How often others may create or delete the service while we do the opposite."""
 MAY_BE_THERE = frozenset({Code.INVALID, Code.CONFLICT, Code.PLATFORM_FAILED})
 """What a creation fails with when there is a service of the name, or its answer was lost."""
+OVERTAKEN = re.compile("not idempotent|still draining", re.IGNORECASE)
+"""AWS has no code of its own for that."""
 
 
 class RolledOut(Struct, frozen=True):
@@ -109,9 +112,15 @@ class RollOut:
             return (await self._talk.ask("ecs:CreateService", OneService, **asked)).service
         except Fault as fault:
             self._lost = isinstance(fault, Failure) and (fault.arrived or fault.after_loss)
-            if fault.code not in MAY_BE_THERE or await self._standing() is None:
+            if not await self._overtaken(fault):
                 raise
             return None
+
+    async def _overtaken(self, fault: Fault) -> bool:
+        """Whether the creation failed for a service of the name, be it gone again by now."""
+        if fault.code not in MAY_BE_THERE:
+            return False
+        return OVERTAKEN.search(fault.message) is not None or await self._standing() is not None
 
     async def _update(self, service: Service, parts: Parts) -> Service | None:
         """The service as it is then, or None where it was deleted meanwhile."""

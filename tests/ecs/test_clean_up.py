@@ -1,0 +1,260 @@
+"""A controller deleted on ECS: what goes with it, what stays, and how that is told."""
+
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from tests.ecs.remains import NOTHING, remains, rules
+from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from worker.provider import Call
+from worker.providers.ecs import target_groups
+
+GROUP = "orders-api-v7-1d1284"
+MARKS = {"plt.dev/managed-by": "icc", "plt.dev/cluster": CLUSTER}
+
+
+@pytest.fixture
+def aws(aws):
+    aws.add_cluster(CLUSTER)
+    return aws
+
+
+@pytest.fixture
+def whole(aws):
+    aws.add_listener()
+    aws.add_cloud_map_namespace("apps.internal")
+    return aws
+
+
+async def test_all_that_was_made_for_a_service_goes_with_it(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        call = Call.within(10)
+        answer = await delete(provider, call)
+
+    assert answer == {"name": NAME, "deleted": True}
+    assert (call.before, call.after) == ({"replicas": 2}, {"replicas": 0})
+    assert remains(whole) == NOTHING | {"task definitions": [f"{NAME}:1"]}
+    [namespace] = whole.account.cloud_map.namespaces.values()
+    assert namespace.name == "apps.internal"
+
+
+async def test_what_is_not_configured_costs_no_calls(aws):
+    async with worker(aws) as provider:
+        await apply(provider, pullSecret=None)
+        aws.calls.clear()
+        answer = await delete(provider)
+
+    assert answer == {"name": NAME, "deleted": True}
+    assert aws.calls.actions() == [
+        "ecs:DescribeServices",
+        "ecs:DeleteService",
+        "secretsmanager:DescribeSecret",
+    ]
+
+
+async def test_the_rules_of_route_plans_go_and_everybody_elses_stay(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        [group] = whole.account.balancing.target_groups
+        other = whole.add_target_group("other")
+        whole.add_rule(group, host="ours.example", tags=MARKS)
+        whole.add_rule(other, host="other.example", tags=MARKS)
+        await delete(provider)
+
+    assert [rule.conditions[0]["HostHeaderConfig"]["Values"] for rule in rules(whole)] == [
+        ["other.example"]
+    ]
+    assert remains(whole)["target groups"] == ["other"]
+
+
+async def test_somebody_elses_rule_keeps_the_target_group_and_that_is_told(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        [group] = whole.account.balancing.target_groups
+        whole.add_rule(group, host="hand.example")
+        call = Call.within(10)
+        answer = await delete(provider, call)
+
+    [left] = answer["left"]
+    assert left.startswith(f'the target group "{GROUP}": ')
+    assert "ResourceInUse" in left
+    assert call.after == {"replicas": 0, "left": [left]}
+    assert len(rules(whole)) == 1
+    assert remains(whole)["secrets"] == remains(whole)["names"] == []
+
+
+REFUSED = [
+    ("elasticloadbalancing:DescribeTargetGroups", "the target group"),
+    ("elasticloadbalancing:DescribeRules", "the target group"),
+    ("elasticloadbalancing:DeleteRule", "the target group"),
+    ("elasticloadbalancing:DeleteTargetGroup", "the target group"),
+    ("servicediscovery:ListServices", "the name"),
+    ("servicediscovery:ListInstances", "the name"),
+    ("servicediscovery:DeregisterInstance", "the name"),
+    ("servicediscovery:DeleteService", "the name"),
+    ("secretsmanager:DescribeSecret", "the secret"),
+    ("secretsmanager:DeleteSecret", "the secret"),
+]
+
+
+@pytest.mark.parametrize(("action", "what"), REFUSED)
+async def test_what_fails_is_told_and_neither_hides_the_result_nor_stops_the_rest(
+    whole, action, what
+):
+    async with worker(whole) as provider:
+        await apply(provider)
+        # One that ECS itself has not taken away yet.
+        [entry] = whole.account.cloud_map.services
+        whole.account.cloud_map.register_instance(entry, "task", "", {})
+        whole.pace.stopped_after = None
+        whole.faults.deny(action)
+        answer = await delete(provider)
+
+        assert answer["deleted"] is True
+        [left] = answer["left"]
+        assert left.startswith(what)
+        assert f"lacks {action}" in left
+        found = remains(whole)
+        kinds = ("secrets", "names", "target groups")
+        assert sum(bool(found[kind]) for kind in kinds) == 1
+
+        whole.faults.clear()
+        assert "left" not in await delete(provider)
+    assert remains(whole) == NOTHING | {"task definitions": [f"{NAME}:1"]}
+
+
+async def test_names_that_are_in_use_for_a_moment_are_waited_for(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        whole.faults.add("servicediscovery:DeleteService", "ResourceInUse", times=3)
+        answer = await delete(provider)
+
+    assert "left" not in answer
+    assert remains(whole)["names"] == []
+
+
+async def test_names_that_stay_in_use_are_told(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        whole.faults.add("servicediscovery:DeleteService", "ResourceInUse", times=None)
+        answer = await delete(provider)
+
+    assert len(whole.calls.matching("servicediscovery:DeleteService")) == 4
+    [left] = answer["left"]
+    assert left.startswith(f'the name "{NAME}" in Cloud Map: ')
+
+
+async def test_a_clean_up_that_would_pass_the_deadline_is_cut_and_told(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        whole.faults.add("secretsmanager:DescribeSecret", delay=30)
+        answer = await delete(provider, Call.within(3))
+
+    assert answer["left"] == [f'the secret "{NAME}-pull": there was no time left for it']
+
+
+async def test_a_deletion_that_is_refused_touches_nothing_else(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        before = remains(whole)
+        whole.faults.deny("ecs:DeleteService")
+        with pytest.raises(Fault) as raised:
+            await delete(provider)
+
+    assert raised.value.code is Code.PLATFORM_FORBIDDEN
+    assert remains(whole) == before
+
+
+@pytest.mark.parametrize("stopped_after", [0, None])
+async def test_a_deletion_that_was_cut_short_is_completed_by_its_repeat(whole, stopped_after):
+    async with worker(whole) as provider:
+        await apply(provider)
+        whole.pace.stopped_after = stopped_after
+        async with worker(
+            whole, PLT_ECS_LISTENER_ARN="", PLT_ECS_CLOUD_MAP_NAMESPACE_ID=""
+        ) as forgetful:
+            await delete(forgetful)
+        assert remains(whole)["target groups"] == [GROUP]
+
+        assert await delete(provider) == {"name": NAME, "deleted": True}
+        assert remains(whole) == NOTHING | {"task definitions": [f"{NAME}:1"]}
+
+
+async def test_what_was_deleted_is_not_found(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        await delete(provider)
+        with pytest.raises(Fault, match=f'no controller "{NAME}"') as raised:
+            await delete(provider)
+
+    assert raised.value.code is Code.NOT_FOUND
+
+
+async def test_what_never_was_is_not_found_and_nothing_is_looked_for(whole):
+    whole.add_target_group(GROUP, tags=MARKS)
+    async with worker(whole) as provider:
+        with pytest.raises(Fault) as raised:
+            await delete(provider)
+
+    assert raised.value.code is Code.NOT_FOUND
+    assert whole.calls.actions() == ["ecs:DescribeServices"]
+
+
+async def test_what_machinist_did_not_make_stays_and_that_is_told(whole):
+    group = whole.add_target_group(GROUP)
+    whole.add_service(NAME, CLUSTER)
+    whole.account.secrets.create_secret(
+        f"{NAME}-pull", "theirs", None, None, None, None, None, [], False
+    )
+    whole.account.cloud_map.create_service(
+        NAME, whole.namespace_id, "", "theirs", {"DnsRecords": []}, {}, {}, [], "DNS"
+    )
+    async with worker(whole) as provider:
+        answer = await delete(provider)
+
+    assert len(answer["left"]) == 3
+    assert all("not made by machinist" in left for left in answer["left"])
+    assert remains(whole)["secrets"] == [f"{NAME}-pull"]
+    assert remains(whole)["names"] == [NAME]
+    assert group in whole.account.balancing.target_groups
+
+
+async def test_what_an_older_machinist_made_without_naming_the_cluster_goes(whole):
+    group = whole.add_target_group(GROUP, tags={"plt.dev/managed-by": "icc"})
+    whole.add_rule(group, host="shop.example", tags={"plt.dev/managed-by": "icc"})
+    whole.add_service(NAME, CLUSTER, target_group_arn=group)
+    async with worker(whole) as provider:
+        answer = await delete(provider)
+
+    assert answer == {"name": NAME, "deleted": True}
+    assert (remains(whole)["target groups"], rules(whole)) == ([], [])
+
+
+async def test_delete_service_leaves_the_controller_alone(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        before = remains(whole)
+        await provider.delete_service(api.DeleteService(CLUSTER, NAME), Call.within(10))
+
+    assert remains(whole) == before
+
+
+GROUP_NAMES = [
+    ("my-app-v1", "my-app-v1-8f4f08"),
+    ("my_app", "my-app-"),
+    ("___", "service-bda251"),
+    ("-", "service-"),
+    ("_a", "a-"),
+    ("a" * 255, f"{'a' * 25}-"),
+]
+
+
+@pytest.mark.parametrize(("service", "expected"), GROUP_NAMES)
+def test_every_service_has_a_name_for_its_target_group_that_elb_takes(service, expected):
+    found = target_groups.group_name(service)
+
+    assert found.startswith(expected)
+    assert len(found) <= 32
+    assert found.strip("-") == found
+    assert found.replace("-", "").isalnum()

@@ -1,0 +1,210 @@
+"""The pull secret on ECS: in Secrets Manager, and nowhere else."""
+
+import asyncio
+import json
+import logging
+import re
+from typing import Any
+
+import pytest
+
+from contracts import logs
+from contracts.faults import Code, Fault
+from contracts.resources import Object
+from deploy.sandbox.aws.server import AwsSandbox
+from tests.ecs.workloads import CANARY, CLUSTER, NAME, apply, delete, specification, worker
+from worker.provider import Call
+
+SECRET = f"{NAME}-pull"
+CHANGES = [f"secretsmanager:{name}" for name in ("CreateSecret", "PutSecretValue", "RestoreSecret")]
+
+
+@pytest.fixture
+def aws(aws):
+    aws.add_cluster(CLUSTER)
+    return aws
+
+
+@pytest.fixture
+async def provider(aws):
+    async with worker(aws) as opened:
+        yield opened
+
+
+def credentials(password: str) -> Object:
+    return {"registry": "reg.example.com", "username": "ci", "password": password}
+
+
+def value(aws: AwsSandbox) -> Object:
+    [secret] = aws.account.secrets.secrets.values()
+    found: Object = json.loads(secret.versions[str(secret.default_version_id)]["secret_string"])
+    return found
+
+
+def tags(aws: AwsSandbox) -> dict[str, str]:
+    [secret] = aws.account.secrets.secrets.values()
+    return {tag["Key"]: tag["Value"] for tag in secret.tags or []}
+
+
+def changes(aws: AwsSandbox) -> list[str]:
+    return [call.action for call in aws.calls if call.action in CHANGES]
+
+
+def put(aws: AwsSandbox, **more: Any) -> None:
+    """A secret that somebody else made."""
+    aws.account.secrets.create_secret(
+        SECRET, "theirs", None, None, more.get("tags"), None, None, [], False
+    )
+
+
+async def test_the_machines_can_read_it(aws, provider):
+    await apply(provider)
+
+    [secret] = aws.account.secrets.secrets.values()
+    [definition] = aws.account.ecs.task_definitions[NAME].values()
+    [container] = definition.container_definitions
+    assert secret.name == SECRET
+    assert value(aws) == {"username": "ci", "password": CANARY}
+    assert container["repositoryCredentials"] == {"credentialsParameter": secret.arn}
+    assert tags(aws)["plt.dev/cluster"] == CLUSTER
+
+
+async def test_it_is_written_only_when_it_changed(aws, provider):
+    await apply(provider)
+    await apply(provider, image="reg.example.com/x:8")
+    assert changes(aws) == ["secretsmanager:CreateSecret"]
+
+    await apply(provider, pullSecret=credentials("new"))
+    await apply(provider, pullSecret=credentials("new"))
+
+    assert changes(aws) == ["secretsmanager:CreateSecret", "secretsmanager:PutSecretValue"]
+    assert value(aws)["password"] == "new"
+
+
+async def test_two_of_one_password_cannot_be_told_by_their_tags(aws, provider):
+    await apply(provider)
+    first = tags(aws)["plt.dev/fingerprint"]
+    await delete(provider)
+    await apply(provider)
+
+    again = tags(aws)["plt.dev/fingerprint"]
+    assert re.fullmatch("[0-9a-f]{32}:[0-9a-f]{64}", again)
+    assert first != again
+
+
+async def test_one_that_is_there_already_is_taken_over(aws, provider):
+    put(aws)
+
+    await apply(provider)
+    await apply(provider)
+
+    assert changes(aws) == ["secretsmanager:PutSecretValue"]
+    assert value(aws)["password"] == CANARY
+    assert tags(aws)["plt.dev/managed-by"] == "icc"
+
+
+async def test_one_that_is_scheduled_for_deletion_is_restored(aws, provider):
+    await apply(provider)
+    aws.account.secrets.delete_secret(SECRET, 7, False)
+
+    await apply(provider, pullSecret=credentials("new"))
+
+    assert changes(aws)[1:] == ["secretsmanager:RestoreSecret", "secretsmanager:PutSecretValue"]
+    assert value(aws)["password"] == "new"
+
+
+async def test_another_clusters_is_left_alone(aws, provider):
+    put(aws, tags=[{"Key": "plt.dev/cluster", "Value": "other"}])
+
+    with pytest.raises(Fault, match='cluster "other"') as raised:
+        await apply(provider)
+
+    assert raised.value.code is Code.CONFLICT
+    assert changes(aws) == []
+
+
+async def test_a_deletion_that_is_not_over_yet_is_waited_for(aws, provider):
+    aws.faults.add("secretsmanager:CreateSecret", "InvalidRequestException", times=3)
+
+    await apply(provider)
+
+    assert value(aws)["password"] == CANARY
+
+
+@pytest.mark.parametrize("code", ["InvalidRequestException", "ResourceExistsException"])
+async def test_a_secret_that_stays_unwritable_is_told_so_that_a_repeat_is_made(aws, provider, code):
+    aws.faults.add("secretsmanager:CreateSecret", code, times=None)
+
+    with pytest.raises(Fault, match=f'the secret "{SECRET}"') as raised:
+        await apply(provider)
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+    assert len(changes(aws)) == 4
+
+
+async def test_one_that_somebody_makes_meanwhile_is_found(aws, provider):
+    aws.faults.add("secretsmanager:DescribeSecret", "ResourceNotFoundException")
+    put(aws)
+
+    await apply(provider)
+
+    assert value(aws)["password"] == CANARY
+
+
+async def test_a_creation_whose_answer_was_lost_is_made_once(aws, provider):
+    aws.faults.add("secretsmanager:CreateSecret", disconnect="after")
+
+    await apply(provider)
+
+    [secret] = aws.account.secrets.secrets.values()
+    assert len(secret.versions) == 1
+
+
+@pytest.fixture
+def debug_log(caplog):
+    """What a process logs that tells as much as it can."""
+    before = {name: logging.getLogger(name).level for name in logs.WIRE_LOGGERS}
+    logs.configure("debug")
+    caplog.set_level(logging.DEBUG)
+    yield caplog
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
+
+
+QUOTING = [
+    {"action": "secretsmanager:CreateSecret", "code": "InvalidParameterException"},
+    {"action": "secretsmanager:CreateSecret", "code": "InternalServiceError", "status": 500},
+    {"action": "secretsmanager:CreateSecret", "code": "InvalidRequestException"},
+    {"action": "secretsmanager:CreateSecret", "disconnect": "before"},
+    {"action": "ecs:CreateService", "code": "AccessDeniedException"},
+]
+
+
+@pytest.mark.parametrize("fault", QUOTING, ids=range(len(QUOTING)))
+async def test_its_password_is_in_no_fault_log_or_request_but_its_own(
+    aws, provider, fault, debug_log
+):
+    aws.faults.add(**fault, message="Rejected.", times=None)
+    with pytest.raises(Fault) as raised:
+        await apply(provider)
+    aws.faults.clear()
+    call = Call.within(10)
+    answer = await apply(provider, call)
+    await delete(provider)
+
+    assert CANARY in str(specification())
+    assert CANARY not in str(raised.value.problem())
+    assert CANARY not in str(answer) + str(call.before) + str(call.after)
+    for record in debug_log.records:
+        assert CANARY not in record.getMessage()
+        assert CANARY not in str(record.exc_info)
+    for asked in aws.calls:
+        if asked.action not in CHANGES:
+            assert CANARY not in str(asked.parameters)
+
+
+async def test_two_who_write_it_at_once_both_succeed(aws):
+    async with worker(aws) as one, worker(aws) as other:
+        await asyncio.gather(*(apply(each) for each in (one, other, one)))
+
+    assert value(aws)["password"] == CANARY

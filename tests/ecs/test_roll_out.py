@@ -1,0 +1,501 @@
+"""A workload applied on ECS: what is created and changed, and what becomes of it when AWS fails."""
+
+import asyncio
+
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from tests.ecs.remains import NOTHING, remains, revisions, rules
+from tests.ecs.workloads import CANARY, CLUSTER, NAME, apply, specification, worker
+from worker.provider import Call
+from worker.providers.ecs.provider import EcsProvider
+
+READS = (":Describe", ":List", ":Get")
+
+
+@pytest.fixture
+def aws(aws):
+    aws.add_cluster(CLUSTER)
+    return aws
+
+
+@pytest.fixture
+def balanced(aws):
+    aws.add_listener()
+    return aws
+
+
+@pytest.fixture
+def whole(balanced):
+    balanced.add_cloud_map_namespace("apps.internal")
+    return balanced
+
+
+@pytest.fixture
+async def provider(aws):
+    async with worker(aws) as opened:
+        yield opened
+
+
+async def scale(provider: EcsProvider, replicas: int) -> None:
+    operation = api.UpdateControllerReplicas(CLUSTER, NAME, replicas)
+    await provider.update_controller_replicas(operation, Call.within(10))
+
+
+async def test_a_workload_becomes_a_service_with_all_that_it_needs(whole):
+    call = Call.within(10)
+    async with worker(whole) as provider:
+        answer = await apply(provider, call)
+
+    service = whole.service(NAME, CLUSTER)
+    [group] = whole.account.balancing.target_groups.values()
+    assert answer == {
+        "name": NAME,
+        "taskDefinitionArn": service["taskDefinition"],
+        "created": True,
+        "targetGroupArn": group.arn,
+        "endpoint": {"hostname": f"{NAME}.apps.internal", "port": 3042},
+    }
+    assert call.before is None
+    assert call.after == {"replicas": 2, "taskDefinition": f"{NAME}:1"}
+    assert (service["desiredCount"], service["runningCount"]) == (2, 2)
+    assert service["loadBalancers"] == [
+        {"targetGroupArn": group.arn, "containerName": NAME, "containerPort": 3042}
+    ]
+    assert len(service["serviceRegistries"]) == 1
+    assert service["healthCheckGracePeriodSeconds"] == 60
+    breaker = service["deploymentConfiguration"]["deploymentCircuitBreaker"]
+    assert breaker == {"enable": True, "rollback": True}
+    assert {tag["key"]: tag["value"] for tag in service["tags"]}["plt.dev/version"] == "v7"
+    network = service["networkConfiguration"]["awsvpcConfiguration"]
+    assert network == {
+        "subnets": whole.subnets,
+        "securityGroups": [whole.security_group],
+        "assignPublicIp": "DISABLED",
+    }
+
+
+async def test_its_target_group_asks_where_the_workload_says_how_it_is(balanced):
+    async with worker(balanced) as provider:
+        await apply(provider)
+        [group] = balanced.account.balancing.target_groups.values()
+        first = (group.health_check_path, group.health_check_port)
+        await apply(provider, healthCheck={"readyPath": "/healthy", "port": "app"})
+
+    assert group.name == "orders-api-v7-1d1284"
+    assert (group.protocol, group.target_type) == ("HTTP", "ip")
+    assert first == ("/ready", "9090")
+    assert (group.health_check_path, group.health_check_port) == ("/healthy", "traffic-port")
+
+
+async def test_nothing_matches_the_rule_that_ties_a_new_target_group(balanced):
+    async with worker(balanced) as provider:
+        await apply(provider)
+
+    [rule] = rules(balanced)
+    [condition] = rule.conditions
+    assert condition["HttpHeaderConfig"]["HttpHeaderName"] == "x-platformatic-bootstrap"
+    [value] = condition["HttpHeaderConfig"]["Values"]
+    assert len(value) == 16
+    [made] = balanced.calls.matching("elasticloadbalancing:CreateRule")
+    assert {tag["Key"]: tag["Value"] for tag in made.parameters["Tags"]} == {
+        "plt.dev/managed-by": "icc",
+        "plt.dev/cluster": CLUSTER,
+        "plt.dev/application": "orders-api",
+        "plt.dev/version": "v7",
+        "plt.dev/purpose": "bootstrap",
+    }
+
+
+CALLS = [
+    "ecs:DescribeServices",
+    "secretsmanager:DescribeSecret",
+    "secretsmanager:CreateSecret",
+    "ecs:DescribeTaskDefinition",
+    "ecs:RegisterTaskDefinition",
+    "servicediscovery:ListServices",
+    "servicediscovery:CreateService",
+    "servicediscovery:GetService",
+    "servicediscovery:GetNamespace",
+    "elasticloadbalancing:DescribeListeners",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:CreateTargetGroup",
+    "elasticloadbalancing:DescribeRules",
+    "elasticloadbalancing:CreateRule",
+    "ecs:CreateService",
+]
+REMEMBERED = {
+    "servicediscovery:GetNamespace",
+    "elasticloadbalancing:DescribeListeners",
+    "elasticloadbalancing:DescribeLoadBalancers",
+}
+
+
+async def test_a_creation_asks_for_what_is_configured_and_once_for_what_never_changes(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        first = whole.calls.actions()
+        whole.calls.clear()
+        await apply(provider, name="orders-api-v8", labels={})
+
+    assert first == CALLS
+    assert whole.calls.actions() == [action for action in CALLS if action not in REMEMBERED]
+
+
+async def test_a_creation_without_balancer_names_and_secret_takes_four_calls(aws, provider):
+    await apply(provider, pullSecret=None)
+
+    assert aws.calls.actions() == [
+        "ecs:DescribeServices",
+        "ecs:DescribeTaskDefinition",
+        "ecs:RegisterTaskDefinition",
+        "ecs:CreateService",
+    ]
+
+
+async def test_applying_the_same_workload_again_changes_nothing(whole):
+    async with worker(whole) as provider:
+        first = await apply(provider)
+        deployment = whole.service(NAME, CLUSTER)["deployments"][0]["id"]
+        whole.calls.clear()
+        again = await apply(provider)
+
+    assert again == first | {"created": False}
+    assert whole.calls.writes() == []
+    assert len(whole.calls) == 4
+    assert whole.service(NAME, CLUSTER)["deployments"][0]["id"] == deployment
+
+
+@pytest.mark.parametrize("minimum", [None, 1, 7])
+@pytest.mark.parametrize("running", [0, 1, 5])
+async def test_a_running_count_is_kept_whatever_the_least_count_is(aws, provider, running, minimum):
+    await apply(provider)
+    await scale(provider, running)
+    call = Call.within(10)
+
+    answer = await apply(provider, call, image="reg.example.com/x:8", minReplicas=minimum)
+
+    service = aws.service(NAME, CLUSTER)
+    assert answer["created"] is False
+    assert service["desiredCount"] == running
+    assert service["taskDefinition"] == answer["taskDefinitionArn"]
+    assert call.before == {"replicas": running, "taskDefinition": f"{NAME}:1"}
+    assert call.after == {"replicas": running, "taskDefinition": f"{NAME}:2"}
+    assert "desiredCount" not in aws.calls.matching("ecs:UpdateService")[-1].parameters
+
+
+async def test_new_labels_are_on_the_machines_that_an_update_starts(aws, provider):
+    await apply(provider)
+    aws.calls.clear()
+
+    await apply(provider, image="reg.example.com/x:8", labels={"tier": "web"})
+
+    assert [call.action for call in aws.calls.writes()] == [
+        "ecs:RegisterTaskDefinition",
+        "ecs:TagResource",
+        "ecs:UpdateService",
+    ]
+    for task in aws.tasks(CLUSTER, NAME):
+        if task["desiredStatus"] == "RUNNING":
+            assert {"key": "tier", "value": "web"} in task["tags"]
+
+
+async def test_a_service_from_before_the_listener_gets_its_balancer_when_applied_again(aws):
+    async with worker(aws) as provider:
+        assert "targetGroupArn" not in await apply(provider)
+    aws.add_listener()
+    aws.add_cloud_map_namespace("apps.internal")
+
+    async with worker(aws) as provider:
+        answer = await apply(provider)
+
+    service = aws.service(NAME, CLUSTER)
+    [balancer] = service["loadBalancers"]
+    assert balancer["targetGroupArn"] == answer["targetGroupArn"]
+    assert service["healthCheckGracePeriodSeconds"] == 60
+    assert len(service["serviceRegistries"]) == 1
+    assert answer["endpoint"]["hostname"] == f"{NAME}.apps.internal"
+    assert revisions(aws) == [f"{NAME}:1"]
+
+
+async def test_a_port_that_moved_moves_in_the_balancer_too(balanced):
+    async with worker(balanced) as provider:
+        await apply(provider)
+        await apply(provider, ports={"app": 8080, "metrics": 9090})
+
+    [balancer] = balanced.service(NAME, CLUSTER)["loadBalancers"]
+    assert balancer["containerPort"] == 8080
+
+
+async def test_somebody_elses_balancer_is_kept(aws):
+    aws.add_listener()
+    group = aws.add_target_group("theirs")
+    aws.add_rule(group, host="shop.example")
+    aws.add_service(NAME, CLUSTER, target_group_arn=group)
+
+    async with worker(aws) as provider:
+        answer = await apply(provider)
+
+    assert answer["targetGroupArn"] == group
+    assert [each.name for each in aws.account.balancing.target_groups.values()] == ["theirs"]
+
+
+async def test_old_revisions_are_deregistered_but_for_the_newest(aws):
+    async with worker(aws, PLT_ECS_KEEP_REVISIONS="2") as provider:
+        for number in range(5):
+            await apply(provider, image=f"reg.example.com/x:{number}")
+
+    assert revisions(aws) == [f"{NAME}:3", f"{NAME}:4", f"{NAME}:5"]
+
+
+async def test_the_revision_that_is_replaced_stays_to_go_back_to(aws):
+    async with worker(aws, PLT_ECS_KEEP_REVISIONS="0") as provider:
+        for number in range(4):
+            await apply(provider, image=f"reg.example.com/x:{number}")
+
+    assert revisions(aws) == [f"{NAME}:3", f"{NAME}:4"]
+
+
+async def test_old_revisions_that_stay_fail_nothing_and_are_told(aws):
+    aws.faults.deny("ecs:DeregisterTaskDefinition")
+    call = Call.within(10)
+    async with worker(aws, PLT_ECS_KEEP_REVISIONS="0") as provider:
+        for number in range(3):
+            answer = await apply(provider, call, image=f"reg.example.com/x:{number}")
+
+    assert answer["taskDefinitionArn"].endswith(f"{NAME}:3")
+    [left] = call.after["left"]
+    assert left.startswith("old task definitions: the worker's AWS identity lacks")
+
+
+async def test_a_revision_that_an_earlier_try_left_is_used(aws, provider):
+    aws.faults.add("ecs:CreateService", disconnect="before", times=None)
+    with pytest.raises(Fault):
+        await apply(provider)
+    aws.faults.clear()
+
+    await apply(provider)
+
+    assert revisions(aws) == [f"{NAME}:1"]
+
+
+async def test_who_applies_the_same_at_once_succeeds_and_leaves_one_of_everything(whole):
+    async with worker(whole) as one, worker(whole) as other:
+        answers = await asyncio.gather(*(apply(each) for each in (one, other, one, other)))
+
+    assert sum(answer["created"] for answer in answers) == 1
+    assert len({answer["taskDefinitionArn"] for answer in answers}) == 1
+    found = remains(whole)
+    assert found.pop("rules") in {1, 2}
+    assert found == {
+        "services": [NAME],
+        "task definitions": [answers[0]["taskDefinitionArn"].rpartition("/")[2]],
+        "secrets": [f"{NAME}-pull"],
+        "names": [NAME],
+        "target groups": ["orders-api-v7-1d1284"],
+    }
+
+
+async def test_a_service_that_drains_is_waited_for(aws, provider):
+    aws.pace.stopped_after = 0.7
+    aws.add_service(NAME, CLUSTER)
+    await provider.delete_controller(api.DeleteController(CLUSTER, NAME), Call.within(10))
+
+    answer = await apply(provider)
+
+    assert answer["created"] is True
+    assert aws.service(NAME, CLUSTER)["status"] == "ACTIVE"
+
+
+async def test_a_service_that_drains_past_the_deadline_is_told_so_that_a_repeat_is_made(
+    aws, provider
+):
+    aws.pace.stopped_after = None
+    aws.add_service(NAME, CLUSTER)
+    await provider.delete_controller(api.DeleteController(CLUSTER, NAME), Call.within(10))
+    aws.calls.clear()
+
+    with pytest.raises(Fault, match="is being deleted") as raised:
+        await apply(provider, Call.within(2))
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+    assert aws.calls.writes() == []
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Unable to Start a service that is still Draining.",
+        "Creation of service was not idempotent.",
+    ],
+)
+async def test_a_service_that_is_in_the_way_and_gone_at_once_is_looked_for_again(
+    aws, provider, message
+):
+    aws.faults.add("ecs:CreateService", "InvalidParameterException", message=message)
+
+    assert (await apply(provider))["created"] is True
+    assert revisions(aws) == [f"{NAME}:1"]
+
+
+async def test_a_service_that_was_deleted_can_be_made_again(aws, provider):
+    await apply(provider)
+    await provider.delete_controller(api.DeleteController(CLUSTER, NAME), Call.within(10))
+
+    answer = await apply(provider)
+
+    assert answer["created"] is True
+    assert aws.service(NAME, CLUSTER)["status"] == "ACTIVE"
+
+
+STEPS = [action for action in CALLS if not any(read in action for read in READS)]
+
+
+@pytest.mark.parametrize("action", STEPS[1:])
+async def test_a_creation_that_is_refused_leaves_nothing(whole, action):
+    whole.faults.deny(action)
+    async with worker(whole) as provider:
+        with pytest.raises(Fault) as raised:
+            await apply(provider)
+
+        assert raised.value.code is Code.PLATFORM_FORBIDDEN
+        assert f"lacks {action}" in raised.value.message
+        assert "Left behind" not in raised.value.message
+        assert CANARY not in raised.value.message
+        assert remains(whole) == NOTHING
+
+        whole.faults.clear()
+        await apply(provider)
+    assert whole.service(NAME, CLUSTER)["runningCount"] == 2
+
+
+async def test_what_was_there_before_a_refused_creation_stays(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        before = remains(whole)
+        whole.faults.deny("ecs:UpdateService")
+        with pytest.raises(Fault):
+            await apply(provider, image="reg.example.com/x:8")
+
+    assert remains(whole) == before
+
+
+async def test_what_cannot_be_taken_back_is_told_and_a_repeat_uses_it(whole):
+    whole.faults.deny("ecs:CreateService")
+    whole.faults.deny("elasticloadbalancing:DeleteRule")
+    async with worker(whole) as provider:
+        with pytest.raises(Fault, match="Left behind, where a repeat finds it") as raised:
+            await apply(provider)
+
+        assert raised.value.code is Code.PLATFORM_FORBIDDEN
+        for words in ("the rule", "elasticloadbalancing:DeleteRule", "the target group"):
+            assert words in raised.value.message
+        assert remains(whole) == NOTHING | {"target groups": ["orders-api-v7-1d1284"], "rules": 1}
+
+        whole.faults.clear()
+        await apply(provider)
+    assert remains(whole)["rules"] == 1
+
+
+async def test_a_creation_whose_answer_is_lost_is_found_and_counts_as_made(aws, provider):
+    aws.faults.add("ecs:CreateService", disconnect="after")
+
+    answer = await apply(provider)
+
+    assert answer["created"] is True
+    assert len(aws.services(CLUSTER)) == 1
+
+
+async def test_a_creation_that_may_have_happened_takes_nothing_back(whole):
+    whole.faults.add("ecs:CreateService", "ServerException", status=500, times=None)
+    async with worker(whole) as provider:
+        with pytest.raises(Fault, match="may have been created") as raised:
+            await apply(provider)
+
+        assert raised.value.code is Code.PLATFORM_FAILED
+        whole.faults.clear()
+        whole.calls.clear()
+        await apply(provider)
+    assert [call.action for call in whole.calls.writes()] == ["ecs:CreateService"]
+
+
+async def test_throttling_before_anything_was_done_promises_that_nothing_was(aws, provider):
+    aws.faults.throttle("ecs:RegisterTaskDefinition", times=None)
+
+    with pytest.raises(Fault) as raised:
+        await apply(provider, pullSecret=None)
+
+    assert raised.value.code is Code.PLATFORM_LIMITING
+    assert raised.value.retry_after is not None
+
+
+async def test_throttling_after_the_first_step_is_not_called_unattempted(aws, provider):
+    aws.faults.throttle("ecs:CreateService", times=None)
+
+    with pytest.raises(Fault, match="in part or whole") as raised:
+        await apply(provider)
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+    assert remains(aws) == NOTHING
+
+
+async def test_a_deadline_leaves_what_was_made_for_the_repeat(aws, provider):
+    aws.faults.add("ecs:CreateService", delay=30)
+
+    with pytest.raises(Fault, match="Left behind") as raised:
+        await apply(provider, Call.within(2))
+
+    assert raised.value.code is Code.DEADLINE_EXCEEDED
+
+
+async def test_an_unknown_cluster_is_not_found_and_nothing_is_made(aws, provider):
+    with pytest.raises(Fault) as raised:
+        await apply(provider, cluster="absent")
+
+    assert raised.value.code is Code.NOT_FOUND
+    assert aws.calls.writes() == []
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"image": None}, {"resources": {"limits": {"cpu": "17"}}}, {"name": "a/b"}]
+)
+async def test_what_makes_no_sense_is_invalid_before_aws_is_asked(aws, provider, wrong):
+    with pytest.raises(Fault) as raised:
+        await apply(provider, **wrong)
+
+    assert raised.value.code is Code.INVALID
+    assert len(aws.calls) == 0
+
+
+async def test_the_same_name_in_another_cluster_takes_nothing_away(whole):
+    whole.add_cluster("other")
+    async with worker(whole) as provider:
+        await apply(provider)
+        with pytest.raises(Fault, match='cluster "shop"') as raised:
+            await apply(provider, cluster="other")
+
+        assert raised.value.code is Code.CONFLICT
+    assert whole.services("other") == []
+    assert remains(whole)["services"] == [NAME]
+
+
+async def test_every_spelling_of_a_name_is_one_service(aws, provider):
+    first = await apply(provider, name="my-app-v1.2.3", labels={})
+    again = await apply(provider, name="my-app-v1-2-3-4f878d", labels={})
+
+    assert first["name"] == again["name"] == "my-app-v1-2-3-4f878d"
+    assert again["created"] is False
+
+
+async def test_a_cluster_is_named_by_its_arn_as_well(aws, provider):
+    await apply(provider)
+
+    again = await apply(provider, cluster=aws.account.arn("ecs", f"cluster/{CLUSTER}"))
+
+    assert again["created"] is False
+
+
+def test_the_example_holds_what_must_not_leak():
+    assert CANARY in str(specification())
