@@ -13,7 +13,11 @@ LEVELS = {
     "silent": logging.CRITICAL + 1,
 }
 
-WIRE_LOGGERS = ("aiormq", "aio_pika", "httpcore", "hpack", "httpx", "h11")
+WIRE_LOGGERS = (
+    *("aiormq", "aio_pika"),
+    *("httpcore", "hpack", "httpx", "h11"),
+    *("botocore", "aiobotocore", "aioboto3", "boto3"),
+)
 """At debug level these print frames and headers, and so the bodies of secrets."""
 
 
