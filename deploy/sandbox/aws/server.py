@@ -59,6 +59,7 @@ class AwsSandbox(Population):
             "PLT_ECS_ENDPOINT": self.url,
             "PLT_ECS_SUBNETS": ",".join(self.subnets),
             "PLT_ECS_SECURITY_GROUPS": self.security_group,
+            "PLT_ECS_EXECUTION_ROLE_ARN": _ROLE.format(self.account.number),
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
@@ -66,8 +67,6 @@ class AwsSandbox(Population):
             variables["PLT_ECS_LISTENER_ARN"] = self.listener_arn
         if self.namespace_id is not None:
             variables["PLT_ECS_CLOUD_MAP_NAMESPACE_ID"] = self.namespace_id
-        if self._seeded:
-            variables["PLT_ECS_EXECUTION_ROLE_ARN"] = _ROLE.format(self.account.number)
         return variables
 
     def reset(self) -> None:
