@@ -1,0 +1,199 @@
+"""What a service refers to on AWS, when others make it at the same time or answers get lost."""
+
+import pytest
+
+from contracts.faults import Code, Fault
+from tests.ecs.remains import NOTHING, remains, rules
+from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from worker.providers.ecs import cloud_map
+
+GROUP = "orders-api-v7-1d1284"
+
+
+@pytest.fixture
+def aws(aws):
+    aws.add_cluster(CLUSTER)
+    aws.add_listener()
+    aws.add_cloud_map_namespace("apps.internal")
+    return aws
+
+
+@pytest.fixture
+async def provider(aws):
+    async with worker(aws) as opened:
+        yield opened
+
+
+WHOLE = {
+    "services": [NAME],
+    "task definitions": [f"{NAME}:1"],
+    "secrets": [f"{NAME}-pull"],
+    "names": [NAME],
+    "target groups": [GROUP],
+    "rules": 1,
+}
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "secretsmanager:CreateSecret",
+        "servicediscovery:CreateService",
+        "elasticloadbalancing:CreateTargetGroup",
+        "elasticloadbalancing:CreateRule",
+        "ecs:CreateService",
+    ],
+)
+async def test_a_step_whose_answer_is_lost_is_done_once(aws, provider, action):
+    aws.faults.add(action, disconnect="after")
+
+    await apply(provider)
+
+    assert remains(aws) == WHOLE
+
+
+async def test_a_target_group_that_somebody_makes_meanwhile_is_used(aws, provider):
+    aws.faults.add("elasticloadbalancing:DescribeTargetGroups", "TargetGroupNotFound")
+    aws.add_target_group(GROUP, port=80)
+
+    answer = await apply(provider)
+
+    assert answer["targetGroupArn"] in aws.account.balancing.target_groups
+    assert remains(aws) == WHOLE
+
+
+async def test_a_target_group_that_is_there_is_used_as_the_workload_wants_it(aws, provider):
+    group = aws.add_target_group(GROUP)
+
+    answer = await apply(provider)
+
+    assert answer["targetGroupArn"] == group
+    assert aws.account.balancing.target_groups[group].health_check_path == "/ready"
+    assert aws.calls.count("elasticloadbalancing:CreateTargetGroup") == 0
+
+
+async def test_a_target_group_that_traffic_reaches_needs_no_rule_of_ours(aws, provider):
+    group = aws.add_target_group(GROUP)
+    theirs = aws.add_rule(group, host="shop.example")
+
+    await apply(provider)
+
+    assert [rule.arn for rule in rules(aws)] == [theirs]
+
+
+async def test_a_reused_target_group_is_not_taken_back(aws, provider):
+    aws.add_target_group(GROUP)
+    aws.faults.deny("ecs:CreateService")
+
+    with pytest.raises(Fault):
+        await apply(provider)
+
+    assert remains(aws) == NOTHING | {"target groups": [GROUP]}
+
+
+async def test_a_name_that_is_there_is_used_and_not_taken_back(aws, provider):
+    aws.account.cloud_map.create_service(
+        NAME, aws.namespace_id, "", "theirs", {"DnsRecords": []}, {}, {}, [], "DNS"
+    )
+    aws.faults.deny("ecs:CreateService", times=1)
+
+    with pytest.raises(Fault):
+        await apply(provider)
+    assert remains(aws) == NOTHING | {"names": [NAME]}
+
+    answer = await apply(provider)
+    assert answer["endpoint"] == {"hostname": f"{NAME}.apps.internal", "port": 3042}
+    assert remains(aws) == WHOLE | {"task definitions": [f"{NAME}:2"]}
+
+
+async def test_a_name_that_only_differs_in_its_capitals_is_a_conflict(aws, provider):
+    message = "Service already exists."
+    aws.faults.add("servicediscovery:CreateService", "ServiceAlreadyExists", message=message)
+
+    with pytest.raises(Fault, match=message) as raised:
+        await apply(provider)
+
+    assert raised.value.code is Code.CONFLICT
+    assert remains(aws) == NOTHING
+
+
+async def test_a_priority_that_was_taken_meanwhile_is_not_insisted_on(aws, provider):
+    aws.faults.add("elasticloadbalancing:CreateRule", "PriorityInUse", times=2)
+
+    await apply(provider)
+
+    assert remains(aws) == WHOLE
+
+
+async def test_priorities_that_are_always_taken_are_told_so_that_a_repeat_is_made(aws, provider):
+    aws.faults.add("elasticloadbalancing:CreateRule", "PriorityInUse", times=None)
+
+    with pytest.raises(Fault, match="priorities") as raised:
+        await apply(provider)
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+    assert aws.calls.count("elasticloadbalancing:CreateRule") == 3
+    assert remains(aws) == NOTHING
+
+
+async def test_rules_that_wait_are_out_of_the_way_of_those_that_route(aws, provider):
+    for number in range(3):
+        await apply(provider, name=f"web-{number}", labels={})
+
+    assert sorted(int(rule.priority) for rule in rules(aws)) == [48_998, 48_999, 49_000]
+
+
+async def test_a_listener_of_many_pages_is_read_to_its_end(aws, provider):
+    group = aws.add_target_group("full")
+    for number in range(70):
+        aws.add_rule(group, host=f"host-{number}.example", priority=49_000 - number)
+
+    await apply(provider)
+
+    assert int(rules(aws)[-1].priority) == 48_930
+
+
+@pytest.mark.parametrize("missing", ["DescribeListeners", "DescribeLoadBalancers"])
+async def test_a_listener_that_is_gone_is_told_and_nothing_is_left(aws, provider, missing):
+    code = {
+        "DescribeListeners": "ListenerNotFound",
+        "DescribeLoadBalancers": "LoadBalancerNotFound",
+    }
+    aws.faults.add(f"elasticloadbalancing:{missing}", code[missing], times=None)
+
+    with pytest.raises(Fault) as raised:
+        await apply(provider)
+
+    assert raised.value.code is Code.NOT_FOUND
+    assert remains(aws) == NOTHING
+
+
+ENTRY_NAMES = [
+    ("web", "web"),
+    ("My_App-1", "My_App-1"),
+    ("a" * 63, "a" * 63),
+    ("a" * 64, "a" * 56 + "-"),
+    ("-web", "web-"),
+    ("web-", "web-9"),
+    ("-", "service-"),
+]
+
+
+@pytest.mark.parametrize(("service", "expected"), ENTRY_NAMES)
+def test_every_service_has_a_label_for_dns(service, expected):
+    found = cloud_map.entry_name(service)
+
+    assert found.startswith(expected)
+    assert len(found) <= 63
+    assert found.strip("-") == found
+    assert (found == service) is (expected == service)
+
+
+async def test_a_long_name_is_reached_by_its_label(aws, provider):
+    name = "w" * 100
+
+    answer = await apply(provider, name=name, labels={})
+    assert answer["endpoint"]["hostname"] == f"{cloud_map.entry_name(name)}.apps.internal"
+    await delete(provider, name=name)
+
+    assert remains(aws)["names"] == []
