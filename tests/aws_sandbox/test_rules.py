@@ -69,6 +69,24 @@ def test_other_conditions_come_back_as_they_are(aws: AwsSandbox, balancing: Any)
             "ValidationError",
             "'5' condition values",
         ),
+        (
+            {"Conditions": [{**HOST, "Values": ["web.example"]}]},
+            "ValidationError",
+            "cannot provide both",
+        ),
+        (
+            {
+                "Actions": [
+                    {
+                        "Type": "forward",
+                        "TargetGroupArn": "arn:one",
+                        "ForwardConfig": {"TargetGroups": [{"TargetGroupArn": "arn:two"}]},
+                    }
+                ]
+            },
+            "ValidationError",
+            "same target group",
+        ),
         ({"ListenerArn": "arn:x"}, "ValidationError", "not a valid listener ARN"),
         (
             {"Tags": [{"Key": f"k{number}", "Value": ""} for number in range(51)]},

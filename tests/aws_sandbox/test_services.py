@@ -279,6 +279,13 @@ def test_a_definition_that_was_deregistered_starts_nothing_new(aws: AwsSandbox, 
         ecs.create_service(**asked(aws, definition=definition))
 
 
+def test_fargate_runs_only_what_is_made_for_it(aws: AwsSandbox, ecs: Any) -> None:
+    container = {"name": "web", "image": "i", "memory": 128}
+    ecs.register_task_definition(family="plain", containerDefinitions=[container])
+    with refused("InvalidParameterException", "does not support launch_type FARGATE"):
+        ecs.create_service(**asked(aws, definition="plain"))
+
+
 def test_an_unknown_service_cannot_be_changed(ecs: Any) -> None:
     with refused("ServiceNotFoundException", "Service not found"):
         ecs.update_service(cluster="shop", service="absent", desiredCount=1)

@@ -62,6 +62,16 @@ def test_a_delay_does_not_hold_up_the_end() -> None:
     assert took < 5
 
 
+def test_a_client_that_leaves_before_its_answer_harms_nobody(aws: AwsSandbox, ecs: Any) -> None:
+    aws.faults.add(delay=0.1)
+    host, port = aws.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as client:
+        client.sendall(b"GET / HTTP/1.1\r\nhost: sandbox\r\n\r\n")
+        until(lambda: len(aws.calls))
+    until(lambda: aws.calls[0].t_end)
+    assert ecs.list_clusters()["clusterArns"]
+
+
 def test_a_port_that_is_taken_is_an_error_for_the_caller() -> None:
     with AwsSandbox.in_thread(seed=False) as aws:
         port = int(aws.url.rpartition(":")[2])

@@ -189,6 +189,8 @@ def test_at_most_ten_tasks_are_run_at_once(aws: AwsSandbox, ecs: Any) -> None:
     assert len(run(aws, ecs, count=10, tags=[{"key": "a", "value": "b"}])["tasks"]) == 10
     with refused("InvalidParameterException", "between 1 and 10"):
         run(aws, ecs, count=11)
+    with refused("InvalidParameterException", "Network Configuration must be provided"):
+        run(aws, ecs, networkConfiguration={})
 
 
 def test_tags_of_tasks_and_services_can_be_put_merged_and_taken_away(

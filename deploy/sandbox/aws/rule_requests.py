@@ -28,6 +28,7 @@ def create_rule(account: Account, asked: Json) -> Json:
     priority = _checked_priority(asked["Priority"])
     conditions = _checked_conditions(asked.get("Conditions", []))
     check_tags(asked.get("Tags"))
+    rules.check_actions(asked.get("Actions", []))
     # The default rule does not count.
     present = [rule for rule in rules.in_order(listener) if not rule.is_default]
     if any(rule.priority == priority for rule in present):
@@ -50,6 +51,7 @@ def modify_rule(account: Account, asked: Json) -> Json:
     if rule.is_default:
         raise Refusal("OperationNotPermitted", f"Default rule '{rule.arn}' cannot be modified")
     conditions = asked.get("Conditions", [])
+    rules.check_actions(asked.get("Actions", []))
     if conditions:
         _checked_conditions(conditions)
     _check_groups(account, listener.load_balancer_arn, asked.get("Actions", []))
@@ -154,8 +156,8 @@ def _checked_priority(priority: int) -> int:
 def _checked_conditions(conditions: list[Json]) -> list[Json]:
     if not conditions:
         raise invalid("A condition must be specified")
-    # moto refuses several host names in the list form, which AWS does as well, and a condition
-    # in both forms, which AWS answers with: only what is sent is checked.
+    for each in conditions:
+        rules.check_one_form(each)
     if sum(rules.values_in(each) for each in conditions) > _VALUES_PER_RULE:
         raise invalid(f"A rule can only have '{_VALUES_PER_RULE}' condition values")
     return conditions

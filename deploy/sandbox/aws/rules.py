@@ -94,6 +94,30 @@ def both_forms(condition: Json) -> Json:
     return {"Field": field, "Values": values, config: {"Values": values}}
 
 
+def check_one_form(condition: Json) -> None:
+    """Answered in both forms, a condition is sent in one of them."""
+    field = condition.get("Field", "")
+    config = _CONFIGS.get(field, "")
+    if condition.get("Values") and condition.get(config):
+        raise Refusal(
+            "ValidationError",
+            f"You cannot provide both Values and '{config}' for a condition of type '{field}'",
+        )
+
+
+def check_actions(actions: list[Json]) -> None:
+    """In both forms, an action has to name one group, the same in both."""
+    for action in actions:
+        listed = action.get("ForwardConfig", {}).get("TargetGroups", [])
+        both = listed and "TargetGroupArn" in action
+        if both and [each["TargetGroupArn"] for each in listed] != [action["TargetGroupArn"]]:
+            raise Refusal(
+                "ValidationError",
+                "You can specify only one target group using ForwardConfig and it must be the "
+                "same target group specified in TargetGroupArn",
+            )
+
+
 def values_in(condition: Json) -> int:
     config = condition.get(_CONFIGS.get(condition.get("Field", ""), ""), {})
     return len(config.get("Values") or condition.get("Values", []))

@@ -10,6 +10,9 @@ from deploy.sandbox.aws.rules import users_of
 
 def check(account: Account, definition: Any, asked: Json) -> None:
     """Refuse what ECS would refuse of CreateService or UpdateService; `definition` is moto's."""
+    launch_type = asked.get("launchType", "EC2")
+    if "serviceName" in asked and launch_type not in definition.compatibilities:
+        raise invalid(f"Task definition does not support launch_type {launch_type}.")
     desired = asked.get("desiredCount")
     if desired is not None and desired < 0:
         raise invalid("desiredCount must not be negative.")
@@ -19,7 +22,8 @@ def check(account: Account, definition: Any, asked: Json) -> None:
         arn = registry["registryArn"]
         if arn.rsplit("/", 1)[1] not in account.cloud_map.services:
             raise invalid(f"The service registry {arn} does not exist.")
-    _check_network(account, definition, asked)
+    # An update keeps the network that is there.
+    check_network(account, definition, asked, required="serviceName" in asked)
 
 
 def _check_balancer(account: Account, definition: Any, balancer: Json) -> None:
@@ -39,11 +43,10 @@ def _check_balancer(account: Account, definition: Any, balancer: Json) -> None:
         raise invalid(f"The container {name} did not have a container port {port} defined.")
 
 
-def _check_network(account: Account, definition: Any, asked: Json) -> None:
+def check_network(account: Account, definition: Any, asked: Json, required: bool) -> None:
     network = (asked.get("networkConfiguration") or {}).get("awsvpcConfiguration")
     if network is None:
-        # Only a creation has this name; an update keeps the network that is there.
-        if definition.network_mode == "awsvpc" and "serviceName" in asked:
+        if required and definition.network_mode == "awsvpc":
             raise invalid(
                 "Network Configuration must be provided when networkMode 'awsvpc' is specified."
             )

@@ -9,7 +9,7 @@ from typing import Any
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.messages import Json, Refusal
 from deploy.sandbox.aws.paging import page
-from deploy.sandbox.aws.rule_requests import invalid
+from deploy.sandbox.aws.rule_requests import check_tags, invalid
 from deploy.sandbox.aws.rules import check_arn, find, users_of
 from deploy.sandbox.aws.tag_rules import MOST, tag_problem
 from deploy.sandbox.aws.targets import NOT_REGISTERED
@@ -49,9 +49,7 @@ def create_target_group(account: Account, asked: Json) -> Json | None:
                 "but with different settings",
             )
         return {"TargetGroups": [_counted(account, group)]}
-    problem = tag_problem([(tag["Key"], tag["Value"]) for tag in asked.get("Tags", [])])
-    if problem:
-        raise invalid(problem)
+    check_tags(asked.get("Tags"))
     return None
 
 

@@ -13,6 +13,7 @@ from deploy.sandbox.aws.fleet import Task
 from deploy.sandbox.aws.identifiers import client_error, cluster_of, invalid
 from deploy.sandbox.aws.messages import Json, Refusal
 from deploy.sandbox.aws.paging import page
+from deploy.sandbox.aws.service_checks import check_network
 from deploy.sandbox.aws.tag_rules import checked_ecs_tags
 from deploy.sandbox.aws.task_definitions import usable
 
@@ -27,6 +28,7 @@ def run_task(account: Account, asked: Json) -> Json:
     if not 1 <= count <= _RUN_AT_ONCE:
         raise invalid("Count must be between 1 and 10.")
     checked_ecs_tags(asked.get("tags"))
+    check_network(account, definition, asked, required=True)
     started = [start(account, cluster, definition, asked) for _ in range(count)]
     return {"tasks": [tasks.described(task, True) for task in started], "failures": []}
 
