@@ -26,8 +26,11 @@ def aws(account: AwsSandbox) -> AwsSandbox:
 
 @pytest.fixture
 def environment(aws: AwsSandbox) -> dict[str, str]:
-    """What a worker of this account is configured with; it has no listener and no namespace yet."""
-    return aws.environment
+    """What a worker of this account is configured with; it has no listener and no namespace yet.
+
+    Repeats come sooner than AWS would like them.
+    """
+    return aws.environment | {"PLT_ECS_RETRY_BASE_MS": "20"}
 
 
 @pytest.fixture

@@ -1,0 +1,211 @@
+"""How many requests an operation costs, and that a large cluster stays within AWS's rates."""
+
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from contracts import api
+from deploy.sandbox.aws.server import AwsSandbox
+from tests.ecs.scripted import Asked, Said, Scripted, answer
+from worker.provider import Call
+from worker.providers.ecs.provider import EcsProvider
+
+LOOK_UP = "tag:GetResources"
+MANY = 1000
+
+
+async def asked(
+    aws: AwsSandbox, provider: EcsProvider, call: Callable[[], Call], **labels: str
+) -> Counter[str]:
+    aws.calls.clear()
+    await provider.get_machines(api.GetMachines("shop", labels), call())
+    return Counter(aws.calls.actions())
+
+
+async def test_one_machine_takes_two_calls_and_one_without_a_controller_one(aws, provider, call):
+    aws.add_service("web", "shop", desired=1)
+    alone = aws.add_task("shop")
+    [task] = aws.tasks("shop", "web")
+
+    await provider.get_machine(api.GetMachine("shop", task["taskArn"]), call())
+    assert aws.calls.actions() == ["ecs:DescribeTasks", "ecs:DescribeServices"]
+    aws.calls.clear()
+    await provider.get_machine(api.GetMachine("shop", alone), call())
+    assert aws.calls.actions() == ["ecs:DescribeTasks"]
+
+
+async def test_one_controller_takes_three_calls(aws, provider, call):
+    aws.add_service("web", "shop", desired=3)
+
+    await provider.get_controller(api.GetController("shop", "web"), call())
+
+    assert aws.calls.actions() == ["ecs:DescribeServices", "ecs:ListTasks", "ecs:DescribeTasks"]
+
+
+async def test_scaling_takes_one_call(aws, provider, call):
+    aws.add_service("web", "shop", desired=3)
+
+    await provider.update_controller_replicas(
+        api.UpdateControllerReplicas("shop", "web", 5), call()
+    )
+
+    assert aws.calls.actions() == ["ecs:UpdateService"]
+
+
+async def test_the_controller_of_a_machine_takes_two_calls(aws, provider, call):
+    aws.add_service("web", "shop", desired=1)
+    [task] = aws.tasks("shop")
+
+    await provider.get_controllers(api.GetControllers("shop", task["taskArn"]), call())
+
+    assert aws.calls.actions() == ["ecs:DescribeTasks", "ecs:DescribeServices"]
+
+
+async def test_machines_by_a_label_that_tasks_have_take_a_look_up_for_tasks_and_services_each(
+    aws, provider, call
+):
+    aws.add_service("web", "shop", desired=3, task_tags={"app": "shop"})
+
+    assert await asked(aws, provider, call, app="shop") == {
+        LOOK_UP: 2,
+        "ecs:DescribeTasks": 1,
+        "ecs:DescribeServices": 1,
+    }
+
+
+async def test_machines_by_a_label_of_their_service_take_its_list_of_tasks_besides(
+    aws, provider, call
+):
+    aws.add_service("web", "shop", desired=3, tags={"app": "shop"}, propagate_tags=False)
+
+    assert await asked(aws, provider, call, app="shop") == {
+        LOOK_UP: 2,
+        "ecs:ListTasks": 1,
+        "ecs:DescribeTasks": 1,
+        "ecs:DescribeServices": 1,
+    }
+
+
+async def test_several_labels_take_a_look_up_for_each_that_a_service_may_have(aws, provider, call):
+    both = {"app": "shop", "version": "1"}
+    aws.add_service("web", "shop", desired=3, tags=both)
+    aws.add_service("old", "shop", desired=3, tags={"app": "shop", "version": "0"})
+
+    found = await asked(aws, provider, call, **both)
+
+    # Tasks by both labels, services by either, and tasks of version 1 for the service "old".
+    assert found[LOOK_UP] == 1 + 2 + 1
+    assert found["ecs:DescribeTasks"] == 1
+
+
+async def test_machines_take_a_batch_for_a_hundred_tasks_and_for_ten_services(aws, provider, call):
+    for number in range(12):
+        aws.add_service(f"web-{number}", "shop", desired=20, task_tags={"team": "a"})
+
+    assert await asked(aws, provider, call, team="a") == {
+        LOOK_UP: 4,  # 240 tasks in pages of 100, no service
+        "ecs:DescribeTasks": 3,
+        "ecs:DescribeServices": 2,
+    }
+    assert await asked(aws, provider, call) == {
+        "ecs:ListTasks": 3,
+        "ecs:DescribeTasks": 3,
+        "ecs:DescribeServices": 2,
+    }
+
+
+async def test_no_batch_is_larger_than_aws_takes(aws, provider, call):
+    for number in range(12):
+        aws.add_service(f"web-{number}", "shop", desired=20)
+
+    await provider.get_machines(api.GetMachines("shop"), call())
+    await provider.get_controllers(api.GetControllers("shop"), call())
+
+    described = aws.calls.matching("ecs:DescribeTasks")
+    assert max(len(each.parameters["tasks"]) for each in described) == 100
+    described = aws.calls.matching("ecs:DescribeServices")
+    assert max(len(each.parameters["services"]) for each in described) == 10
+
+
+@pytest.fixture
+def large(aws: AwsSandbox) -> AwsSandbox:
+    """A cluster of a thousand tasks."""
+    aws.add_service("web", "shop", desired=MANY, tags={"app": "shop"}, propagate_tags=False)
+    aws.calls.clear()
+    return aws
+
+
+async def test_a_thousand_machines_are_one_request_and_within_the_rates(large, provider, call):
+    machines = await provider.get_machines(api.GetMachines("shop"), call())
+
+    assert len({machine.id for machine in machines}) == MANY
+    assert {machine.labels["app"] for machine in machines} == {"shop"}
+    assert Counter(large.calls.actions()) == {
+        "ecs:ListTasks": 10,
+        "ecs:DescribeTasks": 10,
+        "ecs:DescribeServices": 1,
+    }
+    assert len(await provider.get_machines(api.GetMachines("shop", {"app": "shop"}), call())) == (
+        MANY
+    )
+
+
+async def test_memory_stays_flat_however_often_a_large_cluster_is_listed():
+    batch = answer({"tasks": [large_task(number) for number in range(100)]})
+
+    def said(asked: Asked) -> Said:
+        match asked.action:
+            case "ListTasks":
+                page = int(asked.parameters.get("nextToken", "0")) + 1
+                arns = [large_task(number)["taskArn"] for number in range(100)]
+                return answer({"taskArns": arns, "nextToken": str(page) if page < 10 else ""})
+            case "DescribeTasks":
+                return batch
+            case _:
+                return answer({"services": []})
+
+    aws = Scripted(said)
+    async with aws.client() as client:
+        provider = EcsProvider(client)
+
+        async def list_all() -> int:
+            machines = await provider.get_machines(api.GetMachines("shop"), Call.within(30))
+            aws.requests.clear()
+            assert len(machines) == MANY
+            return tracemalloc.get_traced_memory()[0]
+
+        tracemalloc.start()
+        try:
+            await list_all()
+            kept = [await list_all() for _ in range(3)]
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+
+    assert kept[-1] - kept[0] < 100_000
+    print(kept, peak)
+    assert peak < 20_000_000
+
+
+def large_task(number: int) -> dict[str, Any]:
+    """About as much as DescribeTasks tells of a task on Fargate."""
+    id = f"{number:032x}"
+    return {
+        "taskArn": f"arn:aws:ecs:eu-central-1:123456789012:task/shop/{id}",
+        "lastStatus": "RUNNING",
+        "desiredStatus": "RUNNING",
+        "group": "service:web",
+        "containers": [
+            {
+                "name": f"container-{each}",
+                "image": "registry.example/web:1",
+                "networkInterfaces": [{"attachmentId": id, "privateIpv4Address": "10.0.0.1"}],
+            }
+            for each in range(3)
+        ],
+        "attachments": [{"id": id, "details": [{"name": "subnetId", "value": id}] * 5}],
+        "tags": [{"key": f"key-{each}", "value": "x" * 40} for each in range(10)],
+    }

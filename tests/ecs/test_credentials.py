@@ -1,0 +1,153 @@
+"""Whose credentials a worker uses: AWS's own chain, none of it in our settings."""
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from contracts import api
+from contracts.environment import ConfigurationError
+from deploy.sandbox.aws.server import AwsSandbox
+from worker.provider import Call
+from worker.providers import ecs
+
+FOUND = {
+    "Code": "Success",
+    "Type": "AWS-HMAC",
+    "AccessKeyId": "AKIAFOUND",
+    "SecretAccessKey": "secret",
+    "Token": "token",
+    "Expiration": "2099-01-01T00:00:00Z",
+    "LastUpdated": "2026-01-01T00:00:00Z",
+}
+INHERITED = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "AWS_PROFILE",
+    "AWS_CONFIG_FILE",
+    "AWS_SHARED_CREDENTIALS_FILE",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+)
+
+
+class Metadata(BaseHTTPRequestHandler):
+    """What an ECS agent and an EC2 instance tell about the role that they have."""
+
+    def do_PUT(self) -> None:
+        self._answer("a-session")
+
+    def do_GET(self) -> None:
+        is_list = self.path.endswith("/security-credentials/")
+        self._answer("worker" if is_list else json.dumps(FOUND))
+
+    def _answer(self, text: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text.encode())
+
+    def log_message(self, format: str, *arguments: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def metadata() -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Metadata) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def bare(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> dict[str, str]:
+    """The environment of a worker that is given no credentials, nor finds any by chance."""
+    for name in INHERITED:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    given = {name: value for name, value in environment.items() if name.startswith("PLT_")}
+    files = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}
+    return given | {name: str(tmp_path / file) for name, file in files.items()}
+
+
+async def used(aws: AwsSandbox, environment: dict[str, str], call: Callable[[], Call]) -> str:
+    """The access key that a provider signs with."""
+    aws.add_cluster("shop")
+    aws.calls.clear()
+    async with ecs.open_provider(environment) as provider:
+        await provider.get_machines(api.GetMachines("shop"), call())
+    return aws.calls[0].access_key
+
+
+async def test_credentials_of_the_environment(aws, bare, call):
+    given = {"AWS_ACCESS_KEY_ID": "AKIAGIVEN", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+    assert await used(aws, bare | given, call) == "AKIAGIVEN"
+
+
+@pytest.fixture
+def profiles(bare: dict[str, str]) -> None:
+    """A credentials file with the profiles "default" and "ops"."""
+    Path(bare["AWS_SHARED_CREDENTIALS_FILE"]).write_text(
+        "[default]\naws_access_key_id=AKIADEFAULT\naws_secret_access_key=secret\n"
+        "[ops]\naws_access_key_id=AKIAOPS\naws_secret_access_key=secret\n"
+    )
+
+
+@pytest.mark.usefixtures("profiles")
+async def test_credentials_of_a_profile(aws, bare, call):
+    assert await used(aws, bare, call) == "AKIADEFAULT"
+    assert await used(aws, bare | {"AWS_PROFILE": "ops"}, call) == "AKIAOPS"
+
+
+async def test_credentials_of_a_task_role(aws, bare, call, metadata, monkeypatch):
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{metadata}/credentials")
+
+    assert await used(aws, bare, call) == "AKIAFOUND"
+
+
+async def test_credentials_of_an_instance_role(aws, bare, call, metadata, monkeypatch):
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", metadata)
+
+    assert await used(aws, bare, call) == "AKIAFOUND"
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({}, "no AWS credentials were found"),
+        ({"AWS_PROFILE": "absent"}, r"profile \(absent\) could not be found"),
+        ({"AWS_ACCESS_KEY_ID": "key"}, "expected both or none"),
+        ({"AWS_SECRET_ACCESS_KEY": "secret"}, "expected both or none"),
+    ],
+)
+async def test_without_credentials_a_worker_does_not_start_and_says_why(bare, variables, words):
+    with pytest.raises(ConfigurationError, match=words):
+        async with ecs.open_provider(bare | variables):
+            pass
+
+
+async def test_an_endpoint_that_is_none_is_named(bare):
+    keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
+
+    with pytest.raises(ConfigurationError, match="Invalid endpoint"):
+        async with ecs.open_provider(bare | keys | {"PLT_ECS_ENDPOINT": "http://a b"}):
+            pass
+
+
+async def test_a_secret_key_is_in_no_complaint(bare):
+    with pytest.raises(ConfigurationError) as raised:
+        async with ecs.open_provider(bare | {"AWS_SECRET_ACCESS_KEY": "s3cret"}):
+            pass
+
+    assert "s3cret" not in str(raised.value)

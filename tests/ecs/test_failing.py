@@ -1,0 +1,217 @@
+"""What every operation makes of an AWS that refuses, is busy, is broken or is not there at all."""
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
+from typing import Any
+
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from deploy.sandbox.aws.server import AwsSandbox
+from worker.provider import Call
+from worker.providers import ecs
+from worker.providers.ecs.provider import EcsProvider
+
+ID = "0123456789abcdef0123456789abcdef"
+LABELS = {"app": "shop"}
+
+Operation = Callable[[EcsProvider, Call, str, str], Awaitable[Any]]
+
+READS: dict[str, tuple[str, Operation]] = {
+    "get_machine": (
+        "ecs:DescribeTasks",
+        lambda p, call, scope, id: p.get_machine(api.GetMachine(scope, id), call),
+    ),
+    "get_machines": (
+        "ecs:ListTasks",
+        lambda p, call, scope, id: p.get_machines(api.GetMachines(scope), call),
+    ),
+    "get_machines by labels": (
+        "tag:GetResources",
+        lambda p, call, scope, id: p.get_machines(api.GetMachines(scope, LABELS), call),
+    ),
+    "get_controllers": (
+        "ecs:ListServices",
+        lambda p, call, scope, id: p.get_controllers(api.GetControllers(scope), call),
+    ),
+    "get_controllers of a machine": (
+        "ecs:DescribeTasks",
+        lambda p, call, scope, id: p.get_controllers(api.GetControllers(scope, id), call),
+    ),
+    "get_controller": (
+        "ecs:DescribeServices",
+        lambda p, call, scope, id: p.get_controller(api.GetController(scope, "web"), call),
+    ),
+    "get_services_by_labels": (
+        "tag:GetResources",
+        lambda p, call, scope, id: p.get_services_by_labels(
+            api.GetServicesByLabels(scope, LABELS), call
+        ),
+    ),
+}
+CHANGES: dict[str, tuple[str, Operation]] = {
+    "set_machine_labels": (
+        "ecs:TagResource",
+        lambda p, call, scope, id: p.set_machine_labels(
+            api.SetMachineLabels(scope, id, {"a": "b"}), call
+        ),
+    ),
+    "update_controller_replicas": (
+        "ecs:UpdateService",
+        lambda p, call, scope, id: p.update_controller_replicas(
+            api.UpdateControllerReplicas(scope, "web", 1), call
+        ),
+    ),
+    "delete_controller": (
+        "ecs:DeleteService",
+        lambda p, call, scope, id: p.delete_controller(api.DeleteController(scope, "web"), call),
+    ),
+}
+OPERATIONS = READS | CHANGES
+
+
+REFUSALS: list[tuple[dict[str, Any], Code]] = [
+    ({"code": "ThrottlingException", "message": "Rate exceeded"}, Code.PLATFORM_LIMITING),
+    ({"code": "AccessDeniedException", "message": "not authorized"}, Code.PLATFORM_FORBIDDEN),
+    ({"code": "InvalidParameterException", "message": "that is wrong"}, Code.INVALID),
+    ({"code": "ServerException", "message": "sorry", "status": 500}, Code.PLATFORM_FAILED),
+    ({"code": "UnheardOfException", "message": "news"}, Code.PLATFORM_INVALID),
+    ({"code": "ExpiredTokenException", "message": "expired"}, Code.PLATFORM_FAILED),
+]
+MOMENTS: list[dict[str, Any]] = [
+    {"code": "ThrottlingException", "message": "Rate exceeded"},
+    {"code": "ServerException", "message": "sorry", "status": 500},
+    {"disconnect": "before"},
+    {"disconnect": "after"},
+]
+
+
+def seeded(aws: AwsSandbox) -> str:
+    """The id of the only machine: it is one of the service "web"."""
+    aws.reset()
+    aws.add_service("web", "shop", desired=1, tags=LABELS)
+    [task] = aws.tasks("shop")
+    return str(task["taskArn"].rpartition("/")[2])
+
+
+@pytest.fixture
+async def nowhere() -> AsyncIterator[EcsProvider]:
+    """A provider for an endpoint at which nobody listens."""
+    with closing(socket.socket()) as silent:
+        silent.bind(("127.0.0.1", 0))
+        environment = {
+            "PLT_ECS_REGION": "eu-central-1",
+            "PLT_ECS_ENDPOINT": f"http://127.0.0.1:{silent.getsockname()[1]}",
+            "PLT_ECS_RETRY_BASE_MS": "20",
+            "AWS_ACCESS_KEY_ID": "key",
+            "AWS_SECRET_ACCESS_KEY": "secret",
+        }
+        async with ecs.open_provider(environment) as opened:
+            yield opened
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_a_refusal_that_stays_is_told_as_what_it_is(aws, provider, name):
+    action, operation = OPERATIONS[name]
+    machine = seeded(aws)
+
+    for refusal, code in REFUSALS:
+        aws.faults.clear()
+        aws.faults.add(action, times=None, **refusal)
+        with pytest.raises(Fault, match=refusal["message"]) as raised:
+            await operation(provider, Call.within(10), "shop", machine)
+        assert raised.value.code is code
+        assert (raised.value.retry_after is not None) is (code is Code.PLATFORM_LIMITING)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+async def test_what_fails_for_a_moment_is_not_noticed(aws, provider, name):
+    action, operation = OPERATIONS[name]
+
+    for moment in MOMENTS:
+        machine = seeded(aws)
+        aws.faults.add(action, times=1, **moment)
+        await operation(provider, Call.within(10), "shop", machine)
+        assert aws.calls.count(action) >= 2
+
+
+async def test_what_stays_busy_is_asked_four_times(aws, provider):
+    seeded(aws)
+    aws.faults.throttle("ecs:UpdateService", times=None)
+    _, scale = CHANGES["update_controller_replicas"]
+
+    with pytest.raises(Fault):
+        await scale(provider, Call.within(10), "shop", ID)
+
+    assert aws.calls.actions() == ["ecs:UpdateService"] * 4
+
+
+async def test_a_missing_right_is_named(aws, provider):
+    for action, operation in OPERATIONS.values():
+        machine = seeded(aws)
+        aws.faults.deny(action)
+        with pytest.raises(Fault, match=f"lacks {action}: allow it") as raised:
+            await operation(provider, Call.within(10), "shop", machine)
+        assert raised.value.code is Code.PLATFORM_FORBIDDEN
+
+
+async def test_an_absent_cluster_is_not_found_by_its_name(provider):
+    for _, operation in OPERATIONS.values():
+        with pytest.raises(Fault, match='no cluster "absent"') as raised:
+            await operation(provider, Call.within(10), "absent", ID)
+        assert raised.value.code is Code.NOT_FOUND
+
+
+async def test_where_nobody_listens_nothing_was_attempted(nowhere):
+    for _, operation in OPERATIONS.values():
+        since = time.monotonic()
+        with pytest.raises(Fault, match="cannot be reached") as raised:
+            await operation(nowhere, Call.within(2), "shop", ID)
+        assert raised.value.code is Code.PLATFORM_UNREACHABLE
+        assert time.monotonic() - since < 2
+
+
+async def test_an_answer_that_does_not_come_ends_at_the_deadline(aws, provider):
+    for action, operation in OPERATIONS.values():
+        machine = seeded(aws)
+        aws.faults.add(action, delay=1.5, times=None)
+        since = time.monotonic()
+        with pytest.raises(Fault, match="before the deadline") as raised:
+            await operation(provider, Call.within(0.3), "shop", machine)
+        assert raised.value.code is Code.DEADLINE_EXCEEDED
+        assert time.monotonic() - since < 1.4
+
+
+async def test_nothing_is_asked_after_the_deadline(aws, provider):
+    machine = seeded(aws)
+
+    for _, operation in OPERATIONS.values():
+        with pytest.raises(Fault) as raised:
+            await operation(provider, Call.within(0), "shop", machine)
+        assert raised.value.code is Code.DEADLINE_EXCEEDED
+    assert len(aws.calls) == 0
+
+
+async def test_a_run_that_is_cancelled_stops_at_once(aws, provider):
+    for action, operation in OPERATIONS.values():
+        machine = seeded(aws)
+        aws.faults.add(action, delay=1.5, times=None)
+        since = time.monotonic()
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.2):
+                await operation(provider, Call.within(10), "shop", machine)
+        assert time.monotonic() - since < 1.4
+
+
+async def test_a_change_whose_answers_are_lost_never_claims_that_nothing_was_done(aws, provider):
+    for action, operation in CHANGES.values():
+        machine = seeded(aws)
+        aws.faults.add(action, disconnect="before", times=1)
+        aws.faults.throttle(action, times=None)
+        with pytest.raises(Fault, match="may have been done") as raised:
+            await operation(provider, Call.within(10), "shop", machine)
+        assert raised.value.code is Code.PLATFORM_FAILED
