@@ -1,6 +1,7 @@
 """AWS that answers from a script and notes what it was asked: for what a real one rarely does,
 such as breaking a connection. Everything else is tried on the stand-in."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -43,6 +44,7 @@ class Scripted:
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
         self.requests: list[Asked] = []
+        self.inside = self.most_at_once = 0
 
     @property
     def asked(self) -> list[str]:
@@ -93,7 +95,14 @@ class Session:
         pass
 
     async def send(self, request: Any) -> AioAWSResponse:
-        said = CURRENT.get().answer(_asked(request))
+        script = CURRENT.get()
+        script.inside += 1
+        script.most_at_once = max(script.most_at_once, script.inside)
+        try:
+            await asyncio.sleep(0)
+            said = script.answer(_asked(request))
+        finally:
+            script.inside -= 1
         return AioAWSResponse(request.url, said.status, dict(said.headers), Raw(said.body))
 
 

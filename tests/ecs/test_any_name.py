@@ -18,8 +18,8 @@ ARN = r"arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}"
 NAME = r"[A-Za-z0-9_-]{1,255}"
 CLUSTER = rf"({ARN}:cluster/)?{NAME}"
 TASK = r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-TAG_KEY = r"(?![aA][wW][sS]:)[\w\s.:/=+@-]{1,128}"
-TAG_VALUE = r"[\w\s.:/=+@-]{0,256}"
+TAG_KEY = r"(?![aA][wW][sS]:)[\w .:/=+@-]{1,128}"
+TAG_VALUE = r"[\w .:/=+@-]{0,256}"
 HEX = "0123456789abcdef" * 2
 TASK_ARN = f"arn:aws:ecs:eu-central-1:123456789012:task/shop/{HEX}"
 

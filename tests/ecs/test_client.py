@@ -19,6 +19,7 @@ from worker.provider import Call
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.limits import Limits
 from worker.providers.ecs.objects import Nothing, OneService, TaskArns, Tasks
+from worker.together import together
 
 URL = "http://aws.test"
 LOST = ConnectionClosedError(endpoint_url=URL)
@@ -276,6 +277,18 @@ async def test_a_rate_that_is_used_up_until_the_deadline_sends_nothing_and_says_
     assert raised.value.code is Code.PLATFORM_LIMITING
     assert raised.value.retry_after in {20, 21}
     assert aws.requests == []
+
+
+@pytest.mark.parametrize("limit", [1, 3])
+async def test_no_more_is_asked_at_once_than_is_allowed(limit):
+    aws = Scripted(TASKS)
+
+    async with aws.client(ecs_concurrency=limit) as client:
+        talk = client.during(Call.within(10))
+        await together(*(talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"]) for _ in range(10)))
+
+    assert aws.most_at_once == limit
+    assert len(aws.requests) == 10
 
 
 async def test_a_request_waits_for_its_rate():

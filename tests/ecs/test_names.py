@@ -167,6 +167,8 @@ def test_a_label_can_be_what_a_tag_can_be(key, value):
         ("a*", "v"),
         ("k", "a,b"),
         ("k", "a\x00b"),
+        ("k", "a\n"),
+        ("a\tb", "v"),
         ("k", "<script>"),
     ],
 )

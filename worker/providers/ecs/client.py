@@ -2,9 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
@@ -185,17 +184,13 @@ class Conversation:
 
 
 @asynccontextmanager
-async def connect(
-    settings: Settings,
-    environment: Mapping[str, str] = MappingProxyType({}),
-    http: Callable[..., Any] | None = None,
-) -> AsyncIterator[Client]:
+async def connect(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Client]:
     """A client for the configured region; leaving the context closes its connections.
 
-    `http` replaces what makes the sessions that send requests.
+    The environment holds the credentials, or says where they are.
     """
     async with AsyncExitStack() as stack:
-        opened = await session.open_services(stack, settings, environment, SERVICES.values(), http)
+        opened = await session.open_services(stack, settings, environment, SERVICES.values())
         yield Client(settings, opened)
 
 

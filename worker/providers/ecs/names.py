@@ -33,7 +33,7 @@ TagKey = Annotated[
     str,
     Meta(
         max_length=128,
-        pattern=r"^(?![Aa][Ww][Ss]:)[\w\s.:/=+@-]+\Z",
+        pattern=r"^(?![Aa][Ww][Ss]:)[\w .:/=+@-]+\Z",
         description="a tag key: 1 to 128 letters, digits, spaces and _.:/=+-@, "
         "and not aws: at its beginning",
     ),
@@ -43,7 +43,7 @@ TagValue = Annotated[
     str,
     Meta(
         max_length=256,
-        pattern=r"^[\w\s.:/=+@-]*\Z",
+        pattern=r"^[\w .:/=+@-]*\Z",
         description="a tag value: at most 256 letters, digits, spaces and _.:/=+-@",
     ),
 ]

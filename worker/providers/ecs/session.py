@@ -47,7 +47,11 @@ async def open_services(
     names: Iterable[str],
     http: Callable[..., Any] | None = None,
 ) -> dict[str, Any]:
-    """The client library's clients by name, closed with the stack."""
+    """The client library's clients by name, closed with the stack.
+
+    `http` replaces what makes the sessions that send their requests. What is not in `environment`
+    the library looks for where it always does: files, roles of a container or an instance.
+    """
     try:
         session = await _session(settings, environment)
         return {

@@ -73,6 +73,7 @@ class Settings(Struct, frozen=True):
 
     ecs_region: Region
     ecs_cluster: Cluster | None = None
+    """Checked and no more: the scope of each operation says which cluster is meant."""
     ecs_endpoint: Url | None = None
     ecs_listener_arn: Listener | None = None
     ecs_subnets: Subnets = ""
