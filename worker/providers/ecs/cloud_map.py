@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from contracts.faults import Code, Fault
 from worker.provider import Call
+from worker.providers.ecs import ownership
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing
@@ -81,13 +82,7 @@ async def settle(
             if found is None:
                 # DNS knows no capitals, so a name in other letters is in the way.
                 raise
-    owner = _owner(found)
-    if owner not in {None, cluster}:
-        raise Fault(
-            Code.CONFLICT,
-            f'the name "{found.name}" in the namespace {namespace} belongs to the service of the '
-            f'same name in the cluster "{owner}": one of the two needs another name',
-        )
+    ownership.refuse_foreign(f'the name "{found.name}" in Cloud Map', _marks(found), cluster)
     return found, False
 
 
@@ -117,9 +112,9 @@ async def _create(talk: Conversation, namespace: str, cluster: str, service: str
     return answer.service
 
 
-def _owner(entry: Entry) -> str | None:
+def _marks(entry: Entry) -> dict[str, str]:
     mark = MARK.fullmatch(entry.description or "")
-    return mark["cluster"] if mark else None
+    return ownership.marks(mark["cluster"]) if mark else {}
 
 
 async def delete(
@@ -129,7 +124,7 @@ async def delete(
     found = await _find(talk, namespace, service)
     if found is None:
         return False
-    if _owner(found) != cluster:
+    if not ownership.is_ours(_marks(found), cluster):
         raise Fault(Code.CONFLICT, "it was not made by machinist for this cluster")
     await discard(talk, call, found.id, base_s)
     return True

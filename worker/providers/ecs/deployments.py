@@ -15,7 +15,7 @@ from worker.providers.ecs.pauses import pause
 from worker.providers.ecs.settings import Settings
 from worker.providers.ecs.workload import Wanted
 
-GRACE_S = 60
+GRACE: Object = {"healthCheckGracePeriodSeconds": 60}
 """How long a task may take until its load balancer finds it ready, before it is replaced."""
 FIRST_LOOK_S = 0.5
 LONGEST_LOOK_S = 5.0
@@ -61,7 +61,7 @@ def creation(settings: Settings, cluster: str, wanted: Wanted, parts: Parts) -> 
     network: Object = {"subnets": settings.subnets(), "assignPublicIp": "DISABLED"}
     if settings.security_groups():
         network["securityGroups"] = settings.security_groups()
-    return {
+    asked: Object = {
         "cluster": cluster,
         "serviceName": wanted.name,
         "taskDefinition": parts.task_definition,
@@ -75,7 +75,12 @@ def creation(settings: Settings, cluster: str, wanted: Wanted, parts: Parts) -> 
         "enableECSManagedTags": True,
         # The same for every repeat: a creation whose answer was lost is not made twice.
         "clientToken": str(uuid.uuid4()),
-    } | _connections(wanted, parts)
+    }
+    if parts.target_groups:
+        asked |= {"loadBalancers": _balancers(wanted, parts)} | GRACE
+    if parts.registry is not None:
+        asked["serviceRegistries"] = [{"registryArn": parts.registry}]
+    return asked
 
 
 def changes(service: Service, wanted: Wanted, parts: Parts) -> Object:
@@ -83,17 +88,17 @@ def changes(service: Service, wanted: Wanted, parts: Parts) -> Object:
 
     The number of tasks is never among them: whoever scaled the service decides about that.
     """
-    connections = _connections(wanted, parts)
-    if _balanced(service) == _balanced_as(wanted, parts):
-        connections.pop("loadBalancers", None)
-        connections.pop("healthCheckGracePeriodSeconds", None)
-    elif service.load_balancers:
-        connections.pop("healthCheckGracePeriodSeconds", None)
-    if any(each.registry_arn == parts.registry for each in service.service_registries):
-        connections.pop("serviceRegistries", None)
+    asked: Object = {}
     if service.task_definition != parts.task_definition:
-        connections["taskDefinition"] = parts.task_definition
-    return connections
+        asked["taskDefinition"] = parts.task_definition
+    if _balancers(wanted, parts) != _present(service):
+        asked["loadBalancers"] = _balancers(wanted, parts)
+        if not service.load_balancers:
+            asked |= GRACE
+    registries = {each.registry_arn for each in service.service_registries}
+    if parts.registry is not None and parts.registry not in registries:
+        asked["serviceRegistries"] = [{"registryArn": parts.registry}]
+    return asked
 
 
 def new_tags(service: Service, wanted: Wanted) -> dict[str, str]:
@@ -106,29 +111,24 @@ def tag_list(tags: dict[str, str]) -> list[Object]:
     return [{"key": key, "value": value} for key, value in tags.items()]
 
 
-def _connections(wanted: Wanted, parts: Parts) -> Object:
-    found: Object = {}
-    if parts.target_groups:
-        found["loadBalancers"] = [
-            {
-                "targetGroupArn": arn,
-                "containerName": wanted.name,
-                "containerPort": wanted.workload.ports.app,
-            }
-            for arn in parts.target_groups
-        ]
-        found["healthCheckGracePeriodSeconds"] = GRACE_S
-    if parts.registry is not None:
-        found["serviceRegistries"] = [{"registryArn": parts.registry}]
-    return found
+def _balancers(wanted: Wanted, parts: Parts) -> list[Object]:
+    return [
+        {
+            "targetGroupArn": arn,
+            "containerName": wanted.name,
+            "containerPort": wanted.workload.ports.app,
+        }
+        for arn in parts.target_groups
+    ]
 
 
-def _balanced(service: Service) -> set[tuple[str | None, str | None, int | None]]:
-    return {
-        (each.target_group_arn, each.container_name, each.container_port)
+def _present(service: Service) -> list[Object]:
+    return [
+        {
+            "targetGroupArn": each.target_group_arn,
+            "containerName": each.container_name,
+            "containerPort": each.container_port,
+        }
         for each in service.load_balancers
-    }
-
-
-def _balanced_as(wanted: Wanted, parts: Parts) -> set[tuple[str | None, str | None, int | None]]:
-    return {(arn, wanted.name, wanted.workload.ports.app) for arn in parts.target_groups}
+        if each.target_group_arn
+    ]

@@ -32,5 +32,5 @@ def refuse_foreign(what: str, tags: Mapping[str, str], cluster: str) -> None:
         raise Fault(
             Code.CONFLICT,
             f'{what} belongs to the service of the same name in the cluster "{owner}": one of the '
-            "two needs another name",
+            "two needs another name, or it has to be deleted if that service is gone",
         )

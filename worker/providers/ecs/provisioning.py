@@ -76,9 +76,12 @@ class Provisioning:
         """
         left: list[str] = []
         for made in reversed(self._made):
-            if service is None or made.arn == self.registered != service.task_definition:
+            if service is None or self._is_superfluous(made, service):
                 left += (await attempt(self._call, made.what, made.take_back())).left
         return left
+
+    def _is_superfluous(self, made: Made, service: Service) -> bool:
+        return made.arn == self.registered and made.arn != service.task_definition
 
     @property
     def made(self) -> list[str]:
@@ -103,7 +106,7 @@ class Provisioning:
         definition = task_definitions.definition(
             self._wanted.workload, name, self._wanted.size, self._settings, secret
         )
-        present = service.task_definition if service else name
+        present = (service and service.task_definition) or name
         same = await revisions.same(self._talk, definition, present)
         if same is not None:
             return same

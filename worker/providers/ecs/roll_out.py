@@ -111,7 +111,7 @@ class RollOut:
         try:
             return (await self._talk.ask("ecs:CreateService", OneService, **asked)).service
         except Fault as fault:
-            self._lost = isinstance(fault, Failure) and (fault.arrived or fault.after_loss)
+            self._lost = _may_have_happened(fault)
             if not await self._overtaken(fault):
                 raise
             return None
@@ -181,3 +181,9 @@ class RollOut:
 
     async def _standing(self) -> Service | None:
         return await deployments.standing(self._talk, self._cluster, self._wanted.name)
+
+
+def _may_have_happened(fault: Fault) -> bool:
+    """Whether the request that failed may have had its effect, in one of its attempts."""
+    failure = fault if isinstance(fault, Failure) else fault.__cause__
+    return isinstance(failure, Failure) and (failure.arrived or failure.after_loss)
