@@ -66,8 +66,8 @@ class HealthCheck(Part, frozen=True):
 class Variable(Part, frozen=True):
     """One variable of the environment."""
 
-    name: VariableName
-    value: VariableValue
+    name: str
+    value: str
 
 
 class Workload(Part, frozen=True):
@@ -96,7 +96,15 @@ def read(specification: Object) -> Workload:
     workload: Workload = checked(given, Workload, "workload", secret=True)
     if workload.ports.app == workload.ports.metrics:
         raise Fault(Code.INVALID, "workload.ports: expected two different ports")
+    _check(workload.env, "workload.env")
+    _check(workload.platform_env, "workload.platformEnv")
     return workload
+
+
+def _check(variables: list[Variable], where: str) -> None:
+    for number, each in enumerate(variables):
+        checked(each.name, VariableName, f"{where}[{number}].name", secret=True)
+        checked(each.value, VariableValue, f"{where}[{number}].value", secret=True)
 
 
 def application(workload: Workload) -> str:

@@ -1,6 +1,7 @@
 """Does what is worth trying but must not fail the rest; says in words what could not be done."""
 
 import asyncio
+import math
 from collections.abc import Awaitable
 
 from msgspec import Struct
@@ -17,9 +18,14 @@ class Attempt(Struct, frozen=True):
     left: list[str] = []
 
 
-async def attempt(call: Call, what: str, work: Awaitable[bool | None]) -> Attempt:
-    """Try it while there is time to tell of it; work that returns False had nothing to do."""
-    limit = asyncio.timeout(max(0.0, call.left() - ROOM_S))
+async def attempt(
+    call: Call, what: str, work: Awaitable[bool | None], longest: float = math.inf
+) -> Attempt:
+    """Try it while there is time to tell of it; work that returns False had nothing to do.
+
+    `longest` is how many seconds it is worth.
+    """
+    limit = asyncio.timeout(max(0.0, min(longest, call.left() - ROOM_S)))
     try:
         async with limit:
             return Attempt(await work is not False)

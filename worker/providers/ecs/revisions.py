@@ -10,7 +10,7 @@ from worker.providers.ecs.objects import Nothing, Part, Tag
 
 DIGEST = "plt.dev/digest"
 LISTED_AT_ONCE = 100
-AT_ONCE = 10
+AT_ONCE = 3
 """Old revisions that one call deregisters at most: AWS allows one a second in the long run."""
 
 

@@ -21,6 +21,8 @@ log = logging.getLogger(__name__)
 
 ROUNDS = 5
 """How often others may create or delete the service while we do the opposite."""
+TIDYING_S = 5.0
+"""How long an answer may be kept back for what nobody asked for."""
 MAY_BE_THERE = frozenset({Code.INVALID, Code.CONFLICT, Code.PLATFORM_FAILED})
 """What a creation fails with when there is a service of the name, or its answer was lost."""
 OVERTAKEN = re.compile("not idempotent|still draining", re.IGNORECASE)
@@ -163,7 +165,7 @@ class RollOut:
             return (await attempt(self._call, f'the task definition "{registered}"', work)).left
         used = {before.task_definition} if before else set()
         work = revisions.prune(self._talk, current, used, self._settings.ecs_keep_revisions)
-        return (await attempt(self._call, "old task definitions", work)).left
+        return (await attempt(self._call, "old task definitions", work, TIDYING_S)).left
 
     async def _take_back(self) -> list[str]:
         """What could not be taken back, in words."""

@@ -1,0 +1,82 @@
+"""The neutral workload: what it means on every platform."""
+
+from typing import Any
+
+import pytest
+
+from contracts import workload
+from contracts.faults import Code, Fault
+
+CANARY = "canary-4711"
+
+
+def specification(**more: Any) -> dict[str, Any]:
+    return {"name": "web-v2", "image": "registry.example/web:2"} | more
+
+
+def test_what_is_unknown_belongs_to_others_and_null_is_nothing():
+    least = workload.read(specification())
+
+    assert workload.read(specification(deploymentVersion="v2", minReplicas=None)) == least
+    assert (least.ports.app, least.ports.metrics) == (3042, 9090)
+
+
+@pytest.mark.parametrize(
+    ("more", "application"),
+    [
+        ({}, "web-v2"),
+        ({"labels": {"app.kubernetes.io/name": "web"}}, "web"),
+        ({"appName": "shop", "labels": {"app.kubernetes.io/name": "web"}}, "shop"),
+        ({"appName": ""}, "web-v2"),
+    ],
+)
+def test_a_workload_is_of_its_application_or_stands_alone(more, application):
+    assert workload.application(workload.read(specification(**more))) == application
+
+
+def test_the_labels_that_a_caller_names_win_over_those_derived():
+    read = workload.read(
+        specification(
+            appName="shop",
+            version="v2",
+            hostname="shop.example",
+            maxReplicas=6,
+            labels={"plt.dev/version": "two"},
+        )
+    )
+
+    assert workload.labels(read) == {
+        "app.kubernetes.io/name": "shop",
+        "app.kubernetes.io/instance": "web-v2",
+        "plt.dev/version": "two",
+    }
+    assert workload.machine_labels(read) == workload.controller_labels(read) | {
+        "platformatic.dev/monitor": "prometheus",
+        "plt.dev/hostname": "shop.example",
+    }
+    assert workload.controller_labels(read)["icc.platformatic.dev/scaler-max"] == "6"
+
+
+@pytest.mark.parametrize(("minimum", "size"), [(None, 1), (0, 0), (3, 3)])
+def test_a_new_workload_begins_with_its_least_size_or_one(minimum, size):
+    assert workload.first_size(workload.read(specification(minReplicas=minimum))) == size
+
+
+WRONG = [
+    ({"image": None}, "workload: Object missing required field `image`"),
+    ({"ports": {"app": 9090}}, "workload.ports: expected two different ports"),
+    ({"env": [{"name": "A=B", "value": ""}]}, "workload.env[0].name: expected the name of a var"),
+    ({"env": [{"name": "", "value": ""}]}, "workload.env[0].name: "),
+    ({"env": [{"name": "A", "value": f"{CANARY}\0"}]}, "workload.env[0].value: expected a text"),
+    ({"pullSecret": {"registry": "r", "username": "u", "password": [CANARY]}}, "password: "),
+]
+
+
+@pytest.mark.parametrize(("wrong", "expected"), WRONG, ids=range(len(WRONG)))
+def test_what_makes_no_sense_anywhere_is_invalid_and_is_not_quoted(wrong, expected):
+    with pytest.raises(Fault) as raised:
+        workload.read(specification(**wrong))
+
+    assert raised.value.code is Code.INVALID
+    assert expected in raised.value.message
+    assert CANARY not in raised.value.message
