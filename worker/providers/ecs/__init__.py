@@ -2,15 +2,20 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
-from contracts.environment import load
-from worker.providers.ecs.client import connect
-from worker.providers.ecs.provider import EcsProvider
-from worker.providers.ecs.settings import Settings
+if TYPE_CHECKING:
+    from worker.providers.ecs.provider import EcsProvider
 
 
 @asynccontextmanager
-async def open_provider(environment: Mapping[str, str]) -> AsyncIterator[EcsProvider]:
+async def open_provider(environment: Mapping[str, str]) -> AsyncIterator["EcsProvider"]:
     """The provider for the region that an environment names, until the context is left."""
+    # AWS's client library is large: a worker of another platform does not load it.
+    from contracts.environment import load
+    from worker.providers.ecs.client import connect
+    from worker.providers.ecs.provider import EcsProvider
+    from worker.providers.ecs.settings import Settings
+
     async with connect(load(Settings, environment), environment) as client:
         yield EcsProvider(client)
