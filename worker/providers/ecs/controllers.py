@@ -63,7 +63,9 @@ async def scale(talk: Conversation, cluster: str, name: str, replicas: int) -> S
             "ecs:UpdateService", OneService, cluster=cluster, service=name, desiredCount=replicas
         )
     except Failure as failure:
-        raise _named(failure, cluster, name) from failure
+        if failure.aws_code not in GONE:
+            raise
+        raise absent(cluster, name, failure) from failure
     return answer.service
 
 
@@ -85,14 +87,10 @@ async def _delete(talk: Conversation, cluster: str, service: Service) -> None:
     try:
         await talk.ask("ecs:DeleteService", OneService, cluster=cluster, service=name, force=True)
     except Failure as failure:
-        done = failure.after_loss or service.status == DRAINING
-        if not (done and failure.aws_code in GONE):
-            raise _named(failure, cluster, name) from failure
-
-
-def _named(failure: Failure, cluster: str, name: str) -> Fault:
-    """The failure, in words that name what is not there: AWS's do not."""
-    return absent(cluster, name, failure) if failure.aws_code in GONE else failure
+        if failure.aws_code not in GONE:
+            raise
+        if not (failure.after_loss or service.status == DRAINING):
+            raise absent(cluster, name, failure) from failure
 
 
 def absent(cluster: str, name: str, failure: Failure | None = None) -> Fault:
