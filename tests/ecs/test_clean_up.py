@@ -149,7 +149,7 @@ async def test_a_clean_up_that_would_pass_the_deadline_is_cut_and_told(whole):
     async with worker(whole) as provider:
         await apply(provider)
         whole.faults.add("secretsmanager:DescribeSecret", delay=30)
-        answer = await delete(provider, Call.within(3))
+        answer = await delete(provider, Call.within(4))
 
     assert answer["left"] == [f'the secret "{NAME}-pull": there was no time left for it']
 
