@@ -183,8 +183,8 @@ def test_an_inactive_service_can_be_made_again_and_not_changed(aws: AwsSandbox, 
 
     with refused("ServiceNotActiveException"):
         ecs.update_service(cluster="shop", service="web", desiredCount=1)
-    with refused("ServiceNotFoundException"):
-        ecs.delete_service(cluster="shop", service="web", force=True)
+    again = ecs.delete_service(cluster="shop", service="web", force=True)["service"]
+    assert again["status"] == "INACTIVE"
     ecs.create_service(**first)
     assert aws.service("web", "shop")["status"] == "ACTIVE"
 

@@ -50,10 +50,9 @@ def update_service(account: Account, asked: Json) -> Json:
 
 
 def delete_service(account: Account, asked: Json) -> Json:
+    """Deleting again what drains or is INACTIVE succeeds and changes nothing."""
     cluster = cluster_of(account, asked)
     service = _present(account, cluster, asked["service"])
-    if service.facts["status"] == "INACTIVE":
-        raise Refusal(*identifiers.SERVICE_NOT_FOUND)
     if service.facts["desiredCount"] > 0 and not asked.get("force"):
         raise invalid("The service cannot be stopped while it is scaled above 0.")
     if service.active:

@@ -100,7 +100,7 @@ def described(service: Service, tags: bool) -> Json:
 
 
 def _deployments(service: Service) -> list[Json]:
-    if not service.active:
+    if service.facts["status"] == "INACTIVE":
         return []
     described = []
     for place, each in enumerate(service.deployments):
