@@ -22,6 +22,7 @@ WORKER = "machinist"
 """What workers call themselves, and so the manager of the fields that they write."""
 
 CORE, APPS = "/api/v1", "/apis/apps/v1"
+GATEWAY_API = "/apis/gateway.networking.k8s.io/v1"
 COLLECTIONS = {
     "deployments": APPS,
     "statefulsets": APPS,
@@ -29,8 +30,8 @@ COLLECTIONS = {
     "replicationcontrollers": CORE,
     "services": CORE,
     "secrets": CORE,
-    "gateways": "/apis/gateway.networking.k8s.io/v1",
-    "httproutes": "/apis/gateway.networking.k8s.io/v1",
+    "gateways": GATEWAY_API,
+    "httproutes": GATEWAY_API,
 }
 """What a test may leave in the namespace, apart from pods."""
 
@@ -75,6 +76,24 @@ class Cluster:
             f"{application} has its {machines} machines",
             LOOK_EVERY_S,
         )
+
+    def run_alone(self) -> None:
+        pod = {"metadata": {"name": "alone"}, "spec": _pod(self._image, scheduled=True)}
+        self._api.create(self._path("pods"), {"apiVersion": "v1", "kind": "Pod", **pod})
+
+    def gateway(self) -> str:
+        if self._api.get(GATEWAY_API) is None:
+            pytest.skip("the cluster has no Gateway API")
+        listener = {"name": "http", "protocol": "HTTP", "port": 80}
+        gateway = {
+            "apiVersion": "gateway.networking.k8s.io/v1",
+            "kind": "Gateway",
+            "metadata": {"name": "public"},
+            # Of no class that anybody has: it serves nothing and costs nothing.
+            "spec": {"gatewayClassName": "machinist-tests", "listeners": [listener]},
+        }
+        self._api.create(self._path("gateways"), gateway)
+        return "public"
 
     def size(self, application: str) -> int:
         return int(self._deployment(application)["spec"]["replicas"])

@@ -4,10 +4,11 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
+from deploy.sandbox.aws.server import AwsSandbox
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.providers import cluster
 from tests.providers.cluster import Cluster
-from tests.providers.platforms import Kubernetes, Platform
+from tests.providers.platforms import Ecs, Kubernetes, Platform
 from worker.dispatch import methods
 from worker.provider import Call, Port
 from worker.providers import PROVIDERS
@@ -25,6 +26,17 @@ def kubernetes(kubernetes_sandbox: KubernetesSandbox) -> Platform:
 
 
 @pytest.fixture(scope="session")
+def aws_sandbox() -> Iterator[AwsSandbox]:
+    with AwsSandbox.in_thread(seed=False) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def ecs(aws_sandbox: AwsSandbox) -> Platform:
+    return Ecs(aws_sandbox)
+
+
+@pytest.fixture(scope="session")
 def somebodys_cluster(pytestconfig: pytest.Config) -> Iterator[Callable[[], Cluster]]:
     with cluster.attached(pytestconfig) as emptied:
         yield emptied
@@ -39,7 +51,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run each test on every platform that can be started here, or on the one that is named."""
     if "platform" in metafunc.fixturenames:
         named = metafunc.config.getoption("--kubeconfig")
-        metafunc.parametrize("platform", ["kubeconfig"] if named else ["kubernetes"], indirect=True)
+        started = ["kubeconfig"] if named else ["kubernetes", "ecs"]
+        metafunc.parametrize("platform", started, indirect=True)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Protocol
 
+from deploy.sandbox.aws.server import AwsSandbox
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 
 
@@ -21,6 +22,12 @@ class Platform(Protocol):
 
     def run(self, application: str, machines: int, labels: Mapping[str, str]) -> None:
         """Have an application run, with these labels on its machines."""
+
+    def run_alone(self) -> None:
+        """Have one machine run that no controller keeps running."""
+
+    def gateway(self) -> str:
+        """Have a gateway that routes can attach to, and return its name."""
 
     def size(self, application: str) -> int:
         """How many machines of it are wanted, as the platform itself says."""
@@ -66,6 +73,13 @@ class Kubernetes:
             selector={"matchLabels": own},
         )
 
+    def run_alone(self) -> None:
+        self._sandbox.add_pod("alone", self.scope)
+
+    def gateway(self) -> str:
+        self._sandbox.add_gateway("public", self.scope)
+        return "public"
+
     def size(self, application: str) -> int:
         found = self._sandbox.read("deployments.apps", application, self.scope)
         assert found is not None
@@ -73,6 +87,50 @@ class Kubernetes:
 
     def throttle(self, times: int | None) -> None:
         self._sandbox.faults.overload(times=times)
+
+    def cut(self, times: int | None) -> None:
+        self._sandbox.faults.add(disconnect="after", times=times)
+
+    @property
+    def writes(self) -> int:
+        return len(self._sandbox.calls.writes())
+
+
+class Ecs:
+    """The sandbox's AWS, in one cluster."""
+
+    name = "ecs"
+    scope = "shop"
+    page = 100
+
+    def __init__(self, sandbox: AwsSandbox) -> None:
+        self._sandbox = sandbox
+        sandbox.reset()
+        sandbox.add_cluster(self.scope)
+        # Workers are told of their only gateway before they start.
+        sandbox.add_listener("public")
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return self._sandbox.environment | {"PLT_ECS_RETRY_BASE_MS": "20"}
+
+    def run(self, application: str, machines: int, labels: Mapping[str, str]) -> None:
+        # Tags of a service are on all of its machines for good, those of a task are its own.
+        self._sandbox.add_service(
+            application, self.scope, desired=machines, task_tags=dict(labels), propagate_tags=False
+        )
+
+    def run_alone(self) -> None:
+        self._sandbox.add_task(self.scope)
+
+    def gateway(self) -> str:
+        return "public"
+
+    def size(self, application: str) -> int:
+        return int(self._sandbox.service(application, self.scope)["desiredCount"])
+
+    def throttle(self, times: int | None) -> None:
+        self._sandbox.faults.add(code="ThrottlingException", message="Rate exceeded", times=times)
 
     def cut(self, times: int | None) -> None:
         self._sandbox.faults.add(disconnect="after", times=times)

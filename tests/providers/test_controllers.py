@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from msgspec import UNSET
 
 from contracts import api
 from contracts.faults import Code, Fault
@@ -43,6 +44,15 @@ async def test_a_machine_leads_to_its_controller(platform, provider, call):
         name = machine.controller.name
         found = await controllers_of(provider, platform, call, machine.id)
         assert found == {name: {"one": 1, "two": 2}[name]}
+
+
+async def test_a_machine_that_nobody_keeps_running_has_no_controller(platform, provider, call):
+    platform.run_alone()
+
+    [machine] = await provider.get_machines(api.GetMachines(platform.scope), call())
+
+    assert machine.controller is UNSET
+    assert await controllers_of(provider, platform, call, machine.id) == {}
 
 
 async def test_the_controller_of_a_machine_can_be_scaled_by_what_was_said_of_it(

@@ -1,4 +1,4 @@
-"""What every provider does, whatever its platform; a table pins what each one supports."""
+"""Machines and scaling, and how things fail: what every provider does, whatever its platform."""
 
 from collections.abc import Callable
 
@@ -6,39 +6,9 @@ import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
-from contracts.operation import OPERATIONS
 from contracts.resources import Controller, Machine
 from tests.providers.platforms import Platform
-from worker.dispatch import methods
 from worker.provider import Call, Port
-
-SUPPORT = {
-    "get_machine": {"k8s"},
-    "get_machines": {"k8s"},
-    "set_machine_labels": {"k8s"},
-    "get_controllers": {"k8s"},
-    "get_controller": {"k8s"},
-    "update_controller_replicas": {"k8s"},
-    "apply_controller": {"k8s"},
-    "delete_controller": {"k8s"},
-    "get_services_by_labels": {"k8s"},
-    "apply_service": {"k8s"},
-    "delete_service": {"k8s"},
-    "apply_secret": {"k8s"},
-    "list_gateways": {"k8s"},
-    "apply_http_route": {"k8s"},
-    "get_http_route": {"k8s"},
-    "delete_http_route": {"k8s"},
-    "apply_workload": {"k8s"},
-    "apply_route_plan": {"k8s"},
-}
-
-
-def test_support_is_neither_lost_nor_gained_silently(platform, provider):
-    assert SUPPORT.keys() == OPERATIONS.keys()
-    assert methods(provider).keys() == {
-        name for name, providers in SUPPORT.items() if platform.name in providers
-    }
 
 
 async def machines_of(
@@ -211,3 +181,34 @@ async def test_a_name_that_no_platform_means_reaches_none(platform, provider, ca
 
     assert raised.value.code is Code.INVALID
     assert platform.writes == 0
+
+
+@pytest.mark.parametrize(
+    "labels", [{"": "x"}, {"aws:a": "x"}, {"a": "b,c"}, {"a": "x" * 300}, {"a\x00": "x"}]
+)
+async def test_labels_that_no_platform_means_reach_none(platform, provider, call, labels):
+    platform.run("web", 1, {})
+    [machine] = await machines_of(provider, platform, call)
+    before = platform.writes
+
+    for attempt in (
+        provider.get_machines(api.GetMachines(platform.scope, labels), call()),
+        provider.set_machine_labels(
+            api.SetMachineLabels(platform.scope, machine.id, labels), call()
+        ),
+    ):
+        with pytest.raises(Fault) as raised:
+            await attempt
+        assert raised.value.code is Code.INVALID
+
+    assert platform.writes == before
+
+
+async def test_nothing_is_done_after_the_deadline(platform, provider):
+    platform.run("web", 1, {})
+
+    with pytest.raises(Fault) as raised:
+        await scale(provider, platform, "web", 2, Call.within(0))
+
+    assert raised.value.code is Code.DEADLINE_EXCEEDED
+    assert platform.size("web") == 1

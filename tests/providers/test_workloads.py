@@ -50,6 +50,24 @@ async def test_a_workload_becomes_a_controller_of_the_wanted_size(platform, prov
     assert found.labels["plt.dev/version"] == "v7"
 
 
+async def test_who_applies_a_workload_learns_whether_it_was_new(platform, provider, call):
+    first = await apply(provider, platform, call)
+    again = await apply(provider, platform, call, image="registry.example/orders:8")
+
+    assert (first["name"], first["created"]) == ("orders-v7", True)
+    assert (again["name"], again["created"]) == ("orders-v7", False)
+
+
+async def test_the_machines_of_a_workload_carry_its_labels(platform, provider, call):
+    await apply(provider, platform, call)
+
+    labels = {"app.kubernetes.io/name": "orders", "app.kubernetes.io/instance": "orders-v7"}
+    machines = await provider.get_machines(api.GetMachines(platform.scope, labels), call())
+
+    assert [machine.controller.name for machine in machines] == ["orders-v7"] * 2
+    assert {machine.image for machine in machines} == {"registry.example/orders:7"}
+
+
 async def test_a_workload_can_be_reached_by_its_labels_at_its_port(platform, provider, call):
     await apply(provider, platform, call)
 

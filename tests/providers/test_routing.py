@@ -1,0 +1,176 @@
+"""Gateways and the neutral route plan: what every provider makes of them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from contracts.resources import Object
+from tests import examples
+from tests.providers.platforms import Platform
+from worker.provider import Call, Port
+
+APP = "orders"
+HOST = "orders.example.org"
+
+
+def rule(version: str, **match: str) -> dict[str, Any]:
+    """To a version, for those who ask for it, or for everybody."""
+    return {
+        "match": match or {"kind": "default"},
+        "backend": {"serviceName": f"{APP}-{version}"},
+        "versionId": version,
+    }
+
+
+def pinned(version: str) -> list[dict[str, Any]]:
+    """The two ways in which a client asks for a version."""
+    return [
+        rule(version, kind="queryParam", name="dpl", value=version),
+        rule(version, kind="header", name="x-deployment-id", value=version),
+    ]
+
+
+def plan(*rules: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return examples.plan(APP, hostname=HOST, rules=list(rules), **more)
+
+
+@pytest.fixture
+async def apply(platform: Platform, provider: Port, call: Callable[[], Call]) -> Callable[..., Any]:
+    """Applies plans where a gateway is, and v6 and v7 of the application run."""
+    platform.gateway()
+    for version in ("v6", "v7"):
+        workload = examples.workload(f"{APP}-{version}")
+        await provider.apply_workload(api.ApplyWorkload(platform.scope, workload), call())
+
+    async def applied(*rules: dict[str, Any], **more: Any) -> Object:
+        return await provider.apply_route_plan(
+            api.ApplyRoutePlan(platform.scope, plan(*rules, **more)), call()
+        )
+
+    return applied
+
+
+@pytest.fixture
+def route(platform: Platform, provider: Port, call: Callable[[], Call]) -> Callable[[], Any]:
+    """Reads the route of the application."""
+    return lambda: provider.get_http_route(api.GetHttpRoute(platform.scope, APP), call())
+
+
+def leads(route: Object) -> dict[str, str]:
+    """Where a route leads, by the value that a request is pinned with, or the empty text."""
+    found = {}
+    for each in route["spec"]["rules"]:
+        [match] = each["matches"]
+        pins = [*match.get("headers", []), *match.get("queryParams", [])]
+        key = " ".join(f"{pin['name']}={pin['value']}" for pin in pins)
+        found[key] = each["backendRefs"][0]["name"]
+    return found
+
+
+async def test_a_gateway_is_listed_by_its_name(platform, provider, call):
+    name = platform.gateway()
+
+    [gateway] = await provider.list_gateways(api.ListGateways(platform.scope), call())
+
+    assert gateway["metadata"]["name"] == name
+
+
+async def test_a_plan_that_is_applied_is_read_back_as_a_route(apply, route):
+    told = await apply(*pinned("v6"), rule("v7"))
+
+    assert (told["appName"], told["created"], told["deleted"]) == (APP, 3, 0)
+    found = await route()
+    assert found["metadata"]["name"] == APP
+    assert found["spec"]["hostnames"] == [HOST]
+    assert leads(found) == {
+        "": "orders-v7",
+        "dpl=v6": "orders-v6",
+        "x-deployment-id=v6": "orders-v6",
+    }
+
+
+async def test_the_next_plan_replaces_the_former_whole(apply, route):
+    await apply(*pinned("v6"), rule("v7"))
+
+    await apply(rule("v6"))
+
+    assert leads(await route()) == {"": "orders-v6"}
+
+
+async def test_applying_the_same_plan_again_leaves_it_as_it_is(apply, route):
+    await apply(*pinned("v6"), rule("v7"), generation=3)
+    first = await route()
+
+    await apply(*pinned("v6"), rule("v7"), generation=3)
+
+    assert leads(await route()) == leads(first)
+
+
+async def test_an_older_plan_is_a_conflict_and_changes_nothing(apply, route):
+    await apply(rule("v7"), generation=3)
+
+    with pytest.raises(Fault, match="stale") as raised:
+        await apply(rule("v6"), generation=2)
+
+    assert raised.value.code is Code.CONFLICT
+    assert leads(await route()) == {"": "orders-v7"}
+
+
+async def test_a_plan_for_a_service_that_is_not_there_changes_nothing(apply, route):
+    await apply(rule("v7"))
+
+    with pytest.raises(Fault, match="orders-v8") as raised:
+        await apply(rule("v8"))
+
+    assert raised.value.code in {Code.INVALID, Code.NOT_FOUND}
+    assert leads(await route()) == {"": "orders-v7"}
+
+
+async def test_a_deleted_route_is_gone(platform, provider, call, apply, route):
+    await apply(*pinned("v6"), rule("v7"))
+
+    answer = await provider.delete_http_route(api.DeleteHttpRoute(platform.scope, APP), call())
+
+    assert isinstance(answer, dict)
+    with pytest.raises(Fault) as raised:
+        await route()
+    assert raised.value.code is Code.NOT_FOUND
+
+
+async def test_a_route_that_is_absent_is_not_found(platform, provider, call):
+    platform.gateway()
+
+    for attempt in (
+        provider.get_http_route(api.GetHttpRoute(platform.scope, "absent"), call()),
+        provider.delete_http_route(api.DeleteHttpRoute(platform.scope, "absent"), call()),
+    ):
+        with pytest.raises(Fault, match="absent") as raised:
+            await attempt
+        assert raised.value.code is Code.NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"rules": []},
+        {"appName": "a/b"},
+        {"rules": [rule("v7", kind="header", name="x-version")]},
+        {"rules": [rule("v7", kind="colour", name="x", value="red")]},
+        {"rules": [rule("v7") | {"backend": {}}]},
+        {"generation": "newest"},
+    ],
+)
+async def test_a_plan_that_makes_no_sense_is_invalid(platform, provider, call, wrong):
+    platform.gateway()
+    before = platform.writes
+
+    with pytest.raises(Fault) as raised:
+        await provider.apply_route_plan(
+            api.ApplyRoutePlan(platform.scope, plan(rule("v7")) | wrong), call()
+        )
+
+    assert raised.value.code is Code.INVALID
+    assert platform.writes == before
