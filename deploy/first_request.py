@@ -1,6 +1,7 @@
-"""The first request through everything, and what one could try after it."""
+"""The first request to each platform through everything, and what one could try after it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,55 +11,62 @@ from deploy.failed import Failed
 from deploy.rabbitmq.broker import Broker
 
 LINES = 24
-SCALABLE = ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController")
+"""Of all answers together, those of one screen."""
+
+EMPTY = {
+    "k8s": "the namespace {} is empty or does not exist (--namespace names another)",
+    "ecs": "the cluster {} runs no tasks (--cluster names another)",
+}
+SCALABLE = {
+    "k8s": ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"),
+    "ecs": (None,),
+}
+"""The kinds of controllers that can be scaled; a platform with one kind does not say which."""
 
 
 @dataclass(frozen=True)
 class First:
-    """The machines of a namespace, as the gateway described them."""
+    """The machines of a scope, as the gateway described them."""
 
     gateway: str
-    namespace: str
+    provider: str
+    scope: str
     machines: list[dict[str, Any]]
 
     @property
     def path(self) -> str:
-        return f"/k8s/machines/{self.namespace}"
+        return f"/{self.provider}/machines/{self.scope}"
 
     @property
     def url(self) -> str:
         return self.gateway + self.path
 
-    def __str__(self) -> str:
+    def shown(self, lines: int = LINES) -> str:
         """The answer, fit for a screen."""
         if not self.machines:
-            return (
-                f"200, no machines: the namespace {self.namespace} is empty or does not exist "
-                "(--namespace names another)"
-            )
-        return f"200, {len(self.machines)} machines\n\n{_cut(json.dumps(self.machines, indent=2))}"
+            return f"200, no machines: {EMPTY[self.provider].format(self.scope)}"
+        answer = _cut(json.dumps(self.machines, indent=2), lines)
+        return f"200, {len(self.machines)} machines\n\n{answer}\n"
 
 
-def make(gateway: str, namespace: str) -> First:
-    """Ask the gateway for the machines of a namespace."""
-    first = First(gateway, namespace, [])
+def make(gateway: str, provider: str, scope: str) -> First:
+    """Ask the gateway for the machines of a scope."""
+    first = First(gateway, provider, scope, [])
     try:
         answer = httpx.get(first.url, timeout=30, trust_env=False)
     except httpx.TransportError as error:
         raise Failed(f"GET {first.url}: {error!r}, expected an answer") from error
     if answer.status_code != 200:
         raise Failed(f"GET {first.url}: {answer.status_code} {answer.text}, expected 200")
-    return First(gateway, namespace, answer.json())
+    return First(gateway, provider, scope, answer.json())
 
 
-def next_things(first: First, broker: Broker) -> str:
+def next_things(gateway: str, firsts: Sequence[First], broker: Broker) -> str:
     """Requests to paste, about things that are there."""
-    lines = ["Try next:", f"  curl {first.url}", *_about_one_controller(first)]
-    lines += [
-        f"  curl {first.gateway}/ready",
-        "",
-        f"Documentation  {first.gateway}/documentation",
-    ]
+    lines = ["Try next:"]
+    for first in firsts:
+        lines += [f"  curl {first.url}", *_about_one_controller(first)]
+    lines += [f"  curl {gateway}/ready", "", f"Documentation  {gateway}/documentation"]
     if broker.management_url:
         lines.append(f"RabbitMQ       {broker.management_url}")
         lines.append(f"               user {broker.user}, password {broker.password}")
@@ -67,17 +75,18 @@ def next_things(first: First, broker: Broker) -> str:
 
 
 def _about_one_controller(first: First) -> list[str]:
-    owners = [machine.get("controller", {}) for machine in first.machines]
-    names = [owner["name"] for owner in owners if owner.get("kind") in SCALABLE]
+    owners = [machine["controller"] for machine in first.machines if "controller" in machine]
+    kinds = SCALABLE[first.provider]
+    names = [owner["name"] for owner in owners if owner.get("kind") in kinds]
     if not names:
         return []
-    controller = f"{first.gateway}/k8s/controllers/{first.namespace}/{names[0]}"
+    controller = f"{first.gateway}/{first.provider}/controllers/{first.scope}/{names[0]}"
     more = json.dumps({"replicas": names.count(names[0]) + 1})
     scale = f"  curl -X POST -H 'content-type: application/json' -d '{more}' {controller}"
     return [f"  curl {controller}", f"{scale}  # starts one more machine of it"]
 
 
-def _cut(text: str) -> str:
-    lines = text.splitlines()
-    more = [f"… {len(lines) - LINES} more lines"] if len(lines) > LINES else []
-    return "\n".join(f"  {line}" for line in lines[:LINES] + more)
+def _cut(text: str, lines: int) -> str:
+    whole = text.splitlines()
+    more = [f"… {len(whole) - lines} more lines"] if len(whole) > lines else []
+    return "\n".join(f"  {line}" for line in whole[:lines] + more)

@@ -10,14 +10,14 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from deploy import first_request, options, signals
+from deploy import attached, first_request, options, signals
+from deploy.attached import Attached
 from deploy.failed import Failed
-from deploy.kubeconfig import attachment
-from deploy.kubeconfig.attachment import Attachment
+from deploy.first_request import LINES, First
 from deploy.progress import Progress
 from deploy.rabbitmq import find
 from deploy.rabbitmq.logins import logins
-from deploy.stack import PROVIDER, WORKERS, Stack
+from deploy.stack import WORKERS, Stack
 
 
 def main() -> None:
@@ -46,47 +46,38 @@ def main() -> None:
 
 
 def run(asked: Namespace, progress: Progress, contexts: ExitStack) -> None:
-    # What is wrong with the cluster is said before anything is started.
-    cluster = attached(asked)
     folder = contexts.enter_context(workspace(keep_logs=not asked.check))
-    environment = attach(cluster, folder, progress) if cluster else None
+    # What is wrong with a platform is said before anything is started.
+    platforms = attached.named(asked, folder, progress)
+    stack = Stack(folder, contexts)
+    if not platforms:
+        platforms = stack.sandbox()
+        progress.say("sandbox", f"ready: {', '.join(each.place for each in platforms)}")
     broker = contexts.enter_context(
         find.broker(folder / "rabbitmq", os.environ, lambda text: progress.say("broker", text))
     )
     progress.say("broker", f"ready: {broker.origin}")
-    stack = Stack(folder, logins(broker, [PROVIDER]), contexts)
-    if environment is None:
-        environment = stack.sandbox()
-        url = environment["PLT_K8S_REST_API_URL"]
-        progress.say("sandbox", f"ready: a Kubernetes API at {url}")
-    gateway = stack.gateway(asked.port)
+    providers = [each.provider for each in platforms]
+    users = logins(broker, providers)
+    gateway = stack.gateway(users, asked.port, providers)
     progress.say("gateway", f"ready: {gateway}")
-    stack.workers(environment, gateway)
-    progress.say("workers", f"ready: {WORKERS} of them attend the provider {PROVIDER}")
-    first = first_request.make(gateway, cluster.namespace if cluster else "default")
-    if not (first.machines or cluster):
-        raise Failed(f"GET {first.url}: an empty list, expected the sandbox's machines")
-    progress.say("request", f"GET {first.path}: {first}\n")
+    stack.workers(users, platforms, gateway)
+    named = " and ".join(f"{WORKERS} of {provider}" for provider in providers)
+    progress.say("workers", f"ready: {named}")
+    firsts = [ask(gateway, each, LINES // len(platforms), progress) for each in platforms]
     if not asked.check:
-        print(first_request.next_things(first, broker))
+        print(first_request.next_things(gateway, firsts, broker))
         print(f"Logs           {stack.logs}\n\nCtrl-C stops all of it.\n", flush=True)
         watch(stack, progress)
 
 
-def attached(asked: Namespace) -> Attachment | None:
-    """The cluster that the command names, None where it means the sandbox."""
-    if not asked.kubeconfig:
-        return None
-    return attachment.read(asked.kubeconfig, asked.context, asked.namespace)
-
-
-def attach(cluster: Attachment, folder: Path, progress: Progress) -> dict[str, str]:
-    """Say which cluster it is, see whether it answers, and return the workers' environment."""
-    progress.say("cluster", f"attaching to {cluster}")
-    environment = cluster.environment(folder / "credentials")
-    attachment.check(cluster, environment)
-    progress.say("cluster", f"answers: machines of the namespace {cluster.namespace} can be listed")
-    return environment
+def ask(gateway: str, platform: Attached, lines: int, progress: Progress) -> First:
+    """Make the first request to a platform and show its answer."""
+    first = first_request.make(gateway, platform.provider, platform.scope)
+    if platform.planted and not first.machines:
+        raise Failed(f"GET {first.url}: an empty list, expected the sandbox's machines")
+    progress.say("request", f"GET {first.path}: {first.shown(lines)}")
+    return first
 
 
 @contextmanager

@@ -9,13 +9,14 @@ IMAGE = "registry.k8s.io/pause:3.10"
 
 
 def up(argv: Sequence[str]) -> argparse.Namespace:
-    """Return `check`, `port` (None: the first free one from 3042), and what names a cluster."""
+    """Return `check`, `port` (None: the first free one from 3042), and what names platforms."""
     parser = argparse.ArgumentParser(
         prog="deploy/up",
         description="Start machinist on this machine: a RabbitMQ broker, a sandbox in place of a "
-        "Kubernetes API, one gateway and two workers; then make a first request through all of "
-        "them. Ctrl-C stops what was started. With --kubeconfig the workers attach to a cluster "
-        "that you have, where nothing is changed until you ask for it.",
+        "Kubernetes API and of AWS, one gateway, and two workers for each of the two; then make a "
+        "first request to each through all of them. Ctrl-C stops what was started. With "
+        "--kubeconfig, --aws or both the workers attach to what you have instead of the sandbox, "
+        "and nothing is changed there until you ask for it.",
         epilog="The broker is the one of PLT_AMQP_URL if that is set; else RabbitMQ in Docker; "
         "else a private node from the distribution's package, installed if it may be.",
     )
@@ -28,9 +29,20 @@ def up(argv: Sequence[str]) -> argparse.Namespace:
         "--port", type=_port, help="the gateway's port (default: the first free one from 3042)"
     )
     _name_a_cluster(parser, "attach to the cluster that this kubeconfig names")
+    parser.add_argument(
+        "--aws",
+        action="store_true",
+        help="attach to the AWS account of your credentials, found as AWS's own tools find them; "
+        "PLT_ECS_* variables configure the workers",
+    )
+    parser.add_argument(
+        "--cluster", metavar="NAME", help="the ECS cluster to look at (default: default)"
+    )
     options = parser.parse_args(argv)
     if not options.kubeconfig and (options.context or options.namespace):
         parser.error("--context and --namespace belong to --kubeconfig")
+    if options.cluster and not options.aws:
+        parser.error("--cluster belongs to --aws")
     return options
 
 
@@ -63,12 +75,12 @@ def test(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def _name_a_cluster(parser: argparse.ArgumentParser, purpose: str) -> None:
-    parser.add_argument("--kubeconfig", metavar="FILE", type=_file, help=purpose)
+    parser.add_argument("--kubeconfig", metavar="FILE", type=as_typed, help=purpose)
     parser.add_argument("--context", metavar="NAME", help="(default: the file's current-context)")
     parser.add_argument("--namespace", metavar="NAME", help="(deploy/up: default as in the file)")
 
 
-def _file(text: str) -> Path:
+def as_typed(text: str) -> Path:
     """The file that was meant where the command was typed, which need not be where it runs."""
     return Path(os.environ.get("MACHINIST_CALLED_FROM", ""), text).expanduser().absolute()
 

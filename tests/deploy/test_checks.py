@@ -85,7 +85,9 @@ def test_long_tests_run_when_asked_for(argv: list[str], marks: str) -> None:
     assert tests.command[-2:] == ["-k", "name"]
 
 
-@pytest.mark.parametrize("argv", [["--context", "x"], ["--port", "0"], ["--port", "http"]])
+@pytest.mark.parametrize(
+    "argv", [["--context", "x"], ["--cluster", "x"], ["--port", "0"], ["--port", "http"]]
+)
 def test_unknown_options_are_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         options.up(argv)

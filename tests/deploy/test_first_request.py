@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import pytest
+
 from deploy.first_request import First, next_things
 from deploy.rabbitmq.broker import Broker
 
@@ -13,8 +15,12 @@ def owned(name: str, kind: str) -> dict[str, Any]:
     return {"id": f"{name}-1", "controller": {"name": name, "kind": kind}}
 
 
+def first(*machines: dict[str, Any], provider: str = "k8s") -> First:
+    return First(URL, provider, "shop", list(machines))
+
+
 def proposed(*machines: dict[str, Any]) -> str:
-    return next_things(First(URL, "shop", list(machines)), BROKER)
+    return next_things(URL, [first(*machines)], BROKER)
 
 
 def test_a_controller_that_runs_machines_is_proposed_and_one_more_of_them() -> None:
@@ -25,6 +31,19 @@ def test_a_controller_that_runs_machines_is_proposed_and_one_more_of_them() -> N
     assert """-d '{"replicas": 3}'""" in said
 
 
+def test_things_of_each_platform_are_proposed() -> None:
+    task = {"id": "0f", "controller": {"name": "store"}}
+
+    said = next_things(
+        URL, [first(owned("web", "Deployment")), first(task, provider="ecs")], BROKER
+    )
+
+    assert f"curl {URL}/k8s/controllers/shop/web\n" in said
+    assert f"curl {URL}/ecs/controllers/shop/store\n" in said
+    assert f"""-d '{{"replicas": 2}}' {URL}/ecs/controllers/shop/store """ in said
+    assert said.count("/ready") == 1
+
+
 def test_what_cannot_be_scaled_is_not_proposed() -> None:
     said = proposed({"id": "alone"}, owned("agent", "DaemonSet"), owned("web", "Deployment"))
 
@@ -32,6 +51,21 @@ def test_what_cannot_be_scaled_is_not_proposed() -> None:
     assert f"{URL}/k8s/controllers/shop/web" in said
 
 
-def test_an_empty_namespace_is_no_failure() -> None:
+@pytest.mark.parametrize(
+    ("provider", "words"),
+    [
+        ("k8s", "the namespace shop is empty or does not exist (--namespace names another)"),
+        ("ecs", "the cluster shop runs no tasks (--cluster names another)"),
+    ],
+)
+def test_an_empty_scope_is_no_failure(provider: str, words: str) -> None:
     assert "controllers" not in proposed()
-    assert "the namespace shop is empty or does not exist" in str(First(URL, "shop", []))
+    assert words in first(provider=provider).shown()
+
+
+def test_a_long_answer_is_cut_to_what_is_asked_for() -> None:
+    shown = first(*[owned("web", "Deployment")] * 5).shown(lines=6)
+
+    assert "200, 5 machines" in shown
+    assert shown.count("\n") == 9
+    assert shown.endswith("… 31 more lines\n")
