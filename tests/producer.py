@@ -13,7 +13,7 @@ from contracts.wire import Message
 from deploy.rabbitmq.configuration import USER
 
 
-def scale_event(name: str, replicas: int) -> Message:
+def scale_event(name: str, replicas: int, provider: str = "k8s") -> Message:
     """What an event producer publishes."""
     operation = UpdateControllerReplicas(
         scope="default", name=name, replicas=replicas, kind="Deployment"
@@ -21,7 +21,7 @@ def scale_event(name: str, replicas: int) -> Message:
     where = address.address(operation)
     return Message(
         exchange=topology.EVENTS,
-        key=address.routing_key("k8s", operation.row, where),
+        key=address.routing_key(provider, operation.row, where),
         body=wire.encode(operation),
         type=operation.row.name,
         message_id=uuid4().hex,

@@ -14,7 +14,9 @@ import httpx
 
 from deploy.ports import Port
 from deploy.rabbitmq.node import RabbitNode
+from deploy.sandbox.aws.server import AwsSandbox
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from deploy.stack import AWS_OF_NOBODY
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -148,6 +150,18 @@ class Stack:
             "PLT_K8S_TOKEN_PATH": str(self.sandbox.token_path),
         } | variables
         worker = Process("worker", environment, self._log("worker"))
+        self._closing.callback(worker.close)
+        return worker
+
+    def ecs_worker(self, aws: AwsSandbox, **variables: str) -> Process:
+        """Start a worker on the sandbox's AWS."""
+        environment = {
+            "PLT_AMQP_URL": self.amqp_url,
+            "PLT_PROVIDER": "ecs",
+            **AWS_OF_NOBODY,
+            **aws.environment,
+        } | variables
+        worker = Process("worker", environment, self._log("ecs-worker"))
         self._closing.callback(worker.close)
         return worker
 
