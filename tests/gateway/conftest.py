@@ -2,22 +2,18 @@
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 import pytest
 
 from contracts.broker.attendance import Attendance
 from contracts.broker.link import Link
-from contracts.operation import Operation
 from contracts.seal import Seals
-from contracts.wire import Reply
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from gateway.app import application
-from gateway.context import NOTHING, Context
 from gateway.routes import Caller
 from gateway.server import OnRawPath
 from tests.gateway.client import Client
-from tests.loopback import Loopback
+from tests.loopback import Front, Loopback
 from tests.memory import MemoryProvider
 from worker.dispatch import Dispatch
 from worker.providers import k8s
@@ -25,17 +21,6 @@ from worker.providers import k8s
 MOST_BODY_BYTES = 100_000
 
 KEYS = Seals([bytes(32)])
-
-
-class Front:
-    """Lets one application, which is slow to make, serve every test with a caller of its own."""
-
-    behind: Caller
-
-    async def call(
-        self, provider: str, operation: Operation[Any], context: Context = NOTHING
-    ) -> Reply:
-        return await self.behind.call(provider, operation, context)
 
 
 @pytest.fixture(scope="session")

@@ -47,7 +47,7 @@ OF_A_GATEWAY = [
     ("PLT_MAX_BODY_BYTES", "1MB", True, A_NUMBER),
 ]
 OF_A_WORKER = [
-    ("PLT_PROVIDER", "nomad", True, "one of k8s"),
+    ("PLT_PROVIDER", "nomad", True, "one of ecs, k8s"),
     ("PLT_PROVIDER_NAME", "K8S", True, "lower-case letters"),
     ("PLT_PROVIDER_NAME", "queries", True, "no word that paths or queues are named by"),
     ("PLT_CONCURRENCY", "many", True, A_NUMBER),

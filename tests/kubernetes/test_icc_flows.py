@@ -5,19 +5,17 @@ HTTP → the gateway's application → the worker's dispatch → the provider �
 
 import base64
 import json
-from typing import Any
 
 import pytest
 
 from contracts.broker.attendance import Attendance
 from contracts.broker.link import Link
 from contracts.seal import Seals
-from contracts.wire import Reply
 from gateway.app import application
 from tests.gateway.client import Client
+from tests.icc import ControlPlane, Failed, Json
 from tests.kubernetes import manifests
-from tests.kubernetes.icc import ControlPlane, Failed, Json
-from tests.loopback import Loopback
+from tests.loopback import Front, Loopback
 from worker.dispatch import Dispatch
 
 KEYS = Seals([bytes(32)])
@@ -29,15 +27,6 @@ DEPLOYMENT = {"kind": "Deployment", "apiVersion": "apps/v1"}
 @pytest.fixture
 def loopback(provider):
     return Loopback(Dispatch("k8s", provider, KEYS), seals=KEYS)
-
-
-class Front:
-    """Lets one application, which is slow to make, serve every test with a caller of its own."""
-
-    behind: Loopback
-
-    async def call(self, *asked: Any) -> Reply:
-        return await self.behind.call(*asked)
 
 
 @pytest.fixture(scope="module")

@@ -21,11 +21,13 @@ class Failed(Exception):
 
 
 class ControlPlane:
-    """Calls one provider of a gateway about one namespace."""
+    """Calls one provider of a gateway about one namespace, on ECS one cluster."""
 
-    def __init__(self, client: Client, namespace: str, labels_key: str = "labels") -> None:
+    def __init__(
+        self, client: Client, namespace: str, labels_key: str = "labels", provider: str = "k8s"
+    ) -> None:
         self._client = client
-        self._prefix = "/k8s"
+        self._prefix = f"/{provider}"
         self._namespace = namespace
         self._labels_key = labels_key
 
