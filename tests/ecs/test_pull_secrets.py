@@ -46,6 +46,11 @@ def tags(aws: AwsSandbox) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in secret.tags or []}
 
 
+def versions(aws: AwsSandbox) -> list[str]:
+    [secret] = aws.account.secrets.secrets.values()
+    return list(secret.versions)
+
+
 def changes(aws: AwsSandbox) -> list[str]:
     return [call.action for call in aws.calls if call.action in CHANGES]
 
@@ -81,15 +86,36 @@ async def test_it_is_written_only_when_it_changed(aws, provider):
     assert value(aws)["password"] == "new"
 
 
-async def test_two_of_one_password_cannot_be_told_by_their_tags(aws, provider):
+async def test_two_of_one_password_cannot_be_told_by_the_ids_of_their_versions(aws, provider):
     await apply(provider)
-    first = tags(aws)["plt.dev/fingerprint"]
+    [first] = versions(aws)
     await delete(provider)
     await apply(provider)
 
-    again = tags(aws)["plt.dev/fingerprint"]
-    assert re.fullmatch("[0-9a-f]{32}:[0-9a-f]{64}", again)
-    assert first != again
+    [again] = versions(aws)
+    assert re.fullmatch("[0-9a-f]{64}", again)
+    assert first[:16] != again[:16]
+    assert first[16:] != again[16:]
+
+
+async def test_a_password_that_comes_back_is_written_again(aws, provider):
+    for password in ("old", "new", "old"):
+        await apply(provider, pullSecret=credentials(password))
+
+    assert value(aws)["password"] == "old"
+
+
+async def test_what_it_holds_is_known_whoever_died_after_writing_it(aws, provider):
+    await apply(provider, pullSecret=credentials("old"))
+    aws.faults.deny("secretsmanager:TagResource")
+    aws.faults.deny("ecs:DescribeTaskDefinition", times=1)
+    with pytest.raises(Fault):
+        await apply(provider, pullSecret=credentials("new"))
+    aws.faults.clear()
+
+    await apply(provider, pullSecret=credentials("old"))
+
+    assert value(aws)["password"] == "old"
 
 
 async def test_one_that_is_there_already_is_taken_over(aws, provider):

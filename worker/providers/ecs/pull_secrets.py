@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 import hmac
 import secrets
-import uuid
 from datetime import datetime
 
 import msgspec
@@ -20,7 +19,8 @@ from worker.providers.ecs.objects import Nothing
 from worker.providers.ecs.pauses import pause
 
 ATTEMPTS = 4
-FINGERPRINT = "plt.dev/fingerprint"
+SALT_DIGITS = 16
+CURRENT = "AWSCURRENT"
 ABSENT = "ResourceNotFoundException"
 MOVED = frozenset({ABSENT, "ResourceExistsException", "InvalidRequestException"})
 """It is not as it was looked at any more: others write too, and deletions take a while."""
@@ -39,6 +39,11 @@ class Secret(Struct, frozen=True, rename="pascal"):
     arn: str = field(name="ARN")
     deleted_date: datetime | None = None
     tags: list[Tag] = []
+    versions: dict[str, list[str]] = field(name="VersionIdsToStages", default_factory=dict)
+
+    def marks(self) -> dict[str, str]:
+        """Its tags."""
+        return {tag.key: tag.value for tag in self.tags}
 
 
 class Written(Struct, frozen=True):
@@ -76,23 +81,20 @@ async def _attempt(talk: Conversation, cluster: str, name: str, value: str) -> t
     found = await find(talk, name)
     if found is None:
         return await _create(talk, cluster, name, value), True
-    tags = _tags(found)
-    ownership.refuse_foreign(f'the secret "{name}"', tags, cluster)
+    ownership.refuse_foreign(f'the secret "{name}"', found.marks(), cluster)
     if found.deleted_date is not None:
         await talk.ask("secretsmanager:RestoreSecret", Nothing, SecretId=name)
-    if not await _holds(tags, value):
+    if not await _holds(found, value):
         await talk.ask(
             "secretsmanager:PutSecretValue",
             Nothing,
             SecretId=name,
             SecretString=value,
-            ClientRequestToken=str(uuid.uuid4()),
+            ClientRequestToken=await _new_version(value),
         )
+    if not ownership.is_ours(found.marks(), cluster):
         await talk.ask(
-            "secretsmanager:TagResource",
-            Nothing,
-            SecretId=name,
-            Tags=await _new_tags(cluster, value),
+            "secretsmanager:TagResource", Nothing, SecretId=name, Tags=_tag_list(cluster)
         )
     return found.arn, False
 
@@ -113,9 +115,9 @@ async def _create(talk: Conversation, cluster: str, name: str, value: str) -> st
         Written,
         Name=name,
         SecretString=value,
-        Tags=await _new_tags(cluster, value),
+        Tags=_tag_list(cluster),
         # The same for every repeat: a creation whose answer was lost is not made twice.
-        ClientRequestToken=str(uuid.uuid4()),
+        ClientRequestToken=await _new_version(value),
     )
     return written.arn
 
@@ -125,7 +127,7 @@ async def delete(talk: Conversation, cluster: str, name: str) -> bool:
     found = await find(talk, name)
     if found is None or found.deleted_date is not None:
         return False
-    if not ownership.is_ours(_tags(found), cluster):
+    if not ownership.is_ours(found.marks(), cluster):
         raise Fault(Code.CONFLICT, "it was not made by machinist for this cluster")
     await discard(talk, name)
     return True
@@ -142,27 +144,29 @@ async def discard(talk: Conversation, name: str) -> None:
             raise
 
 
-def _tags(secret: Secret) -> dict[str, str]:
-    return {tag.key: tag.value for tag in secret.tags}
+def _tag_list(cluster: str) -> list[dict[str, str]]:
+    return [{"Key": key, "Value": text} for key, text in ownership.marks(cluster).items()]
 
 
-async def _new_tags(cluster: str, value: str) -> list[dict[str, str]]:
-    salt = secrets.token_hex(16)
-    own = {FINGERPRINT: f"{salt}:{await _fingerprint(salt, value)}"}
-    return [{"Key": key, "Value": text} for key, text in (ownership.marks(cluster) | own).items()]
+async def _holds(secret: Secret, value: str) -> bool:
+    current = next((id for id, stages in secret.versions.items() if CURRENT in stages), "")
+    same = await _version(current[:SALT_DIGITS], value)
+    return hmac.compare_digest(current.encode(), same.encode())
 
 
-async def _holds(tags: dict[str, str], value: str) -> bool:
-    salt, _, known = tags.get(FINGERPRINT, "").partition(":")
-    return bool(known) and hmac.compare_digest(known, await _fingerprint(salt, value))
+async def _new_version(value: str) -> str:
+    return await _version(secrets.token_hex(SALT_DIGITS // 2), value)
 
 
-async def _fingerprint(salt: str, value: str) -> str:
-    """What tells one value from another: tags are read by many, so nothing faster is safe."""
+async def _version(salt: str, value: str) -> str:
+    """The id of a version, which says what it holds to those who know that already.
+
+    AWS changes id and value in one step, unlike a tag. Many can read it: nothing faster is safe.
+    """
     digest = await asyncio.to_thread(
-        hashlib.scrypt, value.encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=32
+        hashlib.scrypt, value.encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=24
     )
-    return digest.hex()
+    return salt + digest.hex()
 
 
 def _unwritable(name: str, failure: Failure) -> Fault:
