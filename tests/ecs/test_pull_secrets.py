@@ -118,15 +118,17 @@ async def test_what_it_holds_is_known_whoever_died_after_writing_it(aws, provide
     assert value(aws)["password"] == "old"
 
 
-async def test_one_that_is_there_already_is_taken_over(aws, provider):
-    put(aws)
+@pytest.mark.parametrize("marks", [None, [{"Key": "plt.dev/managed-by", "Value": "icc"}]])
+async def test_one_that_is_there_already_is_taken_over(aws, provider, marks):
+    put(aws, tags=marks)
 
     await apply(provider)
     await apply(provider)
 
     assert changes(aws) == ["secretsmanager:PutSecretValue"]
     assert value(aws)["password"] == CANARY
-    assert tags(aws)["plt.dev/managed-by"] == "icc"
+    assert tags(aws) == {"plt.dev/managed-by": "icc", "plt.dev/cluster": CLUSTER}
+    assert aws.calls.count("secretsmanager:TagResource") == 1
 
 
 async def test_one_that_is_scheduled_for_deletion_is_restored(aws, provider):

@@ -92,7 +92,7 @@ async def _attempt(talk: Conversation, cluster: str, name: str, value: str) -> t
             SecretString=value,
             ClientRequestToken=await _new_version(value),
         )
-    if not ownership.is_ours(found.marks(), cluster):
+    if not ownership.marks(cluster).items() <= found.marks().items():
         await talk.ask(
             "secretsmanager:TagResource", Nothing, SecretId=name, Tags=_tag_list(cluster)
         )
