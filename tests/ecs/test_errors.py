@@ -80,6 +80,35 @@ def test_a_throttled_request_was_not_attempted_and_says_when_to_return(aws_code,
     assert not failure.arrived
 
 
+@pytest.mark.parametrize(
+    ("aws_code", "message"),
+    [
+        (
+            "ClientException",
+            "Too many concurrent attempts to create a new revision of the specified family.",
+        ),
+        (
+            "InvalidParameterException",
+            "The target group with targetGroupArn x does not have an associated load balancer.",
+        ),
+        (
+            "InvalidParameterException",
+            "Unable to assume the service linked role. Please verify that it exists.",
+        ),
+    ],
+)
+def test_what_passes_by_itself_is_not_the_callers_mistake(aws_code, message):
+    failure = read(aws_code, message=message)
+
+    assert failure.code is Code.PLATFORM_FAILED
+    assert failure.again is Again.LATER
+    assert not failure.arrived
+
+
+def test_a_listing_that_took_too_long_is_not_the_callers_mistake():
+    assert read("PaginationTokenExpiredException").code is Code.PLATFORM_FAILED
+
+
 def test_the_time_that_aws_names_is_kept():
     assert read("ThrottlingException", retry_after="7").retry_after == 7
     assert read("ThrottlingException", retry_after="soon").retry_after == 1

@@ -339,6 +339,39 @@ async def test_a_service_that_is_in_the_way_and_gone_at_once_is_looked_for_again
     assert revisions(aws) == [f"{NAME}:1"]
 
 
+LAGS = [
+    ("ecs:RegisterTaskDefinition", "ClientException", "Too many concurrent attempts to create a "
+     "new revision of the specified family."),
+    ("ecs:CreateService", "InvalidParameterException", "The target group with targetGroupArn x "
+     "does not have an associated load balancer."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("action", "code", "message"), LAGS)
+async def test_what_aws_refuses_for_a_moment_is_asked_again(whole, action, code, message):
+    whole.faults.add(action, code, message=message, times=2)
+
+    async with worker(whole) as provider:
+        await apply(provider)
+
+    assert remains(whole)["task definitions"] == [f"{NAME}:1"]
+    assert whole.calls.count("elasticloadbalancing:DeleteRule") == 0
+
+
+@pytest.mark.parametrize(("action", "code", "message"), LAGS)
+async def test_what_aws_refuses_for_long_is_told_so_that_a_repeat_is_made(
+    whole, action, code, message
+):
+    whole.faults.add(action, code, message=message, times=None)
+
+    async with worker(whole) as provider:
+        with pytest.raises(Fault, match=message) as raised:
+            await apply(provider)
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+    assert remains(whole) == NOTHING
+
+
 async def test_a_service_that_was_deleted_can_be_made_again(aws, provider):
     await apply(provider)
     await provider.delete_controller(api.DeleteController(CLUSTER, NAME), Call.within(10))

@@ -18,6 +18,7 @@ CODES: dict[str, Code] = {
     "OperationNotPermitted": Code.PLATFORM_FORBIDDEN,
     "UnauthorizedException": Code.PLATFORM_FORBIDDEN,
     "UnauthorizedOperation": Code.PLATFORM_FORBIDDEN,
+    "PaginationTokenExpiredException": Code.PLATFORM_FAILED,
     "ServiceNotActiveException": Code.NOT_FOUND,
     "ClientException": Code.INVALID,
     "InvalidInput": Code.INVALID,
@@ -40,6 +41,15 @@ CODES: dict[str, Code] = {
     "UpdateInProgressException": Code.CONFLICT,
 }
 """By AWS's own code. What is not here is told by its shape (`_code`) or by the HTTP status."""
+
+PASSING = re.compile(
+    "too many concurrent attempts to create a new revision"
+    "|does not have an associated load balancer"
+    "|unable to assume the service linked role",
+    re.IGNORECASE,
+)
+"""What AWS calls the caller's mistake and is none: others do the same, or AWS does not know
+everywhere yet what was made a moment ago."""
 
 NO_CLUSTER = "ClusterNotFoundException"
 ABSENT = re.compile(r"NotFound(Exception)?\Z")
@@ -166,6 +176,8 @@ def of_answer(action: str, parameters: Mapping[str, Any], error: exceptions.Clie
             "proxy, or PLT_ECS_ENDPOINT is no AWS API",
         )
     code = _code(aws_code)
+    if code is Code.INVALID and PASSING.search(words):
+        return Failure(Code.PLATFORM_FAILED, words, aws_code=aws_code, again=Again.LATER)
     if code is Code.PLATFORM_FORBIDDEN:
         words = _missing(action, words)
     if aws_code == NO_CLUSTER:
