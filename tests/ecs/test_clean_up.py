@@ -124,6 +124,30 @@ async def test_what_fails_is_told_and_neither_hides_the_result_nor_stops_the_res
     assert remains(whole) == NOTHING | {"task definitions": [f"{NAME}:1"]}
 
 
+async def test_a_target_group_that_is_in_use_for_a_moment_is_waited_for(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        whole.faults.add("elasticloadbalancing:DeleteTargetGroup", "ResourceInUse", times=3)
+        answer = await delete(provider)
+
+    assert "left" not in answer
+    assert remains(whole)["target groups"] == []
+
+
+async def test_rules_that_others_delete_meanwhile_do_not_keep_the_target_group(whole):
+    async with worker(whole) as provider:
+        await apply(provider)
+        whole.faults.add(
+            "elasticloadbalancing:DescribeTags",
+            "RuleNotFound",
+            parameters={"ResourceArns": [rules(whole)[0].arn]},
+        )
+        answer = await delete(provider)
+
+    assert "left" not in answer
+    assert (remains(whole)["target groups"], rules(whole)) == ([], [])
+
+
 async def test_names_that_are_in_use_for_a_moment_are_waited_for(whole):
     async with worker(whole) as provider:
         await apply(provider)

@@ -91,6 +91,17 @@ async def test_a_reused_target_group_is_not_taken_back(aws, provider):
     assert remains(aws) == NOTHING | {"target groups": [GROUP]}
 
 
+async def test_a_target_group_is_taken_back_once_no_rule_uses_it_any_more(aws, provider):
+    aws.faults.deny("ecs:CreateService")
+    aws.faults.add("elasticloadbalancing:DeleteTargetGroup", "ResourceInUse", times=3)
+
+    with pytest.raises(Fault) as raised:
+        await apply(provider)
+
+    assert "Left behind" not in raised.value.message
+    assert remains(aws) == NOTHING
+
+
 async def test_a_name_that_is_there_is_used_and_not_taken_back(aws, provider):
     aws.account.cloud_map.create_service(
         NAME, aws.namespace_id, "", "theirs", {"DnsRecords": []}, {}, {}, [], "DNS"
@@ -132,7 +143,7 @@ async def test_priorities_that_are_always_taken_are_told_so_that_a_repeat_is_mad
         await apply(provider)
 
     assert raised.value.code is Code.PLATFORM_FAILED
-    assert aws.calls.count("elasticloadbalancing:CreateRule") == 3
+    assert aws.calls.count("elasticloadbalancing:CreateRule") == 4
     assert remains(aws) == NOTHING
 
 

@@ -9,13 +9,12 @@ from typing import Any
 
 from msgspec import Struct, field
 
-from contracts.faults import Code, Fault
 from worker.provider import Call
 from worker.providers.ecs import errors, ownership, target_groups
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing
-from worker.providers.ecs.pauses import pause
+from worker.providers.ecs.pauses import persist
 from worker.providers.ecs.workload import Wanted
 
 PURPOSE = {"Key": "plt.dev/purpose", "Value": "bootstrap"}
@@ -23,8 +22,8 @@ HEADER = "x-platformatic-bootstrap"
 SECRET_DIGITS = 16
 HIGHEST_PRIORITY = 49_000
 """From here down, because plans look for room at the other end, and are prepared above."""
-ATTEMPTS = 3
 PAGE = 400
+RULE_NOT_FOUND = "RuleNotFound"
 
 
 class Forwarded(Struct, frozen=True, rename="pascal"):
@@ -85,19 +84,22 @@ async def tie(
 
     `base_s` is the first of the waits after a priority was taken by somebody else meanwhile.
     """
-    failed = 0
-    while True:
-        rules = await _rules(talk, listener)
-        if any(group in action.targets() for rule in rules for action in rule.actions):
-            return None
-        try:
-            return await _create(talk, listener, cluster, wanted, group, _free(rules))
-        except Failure as failure:
-            if failure.aws_code != "PriorityInUse":
-                raise
-            failed += 1
-            if failed == ATTEMPTS or not await pause(call, base_s * 2 ** (failed - 1)):
-                raise _contested(failure) from failure
+    return await persist(
+        call,
+        base_s,
+        {"PriorityInUse"},
+        "others take the listener's priorities",
+        lambda: _tied(talk, listener, cluster, wanted, group),
+    )
+
+
+async def _tied(
+    talk: Conversation, listener: str, cluster: str, wanted: Wanted, group: str
+) -> str | None:
+    rules = await _rules(talk, listener)
+    if any(group in action.targets() for rule in rules for action in rule.actions):
+        return None
+    return await _create(talk, listener, cluster, wanted, group, _free(rules))
 
 
 async def _rules(talk: Conversation, listener: str) -> list[Rule]:
@@ -139,18 +141,25 @@ def _password(wanted: Wanted, group: str) -> str:
     return sha256(f"{wanted.name}:{group}".encode()).hexdigest()[:SECRET_DIGITS]
 
 
-def _contested(failure: Failure) -> Fault:
-    # Others are done at some time, so a repeat may succeed: the code has to say that.
-    return Fault(Code.PLATFORM_FAILED, f"others take the listener's priorities: {failure.message}")
-
-
-async def untie(talk: Conversation, listener: str, cluster: str, group: str) -> None:
+async def untie(
+    talk: Conversation, call: Call, listener: str, cluster: str, group: str, base_s: float
+) -> None:
     """Delete the rules of ours that forward to nothing but the target group."""
+    ours = await persist(
+        call,
+        base_s,
+        {RULE_NOT_FOUND},
+        "others delete rules all the time",
+        lambda: _ours(talk, listener, cluster, group),
+    )
+    for arn in ours:
+        await delete_rule(talk, arn)
+
+
+async def _ours(talk: Conversation, listener: str, cluster: str, group: str) -> list[str]:
     rules = [rule.arn for rule in await _rules(talk, listener) if rule.forwards_only_to(group)]
-    tags = await target_groups.tags_of(talk, rules) if rules else {}
-    for arn in rules:
-        if ownership.is_ours(tags.get(arn, {}), cluster):
-            await delete_rule(talk, arn)
+    tags = await target_groups.tags_of(talk, rules)
+    return [arn for arn in rules if ownership.is_ours(tags.get(arn, {}), cluster)]
 
 
 async def delete_rule(talk: Conversation, arn: str) -> None:
@@ -158,5 +167,5 @@ async def delete_rule(talk: Conversation, arn: str) -> None:
     try:
         await talk.ask("elasticloadbalancing:DeleteRule", Nothing, RuleArn=arn)
     except Failure as failure:
-        if failure.aws_code != "RuleNotFound":
+        if failure.aws_code != RULE_NOT_FOUND:
             raise

@@ -25,7 +25,9 @@ async def clean_up(
     }
     if (listener := settings.ecs_listener_arn) is not None:
         group = target_groups.group_name(name)
-        work[f'the target group "{group}"'] = _target_group(talk, listener, cluster, name)
+        work[f'the target group "{group}"'] = _target_group(
+            talk, call, listener, cluster, name, base_s
+        )
     if (namespace := settings.ecs_cloud_map_namespace_id) is not None:
         work[f'the name "{cloud_map.entry_name(name)}" in Cloud Map'] = cloud_map.delete(
             talk, call, namespace, cluster, name, base_s
@@ -36,13 +38,15 @@ async def clean_up(
     )
 
 
-async def _target_group(talk: Conversation, listener: str, cluster: str, name: str) -> bool:
+async def _target_group(
+    talk: Conversation, call: Call, listener: str, cluster: str, name: str, base_s: float
+) -> bool:
     found = await target_groups.find(talk, name)
     if found is None:
         return False
     tags = await target_groups.tags_of(talk, [found.arn])
     if not ownership.is_ours(tags.get(found.arn, {}), cluster):
         raise Fault(Code.CONFLICT, "it was not made by machinist for this cluster")
-    await bootstrap.untie(talk, listener, cluster, found.arn)
-    await target_groups.discard(talk, found.arn)
+    await bootstrap.untie(talk, call, listener, cluster, found.arn, base_s)
+    await target_groups.discard(talk, call, found.arn, base_s)
     return True

@@ -12,10 +12,9 @@ from worker.providers.ecs import ownership
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing
-from worker.providers.ecs.pauses import pause
+from worker.providers.ecs.pauses import persist
 from worker.together import together
 
-ATTEMPTS = 4
 PAGE = 100
 TTL_S = 60
 LABEL_LIMIT = 63
@@ -132,19 +131,18 @@ async def delete(
 
 async def discard(talk: Conversation, call: Call, id: str, base_s: float) -> None:
     """Remove an entry and its instances, waiting a few times until AWS let them go."""
-    for attempt in range(ATTEMPTS):
-        await _deregister_all(talk, id)
-        try:
-            await talk.ask("servicediscovery:DeleteService", Nothing, Id=id)
-        except Failure as failure:
-            if failure.aws_code in GONE:
-                return
-            last = attempt == ATTEMPTS - 1
-            in_use = failure.aws_code == "ResourceInUse"
-            if last or not in_use or not await pause(call, base_s * 2**attempt):
-                raise
-        else:
-            return
+    await persist(
+        call, base_s, {"ResourceInUse"}, "its instances stay", lambda: _discarded(talk, id)
+    )
+
+
+async def _discarded(talk: Conversation, id: str) -> None:
+    await _deregister_all(talk, id)
+    try:
+        await talk.ask("servicediscovery:DeleteService", Nothing, Id=id)
+    except Failure as failure:
+        if failure.aws_code not in GONE:
+            raise
 
 
 async def _deregister_all(talk: Conversation, id: str) -> None:

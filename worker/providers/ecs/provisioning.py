@@ -157,7 +157,11 @@ class Provisioning:
         arn, created = await target_groups.settle(self._talk, self._owner, self._wanted, vpc)
         if created:
             what = f'the target group "{target_groups.group_name(self._wanted.name)}"'
-            self._note(what, arn, lambda: target_groups.discard(self._talk, arn))
+            self._note(
+                what,
+                arn,
+                lambda: target_groups.discard(self._talk, self._call, arn, self._cleanup_s),
+            )
         return arn
 
     async def _tie(self, listener: str, group: str) -> None:

@@ -16,9 +16,8 @@ from worker.providers.ecs import ownership
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing
-from worker.providers.ecs.pauses import pause
+from worker.providers.ecs.pauses import persist
 
-ATTEMPTS = 4
 SALT_DIGITS = 16
 CURRENT = "AWSCURRENT"
 ABSENT = "ResourceNotFoundException"
@@ -62,22 +61,19 @@ async def settle(
 ) -> tuple[str, bool]:
     """Have a secret hold the credentials; returns its ARN and whether it was created.
 
-    `base_s` is the first of the waits for a deletion that is under way, each twice the one before.
+    `base_s` is the first of the waits for a deletion that is under way.
     """
     value = msgspec.json.encode({"username": wanted.username, "password": wanted.password}).decode()
-    failed = 0
-    while True:
-        try:
-            return await _attempt(talk, cluster, name, value)
-        except Failure as failure:
-            if failure.aws_code not in MOVED:
-                raise
-            failed += 1
-            if failed == ATTEMPTS or not await pause(call, base_s * 2 ** (failed - 1)):
-                raise _unwritable(name, failure) from failure
+    return await persist(
+        call,
+        base_s,
+        MOVED,
+        f'the secret "{name}" is being changed or deleted all the time',
+        lambda: _settled(talk, cluster, name, value),
+    )
 
 
-async def _attempt(talk: Conversation, cluster: str, name: str, value: str) -> tuple[str, bool]:
+async def _settled(talk: Conversation, cluster: str, name: str, value: str) -> tuple[str, bool]:
     found = await find(talk, name)
     if found is None:
         return await _create(talk, cluster, name, value), True
@@ -167,11 +163,3 @@ async def _version(salt: str, value: str) -> str:
         hashlib.scrypt, value.encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=24
     )
     return salt + digest.hex()
-
-
-def _unwritable(name: str, failure: Failure) -> Fault:
-    # Deletions end, so a repeat may succeed: the code has to say that.
-    return Fault(
-        Code.PLATFORM_FAILED,
-        f'the secret "{name}" is being changed or deleted all the time: {failure.message}',
-    )

@@ -10,11 +10,13 @@ from contracts import workload as neutral
 from contracts.resources import Object
 from contracts.workload import HealthCheck
 from worker.memory import Memory
+from worker.provider import Call
 from worker.providers.ecs import errors, ownership, task_definitions
 from worker.providers.ecs.batches import batches
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing
+from worker.providers.ecs.pauses import persist
 from worker.providers.ecs.workload import Wanted
 
 NAME_LIMIT = 25
@@ -235,6 +237,12 @@ async def tags_of(talk: Conversation, arns: list[str]) -> dict[str, dict[str, st
     return found
 
 
-async def discard(talk: Conversation, arn: str) -> None:
-    """Delete a target group that no rule forwards to."""
-    await talk.ask("elasticloadbalancing:DeleteTargetGroup", Nothing, TargetGroupArn=arn)
+async def discard(talk: Conversation, call: Call, arn: str, base_s: float) -> None:
+    """Delete a target group, waiting a few times until ELB knows that no rule forwards to it."""
+    await persist(
+        call,
+        base_s,
+        {"ResourceInUse"},
+        "it stays in use",
+        lambda: talk.ask("elasticloadbalancing:DeleteTargetGroup", Nothing, TargetGroupArn=arn),
+    )
