@@ -89,6 +89,12 @@ class Seen(Struct, frozen=True):
     foreign: frozenset[str]
 
     @property
+    def known(self) -> dict[str, Mapping[str, str]]:
+        """The tags of the rules by their ARNs, none of those of others."""
+        own = {rule.arn: rule.tags for rule in (*self.own, *self.waiting)}
+        return {arn: {} for arn in self.foreign} | own
+
+    @property
     def editions(self) -> list[Edition]:
         """By the priority of their first rules, first the one that requests meet first."""
         found: dict[str, list[Rule]] = {}
@@ -179,76 +185,10 @@ def stale(plan: Plan, newest: Freshness) -> Fault:
     )
 
 
-def overtaken(plan: Plan, by: "Edition") -> Fault:
-    """The fault of a plan that another one was preferred to while it was applied."""
-    if by.freshness > plan.freshness:
-        return stale(plan, by.freshness)
-    return Fault(
-        Code.CONFLICT,
-        f'another plan for "{plan.application}" with {by.freshness} was applied at the same time, '
-        "and that one is in force",
-    )
-
-
-class Settled(Struct, frozen=True):
-    """The edition is in force and stays; `rest` is what is left of lesser ones, last rule first."""
-
-    rest: tuple[Rule, ...]
-
-
-class Overtaken(Struct, frozen=True):
-    """A greater edition is in force."""
-
-    by: Edition
-    was_there: bool
-    """Whether it is of rules that this writer found and moved away."""
-
-
-class Broken(Struct, frozen=True):
-    """Somebody took rules of the edition away, or changed them."""
-
-
-def unchanged(seen: Seen, draft: Draft) -> Settled | None:
-    """Whether the plan is in force already, and what is left of others then."""
-    first = next((edition for edition in seen.editions if edition.is_whole), None)
-    if first is None or first.is_staged or not first.says(draft):
-        return None
-    others = [edition for edition in seen.editions if edition is not first]
-    is_it = first.freshness == draft.freshness and not any(each.waits for each in draft.rules)
-    if not is_it or any(edition.order > first.order for edition in others):
-        return None
-    return _settled(seen, others, draft)
-
-
-def judge(before: Seen, now: Seen, draft: Draft) -> Settled | Overtaken | Broken:
-    """What became of an edition after it was written: to be asked once all of it is in force.
-
-    Of two writers the one who looks later sees the other's edition in force, and both come to the
-    same end: the greater one deletes the lesser, which leaves of its own accord if it can.
-    """
-    mine = next((each for each in now.editions if each.name == draft.name), None)
-    others = [each for each in now.editions if each.name != draft.name]
-    found = {rule.arn for rule in before.own}
-    for other in sorted(others, key=lambda each: each.order, reverse=True):
-        was_there = not found.isdisjoint(rule.arn for rule in other.rules)
-        in_force = was_there or not other.is_staged
-        if other.order > draft.order and other.is_whole and in_force:
-            return Overtaken(other, was_there)
-    if mine is None or not mine.says(draft):
-        return Broken()
-    return _settled(now, [each for each in others if each.order < draft.order], draft)
-
-
 def replaced(seen: Seen, wanted: Iterable[Wanted]) -> list[Rule]:
     """The rules that waited for one of these to come."""
     targets = {each.target for each in wanted if not each.waits}
     return [rule for rule in seen.waiting if rule.target in targets]
-
-
-def _settled(seen: Seen, lesser: Iterable[Edition], draft: Draft) -> Settled:
-    rest = [rule for edition in lesser for rule in edition.rules]
-    rest += replaced(seen, draft.rules)
-    return Settled(tuple(sorted(rest, key=lambda rule: -rule.priority)))
 
 
 def _backend(pin: Pin) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Asks AWS about the rules of one listener, and changes them as it is told; decides nothing."""
 
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -18,6 +19,7 @@ PRIORITY_IN_USE = "PriorityInUse"
 RULE_NOT_FOUND = "RuleNotFound"
 TOO_MANY_RULES = "TooManyRules"
 READS = 5
+NOTHING_KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 class Rules(Struct, frozen=True, rename="pascal"):
@@ -36,20 +38,21 @@ class Listener:
         self._application = application
         self._cluster = cluster
 
-    async def read(self, foreign: Iterable[str] = ()) -> Seen:
-        """All rules of the listener; those that are known as `foreign` are so still.
+    async def read(self, known: Mapping[str, Mapping[str, str]] = NOTHING_KNOWN) -> Seen:
+        """All rules of the listener; the tags of those that are `known` by ARN are not asked for.
 
         One page has 400 of them, so it is one moment's picture of most listeners.
         """
         for _ in range(READS):
             described = await self._described()
             try:
-                tags = await self._tags(described, frozenset(foreign))
+                tags = await self._tags(described, known)
             except Failure as failure:
                 # One was deleted since: what was read is no picture of any moment.
                 if failure.aws_code != RULE_NOT_FOUND:
                     raise
                 continue
+            tags = {**known, **tags}
             found = [rules.rule(each, tags.get(each.rule_arn, {})) for each in described]
             return editions.see(found, self._application, self._cluster)
         raise Fault(
@@ -66,9 +69,9 @@ class Listener:
         return [rule async for page in pages for rule in page.rules if not rule.is_default]
 
     async def _tags(
-        self, described: list[DescribedRule], foreign: frozenset[str]
-    ) -> dict[str, dict[str, str]]:
-        unknown = [each.rule_arn for each in described if each.rule_arn not in foreign]
+        self, described: list[DescribedRule], known: Mapping[str, Mapping[str, str]]
+    ) -> dict[str, Mapping[str, str]]:
+        unknown = [each.rule_arn for each in described if each.rule_arn not in known]
         asked = batches(unknown, target_groups.TAGS_DESCRIBED_AT_ONCE)
         found = await together(*(target_groups.tags_of(self._talk, batch) for batch in asked))
         return {arn: tags for each in found for arn, tags in each.items()}
@@ -97,13 +100,10 @@ class Listener:
         raise errors.nonsense("elasticloadbalancing:CreateRule", "it names no rule")
 
     async def _find(self, edition: str, priority: int) -> Rule | None:
-        found = await self.of_edition(edition)
-        return next((rule for rule in found if rule.priority == priority), None)
-
-    async def of_edition(self, edition: str) -> list[Rule]:
-        """The rules that carry the name of an edition, waiting ones too."""
         seen = await self.read()
-        return [rule for rule in (*seen.own, *seen.waiting) if rule.tags.get(EDITION) == edition]
+        every = (*seen.own, *seen.waiting)
+        mine = (rule for rule in every if rule.tags.get(EDITION) == edition)
+        return next((rule for rule in mine if rule.priority == priority), None)
 
     async def move(self, priorities: Mapping[str, int]) -> None:
         """Give rules, by their ARNs, other priorities: all of them at once or none."""

@@ -66,18 +66,18 @@ def staged(seen: Seen, wanted: Sequence[Wanted], start: int) -> list[Step]:
     former = _former(seen, wanted)
     others = _others(seen, former)
     place = _final(len(wanted), others)
+    replaceable = [rule for rule in former if rule.waits or rule.priority not in STAGING]
     behind = max((rule.priority for rule in seen.in_force), default=0) + 1
     taken = others | {rule.priority for rule in former}
-    room = _room(len(wanted) + len(former), taken, max(start, behind))
-    created = room[: len(wanted)]
+    room = _room(len(wanted) + len(replaceable), taken, max(start, behind))
+    made, spare = room[: len(wanted)], room[len(wanted) :]
     creates: list[Step] = [
-        Create(priority, rule) for priority, rule in zip(created, wanted, strict=True)
+        Create(priority, rule) for priority, rule in zip(made, wanted, strict=True)
     ]
-    moves = dict(zip(created, place, strict=True))
-    # All of the former rules are named, so that this fails if another writer took one away.
-    moves |= {
-        rule.priority: priority for rule, priority in zip(former, room[len(wanted) :], strict=True)
-    }
+    moves = dict(zip(made, place, strict=True))
+    # These are named, wherever they go, so that it fails if another writer took one away: first
+    # plans have nothing in front, but rules that waited for their targets.
+    moves |= {rule.priority: to for rule, to in zip(replaceable, spare, strict=True)}
     return [*creates, Move(moves)]
 
 
@@ -113,6 +113,11 @@ def in_place(seen: Seen, wanted: Sequence[Wanted], start: int) -> list[Step]:
     steps += [Modify(final[number], wanted[number]) for number in changed]
     steps += [Tag(final[number], wanted[number]) for number in sorted(kept)]
     return steps
+
+
+def more_rules(steps: Iterable[Step]) -> int:
+    """By how many rules a listener has more after these steps."""
+    return sum(isinstance(step, Create) - isinstance(step, Delete) for step in steps)
 
 
 def applied(state: Mapping[int, Wanted], step: Step) -> dict[int, Wanted]:

@@ -5,11 +5,11 @@ from collections.abc import Iterable
 
 from contracts.faults import Fault
 from worker.providers.ecs import rule_changes
-from worker.providers.ecs.editions import Seen
+from worker.providers.ecs.editions import EDITION, Seen
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.listener import PRIORITY_IN_USE, RULE_NOT_FOUND, Listener
 from worker.providers.ecs.rule_changes import Create, Delete, Modify, Move, Step, Tag
-from worker.providers.ecs.rules import Wanted
+from worker.providers.ecs.rules import Rule, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -23,14 +23,35 @@ class Writing:
     Steps name rules by their priorities; which rule that is, is told by what was done before.
     """
 
-    def __init__(self, listener: Listener, seen: Seen, edition: str) -> None:
+    def __init__(
+        self, listener: Listener, seen: Seen, edition: str, *, in_place: bool = False
+    ) -> None:
+        """`in_place` says whether rules that are there are changed, and not only moved."""
+        self.in_place = in_place
         self._listener = listener
+        self._seen = seen
         self._edition = edition
         found = [*seen.own, *seen.waiting]
         self._arns = {rule.priority: rule.arn for rule in found}
         self._state: dict[int, Wanted] = {rule.priority: rule for rule in found}
         self._before = self._state
         self.done: list[Step] = []
+
+    @property
+    def created(self) -> int:
+        """How many rules were made."""
+        return sum(isinstance(step, Create) for step in self.done)
+
+    @property
+    def deleted(self) -> int:
+        """How many rules were taken away."""
+        return sum(isinstance(step, Delete) for step in self.done)
+
+    async def present(self) -> list[Rule]:
+        """The rules of the edition that are there, whatever answers were lost."""
+        now = await self._listener.read(self._seen.known)
+        every = (*now.own, *now.waiting)
+        return [rule for rule in every if rule.tags.get(EDITION) == self._edition]
 
     async def run(self, steps: Iterable[Step]) -> None:
         """Carry out the steps until one fails."""
@@ -43,21 +64,18 @@ class Writing:
                 raise
             self._note(step)
 
-    async def undo(self, *, in_front: bool = True) -> None:
-        """Take back what was carried out; what others took away meanwhile stays away.
-
-        `in_front` says whether the former rules get their priorities back.
-        """
+    async def undo(self) -> None:
+        """Take back what was carried out; what others took away meanwhile stays away."""
         done, self.done = self.done, []
         await self._find_lost(done)
         for step in rule_changes.undone(self._before, done):
             try:
-                if in_front or not isinstance(step, Move):
-                    await self._carry_out(step)
+                await self._carry_out(step)
             except Failure as failure:
-                if failure.aws_code not in MOVED:
+                # Whatever became of it, the other steps are worth taking back.
+                if failure.aws_code not in MOVED and not failure.arrived:
                     raise
-                log.info("%s was not taken back, others were faster: %s", step, failure)
+                log.warning("%s may not be taken back: %s", step, failure.message)
             self._note(step)
 
     async def _carry_out(self, step: Step) -> None:
@@ -87,7 +105,7 @@ class Writing:
         """Learn the ARN of a rule that may have been made although no answer said so."""
         match done[-1:]:
             case [Create(priority)] if priority not in self._arns:
-                for rule in await self._listener.of_edition(self._edition):
+                for rule in await self.present():
                     if rule.priority == priority:
                         self._arns[priority] = rule.arn
 
