@@ -132,17 +132,22 @@ def test_what_takes_traffic_is_ready(last, desired, health, ready):
     assert translate.machine(found, None).ready is ready
 
 
-def test_the_container_that_is_called_like_the_service_is_the_one_that_counts():
-    agent = {"name": "aws-guardduty-agent", "image": "agent:1"}
-    app = {"name": "web", "image": "web:1"}
+@pytest.mark.parametrize(
+    ("group", "containers", "image"),
+    [
+        ("service:web", ["sidecar", "web"], "web:1"),
+        ("service:other", ["app", "sidecar"], "app:1"),
+        ("family:other", ["aws-guardduty-agent-aB3xY", "app"], "app:1"),
+        ("service:other", ["ecs-service-connect-oRK9o", "app", "sidecar"], "app:1"),
+        ("service:web", ["aws-guardduty-agent-aB3xY"], UNSET),
+    ],
+)
+def test_the_container_called_like_the_service_counts_else_the_first_that_aws_did_not_add(
+    group, containers, image
+):
+    listed = [{"name": name, "image": f"{name}:1"} for name in containers]
 
-    assert (
-        translate.machine(task(group="service:web", containers=[agent, app]), None).image == "web:1"
-    )
-    assert (
-        translate.machine(task(group="service:other", containers=[agent, app]), None).image
-        == "agent:1"
-    )
+    assert translate.machine(task(group=group, containers=listed), None).image == image
 
 
 def test_a_service_is_a_controller():

@@ -21,6 +21,8 @@ ALIVE = frozenset({"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"})
 RUNNING = "RUNNING"
 ACTIVE = "ACTIVE"
 TCP = "tcp"
+AGENTS = ("aws-guardduty-agent", "ecs-service-connect-")
+"""How the names of containers begin that AWS adds to tasks, in any order."""
 
 
 def machine(task: Task, service: Service | None) -> Machine:
@@ -60,10 +62,10 @@ def controller_name(task: Task) -> str | None:
 
 
 def main_container(task: Task) -> Container | None:
-    """The container that the task is about: AWS adds its own agents in any order."""
+    """The container that the task is about: the one called like its controller, else the first."""
     name = controller_name(task)
-    found = next((each for each in task.containers if each.name == name), None)
-    return found or next(iter(task.containers), None)
+    own = [each for each in task.containers if not each.name.startswith(AGENTS)]
+    return next((each for each in own if each.name == name), next(iter(own), None))
 
 
 def controller(service: Service, machines: list[Machine] | UnsetType = UNSET) -> Controller:
