@@ -136,6 +136,17 @@ def test_credentials_that_aws_does_not_believe_are_not_the_callers_fault(aws_cod
     assert "did not accept the worker's credentials" in failure.message
 
 
+def test_a_role_that_cannot_be_assumed_any_more_is_not_the_callers_fault():
+    said = {"Error": {"Code": "AccessDenied", "Message": "no"}}
+    error = exceptions.ClientError(said, "AssumeRoleWithWebIdentity")
+
+    failure = errors.of_answer("ecs:UpdateService", {}, error)
+
+    assert failure.code is Code.PLATFORM_FAILED
+    assert "AssumeRoleWithWebIdentity" in failure.message
+    assert not failure.arrived
+
+
 def test_a_missing_right_is_named():
     said = "User: arn:aws:sts::1:x is not authorized to perform: iam:PassRole on resource: y"
 

@@ -159,6 +159,10 @@ def of_answer(action: str, parameters: Mapping[str, Any], error: exceptions.Clie
     status = int(about.get("HTTPStatusCode", 0))
     aws_code = _own_code(str(said.get("Code", "")))
     words = _words(str(said.get("Message") or "no reason given"), aws_code, status)
+    if error.operation_name != action.partition(":")[2]:
+        # The client library first wanted new credentials of a role that it assumes.
+        words = f"the worker has no AWS credentials: {error.operation_name} failed: {words}"
+        return Failure(Code.PLATFORM_FAILED, words, aws_code=aws_code)
     if aws_code in THROTTLED or status == 429:
         after = _retry_after(about.get("HTTPHeaders", {}))
         return Failure(
