@@ -27,9 +27,6 @@ WORKERS = 2
 AWS_OF_NOBODY = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-    # Unlike workers of Kubernetes, AWS's client library asks a proxy even for this machine.
-    "NO_PROXY": LOOPBACK,
-    "no_proxy": LOOPBACK,
 }
 """Keeps what somebody configured for an account from workers of the sandbox."""
 

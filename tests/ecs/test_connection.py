@@ -54,7 +54,7 @@ def authority() -> trustme.CA:
     return trustme.CA()
 
 
-def environment(url: str, trusted: trustme.CA, folder: Path) -> dict[str, str]:
+def trusting(url: str, trusted: trustme.CA, folder: Path) -> dict[str, str]:
     bundle = folder / "ca.pem"
     trusted.cert_pem.write_to_path(str(bundle))
     return {
@@ -72,7 +72,7 @@ async def test_a_certificate_of_the_bundle_is_trusted_and_the_connection_kept(au
 
     async with (
         encrypted(authority, server) as url,
-        ecs.open_provider(environment(url, authority, tmp_path)) as provider,
+        ecs.open_provider(trusting(url, authority, tmp_path)) as provider,
     ):
         for _ in range(3):
             assert await provider.get_machines(api.GetMachines("shop"), Call.within(10)) == []
@@ -85,10 +85,36 @@ async def test_a_certificate_of_anybody_else_is_not_trusted(authority, tmp_path)
 
     async with (
         encrypted(authority, server) as url,
-        ecs.open_provider(environment(url, trustme.CA(), tmp_path)) as provider,
+        ecs.open_provider(trusting(url, trustme.CA(), tmp_path)) as provider,
     ):
         with pytest.raises(Fault, match=r"cannot be reached.*certificate") as raised:
             await provider.get_machines(api.GetMachines("shop"), Call.within(10))
 
     assert raised.value.code is Code.PLATFORM_UNREACHABLE
     assert server.connections == 0
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Where nobody listens, as the way to everything else."""
+    url = "http://127.0.0.1:1"
+    for name in ("HTTP_PROXY", "http_proxy"):
+        monkeypatch.setenv(name, url)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    return url
+
+
+@pytest.mark.usefixtures("proxy")
+async def test_what_is_on_this_machine_is_asked_without_a_proxy(aws, provider, call):
+    aws.add_cluster("shop")
+
+    assert await provider.get_machines(api.GetMachines("shop"), call()) == []
+
+
+async def test_what_is_elsewhere_is_asked_through_the_proxy(proxy, environment, call):
+    elsewhere = {"PLT_ECS_ENDPOINT": "http://aws.test", "PLT_ECS_ATTEMPTS": "1"}
+
+    async with ecs.open_provider(environment | elsewhere) as provider:
+        with pytest.raises(Fault, match=f"cannot be reached.*{proxy}"):
+            await provider.get_machines(api.GetMachines("shop"), call())

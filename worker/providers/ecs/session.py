@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any
+from urllib.parse import urlsplit
 
 import aioboto3
 from aiobotocore.config import AioConfig
@@ -16,6 +17,8 @@ from worker.providers.ecs.settings import Settings
 
 LONGEST_READ_S = 60
 """An answer that takes longer is lost, whatever the deadline."""
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 VARIABLES = {
     "AWS_PROFILE": "profile",
@@ -97,9 +100,16 @@ def _sessions(settings: Settings) -> Callable[..., Any]:
     return AIOHTTPSession if plain else Warm
 
 
+def _proxies(settings: Settings) -> dict[str, str] | None:
+    """None leaves it to the environment; what is on this machine is never asked through a proxy."""
+    host = urlsplit(settings.ecs_endpoint or "").hostname
+    return {} if host in LOOPBACK else None
+
+
 def _config(settings: Settings, http: Callable[..., Any]) -> AioConfig:
     return AioConfig(
         http_session_cls=http,
+        proxies=_proxies(settings),
         connect_timeout=settings.ecs_connect_timeout_ms / 1000,
         read_timeout=LONGEST_READ_S,
         max_pool_connections=settings.ecs_concurrency,
