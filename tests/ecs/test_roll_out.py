@@ -491,7 +491,13 @@ async def test_an_unknown_cluster_is_not_found_and_nothing_is_made(aws, provider
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"image": None}, {"resources": {"limits": {"cpu": "17"}}}, {"name": "a/b"}]
+    "wrong",
+    [
+        {"image": None},
+        {"resources": {"limits": {"cpu": "17"}}},
+        {"name": "a/b"},
+        {"name": f"arn:aws:ecs:eu-central-1:123456789012:service/other/{NAME}"},
+    ],
 )
 async def test_what_makes_no_sense_is_invalid_before_aws_is_asked(aws, provider, wrong):
     with pytest.raises(Fault) as raised:

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
-from tests.ecs.workloads import CANARY, ROLE, settings, specification
+from tests.ecs.workloads import CANARY, CLUSTER, ROLE, settings, specification
 from worker.providers.ecs import task_definitions, workload
 from worker.providers.ecs.settings import Settings
 
@@ -21,7 +21,7 @@ def definition(
     wanted: Object, configured: Settings | None = None, pull_secret: str | None = None
 ) -> Object:
     configured = configured or settings()
-    read = workload.read(wanted, configured)
+    read = workload.read(wanted, CLUSTER, configured)
     return task_definitions.definition(read.workload, read.name, read.size, configured, pull_secret)
 
 
@@ -81,7 +81,7 @@ def test_a_name_and_an_image_are_enough():
 
 
 def test_a_name_that_ecs_cannot_have_becomes_one():
-    read = workload.read(specification(name="my-app-v1.2.3"), settings())
+    read = workload.read(specification(name="my-app-v1.2.3"), CLUSTER, settings())
 
     assert read.name == "my-app-v1-2-3-4f878d"
 
@@ -96,7 +96,7 @@ def test_null_is_as_good_as_nothing():
 
 
 def test_the_labels_are_those_that_the_control_plane_looks_for():
-    read = workload.read(specification(isWorkflow=True), settings())
+    read = workload.read(specification(isWorkflow=True), CLUSTER, settings())
 
     assert read.tags == {
         "app.kubernetes.io/name": "orders-api",
@@ -171,7 +171,7 @@ WRONG = [
 @pytest.mark.parametrize(("wrong", "expected"), WRONG, ids=range(len(WRONG)))
 def test_what_cannot_be_run_is_invalid_and_says_where_and_what_was_expected(wrong, expected):
     with pytest.raises(Fault) as raised:
-        workload.read(specification(**{"labels": {}} | wrong), settings())
+        workload.read(specification(**{"labels": {}} | wrong), CLUSTER, settings())
 
     assert raised.value.code is Code.INVALID
     assert expected in raised.value.message
@@ -191,7 +191,7 @@ def test_what_cannot_be_run_is_invalid_and_says_where_and_what_was_expected(wron
 )
 def test_a_worker_that_lacks_a_setting_says_which(configured, named):
     with pytest.raises(Fault, match=named) as raised:
-        workload.read(specification(), settings(**configured))
+        workload.read(specification(), CLUSTER, settings(**configured))
 
     assert raised.value.code is Code.UNSUPPORTED
 

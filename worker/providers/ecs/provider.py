@@ -138,7 +138,7 @@ class EcsProvider:
 
     async def apply_workload(self, operation: api.ApplyWorkload, call: Call) -> Object:
         cluster = names.cluster(operation.scope)
-        wanted = workload.read(operation.workload, self._client.settings)
+        wanted = workload.read(operation.workload, cluster, self._client.settings)
         talk = self._client.during(call)
         rolled_out = await RollOut(talk, call, self._region, cluster, wanted).run()
         call.observed(*rolled_out.seen())

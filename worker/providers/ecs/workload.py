@@ -33,10 +33,10 @@ class Wanted(Struct, frozen=True):
     tags: dict[str, str]
 
 
-def read(specification: Object, settings: Settings) -> Wanted:
+def read(specification: Object, cluster: str, settings: Settings) -> Wanted:
     """The workload, or the fault `invalid`; `unsupported` where this worker lacks a setting."""
     workload = neutral.read(specification)
-    name = names.service_name(workload.name, "workload.name")
+    name = names.service_name(workload.name, "workload.name", cluster)
     size = fargate.size(workload.resources)
     tags = neutral.machine_labels(workload)
     names.labels(tags, "workload.labels")
