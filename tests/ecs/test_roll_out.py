@@ -6,6 +6,7 @@ import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
+from tests.ecs import scripted
 from tests.ecs.remains import NOTHING, remains, revisions, rules
 from tests.ecs.workloads import CANARY, CLUSTER, NAME, apply, specification, worker
 from worker.provider import Call
@@ -337,6 +338,50 @@ async def test_a_service_that_is_in_the_way_and_gone_at_once_is_looked_for_again
 
     assert (await apply(provider))["created"] is True
     assert revisions(aws) == [f"{NAME}:1"]
+
+
+@pytest.mark.parametrize(
+    ("action", "code"),
+    [
+        ("TagResource", "InvalidParameterException"),
+        ("TagResource", "ResourceNotFoundException"),
+        ("UpdateService", "ServiceNotActiveException"),
+        ("UpdateService", "ServiceNotFoundException"),
+    ],
+)
+async def test_a_service_that_is_deleted_meanwhile_is_made_again(action, code):
+    service = {"serviceArn": "a", "serviceName": NAME, "status": "ACTIVE"}
+    known = [service]
+
+    def said(asked: scripted.Asked) -> scripted.Said:
+        match asked.action:
+            case "DescribeServices":
+                return scripted.answer({"services": known})
+            case "DescribeTaskDefinition":
+                return scripted.failure("ClientException", "Unable to describe task definition.")
+            case "RegisterTaskDefinition":
+                return scripted.answer({"taskDefinition": {"taskDefinitionArn": f"a/{NAME}:1"}})
+            case refused if refused == action:
+                known.clear()
+                return scripted.failure(code, "The specified service is inactive.")
+            case _:
+                return scripted.answer({"service": service})
+
+    async with scripted.Scripted(said).client(ecs_subnets="subnet-1") as client:
+        made = await apply(EcsProvider(client), pullSecret=None)
+
+    assert made["created"] is True
+
+
+async def test_a_service_that_cannot_be_tagged_is_not_made_again(aws, provider):
+    await apply(provider)
+    aws.faults.add("ecs:TagResource", "InvalidParameterException", message="too many tags")
+
+    with pytest.raises(Fault, match="too many tags") as raised:
+        await apply(provider, labels={"tier": "web"})
+
+    assert raised.value.code is Code.INVALID
+    assert aws.calls.count("ecs:CreateService") == 1
 
 
 LAGS = [

@@ -8,7 +8,7 @@ from msgspec import Struct
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.provider import Call
-from worker.providers.ecs import controllers, deployments, names, revisions
+from worker.providers.ecs import controllers, deployments, names, revisions, translate
 from worker.providers.ecs.best_effort import attempt
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.deployments import Parts
@@ -142,9 +142,19 @@ class RollOut:
             asked: Object = {"cluster": self._cluster, "service": service.service_name} | changes
             return (await self._talk.ask("ecs:UpdateService", OneService, **asked)).service
         except Failure as failure:
-            if failure.aws_code not in controllers.GONE:
+            if not await self._is_gone(failure):
                 raise
             return None
+
+    async def _is_gone(self, failure: Failure) -> bool:
+        """Whether a change failed because the service was deleted meanwhile."""
+        if failure.aws_code in controllers.GONE:
+            return True
+        if failure.code not in {Code.INVALID, Code.NOT_FOUND}:
+            return False
+        # TagResource has no code of its own for that.
+        service = await self._standing()
+        return service is None or not translate.is_active(service)
 
     async def _finish(self, before: Service | None, service: Service, parts: Parts) -> RolledOut:
         made_it = self._lost and before and before.task_definition == parts.task_definition
