@@ -12,10 +12,10 @@ from contracts.broker.link import Link
 from contracts.seal import Seals
 from gateway.app import application
 from tests.ecs import workloads
-from tests.ecs.workloads import CANARY
 from tests.gateway.client import Client
 from tests.icc import ControlPlane, Failed, Json
 from tests.loopback import Front, Loopback
+from tests.workloads import CANARY
 from worker.dispatch import Dispatch
 
 KEYS = Seals([bytes(32)])

@@ -12,7 +12,8 @@ from contracts import logs
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs.workloads import CANARY, CLUSTER, NAME, apply, delete, specification, worker
+from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from tests.workloads import CANARY, specification
 from worker.provider import Call
 
 SECRET = f"{NAME}-pull"

@@ -8,7 +8,8 @@ from contracts import api
 from contracts.faults import Code, Fault
 from tests.ecs import scripted
 from tests.ecs.remains import NOTHING, remains, revisions, rules
-from tests.ecs.workloads import CANARY, CLUSTER, NAME, apply, specification, worker
+from tests.ecs.workloads import CLUSTER, NAME, apply, worker
+from tests.workloads import CANARY, specification
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
 

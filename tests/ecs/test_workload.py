@@ -10,7 +10,8 @@ import pytest
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
-from tests.ecs.workloads import CANARY, CLUSTER, ROLE, settings, specification
+from tests.ecs.workloads import CLUSTER, ROLE, settings
+from tests.workloads import CANARY, specification
 from worker.providers.ecs import task_definitions, workload
 from worker.providers.ecs.settings import Settings
 

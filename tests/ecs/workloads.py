@@ -7,44 +7,15 @@ from typing import Any
 from contracts import api
 from contracts.resources import Object
 from deploy.sandbox.aws.server import AwsSandbox
+from tests.workloads import specification
 from worker.provider import Call
 from worker.providers import ecs
 from worker.providers.ecs.provider import EcsProvider
 from worker.providers.ecs.settings import Settings
 
-CANARY = "canary-4711"
 ROLE = "arn:aws:iam::123456789012:role/execution"
 CLUSTER = "shop"
 NAME = "orders-api-v7"
-
-
-def specification(**more: Any) -> dict[str, Any]:
-    """The example of the contract."""
-    given = {
-        "name": "orders-api-v7",
-        "appName": "orders-api",
-        "version": "v7",
-        "image": "reg.example.com/team/orders-api:7",
-        "hostname": "orders-api.apps.example.org",
-        "minReplicas": 2,
-        "maxReplicas": 6,
-        "pullSecret": {"registry": "reg.example.com", "username": "ci", "password": CANARY},
-        "ports": {"app": 3042, "metrics": 9090},
-        "resources": {
-            "requests": {"memory": "512Mi", "cpu": "500m"},
-            "limits": {"memory": "1Gi", "cpu": "750m"},
-        },
-        "healthCheck": {"readyPath": "/ready", "livePath": "/status", "port": "metrics"},
-        "env": [{"name": "FEATURE_X", "value": "on"}],
-        "platformEnv": [{"name": "PLT_DEPLOYMENT_VERSION", "value": "v7"}],
-        "labels": {
-            "app.kubernetes.io/name": "orders-api",
-            "app.kubernetes.io/instance": "orders-api-v7",
-            "plt.dev/version": "v7",
-            "plt.dev/hostname": "orders-api.apps.example.org",
-        },
-    }
-    return given | more
 
 
 def settings(**more: Any) -> Settings:
