@@ -15,7 +15,7 @@ from tests.ecs import workloads
 from tests.gateway.client import Client
 from tests.icc import ControlPlane, Failed, Json
 from tests.loopback import Front, Loopback
-from tests.workloads import CANARY
+from tests.workloads import CANARY, specification
 from worker.dispatch import Dispatch
 
 KEYS = Seals([bytes(32)])
@@ -63,10 +63,8 @@ def named(version: str) -> dict[str, str]:
 
 async def deploy(icc: ControlPlane, version: str = "v7", **more: Any) -> Json:
     labels = {**named(version), "app.kubernetes.io/instance": f"{APP}-{version}"}
-    specification = workloads.specification(
-        name=f"{APP}-{version}", version=version, labels=labels, **more
-    )
-    return await icc.apply("workloads", specification)
+    wanted = specification(name=f"{APP}-{version}", version=version, labels=labels, **more)
+    return await icc.apply("workloads", wanted)
 
 
 def leading(version: str, kind: str, **match: str) -> Json:
