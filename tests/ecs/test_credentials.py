@@ -32,6 +32,8 @@ INHERITED = (
     "AWS_SHARED_CREDENTIALS_FILE",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_ROLE_ARN",
 )
 
 
@@ -41,12 +43,20 @@ class Metadata(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self._answer("a-session")
 
+    def do_POST(self) -> None:
+        """Refuse every role, as STS does."""
+        self._answer(
+            "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not for you</Message></Error>"
+            "</ErrorResponse>",
+            403,
+        )
+
     def do_GET(self) -> None:
         is_list = self.path.endswith("/security-credentials/")
         self._answer("worker" if is_list else json.dumps(FOUND))
 
-    def _answer(self, text: str) -> None:
-        self.send_response(200)
+    def _answer(self, text: str, status: int = 200) -> None:
+        self.send_response(status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(text)))
         self.end_headers()
@@ -134,6 +144,19 @@ async def test_credentials_of_an_instance_role(aws, bare, call, metadata, monkey
 async def test_without_credentials_a_worker_does_not_start_and_says_why(bare, variables, words):
     with pytest.raises(ConfigurationError, match=words):
         async with ecs.open_provider(bare | variables):
+            pass
+
+
+async def test_without_the_role_that_it_is_to_assume_a_worker_does_not_start_and_says_why(
+    bare, metadata, monkeypatch, tmp_path
+):
+    (tmp_path / "token").write_text("a-token")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/worker")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", metadata)
+
+    with pytest.raises(ConfigurationError, match="not for you"):
+        async with ecs.open_provider(bare):
             pass
 
 

@@ -9,7 +9,7 @@ import aioboto3
 from aiobotocore.config import AioConfig
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import get_session
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts import VERSION
 from contracts.environment import ConfigurationError
@@ -67,7 +67,7 @@ async def open_services(
             )
             for name in names
         }
-    except (BotoCoreError, ValueError) as error:
+    except (BotoCoreError, ClientError, ValueError) as error:
         raise ConfigurationError(f"AWS cannot be used like this: {error}") from error
 
 
