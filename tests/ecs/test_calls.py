@@ -186,7 +186,6 @@ async def test_memory_stays_flat_however_often_a_large_cluster_is_listed():
             tracemalloc.stop()
 
     assert kept[-1] - kept[0] < 100_000
-    print(kept, peak)
     assert peak < 20_000_000
 
 

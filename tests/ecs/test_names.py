@@ -199,6 +199,7 @@ def test_a_label_is_removed_by_its_key_alone():
         (f"{SERVICE_ARN}/shop/web", True),
         (f"{SERVICE_ARN}/other/web", False),
         (f"{SERVICE_ARN}/web", True),
+        ("nonsense", False),
     ],
 )
 @pytest.mark.parametrize("cluster", ["shop", CLUSTER_ARN])

@@ -11,7 +11,7 @@ from worker.providers.ecs.objects import Nothing, Task
 async def change(
     talk: Conversation, cluster: str, id: str, wanted: Mapping[str, str | None]
 ) -> None:
-    """Set the tags named and remove those that are None, or raise before any of it is done."""
+    """Set the tags named and remove those that are None; what cannot be is refused beforehand."""
     task = await machines.one(talk, cluster, id)
     tags = {key: value for key, value in wanted.items() if value is not None}
     removed = [key for key in wanted if key not in tags]

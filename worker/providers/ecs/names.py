@@ -135,8 +135,8 @@ def is_own(key: str) -> bool:
 
 def is_of(cluster: str, arn: str) -> bool:
     """Whether a service or task is of a cluster, as far as its ARN tells: short ones do not."""
-    _, *middle, _ = arn.rpartition(":")[2].split("/")
-    return not middle or middle == [cluster_name(cluster)]
+    _, *place = arn.rpartition(":")[2].split("/")
+    return len(place) == 1 or place[:-1] == [cluster_name(cluster)]
 
 
 def last(arn: str) -> str:
