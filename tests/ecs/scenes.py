@@ -12,6 +12,7 @@ from contracts import api
 from contracts.faults import Fault
 from contracts.operation import Operation
 from tests.ecs import workloads
+from tests.workloads import specification
 from worker.dispatch import methods
 from worker.provider import Call
 from worker.providers import ecs
@@ -64,11 +65,11 @@ SCALING: Scenes = {
 }
 
 WORKLOADS: Scenes = {
-    "applied": api.ApplyWorkload(CLUSTER, workloads.specification()),
-    "applied again": api.ApplyWorkload(CLUSTER, workloads.specification()),
+    "applied": api.ApplyWorkload(CLUSTER, specification()),
+    "applied again": api.ApplyWorkload(CLUSTER, specification()),
     "scaled by somebody": api.UpdateControllerReplicas(CLUSTER, workloads.NAME, 3),
     "applied with another image": api.ApplyWorkload(
-        CLUSTER, workloads.specification(image="reg.example.com/team/orders-api:8")
+        CLUSTER, specification(image="reg.example.com/team/orders-api:8")
     ),
     "its machines": api.GetMachines(CLUSTER, V7),
     "its controller": api.GetController(CLUSTER, workloads.NAME),
@@ -77,9 +78,7 @@ WORKLOADS: Scenes = {
     "deleted again": api.DeleteController(CLUSTER, workloads.NAME),
     "its machines after that": api.GetMachines(CLUSTER, V7),
     "its endpoint after that": api.GetServicesByLabels(CLUSTER, V7),
-    "applied after its deletion": api.ApplyWorkload(
-        CLUSTER, workloads.specification(pullSecret=None)
-    ),
+    "applied after its deletion": api.ApplyWorkload(CLUSTER, specification(pullSecret=None)),
 }
 
 SCENES: Scenes = READING | SCALING | WORKLOADS
