@@ -106,10 +106,11 @@ class Provisioning:
         definition = task_definitions.definition(
             self._wanted.workload, name, self._wanted.size, self._settings, secret
         )
-        present = (service and service.task_definition) or name
-        same = await revisions.same(self._talk, definition, present)
-        if same is not None:
-            return same
+        # The newest of the family may be there because an earlier try was cut short.
+        for present in dict.fromkeys([(service and service.task_definition) or name, name]):
+            same = await revisions.same(self._talk, definition, present)
+            if same is not None:
+                return same
         if self.registered is None:
             arn = await revisions.register(self._talk, self._owner, definition)
             self.registered = arn

@@ -1,0 +1,101 @@
+"""A worker that loses its right to go on between any two requests: a repeat ends all the same."""
+
+import time
+from contextlib import suppress
+from typing import Any
+
+import pytest
+
+from contracts.faults import Code, Fault
+from deploy.sandbox.aws.server import AwsSandbox
+from tests.ecs.remains import NOTHING, remains
+from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from worker.provider import Call
+
+CREATING, UPDATING, DELETING = 16, 10, 13
+"""As many requests each takes."""
+NEWER: dict[str, Any] = {
+    "image": "reg.example.com/x:8",
+    "labels": {"tier": "web"},
+    "pullSecret": {"registry": "reg.example.com", "username": "ci", "password": "new"},
+    "ports": {"app": 8080},
+    "healthCheck": {"readyPath": "/healthy"},
+}
+WHOLE = {
+    "services": [NAME],
+    "secrets": [f"{NAME}-pull"],
+    "names": [NAME],
+    "target groups": ["orders-api-v7-1d1284"],
+    "rules": 1,
+}
+
+
+@pytest.fixture
+def aws(aws):
+    aws.add_cluster(CLUSTER)
+    aws.add_listener()
+    aws.add_cloud_map_namespace("apps.internal")
+    return aws
+
+
+def interrupted(aws: AwsSandbox, after: int) -> Call:
+    """A call that is another worker's after so many requests."""
+    aws.calls.clear()
+    return Call(time.monotonic() + 10, lambda: len(aws.calls) < after)
+
+
+@pytest.mark.parametrize("after", range(CREATING + 1))
+async def test_a_creation_is_completed_by_its_repeat_and_deleted_whole(aws, after):
+    async with worker(aws) as provider:
+        if after < CREATING:
+            with pytest.raises(Fault) as raised:
+                await apply(provider, interrupted(aws, after))
+            assert raised.value.code is Code.DEADLINE_EXCEEDED
+            assert len(aws.calls) == after
+        else:
+            await apply(provider, interrupted(aws, after))
+
+        await apply(provider)
+        found = remains(aws)
+        assert found.pop("task definitions") == [f"{NAME}:1"]
+        assert found == WHOLE
+
+        await delete(provider)
+        assert remains(aws) == NOTHING | {"task definitions": [f"{NAME}:1"]}
+
+
+@pytest.mark.parametrize("after", range(UPDATING + 1))
+async def test_an_update_is_completed_by_its_repeat(aws, after):
+    async with worker(aws) as provider:
+        await apply(provider)
+        if after < UPDATING:
+            with pytest.raises(Fault):
+                await apply(provider, interrupted(aws, after), **NEWER)
+            assert len(aws.calls) == after
+        else:
+            await apply(provider, interrupted(aws, after), **NEWER)
+
+        answer = await apply(provider, **NEWER)
+
+    service = aws.service(NAME, CLUSTER)
+    assert service["taskDefinition"] == answer["taskDefinitionArn"]
+    assert service["loadBalancers"][0]["containerPort"] == 8080
+    assert {"key": "tier", "value": "web"} in service["tags"]
+    [group] = aws.account.balancing.target_groups.values()
+    assert (group.health_check_path, group.health_check_port) == ("/healthy", "traffic-port")
+    found = remains(aws)
+    assert found.pop("task definitions") == [f"{NAME}:1", f"{NAME}:2"]
+    assert found == WHOLE
+
+
+@pytest.mark.parametrize("after", range(DELETING))
+async def test_a_deletion_is_completed_by_its_repeat(aws, after):
+    async with worker(aws) as provider:
+        await apply(provider)
+        with suppress(Fault):
+            assert (await delete(provider, interrupted(aws, after)))["left"]
+        assert len(aws.calls) < DELETING
+
+        assert await delete(provider) == {"name": NAME, "deleted": True}
+
+    assert remains(aws) == NOTHING | {"task definitions": [f"{NAME}:1"]}
