@@ -145,6 +145,22 @@ async def test_a_service_that_cloud_map_knows_has_a_hostname(aws, with_cloud_map
     assert aws.calls.count("servicediscovery:GetNamespace") == 1
 
 
+async def test_a_namespace_is_asked_for_once_whoever_asks_at_the_same_time(
+    aws, with_cloud_map, call
+):
+    for name in ("blue", "green"):
+        aws.add_service(
+            name, "shop", desired=0, tags={"app": "shop"}, registry_arn=await registered(aws, name)
+        )
+
+    aws.faults.add("servicediscovery:GetNamespace", delay=0.2, times=None)
+
+    found = await endpoints(with_cloud_map, call, app="shop")
+
+    assert [each.hostname for each in found] == ["blue.apps.internal", "green.apps.internal"]
+    assert aws.calls.count("servicediscovery:GetNamespace") == 1
+
+
 async def test_without_a_namespace_of_ours_cloud_map_is_not_asked(aws, provider, call):
     aws.add_cloud_map_namespace("apps.internal")
     aws.add_service(

@@ -1,5 +1,6 @@
 """Where the tasks of services are reached: ports, and hostnames of those that Cloud Map knows."""
 
+import asyncio
 from collections.abc import Mapping
 
 from msgspec import UNSET, UnsetType
@@ -34,6 +35,7 @@ class Endpoints:
         self._ports: Memory[str, list[Port]] = Memory(REMEMBERED, LIFETIME_S)
         self._services: Memory[str, CloudMapService] = Memory(REMEMBERED, LIFETIME_S)
         self._namespaces: Memory[str, str] = Memory(REMEMBERED, LIFETIME_S)
+        self._asking = asyncio.Lock()
 
     async def find(
         self, talk: Conversation, cluster: str, labels: Mapping[str, str]
@@ -96,9 +98,13 @@ class Endpoints:
         return known
 
     async def _namespace(self, talk: Conversation, id: str) -> str:
-        known = self._namespaces.get(id)
-        if known is None:
-            answer = await talk.ask("servicediscovery:GetNamespace", OneCloudMapNamespace, Id=id)
-            known = answer.namespace.name
-            self._namespaces.put(id, known)
-        return known
+        # All services of one namespace ask for it at once.
+        async with self._asking:
+            known = self._namespaces.get(id)
+            if known is None:
+                answer = await talk.ask(
+                    "servicediscovery:GetNamespace", OneCloudMapNamespace, Id=id
+                )
+                known = answer.namespace.name
+                self._namespaces.put(id, known)
+            return known
