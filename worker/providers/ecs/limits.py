@@ -36,7 +36,8 @@ GROUPS: tuple[tuple[Rate, tuple[str, ...]], ...] = (
         ),
     ),
 )
-"""Actions that AWS counts together, per account and region. Others it documents no rate for."""
+"""Actions that AWS counts together, per account and region. With all others we wait until AWS says
+that they are too many."""
 
 
 class Bucket:
