@@ -3,8 +3,11 @@
 import ast
 import json
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 import deploy
 from worker.providers import ecs
@@ -63,6 +66,22 @@ def test_no_secret_is_read_and_none_but_pull_secrets_is_changed():
             if service == "secretsmanager" and not name.startswith("Describe"):
                 where = each.get("Condition") or each["Resource"]
                 assert "-pull" in json.dumps(where), action
+
+
+@pytest.mark.parametrize(
+    ("secret", "ours"),
+    [
+        ("orders-api-v7-pull-AbCdEf", True),
+        ("orders-api-v7-pull", True),
+        ("orders-pull-database-AbCdEf", False),
+        ("database-AbCdEf", False),
+    ],
+)
+def test_a_secret_is_one_for_pulling_by_how_its_name_ends(secret, ours):
+    [keeping] = [each for each in statements() if each["Sid"] == "KeepPullSecrets"]
+    arn = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{secret}"
+
+    assert any(fnmatchcase(arn, pattern) for pattern in keeping["Resource"]) is ours
 
 
 def test_roles_are_handed_to_nothing_but_tasks():
