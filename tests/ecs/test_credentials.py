@@ -160,6 +160,17 @@ async def test_without_the_role_that_it_is_to_assume_a_worker_does_not_start_and
             pass
 
 
+async def test_without_the_token_of_its_role_a_worker_does_not_start_and_says_why(
+    bare, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/worker")
+
+    with pytest.raises(ConfigurationError, match="token"):
+        async with ecs.open_provider(bare):
+            pass
+
+
 async def test_an_endpoint_that_is_none_is_named(bare):
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 

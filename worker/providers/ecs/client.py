@@ -88,6 +88,9 @@ class Client:
         except BotoCoreError as error:
             log.info("%s: %r", action, error)
             raise errors.of_connection(action, error) from error
+        except OSError as error:
+            log.warning("%s: %r", action, error)
+            raise errors.of_files(error) from error
         except UNREADABLE as error:
             # Its words would quote the answer, and that may hold a container's environment.
             raise errors.nonsense(action, f"it cannot be read ({type(error).__name__})") from error

@@ -206,6 +206,11 @@ def of_connection(action: str, error: exceptions.BotoCoreError) -> Failure:
     )
 
 
+def of_files(error: OSError) -> Failure:
+    """The failure that a file is which the client library reads before it sends anything."""
+    return Failure(Code.PLATFORM_FAILED, f"the worker has no AWS credentials: {error}")
+
+
 def overdue(action: str) -> Failure:
     """The failure that the deadline is when it comes before the answer."""
     return Failure(

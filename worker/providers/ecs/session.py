@@ -67,7 +67,7 @@ async def open_services(
             )
             for name in names
         }
-    except (BotoCoreError, ClientError, ValueError) as error:
+    except (BotoCoreError, ClientError, OSError, ValueError) as error:
         raise ConfigurationError(f"AWS cannot be used like this: {error}") from error
 
 
