@@ -23,6 +23,14 @@ VALUE_LIMIT = 128
 WILDCARD = re.compile(r"[*?]")
 ESCAPED = re.compile(r"\\([*?])")
 
+Application = Annotated[
+    str,
+    Meta(
+        max_length=256,
+        pattern=r"^[^/]+\Z",
+        description="the name of an application: at most 256 characters, no '/'",
+    ),
+]
 Hostname = Annotated[
     str,
     Meta(
@@ -63,8 +71,7 @@ ParameterValue = Annotated[
     str,
     Meta(
         pattern=r"^[^\\\x00-\x1f\x7f-\U0010ffff]+\Z",
-        description="a value a listener can match exactly: printable ASCII characters without "
-        "'\\', at most 128 of them where '*' and '?' count as two",
+        description="a value a listener can match exactly: printable ASCII characters without '\\'",
     ),
 ]
 
@@ -121,10 +128,16 @@ def unescaped(value: str) -> str:
     return ESCAPED.sub(r"\1", value)
 
 
+def application(name: str, where: str) -> str:
+    """The name of an application, which tags carry and no path can be smuggled in with."""
+    checked(name, Name, where)
+    return str(checked(name, Application, where))
+
+
 def read(specification: Object, cluster: str) -> Plan:
     """The plan, or the fault `invalid` with the place of what a listener cannot do."""
     given = neutral.read(specification)
-    application = _application(given.app_name)
+    app_name = application(given.app_name, "plan.appName")
     if given.hostname is None:
         raise _invalid("plan.hostname", "the host whose requests are routed", None)
     hostname = checked(given.hostname, Hostname, "plan.hostname").lower()
@@ -141,12 +154,7 @@ def read(specification: Object, cluster: str) -> Plan:
     # What no pin matches is the default rule's, wherever the plan has it.
     pins.sort(key=lambda pin: len(pin.conditions) == 1)
     fresh = freshness(given.generation, given.emitted_at)
-    return Plan(application, hostname, tuple(pins), fresh, given.generation, given.emitted_at)
-
-
-def _application(name: str) -> str:
-    checked(name, Name, "plan.appName")
-    return str(checked(name, TagValue, "plan.appName"))
+    return Plan(app_name, hostname, tuple(pins), fresh, given.generation, given.emitted_at)
 
 
 def _service(backend: Backend, where: str, cluster: str) -> tuple[str, str]:
@@ -167,7 +175,9 @@ def _conditions(match: Match, where: str) -> tuple[Condition, ...]:
             checked(name, ParameterName, f"{where}.name")
             checked(value, ParameterValue, f"{where}.value")
             escaped = WILDCARD.sub(r"\\\g<0>", value)
-            checked(escaped, Annotated[str, Meta(max_length=VALUE_LIMIT)], f"{where}.value")
+            if len(escaped) > VALUE_LIMIT:
+                expected = f"at most {VALUE_LIMIT} characters, where '*' and '?' count as two"
+                raise _invalid(f"{where}.value", expected, value)
             return (Condition(QUERY, escaped, name),)
         case "cookie":
             raise _invalid(

@@ -3,9 +3,7 @@
 import logging
 
 from contracts.faults import Code, Fault
-from contracts.names import Name
 from contracts.resources import Object
-from contracts.validation import checked
 from worker.provider import Call
 from worker.providers.ecs import backends, http_route, names, route_plan
 from worker.providers.ecs.client import Client, Conversation
@@ -56,7 +54,7 @@ async def apply(client: Client, call: Call, cluster: str, specification: Object)
 
 async def read(talk: Conversation, listener: str | None, cluster: str, name: str) -> Object:
     """The routes in force as an HTTPRoute, or `not_found`."""
-    checked(name, Name, "name")
+    route_plan.application(name, "name")
     scope = names.cluster_name(cluster)
     if listener is not None:
         seen = await Listener(talk, listener, name, scope).read()
@@ -67,7 +65,7 @@ async def read(talk: Conversation, listener: str | None, cluster: str, name: str
 
 async def delete(talk: Conversation, listener: str | None, cluster: str, name: str) -> Object:
     """Delete all rules, those that only wait as well, or `not_found` where there is none."""
-    checked(name, Name, "name")
+    route_plan.application(name, "name")
     scope = names.cluster_name(cluster)
     if listener is not None:
         rules = Listener(talk, listener, name, scope)

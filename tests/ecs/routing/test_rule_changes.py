@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.faults import Code, Fault
-from tests.ecs import plans
-from tests.ecs.plans import HOSTNAME, default, header, query, stranger
+from tests.ecs.routing import plans
+from tests.ecs.routing.plans import HOSTNAME, default, header, query, stranger
 from worker.providers.ecs import rule_changes, rules
 from worker.providers.ecs.editions import FINAL, STAGING, Seen
 from worker.providers.ecs.route_plan import Plan

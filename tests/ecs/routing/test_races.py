@@ -13,15 +13,14 @@ from hypothesis import strategies as st
 from contracts.faults import Code, Fault
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.population import Population
-from tests.ecs import listeners, plans
-from tests.ecs.plans import APPLICATION, CLUSTER, HOSTNAME, default, header, query
-from tests.ecs.turns import Talk, Turn, take_turns
+from tests.ecs.routing import listeners, plans
+from tests.ecs.routing.plans import APPLICATION, CLUSTER, HOSTNAME, default, header, query
+from tests.ecs.routing.turns import Talk, Turn, take_turns
 from worker.provider import Call
 from worker.providers.ecs.backends import Backend, Health
 from worker.providers.ecs.editions import FINAL, Seen, see
 from worker.providers.ecs.listener import Listener
 from worker.providers.ecs.plan_applying import Applying
-from worker.providers.ecs import rules
 from worker.providers.ecs.route_plan import Plan
 
 VERSIONS = ("v6", "v7", "v8", "v9")
@@ -32,6 +31,7 @@ ONE = plans.read(KEPT, header("v7"), default("v8"), generation=12)
 SAME_AGE = plans.read(KEPT, default("v9"), generation=12)
 NEWER = plans.read(KEPT, query("v8"), header("v8"), default("v9"), generation=13)
 
+Place = tuple[Population, dict[str, str]]
 Choose = Callable[[list[tuple[Talk, str]]], tuple[Talk, Turn]]
 
 
@@ -54,7 +54,9 @@ class World:
         chance = random.Random(seed)
         return Applying(listener, plan, found, CLUSTER, 0, chance).run(Call.within(60))
 
-    def run(self, plans: list[Plan], choose: Choose, after: Callable[[], None] = lambda: None):
+    def run(
+        self, plans: list[Plan], choose: Choose, after: Callable[[], None] = lambda: None
+    ) -> list[Any]:
         """How each ended that applied one of the plans."""
 
         async def race() -> list[Any]:
@@ -105,7 +107,7 @@ def first(waiting: list[tuple[Talk, str]]) -> tuple[Talk, Turn]:
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[tuple[Population, dict[str, str]]]:
+def place() -> Iterator[Place]:
     things = Population(Account("eu-central-1"))
     things.add_listener()
     groups = {version: things.add_target_group(f"orders-{version}") for version in VERSIONS}
@@ -113,12 +115,7 @@ def place() -> Iterator[tuple[Population, dict[str, str]]]:
     things.account.forget()
 
 
-@pytest.fixture
-def world(place) -> World:
-    return fresh(place)
-
-
-def fresh(place, former: Plan | None = FORMER, strangers: Iterable[int] = ()) -> World:
+def fresh(place: Place, former: Plan | None = FORMER, strangers: Iterable[int] = ()) -> World:
     things, groups = place
     listeners.clear(things.account)
     for priority in strangers:
@@ -130,7 +127,7 @@ def fresh(place, former: Plan | None = FORMER, strangers: Iterable[int] = ()) ->
 
 
 def held_up(after: int) -> Choose:
-    """The first writer makes so many requests, then the second all of its, then the first goes on."""
+    """The first writer makes so many requests, then the second all of its, then the first."""
     counted = itertools.count()
 
     def choose(waiting: list[tuple[Talk, str]]) -> tuple[Talk, Turn]:
@@ -191,7 +188,9 @@ def test_one_plan_that_is_applied_twice_at_once_is_there_once_and_both_are_told_
     assert all(isinstance(each, dict) for each in ended)
 
 
-TURNS: list[Turn] = ["answered"] * 8 + ["lost", "repeated", "killed before", "killed after"]  # type: ignore[list-item]  # mypy takes them for plain str
+GOOD: Turn = "answered"
+BAD: tuple[Turn, ...] = ("lost", "repeated", "killed before", "killed after")
+TURNS = [GOOD] * 8 + [*BAD]
 PLANS = [ONE, SAME_AGE, NEWER]
 
 
@@ -213,7 +212,7 @@ def test_whatever_the_order_and_whoever_dies_a_later_plan_finds_or_makes_it_whol
 
     def choose(waiting: list[tuple[Talk, str]]) -> tuple[Talk, Turn]:
         talk, action = data.draw(st.sampled_from(waiting), label="turn")
-        become = "answered" if clean else data.draw(st.sampled_from(TURNS))
+        become = GOOD if clean else data.draw(st.sampled_from(TURNS))
         note(f"{world.writers.index(talk)} {action.split(':')[1]} {become}")
         return talk, become
 

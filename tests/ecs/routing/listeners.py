@@ -2,15 +2,19 @@
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import msgspec
 
+from contracts import api
+from contracts.resources import Object
 from deploy.sandbox.aws import rules as kept
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.population import Population
 from deploy.sandbox.aws.rule_requests import delete_rule
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs import plans
+from tests.ecs.routing import plans
+from worker.provider import Call
 from worker.providers import ecs
 from worker.providers.ecs import rules
 from worker.providers.ecs.provider import EcsProvider
@@ -77,6 +81,11 @@ def routes(aws: Population) -> dict[int, str]:
     return {priority: brief(rule) for priority, rule in present(aws).items() if is_route(rule)}
 
 
+def leading_to(aws: Population, group: str) -> list[Rule]:
+    """The rules that forward to a target group."""
+    return [rule for rule in present(aws).values() if rule.target == group]
+
+
 def is_route(rule: Rule) -> bool:
     return rule.tags.get("plt.dev/application") == plans.APPLICATION and not rule.waits
 
@@ -94,3 +103,20 @@ async def worker(aws: AwsSandbox, **settings: str) -> AsyncIterator[EcsProvider]
     quick = {"PLT_ECS_PRIORITY_RETRY_BASE_MS": "5", "PLT_ECS_RETRY_BASE_MS": "5"}
     async with ecs.open_provider({**aws.environment, **quick, **settings}) as opened:
         yield opened
+
+
+async def apply(provider: EcsProvider, *rules_: Object, **more: Any) -> Object:
+    """Apply a plan of these rules within a deadline that is not met."""
+    operation = api.ApplyRoutePlan(plans.CLUSTER, plans.plan(*rules_, **more))
+    return await provider.apply_route_plan(operation, Call.within(10))
+
+
+async def read(provider: EcsProvider, name: str = plans.APPLICATION) -> Object:
+    """The route of an application."""
+    return await provider.get_http_route(api.GetHttpRoute(plans.CLUSTER, name), Call.within(10))
+
+
+async def delete(provider: EcsProvider, name: str = plans.APPLICATION) -> Object:
+    """Delete the route of an application."""
+    operation = api.DeleteHttpRoute(plans.CLUSTER, name)
+    return await provider.delete_http_route(operation, Call.within(10))
