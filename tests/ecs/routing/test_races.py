@@ -1,129 +1,38 @@
 """Writers of one application's routes at the same time: whatever the order, one plan, whole."""
 
-import asyncio
 import itertools
 import random
-from collections.abc import Callable, Coroutine, Iterable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import pytest
-from hypothesis import HealthCheck, given, note, settings
-from hypothesis import strategies as st
 
 from contracts.faults import Code, Fault
-from deploy.sandbox.aws.account import Account
-from deploy.sandbox.aws.population import Population
-from tests.ecs.routing import listeners, plans
-from tests.ecs.routing.plans import APPLICATION, CLUSTER, HOSTNAME, default, header, query
-from tests.ecs.routing.turns import Talk, Turn, take_turns
-from worker.provider import Call
-from worker.providers.ecs.backends import Backend, Health
-from worker.providers.ecs.editions import FINAL, Seen, see
-from worker.providers.ecs.listener import Listener
-from worker.providers.ecs.plan_applying import Applying
+from tests.ecs.routing import worlds
+from tests.ecs.routing.turns import Talk, Turn
+from tests.ecs.routing.worlds import (
+    BAD,
+    FORMER,
+    GOOD,
+    LAST,
+    NEWER,
+    ONE,
+    SAME_AGE,
+    Choose,
+    Place,
+    World,
+)
 from worker.providers.ecs.route_plan import Plan
-
-VERSIONS = ("v6", "v7", "v8", "v9")
-KEPT = query("v6")
-"""A pin of every plan here: nobody who asks for v6 may ever get anything else."""
-FORMER = plans.read(KEPT, query("v7"), default("v7"), generation=11)
-ONE = plans.read(KEPT, header("v7"), default("v8"), generation=12)
-SAME_AGE = plans.read(KEPT, default("v9"), generation=12)
-NEWER = plans.read(KEPT, query("v8"), header("v8"), default("v9"), generation=13)
-
-Place = tuple[Population, dict[str, str]]
-Choose = Callable[[list[tuple[Talk, str]]], tuple[Talk, Turn]]
-
-
-class World:
-    """A listener with an application's rules, and those who write them."""
-
-    def __init__(self, things: Population, groups: dict[str, str]) -> None:
-        self.things = things
-        self.groups = groups
-        self.writers: list[Talk] = []
-        self.looks = 0
-
-    def applying(self, talk: Talk, plan: Plan, seed: int) -> Coroutine[Any, Any, Any]:
-        assert self.things.listener_arn is not None
-        listener = Listener(talk, self.things.listener_arn, APPLICATION, CLUSTER)  # type: ignore[arg-type]  # as much of a conversation as it needs
-        found = {
-            pin.service: Backend(self.groups[pin.version], (Health("healthy"),))
-            for pin in plan.pins
-        }
-        chance = random.Random(seed)
-        return Applying(listener, plan, found, CLUSTER, 0, chance).run(Call.within(60))
-
-    def run(
-        self, plans: list[Plan], choose: Choose, after: Callable[[], None] = lambda: None
-    ) -> list[Any]:
-        """How each ended that applied one of the plans."""
-
-        async def race() -> list[Any]:
-            self.writers = [Talk(self.things.account) for _ in plans]
-            for seed, (talk, plan) in enumerate(zip(self.writers, plans, strict=True)):
-                talk.start(self.applying(talk, plan, seed))
-            return await take_turns(self.writers, choose, after)
-
-        return asyncio.run(race())
-
-    def apply(self, plan: Plan) -> Any:
-        [ended] = self.run([plan], first)
-        return ended
-
-    def seen(self) -> Seen:
-        return see(listeners.present_in(self.things.account).values(), APPLICATION, CLUSTER)
-
-    def answer(self, **asked: str) -> str | None:
-        state = listeners.present_in(self.things.account)
-        found = plans.answer(state, HOSTNAME, **asked)
-        return None if found is None else found.split("/")[-2]
-
-    def look(self) -> None:
-        """Whoever asks for a version of every plan gets it, and everybody else gets one."""
-        self.looks += 1
-        assert self.answer(dpl="v6") == "orders-v6"
-        assert self.answer() is not None
-
-    def expect(self, *possible: Plan) -> Plan:
-        """The one of the plans that the listener has, and nothing but it."""
-        [edition] = self.seen().editions
-        assert edition.is_whole
-        assert all(rule.priority in FINAL for rule in edition.rules)
-        here = [listeners.brief(rule) for rule in edition.rules]
-        return next(plan for plan in possible if self._brief(plan) == here)
-
-    def in_force(self, *possible: Plan) -> Plan:
-        """The one of the plans that requests meet."""
-        here = [listeners.brief(rule) for rule in self.seen().in_force]
-        return next(plan for plan in possible if self._brief(plan) == here)
-
-    def _brief(self, plan: Plan) -> list[str]:
-        return [listeners.brief(each) for each in plans.edition(plan)]
-
-
-def first(waiting: list[tuple[Talk, str]]) -> tuple[Talk, Turn]:
-    return waiting[0][0], "answered"
 
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Place]:
-    things = Population(Account("eu-central-1"))
-    things.add_listener()
-    groups = {version: things.add_target_group(f"orders-{version}") for version in VERSIONS}
-    yield things, groups
-    things.account.forget()
+    with worlds.opened() as opened:
+        yield opened
 
 
-def fresh(place: Place, former: Plan | None = FORMER, strangers: Iterable[int] = ()) -> World:
-    things, groups = place
-    listeners.clear(things.account)
-    for priority in strangers:
-        things.add_rule(groups["v6"], host="other.example.org", priority=priority)
-    world = World(things, groups)
-    if former is not None:
-        world.apply(former)
-    return world
+def look(world: World, former: Plan | None) -> Callable[[], None]:
+    """A first plan comes into force rule by rule."""
+    return world.look if former else lambda: None
 
 
 def held_up(after: int) -> Choose:
@@ -143,9 +52,9 @@ HELD_UP_AT = range(16)
 @pytest.mark.parametrize("former", [FORMER, None], ids=["after another plan", "first plans"])
 @pytest.mark.parametrize("after", HELD_UP_AT)
 def test_an_older_plan_that_was_held_up_never_stays(place, former, after):
-    world = fresh(place, former)
+    world = place.world(former)
 
-    older, newer = world.run([ONE, NEWER], held_up(after), world.look if former else lambda: None)
+    older, newer = world.run([ONE, NEWER], held_up(after), look(world, former))
 
     assert world.expect(ONE, NEWER) == NEWER
     assert isinstance(newer, dict)
@@ -157,9 +66,9 @@ def test_an_older_plan_that_was_held_up_never_stays(place, former, after):
 @pytest.mark.parametrize("former", [FORMER, None], ids=["after another plan", "first plans"])
 @pytest.mark.parametrize("after", HELD_UP_AT)
 def test_a_newer_plan_that_was_held_up_stays(place, former, after):
-    world = fresh(place, former)
+    world = place.world(former)
 
-    newer, older = world.run([NEWER, ONE], held_up(after), world.look if former else lambda: None)
+    newer, older = world.run([NEWER, ONE], held_up(after), look(world, former))
 
     assert world.expect(ONE, NEWER) == NEWER
     assert isinstance(newer, dict)
@@ -169,9 +78,9 @@ def test_a_newer_plan_that_was_held_up_stays(place, former, after):
 @pytest.mark.parametrize("former", [FORMER, None], ids=["after another plan", "first plans"])
 @pytest.mark.parametrize("after", HELD_UP_AT)
 def test_of_two_plans_of_one_age_one_stays_and_its_writer_was_told_so(place, former, after):
-    world = fresh(place, former)
+    world = place.world(former)
 
-    ended = world.run([ONE, SAME_AGE], held_up(after), world.look if former else lambda: None)
+    ended = world.run([ONE, SAME_AGE], held_up(after), look(world, former))
 
     stays = world.expect(ONE, SAME_AGE)
     assert isinstance(ended[[ONE, SAME_AGE].index(stays)], dict)
@@ -180,7 +89,7 @@ def test_of_two_plans_of_one_age_one_stays_and_its_writer_was_told_so(place, for
 
 @pytest.mark.parametrize("after", HELD_UP_AT)
 def test_one_plan_that_is_applied_twice_at_once_is_there_once_and_both_are_told_so(place, after):
-    world = fresh(place)
+    world = place.world()
 
     ended = world.run([ONE, ONE], held_up(after), world.look)
 
@@ -188,42 +97,106 @@ def test_one_plan_that_is_applied_twice_at_once_is_there_once_and_both_are_told_
     assert all(isinstance(each, dict) for each in ended)
 
 
-GOOD: Turn = "answered"
-BAD: tuple[Turn, ...] = ("lost", "repeated", "killed before", "killed after")
-TURNS = [GOOD] * 8 + [*BAD]
 PLANS = [ONE, SAME_AGE, NEWER]
+RUNS = 250
 
 
-@settings(
-    max_examples=150,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
-@given(
-    st.lists(st.sampled_from(PLANS), min_size=2, max_size=3),
-    st.booleans(),
-    st.data(),
-)
-def test_whatever_the_order_and_whoever_dies_a_later_plan_finds_or_makes_it_whole(
-    place, writers, clean, data
-):
-    """One of the plans stays whole, the newest of those that were said to be in force or newer."""
-    world = fresh(place)
+class Dice:
+    """Whose turn it is and what becomes of it, as a seed has it; at most so many go wrong."""
 
-    def choose(waiting: list[tuple[Talk, str]]) -> tuple[Talk, Turn]:
-        talk, action = data.draw(st.sampled_from(waiting), label="turn")
-        become = GOOD if clean else data.draw(st.sampled_from(TURNS))
-        note(f"{world.writers.index(talk)} {action.split(':')[1]} {become}")
+    def __init__(self, seed: int) -> None:
+        self._dice = random.Random(seed)
+        self.writers = [self._dice.choice(PLANS) for _ in range(self._dice.choice([2, 2, 3]))]
+        self.former = self._dice.choice([FORMER, FORMER, None])
+        self.strangers = self._dice.sample(range(2, 14), self._dice.choice([0, 0, 2, 4, 6]))
+        self.all_well = True
+        self._may_go_wrong = self._dice.choice([0, 0, 1, 1, 2])
+        self._patience = self._dice.random()
+        self._last: Talk | None = None
+        self.log: list[str] = []
+
+    def choose(self, waiting: list[tuple[Talk, str]]) -> tuple[Talk, Turn]:
+        talk, action = self._dice.choice(waiting)
+        if self._dice.random() < self._patience:
+            talk, action = next((each for each in waiting if each[0] is self._last), waiting[0])
+        self._last = talk
+        become = GOOD
+        if self._may_go_wrong and self._dice.random() < 0.08:
+            become = self._dice.choice(BAD)
+            self._may_go_wrong -= 1
+            self.all_well = False
+        self.log.append(f"{id(talk) % 997:3} {action.partition(':')[2]} {become}")
         return talk, become
 
-    ended = world.run(writers, choose, world.look)
 
-    applied = [plan for plan, how in zip(writers, ended, strict=True) if isinstance(how, dict)]
-    in_force = world.in_force(FORMER, *PLANS)
-    assert all(in_force.freshness >= plan.freshness for plan in applied)
-    if clean:
-        assert world.expect(*writers) in applied
-        assert in_force.freshness == max(plan.freshness for plan in writers)
-    last = plans.read(KEPT, default("v9"), generation=14)
-    assert isinstance(world.apply(last), dict)
-    assert world.expect(last) == last
+def play(place: Place, seed: int) -> None:
+    """A run of a seed: at its end requests meet a plan that is whole, and none that is too old."""
+    dice = Dice(seed)
+    world = place.world(dice.former, dice.strangers)
+
+    ended = world.run(dice.writers, dice.choose, look(world, dice.former))
+
+    told = zip(dice.writers, ended, strict=True)
+    applied = [plan for plan, how in told if isinstance(how, dict)]
+    if dice.former or applied:
+        in_force = world.in_force(FORMER, *PLANS)
+        assert all(in_force.freshness >= plan.freshness for plan in applied)
+    if dice.all_well:
+        stays = world.expect(*dice.writers)
+        assert stays in applied
+        assert stays.freshness == max(plan.freshness for plan in dice.writers)
+    assert isinstance(world.apply(LAST), dict)
+    assert world.expect(LAST) == LAST
+
+
+def played(place: Place, seeds: range) -> None:
+    for seed in seeds:
+        try:
+            play(place, seed)
+        except AssertionError as error:
+            raise AssertionError(f"play(place, {seed})") from error
+
+
+def test_whatever_the_order_and_whoever_dies_one_plan_is_whole_and_the_next_clears_the_rest(place):
+    played(place, range(RUNS))
+
+
+@pytest.mark.chaos
+def test_so_it_is_in_every_run(place):
+    first = random.randrange(10**9)
+    played(place, range(first, first + 40 * RUNS))
+
+
+@pytest.mark.parametrize("become", BAD)
+@pytest.mark.parametrize("request_", range(12))
+def test_a_writer_alone_brings_its_plan_into_force_or_leaves_the_former(place, request_, become):
+    world = place.world()
+
+    [ended] = world.run([NEWER], going_wrong_at(request_, become), world.look)
+
+    in_force = world.in_force(FORMER, NEWER)
+    assert in_force == NEWER or not isinstance(ended, dict)
+    assert isinstance(world.apply(NEWER), dict)
+    assert world.expect(NEWER) == NEWER
+
+
+@pytest.mark.parametrize("become", BAD)
+@pytest.mark.parametrize("request_", range(6, 22))
+def test_in_place_too_nobody_misses_a_pin_that_stays_or_the_default(place, request_, become):
+    world = place.world(strangers=range(1001, 1098))
+
+    [ended] = world.run([ONE], going_wrong_at(request_, become), world.look)
+
+    if isinstance(ended, dict | Fault):
+        assert world.in_force(FORMER, ONE) in (FORMER, ONE)
+    assert isinstance(world.apply(LAST), dict)
+    assert world.expect(LAST) == LAST
+
+
+def going_wrong_at(request_: int, become: Turn) -> Choose:
+    counted = itertools.count()
+
+    def choose(waiting: list[tuple[Talk, str]]) -> tuple[Talk, Turn]:
+        return waiting[0][0], become if next(counted) == request_ else GOOD
+
+    return choose
