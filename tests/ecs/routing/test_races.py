@@ -97,6 +97,26 @@ def test_one_plan_that_is_applied_twice_at_once_is_there_once_and_both_are_told_
     assert all(isinstance(each, dict) for each in ended)
 
 
+@pytest.mark.parametrize("after", range(6))
+def test_a_plan_that_another_found_in_force_is_not_taken_back_for_a_lost_answer(place, after):
+    world = place.world()
+    counted = itertools.count()
+
+    def choose(waiting: list[tuple[Talk, str]]) -> tuple[Talk, Turn]:
+        one, other = world.writers
+        lost = "elasticloadbalancing:SetRulePriorities" in one.asked
+        turns = dict(waiting)
+        if one in turns and (not lost or other not in turns or next(counted) >= after):
+            is_move = turns[one].endswith(":SetRulePriorities") and not lost
+            return one, "lost" if is_move else GOOD
+        return other, GOOD
+
+    ended = world.run([ONE, ONE], choose, world.look)
+
+    assert world.expect(ONE) == ONE
+    assert all(isinstance(each, dict) for each in ended)
+
+
 PLANS = [ONE, SAME_AGE, NEWER]
 RUNS = 250
 
