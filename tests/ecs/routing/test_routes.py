@@ -50,7 +50,7 @@ async def test_a_worker_without_a_listener_has_no_gateways_and_no_routes(aws, ca
 
 
 async def test_a_listener_that_is_gone_is_no_gateway_and_the_operator_reads_why(aws, caplog):
-    gone = aws.add_listener()[:-1] + "0"
+    gone = aws.add_listener() + "0"
     async with worker(aws, PLT_ECS_LISTENER_ARN=gone) as provider:
         assert await provider.list_gateways(api.ListGateways(CLUSTER), Call.within(10)) == []
 

@@ -11,10 +11,18 @@ What is kept, one rule at a time being all that AWS changes:
   leaves is behind the plan in force and meets no request; the next plan clears it away.
 - Of two writers of one application's routes at once, one edition stays whole (`editions` says
   which), and the other writer's plan is a conflict. For a moment before, requests may meet both.
+  When a plan is said to be applied no older one can come into force any more, because all that
+  another writer counted on is gone.
+
+What is not:
+
+- Two first plans of an application none of whose rules waited yet count on nothing. If the older
+  one's writer is killed between bringing it into force and looking, it may stay until the next.
 - On a load balancer without room for one more rule the change is made in place, and requests and
   readers may meet rules of both plans for that time. Two writers there at once come to one end
   only by trying again: AWS has no change of a rule that fails if another was faster.
 - A call that was on its way when its worker was killed may still land, until the next plan.
+- A listener of more than 400 rules is read in pages, and a reader may see two moments of it.
 """
 
 import logging
