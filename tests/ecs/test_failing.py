@@ -12,6 +12,7 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from deploy.sandbox.aws.server import AwsSandbox
+from tests.stack import eventually
 from worker.provider import Call
 from worker.providers import ecs
 from worker.providers.ecs.provider import EcsProvider
@@ -215,3 +216,22 @@ async def test_a_change_whose_answers_are_lost_never_claims_that_nothing_was_don
         with pytest.raises(Fault, match="may have been done") as raised:
             await operation(provider, Call.within(10), "shop", machine)
         assert raised.value.code is Code.PLATFORM_FAILED
+
+
+async def test_changes_that_hang_do_not_hold_up_what_only_reads(environment, aws, call):
+    aws.add_cluster("shop")
+    aws.add_service("web", "shop", desired=1)
+    aws.faults.add("ecs:UpdateService", delay=30, times=None)
+    scaling = api.UpdateControllerReplicas("shop", "web", 2)
+
+    async with ecs.open_provider(environment | {"PLT_ECS_CONCURRENCY": "2"}) as provider:
+        hanging = [
+            asyncio.create_task(provider.update_controller_replicas(scaling, call()))
+            for _ in range(3)
+        ]
+        await asyncio.to_thread(eventually, lambda: aws.calls.count("ecs:UpdateService") == 2)
+        async with asyncio.timeout(5):
+            assert len(await provider.get_machines(api.GetMachines("shop"), call())) == 1
+        for each in hanging:
+            each.cancel()
+        await asyncio.wait(hanging)

@@ -59,7 +59,9 @@ class Client:
         self.limits = limits or Limits()
         self._services = services
         # Requests wait here and not for a connection: whoever leaves asks for its deadline then.
-        self._free = asyncio.Semaphore(settings.ecs_concurrency)
+        # Changes that hang leave what only reads its own places.
+        self._reading = asyncio.Semaphore(settings.ecs_concurrency)
+        self._changing = asyncio.Semaphore(settings.ecs_concurrency)
 
     def during(self, call: Call) -> "Conversation":
         """The requests of one call."""
@@ -67,7 +69,7 @@ class Client:
 
     async def attempt(self, action: str, parameters: Parameters, call: Call) -> Any:
         """Send a request once and return the answer of a 2xx, or raise the failure that it was."""
-        async with self._free:
+        async with self._changing if _changes(action) else self._reading:
             left = _left(action, call)
             limit = asyncio.timeout(left)
             try:
@@ -132,7 +134,7 @@ class Conversation:
 
     async def _persist(self, action: str, parameters: Parameters, repeat: bool) -> Any:
         patience = Patience(self._client.settings)
-        changes = not action.partition(":")[2].startswith(READS)
+        changes = _changes(action)
         lost = False
         while True:
             await self._pass(action)
@@ -195,6 +197,11 @@ async def connect(settings: Settings, environment: Mapping[str, str]) -> AsyncIt
     async with AsyncExitStack() as stack:
         opened = await session.open_services(stack, settings, environment, SERVICES.values())
         yield Client(settings, opened)
+
+
+def _changes(action: str) -> bool:
+    """Whether an action may have an effect."""
+    return not action.partition(":")[2].startswith(READS)
 
 
 def _left(action: str, call: Call) -> float:

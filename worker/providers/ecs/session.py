@@ -112,7 +112,8 @@ def _config(settings: Settings, http: Callable[..., Any]) -> AioConfig:
         proxies=_proxies(settings),
         connect_timeout=settings.ecs_connect_timeout_ms / 1000,
         read_timeout=LONGEST_READ_S,
-        max_pool_connections=settings.ecs_concurrency,
+        # As many may read, and as many change something.
+        max_pool_connections=2 * settings.ecs_concurrency,
         # The repeats are ours: each has to ask whether the run still goes on.
         retries={"total_max_attempts": 1, "mode": "standard"},
         user_agent_extra=f"machinist/{VERSION}",
