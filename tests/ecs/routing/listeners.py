@@ -25,17 +25,17 @@ Listed = dict[int, Wanted]
 
 
 def add_version(
-    aws: Population, version: str, *, application: str = plans.APPLICATION, state: str | None = None
+    aws: Population, version: str, *, application: str = plans.APPLICATION, far: bool = False
 ) -> str:
     """A service of a version behind a target group that waits for a plan; the group's ARN.
 
-    `state` is how its targets are, instead of healthy.
+    `far` says whether its rule is where workloads put it, far from those of plans.
     """
     service = f"{application}-{version}"
     group = aws.add_target_group(service)
     marks = rules.marks(application, plans.CLUSTER) | {"plt.dev/version": version}
     waits = rules.waiting(service, group, None, marks)
-    priority = max(present(aws), default=1) + 1
+    priority = min(present(aws), default=49_001) - 1 if far else max(present(aws), default=1) + 1
     listener = aws.listener_arn or aws.add_listener()
     aws.account.balancing.create_rule(
         listener,
@@ -45,8 +45,6 @@ def add_version(
         rules.tag_list(waits.tags),
     )
     aws.add_service(service, plans.CLUSTER, target_group_arn=group)
-    if state:
-        aws.set_target_health(group, None, state)
     return group
 
 
