@@ -16,6 +16,7 @@ from deploy.failed import Failed
 from deploy.first_request import LINES, First
 from deploy.progress import Progress
 from deploy.rabbitmq import find
+from deploy.rabbitmq.attended import refuse_attended
 from deploy.rabbitmq.logins import logins
 from deploy.stack import WORKERS, Stack
 
@@ -58,6 +59,8 @@ def run(asked: Namespace, progress: Progress, contexts: ExitStack) -> None:
     )
     progress.say("broker", f"ready: {broker.origin}")
     providers = [each.provider for each in platforms]
+    if find.VARIABLE in os.environ and any(each.planted for each in platforms):
+        refuse_attended(broker.amqp_url, providers)
     users = logins(broker, providers)
     gateway = stack.gateway(users, asked.port, providers)
     progress.say("gateway", f"ready: {gateway}")
