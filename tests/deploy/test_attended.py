@@ -34,5 +34,5 @@ async def test_a_broker_that_workers_attend_is_refused_and_they_are_named(amqp_u
 def test_a_broker_that_lets_nobody_in_is_told_with_its_reason(rabbit: RabbitNode) -> None:
     url = rabbit.amqp_url.replace(rabbit.password, "wrong")
 
-    with pytest.raises(Failed, match="lets nobody in: .*ACCESS_REFUSED"):
+    with pytest.raises(Failed, match=r"lets nobody in: .*ACCESS_REFUSED"):
         refuse_attended(url, ["k8s"], within=3)

@@ -58,7 +58,7 @@ async def test_priorities_that_others_take_all_the_time_end_in_a_failure_that_ca
 
     assert raised.value.code is Code.PLATFORM_FAILED
     assert present(applied) == before
-    assert applied.calls.count(f"{ELB}:SetRulePriorities") == 4
+    assert applied.calls.count(f"{ELB}:SetRulePriorities") == 5
 
 
 @pytest.mark.parametrize("made", range(3))
@@ -227,7 +227,7 @@ async def test_two_workers_with_plans_of_one_age_end_in_one_of_them_whole(aws, p
 
 async def test_many_applications_at_once_find_rows_of_their_own(aws, provider):
     names = [f"app{number}" for number in range(6)]
-    groups = {name: add_version(aws, "v1", application=name) for name in names}
+    groups = {name: add_version(aws, "v1", application=name, far=True) for name in names}
 
     def own(name: str) -> Object:
         return default("v1", backend={"serviceName": f"{name}-v1"})

@@ -80,17 +80,29 @@ async def test_a_plan_becomes_rules_in_the_lowest_row_that_is_free(provider, aws
 async def test_a_plan_costs_a_request_for_each_rule_that_changes_and_a_few_looks(provider, aws):
     await apply(provider)
 
-    looks = ["DescribeRules", "DescribeTags"]
     assert asked(aws) == [
         "DescribeServices",
         *["DescribeTargetHealth"] * 2,
-        *looks,
+        *["DescribeRules", "DescribeTags"],
         *["CreateRule"] * 3,
         "SetRulePriorities",
-        *looks,
+        "DescribeRules",
         *["DeleteRule"] * 2,
         "DescribeRules",
     ]
+
+
+async def test_tags_of_others_rules_are_asked_for_once(provider, aws, groups):
+    for priority in range(1001, 1061):
+        aws.add_rule(groups["v8"], host="other.example.org", priority=priority, tags={"a": "b"})
+    await apply(provider)
+    aws.calls.clear()
+
+    await read(provider)
+
+    assert asked(aws) == ["DescribeRules", "DescribeTags"]
+    [tags] = aws.calls.matching("elasticloadbalancing:DescribeTags")
+    assert len(tags.parameters["ResourceArns"]) == 4
 
 
 async def test_the_same_plan_again_changes_nothing(provider, aws):

@@ -55,6 +55,12 @@ def listeners(draw: st.DrawFn, former: st.SearchStrategy[Plan]) -> list[Rule]:
     return [*theirs, *in_force, *left]
 
 
+def staged(seen: Seen, wanted: list[Wanted], start: int) -> list[Step]:
+    creates = rule_changes.prepared(seen, wanted, start)
+    made = [step.priority for step in creates]
+    return [*creates, rule_changes.brought_forward(seen, wanted, made, start)]
+
+
 def state_of(found: list[Rule]) -> dict[int, Wanted]:
     return {rule.priority: Wanted(rule.conditions, rule.target, rule.tags) for rule in found}
 
@@ -90,7 +96,7 @@ def rest(state: Mapping[int, Wanted], edition: str) -> list[Step]:
 def test_a_staged_plan_answers_every_request_as_the_former_plan_or_as_itself(found, new, start):
     wanted = plans.edition(new, "3-c")
     before = state_of(found)
-    steps = rule_changes.staged(plans.seen(*found), wanted, start)
+    steps = staged(plans.seen(*found), wanted, start)
     *_, moved = states(before, steps)
 
     former, latter = answers(before), answers(moved)
@@ -106,7 +112,7 @@ def test_staged_or_in_place_the_end_is_the_plan_in_the_lowest_free_row(found, ne
     wanted = plans.edition(new, "3-c")
     theirs = {rule.priority for rule in found if not rule.tags}
     ends = []
-    for way in (rule_changes.staged, rule_changes.in_place):
+    for way in (staged, rule_changes.in_place):
         *_, now = states(state_of(found), way(plans.seen(*found), wanted, start))
         *_, end = states(now, rest(now, "3-c"))
         ends.append({at: rule for at, rule in end.items() if at not in theirs})
@@ -133,7 +139,7 @@ def test_in_place_no_rule_that_both_plans_have_is_ever_missing(found, new):
 @given(listeners(any_host), any_host, st.data())
 def test_steps_that_are_undone_leave_the_listener_as_it_was(found, new, data):
     wanted = plans.edition(new, "3-c")
-    way = data.draw(st.sampled_from([rule_changes.staged, rule_changes.in_place]))
+    way = data.draw(st.sampled_from([staged, rule_changes.in_place]))
     steps = way(plans.seen(*found), wanted, START)
     done = steps[: data.draw(st.integers(0, len(steps)))]
     before = state_of(found)
@@ -181,9 +187,7 @@ def test_a_plan_takes_the_lowest_free_row_behind_priority_one(taken, size, first
     rows = [query("v1"), query("v2"), default("v3")][-size:]
     wanted = plans.edition(plans.read(*rows))
 
-    *_, move = rule_changes.staged(
-        plans.seen(*(stranger(priority) for priority in taken)), wanted, START
-    )
+    *_, move = staged(plans.seen(*(stranger(priority) for priority in taken)), wanted, START)
 
     assert isinstance(move, Move)
     assert list(move.moves.values()) == list(range(first, first + size))
@@ -197,7 +201,7 @@ def test_rules_that_wait_for_versions_outside_the_plan_keep_their_places():
     found = plans.seen(waits("orders-v1", 2), waits("orders-v9", 4))
     wanted = plans.edition(plans.read(default("v1"), query("v1")))
 
-    *_, move = rule_changes.staged(found, wanted, START)
+    *_, move = staged(found, wanted, START)
 
     assert isinstance(move, Move)
     assert list(move.moves.values())[:2] == [2, 3]
@@ -209,7 +213,7 @@ def test_a_plan_that_is_in_force_far_behind_is_still_in_front_of_the_next_while_
     found = plans.placed(plans.edition(plans.read(default("v1"))), STAGING.start + 700)
     wanted = plans.edition(plans.read(query("v2"), default("v2")), "2-b")
 
-    creates = rule_changes.staged(plans.seen(*found), wanted, START)[:-1]
+    creates = staged(plans.seen(*found), wanted, START)[:-1]
 
     assert all(isinstance(step, Create) and step.priority > STAGING.start + 700 for step in creates)
 
@@ -219,6 +223,6 @@ def test_a_listener_without_a_free_row_is_a_conflict(within):
     full = Seen((), (), frozenset(within), frozenset())
 
     with pytest.raises(Fault, match="free priorities in a row") as raised:
-        rule_changes.staged(full, plans.edition(plans.read(default("v1"))), START)
+        staged(full, plans.edition(plans.read(default("v1"))), START)
 
     assert raised.value.code is Code.CONFLICT

@@ -16,9 +16,11 @@ from worker.provider import Call
 from worker.providers.ecs import rules
 from worker.providers.ecs.backends import Backend, Health
 from worker.providers.ecs.editions import FINAL, Seen, see
-from worker.providers.ecs.listener import Listener
+from worker.providers.ecs.listener import Listener, Owners
 from worker.providers.ecs.plan_applying import Applying
+from worker.providers.ecs.plan_writing import PlanWriter
 from worker.providers.ecs.route_plan import Plan
+from worker.providers.ecs.rows import Rows
 
 VERSIONS = ("v6", "v7", "v8", "v9")
 KEPT = query("v6")
@@ -50,13 +52,15 @@ class World:
 
     def applying(self, talk: Talk, plan: Plan, seed: int) -> Coroutine[Any, Any, Any]:
         assert self.things.listener_arn is not None
-        listener = Listener(talk, self.things.listener_arn, APPLICATION, CLUSTER)  # type: ignore[arg-type]  # as much of a conversation as it needs
+        # As much of a conversation as a listener needs.
+        listener = Listener(talk, self.things.listener_arn, APPLICATION, CLUSTER, Owners())  # type: ignore[arg-type]  # it has the methods
+        call = Call.within(60)
+        writer = PlanWriter(listener, call, Rows(), 0, random.Random(seed))
         found = {
             pin.service: Backend(self.groups[pin.version], (Health("healthy"),))
             for pin in plan.pins
         }
-        chance = random.Random(seed)
-        return Applying(listener, plan, found, CLUSTER, 0, chance).run(Call.within(60))
+        return Applying(listener, writer, plan, found, CLUSTER).run(call)
 
     def run(
         self, plans: list[Plan], choose: Choose, after: Callable[[], None] = lambda: None

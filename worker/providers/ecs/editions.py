@@ -94,6 +94,16 @@ class Seen(Struct, frozen=True):
         own = {rule.arn: rule.tags for rule in (*self.own, *self.waiting)}
         return {arn: {} for arn in self.foreign} | own
 
+    def without(self, edition: str) -> "Seen":
+        """The same as if an edition was not there."""
+        own = tuple(rule for rule in self.own if rule.tags.get(EDITION) != edition)
+        waiting = tuple(rule for rule in self.waiting if rule.tags.get(EDITION) != edition)
+        return Seen(own, waiting, self.taken, self.foreign)
+
+    def besides(self, priorities: frozenset[int]) -> "Seen":
+        """The same as if others had these priorities as well."""
+        return Seen(self.own, self.waiting, self.taken | priorities, self.foreign)
+
     @property
     def editions(self) -> list[Edition]:
         """By the priority of their first rules, first the one that requests meet first."""

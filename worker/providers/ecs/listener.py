@@ -6,6 +6,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
+from worker.memory import Memory
 from worker.providers.ecs import bootstrap, editions, errors, rules, target_groups
 from worker.providers.ecs.batches import batches
 from worker.providers.ecs.client import Conversation
@@ -19,7 +20,20 @@ PRIORITY_IN_USE = "PriorityInUse"
 RULE_NOT_FOUND = "RuleNotFound"
 TOO_MANY_RULES = "TooManyRules"
 READS = 5
+AT_ONCE = target_groups.TAGS_DESCRIBED_AT_ONCE
+REMEMBERED = 10_000
+LIFETIME_S = 300
 NOTHING_KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType({})
+
+
+class Owners(Memory[str, Mapping[str, str]]):
+    """The tags of rules by their ARNs, to tell whose a rule is: that is said when it is made.
+
+    Who gives somebody's rule to an application by hand waits for as long as they are remembered.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(REMEMBERED, LIFETIME_S)
 
 
 class Rules(Struct, frozen=True, rename="pascal"):
@@ -31,10 +45,13 @@ class Rules(Struct, frozen=True, rename="pascal"):
 class Listener:
     """The rules of a listener, as far as they concern one application."""
 
-    def __init__(self, talk: Conversation, arn: str, application: str, cluster: str) -> None:
+    def __init__(
+        self, talk: Conversation, arn: str, application: str, cluster: str, owners: Owners
+    ) -> None:
         """`cluster` is the name of the cluster that the application runs in."""
+        self._owners = owners
         self._talk = talk
-        self._arn = arn
+        self.arn = arn
         self._application = application
         self._cluster = cluster
 
@@ -45,15 +62,15 @@ class Listener:
         """
         for _ in range(READS):
             described = await self._described()
+            unknown = [each.rule_arn for each in described if each.rule_arn not in known]
             try:
-                tags = await self._tags(described, known)
+                tags = {**known, **await self._tags(unknown)}
             except Failure as failure:
                 # One was deleted since: what was read is no picture of any moment.
                 if failure.aws_code != RULE_NOT_FOUND:
                     raise
                 continue
-            tags = {**known, **tags}
-            found = [rules.rule(each, tags.get(each.rule_arn, {})) for each in described]
+            found = [rules.rule(each, tags[each.rule_arn]) for each in described]
             return editions.see(found, self._application, self._cluster)
         raise Fault(
             Code.PLATFORM_FAILED, "the listener's rules come and go faster than they can be read"
@@ -63,18 +80,24 @@ class Listener:
         pages = self._talk.pages(
             "elasticloadbalancing:DescribeRules",
             Rules,
-            ListenerArn=self._arn,
+            ListenerArn=self.arn,
             PageSize=bootstrap.PAGE,
         )
         return [rule async for page in pages for rule in page.rules if not rule.is_default]
 
-    async def _tags(
-        self, described: list[DescribedRule], known: Mapping[str, Mapping[str, str]]
-    ) -> dict[str, Mapping[str, str]]:
-        unknown = [each.rule_arn for each in described if each.rule_arn not in known]
-        asked = batches(unknown, target_groups.TAGS_DESCRIBED_AT_ONCE)
-        found = await together(*(target_groups.tags_of(self._talk, batch) for batch in asked))
-        return {arn: tags for each in found for arn, tags in each.items()}
+    async def _tags(self, arns: list[str]) -> dict[str, Mapping[str, str]]:
+        """The tags of rules; of those of others as they were a while ago."""
+        known = {arn: self._owners.get(arn) for arn in arns}
+        found = {arn: tags for arn, tags in known.items() if tags and not self._is_own(tags)}
+        asked = batches((arn for arn in arns if arn not in found), AT_ONCE)
+        for part in await together(*(target_groups.tags_of(self._talk, batch) for batch in asked)):
+            for arn, tags in part.items():
+                found[arn] = tags
+                self._owners.put(arn, tags)
+        return found
+
+    def _is_own(self, tags: Mapping[str, str]) -> bool:
+        return rules.is_owned(tags, self._application, self._cluster)
 
     async def create(self, priority: int, wanted: Wanted) -> str:
         """Make a rule and return its ARN."""
@@ -82,7 +105,7 @@ class Listener:
             answer = await self._talk.ask(
                 "elasticloadbalancing:CreateRule",
                 Rules,
-                ListenerArn=self._arn,
+                ListenerArn=self.arn,
                 Priority=priority,
                 Conditions=rules.conditions(wanted.conditions),
                 Actions=rules.actions(wanted.target),

@@ -25,72 +25,57 @@ What is not:
 - A listener of more than 400 rules is read in pages, and a reader may see two moments of it.
 """
 
-import logging
-import random
-from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from collections.abc import Mapping
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.provider import Call
-from worker.providers.ecs import backends, editions, ownership, rule_changes, verdicts
+from worker.providers.ecs import backends, editions, ownership, verdicts
 from worker.providers.ecs.backends import Backend
-from worker.providers.ecs.editions import STAGING, Draft, Seen
-from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.listener import TOO_MANY_RULES, Listener
-from worker.providers.ecs.pauses import pause
+from worker.providers.ecs.editions import Draft, Seen
+from worker.providers.ecs.listener import Listener
+from worker.providers.ecs.plan_writing import PlanWriter
 from worker.providers.ecs.route_plan import Plan
-from worker.providers.ecs.rule_changes import Step
-from worker.providers.ecs.rule_writing import MOVED, Writing
-from worker.providers.ecs.rules import Rule, Wanted
+from worker.providers.ecs.rule_writing import Writing
+from worker.providers.ecs.rules import Wanted
 from worker.providers.ecs.verdicts import Broken, Overtaken, Settled
 
-log = logging.getLogger(__name__)
-
 ATTEMPTS = 4
-CHANCE = random.SystemRandom()
-NO_TAGS: Mapping[str, str] = MappingProxyType({})
 
 
 class Applying:
     """One plan on its way to a listener.
 
-    `found` are the plan's backends by the names of their services, `base_s` the first wait after
-    others were faster, in seconds.
+    `found` are the plan's backends by the names of their services.
     """
 
     def __init__(
         self,
         listener: Listener,
+        writer: PlanWriter,
         plan: Plan,
         found: dict[str, Backend],
         cluster: str,
-        base_s: float,
-        chance: random.Random = CHANCE,
     ) -> None:
         self._listener = listener
+        self._writer = writer
         self._plan = plan
         self._found = found
         self._cluster = cluster
-        self._base_s = base_s
-        self._chance = chance
 
     async def run(self, call: Call) -> Object:
         """Make the rules those of the plan, or raise and leave those that are there."""
         await self._refuse_unhealthy()
-        failed = 0
-        while True:
+        for failed in range(1, ATTEMPTS + 1):
             answer = await self._attempt(call)
             if answer is not None:
                 return answer
-            failed += 1
-            wait = self._base_s * 2 ** (failed - 1) * self._chance.uniform(0.5, 1.5)
-            if failed == ATTEMPTS or not await pause(call, wait):
-                raise Fault(
-                    Code.PLATFORM_FAILED,
-                    "others change the listener's rules all the time: nothing of the plan was left "
-                    "on it",
-                )
+            if failed == ATTEMPTS or not await self._writer.wait(failed):
+                break
+        raise Fault(
+            Code.PLATFORM_FAILED,
+            "others change the listener's rules all the time: nothing of the plan was left on it",
+        )
 
     async def _refuse_unhealthy(self) -> None:
         try:
@@ -109,9 +94,7 @@ class Applying:
             return
         seen = await self._listener.read()
         editions.refuse_older(seen, self._plan)
-        draft = self._draft(seen, {}, unchecked)
-        writing = Writing(self._listener, seen, draft.name)
-        await writing.run(rule_changes.beside(seen, draft.rules, self._start()))
+        await self._writer.prepare(seen, self._draft(seen, {}, unchecked))
 
     async def _attempt(self, call: Call) -> Object | None:
         """The answer, or None where others were faster and nothing is left of the attempt."""
@@ -122,8 +105,8 @@ class Applying:
         draft = self._draft(seen, targets, absent)
         settled = verdicts.unchanged(seen, draft)
         if settled is not None:
-            return self._answer(0, await self._clear([*settled.rest, *settled.unfinished]))
-        writing = await self._write(seen, draft)
+            return self._answer(0, await self._writer.clear([*settled.rest, *settled.unfinished]))
+        writing = await self._writer.write(seen, draft)
         if writing is None:
             return None
         return await self._settle(call, seen, draft, writing)
@@ -136,91 +119,31 @@ class Applying:
         Without the former rules no writer who counted on them can bring its edition into force.
         """
         deleted = writing.deleted
-        known: Mapping[str, Mapping[str, str]] = dict.fromkeys(seen.foreign, NO_TAGS)
+        known: Mapping[str, Mapping[str, str]] = writing.known
         while True:
             now = await self._listener.read(known)
             match verdicts.judge(seen, now, draft):
                 case Settled([], unfinished):
-                    deleted += await self._clear(unfinished)
+                    deleted += await self._writer.clear(unfinished)
                     call.observed(_versions(seen.in_force), _versions(draft.rules))
                     return self._answer(writing.created, deleted)
                 case Settled(rest):
-                    deleted += await self._clear(rest)
+                    deleted += await self._writer.clear(rest)
                     known = now.known
                 case Overtaken(by):
-                    await self._discard(writing)
+                    await self._writer.discard(writing)
                     if not by.says(draft):
                         raise verdicts.overtaken(self._plan, by)
                     return self._answer(0, 0)
                 case Broken():
                     # In place there is nothing behind the rules that could stand in for them.
                     if not writing.in_place:
-                        await self._discard(writing)
+                        await self._writer.discard(writing)
                     return None
 
     def _draft(self, seen: Seen, targets: dict[str, str], absent: dict[str, str]) -> Draft:
-        digits = f"{self._chance.getrandbits(32):08x}"
+        digits = self._writer.digits()
         return editions.draft(self._plan, targets, absent, seen, self._cluster, digits)
-
-    async def _write(self, seen: Seen, draft: Draft) -> Writing | None:
-        """Bring the draft into force, or what may be it; None where others were faster."""
-        start = self._start()
-        staged = Writing(self._listener, seen, draft.name)
-        try:
-            return await self._try(staged, rule_changes.staged(seen, draft.rules, start))
-        except Failure as failure:
-            if failure.aws_code != TOO_MANY_RULES:
-                raise
-            full = failure
-        steps = rule_changes.in_place(seen, draft.rules, start)
-        if rule_changes.more_rules(steps) > staged.created:
-            raise Fault(
-                Code.PLATFORM_INVALID,
-                f"the load balancer has no room for the {len(draft.rules)} rules of the plan, not "
-                f"even in place of those that are there: {full.message}",
-            ) from full
-        in_place = Writing(self._listener, seen, draft.name, in_place=True)
-        return await self._try(in_place, steps)
-
-    async def _try(self, writing: Writing, steps: list[Step]) -> Writing | None:
-        try:
-            await writing.run(steps)
-        except Fault as fault:
-            if len(writing.done) == len(steps):
-                # The last answer was lost. Others may have found the plan in force by now, so only
-                # a look can tell whether it may be taken back.
-                return writing
-            await self._take_back(writing)
-            if isinstance(fault, Failure) and fault.aws_code in MOVED:
-                return None
-            raise
-        return writing
-
-    async def _take_back(self, writing: Writing) -> None:
-        if not writing.in_place:
-            return await self._discard(writing)
-        try:
-            await writing.undo()
-        except Fault as fault:
-            log.warning("a route plan stays on the listener in part: %s", fault.message)
-
-    async def _discard(self, writing: Writing) -> None:
-        """Delete what is there of an edition that did not come into force, or is no more."""
-        try:
-            await self._clear(await writing.present())
-        except Fault as fault:
-            # It is behind the plan in force, and the next plan clears it away.
-            log.warning("rules of a route plan stay on the listener: %s", fault.message)
-
-    async def _clear(self, rest: Sequence[Rule]) -> int:
-        """Delete rules, the last first: no request falls through to one that goes next."""
-        for rule in sorted(rest, key=lambda rule: -rule.priority):
-            await self._listener.delete(rule.arn)
-        return len(rest)
-
-    def _start(self) -> int:
-        """Somewhere: who looks for room elsewhere meets no other writer there."""
-        return self._chance.randrange(STAGING.start, STAGING.stop)
 
     def _answer(self, created: int, deleted: int) -> Object:
         answer: Object = {

@@ -21,7 +21,6 @@ from worker.providers.ecs import (
     labels,
     machines,
     names,
-    routing,
     translate,
     workload,
 )
@@ -30,6 +29,7 @@ from worker.providers.ecs.client import Client
 from worker.providers.ecs.endpoints import Endpoints
 from worker.providers.ecs.provisioning import Region
 from worker.providers.ecs.roll_out import RollOut
+from worker.providers.ecs.routing import Routing
 from worker.providers.ecs.target_groups import Vpcs
 
 
@@ -51,7 +51,7 @@ class EcsProvider:
 
     def __init__(self, client: Client) -> None:
         self._client = client
-        self._listener = client.settings.ecs_listener_arn
+        self._routing = Routing(client)
         self._endpoints = Endpoints(
             hostnames=client.settings.ecs_cloud_map_namespace_id is not None
         )
@@ -146,18 +146,16 @@ class EcsProvider:
 
     async def list_gateways(self, operation: api.ListGateways, call: Call) -> list[Object]:
         cluster = names.cluster(operation.scope)
-        return await routing.gateways(self._client.during(call), self._listener, cluster)
+        return await self._routing.gateways(call, cluster)
 
     async def apply_route_plan(self, operation: api.ApplyRoutePlan, call: Call) -> Object:
         cluster = names.cluster(operation.scope)
-        return await routing.apply(self._client, call, cluster, operation.plan)
+        return await self._routing.apply(call, cluster, operation.plan)
 
     async def get_http_route(self, operation: api.GetHttpRoute, call: Call) -> Object:
         cluster = names.cluster(operation.scope)
-        talk = self._client.during(call)
-        return await routing.read(talk, self._listener, cluster, operation.name)
+        return await self._routing.read(call, cluster, operation.name)
 
     async def delete_http_route(self, operation: api.DeleteHttpRoute, call: Call) -> Object:
         cluster = names.cluster(operation.scope)
-        talk = self._client.during(call)
-        return await routing.delete(talk, self._listener, cluster, operation.name)
+        return await self._routing.delete(call, cluster, operation.name)

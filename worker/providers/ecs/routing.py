@@ -8,80 +8,92 @@ from worker.provider import Call
 from worker.providers.ecs import backends, http_route, names, route_plan
 from worker.providers.ecs.client import Client, Conversation
 from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.listener import Listener
+from worker.providers.ecs.listener import Listener, Owners
 from worker.providers.ecs.plan_applying import Applying
+from worker.providers.ecs.plan_writing import PlanWriter
+from worker.providers.ecs.rows import Rows
 
 log = logging.getLogger(__name__)
 
 VARIABLE = "PLT_ECS_LISTENER_ARN"
 
 
-async def gateways(talk: Conversation, listener: str | None, cluster: str) -> list[Object]:
-    """The listener as a gateway; none where none is configured, or where it is gone."""
-    if listener is None:
-        return []
-    try:
-        found = await talk.ask(
-            "elasticloadbalancing:DescribeListeners",
-            http_route.DescribedListeners,
-            ListenerArns=[listener],
-        )
-    except Failure as failure:
-        if failure.aws_code not in {"ListenerNotFound", "LoadBalancerNotFound"}:
-            raise
-        log.error("%s names no listener that is there: %s", VARIABLE, failure.message)
-        return []
-    return [http_route.gateway(each, names.cluster_name(cluster)) for each in found.listeners]
+class Routing:
+    """The routes on the listener that a worker is configured with, if it is."""
 
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._arn = client.settings.ecs_listener_arn
+        self._base_s = client.settings.ecs_priority_retry_base_ms / 1000
+        self._owners = Owners()
+        self._rows = Rows()
 
-async def apply(client: Client, call: Call, cluster: str, specification: Object) -> Object:
-    """Make the routes those of a plan."""
-    plan = route_plan.read(specification, cluster)
-    settings = client.settings
-    if settings.ecs_listener_arn is None:
-        raise Fault(
-            Code.INVALID,
-            f"plan: expected a worker with {VARIABLE}, the listener that routes are made on; it is "
-            "not set",
-        )
-    talk = client.during(call)
-    found = await backends.find(talk, cluster, plan)
-    scope = names.cluster_name(cluster)
-    listener = Listener(talk, settings.ecs_listener_arn, plan.application, scope)
-    base_s = settings.ecs_priority_retry_base_ms / 1000
-    return await Applying(listener, plan, found, scope, base_s).run(call)
+    async def gateways(self, call: Call, cluster: str) -> list[Object]:
+        """The listener as a gateway; none where none is configured, or where it is gone."""
+        if self._arn is None:
+            return []
+        try:
+            found = await self._client.during(call).ask(
+                "elasticloadbalancing:DescribeListeners",
+                http_route.DescribedListeners,
+                ListenerArns=[self._arn],
+            )
+        except Failure as failure:
+            if failure.aws_code not in {"ListenerNotFound", "LoadBalancerNotFound"}:
+                raise
+            log.error("%s names no listener that is there: %s", VARIABLE, failure.message)
+            return []
+        return [http_route.gateway(each, names.cluster_name(cluster)) for each in found.listeners]
 
+    async def apply(self, call: Call, cluster: str, specification: Object) -> Object:
+        """Make the routes of an application those of a plan."""
+        plan = route_plan.read(specification, cluster)
+        talk = self._client.during(call)
+        listener = self._listener(talk, cluster, plan.application)
+        if listener is None:
+            raise Fault(
+                Code.INVALID,
+                f"plan: expected a worker with {VARIABLE}, the listener that routes are made on; "
+                "it is not set",
+            )
+        found = await backends.find(talk, cluster, plan)
+        writer = PlanWriter(listener, call, self._rows, self._base_s)
+        scope = names.cluster_name(cluster)
+        return await Applying(listener, writer, plan, found, scope).run(call)
 
-async def read(talk: Conversation, listener: str | None, cluster: str, name: str) -> Object:
-    """The routes in force as an HTTPRoute, or `not_found`."""
-    route_plan.application(name, "name")
-    scope = names.cluster_name(cluster)
-    if listener is not None:
-        seen = await Listener(talk, listener, name, scope).read()
-        if seen.in_force:
-            return http_route.route(name, scope, listener, seen.in_force)
-    raise _absent(listener, scope, name)
+    async def read(self, call: Call, cluster: str, name: str) -> Object:
+        """The routes in force as an HTTPRoute, or `not_found`."""
+        route_plan.application(name, "name")
+        listener = self._listener(self._client.during(call), cluster, name)
+        if listener is not None and (found := (await listener.read()).in_force):
+            return http_route.route(name, names.cluster_name(cluster), listener.arn, found)
+        raise self._absent(cluster, name)
 
-
-async def delete(talk: Conversation, listener: str | None, cluster: str, name: str) -> Object:
-    """Delete all rules, those that only wait as well, or `not_found` where there is none."""
-    route_plan.application(name, "name")
-    scope = names.cluster_name(cluster)
-    if listener is not None:
-        rules = Listener(talk, listener, name, scope)
-        seen = await rules.read()
+    async def delete(self, call: Call, cluster: str, name: str) -> Object:
+        """Delete all rules, those that only wait as well, or `not_found` where there is none."""
+        route_plan.application(name, "name")
+        listener = self._listener(self._client.during(call), cluster, name)
+        if listener is None:
+            raise self._absent(cluster, name)
+        seen = await listener.read()
         # The last first: no request falls through to a rule that goes next.
         owned = sorted([*seen.own, *seen.waiting], key=lambda rule: -rule.priority)
         for rule in owned:
-            await rules.delete(rule.arn)
-        if owned:
-            return {"appName": name, "deleted": len(owned)}
-    raise _absent(listener, scope, name)
+            await listener.delete(rule.arn)
+        if not owned:
+            raise self._absent(cluster, name)
+        return {"appName": name, "deleted": len(owned)}
 
+    def _listener(self, talk: Conversation, cluster: str, application: str) -> Listener | None:
+        if self._arn is None:
+            return None
+        scope = names.cluster_name(cluster)
+        return Listener(talk, self._arn, application, scope, self._owners)
 
-def _absent(listener: str | None, cluster: str, name: str) -> Fault:
-    where = "" if listener else f": the worker has no {VARIABLE}, so there are no routes at all"
-    return Fault(
-        Code.NOT_FOUND,
-        f'there is no route of the application "{name}" in the cluster "{cluster}"{where}',
-    )
+    def _absent(self, cluster: str, name: str) -> Fault:
+        why = "" if self._arn else f": the worker has no {VARIABLE}, so there are no routes at all"
+        scope = names.cluster_name(cluster)
+        return Fault(
+            Code.NOT_FOUND,
+            f'there is no route of the application "{name}" in the cluster "{scope}"{why}',
+        )

@@ -57,35 +57,29 @@ class Delete(Struct, frozen=True):
 Step = Create | Move | Modify | Tag | Delete
 
 
-def staged(seen: Seen, wanted: Sequence[Wanted], start: int) -> list[Step]:
-    """Make the new rules behind, and put them in front of all that the application has.
+def prepared(seen: Seen, wanted: Sequence[Wanted], start: int) -> list[Create]:
+    """Make rules behind the plan in force.
 
     `start` is where in STAGING to look for room: who looks elsewhere meets no other writer there.
-    Nothing is deleted; that is for when the new edition is known to stay.
+    """
+    behind = max((rule.priority for rule in seen.in_force), default=0) + 1
+    room = _room(len(wanted), _taken(seen), max(start, behind))
+    return [Create(priority, rule) for priority, rule in zip(room, wanted, strict=True)]
+
+
+def brought_forward(seen: Seen, wanted: Sequence[Wanted], made: Sequence[int], start: int) -> Move:
+    """Put rules that were `made` behind in front of all that the application has otherwise.
+
+    `start` is where in STAGING to look for room for that. Nothing is deleted: that is for when the
+    new edition is known to stay.
     """
     former = _former(seen, wanted)
-    others = _others(seen, former)
-    place = _final(len(wanted), others)
-    replaceable = [rule for rule in former if rule.waits or rule.priority not in STAGING]
-    behind = max((rule.priority for rule in seen.in_force), default=0) + 1
-    taken = others | {rule.priority for rule in former}
-    room = _room(len(wanted) + len(replaceable), taken, max(start, behind))
-    made, spare = room[: len(wanted)], room[len(wanted) :]
-    creates: list[Step] = [
-        Create(priority, rule) for priority, rule in zip(made, wanted, strict=True)
-    ]
-    moves = dict(zip(made, place, strict=True))
     # These are named, wherever they go, so that it fails if another writer took one away: first
     # plans have nothing in front, but rules that waited for their targets.
-    moves |= {rule.priority: to for rule, to in zip(replaceable, spare, strict=True)}
-    return [*creates, Move(moves)]
-
-
-def beside(seen: Seen, wanted: Sequence[Wanted], start: int) -> list[Step]:
-    """Make rules that match nothing, where nothing else is."""
-    taken = _others(seen, []) | {rule.priority for rule in seen.own}
-    room = _room(len(wanted), taken, start)
-    return [Create(priority, rule) for priority, rule in zip(room, wanted, strict=True)]
+    named = [rule for rule in former if rule.waits or rule.priority not in STAGING]
+    spare = _room(len(named), _taken(seen) | set(made), start)
+    moves = dict(zip(made, _final(len(made), _others(seen, former)), strict=True))
+    return Move(moves | {rule.priority: to for rule, to in zip(named, spare, strict=True)})
 
 
 def in_place(seen: Seen, wanted: Sequence[Wanted], start: int) -> list[Step]:
@@ -95,8 +89,7 @@ def in_place(seen: Seen, wanted: Sequence[Wanted], start: int) -> list[Step]:
     kept = _pairs([*seen.in_force, *former], wanted)
     spare = [rule for rule in former if rule not in kept.values()]
     new = [number for number in range(len(wanted)) if number not in kept]
-    taken = others | {rule.priority for rule in former}
-    created = dict(zip(new, _room(len(new), taken, start), strict=True))
+    created = dict(zip(new, _room(len(new), _taken(seen), start), strict=True))
     final = _final(len(wanted), others)
     present = {number: rule.priority for number, rule in kept.items()} | created
     moves = {
@@ -182,6 +175,10 @@ def _former(seen: Seen, wanted: Sequence[Wanted]) -> list[Rule]:
 def _others(seen: Seen, former: list[Rule]) -> frozenset[int]:
     """The priorities that nobody gives up: those of rules that still wait, too."""
     return seen.taken | {rule.priority for rule in seen.waiting if rule not in former}
+
+
+def _taken(seen: Seen) -> frozenset[int]:
+    return seen.taken | {rule.priority for rule in (*seen.own, *seen.waiting)}
 
 
 def _final(size: int, taken: frozenset[int]) -> range:

@@ -1,7 +1,7 @@
 """Carries out the steps of a change of rules, and takes back those that were carried out."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from contracts.faults import Fault
 from worker.providers.ecs import rule_changes
@@ -46,6 +46,14 @@ class Writing:
     def deleted(self) -> int:
         """How many rules were taken away."""
         return sum(isinstance(step, Delete) for step in self.done)
+
+    @property
+    def known(self) -> Mapping[str, Mapping[str, str]]:
+        """The tags by ARN that nobody changes; in place, another writer may have changed ours."""
+        if self.in_place:
+            return {arn: {} for arn in self._seen.foreign}
+        made = {arn: self._state[priority].tags for priority, arn in self._arns.items()}
+        return {**made, **self._seen.known}
 
     async def present(self) -> list[Rule]:
         """The rules of the edition that are there, whatever answers were lost."""
