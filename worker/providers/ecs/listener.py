@@ -87,17 +87,21 @@ class Listener:
 
     async def _tags(self, arns: list[str]) -> dict[str, Mapping[str, str]]:
         """The tags of rules; of those of others as they were a while ago."""
-        known = {arn: self._owners.get(arn) for arn in arns}
-        found = {arn: tags for arn, tags in known.items() if tags and not self._is_own(tags)}
+        remembered = ((arn, self._owners.get(arn)) for arn in arns)
+        found = {
+            arn: tags for arn, tags in remembered if tags is not None and self._are_of_others(tags)
+        }
         asked = batches((arn for arn in arns if arn not in found), AT_ONCE)
         for part in await together(*(target_groups.tags_of(self._talk, batch) for batch in asked)):
             for arn, tags in part.items():
                 found[arn] = tags
                 self._owners.put(arn, tags)
+        if not found.keys() >= set(arns):
+            raise errors.nonsense("elasticloadbalancing:DescribeTags", "it leaves rules out")
         return found
 
-    def _is_own(self, tags: Mapping[str, str]) -> bool:
-        return rules.is_owned(tags, self._application, self._cluster)
+    def _are_of_others(self, tags: Mapping[str, str]) -> bool:
+        return not rules.is_owned(tags, self._application, self._cluster)
 
     async def create(self, priority: int, wanted: Wanted) -> str:
         """Make a rule and return its ARN."""

@@ -57,7 +57,7 @@ class Writing:
 
     async def present(self) -> list[Rule]:
         """The rules of the edition that are there, whatever answers were lost."""
-        now = await self._listener.read(self._seen.known)
+        now = await self._listener.read(self.known)
         every = (*now.own, *now.waiting)
         return [rule for rule in every if rule.tags.get(EDITION) == self._edition]
 
