@@ -28,9 +28,10 @@ MINUTE_MS = 60_000
 PARTITION_TTL_MS = 10 * MINUTE_MS
 """Nothing waits longer; the deadline of an event that names none."""
 
-PREFETCH = 1000
+PREFETCH = 256
 """Commands of a partition in its owner's hands. Those behind a thing that does not answer are among
-them, and its neighbours are delivered as long as fewer than so many wait there.
+them, and its neighbours are delivered as long as fewer than so many wait there. With 1000 a flood
+of events kept a worker from reading the broker's answers for eight seconds, on a busy machine.
 """
 
 DELIVERY_LIMIT = 20

@@ -4,7 +4,7 @@ from contracts import address
 from tests.producer import lasting_event, publish
 from tests.stack import Stack, eventually
 
-SOME = 300
+SOME = 200
 
 
 def neighbour(name: str) -> str:
