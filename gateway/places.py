@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from contracts.faults import Code, Fault
 
-MOST = 64
+MOST = 32
 """A partition's owner holds `topology.PREFETCH` commands, from all gateways: a thing that does not
 answer shall not have all of them.
 """
