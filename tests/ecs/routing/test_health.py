@@ -88,3 +88,18 @@ async def test_targets_that_nobody_checks_any_more_are_checked_again_for_the_nex
 
     await apply(provider)
     assert list(routes(aws).values()) == PLANNED
+
+
+async def test_a_version_that_another_plan_left_out_is_told_and_comes_with_the_same_again(
+    provider, aws
+):
+    pinned = (query("v6"), default("v7"))
+    await apply(provider, *pinned, generation=12)
+    await apply(provider, default("v7"), generation=13)
+
+    told = await apply(provider, *pinned, generation=14)
+
+    assert told["unhealthy"] == ["v6"]
+    assert list(routes(aws).values()) == ["* → orders-v7"]
+    assert "unhealthy" not in await apply(provider, *pinned, generation=14)
+    assert list(routes(aws).values()) == ["dpl=v6 → orders-v6", "* → orders-v7"]

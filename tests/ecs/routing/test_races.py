@@ -14,6 +14,7 @@ from tests.ecs.routing.worlds import (
     FORMER,
     GOOD,
     LAST,
+    LONG,
     NEWER,
     ONE,
     SAME_AGE,
@@ -115,6 +116,27 @@ def test_a_plan_that_another_found_in_force_is_not_taken_back_for_a_lost_answer(
 
     assert world.expect(ONE) == ONE
     assert all(isinstance(each, dict) for each in ended)
+
+
+def test_a_plan_is_read_to_its_end_while_another_writer_deletes_one_rule_per_look(place):
+    world = place.world(LONG)
+
+    def choose(waiting: list[tuple[Talk, str]]) -> tuple[Talk, Turn]:
+        turns = dict(waiting)
+        clearing, newest = world.writers
+        deleted = clearing.asked.count("elasticloadbalancing:DeleteRule")
+        looked = newest.asked.count("elasticloadbalancing:DescribeRules")
+        waits = clearing in turns and turns[clearing].endswith(":DeleteRule")
+        if clearing in turns and (not waits or newest not in turns or deleted < looked):
+            return clearing, GOOD
+        return newest, GOOD
+
+    cleared, applied = world.run([NEWER, LAST], choose, world.look)
+
+    assert world.expect(NEWER, LAST) == LAST
+    assert isinstance(applied, dict)
+    assert isinstance(cleared, Fault)
+    assert cleared.code is Code.CONFLICT
 
 
 PLANS = [ONE, SAME_AGE, NEWER]

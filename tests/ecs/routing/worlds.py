@@ -26,6 +26,9 @@ VERSIONS = ("v6", "v7", "v8", "v9")
 KEPT = query("v6")
 """A pin of every plan here: nobody who asks for v6 may ever get anything else."""
 FORMER = plans.read(KEPT, query("v7"), default("v7"), generation=11)
+LONG = plans.read(
+    KEPT, *map(query, VERSIONS[1:]), *map(header, VERSIONS), default("v7"), generation=11
+)
 ONE = plans.read(KEPT, header("v7"), default("v8"), generation=12)
 SAME_AGE = plans.read(KEPT, default("v9"), generation=12)
 NEWER = plans.read(KEPT, query("v8"), header("v8"), default("v9"), generation=13)

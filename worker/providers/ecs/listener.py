@@ -63,15 +63,13 @@ class Listener:
         for _ in range(READS):
             described = await self._described()
             unknown = [each.rule_arn for each in described if each.rule_arn not in known]
-            try:
-                tags = {**known, **await self._tags(unknown)}
-            except Failure as failure:
-                # One was deleted since: what was read is no picture of any moment.
-                if failure.aws_code != RULE_NOT_FOUND:
-                    raise
-                continue
-            found = [rules.rule(each, tags[each.rule_arn]) for each in described]
-            return editions.see(found, self._application, self._cluster)
+            # What was learnt is kept, so that those who delete one rule after the other are caught
+            # up with.
+            known = {**known, **await self._tags(unknown)}
+            if all(each.rule_arn in known for each in described):
+                found = [rules.rule(each, known[each.rule_arn]) for each in described]
+                return editions.see(found, self._application, self._cluster)
+            # One was deleted since: what was read is no picture of any moment.
         raise Fault(
             Code.PLATFORM_FAILED, "the listener's rules come and go faster than they can be read"
         )
@@ -86,19 +84,34 @@ class Listener:
         return [rule async for page in pages for rule in page.rules if not rule.is_default]
 
     async def _tags(self, arns: list[str]) -> dict[str, Mapping[str, str]]:
-        """The tags of rules; of those of others as they were a while ago."""
+        """The tags of rules that are still there; of those of others as they were a while ago."""
         remembered = ((arn, self._owners.get(arn)) for arn in arns)
         found = {
             arn: tags for arn, tags in remembered if tags is not None and self._are_of_others(tags)
         }
         asked = batches((arn for arn in arns if arn not in found), AT_ONCE)
-        for part in await together(*(target_groups.tags_of(self._talk, batch) for batch in asked)):
+        for part in await together(*(self._asked(batch) for batch in asked)):
             for arn, tags in part.items():
                 found[arn] = tags
                 self._owners.put(arn, tags)
-        if not found.keys() >= set(arns):
-            raise errors.nonsense("elasticloadbalancing:DescribeTags", "it leaves rules out")
         return found
+
+    async def _asked(self, arns: list[str]) -> dict[str, dict[str, str]]:
+        """The tags of rules without those that are gone: AWS tells none where one is."""
+        try:
+            found = await target_groups.tags_of(self._talk, arns)
+        except Failure as failure:
+            if failure.aws_code != RULE_NOT_FOUND:
+                raise
+        else:
+            if not found.keys() >= set(arns):
+                raise errors.nonsense("elasticloadbalancing:DescribeTags", "it leaves rules out")
+            return found
+        if len(arns) == 1:
+            return {}
+        half = len(arns) // 2
+        parts = await together(self._asked(arns[:half]), self._asked(arns[half:]))
+        return parts[0] | parts[1]
 
     def _are_of_others(self, tags: Mapping[str, str]) -> bool:
         return not rules.is_owned(tags, self._application, self._cluster)

@@ -21,6 +21,9 @@ What is not:
 - On a load balancer without room for one more rule the change is made in place, and requests and
   readers may meet rules of both plans for that time. Two writers there at once come to one end
   only by trying again: AWS has no change of a rule that fails if another was faster.
+- Nobody looks how a version is that no rule leads to. A plan that starts when another writer has
+  just deleted the last one leaves the version's pins out and says so, or is refused where it is
+  the default's; the same again has them.
 - A call that was on its way when its worker was killed may still land, until the next plan.
 - A listener of more than 400 rules is read in pages, and a reader may see two moments of it.
 """
