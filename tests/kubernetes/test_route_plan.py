@@ -166,7 +166,7 @@ async def test_a_plan_that_is_overtaken_between_look_and_write_is_stale(
     provider, served, call, first
 ):
     await provider.apply_route_plan(operation(**first), call())
-    held_up = served.faults.add(method="PATCH", delay=0.2, times=1)
+    held_up = served.faults.add(method="PATCH", delay=2, times=1)
     slow = asyncio.create_task(provider.apply_route_plan(operation(generation=6), call()))
     while not held_up.hits:  # noqa: ASYNC110  # counted in the thread of the stand-in
         await asyncio.sleep(0.005)
