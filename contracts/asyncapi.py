@@ -18,8 +18,8 @@ A request is published with the properties `type` (the operation), `message_id` 
 publish), `reply_to` and `correlation_id` where a reply is wanted, and `expiration`, the time until
 the deadline in milliseconds. The reply has the same `correlation_id`.
 
-Every command ends with one outcome, whose `id` is the command's `message_id`. Requests and outcomes
-are kept in the stream `machinist.audit`."""
+Every command ends with one outcome, whose `id` is the command's `message_id`. Outcomes, with the
+requests in them, are kept in the stream `machinist.audit`."""
 
 SERVERS = {
     "broker": {

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from contracts import CONTRACT, outcomes, wire
+from contracts import CONTRACT, dead_letters, outcomes, wire
 from contracts.operation import Operation, Row
 from contracts.outcomes import OUTCOME
 from contracts.schemas import REFERENCE, example_of
@@ -48,7 +48,7 @@ HEADERS: dict[str, dict[str, Any]] = {
                 "description": "Whom a gateway asks for; gateways alone may write it, and where "
                 "they publish. In an event it makes the message dead.",
             },
-            **dict.fromkeys(outcomes.COPIES, _NEVER),
+            **dict.fromkeys(dead_letters.COPIES, _NEVER),
         },
     },
     "ReplyHeaders": {
@@ -80,20 +80,34 @@ HEADERS: dict[str, dict[str, Any]] = {
                     "time": "When it finished or started",
                 }.items()
             },
+            **{
+                name: {"type": "string", "description": description}
+                for name, description in zip(
+                    outcomes.HEADERS_AT_A_GLANCE,
+                    (
+                        "Who asked, for people; in final records only, as are the following.",
+                        "The operation, its provider and address, its result and status.",
+                        "What the command found, as JSON.",
+                        "What the command left, as JSON.",
+                        "Why it ended so, where it was not done.",
+                    ),
+                    strict=True,
+                )
+            },
         },
     },
     "DeadHeaders": {
         "type": "object",
         "properties": {
-            outcomes.HEADER_REASON: {"type": "string", "description": "Why nobody can run it."},
-            outcomes.HEADER_QUEUE: {"type": "string", "description": "Where it was found."},
-            outcomes.HEADER_USER: {
+            dead_letters.HEADER_REASON: {"type": "string", "description": "Why nobody can run it."},
+            dead_letters.HEADER_QUEUE: {"type": "string", "description": "Where it was found."},
+            dead_letters.HEADER_USER: {
                 "type": "string",
                 "description": "The broker user it came from.",
             },
             **_OF_REQUESTS,
         },
-        "required": [outcomes.HEADER_REASON, outcomes.HEADER_QUEUE],
+        "required": [dead_letters.HEADER_REASON, dead_letters.HEADER_QUEUE],
     },
 }
 
@@ -146,7 +160,8 @@ def outcome() -> dict[str, Any]:
         "name": OUTCOME,
         "summary": "A record of a command: that it is started, or how it ended.",
         "description": "After a crash the same id may come twice; the first record that is not "
-        "`started` counts.",
+        "`started` counts. `started` carries the request, and so does the final record of a "
+        "command that was never started.",
         "contentType": JSON,
         "headers": {"$ref": REFERENCE.format(name="OutcomeHeaders")},
         "payload": {"$ref": REFERENCE.format(name="Outcome")},

@@ -1,14 +1,14 @@
 """Outcomes: the record of what became of a command, as structs and messages; knows no broker.
 
-A worker records `started` before the first platform call and one final result; for a command that
-the broker ended a gateway's recorder does. All records of one command have its `message_id` as id.
-After a crash the same id may come twice with a final result: the first counts.
+A worker publishes `started`, with the request in it, before the first platform call, and then one
+final result. A gateway's recorder publishes the final result of a command that the broker ended.
+All records of a command have its `message_id` as id. After a crash an id can occur twice with a
+final result; the first one counts.
 """
 
 import re
 import time
 from datetime import UTC, datetime
-from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 from uuid import uuid4
@@ -17,7 +17,9 @@ import msgspec
 
 from contracts import CONTRACT, topology
 from contracts.faults import Code, Fault
-from contracts.secrecy import may_hold_secrets
+from contracts.requests import MOST_S as MOST_S
+from contracts.requests import Request
+from contracts.results import Result as Result
 from contracts.wire import (
     HEADER_CONTRACT,
     HEADER_DEADLINE,
@@ -30,47 +32,23 @@ from contracts.wire import (
 OUTCOME = "outcome"
 """The property `type` of an outcome's message."""
 
-HEADER_REASON = "reason"
-HEADER_USER = "user"
-HEADER_QUEUE = "queue"
-
 CLOUD_EVENTS = "cloudEvents_"
 """Before the names of CloudEvents 1.0's attributes, as its AMQP binding has it."""
 
-COPIES = ("CC", "BCC")
-"""Headers by which RabbitMQ routes copies of a message under further keys."""
+HEADERS_AT_A_GLANCE = ("who", "what", "before", "after", "why")
+"""Headers of a final record, which the management UI shows beside the body."""
 
-NOT_KEPT = b"not kept: it may hold secrets and was not sealed"
-"""In place of a dead letter's body."""
+GLANCE_LIMIT = 300
+"""Characters of such a header."""
 
-REFUSED_AGAIN_S = (0.5,)
-"""After so many seconds an outcome that a queue refused is published again: queues refuse as well
-while their broker goes down, and then it may be the audit itself.
+REFUSED_AGAIN_S = (0.2, 0.5, 1.0, 2.0)
+"""Delays before an outcome that a queue refused is published again. The audit itself refuses while
+its leader moves to another node; after the last delay the queue is taken for somebody else's.
 """
 
 SHORT_LIMIT = 255
 ADDRESS_LIMIT = 200
 """Bytes of an address that a message claims; a key of AMQP has at most 255."""
-
-REASON_LIMIT = 1000
-HEADERS_LIMIT = 16_384
-"""Bytes of a dead letter's headers: a frame has room for so many, and not for a stranger's."""
-
-MOST_S = 253_402_300_799
-"""The last second that a calendar of four digits has."""
-
-
-class Result(StrEnum):
-    """What became of a command; every one but `started` is final."""
-
-    STARTED = "started"
-    DONE = "done"
-    FAILED = "failed"
-    EXPIRED = "expired"
-    UNKNOWN = "unknown"
-    SUPERSEDED = "superseded"
-    REFUSED = "refused"
-    DEAD = "dead"
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -81,11 +59,13 @@ class Cause(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """One record.
+    """One record of a command.
 
     `requested_by` is whom the gateway asked for, or the producer of an event; `user` is the broker
-    user that published the command, which the broker has checked. `before` and `after` are what
-    the command found and left. `superseded_by` and `repeats` are ids of other commands.
+    user that published the command, which the broker has checked. `request` is the command itself:
+    in the record `started`, and in the final record of a command that was never started. `before`
+    and `after` are what the command found and left. `superseded_by` and `repeats` are ids of other
+    commands.
     """
 
     id: str
@@ -101,6 +81,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     worker: str | None = None
     status: int | None = None
     fault: Cause | None = None
+    request: Request | None = None
     before: Any = None
     after: Any = None
     superseded_by: str | None = None
@@ -185,6 +166,8 @@ def message_of(outcome: Outcome, app_id: str, traceparent: Header | None = None)
     }
     if isinstance(traceparent, str) and len(traceparent) <= SHORT_LIMIT:
         headers[HEADER_TRACEPARENT] = traceparent
+    if is_final:
+        headers |= at_a_glance(outcome)
     return Message(
         exchange=topology.OUTCOMES,
         key=f"{outcome.result}.{outcome.provider}.{outcome.address}",
@@ -199,55 +182,33 @@ def message_of(outcome: Outcome, app_id: str, traceparent: Header | None = None)
     )
 
 
+def at_a_glance(outcome: Outcome) -> dict[str, Header]:
+    """Who asked for what, what changed, and why it ended so, as short texts for people."""
+    who = " via ".join(dict.fromkeys(filter(None, (outcome.requested_by, outcome.user))))
+    status = "" if outcome.status is None else f" {outcome.status}"
+    why = f"{outcome.fault.code}: {outcome.fault.message}" if outcome.fault else ""
+    if outcome.superseded_by:
+        why = f"superseded by {outcome.superseded_by}"
+    if outcome.repeats:
+        why = f"repeats {outcome.repeats}"
+    texts = (
+        who,
+        f"{outcome.operation} {outcome.provider} {outcome.address}: {outcome.result}{status}",
+        _json_text(outcome.before),
+        _json_text(outcome.after),
+        why,
+    )
+    named = zip(HEADERS_AT_A_GLANCE, texts, strict=True)
+    return {name: text[:GLANCE_LIMIT] for name, text in named if text}
+
+
+def _json_text(value: Any) -> str:
+    return "" if value is None else msgspec.json.encode(value).decode()
+
+
 def read(message: Message) -> Outcome:
     """The outcome in a message; raises msgspec.DecodeError."""
     return msgspec.json.decode(message.body, type=Outcome)
-
-
-def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Message:
-    """The message as operators find it in `machinist.dead`, with the reason and who sent it.
-
-    What the broker would act on when it is published again is left out: the user, whom it would
-    compare, the time to live, and copies to other keys. So is what cannot be published again.
-    A body that may hold secrets and came open is not spread any further.
-    """
-    headers = _plain(message.headers)
-    headers |= {HEADER_REASON: reason[:REASON_LIMIT], HEADER_QUEUE: queue}
-    if message.user_id:
-        headers[HEADER_USER] = message.user_id
-    is_kept = not may_hold_secrets(message.type, message.body)
-    return Message(
-        exchange=topology.DEAD,
-        key=short(message.key),
-        body=message.body if is_kept else NOT_KEPT,
-        type=short(message.type),
-        message_id=short(identity(message)),
-        content_type=short(message.content_type) if is_kept else "text/plain",
-        correlation_id=short(message.correlation_id or "") or None,
-        reply_to=short(message.reply_to or "") or None,
-        timestamp=message.timestamp,
-        app_id=app_id,
-        persistent=True,
-        headers=headers,
-    )
-
-
-def _plain(headers: dict[str, Header]) -> dict[str, Header]:
-    """The headers that are flat and a stranger's own, as many as there is room for."""
-    plain: dict[str, Header] = {}
-    left = HEADERS_LIMIT
-    for name, value in headers.items():
-        if not _is_flat(value) or name.startswith("x-") or name in {*COPIES, HEADER_USER}:
-            continue
-        left -= len(f"{short(name)}{value}".encode()) + 10  # of AMQP's own
-        if left < 0:
-            break
-        plain[short(name)] = value
-    return plain
-
-
-def _is_flat(value: object) -> bool:
-    return type(value) is str or (type(value) is int and -(2**63) <= value < 2**63)
 
 
 def short(text: str) -> str:

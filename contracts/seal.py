@@ -5,6 +5,7 @@ of 12 bytes and the ciphertext. Type, address and contract are authenticated wit
 is replayed under another type or address does not open.
 """
 
+import hmac
 import os
 from base64 import b64decode
 from hashlib import sha256
@@ -35,6 +36,7 @@ class Seals:
 
     def __init__(self, keys: list[bytes]) -> None:
         self._keys = {_name(key): AESGCM(key) for key in keys}
+        self._digest_keys = {_name(key): _digest_key(key) for key in keys}
         self._first = next(iter(self._keys), None)
 
     @classmethod
@@ -84,6 +86,14 @@ class Seals:
                 f"the body was changed, or not sealed for {operation} on {address}",
             ) from error
 
+    def digest(self, body: bytes, like: bytes) -> str | None:
+        """Return a keyed digest of a body that came sealed as `like`, None without that key.
+
+        Without the key nobody can tell a body of few possible values from its digest.
+        """
+        key = self._digest_keys.get(_key_of(like))
+        return None if key is None else hmac.digest(key, body, sha256).hex()
+
     def _unknown(self, name: bytes) -> str:
         held = ", ".join(key.hex() for key in self._keys) or "none"
         return (
@@ -120,6 +130,10 @@ def _key_of(body: bytes) -> bytes:
 
 def _name(key: bytes) -> bytes:
     return sha256(b"machinist key name" + key).digest()[:KEY_NAME_BYTES]
+
+
+def _digest_key(key: bytes) -> bytes:
+    return hmac.digest(key, b"machinist digest key", sha256)
 
 
 def _bound(operation: str, address: str) -> bytes:

@@ -1,13 +1,14 @@
 """Which bodies may hold secrets though nobody sealed them: those are kept and told nowhere else."""
 
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from contracts import address, seal
+from contracts import seal
 from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
-from contracts.operation import AnyOperation, Operation
+from contracts.operation import AnyOperation
 
 MEMBERS = frozenset(
     operation.row.secret.partition(".")[0]
@@ -24,6 +25,9 @@ OPEN_WITHOUT_KEY = tuple(
 """The operations whose bodies travel as they are where there is no key to seal them with."""
 
 KINDS = frozenset({"secret", "secrets", "secretlist"})
+SECRET_MEMBERS = frozenset({"stringData", "pullSecret", "password"})
+"""Names under which people write secrets in bodies of any kind."""
+
 DEEPEST = 16
 """Levels of a body that are searched; nobody sends a Secret in a deeper one by mistake."""
 
@@ -31,38 +35,46 @@ HAS_PARTS = (dict, list)
 
 
 def may_hold_secrets(name: str, body: bytes) -> bool:
-    """Whether somebody who reads this body, sent as the operation `name`, may read a secret.
+    """Tell whether a reader of this body, sent as the operation `name`, may read a secret.
 
-    What cannot be read may hold one. Of an operation that is unknown, a misspelt one perhaps, the
-    body counts as it would under any name.
+    A body that is not JSON may hold one, unless the operation never carries any. The members of an
+    unknown operation, perhaps a misspelt one, count as they would under any name.
     """
     if seal.is_sealed(body):
         return False
     operation = OPERATIONS.get(name)
-    if operation is not None and operation.row.secret is None:
-        return False
-    found = _read(body, operation)
+    found = _json(body)
     if found is None:
-        return True
-    if isinstance(found, Operation):
-        return address.find(found, found.row.secret or "") is not None
-    return not MEMBERS.isdisjoint(found)
+        return operation is None or operation.row.secret is not None
+    if operation is None:
+        own_secret = not MEMBERS.isdisjoint(found)
+    else:
+        own_secret = operation.row.secret is not None and _is_at(found, operation.row.secret)
+    return own_secret or _contains(found, _is_or_has_secret)
 
 
-def _read(
-    body: bytes, operation: type[Operation[Any]] | None
-) -> Operation[Any] | dict[str, Any] | None:
+def _json(body: bytes) -> dict[str, Any] | None:
     try:
-        return msgspec.json.decode(body, type=operation or dict[str, Any])
+        return msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+
+
+def _is_at(found: dict[str, Any], path: str) -> bool:
+    """Tell whether a body has anything at a dotted path, or no object on the way there."""
+    value: Any = found
+    for key in path.split("."):
+        if not isinstance(value, dict):
+            return value is not None
+        value = value.get(key)
+    return value is not None
 
 
 def sealable(operation: AnyOperation) -> AnyOperation:
     """The operation itself; `invalid` where a Secret is in it and is not what it is for."""
     row = operation.row
     body = getattr(operation, row.body) if isinstance(row.body, str) else {}
-    if row.body != row.secret and _has_secret(body):
+    if row.body != row.secret and _contains(body, _is_secret):
         raise Fault(
             Code.INVALID,
             f"{row.name} takes no Secret, nor anything with one in it: expected "
@@ -71,19 +83,23 @@ def sealable(operation: AnyOperation) -> AnyOperation:
     return operation
 
 
-def _has_secret(body: dict[str, Any]) -> bool:
-    """Whether there is a Secret in a body, such as among the items of a List."""
+def _contains(body: dict[str, Any], wanted: Callable[[dict[str, Any]], bool]) -> bool:
+    """Tell whether there is a wanted object in a body, such as among the items of a List."""
     level: list[Any] = [body]
     for _ in range(DEEPEST):
         below: list[Any] = []
-        for thing in level:
-            is_object = isinstance(thing, dict)
-            if is_object and _is_secret(thing):
+        for part in level:
+            is_object = isinstance(part, dict)
+            if is_object and wanted(part):
                 return True
-            parts = thing.values() if is_object else thing
-            below += [part for part in parts if isinstance(part, HAS_PARTS)]
+            parts = part.values() if is_object else part
+            below += [each for each in parts if isinstance(each, HAS_PARTS)]
         level = below
     return False
+
+
+def _is_or_has_secret(part: dict[str, Any]) -> bool:
+    return not SECRET_MEMBERS.isdisjoint(part) or _is_secret(part)
 
 
 def _is_secret(thing: dict[str, Any]) -> bool:

@@ -9,6 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from contracts.address import SLOTS
+from contracts.results import FINAL
 
 QUERIES = "machinist.queries"
 COMMANDS = "machinist.commands"
@@ -22,7 +23,9 @@ AUDIT = "machinist.audit"
 RECENT = "machinist.recent"
 
 ATTENDANCE = "attendance"
-"""Under this key on the replies exchange workers tell every gateway that they are there."""
+"""The key on the replies exchange under which workers announce themselves to every gateway; also
+the type of these announcements, and of the messages by which gateways check the ways to workers.
+"""
 
 MINUTE_MS = 60_000
 PARTITION_TTL_MS = 10 * MINUTE_MS
@@ -37,6 +40,11 @@ of events kept a worker from reading the broker's answers for eight seconds, on 
 DELIVERY_LIMIT = 20
 GIB = 1024**3
 MIB = 1024**2
+
+MESSAGE_LIMIT = MIB
+"""Bytes of a message's body. A worker dead-letters a command with more as it arrives, so that the
+memory of a process that holds commands is bounded.
+"""
 
 Argument = str | int | bool | None
 """None stands for AMQP's void."""
@@ -71,12 +79,25 @@ class Binding(Struct, frozen=True):
 
 
 class Topology(Struct, frozen=True):
-    """What has to exist, in an order in which it can be created, and what must not any more."""
+    """What has to exist, in an order in which it can be created.
+
+    `former` are the bindings of earlier versions, which must not exist any more.
+    """
 
     exchanges: tuple[Exchange, ...] = ()
     queues: tuple[Queue, ...] = ()
     bindings: tuple[Binding, ...] = ()
     former: tuple[Binding, ...] = ()
+
+
+def whole(*parts: Topology) -> Topology:
+    """Several topologies as one, in their order."""
+    return Topology(
+        exchanges=tuple(each for part in parts for each in part.exchanges),
+        queues=tuple(each for part in parts for each in part.queues),
+        bindings=tuple(each for part in parts for each in part.bindings),
+        former=tuple(each for part in parts for each in part.former),
+    )
 
 
 def queries_queue(provider: str) -> str:
@@ -121,17 +142,22 @@ def common() -> Topology:
             Binding(ENDED, ENDED),
             Binding(DEAD, DEAD),
             Binding(OUTCOMES, AUDIT, "#"),
+            *(Binding(OUTCOMES, RECENT, f"{result}.#") for result in FINAL),
+        ),
+        former=(
+            Binding(EVENTS, COMMANDS, "#", to_exchange=True),
             Binding(OUTCOMES, RECENT, "#"),
         ),
-        former=(Binding(EVENTS, COMMANDS, "#", to_exchange=True),),
     )
 
 
 def of_provider(provider: str) -> Topology:
     """What a provider adds when its first worker attaches.
 
-    The audit is bound slot by slot: with a wider key it would make a command routable that no
-    partition takes, and `mandatory` could not tell that it goes nowhere.
+    Nothing but partitions is bound to `machinist.commands`, by us or by anybody else. Only then
+    does a return prove that no partition exists, and a nack that the partition refused: on
+    RabbitMQ 4 one classic queue whose node is down makes the broker nack a command that a
+    partition has taken.
     """
     keys = [f"{provider}.{slot}.#" for slot in range(SLOTS)]
     partitions = [partition_queue(provider, slot) for slot in range(SLOTS)]
@@ -140,8 +166,8 @@ def of_provider(provider: str) -> Topology:
         bindings=(
             Binding(QUERIES, queries_queue(provider), f"{provider}.#"),
             *(Binding(COMMANDS, name, key) for name, key in zip(partitions, keys, strict=True)),
-            *(Binding(COMMANDS, name, key) for name in (AUDIT, RECENT) for key in keys),
         ),
+        former=tuple(Binding(COMMANDS, name, key) for name in (AUDIT, RECENT) for key in keys),
     )
 
 
@@ -165,10 +191,11 @@ def _queries(provider: str) -> Queue:
     return Queue(
         queries_queue(provider),
         {
-            "x-queue-type": "classic",
+            "x-queue-type": "quorum",
             "x-overflow": "reject-publish",
             "x-max-length": 10_000,
             "x-message-ttl": PARTITION_TTL_MS,
+            "x-delivery-limit": DELIVERY_LIMIT,
         },
     )
 
@@ -231,12 +258,15 @@ def _audit() -> Queue:
 
 
 def _recent() -> Queue:
+    # Every look in the management UI counts as a delivery. The oldest record makes room for the
+    # newest, so that this queue never refuses an outcome.
     return Queue(
         RECENT,
         {
-            "x-queue-type": "classic",
+            "x-queue-type": "quorum",
             "x-overflow": "drop-head",
-            "x-max-length": 500,
-            "x-message-ttl": 60 * MINUTE_MS,
+            "x-max-length": 100,
+            "x-max-length-bytes": 64 * MIB,
+            "x-delivery-limit": 1_000_000,
         },
     )

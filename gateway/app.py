@@ -15,6 +15,7 @@ from contracts.broker.link import Link
 from contracts.faults import Fault
 from contracts.seal import Seals
 from contracts.secrecy import OPEN_WITHOUT_KEY
+from gateway.checks import Checks
 from gateway.documentation import documentation_routes
 from gateway.problems import on_exception, on_fault, on_http_error
 from gateway.recorder import Recorder
@@ -35,12 +36,14 @@ UNSEALED = (
 Work = Coroutine[Any, Any, None]
 
 
-def application(rpc: Caller, link: Link, attendance: Attendance, max_body_bytes: int) -> OnRawPath:
+def application(
+    rpc: Caller, link: Link, attendance: Attendance, checks: Checks, max_body_bytes: int
+) -> OnRawPath:
     """The ASGI application."""
     app = Litestar(
         route_handlers=[
             *routes(rpc),
-            *status_routes(link, attendance),
+            *status_routes(link, attendance, checks.missing),
             *documentation_routes(),
         ],
         exception_handlers={
@@ -61,7 +64,8 @@ async def serve(settings: Settings) -> None:
     seals = Seals.from_text(settings.seal_key)
     link = Link(settings.amqp_url, f"machinist gateway {name}")
     attendance = Attendance(settings.expected_providers())
-    recorder = Recorder(Link(settings.amqp_url, f"machinist gateway {name} recorder"))
+    checks = Checks(attendance)
+    recorder = Recorder(seals, Link(settings.amqp_url, f"machinist gateway {name} recorder"))
     rpc = Rpc(
         name,
         link,
@@ -70,8 +74,9 @@ async def serve(settings: Settings) -> None:
         deadlines_ms=settings.deadlines(),
         in_flight=settings.in_flight,
         refused=recorder.refused,
+        checks=checks,
     )
-    app = application(rpc, link, attendance, settings.max_body_bytes)
+    app = application(rpc, link, attendance, checks, settings.max_body_bytes)
     server = http_server(app)
     listening = listener(settings.host, settings.port)
     if not seals.can_seal:

@@ -6,11 +6,14 @@ from typing import Annotated, Any
 
 import msgspec
 
-from contracts import VERSION, outcomes
+from contracts import VERSION, dead_letters, outcomes
 from contracts.address import PROVIDER, SLOTS, is_provider_name
 from contracts.faults import Code, Fault
 from contracts.outcomes import Result
+from contracts.requests import operation_in, request_of
+from contracts.seal import Seals
 from contracts.topology import (
+    ATTENDANCE,
     COMMANDS,
     DELIVERY_LIMIT,
     ENDED,
@@ -97,32 +100,37 @@ def expiry(message: Message, user: str | None) -> Expiry | None:
     return Expiry(death.provider, outcomes.identity(message), since)
 
 
-def endings(message: Message, *, started: bool | None, user: str | None) -> list[Message]:
+def endings(
+    message: Message, *, started: bool | None, user: str | None, seals: Seals
+) -> list[Message]:
     """What has to be published, in this order: the outcome, and a dead letter unless it expired.
 
     What came from no partition has a dead letter alone. The outcome counts, and no queue refuses it
     for long; the letter may have to wait for room.
 
     `started` is whether a worker had begun, None where nobody can tell; it counts for what expired.
+    `seals` open sealed bodies, for the summary of the request in the record.
     """
     if message.exchange == EVENTS:
-        return _turned_away(message)
+        return _turned_away(message, seals)
     death = death_of(message)
     provider = None if death is None else death.provider
     if death is None or provider is None:
-        return [outcomes.dead_letter(message, STRANGE, ENDED, APP)]
+        return [dead_letters.dead_letter(message, STRANGE, ENDED, APP)]
     original = _original(message, death, user)
+    if original.exchange == COMMANDS and original.type == ATTENDANCE:
+        return []  # a gateway's own check, of a partition that no worker consumes
     result, fault = _judged(death, started)
-    record = _record(original, provider, result, fault)
+    record = _record(original, provider, result, fault, seals)
     if result is not Result.DEAD:
         return [record]
-    return [record, outcomes.dead_letter(original, fault.message, death.queue, APP)]
+    return [record, dead_letters.dead_letter(original, fault.message, death.queue, APP)]
 
 
 def remains(message: Message) -> Message:
     """A dead letter of a message that we fail to read: its body, and nothing that could fail."""
     safe = Message(exchange=ENDED, key="", body=message.body, type="", message_id="")
-    return outcomes.dead_letter(safe, "it could not be read; see the gateway's log", ENDED, APP)
+    return dead_letters.dead_letter(safe, "it could not be read; see the gateway's log", ENDED, APP)
 
 
 def death_of(message: Message) -> Death | None:
@@ -138,18 +146,23 @@ def death_of(message: Message) -> Death | None:
         return None
 
 
-def _turned_away(message: Message) -> list[Message]:
+def _turned_away(message: Message, seals: Seals) -> list[Message]:
     """What the gate before the commands did not let pass."""
     provider = message.key.split(".")[0]
-    letter = outcomes.dead_letter(message, TURNED_AWAY.message, ENDED, APP)
+    letter = dead_letters.dead_letter(message, TURNED_AWAY.message, ENDED, APP)
     if not is_provider_name(provider):
         return [letter]
-    return [_record(message, provider, Result.DEAD, TURNED_AWAY), letter]
+    return [_record(message, provider, Result.DEAD, TURNED_AWAY, seals), letter]
 
 
-def _record(command: Message, provider: str, result: Result, fault: Fault) -> Message:
+def _record(command: Message, provider: str, result: Result, fault: Fault, seals: Seals) -> Message:
     outcome = outcomes.outcome_of(
-        command, provider, result, finished=outcomes.now(), **outcomes.failure(fault)
+        command,
+        provider,
+        result,
+        request=request_of(command, operation_in(command, seals), seals),
+        finished=outcomes.now(),
+        **outcomes.failure(fault),
     )
     return outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
 

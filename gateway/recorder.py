@@ -13,11 +13,14 @@ import msgspec
 
 from contracts import outcomes, topology
 from contracts.broker.channel import Channel, Delivery
-from contracts.broker.declaration import declare
+from contracts.broker.declaration import Declaration
 from contracts.broker.errors import BrokerError, Rejected, Unroutable
 from contracts.broker.link import Connection, Link
+from contracts.dead_letters import bounded
 from contracts.faults import Fault
 from contracts.outcomes import Result
+from contracts.requests import operation_in, request_of
+from contracts.seal import Seals
 from contracts.wire import HEADER_TRACEPARENT, Message
 from gateway.endings import APP, endings, expiry, remains
 from gateway.started import Started
@@ -25,9 +28,14 @@ from gateway.started import Started
 log = logging.getLogger(__name__)
 
 TAG = "recorder"
-PREFETCH = 100
-MOST_STUCK = 50
+PREFETCH = 48
+"""Each message is held with at most `topology.MESSAGE_LIMIT` bytes of its body."""
+
+MOST_STUCK = 24
 """Dead letters that may wait for room among the dead: the rest of the prefetch is for others."""
+
+NO_AUDIT_S = 1.0
+"""The delay before an outcome that no queue took is published again."""
 
 AT_ONCE = 16
 """Few, so that a thousand ended commands do not hold up the requests of this process."""
@@ -39,8 +47,9 @@ AGAIN_S = 30.0
 class Recorder:
     """Records over a connection of its own; whatever happens to it, requests go on."""
 
-    def __init__(self, link: Link, again_s: float = AGAIN_S) -> None:
+    def __init__(self, seals: Seals, link: Link, again_s: float = AGAIN_S) -> None:
         """`again_s` is how long to wait after a failure before the next attempt."""
+        self._seals = seals
         self._link = link
         self._again_s = again_s
         self._refused: list[Message] = []
@@ -55,7 +64,12 @@ class Recorder:
             self._dropped += 1
             return
         outcome = outcomes.outcome_of(
-            command, provider, Result.REFUSED, finished=outcomes.now(), **outcomes.failure(fault)
+            command,
+            provider,
+            Result.REFUSED,
+            request=request_of(command, operation_in(command, self._seals), self._seals),
+            finished=outcomes.now(),
+            **outcomes.failure(fault),
         )
         traceparent = command.headers.get(HEADER_TRACEPARENT)
         self._refused.append(outcomes.message_of(outcome, APP, traceparent))
@@ -71,9 +85,9 @@ class Recorder:
             await asyncio.sleep(self._again_s)
 
     async def _session(self, connection: Connection) -> None:
-        await declare(connection, topology.common())
+        await Declaration(connection).run(topology.common())
         incoming, outgoing = await connection.channel(), await connection.channel()
-        recording = _Recording(connection, incoming, outgoing, self._again_s)
+        recording = _Recording(connection, incoming, outgoing, self._again_s, self._seals)
         async with asyncio.TaskGroup() as group:
             for channel in (incoming, outgoing):
                 group.create_task(channel.lost())
@@ -106,7 +120,9 @@ class _Recording:
         incoming: Channel,
         outgoing: Channel,
         again_s: float,
+        seals: Seals,
     ) -> None:
+        self._seals = seals
         self._incoming = incoming
         self._outgoing = outgoing
         self._user = connection.user
@@ -117,34 +133,44 @@ class _Recording:
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         def receive(delivery: Delivery) -> None:
-            group.create_task(self._record(delivery))
+            message = bounded(delivery.message)
+            group.create_task(self._record(msgspec.structs.replace(delivery, message=message)))
 
         group.create_task(self._started.run())
         group.create_task(self._again(group))
         await self._incoming.consume(topology.ENDED, receive, prefetch=PREFETCH, tag=TAG)
 
     async def publish(self, message: Message) -> None:
-        """Publish a dead letter, which must find a queue, or an outcome, and await the confirm."""
+        """Publish a dead letter or an outcome, which must find a queue, and await the confirm."""
         message = msgspec.structs.replace(message, user_id=self._user)
         is_letter = message.exchange == topology.DEAD
-        for pause in (*outcomes.REFUSED_AGAIN_S, None):
+        pauses = iter(outcomes.REFUSED_AGAIN_S)
+        while True:
             try:
-                await self._outgoing.publish(message, mandatory=is_letter)
+                await self._outgoing.publish(message, mandatory=True)
+            except Unroutable:
+                if is_letter:
+                    raise
+                log.warning("no queue takes outcomes: %s waits", message.key)
+                await asyncio.sleep(NO_AUDIT_S)
             except Rejected:
                 if is_letter:
                     raise
-                if pause is not None:
-                    await asyncio.sleep(pause)
+                pause = next(pauses, None)
+                if pause is None:
+                    log.warning("a queue on machinist.outcomes refused %s", message.key)
+                    return
+                await asyncio.sleep(pause)
             else:
                 return
-        # The audit never refuses: somebody's own queue behind the exchange is full.
-        log.warning("a queue bound to machinist.outcomes refused %s", message.key)
 
     async def _record(self, delivery: Delivery) -> None:
         """What is asked of the audit first holds up nothing else."""
         question = expiry(delivery.message, self._user)
         started = None if question is None else await self._started.of(question)
-        told = partial(endings, delivery.message, started=started, user=self._user)
+        told = partial(
+            endings, delivery.message, started=started, user=self._user, seals=self._seals
+        )
         await self._tell(delivery, told)
 
     async def _tell(self, delivery: Delivery, told: Callable[[], list[Message]]) -> None:

@@ -17,8 +17,10 @@ from contracts.broker.link import Connection, Link
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
+from contracts.topology import Binding, Topology
 from contracts.wire import Message, Reply
 from gateway.answers import reply_in
+from gateway.checks import Checks
 from gateway.context import NOTHING, Context
 from gateway.places import Places
 from gateway.session import Pending, Refused, Session, unattended
@@ -27,7 +29,12 @@ log = logging.getLogger(__name__)
 
 GRACE_S = 0.25
 ADMISSION_S = 0.9
-WATCH_S = 0.5
+WATCH_S = 0.25
+READ_OUT_S = 3.0
+"""RabbitMQ 4 answers for a classic queue whose node is down after 67 seconds."""
+
+UNCONFIRMED_S = 2.0
+"""The wait for the reply to a command whose confirm was lost with its connection."""
 
 
 class Rpc:
@@ -43,6 +50,7 @@ class Rpc:
         deadlines_ms: tuple[int, int],
         in_flight: int,
         refused: Refused,
+        checks: Checks,
     ) -> None:
         """`deadlines_ms` are those of queries and of commands.
 
@@ -55,6 +63,7 @@ class Rpc:
         self._queries_ms, self._commands_ms = deadlines_ms
         self._most_in_flight = in_flight
         self._refused = refused
+        self._checks = checks
         self._in_flight = 0
         self._places = Places()
         self._pending: dict[str, Pending] = {}
@@ -138,11 +147,17 @@ class Rpc:
 
     def _body(self, operation: Operation[Any], where: str) -> tuple[bytes, str]:
         row = operation.row
-        body = wire.encode(operation)
+        body, content_type = wire.encode(operation), wire.JSON
         secret = row.secret is not None and address.find(operation, row.secret) is not None
         if secret or (row.seal and self._seals.can_seal):
-            return self._seals.seal(body, row.name, where), SEALED
-        return body, wire.JSON
+            body, content_type = self._seals.seal(body, row.name, where), SEALED
+        if len(body) > topology.MESSAGE_LIMIT:
+            raise Fault(
+                Code.REQUEST_TOO_LARGE,
+                f"{row.name} has {len(body)} bytes as a message: expected at most "
+                f"{topology.MESSAGE_LIMIT}",
+            )
+        return body, content_type
 
     async def _exchange(self, session: Session, pending: Pending) -> Reply:
         identity = pending.message.message_id
@@ -163,9 +178,10 @@ class Rpc:
     async def session(self, connection: Connection) -> None:
         """Serve calls over this connection until it is lost."""
         self._connections += 1
+        own = topology.of_gateway(self._gateway, self._connections)
         replies = topology.replies_queue(self._gateway, self._connections)
-        await declare(connection, topology.common())
-        await declare(connection, topology.of_gateway(self._gateway, self._connections))
+        await declare(connection, Topology(exchanges=topology.common().exchanges))
+        await declare(connection, own)
         incoming, queries, commands = [await connection.channel() for _ in range(3)]
         await incoming.consume(replies, self._receive, tag=f"gateway {self._gateway}")
         self._attendance.connected(connection)
@@ -174,25 +190,49 @@ class Rpc:
                 session = Session(connection, group, replies, queries, commands, self._refused)
                 for channel in (incoming, queries, commands):
                     session.watch(channel.lost())
-                session.watch(connection.pulse(replies))
+                session.watch(connection.pulse())
                 session.watch(connection.confirms(commands))
                 session.watch(self._watch())
-                self._resume(session)
+                session.watch(self._checks.run(connection, own, replies))
+                await self._resume(session)
                 self._session = session
                 self._link.ready()
                 await session.over()
         finally:
             self._session = None
             self._attendance.disconnected()
+            if not connection.is_silent:
+                self._abandon_unconfirmed()
 
-    def _resume(self, session: Session) -> None:
-        """Publish queries of the lost connection again; read its queue for replies to commands."""
+    def _abandon_unconfirmed(self) -> None:
+        """Answer soon what was published over a connection that the broker closed, unconfirmed.
+
+        Such a command is in its partition by now, or never will be, so a repeat comes behind it. A
+        broker that was merely silent may read the command later: then only its deadline ends it.
+        """
+        for pending in self._pending.values():
+            if not pending.safe and not pending.is_confirmed:
+                fault = Fault(
+                    Code.DEADLINE_EXCEEDED,
+                    f"the connection to the broker was lost before it confirmed "
+                    f"{pending.message.type}; it may or may not have happened",
+                )
+                asyncio.get_running_loop().call_later(UNCONFIRMED_S, pending.fail, fault)
+
+    async def _resume(self, session: Session) -> None:
+        """Publish queries of the lost connection again; await the replies to its commands.
+
+        Replies to commands lie in the queue of that connection, or come under its name to the
+        present queue, where the node of the former one is down.
+        """
         left: dict[str, list[Pending]] = {}
         for pending in self._pending.values():
             if pending.safe:
                 self._again(session, pending)
             elif pending.message.reply_to:
                 left.setdefault(pending.message.reply_to, []).append(pending)
+        former = [Binding(topology.REPLIES, session.replies, queue) for queue in left]
+        await declare(session.connection, Topology(bindings=tuple(former)))
         for queue, waiting in left.items():
             session.watch(self._read_out(session.connection, queue, waiting))
 
@@ -211,16 +251,21 @@ class Rpc:
 
     async def _read_out(self, connection: Connection, queue: str, waiting: list[Pending]) -> None:
         """Read the replies queue of an earlier connection until its last command is resolved."""
+        channel = await connection.channel()
         try:
-            async with connection.passing_channel() as channel:
+            async with asyncio.timeout(READ_OUT_S):
                 await channel.consume(queue, self._receive)
-                await asyncio.wait([pending.reply for pending in waiting])
-                await channel.delete_queue(queue)
+            await asyncio.wait([pending.reply for pending in waiting])
         except NotDeclared:
             log.warning("%s is gone with the replies in it", queue)
+            return
+        except TimeoutError:
+            log.warning("%s does not answer: its node is down, with the replies in it", queue)
+        async with connection.passing_channel() as deleting:
+            await deleting.delete_queue(queue)
 
     async def _watch(self) -> None:
-        """Answer queries whose last worker has gone; a command may have been run by it.
+        """Fail queries whose last worker has gone; a command may have been run by that worker.
 
         A worker that stops says so before its consumer goes, and may still answer what it took.
         """
@@ -228,10 +273,11 @@ class Rpc:
             await asyncio.sleep(WATCH_S)
             for provider in {p.provider for p in self._pending.values() if p.safe}:
                 taken = [p for p in self._pending.values() if p.safe and p.provider == provider]
-                if await self._attendance.consumers(provider) or self._attendance.drains(provider):
+                attendance = self._attendance
+                if attendance.is_draining(provider) or await attendance.is_attended(provider):
                     continue
                 for pending in taken:
-                    pending.refuse(unattended(provider))
+                    pending.fail(unattended(provider))
 
     def _receive(self, delivery: Delivery) -> None:
         message = delivery.message
@@ -245,6 +291,9 @@ class Rpc:
         pending.answer(reply_in(message, self._seals))
 
     def _hear(self, message: Message) -> None:
+        if message.correlation_id:
+            self._checks.hear(message)
+            return
         try:
             self._attendance.hear(message)
         except msgspec.DecodeError as error:

@@ -24,14 +24,15 @@ class Pending:
         self.safe = safe
         self.deadline = deadline
         self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self.is_confirmed = False
 
     def answer(self, reply: Reply) -> None:
         """The first answer counts."""
         if not self.reply.done():
             self.reply.set_result(reply)
 
-    def refuse(self, fault: Fault) -> None:
-        """It surely reached nobody, or it was a query."""
+    def fail(self, fault: Fault) -> None:
+        """End the wait without a reply, unless there is one."""
         if not self.reply.done():
             self.reply.set_exception(fault)
 
@@ -86,13 +87,15 @@ class Session:
         channel = self._queries if pending.safe else self._commands
         try:
             await channel.publish(pending.message, mandatory=True)
+            pending.is_confirmed = True
         except Unroutable:
-            pending.refuse(unattended(pending.provider))
+            fault = unattended(pending.provider) if pending.safe else without_partition(pending)
+            pending.fail(fault)
         except Rejected:
             fault = Fault(
-                Code.QUEUE_FULL, f"the queue of the provider {pending.provider!r} is full"
+                Code.QUEUE_FULL, f"the queue of the provider {pending.provider!r} takes no more"
             )
-            pending.refuse(fault)
+            pending.fail(fault)
             if not pending.safe:
                 self._refused(pending.provider, pending.message, fault)
         except ConnectionLost as error:
@@ -106,3 +109,12 @@ class Session:
 def unattended(provider: str) -> Fault:
     """The fault of a provider that has no worker."""
     return Fault(Code.PROVIDER_UNATTENDED, f"no worker is attached for the provider {provider!r}")
+
+
+def without_partition(pending: Pending) -> Fault:
+    """The fault of a command that no queue takes: nothing happens."""
+    return Fault(
+        Code.PROVIDER_UNATTENDED,
+        f"no partition of the provider {pending.provider!r} takes the key {pending.message.key}: "
+        "its queue or binding is missing on the broker, see /ready",
+    )

@@ -1,4 +1,4 @@
-"""The audit from a moment on to its end: which commands are in it, and which of them were started.
+"""The audit from a moment on to its end: which commands were started in that time.
 
 Commands are known by a hash, since there may be many of them.
 """
@@ -8,7 +8,7 @@ import time
 from contextlib import AsyncExitStack
 from datetime import datetime
 
-from contracts import outcomes, topology
+from contracts import outcomes
 from contracts.broker.link import Connection
 from contracts.outcomes import Result
 from contracts.wire import Message
@@ -26,7 +26,9 @@ class Span:
         self._audit = audit
         self._opened = opened
         self._most = most
-        self._started: dict[int, bool] = {}
+        self.is_whole = True
+        """False when starts were forgotten, since there were too many."""
+        self._started: dict[int, None] = {}
 
     @classmethod
     async def of(cls, connection: Connection, since: datetime, most: int) -> "Span | None":
@@ -55,9 +57,9 @@ class Span:
             await asyncio.sleep(time.thread_time() - began)  # requests get half of the time
         return False
 
-    def has_started(self, provider: str, identity: str) -> bool | None:
-        """Whether a command was started; None if neither it nor its start was read."""
-        return self._started.get(_key(provider, identity))
+    def has_started(self, provider: str, identity: str) -> bool:
+        """Whether a worker recorded the start of a command that was published in this time."""
+        return _key(provider, identity) in self._started
 
     async def close(self) -> None:
         """Read no further."""
@@ -65,14 +67,12 @@ class Span:
 
     def _take_in(self, messages: list[Message]) -> None:
         for message in messages:
-            if message.exchange != topology.OUTCOMES:
-                provider = message.key.partition(".")[0]
-                self._started.setdefault(_key(provider, outcomes.identity(message)), False)
-            elif message.key.startswith(f"{Result.STARTED}."):
+            if message.key.startswith(f"{Result.STARTED}."):
                 provider = message.key.split(".")[1]
-                self._started[_key(provider, message.correlation_id or "")] = True
+                self._started[_key(provider, message.correlation_id or "")] = None
         while len(self._started) > self._most:
             del self._started[next(iter(self._started))]
+            self.is_whole = False
 
 
 def _key(provider: str, identity: str) -> int:

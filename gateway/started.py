@@ -1,8 +1,8 @@
-"""Tells whether expired commands had been started, by what the audit has of them.
+"""Whether commands that expired had been started: asked of the audit.
 
-The broker leaves no trace of earlier deliveries in what it ends. But the audit has each command,
-and its outcome `started` if a worker began with it, confirmed before the first platform call. Where
-the command itself is not in what was read, nothing was proved.
+The broker leaves no trace of earlier deliveries in a dead letter. But before its first platform
+call a worker publishes `started` and awaits the confirm, so a command whose start is not in the
+audit, from its publish on, was never started.
 """
 
 import asyncio
@@ -99,9 +99,13 @@ class Started:
                 self._span = span
 
     def _told(self, expiry: Expiry) -> bool | None:
-        if self._span is None:
+        """A start that was read is proof; none is, where all of the time in question was read."""
+        span = self._span
+        if span is None:
             return None
-        return self._span.has_started(expiry.provider, expiry.identity)
+        if span.has_started(expiry.provider, expiry.identity):
+            return True
+        return False if span.is_whole and span.since <= expiry.since else None
 
     def _complain(self, complaint: str) -> None:
         """Once is enough, as many commands as may expire."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -9,15 +10,17 @@ from litestar import MediaType, Request, Response, get
 from litestar.handlers import HTTPRouteHandler
 
 from contracts import VERSION
-from contracts.broker.attendance import Announcement, Attendance, Seen
+from contracts.broker.attendance import Announcement, Attendance
 from contracts.broker.errors import BrokerError
 from contracts.broker.link import Link
 
 ASK_S = 0.9
 
 
-def status_routes(link: Link, attendance: Attendance) -> list[HTTPRouteHandler]:
-    """`/status` and `/ready`."""
+def status_routes(
+    link: Link, attendance: Attendance, missing: Callable[[], list[str]]
+) -> list[HTTPRouteHandler]:
+    """`/status` and `/ready`; `missing` tells what the gateway needs on the broker and lacks."""
 
     @get("/status")
     async def status() -> Response[bytes]:
@@ -26,13 +29,16 @@ def status_routes(link: Link, attendance: Attendance) -> list[HTTPRouteHandler]:
     @get("/ready")
     async def ready(request: Request[Any, Any, Any]) -> Response[bytes]:
         providers = await _providers(attendance) if link.is_up else {}
+        lacking = _lacking(missing(), attendance) if link.is_up else []
+        status = "degraded" if lacking else "ready"
         broker = {
             "reachable": link.is_up,
             "since": _time(link.since),
             "reason": None if link.is_up else link.reason,
+            "missing": lacking,
         }
         body = {
-            "status": "ready" if link.is_up else "not ready",
+            "status": status if link.is_up else "not ready",
             "version": VERSION,
             "broker": broker,
             "providers": providers,
@@ -42,27 +48,29 @@ def status_routes(link: Link, attendance: Attendance) -> list[HTTPRouteHandler]:
     return [status, ready]
 
 
+def _lacking(own: list[str], attendance: Attendance) -> list[str]:
+    """What gateways and workers miss on the broker, each once."""
+    workers = [each for worker in attendance.workers() for each in worker.missing]
+    return list(dict.fromkeys([*own, *workers]))
+
+
 async def _providers(attendance: Attendance) -> dict[str, Any]:
-    workers: dict[str, list[Announcement]] = {}
-    for worker in attendance.workers():
-        workers.setdefault(worker.provider, []).append(worker)
     try:
         async with asyncio.timeout(ASK_S):
-            for name in {*workers, *attendance.providers()}:
-                await attendance.consumers(name)
+            return {
+                name: _provider(await attendance.is_attended(name), attendance.workers(name))
+                for name in attendance.providers()
+            }
     except (BrokerError, TimeoutError):
         return {}
-    return {
-        name: _provider(seen, workers.get(name, []))
-        for name, seen in attendance.providers().items()
-    }
 
 
-def _provider(seen: Seen, workers: list[Announcement]) -> dict[str, Any]:
+def _provider(is_attended: bool, workers: list[Announcement]) -> dict[str, Any]:
+    attached = [worker for worker in workers if worker.state == "attached"]
     return {
-        "attended": bool(seen.consumers),
-        "consumers": seen.consumers or 0,
-        "since": _time(seen.since),
+        "attended": is_attended,
+        "consumers": len(attached) if is_attended else 0,
+        "since": _time(min((worker.since for worker in attached), default=None)),
         "workers": [
             {
                 "worker": worker.worker,

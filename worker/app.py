@@ -60,12 +60,13 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
             consumer.owned,
             round(clock.behind, 3),
             consumer.state,
+            consumer.missing,
         )
 
     publisher = Publisher(publishing, announcement)
-    replies = Replies(worker, publisher, seals)
     record = Record(worker, dispatch.name, publisher)
     async with asyncio.TaskGroup() as running:
+        replies = Replies(worker, publisher, seals, running)
         consumer = Consumer(
             dispatch,
             replies,
@@ -73,6 +74,7 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
             consuming,
             clock,
             running,
+            seals=seals,
             concurrency=settings.concurrency,
             tag=f"worker {worker}",
         )

@@ -13,6 +13,8 @@ from contracts.broker.errors import Rejected
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.outcomes import Cause, Result
+from contracts.requests import Request, operation_in, request_of
+from contracts.seal import Seals
 from contracts.wire import Reply, reply_of
 from worker.clock import Clock
 from worker.dispatch import Dispatch
@@ -88,8 +90,16 @@ class Commands:
     """
 
     def __init__(
-        self, dispatch: Dispatch, replies: Replies, record: Record, clock: Clock, fence: Fence
+        self,
+        dispatch: Dispatch,
+        replies: Replies,
+        record: Record,
+        clock: Clock,
+        fence: Fence,
+        seals: Seals,
     ) -> None:
+        """`seals` are those of the dispatch: records of sealed commands have a digest by them."""
+        self._seals = seals
         self._dispatch = dispatch
         self._replies = replies
         self._record = record
@@ -133,6 +143,7 @@ class Commands:
         await self._record.write(
             command.message,
             Result.SUPERSEDED,
+            self._request(command),
             finished=outcomes.now(),
             superseded_by=outcomes.identity(newer.message),
         )
@@ -146,7 +157,7 @@ class Commands:
                 self._replies.send(command.message, reply_of(fault), command.expires_at)
             )
             try:
-                await self._record.bury(command.message, fault, queue)
+                await self._record.bury(command.message, fault, queue, self._request(command))
             except Rejected:
                 return Verdict.DEAD
         return Verdict.DONE
@@ -155,7 +166,9 @@ class Commands:
         started = outcomes.now()
         try:
             async with asyncio.timeout(call.left() - LEAST_LEFT_S):
-                await self._record.write(command.message, Result.STARTED, started=started)
+                await self._record.write(
+                    command.message, Result.STARTED, self._request(command), started=started
+                )
                 # To give it up here would leave the partition, and what else runs in it.
                 await self._fence.near()
         except TimeoutError:
@@ -196,6 +209,14 @@ class Commands:
             return None
         return self._repeats.find(command.message.key, key, _operation(command))
 
+    def _request(self, command: Command) -> Request:
+        operation: Operation[Any] | None
+        if isinstance(command.operation, Fault):
+            operation = operation_in(command.message, self._seals)
+        else:
+            operation = command.operation
+        return request_of(command.message, operation, self._seals)
+
     async def _finish(
         self,
         command: Command,
@@ -213,6 +234,7 @@ class Commands:
             await self._record.write(
                 command.message,
                 end.result,
+                self._request(command) if started is None else None,
                 started=started,
                 finished=outcomes.now(),
                 status=end.reply.status,

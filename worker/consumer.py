@@ -10,9 +10,10 @@ from typing import Literal
 from contracts import topology
 from contracts.address import SLOTS
 from contracts.broker.channel import Channel, Delivery
-from contracts.broker.declaration import declare
-from contracts.broker.errors import ConnectionLost
+from contracts.broker.declaration import Declaration, keep_declared
+from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
 from contracts.broker.link import Connection, Link
+from contracts.seal import Seals
 from contracts.wire import Message, reply_of
 from worker.clock import Clock
 from worker.commands import Commands
@@ -28,6 +29,8 @@ from worker.runs import Runs
 log = logging.getLogger(__name__)
 
 BALANCE_S = 2.0
+MISSING_S = 2.0
+"""The delay before a queue that does not exist is consumed again."""
 
 
 class Consumer:
@@ -42,6 +45,7 @@ class Consumer:
         clock: Clock,
         group: asyncio.TaskGroup,
         *,
+        seals: Seals,
         concurrency: int,
         tag: str,
     ) -> None:
@@ -59,12 +63,14 @@ class Consumer:
         self._fence = Fence(self._runs.stop_all)
         self._queries: set[asyncio.Task[None]] = set()
         self._workers = 1
+        self.missing: list[str] = []
+        """What the worker needs on the broker, and neither finds nor may create."""
         self.state: Literal["attached", "draining", "gone"] = "attached"
         self._stopping = asyncio.Event()
         self._takes_queries = False
         self._left_queries = asyncio.Event()
         places = asyncio.Semaphore(concurrency)
-        commands = Commands(dispatch, replies, record, clock, self._fence)
+        commands = Commands(dispatch, replies, record, clock, self._fence, seals)
         self._partitions = [
             Partition(
                 topology.partition_queue(dispatch.name, slot),
@@ -74,6 +80,7 @@ class Consumer:
                 fence=self._fence,
                 places=places,
                 work=commands,
+                attended=self._attended,
                 tag=tag,
             )
             for slot in range(SLOTS)
@@ -86,11 +93,11 @@ class Consumer:
 
     async def session(self, connection: Connection) -> None:
         """Consume over this connection until it is lost."""
-        name = self._dispatch.name
-        await declare(connection, topology.common())
-        await declare(connection, topology.of_provider(name))
+        needed = topology.whole(topology.common(), topology.of_provider(self._dispatch.name))
+        self._learn(await Declaration(connection).run(needed))
         async with asyncio.TaskGroup() as group:
-            group.create_task(connection.pulse(topology.queries_queue(name), self._answered))
+            group.create_task(connection.pulse(self._fence.answered))
+            group.create_task(keep_declared(connection, needed, self._learn))
             group.create_task(self._take_queries(connection))
             # In random order, so that workers that start together share from the start.
             for partition in random.sample(self._partitions, SLOTS):
@@ -127,9 +134,14 @@ class Consumer:
         for task in self._queries:
             task.cancel()
 
-    def _answered(self, consumers: int, seconds_ago: float) -> None:
-        self._workers = max(1, consumers)
-        self._fence.answered(seconds_ago)
+    def _learn(self, missing: list[str]) -> None:
+        for each in missing:
+            if each not in self.missing:
+                log.error("missing on the broker: %s", each)
+        self.missing = missing
+
+    def _attended(self, workers: int) -> None:
+        self._workers = workers
 
     async def _balance(self) -> None:
         """Leave partitions beyond a fair share, one at a time, for those who wait for them.
@@ -148,9 +160,19 @@ class Consumer:
                 random.choice(owned).release()
 
     async def _take_queries(self, connection: Connection) -> None:
-        channel = await connection.channel()
-        receive = self._receiver(channel)
+        """Consume queries until the worker stops; without their queue, look for it again."""
         queue = topology.queries_queue(self._dispatch.name)
+        while not self._stopping.is_set():
+            channel = await connection.channel()
+            try:
+                await self._consume_queries(channel, queue)
+            except* NotDeclared:
+                await asyncio.sleep(MISSING_S)
+            except* ConsumerCancelled as cancelled:
+                log.warning("%s: %s", queue, cancelled.exceptions[0])
+
+    async def _consume_queries(self, channel: Channel, queue: str) -> None:
+        receive = self._receiver(channel)
         async with asyncio.TaskGroup() as group:
             watch = group.create_task(channel.lost())
             tag = await channel.consume(queue, receive, prefetch=self._concurrency, tag=self._tag)

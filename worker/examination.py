@@ -8,10 +8,11 @@ from typing import Any
 
 from contracts import CONTRACT, address, wire
 from contracts.api import OPERATIONS
+from contracts.dead_letters import COPIES
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
-from contracts.outcomes import COPIES
 from contracts.seal import SEALED, Seals
+from contracts.secrecy import sealable
 from contracts.topology import COMMANDS, QUERIES
 from contracts.wire import Message
 
@@ -42,7 +43,7 @@ class Examination:
         _check_properties(message)
         self._authorise(message)
         try:
-            operation = wire.decode(message.type, self._opened(message))
+            operation = self._decoded(message)
             where = address.address(operation)
         except Fault as fault:
             raise Refusal(fault.code, fault.message) from fault
@@ -53,16 +54,16 @@ class Examination:
             raise Refusal(Code.INVALID, f"{key} does not belong into the queue of slot {slot}")
         return operation
 
-    def _opened(self, message: Message) -> bytes:
+    def _decoded(self, message: Message) -> Operation[Any]:
+        """Return the operation in the body; a body that carries a secret has to be sealed."""
         row = OPERATIONS[message.type].row
         if message.content_type == SEALED:
             where = message.key.split(".", 1 if row.safe else 2)[-1]
-            return self._seals.open(message.body, message.type, where)
-        if row.secret is not None:
-            operation = wire.decode(message.type, message.body)
-            if address.find(operation, row.secret) is not None:
-                raise Fault(Code.INVALID, f"{message.type} carries secrets: expected a sealed body")
-        return message.body
+            return wire.decode(message.type, self._seals.open(message.body, message.type, where))
+        operation = sealable(wire.decode(message.type, message.body))
+        if row.secret is not None and address.find(operation, row.secret) is not None:
+            raise Fault(Code.INVALID, f"{message.type} carries secrets: expected a sealed body")
+        return operation
 
     def _authorise(self, message: Message) -> None:
         for name in COPIES:

@@ -2,15 +2,19 @@
 
 import asyncio
 import logging
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
+import msgspec
+
 from contracts import topology
 from contracts.broker.channel import Channel, Delivery
-from contracts.broker.errors import ConnectionLost
+from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
 from contracts.broker.link import Connection
 from contracts.faults import Code, Fault
+from contracts.roll import Roll
+from contracts.wire import Message
 from worker.barrier import Barrier
 from worker.commands import Command
 from worker.fence import Fence
@@ -32,6 +36,8 @@ SUSPECT_S = 5.0
 
 RELEASE_S = 1.0
 LAST_DELIVERY = 10
+MISSING_S = 2.0
+"""The delay before a queue that does not exist is consumed again."""
 
 
 class Work(Protocol):
@@ -63,12 +69,15 @@ class Partition:
         fence: Fence,
         places: asyncio.Semaphore,
         work: Work,
+        attended: Callable[[int], None],
         tag: str,
     ) -> None:
         """`places` bounds the commands that run at once in the whole process.
 
+        `attended` is told how many workers share the partitions, as often as a gateway says so.
         `tag` is what the management UI shows for the owner.
         """
+        self._attended = attended
         self.slot = slot
         self._queue = queue
         self._group = group
@@ -136,9 +145,14 @@ class Partition:
                     )
                     await self._leaving.wait()
                     watch.cancel()
+            except* NotDeclared:
+                await asyncio.sleep(MISSING_S)
+            except* ConsumerCancelled as cancelled:
+                log.warning("%s: %s", self._queue, cancelled.exceptions[0])
             finally:
                 self._forget()
-            await channel.close()
+            if not channel.is_closed:
+                await channel.close()
 
     def _forget(self) -> None:
         """Drop what is in our hands: the broker gives it to the next owner."""
@@ -161,6 +175,9 @@ class Partition:
         if channel is not self._channel or self._leaving.is_set():
             return
         self.is_owned = True
+        if _is_check(delivery.message):
+            self._begin(self._checked(channel, delivery))
+            return
         held = Held(delivery, self._work.take(delivery, self.slot))
         if delivery.redelivered:
             self._suspected.add(held)
@@ -172,6 +189,17 @@ class Partition:
         elif older := lane.append(held):
             self._unsettled.add(older)
             lane.settle_before_next(self._begin(self._supersede(channel, older, held)))
+
+    async def _checked(self, channel: Channel, delivery: Delivery) -> None:
+        """A gateway checked that commands get here, and says how many workers are attached."""
+        try:
+            self._attended(msgspec.json.decode(delivery.message.body, type=Roll).workers)
+        except msgspec.DecodeError as error:
+            log.warning("%s: a check cannot be read: %s", self._queue, error)
+        try:
+            await channel.ack(delivery)
+        except ConnectionLost as error:
+            log.debug("%s: the next owner is checked: %s", self._queue, error)
 
     def _begin(self, work: Coroutine[Any, Any, Ended]) -> asyncio.Task[Ended]:
         task = self._group.create_task(work)
@@ -272,6 +300,10 @@ class Partition:
 
     def _start(self, held: Held) -> Run:
         return self._runs.start(held.command.message, self._work.run(held.command))
+
+
+def _is_check(message: Message) -> bool:
+    return message.type == topology.ATTENDANCE and message.exchange == topology.COMMANDS
 
 
 async def _former_owner_gave_up(held: Held) -> None:

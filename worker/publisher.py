@@ -14,7 +14,7 @@ from contracts import topology
 from contracts.broker.attendance import ANNOUNCE_S, Announcement
 from contracts.broker.channel import Channel
 from contracts.broker.declaration import declare
-from contracts.broker.errors import BrokerError, ConnectionLost, NotDeclared, Refused
+from contracts.broker.errors import BrokerError, ConnectionLost, NotDeclared, Refused, Rejected
 from contracts.broker.link import Connection, Link
 from contracts.wire import Message
 
@@ -49,11 +49,12 @@ class Publisher:
         finally:
             self._drop(channel)
 
-    async def publish(self, message: Message) -> None:
+    async def publish(self, message: Message, *, mandatory: bool = False) -> None:
         """Publish and wait for the confirm, again after a loss of the connection.
 
-        It is published as our broker user, which the broker checks. Raises Rejected where a queue
-        refuses it; a missing right or exchange ends the session, and the link tells of it.
+        The message is published as our broker user, which the broker checks. Raises Rejected where
+        a queue refuses the message and, if `mandatory`, Unroutable where no queue takes it. A
+        missing right or exchange ends the session, and the link tells of it.
         """
         while True:
             await self._opened.wait()
@@ -61,7 +62,9 @@ class Publisher:
             if channel is None:
                 continue
             try:
-                await channel.publish(msgspec.structs.replace(message, user_id=self._user))
+                await channel.publish(
+                    msgspec.structs.replace(message, user_id=self._user), mandatory=mandatory
+                )
             except (ConnectionLost, NotDeclared, Refused) as error:
                 log.debug("%s is published again: %s", message.key, error)
                 self._drop(channel)
@@ -79,8 +82,16 @@ class Publisher:
             log.info("the gateways could not be told: %s", error)
 
     async def _announce(self, channel: Channel) -> None:
+        """Announce this worker at intervals.
+
+        On RabbitMQ 4 one gateway's replies queue on a dead node makes the broker refuse the
+        announcement that the other gateways have got.
+        """
         while True:
-            await channel.publish(self._announcement().message())
+            try:
+                await channel.publish(self._announcement().message())
+            except Rejected as error:
+                log.debug("a replies queue refused the announcement: %s", error)
             await asyncio.sleep(ANNOUNCE_S)
 
     def _drop(self, channel: Channel) -> None:

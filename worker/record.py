@@ -4,16 +4,19 @@ import asyncio
 import logging
 from typing import Any
 
-from contracts import VERSION, outcomes
-from contracts.broker.errors import Rejected
+from contracts import VERSION, dead_letters, outcomes
+from contracts.broker.errors import Rejected, Unroutable
 from contracts.faults import Fault
 from contracts.outcomes import Result
+from contracts.requests import Request
 from contracts.wire import HEADER_TRACEPARENT, Message
 from worker.publisher import Publisher
 
 log = logging.getLogger(__name__)
 
 APP = f"worker/{VERSION}"
+NO_AUDIT_S = 1.0
+"""The delay before an outcome that no queue took is published again."""
 
 
 class Record:
@@ -24,26 +27,45 @@ class Record:
         self._provider = provider
         self._publisher = publisher
 
-    async def write(self, command: Message, result: Result, **what: Any) -> None:
-        """Publish an outcome of the command in a message; `what` are further fields of it."""
-        outcome = outcomes.outcome_of(command, self._provider, result, worker=self._worker, **what)
+    async def write(
+        self, command: Message, result: Result, request: Request | None = None, **what: Any
+    ) -> None:
+        """Publish an outcome of the command in a message; `what` are further fields of it.
+
+        `started`, and a final outcome without `started` before it, carry the request. Without an
+        audit to take the outcome this waits: the command is kept, and not run before `started` is
+        in the audit.
+        """
+        outcome = outcomes.outcome_of(
+            command, self._provider, result, request=request, worker=self._worker, **what
+        )
         message = outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
-        for pause in (*outcomes.REFUSED_AGAIN_S, None):
+        pauses = iter(outcomes.REFUSED_AGAIN_S)
+        while True:
             try:
-                await self._publisher.publish(message)
+                await self._publisher.publish(message, mandatory=True)
+            except Unroutable:
+                log.warning("no queue takes outcomes: %s of %s waits", result, outcome.id)
+                await asyncio.sleep(NO_AUDIT_S)
             except Rejected:
-                if pause is not None:
-                    await asyncio.sleep(pause)
+                pause = next(pauses, None)
+                if pause is None:
+                    log.warning(
+                        "a queue on machinist.outcomes refused %s of %s", result, outcome.id
+                    )
+                    return
+                await asyncio.sleep(pause)
             else:
                 return
-        # The audit never refuses: somebody's own queue behind the exchange is full.
-        log.warning("a queue bound to machinist.outcomes refused %s of %s", result, outcome.id)
 
-    async def bury(self, command: Message, fault: Fault, queue: str) -> None:
+    async def bury(self, command: Message, fault: Fault, queue: str, request: Request) -> None:
         """Put the message to the dead ones, with its reason, and publish its outcome.
 
         Raises Rejected where the dead ones are too many.
         """
         log.warning("%s %s is dead: %s", command.type, command.key, fault)
-        await self._publisher.publish(outcomes.dead_letter(command, fault.message, queue, APP))
-        await self.write(command, Result.DEAD, finished=outcomes.now(), **outcomes.failure(fault))
+        letter = dead_letters.dead_letter(command, fault.message, queue, APP)
+        await self._publisher.publish(letter)
+        await self.write(
+            command, Result.DEAD, request, finished=outcomes.now(), **outcomes.failure(fault)
+        )

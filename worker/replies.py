@@ -7,7 +7,7 @@ from http import HTTPStatus
 from uuid import uuid4
 
 from contracts import VERSION, topology
-from contracts.broker.errors import BrokerError
+from contracts.broker.errors import Rejected, Unroutable
 from contracts.outcomes import short
 from contracts.seal import SEALED, Seals, reply_seal
 from contracts.wire import HEADER_RETRY_AFTER, HEADER_STATUS, HEADER_WORKER, Header, Message, Reply
@@ -18,26 +18,56 @@ log = logging.getLogger(__name__)
 GRACE_S = 0.25
 """How much longer than the deadline a gateway waits."""
 
+AGAIN_S = 10.0
+"""A gateway that has not bound its replies queue anew by then is gone."""
+
+PAUSE_S = 0.3
+
 
 class Replies:
-    """Sends replies; one that finds no connection waits for one, within its deadline."""
+    """Sends replies; a reply without a connection waits for one, within its deadline."""
 
-    def __init__(self, worker: str, publisher: Publisher, seals: Seals) -> None:
+    def __init__(
+        self, worker: str, publisher: Publisher, seals: Seals, group: asyncio.TaskGroup
+    ) -> None:
+        """`group` holds the replies that are sent again; it outlives connections."""
         self._worker = worker
         self._publisher = publisher
         self._seals = seals
+        self._group = group
 
     async def send(self, request: Message, reply: Reply, until: float) -> None:
-        """Publish the reply to a request, if it wants one; `until` is on the monotonic clock."""
+        """Publish the reply to a request that wants one; `until` is on the monotonic clock.
+
+        A gateway whose node is lost connects to another one and binds its new queue under the old
+        name. A reply that no queue takes meanwhile is sent again, beside other work.
+        """
         if not request.reply_to:
             return
+        message = self._message(request, reply, until)
         try:
             async with asyncio.timeout(until + GRACE_S - time.monotonic()):
-                await self._publisher.publish(self._message(request, reply, until))
+                await self._publisher.publish(message, mandatory=True)
         except TimeoutError:
             log.warning("the reply to %s was too late", request.message_id)
-        except BrokerError as error:
-            log.warning("the reply to %s was refused: %s", request.message_id, error)
+        except (Unroutable, Rejected) as error:
+            log.info("no queue takes the reply to %s: %s", request.message_id, error)
+            if request.exchange != topology.EVENTS:
+                self._group.create_task(self._again(message, until))
+
+    async def _again(self, message: Message, until: float) -> None:
+        """Send a reply until a queue has taken it, for a few seconds at most."""
+        try:
+            async with asyncio.timeout(min(AGAIN_S, until + GRACE_S - time.monotonic())):
+                while True:
+                    await asyncio.sleep(PAUSE_S)
+                    try:
+                        await self._publisher.publish(message, mandatory=True)
+                    except (Unroutable, Rejected):
+                        continue
+                    return
+        except TimeoutError:
+            log.warning("no queue took the reply to %s", message.correlation_id)
 
     def _message(self, request: Message, reply: Reply, until: float) -> Message:
         headers: dict[str, Header] = {HEADER_STATUS: reply.status, HEADER_WORKER: self._worker}

@@ -1,4 +1,4 @@
-"""Who is attached: asked of the broker before a publish, and told by the workers themselves."""
+"""Who is attached: workers announce themselves, and the broker is asked where they are silent."""
 
 import asyncio
 import time
@@ -16,14 +16,23 @@ from contracts.faults import Code, Fault
 from contracts.topology import ATTENDANCE, QUERIES, REPLIES, queries_queue
 from contracts.wire import Message
 
+ANNOUNCE_S = 1.0
+QUIET_S = 1.25
+"""After this silence of all workers of a provider the broker is asked whether any consumes."""
+
+FORGET_S = 9.0
 FRESH_S = 0.5
-ANNOUNCE_S = 3.0
-FORGET_S = 3 * ANNOUNCE_S
+LOOK_S = 0.6
+"""The longest wait for the broker's answer about one queue."""
+
 MOST_PROVIDERS = 10_000
 
 
 class Announcement(msgspec.Struct, frozen=True, rename="camel"):
-    """What a worker tells of itself; `since` in seconds of the Unix epoch, `clock_behind` too."""
+    """What a worker says about itself; `since` in seconds of the Unix epoch, `clock_behind` too.
+
+    `missing` is what the worker needs on the broker, and neither finds nor may create.
+    """
 
     worker: str
     provider: str
@@ -32,6 +41,7 @@ class Announcement(msgspec.Struct, frozen=True, rename="camel"):
     partitions: list[int] = []
     clock_behind: float = 0.0
     state: Literal["attached", "draining", "gone"] = "attached"
+    missing: list[str] = []
 
     def message(self) -> Message:
         """The announcement as a message to every gateway."""
@@ -46,51 +56,49 @@ class Announcement(msgspec.Struct, frozen=True, rename="camel"):
         )
 
 
-class Seen:
-    """What is known of one provider; `consumers` is None where it has no queue."""
+class Consumers:
+    """The broker's count of a provider's consumers, None where it has no queue."""
 
     def __init__(self) -> None:
-        self.consumers: int | None = None
+        self.count: int | None = None
         self.asked_at = float("-inf")
-        self.since: float | None = None
         self.asking = asyncio.Lock()
 
     @property
     def is_fresh(self) -> bool:
-        """Whether it need not be asked again yet."""
+        """Whether the broker need not be asked again yet."""
         return time.monotonic() - self.asked_at < FRESH_S
-
-    def learn(self, consumers: int | None) -> None:
-        """Take in an answer of the broker."""
-        self.asked_at = time.monotonic()
-        self.consumers = consumers
-        if not consumers:
-            self.since = None
-        elif self.since is None:
-            self.since = time.time()
 
 
 class Attendance:
-    """Whether a provider's workers are there, known to half a second and asked once at a time.
+    """Whether a provider's workers are there.
 
-    Never on the channel that publishes: asking for a queue that does not exist closes a channel.
+    Announcements decide: a quorum queue also counts the consumers on dead nodes. The broker's count
+    is asked for a provider whose workers are silent. Zero proves that a worker has just gone, long
+    before its silence does; and right after a connection, before the first announcements, a count
+    is all that is known. The broker is asked on a channel of its own: a look at a queue that does
+    not exist closes a channel.
     """
 
     def __init__(self, expected: Iterable[str]) -> None:
         """`expected` providers are unattended, not unknown, while they have no queue."""
         self._expected = frozenset(expected)
-        self._providers: dict[str, Seen] = {name: Seen() for name in self._expected}
+        self._counts: dict[str, Consumers] = {}
         self._workers: dict[str, tuple[float, Announcement]] = {}
+        self._attached_at: dict[str, float] = {}
         self._connection: Connection | None = None
+        self._connected_at = 0.0
         self._channel: Channel | None = None
         self._asking = asyncio.Lock()
+        self.changed = asyncio.Event()
+        """Set when a worker comes, goes or begins to drain."""
 
     def connected(self, connection: Connection) -> None:
         """Ask over this connection from now on."""
         self._connection = connection
+        self._connected_at = time.monotonic()
         self._channel = None
-        for seen in self._providers.values():
-            seen.asked_at = float("-inf")
+        self._counts.clear()
 
     def disconnected(self) -> None:
         """Nobody can be asked."""
@@ -100,79 +108,99 @@ class Attendance:
         """Return if the provider is attended, else raise what the caller has to be told."""
         if not is_provider_name(provider):
             raise self._unknown(provider)
-        consumers = await self.consumers(provider)
-        if consumers:
+        if await self.is_attended(provider):
             return
-        if consumers is None and provider not in self._expected:
+        is_known = self._is_heard(provider, FORGET_S) or await self._count(provider) is not None
+        if provider not in self._expected and not is_known:
             raise self._unknown(provider)
         raise Fault(
             Code.PROVIDER_UNATTENDED, f"no worker is attached for the provider {provider!r}"
         )
 
-    async def consumers(self, provider: str) -> int | None:
-        """How many workers serve a provider, None if it has no queue; raises BrokerError."""
-        seen = self._seen(provider)
+    async def is_attended(self, provider: str) -> bool:
+        """Whether a worker takes the provider's operations; raises BrokerError."""
+        if self._is_heard(provider, QUIET_S):
+            return True
+        if not await self._count(provider):
+            return False
+        if self._is_heard(provider, FORGET_S):
+            return True
+        is_new = time.monotonic() - self._connected_at < FORGET_S
+        return is_new and not any(told.provider == provider for told in self._told())
+
+    def hear(self, message: Message) -> None:
+        """Take in what a worker says about itself; raises msgspec.DecodeError."""
+        told = msgspec.json.decode(message.body, type=Announcement)
+        former = self._workers.get(told.worker)
+        if former is None or former[1].state != told.state:
+            self.changed.set()
+        self._workers[told.worker] = (time.monotonic(), told)
+        self._attached_at[told.provider] = max(
+            (
+                heard_at
+                for heard_at, each in self._workers.values()
+                if each.provider == told.provider and each.state == "attached"
+            ),
+            default=float("-inf"),
+        )
+
+    def workers(self, provider: str | None = None) -> list[Announcement]:
+        """The workers that announced themselves lately, of one provider or of all."""
+        return [
+            told
+            for told in self._told()
+            if told.state != "gone" and provider in (None, told.provider)
+        ]
+
+    def is_draining(self, provider: str) -> bool:
+        """Whether a worker takes no more queries but may still answer those that it has."""
+        return any(told.state == "draining" for told in self.workers(provider))
+
+    def providers(self) -> list[str]:
+        """Every provider that is expected, has announced itself or has a queue, by name."""
+        counted = {name for name, seen in self._counts.items() if seen.count is not None}
+        return sorted(self._expected | counted | {told.provider for told in self.workers()})
+
+    def _is_heard(self, provider: str, within: float) -> bool:
+        """Whether an attached worker of the provider announced itself within so many seconds."""
+        return time.monotonic() - self._attached_at.get(provider, float("-inf")) <= within
+
+    def _told(self) -> list[Announcement]:
+        oldest = time.monotonic() - FORGET_S
+        self._workers = {
+            name: (heard_at, told)
+            for name, (heard_at, told) in self._workers.items()
+            if heard_at >= oldest
+        }
+        return sorted((told for _, told in self._workers.values()), key=lambda told: told.worker)
+
+    async def _count(self, provider: str) -> int | None:
+        """The broker's count, known to half a second and asked once at a time."""
+        if len(self._counts) >= MOST_PROVIDERS:
+            self._counts.clear()
+        seen = self._counts.setdefault(provider, Consumers())
         if seen.is_fresh:
-            return seen.consumers
+            return seen.count
         async with seen.asking:
             if not seen.is_fresh:
                 # One question at a time: the answer that there is no queue closes the channel.
                 async with self._asking:
-                    consumers = await self._ask(provider, known=seen.consumers is not None)
-                seen.learn(consumers)
-        return seen.consumers
+                    seen.count = await self._ask(provider, is_known=seen.count is not None)
+                seen.asked_at = time.monotonic()
+        return seen.count
 
-    def hear(self, message: Message) -> None:
-        """Take in what a worker tells of itself."""
-        told = msgspec.json.decode(message.body, type=Announcement)
-        if told.state == "gone":
-            self._workers.pop(told.worker, None)
-        else:
-            self._workers[told.worker] = (time.monotonic(), told)
-
-    def workers(self) -> list[Announcement]:
-        """The workers that told of themselves lately."""
-        now = time.monotonic()
-        gone = [name for name, (heard, _) in self._workers.items() if now - heard > FORGET_S]
-        for name in gone:
-            del self._workers[name]
-        return sorted((told for _, told in self._workers.values()), key=lambda told: told.worker)
-
-    def drains(self, provider: str) -> bool:
-        """Whether a worker takes no more queries but may still answer those that it has."""
-        return any(
-            told.provider == provider and told.state == "draining" for told in self.workers()
-        )
-
-    def providers(self) -> dict[str, Seen]:
-        """Every provider that is expected or has been seen."""
-        seen = {name: seen for name, seen in self._providers.items() if seen.consumers is not None}
-        return {name: self._providers[name] for name in sorted(self._expected | seen.keys())}
-
-    def _seen(self, provider: str) -> Seen:
-        seen = self._providers.get(provider)
-        if seen is None:
-            if len(self._providers) >= MOST_PROVIDERS:
-                self._forget_strangers()
-            seen = self._providers[provider] = Seen()
-        return seen
-
-    def _forget_strangers(self) -> None:
-        kept = self.providers()
-        self._providers = {
-            name: seen
-            for name, seen in self._providers.items()
-            if name in kept or seen.asking.locked()
-        }
-
-    async def _ask(self, provider: str, *, known: bool) -> int | None:
-        if not known and not await self._is_routed(provider):
+    async def _ask(self, provider: str, *, is_known: bool) -> int | None:
+        if not is_known and not await self._is_routed(provider):
             return None
         channel = await self._open()
         try:
-            return await channel.consumers(queries_queue(provider))
+            async with asyncio.timeout(LOOK_S):
+                return await channel.consumers(queries_queue(provider))
         except NotDeclared:
             return None
+        except TimeoutError:
+            self._channel = None
+            return 0  # without a leader the queue serves nobody
         except asyncio.CancelledError:
             # The library closes a channel on which a question was given up, but not at once.
             if self._channel is channel:

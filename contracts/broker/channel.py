@@ -10,7 +10,7 @@ from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel as RawChannel
 from pamqp.commands import Basic
 
-from contracts.broker.errors import ConnectionLost, broker_errors
+from contracts.broker.errors import ConnectionLost, ConsumerCancelled, broker_errors
 from contracts.topology import Argument
 from contracts.wire import Message
 
@@ -55,13 +55,13 @@ class Channel:
     async def lost(self) -> None:
         """Wait until the channel is closed and raise ConnectionLost with the reason.
 
-        A consumer whose queue was deleted has lost it too: the broker says so once, and the channel
-        stays open.
+        A consumer whose queue was deleted is lost too, as ConsumerCancelled: the broker says so
+        once, and the channel stays open.
         """
         closing = self._raw.closing
         await asyncio.wait([closing, self._cancelled], return_when=asyncio.FIRST_COMPLETED)
         if self._cancelled.done():
-            raise ConnectionLost(f"the broker cancelled the consumer {self._cancelled.result()}")
+            raise ConsumerCancelled(f"the broker cancelled the consumer {self._cancelled.result()}")
         with broker_errors():
             await closing
         raise ConnectionLost("the channel was closed")
@@ -203,10 +203,13 @@ class Channel:
             bind = self._raw.exchange_bind if to_exchange else self._raw.queue_bind
             await bind(destination, source, key, arguments=dict(arguments or {}))
 
-    async def unbind(self, source: str, destination: str, key: str) -> None:
-        """Send it on to this exchange no more; nothing happens where that was never bound."""
+    async def unbind(
+        self, source: str, destination: str, key: str, *, to_exchange: bool = False
+    ) -> None:
+        """Remove a binding; nothing happens where there is none."""
         with broker_errors():
-            await self._raw.exchange_unbind(destination, source, key)
+            unbind = self._raw.exchange_unbind if to_exchange else self._raw.queue_unbind
+            await unbind(destination, source, key)
 
     async def close(self) -> None:
         """Give everything unsettled back, in its order."""

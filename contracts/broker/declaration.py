@@ -1,5 +1,6 @@
-"""Sees to it that a topology exists: looks first, creates what is missing."""
+"""Declares a topology: looks first, creates what is missing, and tells what it could not create."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 from contracts.broker.channel import Channel
@@ -7,37 +8,76 @@ from contracts.broker.errors import NotDeclared, Refused
 from contracts.broker.link import Connection
 from contracts.topology import Binding, Exchange, Queue, Topology
 
+CHECK_S = 10.0
+LOOK_S = 5.0
+"""RabbitMQ 4 answers a look at a classic queue whose node is down after 67 seconds."""
+
+REMEDY = (
+    "import the definitions in deploy/rabbitmq and connect as the user that they have for this "
+    "process, or grant configure"
+)
+
 
 async def declare(connection: Connection, topology: Topology) -> None:
-    """Create what is missing of a topology; raises Refused with what to import or grant.
+    """Create what is missing of a topology; raise Refused with what to import or grant.
 
     A declaration without the configure right is refused even if the queue exists and is equal,
     a passive one is not; so users with few rights can work where definitions were imported.
     """
-    await _Declaration(connection).run(topology)
+    declaration = Declaration(connection)
+    if missing := await declaration.run(topology):
+        raise Refused("; ".join(missing))
 
 
-class _Declaration:
-    """Works on a channel of its own, opened again after each failure, which closes it."""
+async def keep_declared(
+    connection: Connection, topology: Topology, tell: Callable[[list[str]], None]
+) -> None:
+    """Create at intervals what operators or faults took away; tell what is missing still.
+
+    The first round removes the bindings of earlier versions.
+    """
+    declaration = Declaration(connection)
+    while True:
+        tell(await declaration.run(topology))
+        await asyncio.sleep(CHECK_S)
+
+
+class Declaration:
+    """Declares over one connection, as often as it is asked.
+
+    A binding that the user may not make is taken to exist, unless one of its ends was just created:
+    AMQP has no way to look at bindings. Each refusal is an error in the broker's log, so a user is
+    refused once and asked no further.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._channel: Channel | None = None
         self._created: set[str] = set()
+        self._missing: dict[str, str] = {}
+        self._may_bind = True
+        self._has_removed = False
 
-    async def run(self, topology: Topology) -> None:
+    async def run(self, topology: Topology) -> list[str]:
+        """Create what is missing; return what is missing still, each with its remedy."""
+        self._created.clear()
+        self._missing.clear()
         for exchange in topology.exchanges:
             await self._ensure_exchange(exchange)
         for queue in topology.queues:
             await self._ensure_queue(queue)
-        if await self._ensure_bindings(topology.bindings):
+        await self._ensure_bindings(topology.bindings)
+        if self._may_bind and not self._has_removed:
             await self._remove(topology.former)
+            self._has_removed = True
         if self._channel is not None and not self._channel.is_closed:
             await self._channel.close()
+        return list(self._missing.values())
 
     async def _ensure_exchange(self, exchange: Exchange) -> None:
         await self._ensure(
             exchange.name,
+            "exchange",
             lambda channel: channel.has_exchange(exchange.name),
             lambda channel: channel.declare_exchange(
                 exchange.name, exchange.type, exchange.arguments
@@ -47,6 +87,7 @@ class _Declaration:
     async def _ensure_queue(self, queue: Queue) -> None:
         await self._ensure(
             queue.name,
+            "queue",
             lambda channel: channel.consumers(queue.name),
             lambda channel: channel.declare_queue(queue.name, queue.arguments),
         )
@@ -54,49 +95,60 @@ class _Declaration:
     async def _ensure(
         self,
         name: str,
+        kind: str,
         look: Callable[[Channel], Awaitable[object]],
         create: Callable[[Channel], Awaitable[object]],
     ) -> None:
         try:
-            await look(await self._open())
+            async with asyncio.timeout(LOOK_S):
+                await look(await self._open())
+        except TimeoutError:
+            # The library closes a channel on which a question was given up, but not at once.
+            self._channel = None
+            self._missing[name] = f"the {kind} {name} does not answer: is its node down?"
         except NotDeclared:
-            try:
-                await create(await self._open())
-            except Refused as error:
-                raise Refused(
-                    f"{name} does not exist and this user may not create it: import the "
-                    "definitions in deploy/rabbitmq and come as the user that they have for this "
-                    f"process, or grant configure ({error})"
-                ) from error
+            await self._create(name, kind, create)
+        except Refused:
+            pass  # from RabbitMQ 4.3 on a look needs a right, whatever is there
+
+    async def _create(
+        self, name: str, kind: str, create: Callable[[Channel], Awaitable[object]]
+    ) -> None:
+        try:
+            await create(await self._open())
+        except Refused as error:
+            self._missing[name] = (
+                f"the {kind} {name} does not exist and this user may not create it: {REMEDY} "
+                f"({error})"
+            )
+        else:
             self._created.add(name)
 
-    async def _ensure_bindings(self, bindings: tuple[Binding, ...]) -> bool:
-        """Bind, and return if we may; a refusal is only a fault where we just created an end.
-
-        Whoever may not bind what is there already is refused once and asks no further: each
-        refusal is an error in the broker's log, and every worker would cause thirty.
-        """
-        may_bind = True
+    async def _ensure_bindings(self, bindings: tuple[Binding, ...]) -> None:
         for binding in bindings:
-            is_new = bool({binding.source, binding.destination} & self._created)
-            if not (is_new or may_bind):
+            ends = {binding.source, binding.destination}
+            is_new = bool(ends & self._created)
+            if not (is_new or self._may_bind) or not ends.isdisjoint(self._missing):
                 continue
             try:
                 await self._bind(binding)
             except Refused as error:
-                may_bind = False
+                self._may_bind = False
                 if is_new:
-                    raise Refused(
+                    self._missing[f"{binding.source} {binding.destination}"] = (
                         f"{binding.destination} cannot be bound to {binding.source}: grant write "
                         f"on the first and read on the second ({error})"
-                    ) from error
-        return may_bind
+                    )
 
     async def _remove(self, former: tuple[Binding, ...]) -> None:
-        """Take away what an older version bound: it led around what stands there now."""
+        """Remove the bindings of earlier versions."""
         for binding in former:
+            if binding.source in self._missing:
+                continue
             channel = await self._open()
-            await channel.unbind(binding.source, binding.destination, binding.key)
+            await channel.unbind(
+                binding.source, binding.destination, binding.key, to_exchange=binding.to_exchange
+            )
 
     async def _bind(self, binding: Binding) -> None:
         channel = await self._open()

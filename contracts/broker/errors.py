@@ -22,6 +22,10 @@ class ConnectionLost(BrokerError):
     """The channel or connection is gone; what was under way on it may or may not have happened."""
 
 
+class ConsumerCancelled(ConnectionLost):
+    """The broker took the consumer of a queue away: the queue was deleted, or has moved."""
+
+
 class NotDeclared(BrokerError):
     """A queue or exchange does not exist."""
 

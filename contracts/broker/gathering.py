@@ -4,6 +4,7 @@ Each write is a system call here and a wake-up of the connection's reader at the
 """
 
 import asyncio
+import time
 from typing import Any
 
 import aio_pika
@@ -73,8 +74,26 @@ class GatheringWriter(asyncio.StreamWriter):
             self.flush()
 
 
+class TimedProtocol(asyncio.StreamReaderProtocol):
+    """A reading protocol that knows when the peer's last bytes came."""
+
+    heard_at = float("-inf")
+
+    def data_received(self, data: bytes) -> None:
+        """Take in bytes of the peer."""
+        self.heard_at = time.monotonic()
+        super().data_received(data)
+
+
 class Gathering(TransportFactory):
-    """Opens TCP connections, with TLS for amqps, that are written to through a gathering writer."""
+    """Opens a TCP connection, with TLS for amqps, that is written to through a gathering writer."""
+
+    def __init__(self) -> None:
+        self._protocol: TimedProtocol | None = None
+
+    def heard_at(self) -> float:
+        """Return when the broker's last bytes came, on the monotonic clock."""
+        return float("-inf") if self._protocol is None else self._protocol.heard_at
 
     async def create(
         self, url: URL, **kwargs: Any
@@ -84,7 +103,7 @@ class Gathering(TransportFactory):
         context = await contexts.get_context() if url.scheme == "amqps" else None
         loop = asyncio.get_running_loop()
         reader = asyncio.StreamReader(loop=loop)
-        protocol = asyncio.StreamReaderProtocol(reader, loop=loop)
+        protocol = self._protocol = TimedProtocol(reader, loop=loop)
         try:
             where = kwargs | {"host": url.host, "port": url.port}
             transport, _ = await loop.create_connection(lambda: protocol, ssl=context, **where)
@@ -98,5 +117,7 @@ class GatheredConnection(aio_pika.Connection):
 
     PARAMETERS = (
         *aio_pika.Connection.PARAMETERS,
-        ConnectionParameter(name="transport_factory", parser=lambda _: Gathering(), is_kwarg=True),
+        ConnectionParameter(
+            name="transport_factory", parser=lambda factory: factory, is_kwarg=True
+        ),
     )

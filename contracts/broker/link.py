@@ -20,16 +20,18 @@ from contracts import VERSION
 from contracts.broker.channel import Channel
 from contracts.broker.decoding import read_any_property
 from contracts.broker.errors import BrokerError, ConnectionLost, broker_errors
-from contracts.broker.gathering import GatheredConnection
+from contracts.broker.gathering import GatheredConnection, Gathering
 from contracts.environment import ConfigurationError
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_S = 10
-CONNECT_TIMEOUT_S = 10
+CONNECT_TIMEOUT_S = 5
+"""A node that is frozen takes connections and answers nothing: then it is the next URL's turn."""
+
 CLOSE_TIMEOUT_S = 3
 PULSE_S = 2.0
-PULSE_TIMEOUT_S = 8.0
+SILENCE_S = 8.0
 CONFIRM_TIMEOUT_S = 15
 FIRST_BACKOFF_S = 0.1
 MOST_BACKOFF_S = 10.0
@@ -46,9 +48,18 @@ RawConnection.FRAME_BUFFER_SIZE = 0
 class Connection:
     """An open connection."""
 
-    def __init__(self, raw: RawConnection, user: str | None) -> None:
+    def __init__(
+        self, raw: RawConnection, user: str | None, heard_at: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`heard_at` says when the broker's last bytes came, on the monotonic clock.
+
+        `is_silent` is set when the connection is given up though the broker did not close it: what
+        was published may then still reach the broker.
+        """
         self._raw = raw
+        self._heard_at = heard_at
         self.user = user
+        self.is_silent = False
 
     async def channel(self) -> Channel:
         """Open a channel with publisher confirms; it closes with the connection."""
@@ -81,22 +92,29 @@ class Connection:
             return True
         return False
 
-    async def pulse(self, queue: str, answered: Callable[[int, float], None] | None = None) -> None:
-        """Ask for a queue's consumers all the time; raise ConnectionLost when there is no answer.
+    async def pulse(self, answered: Callable[[float], None] | None = None) -> None:
+        """Ask the broker at intervals for an answer; raise ConnectionLost when it is silent.
 
-        `answered` gets their number and how many seconds ago it was asked for. The library takes
-        three heartbeats to notice a peer that has silently gone.
+        `answered` gets how many seconds ago the answered question was asked. The answer waits
+        behind all deliveries that were sent before, so a connection on which bytes still come is
+        not lost. The library takes three heartbeats to notice a peer that has silently gone.
         """
         channel = await self.channel()
         while True:
             asked_at = time.monotonic()
+            question = asyncio.ensure_future(channel.round_trip())
             try:
-                async with asyncio.timeout(PULSE_TIMEOUT_S):
-                    consumers = await channel.consumers(queue)
-            except TimeoutError as error:
-                raise ConnectionLost(f"no answer in {PULSE_TIMEOUT_S} seconds") from error
+                while not question.done():
+                    silence = time.monotonic() - max(asked_at, self._heard_at())
+                    if silence >= SILENCE_S:
+                        self.is_silent = True
+                        raise ConnectionLost(f"no answer in {SILENCE_S} seconds")
+                    await asyncio.wait([question], timeout=SILENCE_S - silence)
+                question.result()
+            finally:
+                question.cancel()
             if answered is not None:
-                answered(consumers, time.monotonic() - asked_at)
+                answered(time.monotonic() - asked_at)
             await asyncio.sleep(PULSE_S)
 
     async def confirms(self, channel: Channel) -> None:
@@ -112,6 +130,7 @@ class Connection:
             is_same = waiting is not None and waiting == channel.unconfirmed
             seconds = seconds + 1 if is_same and not await self.is_blocked() else 0
             waiting = channel.unconfirmed
+        self.is_silent = True
         raise ConnectionLost(f"no confirm of {waiting} in {CONFIRM_TIMEOUT_S} seconds")
 
     async def lost(self) -> None:
@@ -127,14 +146,16 @@ Session = Callable[[Connection], Awaitable[None]]
 class Link:
     """A connection that is made again whenever it is lost.
 
-    `urls` are tried in turn. The name is shown in RabbitMQ's management UI. Raises
-    ConfigurationError where a file that they name cannot be read.
+    `urls` are tried in turn, from a random one on, so that processes spread over the nodes of a
+    cluster. The name is shown in RabbitMQ's management UI. Raises ConfigurationError where a file
+    that a URL names cannot be read.
     """
 
     def __init__(self, urls: str, name: str) -> None:
         self._urls = [_with_heartbeat(url.strip()) for url in urls.split(",")]
         for url in self._urls:
             _expect_files(url)
+        random.shuffle(self._urls)
         self._name = name
         self.since: float | None = None
         self.reason = "not connected yet"
@@ -171,13 +192,14 @@ class Link:
 
     @asynccontextmanager
     async def _connected(self, url: URL) -> AsyncIterator[Connection]:
+        transport_factory = Gathering()
         with broker_errors():
             try:
                 connection = await aio_pika.connect(
                     url,
                     timeout=CONNECT_TIMEOUT_S,
                     connection_class=GatheredConnection,
-                    transport_factory=True,
+                    transport_factory=transport_factory,
                     client_properties={
                         "connection_name": self._name,
                         "product": "machinist",
@@ -194,7 +216,9 @@ class Link:
         if transport is None:
             raise ConnectionLost("the connection was closed while it was opened")
         try:
-            yield Connection(cast(RawConnection, transport.connection), url.user)
+            yield Connection(
+                cast(RawConnection, transport.connection), url.user, transport_factory.heard_at
+            )
         finally:
             self.since = None
             await self._close(connection)

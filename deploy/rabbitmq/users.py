@@ -66,11 +66,12 @@ def worker(provider: str) -> str:
 
 def _gateway() -> User:
     # To bind its replies queue it writes the queue and reads the exchange; likewise it closes the
-    # gate, which definitions cannot.
+    # gate, which definitions cannot. It publishes replies to check that they arrive.
     replies = rf"{re.escape(topology.REPLIES)}\.[0-9a-z-]+\.[0-9]+"
     published = [
         topology.QUERIES,
         topology.COMMANDS,
+        topology.REPLIES,
         topology.OUTCOMES,
         topology.ENDED,
         topology.DEAD,

@@ -12,11 +12,12 @@ from contracts.broker.link import Connection, Session
 from contracts.environment import ConfigurationError, load
 from contracts.faults import Fault
 from contracts.logs import configure
+from contracts.outcomes import Outcome
 from contracts.wire import Message
 from gateway.console import errand, keys, lines, options
 from gateway.console.audit import Replay
 from gateway.console.dead import look
-from gateway.console.entries import Entry, dead, entry
+from gateway.console.entries import dead, record
 from gateway.console.settings import Settings
 
 
@@ -45,10 +46,10 @@ def _address(asked: argparse.Namespace) -> None:
 
 
 def _audit(asked: argparse.Namespace) -> None:
-    text = lines.json_line if asked.json else lines.entry_line
+    text = lines.json_line if asked.json else lines.outcome_line
 
     def show(message: Message) -> None:
-        found = entry(message)
+        found = record(message)
         if found is None:
             _complain(f"an outcome that cannot be read, of {message.app_id!r}")
         elif _is_asked_for(found, asked):
@@ -74,7 +75,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
 }
 
 
-def _is_asked_for(found: Entry, asked: argparse.Namespace) -> bool:
+def _is_asked_for(found: Outcome, asked: argparse.Namespace) -> bool:
     return asked.id in {None, found.id} and fnmatchcase(found.address, asked.address or "*")
 
 

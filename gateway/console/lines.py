@@ -6,23 +6,18 @@ from typing import Any
 import msgspec
 
 from contracts.outcomes import Outcome
-from gateway.console.entries import Dead, Entry, Request
+from contracts.requests import Request
+from gateway.console.entries import Dead
 
-ASKED = "asked"
 NO_TIME = "---------- ------------"
 """As long as a time."""
 WORD = 10
 """As wide as the longest result."""
 
 
-def json_line(entry: Entry | Dead) -> str:
+def json_line(entry: Outcome | Dead) -> str:
     """The entry as one JSON object; only outcomes have a `result`, only the dead a `reason`."""
     return msgspec.json.encode(entry).decode()
-
-
-def entry_line(entry: Entry) -> str:
-    """`time what id provider address operation`, and what else is known."""
-    return _outcome_line(entry) if isinstance(entry, Outcome) else _request_line(entry)
 
 
 def dead_line(dead: Dead) -> str:
@@ -38,20 +33,9 @@ def dead_line(dead: Dead) -> str:
     )
 
 
-def _request_line(request: Request) -> str:
-    return _line(
-        _time(request.asked),
-        ASKED.ljust(WORD),
-        request.id,
-        request.provider,
-        request.address,
-        request.operation,
-        _change({}, _replicas(request.body)),
-        _by(request.requested_by, request.user),
-    )
-
-
-def _outcome_line(outcome: Outcome) -> str:
+def outcome_line(outcome: Outcome) -> str:
+    """`time result id provider address operation`, and what else is known."""
+    changed = _change(_fields(outcome.before), _fields(outcome.after))
     return _line(
         _time(outcome.finished or outcome.started or outcome.asked),
         outcome.result.ljust(WORD),
@@ -59,7 +43,7 @@ def _outcome_line(outcome: Outcome) -> str:
         outcome.provider,
         outcome.address,
         outcome.operation,
-        _change(_fields(outcome.before), _fields(outcome.after)),
+        changed or _change({}, _asked_replicas(outcome.request)),
         _by(outcome.requested_by, outcome.user),
         f"status {outcome.status}" if outcome.status is not None else None,
         f"superseded by {outcome.superseded_by}" if outcome.superseded_by else None,
@@ -89,9 +73,9 @@ def _by(who: str | None, user: str | None) -> str | None:
     return f"by {' via '.join(names)}" if names else None
 
 
-def _replicas(body: Any) -> dict[str, Any]:
+def _asked_replicas(request: Request | None) -> dict[str, Any]:
     """The replicas that a request names."""
-    fields = _fields(body)
+    fields = {} if request is None else _fields(request.body)
     return {"replicas": fields["replicas"]} if "replicas" in fields else {}
 
 

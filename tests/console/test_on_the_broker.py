@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 
-from contracts import outcomes, topology
+from contracts import dead_letters, outcomes, topology
 from contracts.broker.declaration import declare
 from contracts.broker.link import Connection, Link
 from contracts.outcomes import Result
@@ -140,7 +140,9 @@ def test_an_outcome_that_nobody_can_read_is_told_and_passed_over(broker, capsys)
 
 def test_looking_at_the_dead_leaves_them_where_they_are(broker, capsys):
     letters = [
-        outcomes.dead_letter(scale_event("hello", number), f"reason {number}", "q", "worker/test")
+        dead_letters.dead_letter(
+            scale_event("hello", number), f"reason {number}", "q", "worker/test"
+        )
         for number in range(3)
     ]
     publish(broker, letters)
@@ -151,7 +153,7 @@ def test_looking_at_the_dead_leaves_them_where_they_are(broker, capsys):
 
 
 def test_at_most_so_many_dead_are_shown_and_all_are_counted(broker, capsys):
-    letter = outcomes.dead_letter(scale_event("hello", 1), "reason", "q", "worker/test")
+    letter = dead_letters.dead_letter(scale_event("hello", 1), "reason", "q", "worker/test")
     publish(broker, [letter] * 3)
 
     assert main(["dead", "--most", "2", "--json"]) == 0

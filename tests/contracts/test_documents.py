@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from contracts import asyncapi, documents, openapi, outcomes
+from contracts import asyncapi, dead_letters, documents, openapi, outcomes
 from contracts.api import OPERATIONS
 from contracts.faults import NOT_ATTEMPTED, STATUS
 from contracts.outcomes import Result
@@ -159,7 +159,7 @@ def test_an_outcome_that_is_published_is_what_the_document_describes():
         (json.loads(message.body), "Outcome"),
         (message.headers, "OutcomeHeaders"),
         (
-            outcomes.dead_letter(command, "a reason", "a queue", "worker/test").headers,
+            dead_letters.dead_letter(command, "a reason", "a queue", "worker/test").headers,
             "DeadHeaders",
         ),
         (command.headers, "RequestHeaders"),

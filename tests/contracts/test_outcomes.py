@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import CONTRACT, outcomes, topology, wire
+from contracts import CONTRACT, dead_letters, outcomes, topology, wire
 from contracts.broker.channel import _properties
 from contracts.faults import Code, Fault
 from contracts.outcomes import Cause, Outcome, Result
@@ -39,6 +39,15 @@ EVERYTHING = Outcome(
     superseded_by="a-2",
     repeats="a-0",
 )
+
+
+AT_A_GLANCE = {
+    "who": "icc via gateway",
+    "what": "update_controller_replicas k8s controllers.default.hello: failed 404",
+    "before": '{"replicas":3}',
+    "after": '{"replicas":5}',
+    "why": "repeats a-0",
+}
 
 
 def bare(result: Result = Result.DONE) -> Outcome:
@@ -87,7 +96,13 @@ def test_its_message_is_a_cloud_event():
         "cloudEvents_subject": "controllers.default.hello",
         "cloudEvents_time": "2026-05-04T12:00:00.250+00:00",
         "traceparent": "00-trace",
+        **AT_A_GLANCE,
     }
+
+
+def test_only_a_final_record_shows_itself_at_a_glance():
+    """The others are not in the queue that operators look into."""
+    assert "who" not in outcomes.message_of(bare(Result.STARTED), "app").headers
 
 
 @pytest.mark.parametrize("traceparent", [None, 1])
@@ -199,7 +214,7 @@ def test_a_fault_adds_its_status_and_words():
 
 def dead(message: Message) -> Message:
     """The message as operators find it."""
-    return outcomes.dead_letter(message, "no use", QUEUE, "worker/1")
+    return dead_letters.dead_letter(message, "no use", QUEUE, "worker/1")
 
 
 def test_a_dead_letter_is_the_message_with_its_reason():

@@ -4,7 +4,8 @@ import pytest
 
 from contracts import address, topology
 from contracts.api import OPERATIONS
-from contracts.topology import Binding, Queue
+from contracts.results import Result
+from contracts.topology import Queue
 from tests.examples import EXAMPLES
 
 PROVIDER = topology.of_provider("k8s")
@@ -59,13 +60,23 @@ def test_the_stream_is_bounded_by_age_and_bytes():
     assert arguments["x-max-length-bytes"] == 10 * 1024**3
 
 
-def test_the_recent_queue_is_a_window_of_500_messages_and_an_hour():
-    arguments = queue("machinist.recent").arguments
+def test_the_recent_queue_is_a_window_of_100_final_outcomes_that_looks_do_not_empty():
+    assert queue("machinist.recent").arguments == {
+        "x-queue-type": "quorum",
+        "x-overflow": "drop-head",
+        "x-max-length": 100,
+        "x-max-length-bytes": 64 * 1024**2,
+        "x-delivery-limit": 1_000_000,
+    }
+    keys = {b.key for b in COMMON.bindings if b.destination == "machinist.recent"}
+    assert keys == {f"{result}.#" for result in Result if result is not Result.STARTED}
 
-    assert arguments["x-queue-type"] == "classic"
-    assert arguments["x-overflow"] == "drop-head"
-    assert arguments["x-max-length"] == 500
-    assert arguments["x-message-ttl"] == 3_600_000
+
+def test_only_the_replies_queues_live_on_one_node():
+    """RabbitMQ 4 refuses whatever is routed to a classic queue whose node is down."""
+    classic = {each.name for each in ALL if each.arguments["x-queue-type"] == "classic"}
+
+    assert classic == {"machinist.replies.g1.3"}
 
 
 def test_what_the_broker_ended_has_one_reader_at_a_time():
@@ -114,20 +125,22 @@ def test_every_queue_says_its_type():
     assert all(queue.arguments.get("x-queue-type") for queue in ALL)
 
 
-@pytest.mark.parametrize("name", ["machinist.audit", "machinist.recent"])
-def test_the_audit_is_bound_slot_by_slot(name):
-    """With a wider key it would make a command routable that no partition takes."""
-    keys = {
-        binding.key
-        for binding in PROVIDER.bindings
-        if binding.source == "machinist.commands" and binding.destination == name
+def test_nothing_but_partitions_is_bound_to_the_commands():
+    """Only then does a return prove that no partition exists, and a nack that one refused."""
+    bound = {
+        binding.destination
+        for binding in (*COMMON.bindings, *PROVIDER.bindings, *GATEWAY.bindings)
+        if binding.source == "machinist.commands"
     }
 
-    assert keys == {f"k8s.{slot}.#" for slot in range(8)}
-    assert Binding("machinist.outcomes", name, "#") in COMMON.bindings
-    assert not [
-        b for b in COMMON.bindings if (b.source, b.destination) == (topology.COMMANDS, name)
-    ]
+    assert bound == {partition.name for partition in PARTITIONS}
+
+
+@pytest.mark.parametrize("name", ["machinist.audit", "machinist.recent"])
+def test_the_copies_that_earlier_versions_bound_are_removed(name):
+    former = {b.key for b in PROVIDER.former if b.destination == name}
+
+    assert former == {f"k8s.{slot}.#" for slot in range(8)}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -144,7 +157,7 @@ def test_every_operation_reaches_exactly_one_queue_that_workers_read(name):
     }
 
     expected = "queries" if row.safe else f"commands.{address.slot(where)}"
-    assert reached - {"machinist.audit", "machinist.recent"} == {f"machinist.k8s.{expected}"}
+    assert reached == {f"machinist.k8s.{expected}"}
 
 
 def test_providers_whose_names_begin_alike_do_not_get_each_others_messages():

@@ -10,6 +10,7 @@ from contracts.broker.link import Link
 from contracts.seal import Seals
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from gateway.app import application
+from gateway.checks import Checks
 from gateway.routes import Caller
 from gateway.server import OnRawPath
 from tests.gateway.client import Client
@@ -28,7 +29,7 @@ def application_of() -> Callable[[Caller], OnRawPath]:
     """A gateway's application with this in the place of RPC."""
     front = Front()
     link = Link("amqp://broker.test/", "test")
-    app = application(front, link, Attendance([]), MOST_BODY_BYTES)
+    app = application(front, link, Attendance([]), Checks(Attendance([])), MOST_BODY_BYTES)
 
     def stand_behind(caller: Caller) -> OnRawPath:
         front.behind = caller

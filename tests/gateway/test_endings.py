@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.faults import Code
 from contracts.outcomes import Outcome, Result, read
+from contracts.seal import Seals
 from contracts.topology import COMMANDS, DEAD, ENDED, EVENTS, OUTCOMES
 from contracts.wire import Header, Message
 from gateway.endings import endings, expiry, remains
@@ -48,7 +49,7 @@ def published(
     message: Message, *, started: bool | None = False
 ) -> tuple[Outcome | None, Message | None, list[Message]]:
     """The outcome, the dead letter, and both as they came."""
-    messages = endings(message, started=started, user=USER)
+    messages = endings(message, started=started, user=USER, seals=Seals([]))
     records = [read(each) for each in messages if each.exchange == OUTCOMES]
     letters = [each for each in messages if each.exchange == DEAD]
     assert len(records) + len(letters) == len(messages)
@@ -281,4 +282,6 @@ def test_an_outcome_does_not_wait_for_room_among_the_dead(message: Message) -> N
 def test_what_the_gate_turned_away_under_a_key_of_nobody_is_a_dead_letter_alone() -> None:
     message = msgspec.structs.replace(ended(death()), exchange=EVENTS, key="?.0.x")
 
-    assert [each.exchange for each in endings(message, started=None, user=USER)] == [DEAD]
+    assert [
+        each.exchange for each in endings(message, started=None, user=USER, seals=Seals([]))
+    ] == [DEAD]

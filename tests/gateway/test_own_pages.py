@@ -1,7 +1,6 @@
 """What a gateway says of itself: status, readiness and documentation."""
 
 import re
-import time
 
 import msgspec
 import pytest
@@ -11,6 +10,7 @@ from contracts.api import OPERATIONS
 from contracts.broker.attendance import Announcement
 from contracts.broker.link import Link
 from gateway.app import application
+from gateway.checks import Checks
 from tests.gateway.client import Client
 from tests.loopback import Loopback
 
@@ -26,7 +26,9 @@ def link() -> Link:
 @pytest.fixture
 def client(loopback: Loopback, link: Link) -> Client:
     """Of a gateway whose broker can be reached once `link.ready` is called."""
-    return Client(application(loopback, link, loopback.attendance, 1000))
+    return Client(
+        application(loopback, link, loopback.attendance, Checks(loopback.attendance), 1000)
+    )
 
 
 def announcement(**more: object) -> Announcement:
@@ -53,9 +55,11 @@ async def test_a_gateway_without_a_broker_is_not_ready_and_says_why(client):
     assert answer.json() == {
         "status": "not ready",
         "version": VERSION,
-        "broker": {"reachable": False, "since": None, "reason": "not connected yet"},
+        "broker": {
+            "reachable": False, "since": None, "reason": "not connected yet", "missing": [],
+        },
         "providers": {},
-    }
+    }  # fmt: skip
 
 
 async def test_a_gateway_with_a_broker_is_ready_and_says_since_when(client, link):
@@ -69,9 +73,21 @@ async def test_a_gateway_with_a_broker_is_ready_and_says_since_when(client, link
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", broker["since"])
 
 
-async def test_readiness_names_who_is_expected_and_who_has_been_called(client, link):
+async def test_what_is_missing_on_the_broker_is_named_and_the_gateway_stays_in_service(
+    client, link, loopback
+):
     link.ready()
-    await client.get("/memory/machines/shop")
+    loopback.attendance.hear(announcement(missing=["the queue q does not exist: import"]).message())
+
+    answer = await client.get("/ready")
+
+    assert (answer.status, answer.json()["status"]) == (200, "degraded")
+    assert answer.json()["broker"]["missing"] == ["the queue q does not exist: import"]
+
+
+async def test_readiness_names_who_is_expected_and_who_has_announced_itself(client, link, loopback):
+    link.ready()
+    loopback.attendance.hear(announcement().message())
 
     providers = (await client.get("/ready")).json()["providers"]
 
@@ -80,7 +96,7 @@ async def test_readiness_names_who_is_expected_and_who_has_been_called(client, l
         "attended": False, "consumers": 0, "since": None, "workers": [],
     }  # fmt: skip
     assert (providers["memory"]["attended"], providers["memory"]["consumers"]) == (True, 1)
-    assert providers["memory"]["since"] <= time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    assert providers["memory"]["since"] == NOW_TEXT
 
 
 async def test_readiness_shows_the_workers_that_told_of_themselves(client, link, loopback):

@@ -14,6 +14,7 @@ from contracts.broker.errors import BrokerError, ConnectionLost, Rejected, Unrou
 from contracts.broker.link import Connection, Link
 from contracts.faults import Code, Fault
 from contracts.outcomes import REFUSED_AGAIN_S, Result, read
+from contracts.seal import Seals
 from contracts.topology import DEAD, ENDED, EVENTS, OUTCOMES
 from contracts.wire import Message
 from gateway.recorder import MOST_REFUSED, MOST_STUCK, PREFETCH, Recorder
@@ -103,7 +104,7 @@ FULL = Fault(Code.QUEUE_FULL, "full")
 
 async def test_a_refused_command_is_recorded_over_the_next_connection_if_one_is_lost() -> None:
     first, second = Broker(None, ConnectionLost("gone")), Broker()
-    recorder = Recorder(Connections(first, second))
+    recorder = Recorder(Seals([]), Connections(first, second))
     commands = [scale_event("hello", number) for number in (1, 2)]
     for command in commands:
         recorder.refused("k8s", command, FULL)
@@ -121,7 +122,7 @@ async def test_a_refused_command_is_recorded_over_the_next_connection_if_one_is_
 async def test_an_outcome_that_is_refused_once_is_published_again() -> None:
     """A broker that goes down refuses as well, and the audit itself may be the queue that does."""
     broker = Broker(Rejected("going down"))
-    recorder = Recorder(Connections(broker))
+    recorder = Recorder(Seals([]), Connections(broker))
     recorder.refused("k8s", scale_event("hello", 1), FULL)
 
     recording = asyncio.create_task(recorder.run())
@@ -133,7 +134,7 @@ async def test_an_outcome_that_is_refused_once_is_published_again() -> None:
 
 async def test_an_outcome_that_somebodys_queue_refuses_counts_as_written() -> None:
     broker = Broker(*[Rejected("full")] * (1 + len(REFUSED_AGAIN_S)))
-    recorder = Recorder(Connections(broker))
+    recorder = Recorder(Seals([]), Connections(broker))
     commands = [scale_event("hello", number) for number in (1, 2)]
     recorder.refused("k8s", commands[0], FULL)
 
@@ -151,7 +152,7 @@ async def test_a_dead_letter_that_no_queue_takes_is_kept_and_holds_up_nothing(
     judgement: BrokerError,
 ) -> None:
     broker = Broker(judgement)
-    recording = asyncio.create_task(Recorder(Connections(broker), again_s=0.3).run())
+    recording = asyncio.create_task(Recorder(Seals([]), Connections(broker), again_s=0.3).run())
     await asyncio.to_thread(eventually, lambda: broker.deliver)
     assert broker.deliver is not None
     stranger = msgspec.structs.replace(scale_event("hello", 3), exchange=ENDED)
@@ -170,7 +171,7 @@ async def test_a_dead_letter_that_no_queue_takes_is_kept_and_holds_up_nothing(
 
 async def test_an_outcome_is_written_once_though_its_dead_letter_is_refused() -> None:
     broker = Broker(None, Rejected("full"))
-    recording = asyncio.create_task(Recorder(Connections(broker), again_s=0.3).run())
+    recording = asyncio.create_task(Recorder(Seals([]), Connections(broker), again_s=0.3).run())
     await asyncio.to_thread(eventually, lambda: broker.deliver)
     assert broker.deliver is not None
     dead = delivery_of(1, "delivery_limit")
@@ -196,7 +197,7 @@ async def test_while_every_dead_letter_is_refused_all_outcomes_are_written(
             await super().publish(message, mandatory=mandatory)
 
     broker = Full()
-    recording = asyncio.create_task(Recorder(Connections(broker)).run())
+    recording = asyncio.create_task(Recorder(Seals([]), Connections(broker)).run())
     await asyncio.to_thread(eventually, lambda: broker.deliver)
     assert broker.deliver is not None
     dead = [delivery_of(number, "delivery_limit") for number in range(2 * PREFETCH)]
@@ -215,7 +216,7 @@ async def test_while_every_dead_letter_is_refused_all_outcomes_are_written(
 
 async def test_while_the_audit_does_not_answer_other_commands_are_recorded() -> None:
     broker = Broker()
-    recording = asyncio.create_task(Recorder(Connections(broker)).run())
+    recording = asyncio.create_task(Recorder(Seals([]), Connections(broker)).run())
     await asyncio.to_thread(eventually, lambda: broker.deliver)
     assert broker.deliver is not None
     expired, dead = (delivery_of(number, reason) for number, reason in DEATHS)
@@ -232,7 +233,7 @@ async def test_more_refused_commands_than_are_kept_are_told_of_in_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     broker = Broker()
-    recorder = Recorder(Connections(broker))
+    recorder = Recorder(Seals([]), Connections(broker))
     for number in range(MOST_REFUSED + 7):
         recorder.refused("k8s", scale_event("hello", number), FULL)
 
@@ -251,7 +252,7 @@ async def test_a_recorder_that_fails_unexpectedly_says_so_and_hurts_nobody(
             raise LookupError("a bug")
 
     caplog.set_level(logging.ERROR)
-    recording = asyncio.create_task(Recorder(Broken("amqp://nowhere", "test")).run())
+    recording = asyncio.create_task(Recorder(Seals([]), Broken("amqp://nowhere", "test")).run())
     await asyncio.to_thread(eventually, lambda: "a bug" in caplog.text, 5)
 
     assert not recording.done()

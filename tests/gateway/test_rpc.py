@@ -16,7 +16,9 @@ from contracts.broker.link import Connection, Link
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
+from contracts.topology import Topology
 from contracts.wire import Message
+from gateway.checks import Checks
 from gateway.places import MOST
 from gateway.rpc import Rpc
 from tests.examples import EXAMPLES
@@ -87,7 +89,7 @@ class Broker:
     async def is_blocked(self) -> bool:
         return False
 
-    async def pulse(self, queue: str) -> None:
+    async def pulse(self) -> None:
         await asyncio.get_running_loop().create_future()
 
     async def confirms(self, channel: Channel) -> None:
@@ -102,8 +104,18 @@ class Everybody(Attendance):
     async def require(self, provider: str) -> None:
         """Nobody is missed."""
 
-    async def consumers(self, provider: str) -> int | None:
-        return 0 if self.are_gone else 1
+    async def is_attended(self, provider: str) -> bool:
+        return not self.are_gone
+
+
+class NoChecks(Checks):
+    """Checks nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(Attendance(()))
+
+    async def run(self, connection: Connection, own: Topology, replies: str) -> None:
+        """Nothing is missing."""
 
 
 class Up(Link):
@@ -127,6 +139,7 @@ def rpc_of(link: Link, attendance: Attendance, milliseconds: int, in_flight: int
         deadlines_ms=(milliseconds, milliseconds),
         in_flight=in_flight,
         refused=lambda *_: None,
+        checks=NoChecks(),
     )
 
 
@@ -232,6 +245,7 @@ async def test_a_manifest_that_may_hold_secrets_travels_sealed_where_there_is_a_
         deadlines_ms=(50, 50),
         in_flight=1,
         refused=lambda *_: None,
+        checks=NoChecks(),
     )
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()

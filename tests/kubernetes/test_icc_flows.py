@@ -12,6 +12,7 @@ from contracts.broker.attendance import Attendance
 from contracts.broker.link import Link
 from contracts.seal import Seals
 from gateway.app import application
+from gateway.checks import Checks
 from tests.gateway.client import Client
 from tests.icc import ControlPlane, Failed, Json
 from tests.kubernetes import manifests
@@ -36,7 +37,13 @@ def front():
 
 @pytest.fixture(scope="module")
 def gateway(front):
-    return application(front, Link("amqp://broker.test/", "test"), Attendance([]), 1_000_000)
+    return application(
+        front,
+        Link("amqp://broker.test/", "test"),
+        Attendance([]),
+        Checks(Attendance([])),
+        1_000_000,
+    )
 
 
 @pytest.fixture

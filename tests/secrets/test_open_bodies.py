@@ -5,7 +5,7 @@ import logging
 import msgspec
 import pytest
 
-from contracts import api, outcomes, wire
+from contracts import api, dead_letters, wire
 from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
 from contracts.resources import Object
@@ -25,8 +25,8 @@ SEALED = Seals([b"k" * 32]).seal(SECRET, "apply_secret", "secrets.default.hello"
 def kept(name: str, body: bytes) -> bool:
     """Whether the dead letter of a message has its body."""
     message = message_of(EXAMPLES["apply_secret"], type=name, body=body)
-    letter = outcomes.dead_letter(message, "a reason", "a queue", "worker/test")
-    assert letter.body in {body, outcomes.NOT_KEPT}
+    letter = dead_letters.dead_letter(message, "a reason", "a queue", "worker/test")
+    assert letter.body in {body, dead_letters.NOT_KEPT}
     assert (letter.content_type == wire.JSON) == (letter.body == body)
     return letter.body == body
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+from contracts import topology
 from contracts.broker.channel import Delivery
 from contracts.broker.link import Connection, Link
 from contracts.faults import Fault
@@ -36,7 +37,8 @@ class Channel:
         return queue
 
     async def ack(self, delivery: Delivery) -> None:
-        self._broker.acked.append(delivery)
+        if delivery.message.type != topology.ATTENDANCE:
+            self._broker.acked.append(delivery)
         self._broker.changed.set()
 
     async def reject(self, delivery: Delivery) -> None:
@@ -65,16 +67,17 @@ class Broker:
         self.acked: list[Delivery] = []
         self.rejected: list[Delivery] = []
         self.left: list[str] = []
+        self.delivered: set[str] = set()
         self.changed = asyncio.Event()
         self.record = Notes()
-        self.answered: Callable[[int, float], None] = lambda consumers, seconds_ago: None
+        self.answered: Callable[[float], None] = lambda seconds_ago: None
 
     async def channel(self) -> Channel:
         return Channel(self)
 
-    async def pulse(self, queue: str, answered: Callable[[int, float], None]) -> None:
+    async def pulse(self, answered: Callable[[float], None]) -> None:
         self.answered = answered
-        answered(1, 0.0)
+        answered(0.0)
         await asyncio.get_running_loop().create_future()
 
     async def consumed(self, queue: str) -> Callable[[Delivery], None]:
@@ -101,10 +104,10 @@ class Notes:
         self.results: list[Result] = []
         self.reasons: list[str] = []
 
-    async def write(self, command: Message, result: Result, **what: Any) -> None:
+    async def write(self, command: Message, result: Result, *_: Any, **what: Any) -> None:
         self.results.append(result)
 
-    async def bury(self, command: Message, fault: Fault, queue: str) -> None:
+    async def bury(self, command: Message, fault: Fault, queue: str, *_: Any) -> None:
         self.results.append(Result.DEAD)
         self.reasons.append(fault.message)
 
@@ -127,6 +130,7 @@ async def consuming(provider: object, broker: Broker, concurrency: int = 64) -> 
             Link("amqp://nowhere", "test"),
             Clock(),
             group,
+            seals=Seals([]),
             concurrency=concurrency,
             tag="worker test",
         )

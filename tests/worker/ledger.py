@@ -66,7 +66,7 @@ class Post:
         self.refusing: set[str] = set()
         self._log = log
 
-    async def publish(self, message: Message) -> None:
+    async def publish(self, message: Message, *, mandatory: bool = False) -> None:
         """Publish; what is in `seconds` is by exchange, or by the result of an outcome."""
         await asyncio.sleep(self._seconds(message))
         if message.exchange in self.refusing:
@@ -103,10 +103,11 @@ class Worker:
         publisher = cast(Publisher, self.post)
         self.commands = Commands(
             Dispatch("k8s", self.provider, Seals([])),
-            Replies("w-1", publisher, Seals([])),
+            Replies("w-1", publisher, Seals([]), group),
             Record("w-1", "k8s", publisher),
             Clock(),
             self.fence,
+            Seals([]),
         )
 
     async def _behave(self, operation: Operation[Any], call: Call) -> Any:

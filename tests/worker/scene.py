@@ -25,6 +25,8 @@ PLACES = 64
 class FakeChannel:
     """A channel whose deliveries the test makes; notes what was settled, and how."""
 
+    is_closed = False
+
     def __init__(self, log: list[str]) -> None:
         self.settled: list[tuple[str, str]] = []
         self.receive: Callable[[Delivery], None] = lambda _: None
@@ -148,6 +150,7 @@ class Scene:
         self.runs = runs or Runs(group)
         self.fence = fence or Fence(self.runs.stop_all, virtual.now)
         self.fence.answered()
+        self.attended: list[int] = []
         self.partition = Partition(
             "queue",
             slot,
@@ -156,6 +159,7 @@ class Scene:
             fence=self.fence,
             places=places or asyncio.Semaphore(PLACES),
             work=work or self.platform,
+            attended=self.attended.append,
             tag="worker test",
         )
 

@@ -3,11 +3,14 @@
 import asyncio
 from typing import Any
 
+import msgspec
 import pytest
 
 from contracts import topology
 from contracts.broker.channel import Delivery
 from contracts.operation import Operation
+from contracts.roll import Roll
+from contracts.wire import Message
 from tests.examples import ANSWERS
 from tests.worker import virtual
 from tests.worker.attachment import Broker, consuming
@@ -34,6 +37,7 @@ class Taking:
 def deliver(broker: Broker, slot: int, number: int = 0) -> None:
     """Deliver an event of the slot: it is owned from then on."""
     message = event(number, NAMES[slot])
+    broker.delivered.add(queue(slot))
     broker.consumers[queue(slot)](Delivery(message, 1, False, 0))
 
 
@@ -42,10 +46,24 @@ def queue(slot: int) -> str:
     return topology.partition_queue("k8s", slot)
 
 
+def check(workers: int) -> Message:
+    """A gateway's check of a partition, which says how many workers are attached."""
+    return Message(
+        exchange=topology.COMMANDS,
+        key=f"k8s.0.{topology.ATTENDANCE}",
+        body=msgspec.json.encode(Roll(workers)),
+        type=topology.ATTENDANCE,
+        message_id="check",
+    )
+
+
 async def hold(broker: Broker, workers: int, seconds: float) -> None:
-    """Let time pass, in which the broker tells so many workers."""
+    """Let time pass, in which the broker answers and gateways tell so many workers."""
+    kept = next(slot for slot in NAMES if queue(slot) in broker.delivered)
     for _ in range(round(seconds)):
-        broker.answered(workers, 0.0)
+        broker.answered(0.0)
+        if queue(kept) not in broker.left:
+            broker.consumers[queue(kept)](Delivery(check(workers), 0, False, 0))
         await asyncio.sleep(1)
 
 
@@ -104,6 +122,7 @@ def test_where_all_are_busy_one_is_left_between_two_commands():
         async with consuming(Everything(Taking(0.7)), broker):
             await asyncio.sleep(0.1)
             for slot in range(5):
+                broker.delivered.add(queue(slot))
                 for number in range(20):
                     message = event(number, NAMES[slot], headers={"idempotency-key": f"{number}"})
                     broker.consumers[queue(slot)](Delivery(message, number, False, 0))

@@ -34,7 +34,7 @@ class Stalled:
     ) -> Controller:
         if self._stalls:
             self._stalls -= 1
-            self._broker.answered(1, LONG_AGO_S)
+            self._broker.answered(LONG_AGO_S)
         if not call.left():
             raise Fault(Code.DEADLINE_EXCEEDED, "no time left")
         self.ran += 1
@@ -53,7 +53,7 @@ async def test_a_command_that_found_the_fence_closed_is_not_settled_and_runs_whe
 
         receive = await broker.consumed(PARTITION)
         assert broker.acked == []
-        broker.answered(1, 0.0)
+        broker.answered(0.0)
         again = Delivery(message, 1, True, 1)
         receive(again)
 

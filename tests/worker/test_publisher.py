@@ -33,7 +33,7 @@ class Broker:
     async def channel(self) -> "Broker":
         return self
 
-    async def publish(self, message: Message) -> None:
+    async def publish(self, message: Message, *, mandatory: bool = False) -> None:
         if message.type == ATTENDANCE:
             return
         if self._failures:

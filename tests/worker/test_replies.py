@@ -38,7 +38,7 @@ class Broker:
     async def channel(self) -> "Broker":
         return self
 
-    async def publish(self, message: Message) -> None:
+    async def publish(self, message: Message, *, mandatory: bool = False) -> None:
         if message.type != ATTENDANCE:
             raise self._refusal
 
@@ -73,7 +73,8 @@ async def replies_over(broker: Broker) -> AsyncIterator[Replies]:
     publisher = Publisher(link, lambda: HELLO)
     session = asyncio.create_task(publisher.session(cast(Connection, broker)))
     await link.is_ready.wait()
-    yield Replies("w", publisher, Seals([]))
+    async with asyncio.TaskGroup() as group:
+        yield Replies("w", publisher, Seals([]), group)
     session.cancel()
 
 
@@ -90,7 +91,7 @@ class Sink:
     def __init__(self) -> None:
         self.sent: list[Message] = []
 
-    async def publish(self, message: Message) -> None:
+    async def publish(self, message: Message, *, mandatory: bool) -> None:
         _properties(message).marshal()
         self.sent.append(message)
 
@@ -98,8 +99,9 @@ class Sink:
 async def sent_for(request: Message, reply: Reply, seals: Seals = SEALS) -> Message:
     """The message by which a worker with these keys replies."""
     sink = Sink()
-    replies = Replies("w", cast(Publisher, sink), seals)
-    await replies.send(request, reply, time.monotonic() + 1)
+    async with asyncio.TaskGroup() as group:
+        replies = Replies("w", cast(Publisher, sink), seals, group)
+        await replies.send(request, reply, time.monotonic() + 1)
     (message,) = sink.sent
     return message
 

@@ -1,0 +1,83 @@
+"""Requests: a command as the audit keeps it, without a readable secret; knows no broker."""
+
+from base64 import b64encode
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+from contracts import wire
+from contracts.faults import Fault
+from contracts.operation import Operation
+from contracts.seal import Seals, is_sealed
+from contracts.secrecy import may_hold_secrets
+from contracts.summary import Summary, summary_of
+from contracts.wire import HEADER_DEADLINE, HEADER_IDEMPOTENCY_KEY, Message
+
+HOLDS_SECRETS = "the body may hold secrets and was not sealed"
+NOT_UNDERSTOOD = "the body is not what the operation asks for"
+
+MOST_S = 253_402_300_799
+"""The last second of the year 9999."""
+
+
+class Request(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """What was asked for.
+
+    `exchange` is where the command was published: `machinist.events` by a producer, otherwise
+    `machinist.commands` by a gateway. `body` is the operation. A sealed body stays as it was sent,
+    in Base64, as `sealed`; beside it stand a `summary` and a `digest` of the operation (HMAC-SHA256
+    under a key derived from the seal key, in hexadecimal: equal operations have equal digests). A
+    body that is not kept has the reason as `withheld`.
+    """
+
+    exchange: str
+    deadline: datetime | None = None
+    idempotency_key: str | None = None
+    body: Any = None
+    sealed: str | None = None
+    summary: Summary | None = None
+    digest: str | None = None
+    withheld: str | None = None
+
+
+def request_of(message: Message, operation: Operation[Any] | None, seals: Seals) -> Request:
+    """Return the request in a message; `operation` is None where the body could not be read."""
+    key = message.headers.get(HEADER_IDEMPOTENCY_KEY)
+    kept: dict[str, Any] = {}
+    if is_sealed(message.body):
+        kept["sealed"] = b64encode(message.body).decode()
+        if operation is not None:
+            kept["summary"] = summary_of(operation)
+            kept["digest"] = seals.digest(wire.encode(operation), like=message.body)
+    elif may_hold_secrets(message.type, message.body):
+        kept["withheld"] = HOLDS_SECRETS
+    elif operation is None:
+        kept["withheld"] = NOT_UNDERSTOOD
+    else:
+        # Encoded again, so that a member that the operation does not have is not kept.
+        kept["body"] = msgspec.Raw(wire.encode(operation))
+    return Request(
+        exchange=message.exchange,
+        deadline=_deadline(message),
+        idempotency_key=key if isinstance(key, str) else None,
+        **kept,
+    )
+
+
+def operation_in(message: Message, seals: Seals) -> Operation[Any] | None:
+    """Return the operation in a command, None where it cannot be opened or read."""
+    try:
+        body = message.body
+        if is_sealed(body):
+            body = seals.open(body, message.type, message.key.split(".", 2)[-1])
+        return wire.decode(message.type, body)
+    except Fault:
+        return None
+
+
+def _deadline(message: Message) -> datetime | None:
+    told = message.headers.get(HEADER_DEADLINE)
+    if type(told) is not int or not 0 <= told / 1000 <= MOST_S:
+        return None
+    return datetime.fromtimestamp(told / 1000, UTC)

@@ -1,0 +1,178 @@
+"""Checks, end to end, that messages reach the queues that a gateway and its workers depend on.
+
+A queue or binding that an operator, a restore or a fault of the broker takes away shows here within
+a few seconds: it is made again where the gateway's user may, and named in `/ready` and the log.
+"""
+
+import asyncio
+import logging
+import time
+from uuid import uuid4
+
+import msgspec
+
+from contracts import topology
+from contracts.address import SLOTS
+from contracts.broker.attendance import Attendance
+from contracts.broker.channel import Channel
+from contracts.broker.declaration import CHECK_S, REMEDY, Declaration
+from contracts.broker.errors import ConnectionLost, Refused, Rejected, Unroutable
+from contracts.broker.link import Connection
+from contracts.roll import Roll
+from contracts.topology import ATTENDANCE, COMMANDS, QUERIES, REPLIES
+from contracts.wire import Message
+
+log = logging.getLogger(__name__)
+
+ARRIVE_S = 5.0
+MOST_FAILURES = 2
+
+
+class Checks:
+    """What a gateway knows of the ways through the broker."""
+
+    def __init__(self, attendance: Attendance) -> None:
+        self._attendance = attendance
+        self._declared: list[str] = []
+        self._unbound: list[str] = []
+        self._awaited: dict[str, asyncio.Event] = {}
+
+    def missing(self) -> list[str]:
+        """What is not there and could not be created, each with its remedy."""
+        return [*self._declared, *self._unbound]
+
+    def hear(self, message: Message) -> None:
+        """Take in a check of replies, perhaps another gateway's."""
+        arrived = self._awaited.get(message.correlation_id or "")
+        if arrived is not None:
+            arrived.set()
+
+    async def run(self, connection: Connection, own: topology.Topology, replies: str) -> None:
+        """Check at intervals, and whenever a worker comes or goes; raise ConnectionLost.
+
+        `own` is the topology of this connection, `replies` its replies queue.
+        """
+        declaration = Declaration(connection)
+        whole = topology.whole(topology.common(), own)
+        channel = await connection.channel()
+        failures = 0
+        while True:
+            began = time.monotonic()
+            declared = await declaration.run(whole)
+            try:
+                arrive = await self._replies_arrive(channel, connection.user, replies)
+            except Refused as error:
+                declared.append(f"replies are not checked: {REMEDY} ({error})")
+                arrive, channel = True, await connection.channel()
+            failures = 0 if arrive else failures + 1
+            if failures >= MOST_FAILURES:
+                raise ConnectionLost(f"what is published for {replies} does not arrive in it")
+            unbound = await self._unbound_ways(channel, connection.user)
+            self._learn(declared, self._unbound if unbound is None else unbound)
+            await self._pause(began)
+
+    async def _pause(self, began: float) -> None:
+        try:
+            async with asyncio.timeout(max(0.5, began + CHECK_S - time.monotonic())):
+                self._attendance.changed.clear()
+                await self._attendance.changed.wait()
+        except TimeoutError:
+            pass
+
+    async def _replies_arrive(self, channel: Channel, user: str | None, replies: str) -> bool:
+        """Publish to the gateway itself, as a worker's reply and as an announcement."""
+        keys = (replies, ATTENDANCE)
+        awaited = {uuid4().hex: asyncio.Event() for _ in keys}
+        self._awaited = awaited
+        try:
+            async with asyncio.timeout(ARRIVE_S):
+                for key, name in zip(keys, awaited, strict=True):
+                    message = _check(REPLIES, key, user, correlation_id=name)
+                    if not await _reaches(channel, message):
+                        return False
+                for arrived in awaited.values():
+                    await arrived.wait()
+        except TimeoutError:
+            return False
+        finally:
+            self._awaited = {}
+        return True
+
+    async def _unbound_ways(self, channel: Channel, user: str | None) -> list[str] | None:
+        """The ways to attached workers that end nowhere; None where the broker does not answer."""
+        checks: dict[str, Message] = {}
+        for provider in self._attendance.providers():
+            workers = self._attendance.workers(provider)
+            if workers:
+                attached = sum(worker.state == "attached" for worker in workers)
+                checks |= _checks_of(provider, max(1, attached), user)
+        try:
+            async with asyncio.timeout(ARRIVE_S):
+                reached = await asyncio.gather(
+                    *(_reaches(channel, each) for each in checks.values())
+                )
+        except TimeoutError:
+            return None
+        return [way for way, is_reached in zip(checks, reached, strict=True) if not is_reached]
+
+    def _learn(self, declared: list[str], unbound: list[str]) -> None:
+        for each in [*declared, *unbound]:
+            if each not in self.missing():
+                log.error("missing on the broker: %s", each)
+        for each in self.missing():
+            if each not in declared and each not in unbound:
+                log.info("no longer missing on the broker: %s", each)
+        self._declared, self._unbound = declared, unbound
+
+
+def _check(
+    exchange: str,
+    key: str,
+    user: str | None,
+    *,
+    body: bytes = b"",
+    correlation_id: str | None = None,
+    milliseconds: int = int(ARRIVE_S * 1000),
+) -> Message:
+    return Message(
+        exchange=exchange,
+        key=key,
+        body=body,
+        type=ATTENDANCE,
+        message_id=uuid4().hex,
+        correlation_id=correlation_id,
+        expiration=milliseconds,
+        user_id=user,
+    )
+
+
+async def _reaches(channel: Channel, message: Message) -> bool:
+    """Tell whether a queue is bound for a message; a queue that refuses it is bound, too."""
+    try:
+        await channel.publish(message, mandatory=True)
+    except Unroutable:
+        return False
+    except Rejected:
+        return True
+    return True
+
+
+def _checks_of(provider: str, attached: int, user: str | None) -> dict[str, Message]:
+    """A message for each queue of a provider, by what is missing where it reaches none.
+
+    The check of a partition tells its owner how many workers share the partitions.
+    """
+    roll = msgspec.json.encode(Roll(attached))
+    expires = int(CHECK_S * 1000)
+    checks = {
+        _unbound(topology.partition_queue(provider, slot), COMMANDS): _check(
+            COMMANDS, f"{provider}.{slot}.{ATTENDANCE}", user, body=roll, milliseconds=expires
+        )
+        for slot in range(SLOTS)
+    }
+    queries = _unbound(topology.queries_queue(provider), QUERIES)
+    return checks | {queries: _check(QUERIES, f"{provider}.{ATTENDANCE}", user, milliseconds=0)}
+
+
+def _unbound(queue: str, exchange: str) -> str:
+    return f"the queue {queue} or its binding to {exchange} does not exist: {REMEDY}"
