@@ -1,11 +1,15 @@
 """Summaries: what an operation with a sealed body asks for, without any secret value."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
 from contracts.operation import Operation
+
+PLAIN = re.compile(r"[A-Za-z0-9._:/@-]{0,255}")
+"""What images, labels and names consist of; anything else may be a secret in the wrong place."""
 
 MOST = 100
 """Names and images that a summary lists of each kind."""
@@ -37,7 +41,7 @@ def summary_of(operation: Operation[Any]) -> Summary:
     return Summary(
         images=_texts(each.get("image") for each in (*containers, body)),
         replicas=replicas if type(replicas) is int else None,
-        labels={key: value for key, value in labels.items() if isinstance(value, str)},
+        labels={key: value for key, value in labels.items() if _is_plain(value)},
         environment=_texts(
             variable.get("name")
             for holder in (*containers, body)
@@ -64,4 +68,8 @@ def _objects(value: Any) -> list[dict[str, Any]]:
 
 
 def _texts(values: Iterator[Any]) -> list[str]:
-    return [value for value in values if isinstance(value, str)][:MOST]
+    return [value for value in values if _is_plain(value)][:MOST]
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, str) and PLAIN.fullmatch(value) is not None

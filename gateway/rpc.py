@@ -273,8 +273,12 @@ class Rpc:
             await asyncio.sleep(WATCH_S)
             for provider in {p.provider for p in self._pending.values() if p.safe}:
                 taken = [p for p in self._pending.values() if p.safe and p.provider == provider]
-                attendance = self._attendance
-                if attendance.is_draining(provider) or await attendance.is_attended(provider):
+                try:
+                    attendance = self._attendance
+                    if attendance.is_draining(provider) or await attendance.is_attended(provider):
+                        continue
+                except BrokerError as error:
+                    log.debug("whether %s is attended: %s", provider, error)
                     continue
                 for pending in taken:
                     pending.fail(unattended(provider))

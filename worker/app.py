@@ -75,6 +75,7 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
             clock,
             running,
             seals=seals,
+            announce=publisher.announce,
             concurrency=settings.concurrency,
             tag=f"worker {worker}",
         )

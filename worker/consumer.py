@@ -46,11 +46,12 @@ class Consumer:
         group: asyncio.TaskGroup,
         *,
         seals: Seals,
+        announce: Callable[[], None],
         concurrency: int,
         tag: str,
     ) -> None:
         """`group` holds what runs; it outlives connections. `concurrency` bounds queries and
-        commands, each for themselves. `tag` is what the management UI shows for the consumer.
+        commands, each for themselves. `announce` has gateways told of a change. `tag` is what the management UI shows for the consumer.
         """
         self._dispatch = dispatch
         self._replies = replies
@@ -62,10 +63,11 @@ class Consumer:
         self._runs = Runs(group)
         self._fence = Fence(self._runs.stop_all)
         self._queries: set[asyncio.Task[None]] = set()
+        self._announce = announce
         self._workers = 1
         self.missing: list[str] = []
         """What the worker needs on the broker, and neither finds nor may create."""
-        self.state: Literal["attached", "draining", "gone"] = "attached"
+        self.state: Literal["starting", "attached", "draining", "gone"] = "starting"
         self._stopping = asyncio.Event()
         self._takes_queries = False
         self._left_queries = asyncio.Event()
@@ -140,6 +142,12 @@ class Consumer:
                 log.error("missing on the broker: %s", each)
         self.missing = missing
 
+    def _announced(self, state: Literal["starting", "attached"]) -> None:
+        """Tell gateways whether queries are taken; a worker that stops has told them already."""
+        if self.state in ("starting", "attached"):
+            self.state = state
+            self._announce()
+
     def _attended(self, workers: int) -> None:
         self._workers = workers
 
@@ -177,11 +185,13 @@ class Consumer:
             watch = group.create_task(channel.lost())
             tag = await channel.consume(queue, receive, prefetch=self._concurrency, tag=self._tag)
             self._takes_queries = True
+            self._announced("attached")
             try:
                 await self._stopping.wait()
                 await channel.cancel(tag)
             finally:
                 self._takes_queries = False
+                self._announced("starting")
                 self._left_queries.set()
             # The channel stays open for the acknowledgements of what still runs.
             await watch

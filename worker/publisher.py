@@ -7,6 +7,7 @@ acknowledges must not be among them.
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -32,6 +33,11 @@ class Publisher:
         self._channel: Channel | None = None
         self._user: str | None = None
         self._opened = asyncio.Event()
+        self._changed = asyncio.Event()
+
+    def announce(self) -> None:
+        """Announce this worker soon: its state has changed."""
+        self._changed.set()
 
     async def session(self, connection: Connection) -> None:
         """Publish over this connection until it is lost."""
@@ -88,11 +94,14 @@ class Publisher:
         announcement that the other gateways have got.
         """
         while True:
+            self._changed.clear()
             try:
                 await channel.publish(self._announcement().message())
             except Rejected as error:
                 log.debug("a replies queue refused the announcement: %s", error)
-            await asyncio.sleep(ANNOUNCE_S)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(ANNOUNCE_S):
+                    await self._changed.wait()
 
     def _drop(self, channel: Channel) -> None:
         if self._channel is channel:

@@ -40,7 +40,7 @@ class Announcement(msgspec.Struct, frozen=True, rename="camel"):
     since: float
     partitions: list[int] = []
     clock_behind: float = 0.0
-    state: Literal["attached", "draining", "gone"] = "attached"
+    state: Literal["starting", "attached", "draining", "gone"] = "attached"
     missing: list[str] = []
 
     def message(self) -> Message:
@@ -198,9 +198,9 @@ class Attendance:
                 return await channel.consumers(queries_queue(provider))
         except NotDeclared:
             return None
-        except TimeoutError:
+        except TimeoutError as error:
             self._channel = None
-            return 0  # without a leader the queue serves nobody
+            raise ConnectionLost("the broker does not answer") from error
         except asyncio.CancelledError:
             # The library closes a channel on which a question was given up, but not at once.
             if self._channel is channel:

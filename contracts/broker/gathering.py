@@ -8,7 +8,6 @@ import time
 from typing import Any
 
 import aio_pika
-from aio_pika.abc import ConnectionParameter
 from aiormq.connection import TransportFactory
 from aiormq.exceptions import AMQPConnectionError
 from yarl import URL
@@ -115,9 +114,7 @@ class Gathering(TransportFactory):
 class GatheredConnection(aio_pika.Connection):
     """The library's connection, which has no argument for the transport of its own."""
 
-    PARAMETERS = (
-        *aio_pika.Connection.PARAMETERS,
-        ConnectionParameter(
-            name="transport_factory", parser=lambda factory: factory, is_kwarg=True
-        ),
-    )
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.gathering = Gathering()
+        self.kwargs["transport_factory"] = self.gathering

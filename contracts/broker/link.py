@@ -20,7 +20,7 @@ from contracts import VERSION
 from contracts.broker.channel import Channel
 from contracts.broker.decoding import read_any_property
 from contracts.broker.errors import BrokerError, ConnectionLost, broker_errors
-from contracts.broker.gathering import GatheredConnection, Gathering
+from contracts.broker.gathering import GatheredConnection
 from contracts.environment import ConfigurationError
 
 log = logging.getLogger(__name__)
@@ -192,14 +192,12 @@ class Link:
 
     @asynccontextmanager
     async def _connected(self, url: URL) -> AsyncIterator[Connection]:
-        transport_factory = Gathering()
         with broker_errors():
             try:
                 connection = await aio_pika.connect(
                     url,
                     timeout=CONNECT_TIMEOUT_S,
                     connection_class=GatheredConnection,
-                    transport_factory=transport_factory,
                     client_properties={
                         "connection_name": self._name,
                         "product": "machinist",
@@ -217,7 +215,9 @@ class Link:
             raise ConnectionLost("the connection was closed while it was opened")
         try:
             yield Connection(
-                cast(RawConnection, transport.connection), url.user, transport_factory.heard_at
+                cast(RawConnection, transport.connection),
+                url.user,
+                connection.gathering.heard_at,
             )
         finally:
             self.since = None

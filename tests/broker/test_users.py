@@ -35,7 +35,7 @@ STRANGERS = [
 ]
 
 PUBLISHES = {
-    "gateway": {"queries", "commands", "outcomes", "ended", "dead"},
+    "gateway": {"queries", "commands", "replies", "outcomes", "ended", "dead"},
     "worker-k8s": {"replies", "outcomes", "dead"},
     "worker-k8s-eu1": {"replies", "outcomes", "dead"},
     "producer": {"events"},

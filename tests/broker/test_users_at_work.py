@@ -179,7 +179,9 @@ def test_an_auditor_reads_what_was_asked_and_what_became_of_it_and_takes_nothing
     first, second = [read_out(broker.url("auditor"), until=message) for _ in range(2)]
 
     assert first == second
-    assert [each.type for each in first][-3:] == [message.type, "outcome", "outcome"]
+    started, done = [msgspec.json.decode(each.body) for each in first[-2:]]
+    assert (started["result"], started["request"]["body"]["replicas"]) == ("started", 6)
+    assert (done["result"], "request" in done) == ("done", False)
 
 
 @pytest.mark.parametrize(

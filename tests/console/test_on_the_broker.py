@@ -7,12 +7,15 @@ import sys
 import time
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from contracts import dead_letters, outcomes, topology
 from contracts.broker.declaration import declare
 from contracts.broker.link import Connection, Link
 from contracts.outcomes import Result
+from contracts.requests import operation_in, request_of
+from contracts.seal import Seals
 from contracts.wire import Message
 from deploy.rabbitmq.configuration import USER
 from gateway.console.__main__ import main
@@ -33,6 +36,15 @@ def broker(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
     return amqp_url
 
 
+def start_of(message: Message) -> Message:
+    """The record of a command's start, as a worker publishes it."""
+    request = request_of(message, operation_in(message, Seals([])), Seals([]))
+    begun = outcomes.outcome_of(
+        message, "k8s", Result.STARTED, started=outcomes.now(), request=request
+    )
+    return outcomes.message_of(begun, "worker/test")
+
+
 def outcome_of(message: Message, result: Result = Result.DONE) -> Message:
     """An outcome of a command, as a worker publishes it."""
     ended = outcomes.outcome_of(message, "k8s", result, finished=outcomes.now(), status=200)
@@ -45,16 +57,17 @@ def told(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
     return capsys.readouterr().out.splitlines()
 
 
-def test_the_audit_has_requests_and_outcomes_in_their_order(broker, capsys):
+def test_the_audit_has_starts_and_ends_in_their_order(broker, capsys):
     one, two = scale_event("hello", 3), scale_event("other", 4)
-    publish(broker, [one, two])
+    one, two = (msgspec.structs.replace(each, user_id=USER) for each in (one, two))
+    publish(broker, [start_of(one), start_of(two)])
     publish(broker, [outcome_of(two), outcome_of(one)])
 
     lines = told(capsys, "audit")
 
     assert [line.split()[2:4] for line in lines] == [
-        ["asked", one.message_id],
-        ["asked", two.message_id],
+        ["started", one.message_id],
+        ["started", two.message_id],
         ["done", two.message_id],
         ["done", one.message_id],
     ]
@@ -64,7 +77,7 @@ def test_the_audit_has_requests_and_outcomes_in_their_order(broker, capsys):
 
 def test_the_audit_is_narrowed_to_one_command_or_to_addresses(broker, capsys):
     one, two = scale_event("hello", 3), scale_event("other", 4)
-    publish(broker, [one, two, outcome_of(two)])
+    publish(broker, [start_of(one), start_of(two), outcome_of(two)])
 
     assert len(told(capsys, "audit", "--id", two.message_id)) == 2
     assert len(told(capsys, "audit", "--address", "controllers.default.hello")) == 1
@@ -74,7 +87,7 @@ def test_the_audit_is_narrowed_to_one_command_or_to_addresses(broker, capsys):
 
 def test_a_long_audit_is_told_to_its_end(broker, capsys):
     events = [scale_event("hello", replicas) for replicas in range(1200)]
-    publish(broker, events)
+    publish(broker, [start_of(each) for each in events])
 
     lines = told(capsys, "audit", "--since", "first", "--json")
 
@@ -86,7 +99,7 @@ def test_an_audit_without_anything_ends(broker, capsys):
 
 
 def test_a_replay_from_now_on_leaves_out_what_was_before(broker, capsys):
-    publish(broker, [scale_event("hello", 1)])
+    publish(broker, [start_of(scale_event("hello", 1))])
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
 
     assert told(capsys, "audit", "--since", now) == []
@@ -94,7 +107,8 @@ def test_a_replay_from_now_on_leaves_out_what_was_before(broker, capsys):
 
 def test_who_follows_sees_what_comes_once_over_a_loss_of_the_connection(broker, rabbit):
     events = [scale_event("hello", number) for number in range(3)]
-    publish(broker, events[:1])
+    starts = [start_of(each) for each in events]
+    publish(broker, starts[:1])
     command = [sys.executable, "-m", "gateway.console", "audit", "--follow", "--json"]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY, text=True
@@ -103,12 +117,12 @@ def test_who_follows_sees_what_comes_once_over_a_loss_of_the_connection(broker, 
             assert console.stdout is not None
             assert console.stderr is not None
             assert json.loads(console.stdout.readline())["id"] == events[0].message_id
-            publish(broker, events[1:2])
+            publish(broker, starts[1:2])
             assert json.loads(console.stdout.readline())["id"] == events[1].message_id
 
             vhost = broker.rpartition("/")[2]
             rabbit.ctl("close_all_connections", "--vhost", vhost, "by the test")
-            publish(broker, events[2:])
+            publish(broker, starts[2:])
 
             assert json.loads(console.stdout.readline())["id"] == events[2].message_id
             assert console.poll() is None
@@ -129,7 +143,7 @@ def test_an_outcome_that_nobody_can_read_is_told_and_passed_over(broker, capsys)
         app_id="somebody",
     )
     event = scale_event("hello", 1)
-    publish(broker, [spoiled, event])
+    publish(broker, [spoiled, start_of(event)])
 
     assert main(["audit"]) == 0
 

@@ -131,6 +131,7 @@ async def consuming(provider: object, broker: Broker, concurrency: int = 64) -> 
             Clock(),
             group,
             seals=Seals([]),
+            announce=lambda: None,
             concurrency=concurrency,
             tag="worker test",
         )
