@@ -107,6 +107,10 @@ class Roll:
         """Itself."""
         return self
 
+    def silence(self) -> float:
+        """It is never silent."""
+        return 0.0
+
     async def publish(self, message: Message, *, mandatory: bool) -> None:
         """Take a probe if the provider has a queue."""
         provider = message.key.partition(".")[0]

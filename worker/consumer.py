@@ -51,7 +51,8 @@ class Consumer:
         tag: str,
     ) -> None:
         """`group` holds what runs; it outlives connections. `concurrency` bounds queries and
-        commands, each for themselves. `announce` has gateways told of a change. `tag` is what the management UI shows for the consumer.
+        commands, each for themselves. `announce` has gateways told of a change. `tag` is what the
+        management UI shows for the consumer.
         """
         self._dispatch = dispatch
         self._replies = replies

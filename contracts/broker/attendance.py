@@ -74,7 +74,7 @@ class Attendance:
     """Whether a provider's workers are there.
 
     Announcements decide: a quorum queue also counts the consumers on dead nodes. The broker's count
-    is asked for a provider whose workers are silent. Zero proves that a worker has just gone, long
+    is asked where the workers or the broker itself were silent lately. Zero proves that a worker has just gone, long
     before its silence does; and right after a connection, before the first announcements, a count
     is all that is known. The broker is asked on a channel of its own: a look at a queue that does
     not exist closes a channel.
@@ -119,7 +119,8 @@ class Attendance:
 
     async def is_attended(self, provider: str) -> bool:
         """Whether a worker takes the provider's operations; raises BrokerError."""
-        if self._is_heard(provider, QUIET_S):
+        is_heard = self._is_heard(provider, QUIET_S)
+        if is_heard and self._connection is not None and self._connection.silence() < FRESH_S:
             return True
         if not await self._count(provider):
             return False

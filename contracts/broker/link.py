@@ -61,6 +61,10 @@ class Connection:
         self.user = user
         self.is_silent = False
 
+    def silence(self) -> float:
+        """The seconds since the broker's last bytes came."""
+        return time.monotonic() - self._heard_at()
+
     async def channel(self) -> Channel:
         """Open a channel with publisher confirms; it closes with the connection."""
         with broker_errors():

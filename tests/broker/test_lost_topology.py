@@ -1,0 +1,284 @@
+"""Queues and bindings that somebody deletes: noticed, repaired or named, and no command lost."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import httpx
+import msgspec
+import pytest
+
+from contracts import topology
+from contracts.broker.errors import BrokerError
+from contracts.broker.link import Connection, Link
+from contracts.outcomes import Result
+from contracts.topology import Binding
+from deploy.rabbitmq.node import RabbitNode
+from tests.auditor import Auditor
+from tests.broker.granted import granted
+from tests.producer import lasting_event, publish
+from tests.stack import Gateway, Stack, eventually
+
+NAMES = ("e", "a", "f", "b", "g", "c", "d", "k")
+"""A controller in each slot."""
+
+NOTICED_S = 30.0
+PAUSE_S = 0.5
+
+COMMON = topology.common()
+PROVIDER = topology.of_provider("k8s")
+QUEUES = [queue.name for queue in (*COMMON.queues, *PROVIDER.queues)]
+BINDINGS = [*COMMON.bindings, *PROVIDER.bindings]
+
+
+class Broker:
+    """A virtual host as its administrator sees it."""
+
+    def __init__(self, http: httpx.Client, amqp_url: str) -> None:
+        self._http = http
+        self._vhost = quote(amqp_url.rpartition("/")[2], safe="")
+
+    def delete_queue(self, name: str) -> None:
+        """Delete a queue with what is in it."""
+        self._http.delete(f"/queues/{self._vhost}/{name}").raise_for_status()
+
+    def has_queue(self, name: str) -> bool:
+        """Whether a queue exists."""
+        return self._http.get(f"/queues/{self._vhost}/{name}").is_success
+
+    def delete_binding(self, binding: Binding) -> None:
+        """Delete a binding."""
+        for each in self._bindings(binding):
+            key = quote(each["properties_key"], safe="")
+            self._http.delete(f"{self._ends(binding)}/{key}").raise_for_status()
+
+    def has_binding(self, binding: Binding) -> bool:
+        """Whether a binding exists."""
+        return bool(self._bindings(binding))
+
+    def replies_queues(self) -> list[str]:
+        """The queues of gateways."""
+        listed = self._http.get(f"/queues/{self._vhost}").json()
+        return [each["name"] for each in listed if each["name"].startswith("machinist.replies.")]
+
+    def look(self, queue: str) -> httpx.Response:
+        """What the management UI shows of a queue."""
+        return self._http.post(
+            f"/queues/{self._vhost}/{queue}/get",
+            json={"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto"},
+        )
+
+    def _ends(self, binding: Binding) -> str:
+        kind = "e" if binding.to_exchange else "q"
+        ends = f"e/{binding.source}/{kind}/{binding.destination}"
+        return f"/bindings/{self._vhost}/{ends}"
+
+    def _bindings(self, binding: Binding) -> list[dict[str, Any]]:
+        answer = self._http.get(self._ends(binding))
+        listed = answer.json() if answer.is_success else []
+        return [each for each in listed if each["routing_key"] == binding.key]
+
+
+@pytest.fixture
+def management(rabbit: RabbitNode) -> Iterator[httpx.Client]:
+    """The management API."""
+    with httpx.Client(
+        base_url=f"{rabbit.management_url}/api",
+        auth=(rabbit.user, rabbit.password),
+        timeout=30,
+        trust_env=False,
+    ) as http:
+        yield http
+
+
+@pytest.fixture
+def broker(management: httpx.Client, amqp_url: str) -> Broker:
+    """The test's virtual host."""
+    return Broker(management, amqp_url)
+
+
+class Load:
+    """A producer that goes on publishing events for every slot, and knows which were accepted."""
+
+    def __init__(self, amqp_url: str) -> None:
+        self.accepted: list[str] = []
+        self.refused: list[str] = []
+        self._link = Link(amqp_url, "test load")
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._link.run(self._session)))
+
+    async def _session(self, connection: Connection) -> None:
+        number = 0
+        async with connection.passing_channel() as channel:
+            while not self._stop.is_set():
+                number += 1
+                for name in NAMES:
+                    event = lasting_event(name, number)
+                    try:
+                        await channel.publish(event, mandatory=True)
+                    except BrokerError:
+                        self.refused.append(event.message_id)
+                    else:
+                        self.accepted.append(event.message_id)
+                await asyncio.sleep(PAUSE_S)
+
+    def __enter__(self) -> "Load":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        self._thread.join(30)
+
+
+@contextmanager
+def loaded(stack: Stack) -> Iterator[Gateway]:
+    """A stack under load; at the end every accepted event has one end, and no refused one ran."""
+    for name in NAMES:
+        stack.sandbox.add_deployment(name, replicas=0)
+    gateway, _ = stack.serving()
+    with Auditor(stack.amqp_url) as auditor:
+        with Load(stack.amqp_url) as load:
+            eventually(lambda: len(load.accepted) > 20, 20, "events are accepted")
+            yield gateway
+        for identity in load.accepted:
+            assert auditor.final(identity, NOTICED_S).result in {Result.DONE, Result.DEAD}
+        assert not [each for each in load.refused if auditor.of(each)]
+
+
+def serves(gateway: Gateway) -> bool:
+    """Whether queries and commands of every slot are answered, and nothing is missing."""
+    if gateway.ready().get("status") != "ready":
+        return False
+    answers = [gateway.get("/k8s/machines/default")]
+    answers += [gateway.scale(name, 9) for name in NAMES]
+    return {answer.status_code for answer in answers} == {200}
+
+
+@pytest.mark.full
+def test_every_queue_that_is_deleted_under_load_is_made_again(stack: Stack, broker: Broker) -> None:
+    with loaded(stack) as gateway:
+        for name in QUEUES:
+            broker.delete_queue(name)
+
+            eventually(partial(broker.has_queue, name), NOTICED_S, f"{name} is back")
+            eventually(lambda: serves(gateway), NOTICED_S, f"all is well after the loss of {name}")
+
+
+@pytest.mark.full
+def test_every_binding_that_is_deleted_under_load_is_made_again(
+    stack: Stack, broker: Broker
+) -> None:
+    with loaded(stack) as gateway:
+        for binding in BINDINGS:
+            what = f"{binding.source} to {binding.destination} by {binding.key}"
+            broker.delete_binding(binding)
+
+            eventually(partial(broker.has_binding, binding), NOTICED_S, f"{what} is back")
+            eventually(lambda: serves(gateway), NOTICED_S, f"all is well after the loss of {what}")
+
+
+def test_a_partition_without_its_binding_returns_events_and_answers_503_at_once(
+    stack: Stack, broker: Broker
+) -> None:
+    gateway, _ = stack.serving()
+    event = lasting_event("hello", 2)
+    slot = int(event.key.split(".")[1])
+    [binding] = [b for b in PROVIDER.bindings if b.key == f"k8s.{slot}.#"]
+
+    broker.delete_binding(binding)
+
+    assert publish(stack.amqp_url, [event]) == 1
+    answer = gateway.scale("hello", 2)
+    assert (answer.status_code, answer.json()["code"]) == (503, "provider_unattended")
+    assert binding.key.removesuffix("#") in answer.json()["message"]
+    eventually(lambda: gateway.scale("hello", 3).status_code == 200, NOTICED_S, "it is bound again")
+    assert not [call for call in stack.sandbox.calls.writes() if b":2}" in (call.body or b"")]
+
+
+def test_the_replies_queue_of_a_gateway_is_bound_again(stack: Stack, broker: Broker) -> None:
+    gateway, _ = stack.serving(PLT_DEADLINE_MS="2000")
+    [queue] = broker.replies_queues()
+
+    for key in (queue, topology.ATTENDANCE):
+        broker.delete_binding(Binding(topology.REPLIES, queue, key))
+
+    eventually(lambda: gateway.scale("hello", 3).status_code == 200, NOTICED_S, "it is bound again")
+    eventually(lambda: gateway.attended_by(1), NOTICED_S, "announcements arrive again")
+
+
+def test_a_replies_queue_that_is_deleted_is_replaced(stack: Stack, broker: Broker) -> None:
+    gateway, _ = stack.serving(PLT_DEADLINE_MS="2000")
+    [queue] = broker.replies_queues()
+
+    broker.delete_queue(queue)
+
+    eventually(lambda: gateway.scale("hello", 3).status_code == 200, NOTICED_S, "another is there")
+
+
+def test_without_rights_what_is_missing_is_named_and_the_rest_goes_on(
+    stack: Stack, management: httpx.Client
+) -> None:
+    """Users of least privilege may create nothing: an operator imports the definitions."""
+    with granted(stack.node, ["k8s"]) as rights:
+        rights.import_over_http()
+        stack.amqp_url = rights.url("worker-k8s")
+        worker = stack.worker()
+        gateway = stack.gateway(PLT_AMQP_URL=rights.url("gateway"))
+        eventually(lambda: gateway.attended_by(1), 30, "the worker is attached")
+        broker = Broker(management, rights.url("gateway"))
+        event = lasting_event("hello", 2)
+        slot = int(event.key.split(".")[1])
+        queue = topology.partition_queue("k8s", slot)
+        other = next(name for name in NAMES if lasting_event(name, 1).key[4] != str(slot))
+        stack.sandbox.add_deployment(other, replicas=0)
+
+        broker.delete_queue(queue)
+
+        def missing() -> str:
+            told: Any = gateway.ready().get("broker", {})
+            return " ".join(told.get("missing", []))
+
+        answer = gateway.scale("hello", 2)
+        assert (answer.status_code, answer.json()["code"]) == (503, "provider_unattended")
+        eventually(lambda: queue in missing(), NOTICED_S, "it is named")
+        assert "import the definitions" in missing()
+        assert gateway.ready()["status"] == "degraded"
+        assert gateway.scale(other, 2).status_code == 200
+        eventually(lambda: queue in worker.log.read_text(), what="the log names it")
+
+        rights.import_over_http()
+        eventually(lambda: gateway.scale("hello", 3).status_code == 200, NOTICED_S, "it is back")
+        eventually(lambda: not missing(), NOTICED_S, "nothing is missing")
+
+
+@pytest.mark.parametrize("name", ["apply_workload", "apply_secret"])
+def test_a_secret_in_an_event_is_in_no_stream_and_no_queue(
+    stack: Stack, broker: Broker, name: str
+) -> None:
+    canary = b"canary-0815"
+    body = {
+        "apply_workload": b'{"scope":"default","workload":{"name":"hello","image":"i",'
+        b'"pullSecret":{"registry":"r","username":"u","password":"' + canary + b'"}}}',
+        "apply_secret": b'{"scope":"default","manifest":{"metadata":{"name":"hello"},'
+        b'"stringData":{"p":"' + canary + b'"}}}',
+    }[name]
+    stack.serving()
+    with Auditor(stack.amqp_url) as auditor:
+        event = msgspec.structs.replace(lasting_event("hello", 1), type=name, body=body)
+        assert publish(stack.amqp_url, [event]) == 0
+
+        outcome = auditor.final(event.message_id)
+
+    assert outcome.result is Result.DEAD
+    assert outcome.request is not None
+    assert outcome.request.withheld
+    for queue in (topology.RECENT, topology.DEAD):
+        shown = broker.look(queue)
+        assert shown.json()
+        assert canary not in shown.content
+    assert canary not in b"".join(message.body for message, _ in auditor.outcomes())
