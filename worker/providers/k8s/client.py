@@ -31,6 +31,7 @@ from worker.providers.k8s.requests import (
 )
 from worker.providers.k8s.retries import LOOK_FIRST, Patience
 from worker.providers.k8s.settings import Settings
+from worker.providers.k8s.transport import BEFORE_SENDING
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,7 @@ class Client:
                     content=request.body,
                     headers=self._headers(request),
                     timeout=self._timeout(call),
+                    extensions={BEFORE_SENDING: lambda: _refuse_late(call)},
                 )
             except httpx.HTTPError as error:
                 log.info("%s %s: %r", request.method, request.target, error)
@@ -94,10 +96,16 @@ class Client:
         return headers
 
     def _timeout(self, call: Call) -> httpx.Timeout:
-        left = call.left()
-        if left <= 0:
-            raise Fault(Code.DEADLINE_EXCEEDED, "the deadline passed before Kubernetes was asked")
+        left = _refuse_late(call)
         return httpx.Timeout(left, connect=min(left, self._connect_timeout))
+
+
+def _refuse_late(call: Call) -> float:
+    """Return the seconds that are left; raise when the deadline or the ownership has passed."""
+    left = call.left()
+    if left <= 0:
+        raise Fault(Code.DEADLINE_EXCEEDED, "the deadline passed before Kubernetes was asked")
+    return left
 
 
 class Conversation:
