@@ -10,6 +10,7 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.kubernetes.restricted import restricted
 from tests.kubernetes.scripted import Scripted, answer, failure
 from worker.provider import Call
 from worker.providers import k8s
@@ -212,6 +213,23 @@ async def test_a_refused_value_surfaces_whether_or_not_the_spec_is_known(provide
 
     assert raised.value.code is Code.PLATFORM_INVALID
     assert methods_of(cluster)[-2:] == ["PATCH", "GET"]
+
+
+async def test_a_worker_that_may_not_read_scales_without_a_condition(
+    cluster, environment, tmp_path, call
+):
+    cluster.add_deployment("web", replicas=1)
+    rules = ("patch", "deployments.apps", "default")
+
+    async with k8s.open_provider(restricted(cluster, environment, tmp_path, rules)) as provider:
+        await provider.update_controller_replicas(scaling(2), redelivered())
+        async with k8s.open_provider(environment) as another:
+            await another.update_controller_replicas(scaling(7), call())
+        cluster.calls.clear()
+        done = await provider.update_controller_replicas(scaling(3), call())
+
+    assert done.replicas == 3
+    assert [each.status for each in cluster.calls] == [422, 403, 200]
 
 
 async def test_a_spec_that_changes_all_the_time_ends_as_the_platforms_failure(tmp_path):

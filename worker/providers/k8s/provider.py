@@ -19,17 +19,17 @@ from worker.providers.k8s import (
     names,
     route_plan,
     routes,
-    scaling,
     secrets,
     translate,
     workload,
 )
 from worker.providers.k8s.client import Client, Conversation
 from worker.providers.k8s.controllers import Kinds
-from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES
-from worker.providers.k8s.objects import ListOf, Pod, Service
+from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES, Kind
+from worker.providers.k8s.objects import ListOf, Pod, Replication, Service, Workload
 from worker.providers.k8s.owners import Chain, Lists, Owners
 from worker.providers.k8s.routes import with_gateway_api
+from worker.providers.k8s.scaling import Scaling, SpecVersions
 
 
 class KubernetesProvider:
@@ -39,7 +39,7 @@ class KubernetesProvider:
         self._client = client
         self._owners = Owners()
         self._kinds = Kinds()
-        self._versions = scaling.SpecVersions()
+        self._versions = SpecVersions()
 
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
         namespace = names.namespace(operation.scope)
@@ -99,18 +99,12 @@ class KubernetesProvider:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
         talk = self._client.during(call)
-        kind, found = await self._kinds.find(
-            operation,
-            lambda kind: scaling.scale(
-                talk,
-                self._versions,
-                kind,
-                namespace,
-                name,
-                operation.replicas,
-                read_first=call.redelivered,
-            ),
-        )
+
+        async def scale(kind: Kind) -> Workload | Replication:
+            one = Scaling(talk, self._versions, kind, namespace, name)
+            return await one.run(operation.replicas, read_first=call.redelivered)
+
+        kind, found = await self._kinds.find(operation, scale)
         call.observed({"replicas": translate.running(found)}, {"replicas": translate.wanted(found)})
         return translate.controller(kind, found)
 
@@ -126,7 +120,8 @@ class KubernetesProvider:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
         talk = self._client.during(call)
-        return manifests.shown(await self._kinds.delete(operation, talk, namespace, name))
+        deleted = await self._kinds.delete(operation, talk, self._versions, namespace, name)
+        return manifests.shown(deleted)
 
     async def get_services_by_labels(
         self, operation: api.GetServicesByLabels, call: Call
