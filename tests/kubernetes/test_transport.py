@@ -153,6 +153,33 @@ async def test_a_request_that_is_cancelled_takes_its_connection_with_it():
             assert asking.cancelled()
 
 
+async def test_a_request_that_is_cancelled_half_sent_stays_half_sent():
+    """Its rest would otherwise leave when the server reads on, after the worker gave it up."""
+    may_read = asyncio.Event()
+    received = bytearray()
+    ended = asyncio.Event()
+
+    async def behave(_: RawServer, reader: raw_server.Reader, writer: raw_server.Writer) -> None:
+        try:
+            await may_read.wait()
+            while piece := await reader.read(1_000_000):
+                received.extend(piece)
+        finally:
+            ended.set()
+
+    size = 40_000_000
+    async with serving(behave) as server, client(server.url) as http:
+        asking = asyncio.create_task(http.patch("/a", content=bytes(size)))
+        await until(lambda: server.connections)
+        asking.cancel()
+        await asyncio.wait([asking])
+        may_read.set()
+        async with asyncio.timeout(20):
+            await ended.wait()
+
+    assert len(received) < size
+
+
 async def test_requests_one_after_another_share_a_connection_and_those_at_once_do_not():
     async with serving(answering) as server, client(server.url) as http:
         for _ in range(5):

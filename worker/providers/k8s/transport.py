@@ -12,6 +12,7 @@ Three things are kept exact here.
   turns out closed, recognised by the class of the exception, and so no such exception reaches it.
 """
 
+import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -71,7 +72,9 @@ class Transport(httpx.AsyncBaseTransport):
             )
         except (aiohttp.ClientError, OSError) as error:
             raise attempt.failure(error) from error
-        return httpx.Response(response.status, headers=response.raw_headers, stream=_Body(response))
+        return httpx.Response(
+            response.status, headers=response.raw_headers, stream=_Body(response, attempt)
+        )
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -109,6 +112,7 @@ class _Attempt:
         self._before_sending = before_sending
         self._is_begun = False
         self._refusal: Exception | None = None
+        self.connection: asyncio.Transport | None = None
 
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
@@ -119,7 +123,16 @@ class _Attempt:
         try:
             return await handler(request)
         except (aiohttp.ClientError, OSError) as error:
+            self.abort()
             raise self.failure(error) from error
+        except BaseException:
+            self.abort()
+            raise
+
+    def abort(self) -> None:
+        """End the connection at once: closed in order, it first sends the rest of a request."""
+        if self.connection is not None:
+            self.connection.abort()
 
     def begin(self) -> None:
         """Note that the request is written now, unless its sender refuses at the last moment."""
@@ -143,6 +156,7 @@ class _Request(aiohttp.ClientRequest):
     attempt: _Attempt
 
     async def send(self, conn: aiohttp.connector.Connection) -> aiohttp.ClientResponse:
+        self.attempt.connection = conn.transport
         if not self.body:
             if self.method == "DELETE":
                 self.headers.popall("Content-Length", None)  # aiohttp adds a zero
@@ -179,8 +193,9 @@ class _Content(aiohttp.Payload):
 class _Body(httpx.AsyncByteStream):
     """The body of a response. Closed before its end, it takes the connection with it."""
 
-    def __init__(self, response: aiohttp.ClientResponse) -> None:
+    def __init__(self, response: aiohttp.ClientResponse, attempt: _Attempt) -> None:
         self._response = response
+        self._attempt = attempt
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -190,6 +205,8 @@ class _Body(httpx.AsyncByteStream):
             raise _lost(error) from error
 
     async def aclose(self) -> None:
+        if self._response.connection is not None:
+            self._attempt.abort()
         self._response.close()
 
 
