@@ -123,7 +123,7 @@ class Commands:
             return await self.bury(command, command.operation)
         if not self._fence.may_go_on():
             return Verdict.GIVEN_UP
-        call = Call(command.expires_at, self._fence.may_go_on)
+        call = Call(command.expires_at, self._fence.may_go_on, redelivered=command.redelivered)
         if call.left() < LEAST_LEFT_S:
             return await self._late(command)
         try:

@@ -35,9 +35,20 @@ from contracts.resources import (
 class Call:
     """One run of an operation: how long it may take, and what it saw on its way."""
 
-    def __init__(self, deadline: float, may_go_on: Callable[[], bool] = lambda: True) -> None:
-        """`deadline` is on the monotonic clock; `may_go_on` says whether the run is still ours."""
+    def __init__(
+        self,
+        deadline: float,
+        may_go_on: Callable[[], bool] = lambda: True,
+        *,
+        redelivered: bool = False,
+    ) -> None:
+        """`deadline` is on the monotonic clock; `may_go_on` says whether the run is still ours.
+
+        `redelivered` is true for a command that another worker may have started: a request of
+        that worker may still be on its way to the platform.
+        """
         self.deadline = deadline
+        self.redelivered = redelivered
         self._may_go_on = may_go_on
         self.before: Any = None
         self.after: Any = None

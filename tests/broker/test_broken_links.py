@@ -5,6 +5,7 @@ import threading
 import time
 
 from tests.proxy import Relay, relay
+from tests.scalings import written
 from tests.stack import Gateway, Stack, eventually
 
 
@@ -106,10 +107,8 @@ def test_a_worker_whose_connection_is_cut_joins_the_run_that_is_under_way(stack:
         assert answers == [200]
         eventually(lambda: gateway.attended_by(1), 20, "the worker is back")
         assert gateway.scale("hello", 5).status_code == 200
-        bodies = [call.body for call in stack.sandbox.calls.writes()]
-        assert bodies[0] == b'{"spec":{"replicas":4}}'
-        assert bodies[-1] == b'{"spec":{"replicas":5}}'
-        assert set(bodies[1:-1]) == {b'{"spec":{"replicas":7}}'}
+        first, *repeated, last = written(stack.sandbox)
+        assert (first, set(repeated), last) == (4, {7}, 5)
 
 
 def test_a_silent_broker_is_told_within_a_second_and_left_within_ten(stack: Stack) -> None:

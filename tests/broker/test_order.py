@@ -1,7 +1,6 @@
 """The order half of promise 5: per address in publish order, and never two at once."""
 
 import asyncio
-import re
 import time
 from collections import defaultdict
 from itertools import pairwise
@@ -11,19 +10,15 @@ import pytest
 from deploy.sandbox.kubernetes.calls import Call
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.producer import lasting_event, publish, scale_event
+from tests.scalings import scalings
 from tests.stack import Stack, eventually
-
-REPLICAS = re.compile(rb'"replicas":(\d+)')
 
 
 def writes_by_name(sandbox: KubernetesSandbox) -> dict[str, list[tuple[int, Call]]]:
     """The replicas that were written, by controller, in the platform's order."""
     written: dict[str, list[tuple[int, Call]]] = defaultdict(list)
-    for call in sandbox.calls.writes():
-        found = REPLICAS.search(call.body or b"")
-        if found is None:
-            continue  # its body is still being read
-        written[call.path.rpartition("/")[2]].append((int(found[1]), call))
+    for replicas, call in scalings(sandbox):
+        written[call.path.rpartition("/")[2]].append((replicas, call))
     return written
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import re
 from contextlib import suppress
 
 import msgspec
@@ -16,12 +15,12 @@ from tests.history.publishing import Producer, Publishing
 from tests.history.script import Script, script
 from tests.history.tap import Tap
 from tests.history.telling import summary, timeline
+from tests.scalings import scalings
 from tests.stack import Stack, eventually
 
 DAILY_SEED = 7
 ADDRESSES = 50
 WORKERS = 4
-REPLICAS = re.compile(rb'"replicas":(\d+)')
 GATEWAY = {"PLT_DEADLINE_MS": "queries=10000,commands=4000"}
 SETTLE_S = 90
 SHOWN = 10
@@ -106,20 +105,15 @@ async def _publish(
 
 def writes(sandbox: KubernetesSandbox) -> list[Write]:
     """What the platform was told."""
-    found = []
-    for call in sandbox.calls.writes():
-        replicas = REPLICAS.search(call.body or b"")
-        if replicas is None:
-            continue  # its worker was killed before the body was through: nothing was written
-        found.append(
-            Write(
-                address=call.path.rpartition("/")[2],
-                value=int(replicas[1]),
-                start=call.wall_start,
-                end=call.wall_end,
-            )
+    return [
+        Write(
+            address=call.path.rpartition("/")[2],
+            value=replicas,
+            start=call.wall_start,
+            end=call.wall_end,
         )
-    return found
+        for replicas, call in scalings(sandbox)
+    ]
 
 
 def assert_kept(played: Script, history: History) -> None:

@@ -16,6 +16,7 @@ from contracts.broker.link import Connection, Link
 from deploy.rabbitmq.node import RabbitNode
 from tests.producer import publish, scale_event
 from tests.producers.page import PAGE, needs, variables_of
+from tests.scalings import written
 from tests.stack import Stack, eventually
 
 PYTHON = [sys.executable, str(PAGE.parent / "scale.py")]
@@ -55,14 +56,6 @@ def declared(amqp_url: str, *parts: topology.Topology) -> None:
     asyncio.run(Link(amqp_url, "test").run(session))
 
 
-def replicas(stack: Stack) -> list[int]:
-    """What was written to the platform, in order."""
-    found = [
-        re.search(rb'"replicas":(\d+)', call.body or b"") for call in stack.sandbox.calls.writes()
-    ]
-    return [int(match[1]) for match in found if match]
-
-
 @needs("curl")
 def test_both_scale_a_deployment_and_a_repeat_with_the_same_key_is_not_run(
     stack: Stack, run: Run
@@ -72,7 +65,7 @@ def test_both_scale_a_deployment_and_a_repeat_with_the_same_key_is_not_run(
     eventually(lambda: publish(stack.amqp_url, [first]) == 0, 20, "a worker is attached")
 
     assert run(SHELL, "default", "hello", "7").stdout.startswith("accepted: k8s.0.controllers.")
-    eventually(lambda: 7 in replicas(stack), 30, "scale.sh scales")
+    eventually(lambda: 7 in written(stack.sandbox), 30, "scale.sh scales")
     words = ["default", "hello", "8", "--kind", "Deployment", "--wait", "--idempotency-key", "k1"]
     ends = [run(PYTHON, *words) for _ in range(2)]
 
@@ -80,7 +73,7 @@ def test_both_scale_a_deployment_and_a_repeat_with_the_same_key_is_not_run(
     told = [json.loads(end.stdout[end.stdout.index("{") :]) for end in ends]
     assert [each["result"] for each in told] == ["done", "done"]
     assert [each.get("repeats") for each in told] == [None, told[0]["id"]]
-    assert replicas(stack).count(8) == 1
+    assert written(stack.sandbox).count(8) == 1
 
 
 def test_waiting_for_a_command_that_fails_tells_why(stack: Stack, run: Run) -> None:

@@ -93,6 +93,7 @@ class Worker:
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self.log: list[str] = []
+        self.calls: list[Call] = []
         self.post = Post(self.log)
         self.seconds = 0.0
         self.failures: list[Exception] = []
@@ -113,6 +114,7 @@ class Worker:
     async def _behave(self, operation: Operation[Any], call: Call) -> Any:
         wanted = getattr(operation, "replicas", operation.row.name)
         self.log.append(f"call {wanted}")
+        self.calls.append(call)
         await asyncio.sleep(self.seconds)
         if self.failures:
             raise self.failures.pop(0)

@@ -102,6 +102,17 @@ def test_a_bug_of_the_provider_is_a_failure_that_tells_nothing_of_it():
 
 
 @pytest.mark.parametrize("redelivered", [False, True])
+def test_a_provider_learns_whether_its_command_was_redelivered(redelivered):
+    async def test():
+        async with working() as w:
+            await w.run(request(5), redelivered=redelivered)
+
+            assert [call.redelivered for call in w.calls] == [redelivered]
+
+    virtual.run(test)
+
+
+@pytest.mark.parametrize("redelivered", [False, True])
 def test_a_mistake_of_our_own_in_the_examination_is_a_failure(redelivered):
     async def test():
         async with working() as w:

@@ -1,4 +1,17 @@
-"""Talks to AWS: connections, credentials, rates, repeats and pages; knows no services and tasks."""
+"""Talks to AWS: connections, credentials, rates, repeats and pages; knows no services and tasks.
+
+ECS has no precondition: UpdateService names no version that the service must still have, and its
+idempotency tokens are for creations. So the platform cannot refuse a request that arrives late, as
+the Kubernetes API server can, and only the fence of the worker stands between a frozen worker and
+its successor. The fence is asked before each request, and a request is one write: aiobotocore 2.25
+over aiohttp 3.14 sends head and body of UpdateService together (strace: one write of 780 bytes,
+one of 20,810 for a task definition), so a frozen worker has sent a request whole or not at all.
+
+What remains: a worker that is frozen between the answer of the fence and the write, which takes as
+long as signing and, at times, connecting, and wakes up after its successor changed the service;
+and a request that was written but is still on its way through the network. The older desired count
+then stands until the next command for that service.
+"""
 
 import asyncio
 import logging

@@ -9,7 +9,14 @@ from worker.providers.k8s import manifests, secrets, workload
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Failure
 from worker.providers.k8s.kinds import DEPLOYMENTS, SERVICES, Place
-from worker.providers.k8s.retries import LOOK_FIRST, Patience
+from worker.providers.k8s.retries import Patience
+
+LOOKS_WITH_VERSION = 4
+"""An object whose status changes all the time is then updated whatever its version.
+
+Until then an update holds only while the object is what was read: one that a frozen worker sends
+late fails after its successor's.
+"""
 
 
 async def apply(
@@ -19,8 +26,17 @@ async def apply(
     path = place.path(namespace, wanted["metadata"]["name"])
     new = wanted | {"spec": wanted["spec"] | initial} if initial else wanted
 
+    looks = 0
+
     async def update(live: Object) -> Object:
-        return await talk.patch(path, manifests.change(live, wanted), Object)
+        nonlocal looks
+        looks += 1
+        change = manifests.change(live, wanted)
+        version = live["metadata"].get("resourceVersion")
+        if version is None or looks > LOOKS_WITH_VERSION:
+            return await talk.patch(path, change, Object)
+        change["metadata"]["resourceVersion"] = version
+        return await talk.patch(path, change, Object, names_version=True)
 
     return await settle(talk, place, namespace, new, update)
 
@@ -46,8 +62,8 @@ async def settle(
         except Failure as failure:
             if live is not None and failure.code is Code.NOT_FOUND:
                 continue
-            overtaken = live is None and failure.again in LOOK_FIRST
-            if not (overtaken or failure.again is Again.MOVED):
+            is_lost_creation = live is None and failure.again is Again.LOST
+            if not (is_lost_creation or failure.again in {Again.CONFLICT, Again.MOVED}):
                 raise
             await talk.wait(failure, patience)
 

@@ -21,16 +21,19 @@ from worker.providers.k8s.errors import Again, Failure, NoSuchApi
 from worker.providers.k8s.objects import ListOf
 from worker.providers.k8s.requests import (
     APPLY_PATCH,
+    DELETED,
     FIELD_MANAGER,
     GONE,
     JSON,
     MERGE_PATCH,
     Request,
     decoded,
+    deletion,
     target,
 )
-from worker.providers.k8s.retries import LOOK_FIRST, Patience
+from worker.providers.k8s.retries import Patience, needs_look
 from worker.providers.k8s.settings import Settings
+from worker.providers.k8s.transport import BEFORE_SENDING
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +77,7 @@ class Client:
                     content=request.body,
                     headers=self._headers(request),
                     timeout=self._timeout(call),
+                    extensions={BEFORE_SENDING: lambda: _refuse_late(call)},
                 )
             except httpx.HTTPError as error:
                 log.info("%s %s: %r", request.method, request.target, error)
@@ -94,10 +98,16 @@ class Client:
         return headers
 
     def _timeout(self, call: Call) -> httpx.Timeout:
-        left = call.left()
-        if left <= 0:
-            raise Fault(Code.DEADLINE_EXCEEDED, "the deadline passed before Kubernetes was asked")
+        left = _refuse_late(call)
         return httpx.Timeout(left, connect=min(left, self._connect_timeout))
+
+
+def _refuse_late(call: Call) -> float:
+    """Return the seconds that are left; raise when the deadline or the ownership has passed."""
+    left = call.left()
+    if left <= 0:
+        raise Fault(Code.DEADLINE_EXCEEDED, "the deadline passed before Kubernetes was asked")
+    return left
 
 
 class Conversation:
@@ -151,10 +161,17 @@ class Conversation:
         return decoded(await self._send(request), Object)
 
     async def patch(
-        self, path: str, patch: Any, expected: type[Answer], media_type: str = MERGE_PATCH
+        self,
+        path: str,
+        patch: Any,
+        expected: type[Answer],
+        media_type: str = MERGE_PATCH,
+        *,
+        names_version: bool = False,
     ) -> Answer:
         """Change one object by a patch of absolute values, and return it as it is then."""
-        request = Request("PATCH", path, msgspec.json.encode(patch), media_type)
+        body = msgspec.json.encode(patch)
+        request = Request("PATCH", path, body, media_type, names_version)
         return decoded(await self._send(request), expected)
 
     async def apply(self, path: str, wanted: Object) -> Object:
@@ -162,11 +179,12 @@ class Conversation:
         where = target(path, {"fieldManager": FIELD_MANAGER, "force": "true"})
         return await self.patch(where, wanted, Object, APPLY_PATCH)
 
-    async def delete(self, path: str) -> Object:
-        """Delete one object and, in the background, all that it owns."""
-        # Without a policy a ReplicationController leaves its pods running.
-        where = target(path, {"propagationPolicy": "Background"})
-        return decoded(await self._send(Request("DELETE", where)), Object)
+    async def delete(self, path: str, uid: str | None = None) -> Object:
+        """Delete one object and, in the background, all that it owns.
+
+        With `uid` a later object of the same name stays, and is a conflict.
+        """
+        return decoded(await self._send(deletion(path, uid)), Object)
 
     async def wait(self, failure: Failure, patience: Patience) -> None:
         """Wait until it makes sense to try again after a failure, or raise what it means."""
@@ -183,11 +201,11 @@ class Conversation:
             try:
                 body = await self._client.attempt(request, self._call)
             except Failure as failure:
-                if request.method == "DELETE" and arrived and failure.code is Code.NOT_FOUND:
+                if request.method == "DELETE" and arrived and failure.code in DELETED:
                     return GONE
                 arrived |= failure.arrived
                 self._changed |= failure.arrived and request.changes
-                if request.method == "POST" and failure.again in LOOK_FIRST:
+                if failure.again in needs_look(request):
                     raise
                 await self.wait(failure, patience)
                 if failure.again is Again.UNAUTHORIZED:

@@ -11,10 +11,12 @@ from contracts.resources import Controller, Machine, Object
 from worker.memory import Memory
 from worker.providers.k8s import kinds, translate
 from worker.providers.k8s.client import Conversation
-from worker.providers.k8s.errors import MissingRight
+from worker.providers.k8s.errors import Again, Failure, MissingRight
 from worker.providers.k8s.kinds import KINDS, Kind
 from worker.providers.k8s.objects import OwnerReference, Pod
 from worker.providers.k8s.owners import AnyWorkload, Chain, Lists, Owners, above, list_all
+from worker.providers.k8s.retries import Patience
+from worker.providers.k8s.scaling import SpecVersions
 from worker.together import together
 
 log = logging.getLogger(__name__)
@@ -60,28 +62,45 @@ class Kinds:
         raise refusal or _absent(operation, candidates)
 
     async def delete(
-        self, operation: api.DeleteController, talk: Conversation, namespace: str, name: str
+        self,
+        operation: api.DeleteController,
+        talk: Conversation,
+        versions: SpecVersions,
+        namespace: str,
+        name: str,
     ) -> Object:
         """Delete the controller that the hints name or that has the name first.
 
         A kind that is not known is read before: after a deletion whose answer was lost, nobody
         could tell the one that was deleted from one that was never there, and delete the next.
+        Where the uid is known, a request that arrives late spares a later object of the same name.
         """
         key = (operation.scope, operation.name)
         candidates = kinds.hinted(operation.kind, operation.api_version)
         kind = candidates[0] if len(candidates) == 1 else self._known.get(key)
         if kind in candidates:
             self._known.forget(key)
+            version = versions.get(kind, namespace, name)
+            versions.forget(kind, namespace, name)
             try:
-                return await talk.delete(kind.path(namespace, name))
+                return await talk.delete(kind.path(namespace, name), version and version.uid)
             except Fault as fault:
-                if fault.code is not Code.NOT_FOUND or len(candidates) == 1:
+                is_absent = fault.code is Code.NOT_FOUND and len(candidates) > 1
+                if not is_absent and fault.code is not Code.CONFLICT:
                     raise
-        kind, _ = await self.find(
-            operation, lambda each: talk.get(each.path(namespace, name), each.shape)
-        )
-        self._known.forget(key)
-        return await talk.delete(kind.path(namespace, name))
+        patience = Patience()
+        while True:
+            kind, found = await self.find(
+                operation, lambda each: talk.get(each.path(namespace, name), each.shape)
+            )
+            self._known.forget(key)
+            try:
+                return await talk.delete(kind.path(namespace, name), found.metadata.uid)
+            except Failure as failure:
+                if failure.code is not Code.CONFLICT:
+                    raise
+                replaced = Failure(failure.code, failure.message, again=Again.CONFLICT)
+                await talk.wait(replaced, patience)
 
 
 def _absent(operation: Named, candidates: tuple[Kind, ...]) -> Fault:

@@ -200,8 +200,8 @@ def _alien(status: int, headers: Mapping[str, str]) -> Failure:
 def _again(method: str, status: int) -> Again:
     if status == 401:
         return Again.UNAUTHORIZED
-    # No patch of ours names a version, so its conflict says only that the server lost a race. A
-    # creation's says that somebody else was faster, or a quota changed meanwhile.
+    # The conflict of a patch says that the server lost a race or, where the patch names a version,
+    # that another writer was faster. A creation's says the same, or that a quota changed meanwhile.
     return Again.CONFLICT if method in {"PATCH", "POST"} and status == 409 else Again.NEVER
 
 

@@ -74,8 +74,8 @@ def _expected(where: str, what: str, got: Any) -> Fault:
 def change(live: Object, wanted: Object) -> Object:
     """The merge patch that makes an object what a manifest says.
 
-    It names no version, so it never loses against another writer. Labels become exactly those of
-    the manifest, other people's annotations stay.
+    It names no version: `applying` adds the one that was read. Labels become exactly those of the
+    manifest, other people's annotations stay.
     """
     metadata = wanted["metadata"]
     patch: Object = {"labels": _exact(live["metadata"].get("labels"), metadata.get("labels") or {})}

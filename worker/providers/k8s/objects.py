@@ -41,6 +41,7 @@ class Metadata(Part, frozen=True):
     annotations: Annotations | None = None
     owner_references: list[OwnerReference] | None = None
     deletion_timestamp: str | None = None
+    generation: int | None = None
 
 
 class Owned(Part, frozen=True):

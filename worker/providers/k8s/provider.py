@@ -25,10 +25,11 @@ from worker.providers.k8s import (
 )
 from worker.providers.k8s.client import Client, Conversation
 from worker.providers.k8s.controllers import Kinds
-from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES
-from worker.providers.k8s.objects import ListOf, Pod, Service
+from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES, Kind
+from worker.providers.k8s.objects import ListOf, Pod, Replication, Service, Workload
 from worker.providers.k8s.owners import Chain, Lists, Owners
 from worker.providers.k8s.routes import with_gateway_api
+from worker.providers.k8s.scaling import Scaling, SpecVersions
 
 
 class KubernetesProvider:
@@ -38,6 +39,7 @@ class KubernetesProvider:
         self._client = client
         self._owners = Owners()
         self._kinds = Kinds()
+        self._versions = SpecVersions()
 
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
         namespace = names.namespace(operation.scope)
@@ -84,6 +86,7 @@ class KubernetesProvider:
             operation, lambda kind: talk.get(kind.path(namespace, name), kind.shape)
         )
         self._owners.learn(found.metadata)
+        self._versions.learn(kind, namespace, found)
         selector = translate.selector(found)
         pods = await self._pods(talk, namespace, selector) if selector else []
         uid = found.metadata.uid
@@ -96,25 +99,29 @@ class KubernetesProvider:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
         talk = self._client.during(call)
-        patch = {"spec": {"replicas": operation.replicas}}
-        kind, found = await self._kinds.find(
-            operation, lambda kind: talk.patch(kind.path(namespace, name), patch, kind.shape)
-        )
+
+        async def scale(kind: Kind) -> Workload | Replication:
+            one = Scaling(talk, self._versions, kind, namespace, name)
+            return await one.run(operation.replicas, read_first=call.redelivered)
+
+        kind, found = await self._kinds.find(operation, scale)
         call.observed({"replicas": translate.running(found)}, {"replicas": translate.wanted(found)})
         return translate.controller(kind, found)
 
     async def apply_controller(self, operation: api.ApplyController, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
-        place, wanted = manifests.read(operation.manifest, namespace, *KINDS)
+        kind, wanted = manifests.read(operation.manifest, namespace, *KINDS)
         talk = self._client.during(call)
-        found, _ = await applying.apply(talk, place, namespace, wanted)
+        found, _ = await applying.apply(talk, kind, namespace, wanted)
+        self._versions.learn_from(kind, namespace, found["metadata"])
         return manifests.shown(found)
 
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
         talk = self._client.during(call)
-        return manifests.shown(await self._kinds.delete(operation, talk, namespace, name))
+        deleted = await self._kinds.delete(operation, talk, self._versions, namespace, name)
+        return manifests.shown(deleted)
 
     async def get_services_by_labels(
         self, operation: api.GetServicesByLabels, call: Call

@@ -5,6 +5,7 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from contracts.faults import Code
 from worker.providers.k8s import errors
 
 Answer = TypeVar("Answer")
@@ -17,6 +18,13 @@ FIELD_MANAGER = "machinist"
 GONE = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}'
 """The answer to a deletion that is found to have happened."""
 
+DELETED = frozenset({Code.NOT_FOUND, Code.CONFLICT})
+"""How a repeat of a deletion fails: the object is gone, or another one has its name."""
+
+DELETE_OPTIONS = {"kind": "DeleteOptions", "apiVersion": "v1"}
+BACKGROUND = {"propagationPolicy": "Background"}
+"""Without a policy a ReplicationController leaves its pods running."""
+
 
 class Request(msgspec.Struct, frozen=True):
     """One request; repeating any but a POST has a single effect."""
@@ -25,6 +33,8 @@ class Request(msgspec.Struct, frozen=True):
     target: str
     body: bytes | None = None
     content_type: str | None = None
+    names_version: bool = False
+    """Whether the body holds the version that was read: a conflict asks for another look."""
 
     @property
     def changes(self) -> bool:
@@ -38,6 +48,15 @@ def target(path: str, query: dict[str, str], token: str | None = None) -> str:
     # Not one character goes unescaped: of a query that it cannot parse, the API server drops the
     # selector and answers with everything.
     return f"{path}?{urlencode(page, quote_via=quote, safe='')}"
+
+
+def deletion(path: str, uid: str | None) -> Request:
+    """The deletion of an object; with `uid` of no later object of the same name."""
+    if uid is None:
+        return Request("DELETE", target(path, BACKGROUND))
+    # The API server reads options in the query only where there is no body.
+    options = DELETE_OPTIONS | BACKGROUND | {"preconditions": {"uid": uid}}
+    return Request("DELETE", path, msgspec.json.encode(options), JSON)
 
 
 def decoded(body: bytes, expected: type[Answer]) -> Answer:

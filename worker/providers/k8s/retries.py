@@ -4,6 +4,7 @@ import random
 from collections import Counter
 
 from worker.providers.k8s.errors import Again, Failure
+from worker.providers.k8s.requests import Request
 
 REPEATS = {
     Again.NEVER: 0,
@@ -13,12 +14,20 @@ REPEATS = {
     Again.CONFLICT: 1000,  # in effect until the deadline: a 409 must not surface
     Again.MOVED: 1000,
 }
-LOOK_FIRST = frozenset({Again.LOST, Again.CONFLICT})
-"""After these a creation may be there already: sending it again would tell nothing."""
 FIRST_S = 0.1
 LONGEST_S = 2.0
 ROOM_S = 0.25
 """What must be left of the deadline after a wait, for the request itself."""
+
+
+def needs_look(request: Request) -> frozenset[Again]:
+    """The failures after which a request is not sent again without another look.
+
+    A creation may have happened, and what names a version needs the new one.
+    """
+    if request.method == "POST":
+        return frozenset({Again.LOST, Again.CONFLICT})
+    return frozenset({Again.CONFLICT}) if request.names_version else frozenset()
 
 
 class Patience:

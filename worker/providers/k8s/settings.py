@@ -34,3 +34,4 @@ class Settings(Struct, frozen=True):
     """So many requests that read at once, and so many that change something."""
     k8s_connect_timeout_ms: Milliseconds = 5000
     k8s_http2: Flag = False
+    """HTTP/2 shares connections but sends the head and the body of a request in two writes."""

@@ -1,0 +1,106 @@
+"""A request is one write, has the headers that httpx gives it, and is not sent after a refusal."""
+
+import gzip
+import socket
+
+import httpx
+import pytest
+
+from tests.kubernetes import raw_server
+from tests.kubernetes.raw_server import RawServer, answering, serving
+from tests.kubernetes.transports import client
+from worker.providers.k8s import transport
+from worker.providers.k8s.transport import BEFORE_SENDING
+
+
+@pytest.fixture
+def sends(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """What was given to the kernel, one entry for each call of send."""
+    given: list[bytes] = []
+
+    class Counting(socket.socket):
+        def send(self, data, flags=0):
+            sent = super().send(data, flags)
+            given.append(bytes(data[:sent]))
+            return sent
+
+    monkeypatch.setattr(
+        transport, "open_socket", lambda address, options: Counting(address[0], address[1])
+    )
+    return given
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "POST", "PUT", "DELETE"])
+@pytest.mark.parametrize("size", [0, 30, 3_000, 20_000])
+async def test_a_request_is_one_write(sends, method, size):
+    async with serving(answering) as server, client(server.url) as http:
+        for _ in range(2):
+            await http.request(method, "/a", content=b"x" * size or None)
+
+    assert sends == server.requests
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("size", [30, 20_000])
+async def test_a_request_over_tls_is_one_write(sends, cluster, size):
+    headers = {"Authorization": f"Bearer {cluster.token}"}
+    async with client(cluster.url, cluster.trust()) as http:
+        await http.get("/version", headers=headers)
+        sends.clear()
+        await http.patch("/version", content=b"x" * size, headers=headers)
+
+    assert len(sends) == 1
+    assert len(sends[0]) > size
+
+
+@pytest.mark.parametrize("method", ["GET", "PATCH", "POST", "PUT", "DELETE"])
+async def test_a_request_has_the_headers_that_httpx_gives_it_and_no_others(method):
+    content = b"{}" if method.startswith("P") else None
+    async with serving(answering) as server:
+        async with httpx.AsyncClient(base_url=server.url, trust_env=False) as reference:
+            await reference.request(method, "/a%2Fb/./..?x=%20%3d+&c=", content=content)
+        async with client(server.url) as http:
+            await http.request(method, "/a%2Fb/./..?x=%20%3d+&c=", content=content)
+
+    expected, sent = server.requests
+    assert sorted(sent.split(b"\r\n")) == sorted(expected.split(b"\r\n"))
+
+
+async def test_redirects_and_compression_are_left_to_the_client():
+    packed = gzip.compress(b"packed")
+    head = (
+        "HTTP/1.1 302 Found\r\nLocation: /b\r\nContent-Encoding: gzip\r\n"
+        f"Content-Length: {len(packed)}\r\n\r\n"
+    )
+
+    async def behave(
+        server: RawServer, reader: raw_server.Reader, writer: raw_server.Writer
+    ) -> None:
+        while True:
+            await server.receive(reader)
+            writer.write(head.encode() + packed)
+
+    async with serving(behave) as server, client(server.url) as http:
+        answers = [await http.get("/a") for _ in range(2)]
+
+    assert [(each.status_code, each.content) for each in answers] == [(302, b"packed")] * 2
+    assert len(server.requests) == 2
+
+
+@pytest.mark.parametrize(("method", "content"), [("PATCH", b"{}"), ("DELETE", None), ("GET", None)])
+async def test_a_sender_may_refuse_at_the_last_moment(method, content):
+    class Late(Exception):
+        pass
+
+    def refuse() -> None:
+        raise Late
+
+    async with serving(answering) as server, client(server.url) as http:
+        for _ in range(2):
+            with pytest.raises(Late):
+                await http.request(
+                    method, "/late", content=content, extensions={BEFORE_SENDING: refuse}
+                )
+        await http.get("/next")
+
+    assert [each.split()[1] for each in server.requests] == [b"/next"]

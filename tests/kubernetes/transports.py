@@ -1,0 +1,28 @@
+"""A client on the transport, and what its tests wait for."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import httpx
+
+from worker.providers.k8s.transport import Transport
+
+
+@asynccontextmanager
+async def client(
+    url: str, context: ssl.SSLContext | None = None, proxy: str | None = None, **more: float
+) -> AsyncIterator[httpx.AsyncClient]:
+    """A client on the transport; its timeout ends tests that would hang."""
+    made = Transport(context, proxy, idle_s=more.get("idle_s", 60), options=[])
+    timeout = httpx.Timeout(more.get("seconds", 20), connect=more.get("connect", 20))
+    async with httpx.AsyncClient(base_url=url, transport=made, timeout=timeout) as opened:
+        yield opened
+
+
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for a condition, within the bound of the test."""
+    async with asyncio.timeout(20):
+        while not condition():  # noqa: ASYNC110 - a number and a list have no event for it
+            await asyncio.sleep(0.001)
