@@ -29,7 +29,7 @@ PROVIDERS = ["k8s", "other"]
 def broker(rabbit: RabbitNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Granted]:
     """A virtual host in which nobody need create anything but gateways their replies queues."""
     with granted(rabbit, [*PROVIDERS, "idle"]) as broker:
-        broker.import_from(tmp_path_factory.mktemp("users") / "definitions.json")
+        broker.import_from(tmp_path_factory.mktemp("users"))
         yield broker
 
 
