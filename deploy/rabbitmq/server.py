@@ -114,7 +114,12 @@ class Server:
 
     def enable_khepri(self) -> None:
         """Move the metadata from Mnesia to Khepri, for good and for the whole cluster."""
-        self.ctl("enable_feature_flag", "--opt-in", "khepri_db")
+        try:
+            self.ctl("enable_feature_flag", "--opt-in", "khepri_db", seconds=120)
+        except Failed as failure:
+            version = self.ctl("version").strip()
+            reason = str(failure).splitlines()[0]
+            raise Failed(f"RabbitMQ {version} does not enable Khepri: {reason}") from failure
 
     def _speaks_amqp(self) -> bool:
         return self._running() and speaks_amqp(self.port)
