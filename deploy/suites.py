@@ -23,6 +23,7 @@ NOTHING_SELECTED = 5
 """The exit status of pytest when the arguments select no test."""
 
 KHEPRI = {"PLT_RABBITMQ_KHEPRI": "true"}
+MNESIA = {"PLT_RABBITMQ_KHEPRI": "false"}
 
 Provide = Callable[[Say], Mapping[str, str]]
 """Makes a RabbitMQ usable and returns the variables that name it, or raises Failed."""
@@ -79,6 +80,7 @@ SUITES = (
         mark="broker",
         asked_by=("rabbitmq_4", "full"),
         rabbitmq=debians_4_0,
+        variables=MNESIA,
         options=AT_ONCE,
     ),
     Suite(
@@ -89,8 +91,20 @@ SUITES = (
         variables=KHEPRI,
         options=AT_ONCE,
     ),
-    Suite(name="cluster of 3.10", mark="cluster", asked_by=("full",), rabbitmq=distributions_3_10),
-    Suite(name="cluster of 4.0.5", mark="cluster", asked_by=("full",), rabbitmq=debians_4_0),
+    Suite(
+        name="cluster of 3.10",
+        mark="cluster",
+        asked_by=("full",),
+        rabbitmq=distributions_3_10,
+        variables=MNESIA,
+    ),
+    Suite(
+        name="cluster of 4.0.5",
+        mark="cluster",
+        asked_by=("full",),
+        rabbitmq=debians_4_0,
+        variables=MNESIA,
+    ),
     Suite(
         name="cluster of 4.0.5 with Khepri",
         mark="cluster",
