@@ -7,37 +7,36 @@ import tempfile
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from deploy import on_cluster, options, signals
+from deploy import on_cluster, options, signals, suites
 from deploy.failed import Failed
 from deploy.junit import Report, read
 from deploy.rabbitmq.installation import ensure
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-# A test that hangs fails alone, instead of taking the whole run with it.
-HANGS = ("--timeout=120",)
-# Half of what they do is waiting. The long ones come first, since the folders are in order. A file
-# stays together: its tests share what they started.
-AT_ONCE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 PACKAGES = ("contracts", "gateway", "worker", "deploy", "tests")
+NONE = Report(passed=0, failed=0, skipped=())
 
 
 @dataclass(frozen=True)
 class Check:
-    """One command; a loud one prints for itself, of the others only a failure is shown."""
+    """One command of which only a failure is shown."""
 
     name: str
     command: Sequence[str]
-    loud: bool = False
 
 
 @dataclass(frozen=True)
 class Result:
+    """How a check ended. Tests have a report; `not_run` is the reason why they did not run."""
+
     name: str
     passed: bool
     seconds: float
+    report: Report = NONE
+    not_run: str = ""
 
 
 def main() -> int:
@@ -48,14 +47,16 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="machinist-test-") as folder:
         junit = Path(folder) / "junit.xml"
         if asked.kubeconfig:
-            results = [timed("tests", lambda: on_cluster.passes(asked, Path(folder), junit))]
-        else:
-            results = [timed("broker", broker)]
-            results += [run(check) for check in checks(asked, junit)]
-        return summary(results, read(junit))
+            result = timed("tests", lambda: on_cluster.passes(asked, Path(folder), junit))
+            return summary([replace(result, report=read(junit) or NONE)])
+        results = [timed("broker", broker)]
+        results += [run(check) for check in checks()]
+        for number, suite in enumerate(suites.chosen(asked)):
+            results.append(run_suite(suite, asked, Path(folder) / f"junit-{number}.xml"))
+        return summary(results)
 
 
-def checks(asked: Namespace, junit: Path) -> list[Check]:
+def checks() -> list[Check]:
     def module(name: str, *arguments: str) -> list[str]:
         return [sys.executable, "-m", name, *arguments]
 
@@ -66,29 +67,43 @@ def checks(asked: Namespace, junit: Path) -> list[Check]:
         Check("lint", module("ruff", "check", *PACKAGES)),
         Check("types", module("mypy")),
         Check("imports", [lint_imports]),
-        Check("tests", module("pytest", *_pytest(asked, junit)), loud=True),
     ]
 
 
 def run(check: Check) -> Result:
     def passes() -> bool:
-        shown = None if check.loud else subprocess.PIPE
         done = subprocess.run(
-            check.command, stdin=subprocess.DEVNULL, stdout=shown, stderr=shown, check=False
+            check.command, stdin=subprocess.DEVNULL, capture_output=True, check=False
         )
-        if done.returncode and not check.loud:
+        if done.returncode:
             sys.stdout.buffer.write(done.stdout + done.stderr)
         return done.returncode == 0
 
     return timed(check.name, passes)
 
 
+def run_suite(suite: suites.Suite, asked: Namespace, junit: Path) -> Result:
+    """Run tests; where their RabbitMQ cannot be had, the result says why they did not run."""
+    reasons: list[str] = []
+
+    def passes() -> bool:
+        try:
+            return suites.passes(suite, asked, junit, _say)
+        except Failed as failure:
+            reasons.append(str(failure))
+            _say(f"not run: {failure}")
+            return True
+
+    result = timed(suite.name, passes)
+    return replace(result, report=read(junit) or NONE, not_run="".join(reasons))
+
+
 def broker() -> bool:
-    """The tests start and kill a private RabbitMQ node: its programs have to be here."""
+    """Tell whether the programs of a RabbitMQ are here: tests start and kill private nodes."""
     try:
-        ensure(lambda message: print(f"  {message}", flush=True))
+        ensure(_say)
     except Failed as failure:
-        print(f"  {failure}", flush=True)
+        _say(str(failure))
         return False
     return True
 
@@ -97,42 +112,43 @@ def timed(name: str, passes: Callable[[], bool]) -> Result:
     print(f"== {name}", flush=True)
     began = time.monotonic()
     result = Result(name, passes(), time.monotonic() - began)
-    print(f"== {_line(result)}\n", flush=True)
+    print(f"== {_line(result, len(name))}\n", flush=True)
     return result
 
 
-def summary(results: Sequence[Result], report: Report | None) -> int:
+def summary(results: Sequence[Result]) -> int:
     """Print what there is to know at the end; return the exit code."""
     print("Summary")
+    width = max(len(result.name) for result in results)
     for result in results:
-        print(f"  {_line(result)}")
-    failed = [result.name for result in results if not result.passed]
-    report = report or Report(passed=0, failed=0, skipped=())
-    for name, reason in report.skipped:
-        print(f"  skipped: {name}: {reason}")
-    # Checks other than the tests count as one failure each, and so do tests that never ran.
-    others = len([name for name in failed if name != "tests"])
-    if "tests" in failed and not report.failed:
-        others += 1
+        print(f"  {_line(result, width)}")
+    several = len([result for result in results if result.report != NONE]) > 1
+    for result in results:
+        if result.not_run:
+            print(f"  skipped: {result.name}: {result.not_run}")
+        for name, reason in result.report.skipped:
+            print(f"  skipped: {f'{result.name}: ' if several else ''}{name}: {reason}")
+    failed = [result for result in results if not result.passed]
     if failed:
-        print(f"  failed: {', '.join(failed)}")
-    counts = f"{report.passed} passed, {report.failed + others} failed"
-    print(f"\n{counts}, {len(report.skipped)} skipped", flush=True)
+        print(f"  failed: {', '.join(result.name for result in failed)}")
+    # Checks other than tests count as one failure each, and so do tests that never ran.
+    others = len([result for result in failed if not result.report.failed])
+    passed = sum(result.report.passed for result in results)
+    failures = sum(result.report.failed for result in results) + others
+    skipped = sum(len(result.report.skipped) + bool(result.not_run) for result in results)
+    print(f"\n{passed} passed, {failures} failed, {skipped} skipped", flush=True)
     return 1 if failed else 0
 
 
-def _line(result: Result) -> str:
-    return f"{result.name:<8} {'ok' if result.passed else 'FAILED':<6} {result.seconds:6.1f} s"
+def _line(result: Result, width: int) -> str:
+    end = "ok" if result.passed else "FAILED"
+    return (
+        f"{result.name:<{width}} {'not run' if result.not_run else end:<7} {result.seconds:6.1f} s"
+    )
 
 
-def _pytest(asked: Namespace, junit: Path) -> list[str]:
-    left_out = [mark for mark in ("full", "chaos") if not getattr(asked, mark)]
-    marks = " and ".join(f"not {mark}" for mark in left_out)
-    return [
-        *("-m", marks, *HANGS, *AT_ONCE),
-        *("--cov", "--cov-report=term", f"--junitxml={junit}"),
-        *asked.pytest,
-    ]
+def _say(message: str) -> None:
+    print(f"  {message}", flush=True)
 
 
 if __name__ == "__main__":

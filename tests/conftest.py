@@ -1,5 +1,10 @@
-"""What every test may use: one RabbitMQ node of the run's own, and one API server stand-in."""
+"""What every test may use: one RabbitMQ node of the run's own, and one API server stand-in.
 
+PLT_RABBITMQ_BIN names the folder of the broker's programs, as for `deploy/up`, and
+PLT_RABBITMQ_KHEPRI=true has nodes and clusters keep their metadata in Khepri.
+"""
+
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -26,10 +31,27 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--history-seed", type=int, help="what decides in tests/history")
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what runs on the broker, before `-m` chooses: each test that asks for the node."""
+    for item in items:
+        if isinstance(item, pytest.Function) and "rabbit" in item.fixturenames:
+            item.add_marker(pytest.mark.broker)
+
+
 @pytest.fixture(scope="session")
-def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitNode]:
+def khepri() -> bool:
+    """Tell whether brokers keep their metadata in Khepri instead of Mnesia."""
+    value = os.environ.get("PLT_RABBITMQ_KHEPRI", "false")
+    if value not in ("true", "false"):
+        pytest.exit(f"PLT_RABBITMQ_KHEPRI is {value!r}: expected true or false", returncode=2)
+    return value == "true"
+
+
+@pytest.fixture(scope="session")
+def rabbit(tmp_path_factory: pytest.TempPathFactory, khepri: bool) -> Iterator[RabbitNode]:
     """A private node with the management plugin; tests that hurt it leave it running."""
-    with RabbitNode(tmp_path_factory.mktemp("rabbitmq")) as node:
+    with RabbitNode(tmp_path_factory.mktemp("rabbitmq"), khepri=khepri) as node:
         yield node
 
 

@@ -79,6 +79,7 @@ case $status:${answer// /} in
     200:*'"routed":true'*) echo "accepted: $key $id" ;;
     200:*) complain 1 "not routed: no worker has ever attached as '$provider'" ;;
     401:*) complain 1 "user '$user' may not use this virtual host here: a wrong password, or no tag 'management'" ;;
+    404:*exchange_not_found*) complain 1 "no exchange 'machinist.events': machinist never used this virtual host" ;;
     400:*rejected*) complain 1 "nacked: the queue is full; repeat it in a few seconds" ;;
     *) complain 1 "HTTP $status: $answer" ;;
 esac

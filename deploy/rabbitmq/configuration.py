@@ -1,6 +1,7 @@
 """Writes all that a private RabbitMQ node reads: its files and its environment."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,12 +9,13 @@ USER = "machinist"
 
 CONFIGURATION = """\
 listeners.tcp.1 = 127.0.0.1:{amqp}
-{management}
 default_user = {user}
 default_pass = {password}
 log.console = false
 log.file.level = info
+"""
 
+GUEST = """\
 # A guest on somebody's machine: it stops publishers before it takes the memory or the disk.
 vm_memory_high_watermark.absolute = 1GiB
 disk_free_limit.absolute = 256MiB
@@ -25,6 +27,8 @@ management.tcp.ip = 127.0.0.1
 management.tcp.port = {port}
 """
 
+CLUSTER = "cluster_formation.peer_discovery_backend = classic_config"
+
 # Every Erlang program of ours, rabbitmqctl included: the distribution listens on loopback only,
 # and nobody starts an epmd that would outlive us.
 ERLANG_FLAGS = "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
@@ -32,7 +36,10 @@ ERLANG_FLAGS = "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """A node's folder, name, ports and secrets."""
+    """A node's folder, name, ports and secrets, and settings in the form of rabbitmq.conf.
+
+    `members` are the names of all nodes of its cluster, which share secrets and the epmd.
+    """
 
     folder: Path
     name: str
@@ -42,16 +49,13 @@ class Configuration:
     distribution: int
     epmd: int
     management: int | None
+    settings: str = GUEST
+    members: Sequence[str] = ()
 
     def write(self) -> None:
-        management = MANAGEMENT.format(port=self.management) if self.management else ""
         plugins = "rabbitmq_management" if self.management else ""
         self.folder.mkdir(parents=True, exist_ok=True)
-        self._file("rabbitmq.conf").write_text(
-            CONFIGURATION.format(
-                amqp=self.amqp, management=management, user=USER, password=self.password
-            )
-        )
+        self._file("rabbitmq.conf").write_text(self._text())
         self._file("enabled_plugins").write_text(f"[{plugins}].\n")
         self._file("advanced.config").write_text("[].\n")
         self._file("rabbitmq-env.conf").write_text("")
@@ -91,6 +95,16 @@ class Configuration:
             # The start script replaces itself with the Erlang machine then: one process to watch.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
+
+    def _text(self) -> str:
+        text = CONFIGURATION.format(amqp=self.amqp, user=USER, password=self.password)
+        if self.management:
+            text += MANAGEMENT.format(port=self.management)
+        if self.members:
+            text += f"{CLUSTER}\n"
+        for number, name in enumerate(self.members, 1):
+            text += f"cluster_formation.classic_config.nodes.{number} = {name}@localhost\n"
+        return text + self.settings
 
     def _file(self, name: str) -> Path:
         return self.folder / name

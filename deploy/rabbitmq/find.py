@@ -1,12 +1,17 @@
-"""Finds a broker: the one that is named, else one in Docker, else a private node."""
+"""Finds a broker: the one that is named, else one in Docker, else a private node.
+
+PLT_RABBITMQ_BIN names the programs of a private node, which then goes before Docker.
+"""
 
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.failed import Failed
+from deploy.rabbitmq import installation
 from deploy.rabbitmq.broker import Broker
 from deploy.rabbitmq.container import container, engine_answers
 from deploy.rabbitmq.node import RabbitNode
@@ -24,8 +29,10 @@ def broker(folder: Path, environ: Mapping[str, str], say: Say) -> Iterator[Broke
     if urls := environ.get(VARIABLE):
         yield named(urls)
         return
-    docker = (lambda: container(say)) if engine_answers() else None
-    with first(docker, lambda: private_node(folder, say), say) as found:
+    docker = None
+    if not environ.get(installation.VARIABLE) and engine_answers():
+        docker = partial(container, say)
+    with first(docker, lambda: private_node(folder, environ, say), say) as found:
         yield found
 
 
@@ -54,13 +61,13 @@ def named(urls: str) -> Broker:
 
 
 @contextmanager
-def private_node(folder: Path, say: Say) -> Iterator[Broker]:
-    """Run the distribution's RabbitMQ as a private node, installed first if it may be."""
+def private_node(folder: Path, environ: Mapping[str, str], say: Say) -> Iterator[Broker]:
+    """Run the named RabbitMQ, or the distribution's, installed if it may be, as a private node."""
     try:
-        node = RabbitNode(folder, say=say)
+        node = RabbitNode(folder, say=say, installation=installation.ensure(say, environ))
     except Failed as failure:
         raise Failed(
-            f"no broker: {VARIABLE} is not set, no Docker engine answers, and {failure}"
+            f"no broker: {VARIABLE} is not set, no Docker engine is used, and {failure}"
         ) from failure
     with node:
         yield Broker(

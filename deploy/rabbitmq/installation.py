@@ -1,6 +1,11 @@
-"""Finds the programs of the distribution's RabbitMQ package, or installs it."""
+"""Finds RabbitMQ's programs: those of the named folder, else of the distribution's package.
 
+The package is installed where it is missing.
+"""
+
+import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,8 +13,11 @@ from deploy.failed import Failed
 from deploy.packages import install
 from deploy.waiting import Say
 
+VARIABLE = "PLT_RABBITMQ_BIN"
+
 # The scripts themselves: what packages put on the PATH changes the user and the folder first.
 FOLDERS = ("/usr/lib/rabbitmq/bin", "/usr/lib64/rabbitmq/bin", "/usr/local/opt/rabbitmq/sbin")
+EPMD_FOLDERS = ("/usr/bin", "/usr/lib/erlang/bin", "/usr/lib64/erlang/bin")
 RELEASES = ("/usr/lib/rabbitmq/lib", "/usr/lib64/rabbitmq/lib")
 
 PACKAGES = {
@@ -23,26 +31,59 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Installation:
-    """Where the programs lie."""
+    """The paths of the programs that a node needs."""
 
     server: Path
     ctl: Path
     epmd: Path
 
+    def program(self, name: str) -> Path:
+        """Return the path of another command line tool, such as rabbitmq-queues."""
+        return self.ctl.with_name(name)
+
 
 def installed() -> Installation | None:
-    """Return the installation of this machine, unless there is none."""
-    epmd = shutil.which("epmd", path="/usr/bin:/usr/lib/erlang/bin:/usr/lib64/erlang/bin")
-    epmd = shutil.which("epmd") or epmd
+    """Return the installation of the distribution's package, unless there is none."""
+    epmd = _epmd()
     for folder in _folders():
         server, ctl = folder / "rabbitmq-server", folder / "rabbitmqctl"
         if epmd and server.exists() and ctl.exists():
-            return Installation(server, ctl, Path(epmd))
+            return Installation(server, ctl, epmd)
     return None
 
 
-def ensure(say: Say) -> Installation:
-    """Return the installation of this machine, made if it may be."""
+def named(folder: str) -> Installation:
+    """Return the installation in the folder that PLT_RABBITMQ_BIN names.
+
+    The machine's own epmd serves where the folder has none: its protocol is the same for all
+    versions of Erlang.
+    """
+    where = Path(folder).absolute()
+    missing = [
+        name
+        for name in ("rabbitmq-server", "rabbitmqctl")
+        if not os.access(where / name, os.X_OK) or not (where / name).is_file()
+    ]
+    if missing:
+        reason = f"lacks {' and '.join(missing)}" if where.is_dir() else "is no folder"
+        raise Failed(
+            f"{VARIABLE} is {folder!r}, which {reason}: expected a folder with the programs "
+            "rabbitmq-server and rabbitmqctl, such as /usr/lib/rabbitmq/bin"
+        )
+    own = where / "epmd"
+    epmd = own if own.exists() else _epmd()
+    if epmd is None:
+        raise Failed(
+            f"{VARIABLE} is {folder!r}, which has no epmd, and this machine has none either: "
+            "expected epmd in that folder, or Erlang installed"
+        )
+    return Installation(where / "rabbitmq-server", where / "rabbitmqctl", epmd)
+
+
+def ensure(say: Say, environ: Mapping[str, str] = os.environ) -> Installation:
+    """Return the named installation, or the distribution's, installed first if it is missing."""
+    if folder := environ.get(VARIABLE):
+        return named(folder)
     if found := installed():
         return found
     install(PACKAGES, say)
@@ -50,8 +91,14 @@ def ensure(say: Say) -> Installation:
         return found
     raise Failed(
         "RabbitMQ's package was installed, but its programs are in none of "
-        f"{', '.join(FOLDERS)}: set PLT_AMQP_URL to a running RabbitMQ instead"
+        f"{', '.join(FOLDERS)}: set {VARIABLE} to their folder, or PLT_AMQP_URL to a running "
+        "RabbitMQ"
     )
+
+
+def _epmd() -> Path | None:
+    found = shutil.which("epmd") or shutil.which("epmd", path=":".join(EPMD_FOLDERS))
+    return Path(found) if found else None
 
 
 def _folders() -> list[Path]:

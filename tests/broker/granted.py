@@ -23,9 +23,8 @@ class Granted:
         self._prefix = f"{self.vhost}-"
         everybody = users(providers, prefix=self._prefix)
         self._passwords = {user.name: accounts.new_password() for user in everybody}
-        self.definitions: dict[str, Any] = definitions.definitions(
-            providers, self.vhost
-        ) | accounts.definitions(everybody, self.vhost, self._passwords)
+        self.users: dict[str, Any] = accounts.definitions(everybody, self.vhost, self._passwords)
+        self._topology = definitions.definitions(providers, self.vhost)
 
     @property
     def roles(self) -> list[str]:
@@ -64,14 +63,17 @@ class Granted:
             management.put(path, json=everything).raise_for_status()
 
     def import_over_http(self) -> None:
-        """As with the management API."""
+        """As with the management API: the topology goes before the users."""
         with self.management() as management:
-            management.post("/definitions", json=self.definitions).raise_for_status()
+            for document in (self._topology, self.users):
+                management.post("/definitions", json=document).raise_for_status()
 
-    def import_from(self, file: Path) -> None:
-        """As on the command line."""
-        file.write_bytes(msgspec.json.encode(self.definitions))
-        self._node.ctl("import_definitions", str(file))
+    def import_from(self, folder: Path) -> None:
+        """As on the command line, in the same order."""
+        for name, document in (("topology", self._topology), ("users", self.users)):
+            file = folder / f"{name}.json"
+            file.write_bytes(msgspec.json.encode(document))
+            self._node.ctl("import_definitions", str(file))
 
     def forget(self) -> None:
         """Users are the whole node's; the virtual host stays, as in `amqp_url`."""

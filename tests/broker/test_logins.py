@@ -60,7 +60,7 @@ def test_nobody_gets_into_another_virtual_host(broker: Granted, amqp_url: str) -
 
 def test_nobody_gets_in_whose_password_was_never_set(rabbit: RabbitNode) -> None:
     with granted(rabbit, ["k8s"]) as broker:
-        for user in broker.definitions["users"]:
+        for user in broker.users["users"]:
             user["password_hash"] = ""
         broker.import_over_http()
 

@@ -7,6 +7,7 @@ import pytest
 
 from contracts import topology
 from contracts.broker.channel import Delivery
+from contracts.broker.errors import BrokerError, Refused
 from contracts.broker.link import Connection
 from deploy.rabbitmq.node import RabbitNode
 from tests.broker.attempts import (
@@ -206,19 +207,27 @@ def test_nobody_publishes_in_somebody_elses_name(broker: Granted) -> None:
 
 
 def test_a_copy_of_an_outcome_bears_a_key_that_its_writer_may_write(broker: Granted) -> None:
-    """RabbitMQ 3.10 checks no keys of copies: a reader believes the key, and not the body."""
+    """A reader believes the key, and not the body. RabbitMQ 3.10 checks no keys of copies and
+    delivers under the first; 4.0 checks them and refuses the message.
+    """
     own, foreign, queue = f"done.k8s-eu1.{HELLO}", f"done.k8s.{HELLO}", "machinist.audit.copies"
     forging = publishing(topology.OUTCOMES, own, headers={"CC": [foreign]})
     arrived: list[Delivery] = []
+    answers: list[BrokerError | None] = []
 
     async def session(connection: Connection) -> None:
         async with connection.passing_channel() as channel:
             await creating(queue)(channel)
             await binding(topology.OUTCOMES, queue, "*.k8s.#", to_exchange=False)(channel)
             await channel.consume(queue, arrived.append)
-            assert await asyncio.to_thread(ends, broker.url("worker-k8s-eu1"), {"": forging})
-            await until(lambda: arrived)
+            tried = await asyncio.to_thread(ends, broker.url("worker-k8s-eu1"), {"": forging})
+            answers.extend(tried.values())
+            if answers == [None]:
+                await until(lambda: arrived)
 
     during(broker.url("auditor"), session)
 
-    assert [delivery.message.key for delivery in arrived] == [own]
+    if arrived:
+        assert [delivery.message.key for delivery in arrived] == [own]
+    else:
+        assert [type(answer) for answer in answers] == [Refused]

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy import options
-from deploy.checks import Check, Result, checks, run, summary
+from deploy import options, suites
+from deploy.checks import Check, Result, run, run_suite, summary
+from deploy.failed import Failed
 from deploy.junit import Report, read
 
 JUNIT = """\
@@ -37,11 +38,30 @@ def test_without_a_report_there_is_nothing_to_count(tmp_path: Path) -> None:
 def test_what_was_skipped_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report(passed=3, failed=0, skipped=(("tests.a.test_skips", "no broker"),))
 
-    assert summary([Result("tests", True, 1.0)], report) == 0
+    assert summary([Result("tests", True, 1.0, report)]) == 0
 
     printed = capsys.readouterr().out
     assert "skipped: tests.a.test_skips: no broker" in printed
     assert printed.endswith("\n3 passed, 0 failed, 1 skipped\n")
+
+
+def test_the_closing_line_sums_up_every_run(capsys: pytest.CaptureFixture[str]) -> None:
+    first = Report(passed=3, failed=0, skipped=(("tests.a.test_skips", "no broker"),))
+    second = Report(passed=2, failed=1, skipped=(("tests.a.test_skips", "no broker"),))
+    results = [
+        Result("lint", True, 1.0),
+        Result("tests", True, 1.0, first),
+        Result("broker on 4.0.5", False, 1.0, second),
+        Result("cluster of 4.0.5", True, 1.0, not_run="this machine makes no root"),
+    ]
+
+    assert summary(results) == 1
+
+    printed = capsys.readouterr().out
+    assert "skipped: broker on 4.0.5: tests.a.test_skips: no broker" in printed
+    assert "skipped: cluster of 4.0.5: this machine makes no root" in printed
+    assert "failed: broker on 4.0.5" in printed
+    assert printed.endswith("\n5 passed, 1 failed, 3 skipped\n")
 
 
 @pytest.mark.parametrize(
@@ -49,15 +69,18 @@ def test_what_was_skipped_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     [
         ("lint", Report(3, 0, ()), "3 passed, 1 failed, 0 skipped"),
         ("tests", Report(3, 2, ()), "3 passed, 2 failed, 0 skipped"),
-        ("tests", None, "0 passed, 1 failed, 0 skipped"),
+        ("tests", Report(0, 0, ()), "0 passed, 1 failed, 0 skipped"),
     ],
 )
 def test_any_failure_shows_in_the_counts_and_the_exit_code(
-    capsys: pytest.CaptureFixture[str], failing: str, report: Report | None, closing: str
+    capsys: pytest.CaptureFixture[str], failing: str, report: Report, closing: str
 ) -> None:
-    names = ["lint", "tests"]
+    results = [
+        Result("lint", failing != "lint", 1.0),
+        Result("tests", failing != "tests", 1.0, report),
+    ]
 
-    assert summary([Result(name, name != failing, 1.0) for name in names], report) == 1
+    assert summary(results) == 1
 
     assert capsys.readouterr().out.splitlines()[-1] == closing
 
@@ -72,17 +95,74 @@ def test_a_failing_check_shows_what_it_printed(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("argv", "marks"),
     [
-        ([], "not full and not chaos"),
-        (["--full"], "not chaos"),
-        (["--chaos"], "not full"),
-        (["--full", "--chaos"], ""),
+        ([], "not cluster and not full and not chaos"),
+        (["--full"], "not cluster and not chaos"),
+        (["--chaos"], "not cluster and not full"),
+        (["--full", "--chaos"], "not cluster"),
     ],
 )
 def test_long_tests_run_when_asked_for(argv: list[str], marks: str) -> None:
-    *_, tests = checks(options.test([*argv, "--", "-k", "name"]), Path("junit.xml"))
+    asked = options.test([*argv, "--", "-k", "name"])
+    tests, *others = suites.chosen(asked)
+    command = tests.command(asked, Path("junit.xml"))
 
-    assert tests.command[tests.command.index("-m", 2) + 1] == marks
-    assert tests.command[-2:] == ["-k", "name"]
+    assert command[command.index("-m", 2) + 1] == marks
+    assert command[-2:] == ["-k", "name"]
+    for suite in others:
+        alone = "cluster" if "cluster" in suite.name else f"broker and {marks}"
+        assert suite.marks(asked) == alone
+
+
+@pytest.mark.parametrize(
+    ("argv", "names"),
+    [
+        ([], ["tests"]),
+        (["--rabbitmq-4"], ["tests", "broker on 4.0.5"]),
+        (["--full"], [suite.name for suite in suites.SUITES]),
+    ],
+)
+def test_other_brokers_are_used_when_asked_for(argv: list[str], names: list[str]) -> None:
+    assert [suite.name for suite in suites.chosen(options.test(argv))] == names
+
+
+def test_what_cannot_have_its_broker_is_skipped_with_the_reason(tmp_path: Path) -> None:
+    def impossible(say: object) -> dict[str, str]:
+        raise Failed("this machine makes no root")
+
+    suite = suites.Suite(name="broker on 4.0.5", asked_by=("full",), rabbitmq=impossible)
+    result = run_suite(suite, options.test(["--full"]), tmp_path / "junit.xml")
+
+    assert (result.passed, result.not_run) == (True, "this machine makes no root")
+
+
+def test_the_variables_of_a_suite_reach_its_tests_and_its_tests_are_counted(tmp_path: Path) -> None:
+    (tmp_path / "test_one.py").write_text(
+        "import os\n"
+        "def test_one(): assert os.environ['PLT_RABBITMQ_BIN'] == '/bin/4'\n"
+        "def test_two(): assert os.environ['PLT_RABBITMQ_KHEPRI'] == 'true'\n"
+    )
+    suite = suites.Suite(
+        name="broker on 4.0.5",
+        rabbitmq=lambda say: {"PLT_RABBITMQ_BIN": "/bin/4"},
+        variables=suites.KHEPRI,
+        options=("-p", "no:cacheprovider", "-q", f"--rootdir={tmp_path}"),
+    )
+    asked = options.test(["--", str(tmp_path)])
+
+    result = run_suite(suite, asked, tmp_path / "junit.xml")
+
+    assert result.passed
+    assert result.report == Report(passed=2, failed=0, skipped=())
+
+
+def test_a_suite_of_which_the_arguments_select_nothing_is_named(tmp_path: Path) -> None:
+    suite = suites.Suite(name="cluster", asked_by=("full",), rabbitmq=suites.as_called)
+    asked = options.test(["--full", "--", "-q", "-p", "no:cacheprovider", str(tmp_path)])
+
+    result = run_suite(suite, asked, tmp_path / "junit.xml")
+
+    assert result.passed
+    assert "no test is selected by -q" in result.not_run
 
 
 @pytest.mark.parametrize(

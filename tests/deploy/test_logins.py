@@ -1,7 +1,10 @@
 """Who is who on the broker that `deploy/up` uses."""
 
+from pathlib import Path
+
 import pytest
 
+from contracts import topology
 from deploy.failed import Failed
 from deploy.rabbitmq.broker import Broker
 from deploy.rabbitmq.logins import logins
@@ -20,3 +23,22 @@ def test_a_broker_that_takes_no_definitions_is_a_failure_that_says_so(rabbit: Ra
 
     with pytest.raises(Failed, match="takes no definitions: 401"):
         logins(broker, ["k8s"])
+
+
+@pytest.mark.broker
+def test_a_broker_that_we_started_has_the_exchanges_before_the_rights_to_them(
+    tmp_path: Path, khepri: bool
+) -> None:
+    """On RabbitMQ 4.0 with Khepri topic permissions keep their exchange from being created."""
+    with RabbitNode(tmp_path / "node", khepri=khepri) as node:
+        broker = Broker(node.amqp_url, "a test", node.management_url, node.user, node.password)
+
+        urls = logins(broker, ["k8s"])
+        # As deploy/up does at its next start on the same broker.
+        logins(broker, ["k8s"])
+
+        exchanges = set(node.ctl("--silent", "list_exchanges", "name").split())
+        limited = node.ctl("--silent", "list_topic_permissions").split()
+    assert {exchange.name for exchange in topology.common().exchanges} < exchanges
+    assert {topology.EVENTS, topology.OUTCOMES} < set(limited)
+    assert f"@127.0.0.1:{node.port}" in urls["gateway"]

@@ -31,7 +31,13 @@ def shipped(rabbit: RabbitNode) -> Iterator[Granted]:
 
 @pytest.fixture
 def waiter(stack: Stack, tmp_path: Path) -> Iterator[str]:
-    """How the user connects whom the page has an administrator make."""
+    """How the user connects whom the page has an administrator make, with a worker attached.
+
+    The worker has created the exchange that the topic permissions are about.
+    """
+    stack.worker()
+    first = scale_event("hello", 1)
+    eventually(lambda: publish(stack.amqp_url, [first]) == 0, 20, "a worker is attached")
     [block] = filter(makes_a_user, blocks())
     told = tmp_path / "rabbitmqctl"
     told.write_text(f"#!{sys.executable}\nimport shlex, sys\nprint(shlex.join(sys.argv[1:]))\n")
@@ -60,11 +66,7 @@ def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str
 
 
 @needs("bash")
-def test_the_user_of_the_page_may_send_and_wait(stack: Stack, waiter: str) -> None:
-    stack.worker()
-    first = scale_event("hello", 1)
-    eventually(lambda: publish(stack.amqp_url, [first]) == 0, 20, "a worker is attached")
-
+def test_the_user_of_the_page_may_send_and_wait(waiter: str) -> None:
     done = run(WAITS, PLT_AMQP_URL=waiter)
 
     assert done.returncode == 0, done.stderr

@@ -1,0 +1,168 @@
+"""Three RabbitMQ nodes on loopback as one cluster, to be killed, stopped and frozen one by one.
+
+They find each other by RabbitMQ's own peer discovery. When the cluster is closed, or the process
+that started it ends in whatever way, nothing of it runs on.
+"""
+
+import secrets
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from deploy.ports import Port
+from deploy.rabbitmq.configuration import GUEST, Configuration
+from deploy.rabbitmq.epmd import Epmd
+from deploy.rabbitmq.installation import Installation, ensure
+from deploy.rabbitmq.node import silent
+from deploy.rabbitmq.server import Server
+from deploy.waiting import Say, wait_until
+
+NODES = 3
+START_S = 180
+"""Three Erlang machines start at the same time, on two cores maybe beside something else."""
+
+
+class RabbitCluster:
+    """A cluster of one's own: `with RabbitCluster(folder) as cluster: connect(cluster.amqp_urls)`.
+
+    Nodes are named by their index from 0. Ports, user, password and messages survive every node.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        khepri: bool = False,
+        settings: str = GUEST,
+        say: Say = silent,
+        installation: Installation | None = None,
+    ) -> None:
+        """Reserve the ports. `settings` are lines of rabbitmq.conf, the same for all nodes."""
+        self._say = say
+        self._to_khepri = khepri
+        self._reserved = ExitStack()
+        installation = installation or ensure(say)
+        prefix = f"machinist-{secrets.token_hex(4)}"
+        names = [f"{prefix}-{number}" for number in range(1, NODES + 1)]
+        epmd, password, cookie = self._reserve(), secrets.token_urlsafe(18), secrets.token_hex(20)
+        configurations = [
+            Configuration(
+                folder=folder.resolve() / name,
+                name=name,
+                password=password,
+                cookie=cookie,
+                amqp=self._reserve(),
+                distribution=self._reserve(),
+                epmd=epmd,
+                management=self._reserve(),
+                settings=settings,
+                members=names,
+            )
+            for name in names
+        ]
+        self._epmd = Epmd.of(configurations[0], installation)
+        self.nodes = [Server(each, installation, self._epmd) for each in configurations]
+
+    @property
+    def user(self) -> str:
+        return self.nodes[0].user
+
+    @property
+    def password(self) -> str:
+        return self.nodes[0].password
+
+    @property
+    def amqp_urls(self) -> list[str]:
+        """One URL per node; joined by commas they are a PLT_AMQP_URL."""
+        return [node.amqp_url for node in self.nodes]
+
+    @property
+    def management_urls(self) -> list[str]:
+        """One URL per node; each tells of the whole cluster."""
+        return [str(node.management_url) for node in self.nodes]
+
+    def start(self, *indices: int, seconds: float = START_S) -> None:
+        """Start nodes, or all of them, at the same time, and wait until each serves clients.
+
+        Of nodes that were all stopped, the last one stopped has to be among those that start.
+        """
+        starting = [self.nodes[index] for index in indices or range(NODES)]
+        for node in starting:
+            node.launch()
+        for node in starting:
+            node.wait_ready(seconds)
+
+    def stop(self, index: int) -> None:
+        """Shut a node down in good order."""
+        self.nodes[index].shut_down()
+
+    def kill(self, index: int) -> None:
+        """End a node with SIGKILL, as a crash or a power cut would."""
+        self.nodes[index].kill()
+
+    def freeze(self, index: int) -> None:
+        """Stop a node's process with SIGSTOP: its connections stay open and unanswered."""
+        self.nodes[index].freeze()
+
+    def thaw(self, index: int) -> None:
+        """Let a frozen node go on."""
+        self.nodes[index].thaw()
+
+    def ctl(self, index: int, *args: str, seconds: float = 60, tool: str = "rabbitmqctl") -> str:
+        """Run a command line tool against a node and return what it printed."""
+        return self.nodes[index].ctl(*args, seconds=seconds, tool=tool)
+
+    def running(self, index: int) -> set[int]:
+        """Return the nodes that run in the eyes of one node; none while it does not answer."""
+        try:
+            with httpx.Client(auth=(self.user, self.password), trust_env=False) as client:
+                url = f"{self.nodes[index].management_url}/api/nodes"
+                answer = client.get(url, timeout=10).raise_for_status().json()
+        except httpx.HTTPError:
+            return set()
+        names = {each["name"] for each in answer if each["running"]}
+        return {number for number, node in enumerate(self.nodes) if node.name in names}
+
+    def close(self) -> None:
+        """End all nodes at once, without a shutdown in good order."""
+        for node in self.nodes:
+            node.kill()
+        self._epmd.stop()
+        self._reserved.close()
+
+    def _reserve(self) -> int:
+        port = Port.any_free()
+        self._reserved.callback(port.release)
+        return port.number
+
+    def _form(self) -> None:
+        self._say("starting a cluster of three RabbitMQ nodes")
+        self.start()
+        everyone = set(range(NODES))
+        wait_until(
+            lambda: all(self.running(index) == everyone for index in everyone),
+            START_S,
+            "three RabbitMQ nodes have become one cluster",
+            interval=0.5,
+        )
+        if self._to_khepri:
+            self.nodes[0].enable_khepri()
+
+    def __enter__(self) -> Self:
+        try:
+            self._form()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()

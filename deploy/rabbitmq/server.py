@@ -1,0 +1,142 @@
+"""One RabbitMQ server: its process, its addresses and its command line."""
+
+import os
+import re
+import signal
+import subprocess
+
+from deploy.child import Child
+from deploy.failed import Failed
+from deploy.ports import LOOPBACK
+from deploy.rabbitmq.configuration import USER, Configuration
+from deploy.rabbitmq.epmd import Epmd
+from deploy.rabbitmq.installation import Installation
+from deploy.rabbitmq.ready import serves_management, speaks_amqp
+from deploy.waiting import wait_until
+
+READY_S = 90
+STOP_S = 30
+
+
+class Server:
+    """A server with an epmd that others may share; ports, user and data survive its process."""
+
+    def __init__(
+        self, configuration: Configuration, installation: Installation, epmd: Epmd
+    ) -> None:
+        self._configuration = configuration
+        self._installation = installation
+        self._epmd = epmd
+        self._env = configuration.environment()
+        self._child = Child(
+            f"RabbitMQ's server {configuration.name}",
+            [installation.server],
+            log=configuration.folder / "log" / "server.log",
+            env=self._env,
+        )
+
+    @property
+    def name(self) -> str:
+        """The name of the Erlang node, as rabbitmqctl shows it."""
+        return f"{self._configuration.name}@localhost"
+
+    @property
+    def user(self) -> str:
+        return USER
+
+    @property
+    def password(self) -> str:
+        return self._configuration.password
+
+    @property
+    def port(self) -> int:
+        return self._configuration.amqp
+
+    @property
+    def amqp_url(self) -> str:
+        return f"amqp://{USER}:{self.password}@{LOOPBACK}:{self.port}/"
+
+    @property
+    def management_url(self) -> str | None:
+        """The management plugin's page, unless the plugin was switched off."""
+        port = self._configuration.management
+        return f"http://{LOOPBACK}:{port}" if port else None
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @property
+    def alive(self) -> bool:
+        return self._child.alive
+
+    def launch(self) -> None:
+        """Start the process unless it runs; `wait_ready` tells when it serves clients."""
+        if self.alive:
+            return
+        self._configuration.write()
+        self._epmd.start()
+        self._child.start()
+
+    def wait_ready(self, seconds: float = READY_S) -> None:
+        """Wait until the server speaks AMQP, and until its management page answers."""
+        wait_until(self._speaks_amqp, seconds, f"RabbitMQ speaks AMQP on port {self.port}")
+        if self.management_url:
+            wait_until(self._serves_management, seconds, f"{self.management_url} answers")
+
+    def shut_down(self) -> None:
+        """End the server in good order, which takes RabbitMQ some six seconds."""
+        self._child.stop(grace=STOP_S)
+
+    def kill(self) -> None:
+        """End the server with SIGKILL, as a crash or a power cut would."""
+        self._child.kill()
+
+    def freeze(self) -> None:
+        """Stop the server's process with SIGSTOP: its connections stay open and unanswered."""
+        os.kill(self.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen server go on."""
+        os.kill(self.pid, signal.SIGCONT)
+
+    def ctl(self, *args: str, seconds: float = 60, tool: str = "rabbitmqctl") -> str:
+        """Run a command line tool against this server and return what it printed."""
+        if not self._epmd.alive:
+            raise Failed(f"{tool} {args[0]}: the node is not running, start it first")
+        command = [str(self._installation.program(tool)), *args]
+        done = subprocess.run(
+            command, env=self._env, capture_output=True, text=True, timeout=seconds, check=False
+        )
+        if done.returncode:
+            raise Failed(f"{tool} {' '.join(args)}: {(done.stderr or done.stdout).strip()}")
+        return done.stdout
+
+    def enable_khepri(self) -> None:
+        """Move the metadata from Mnesia to Khepri, for good and for the whole cluster."""
+        try:
+            self.ctl("enable_feature_flag", "--opt-in", "khepri_db", seconds=120)
+        except Failed as failure:
+            version = self.ctl("version").strip()
+            reason = str(failure).splitlines()[0]
+            raise Failed(f"RabbitMQ {version} does not enable Khepri: {reason}") from failure
+
+    def _speaks_amqp(self) -> bool:
+        return self._running() and speaks_amqp(self.port)
+
+    def _serves_management(self) -> bool:
+        port = self._configuration.management
+        return self._running() and (port is None or serves_management(port, USER, self.password))
+
+    def _running(self) -> bool:
+        if self.alive:
+            return True
+        child = self._child
+        detail = child.last_lines()
+        if logs := sorted(child.log.parent.glob("*@localhost.log")):
+            detail += "\n" + "\n".join(_errors(logs[-1].read_text(errors="replace")))
+        raise Failed(f"{child.name} ended with {child.exit_code} instead of serving:\n{detail}")
+
+
+def _errors(log: str) -> list[str]:
+    return [line for line in log.splitlines() if re.search(r"\[(error|critical)\]", line)][:15]

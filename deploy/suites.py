@@ -1,0 +1,142 @@
+"""The runs of pytest that `deploy/test` makes: which tests, on which RabbitMQ."""
+
+import os
+import subprocess
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from deploy.failed import Failed
+from deploy.rabbitmq import debian13, installation
+from deploy.waiting import Say
+
+# A test that hangs fails alone, instead of taking the whole run with it.
+HANGS = ("--timeout=120",)
+# Half of what they do is waiting. The long ones come first, since the folders are in order. A file
+# stays together: its tests share what they started.
+AT_ONCE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+COVERAGE = ("--cov", "--cov-report=term")
+LONG = ("full", "chaos")
+NOTHING_SELECTED = 5
+"""The exit status of pytest when the arguments select no test."""
+
+KHEPRI = {"PLT_RABBITMQ_KHEPRI": "true"}
+MNESIA = {"PLT_RABBITMQ_KHEPRI": "false"}
+
+Provide = Callable[[Say], Mapping[str, str]]
+"""Makes a RabbitMQ usable and returns the variables that name it, or raises Failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """One run of pytest; `options` of `deploy/test` ask for it, one of them suffices."""
+
+    name: str
+    mark: str = ""
+    asked_by: tuple[str, ...] = ()
+    rabbitmq: Provide
+    variables: Mapping[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+
+    def marks(self, asked: Namespace) -> str:
+        """Return the expression for `pytest -m`."""
+        if self.mark == "cluster":
+            return self.mark
+        left_out = [f"not {name}" for name in LONG if not getattr(asked, name)]
+        return " and ".join([*filter(None, [self.mark]), "not cluster", *left_out])
+
+    def command(self, asked: Namespace, junit: Path) -> list[str]:
+        """Return the words that run it and write its report."""
+        words = [sys.executable, "-m", "pytest", "-m", self.marks(asked), *HANGS, *self.options]
+        return [*words, f"--junitxml={junit}", *asked.pytest]
+
+
+def as_called(say: Say) -> Mapping[str, str]:
+    """Leave the choice to the caller's variables; without any it is the distribution's."""
+    return {}
+
+
+def distributions_3_10(say: Say) -> Mapping[str, str]:
+    """Provide the distribution's RabbitMQ, where that is 3.10 as in Debian 12."""
+    found = installation.ensure(say, {})
+    done = subprocess.run([found.ctl, "version"], capture_output=True, text=True, check=False)
+    version = done.stdout.strip()
+    if not version.startswith("3.10."):
+        raise Failed(f"this machine's distribution has RabbitMQ {version or '(unknown)'}, not 3.10")
+    return {installation.VARIABLE: ""}
+
+
+def debians_4_0(say: Say) -> Mapping[str, str]:
+    """Provide RabbitMQ 4.0.5 from a root of Debian 13."""
+    return {installation.VARIABLE: str(debian13.programs(say))}
+
+
+SUITES = (
+    Suite(name="tests", rabbitmq=as_called, options=(*AT_ONCE, *COVERAGE)),
+    Suite(
+        name="broker on 4.0.5",
+        mark="broker",
+        asked_by=("rabbitmq_4", "full"),
+        rabbitmq=debians_4_0,
+        variables=MNESIA,
+        options=AT_ONCE,
+    ),
+    Suite(
+        name="broker on 4.0.5 with Khepri",
+        mark="broker",
+        asked_by=("full",),
+        rabbitmq=debians_4_0,
+        variables=KHEPRI,
+        options=AT_ONCE,
+    ),
+    Suite(
+        name="cluster of 3.10",
+        mark="cluster",
+        asked_by=("full",),
+        rabbitmq=distributions_3_10,
+        variables=MNESIA,
+    ),
+    Suite(
+        name="cluster of 4.0.5",
+        mark="cluster",
+        asked_by=("full",),
+        rabbitmq=debians_4_0,
+        variables=MNESIA,
+    ),
+    Suite(
+        name="cluster of 4.0.5 with Khepri",
+        mark="cluster",
+        asked_by=("full",),
+        rabbitmq=debians_4_0,
+        variables=KHEPRI,
+    ),
+)
+
+
+def chosen(asked: Namespace) -> list[Suite]:
+    """Return the suites that the options of `deploy/test` ask for."""
+    return [
+        suite
+        for suite in SUITES
+        if not suite.asked_by or any(getattr(asked, option) for option in suite.asked_by)
+    ]
+
+
+def passes(suite: Suite, asked: Namespace, junit: Path, say: Say) -> bool:
+    """Run a suite and tell whether all of its tests passed.
+
+    Raises Failed where its RabbitMQ cannot be had, and for all but the first suite where the
+    caller's arguments select none of its tests.
+    """
+    variables = {**suite.rabbitmq(say), **suite.variables}
+    done = subprocess.run(
+        suite.command(asked, junit),
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, **variables},
+        check=False,
+    )
+    if done.returncode == NOTHING_SELECTED and asked.pytest and suite.asked_by:
+        raise Failed(f"no test is selected by {' '.join(asked.pytest)}")
+    return done.returncode == 0

@@ -1,0 +1,1 @@
+"""Three RabbitMQ nodes, of which one is killed, stopped or frozen."""
