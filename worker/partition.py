@@ -4,50 +4,27 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from functools import partial
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
-from contracts import topology
 from contracts.broker.channel import Channel, Delivery
 from contracts.broker.errors import ConnectionLost
 from contracts.broker.link import Connection
-from contracts.faults import Code, Fault
 from worker.barrier import Barrier
-from worker.commands import Command
+from worker.bodies import Bodies
 from worker.fence import Fence
+from worker.intake import Intake
 from worker.lane import Held, Lane
+from worker.places import Places
+from worker.redelivery import Redeliveries, Work
 from worker.runs import Run, Runs, Verdict
+from worker.spool import SpoolError
+from worker.superseding import Superseding
 
 log = logging.getLogger(__name__)
 
 Ended = TypeVar("Ended")
 
-TAKE_OVER_S = 2.0
-"""The former owner gives its runs up within one second of losing its channel."""
-
-SUSPECT_RETURNS = 2
-"""Handed back once, it was where a worker stopped or died; twice, it may be what they die of."""
-
-SUSPECT_S = 5.0
-"""What takes a worker down does so soon; what merely takes long must not hold up its neighbours."""
-
 RELEASE_S = 1.0
-LAST_DELIVERY = 10
-
-
-class Work(Protocol):
-    """What a partition has done with the commands that it holds."""
-
-    def take(self, delivery: Delivery, slot: int) -> Command:
-        """The command in a delivery."""
-
-    async def run(self, command: Command) -> Verdict:
-        """Run it, unless it is too late or nobody can."""
-
-    async def supersede(self, command: Command, newer: Command) -> Verdict:
-        """End it without a run."""
-
-    async def bury(self, command: Command, fault: Fault) -> Verdict:
-        """End it for good."""
 
 
 class Partition:
@@ -61,31 +38,33 @@ class Partition:
         group: asyncio.TaskGroup,
         runs: Runs,
         fence: Fence,
-        places: asyncio.Semaphore,
+        places: Places,
+        bodies: Bodies,
         work: Work,
         tag: str,
     ) -> None:
-        """`places` bounds the commands that run at once in the whole process.
+        """`places` and `bodies` bound what the whole process runs and holds.
 
         `tag` is what the management UI shows for the owner.
         """
         self.slot = slot
-        self._queue = queue
         self._group = group
         self._runs = runs
         self._fence = fence
         self._places = places
+        self._bodies = bodies
         self._work = work
-        self._tag = tag
+        self._intake = Intake(queue, tag, places, bodies)
         self._leaving = asyncio.Event()
         self._gate = asyncio.Event()
         self._lanes: dict[str, Lane] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._suspects = asyncio.Lock()
         self._channel: Channel | None = None
         self._barrier: Barrier
-        self._has_suspect = False
+        self._redeliveries: Redeliveries
+        self._superseding: Superseding
         self._is_stopping = False
+        self._held: set[Held] = set()
         self._unsettled: set[Held] = set()
         self._suspected: set[Held] = set()
         self.is_owned = False
@@ -127,13 +106,13 @@ class Partition:
             self._gate.set()
             channel = self._channel = await connection.channel()
             self._barrier = Barrier(channel, self._group)
+            self._redeliveries = Redeliveries(self, self._runs, self._work, self._fresh)
+            self._superseding = Superseding(self.begin, partial(self._supersede, channel))
             receive = partial(self._receive, channel)
             try:
                 async with asyncio.TaskGroup() as group:
                     watch = group.create_task(channel.lost())
-                    await channel.consume(
-                        self._queue, receive, prefetch=topology.PREFETCH, tag=self._tag
-                    )
+                    await self._intake.attach(channel, receive, self.leave)
                     await self._leaving.wait()
                     watch.cancel()
             finally:
@@ -144,7 +123,9 @@ class Partition:
         """Drop what is in our hands: the broker gives it to the next owner."""
         self._channel = None
         self.is_owned = False
-        self._has_suspect = False
+        for held in self._held:
+            held.drop()
+        self._held.clear()
         self._unsettled.clear()
         self._suspected.clear()
         self._lanes.clear()
@@ -161,19 +142,31 @@ class Partition:
         if channel is not self._channel or self._leaving.is_set():
             return
         self.is_owned = True
-        held = Held(delivery, self._work.take(delivery, self.slot))
+        command = self._work.take(delivery, self.slot)
+        try:
+            held = Held(delivery, command, self._bodies, in_memory=self._intake.takes_few)
+        except SpoolError as error:
+            self._take_fewer(error)
+            return
+        self._held.add(held)
         if delivery.redelivered:
             self._suspected.add(held)
         address = delivery.message.key
         lane = self._lanes.get(address)
         if lane is None:
             lane = self._lanes[address] = Lane(held)
-            self._begin(self._serve(channel, address, lane))
+            self.begin(self._serve(channel, address, lane))
         elif older := lane.append(held):
             self._unsettled.add(older)
-            lane.settle_before_next(self._begin(self._supersede(channel, older, held)))
+            self._superseding.add(lane, older, held)
 
-    def _begin(self, work: Coroutine[Any, Any, Ended]) -> asyncio.Task[Ended]:
+    def _take_fewer(self, error: SpoolError) -> None:
+        """Leave, and consume a few at a time for a while; what cannot be held stays queued."""
+        self._intake.take_few(error)
+        self.leave()
+
+    def begin(self, work: Coroutine[Any, Any, Ended]) -> asyncio.Task[Ended]:
+        """Start a task that ends with the channel."""
         task = self._group.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -183,22 +176,24 @@ class Partition:
         try:
             while held := lane.first:
                 await lane.settled()
-                verdict = await (
-                    self._taken_over(held) if held.delivery.redelivered else self._fresh(held)
-                )
+                run = self._redeliveries.run if held.delivery.redelivered else self._fresh
+                verdict = await run(held)
                 await self._settle(channel, held, verdict)
                 lane.leave()
                 self._leave_if_asked()
         except ConnectionLost as error:
             log.debug("%s: left to the next owner: %s", address, error)
             await _forever()  # until it is forgotten: what still comes must not overtake
+        except SpoolError as error:
+            self._take_fewer(error)
+            await _forever()
         if self._lanes.get(address) is lane:
             del self._lanes[address]
 
     async def _supersede(self, channel: Channel, older: Held, newer: Held) -> None:
         """End a command without a run; a redelivery to this same process finds it ended."""
         work = self._work.supersede(older.command, newer.command)
-        verdict = await self._outcome(older, self._runs.start(older.command.message, work))
+        verdict = await self.outcome(older, self._runs.start(older.command.message, work))
         try:
             await self._settle(channel, older, verdict)
         except ConnectionLost:
@@ -223,46 +218,26 @@ class Partition:
         self._runs.forget(held.command.message)
         self._unsettled.discard(held)
         self._suspected.discard(held)
+        if held in self._held:
+            self._held.discard(held)
+            held.drop()
 
     async def _fresh(self, held: Held) -> Verdict:
         while True:
             await self._gate.wait()
-            async with self._places:
+            async with self._places.running:
                 await self._fence.opened()
-                if self._gate.is_set():
-                    return await self._outcome(held, self._start(held))
+                if not self._gate.is_set():
+                    continue
+                try:
+                    run = self._start(held)
+                except SpoolError as error:
+                    self._intake.take_few(error)
+                    return Verdict.GIVEN_UP
+                return await self.outcome(held, run)
 
-    async def _taken_over(self, held: Held) -> Verdict:
-        """A redelivered command: the former owner may be busy with it, or have died of it.
-
-        Handed back only once, it starts beside its neighbours when the former owner has given up.
-        """
-        if run := self._runs.joinable(held.command.message):
-            return await self._outcome(held, run)
-        if held.delivery.returns >= SUSPECT_RETURNS:
-            return await self._suspect(held)
-        await _former_owner_gave_up(held)
-        return await self._fresh(held)
-
-    async def _suspect(self, held: Held) -> Verdict:
-        """A command that was handed back more than once.
-
-        Those begin one after another, each a while after the one before or at its end, so that
-        what kills a worker is the first of them next time. The first is given up at its tenth
-        delivery, before the broker's limit ends its neighbours too.
-        """
-        is_first, self._has_suspect = not self._has_suspect, True
-        async with self._suspects:
-            if is_first and held.delivery.returns + 1 >= LAST_DELIVERY:
-                message = held.command.message
-                burial = self._work.bury(held.command, _deadly(message.type))
-                return await self._outcome(held, self._runs.start(message, burial))
-            await _former_owner_gave_up(held)
-            running = self._begin(self._fresh(held))
-            await asyncio.wait([running], timeout=SUSPECT_S)
-        return await running
-
-    async def _outcome(self, held: Held, run: Run) -> Verdict:
+    async def outcome(self, held: Held, run: Run) -> Verdict:
+        """Wait for the end of a run."""
         self._unsettled.add(held)
         return await self._runs.outcome(run)
 
@@ -271,21 +246,9 @@ class Partition:
             self.leave()
 
     def _start(self, held: Held) -> Run:
-        return self._runs.start(held.command.message, self._work.run(held.command))
-
-
-async def _former_owner_gave_up(held: Held) -> None:
-    now = asyncio.get_running_loop().time()
-    await asyncio.sleep(held.came_at + TAKE_OVER_S - now)
+        command = held.loaded()
+        return self._runs.start(command.message, self._work.run(command))
 
 
 async def _forever() -> None:
     await asyncio.get_running_loop().create_future()
-
-
-def _deadly(name: str) -> Fault:
-    return Fault(
-        Code.INTERNAL,
-        f"{name} was given to workers {LAST_DELIVERY} times, and each of them ended or lost its "
-        "connection before it was done",
-    )

@@ -13,9 +13,12 @@ from contracts.faults import Fault
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 from tests.worker import virtual
+from worker.bodies import Bodies
 from worker.commands import Command
 from worker.fence import Fence
-from worker.partition import Partition, Work
+from worker.partition import Partition
+from worker.places import Places
+from worker.redelivery import Work
 from worker.runs import Runs, Verdict
 
 SECOND = 1.0
@@ -36,6 +39,10 @@ class FakeChannel:
     async def consume(self, queue: str, receive: Callable[[Delivery], None], **_: Any) -> str:
         self.receive = receive
         return "tag"
+
+    @property
+    def is_closed(self) -> bool:
+        return self._lost.done()
 
     async def lost(self) -> None:
         await asyncio.shield(self._lost)
@@ -93,9 +100,12 @@ class Platform:
         self.seconds = SECOND
 
     def take(self, delivery: Delivery, slot: int) -> Command:
-        message = delivery.message
-        operation = wire.decode(message.type, message.body)
-        return Command(delivery, slot, virtual.now() + 600, operation)
+        return Command(
+            delivery,
+            slot,
+            virtual.now() + 600,
+            lambda message, _: wire.decode(message.type, message.body),
+        )
 
     async def bury(self, command: Command, fault: Fault) -> Verdict:
         self.log.append(("bury", command.message.message_id))
@@ -139,7 +149,8 @@ class Scene:
         runs: Runs | None = None,
         fence: Fence | None = None,
         log: list[str] | None = None,
-        places: asyncio.Semaphore | None = None,
+        places: Places | None = None,
+        bodies: Bodies | None = None,
         slot: int = 0,
     ) -> None:
         self.channels: list[FakeChannel] = []
@@ -148,13 +159,15 @@ class Scene:
         self.runs = runs or Runs(group)
         self.fence = fence or Fence(self.runs.stop_all, virtual.now)
         self.fence.answered()
+        self.bodies = bodies or Bodies()
         self.partition = Partition(
             "queue",
             slot,
             group=group,
             runs=self.runs,
             fence=self.fence,
-            places=places or asyncio.Semaphore(PLACES),
+            places=places or Places(PLACES),
+            bodies=self.bodies,
             work=work or self.platform,
             tag="worker test",
         )
