@@ -83,7 +83,3 @@ class Bodies:
         else:
             self.in_memory -= body.size
         body.content, body.size, body.blocks = b"", 0, ()
-
-    def close(self) -> None:
-        """Delete the spool."""
-        self._spool.close()

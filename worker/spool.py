@@ -3,7 +3,7 @@
 import logging
 import os
 import tempfile
-from typing import BinaryIO
+from pathlib import Path
 
 log = logging.getLogger(__name__)
 
@@ -18,7 +18,7 @@ class SpoolError(Exception):
 
 
 class Spool:
-    """A file of fixed blocks, created at the first use; free blocks are used again.
+    """A file of fixed blocks, whose free blocks are used again; closed while nothing is in it.
 
     The file has no name and is readable by this process alone. The operating system frees it when
     the process ends, in whatever way. `TMPDIR` names the folder.
@@ -29,12 +29,17 @@ class Spool:
         self._most = limit // BLOCK
         self._length = 0
         self._free: list[int] = []
-        self._file: BinaryIO | None = None
+        self._file: int | None = None
 
     @property
     def used(self) -> int:
         """Bytes of disk in use."""
         return (self._length - len(self._free)) * BLOCK
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether there is no file."""
+        return self._file is None
 
     def put(self, body: bytes) -> Blocks:
         """Write a body; raises SpoolError."""
@@ -68,28 +73,21 @@ class Spool:
         return body
 
     def free(self, blocks: Blocks) -> None:
-        """Forget the body in these blocks; the last one gives the disk space back."""
+        """Forget the body in these blocks; with the last body the disk space is given back."""
         self._free.extend(blocks)
         if len(self._free) == self._length and self._file is not None:
             self._free.clear()
             self._length = 0
-            try:
-                self._file.truncate(0)
-            except OSError as error:
-                log.warning("the spool keeps its disk space: %s", error)
-
-    def close(self) -> None:
-        """Delete the file."""
-        if self._file is not None:
-            self._file.close()
+            os.close(self._file)
             self._file = None
 
     def _descriptor(self) -> int:
         if self._file is None:
-            self._file = tempfile.TemporaryFile(prefix="machinist-", buffering=0)  # noqa: SIM115
-            log.warning(
+            self._file, path = tempfile.mkstemp(prefix="machinist-")
+            Path(path).unlink()
+            log.info(
                 "bodies of waiting commands go to a temporary file in %s: they are more than "
                 "PLT_HELD_BYTES",
                 tempfile.gettempdir(),
             )
-        return self._file.fileno()
+        return self._file

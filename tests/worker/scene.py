@@ -31,13 +31,17 @@ class FakeChannel:
     def __init__(self, log: list[str]) -> None:
         self.settled: list[tuple[str, str]] = []
         self.receive: Callable[[Delivery], None] = lambda _: None
+        self.prefetch: int | None = None
         self.fails_quietly = False
         self._log = log
         self._lost = asyncio.get_running_loop().create_future()
         self._tag = 0
 
-    async def consume(self, queue: str, receive: Callable[[Delivery], None], **_: Any) -> str:
+    async def consume(
+        self, queue: str, receive: Callable[[Delivery], None], *, prefetch: int, **_: Any
+    ) -> str:
         self.receive = receive
+        self.prefetch = prefetch
         return "tag"
 
     @property
@@ -152,7 +156,9 @@ class Scene:
         places: Places | None = None,
         bodies: Bodies | None = None,
         slot: int = 0,
+        kind: type[FakeChannel] = FakeChannel,
     ) -> None:
+        self._kind = kind
         self.channels: list[FakeChannel] = []
         self.platform = Platform()
         self.log = [] if log is None else log
@@ -174,7 +180,7 @@ class Scene:
 
     async def channel(self) -> FakeChannel:
         """Stand in for a connection."""
-        self.channels.append(FakeChannel(self.log))
+        self.channels.append(self._kind(self.log))
         return self.channels[-1]
 
     @property
