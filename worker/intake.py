@@ -40,7 +40,7 @@ class Intake:
         and the fence must not close behind the deliveries of eight partitions.
         """
         prefetch = FEW if self.takes_few else topology.PREFETCH
-        async with self._places.attaching:
+        async with self._places.turn():
             await channel.consume(
                 self._queue, self._counted(receive), prefetch=prefetch, tag=self._tag
             )

@@ -230,10 +230,11 @@ class Partition:
                 if not self._gate.is_set():
                     continue
                 try:
-                    run = self._start(held)
+                    command = held.loaded()
                 except SpoolError as error:
                     self._intake.take_few(error)
                     return Verdict.GIVEN_UP
+                run = self._runs.start(command.message, self._work.run(command))
                 return await self.outcome(held, run)
 
     async def outcome(self, held: Held, run: Run) -> Verdict:
@@ -244,10 +245,6 @@ class Partition:
     def _leave_if_asked(self) -> None:
         if (self._is_stopping or not self._gate.is_set()) and not self._unsettled:
             self.leave()
-
-    def _start(self, held: Held) -> Run:
-        command = held.loaded()
-        return self._runs.start(command.message, self._work.run(command))
 
 
 async def _forever() -> None:

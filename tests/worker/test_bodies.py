@@ -9,10 +9,9 @@ import pytest
 from contracts.topology import MIB
 from tests.worker import virtual
 from tests.worker.ledger import attending, busy, event
-from tests.worker.scene import SECOND, FakeChannel, Scene, scene
+from tests.worker.scene import SECOND, scene
 from worker.bodies import Bodies, Limits
 from worker.intake import FEW_FOR_S
-from worker.places import Places
 from worker.spool import BLOCK, Spool, SpoolError
 
 
@@ -198,31 +197,5 @@ def test_a_disk_that_fails_leaves_the_command_to_its_next_delivery(monkeypatch):
             s.last.deliver("a", 2, returns=1)
             await asyncio.sleep(5)
             assert s.log == ["ack a-1", "ack a-2"]
-
-    virtual.run(test)
-
-
-class Flooding(FakeChannel):
-    """A channel with deliveries before each of the first three answers."""
-
-    answers = 0
-
-    async def round_trip(self) -> None:
-        await asyncio.sleep(1)
-        self.answers += 1
-        if self.answers <= 3:
-            self.deliver("a", self.answers)
-
-
-def test_a_partition_begins_when_the_one_before_it_has_what_waited_for_it():
-    async def test():
-        async with asyncio.TaskGroup() as group:
-            places = Places(64)
-            scenes = [Scene(group, places=places, kind=Flooding) for _ in range(2)]
-            async with scenes[0].consuming(group), scenes[1].consuming(group):
-                await asyncio.sleep(3.5)
-                assert [each.last.prefetch for each in scenes] == [6000, None]
-                await asyncio.sleep(1)
-                assert [each.last.prefetch for each in scenes] == [6000, 6000]
 
     virtual.run(test)
