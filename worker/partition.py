@@ -121,8 +121,7 @@ class Partition:
 
     def _forget(self) -> None:
         """Drop what is in our hands: the broker gives it to the next owner."""
-        self._channel = None
-        self.is_owned = False
+        self._channel, self.is_owned = None, False
         for held in self._held:
             held.drop()
         self._held.clear()
@@ -135,9 +134,8 @@ class Partition:
     def _receive(self, channel: Channel, delivery: Delivery) -> None:
         """Queue a delivery behind the others of its address.
 
-        What a channel that was left still hands over is not ours any more, and its tag would settle
-        another message on the present one. What comes while we leave would run here and again at
-        the next owner.
+        A delivery of a channel that was left is not ours any more: its tag would settle another
+        message on the present channel. While we leave, it would run at the next owner again.
         """
         if channel is not self._channel or self._leaving.is_set():
             return
@@ -192,6 +190,7 @@ class Partition:
 
     async def _supersede(self, channel: Channel, older: Held, newer: Held) -> None:
         """End a command without a run; a redelivery to this same process finds it ended."""
+        await self._fence.near()  # while the broker's answers are late, reading them comes first
         work = self._work.supersede(older.command, newer.command)
         verdict = await self.outcome(older, self._runs.start(older.command.message, work))
         try:
@@ -219,7 +218,7 @@ class Partition:
         self._unsettled.discard(held)
         self._suspected.discard(held)
         if held in self._held:
-            self._held.discard(held)
+            self._held.remove(held)
             held.drop()
 
     async def _fresh(self, held: Held) -> Verdict:
