@@ -31,10 +31,10 @@ MINUTE_MS = 60_000
 PARTITION_TTL_MS = 10 * MINUTE_MS
 """Nothing waits longer; the deadline of an event that names none."""
 
-PREFETCH = 256
-"""Commands of a partition in its owner's hands. Those behind a thing that does not answer are among
-them, and its neighbours are delivered as long as fewer than so many wait there. With 1000 a flood
-of events kept a worker from reading the broker's answers for eight seconds, on a busy machine.
+PREFETCH = 6_000
+"""Consumer prefetch per partition. Commands that wait for an unresponsive target count towards it;
+as long as they are fewer, the target's neighbours are delivered. worker/bodies.py bounds the bodies
+in bytes.
 """
 
 DELIVERY_LIMIT = 20
@@ -42,8 +42,8 @@ GIB = 1024**3
 MIB = 1024**2
 
 MESSAGE_LIMIT = MIB
-"""Bytes of a message's body. A worker dead-letters a command with more as it arrives, so that the
-memory of a process that holds commands is bounded.
+"""Bytes of a body. A worker dead-letters a larger command and answers a larger query with 413. The
+largest HTTP body that a gateway takes (PLT_MAX_BODY_BYTES) fits, with what is wrapped around it.
 """
 
 Argument = str | int | bool | None

@@ -14,6 +14,7 @@ from contracts.broker.attendance import Announcement
 from contracts.broker.link import Link
 from contracts.environment import ConfigurationError
 from contracts.seal import Seals
+from worker.bodies import Limits
 from worker.clock import Clock
 from worker.consumer import Consumer
 from worker.dispatch import Dispatch
@@ -78,6 +79,7 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
             announce=publisher.announce,
             concurrency=settings.concurrency,
             tag=f"worker {worker}",
+            limits=Limits(settings.held_bytes, settings.held_disk_bytes),
         )
         async with asyncio.TaskGroup() as links:
             tasks = [

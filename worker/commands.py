@@ -1,6 +1,7 @@
 """Commands: what a worker does with each that it holds, from its examination to its outcome."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +16,10 @@ from contracts.operation import Operation
 from contracts.outcomes import Cause, Result
 from contracts.requests import Request, operation_in, request_of
 from contracts.seal import Seals
-from contracts.wire import Reply, reply_of
+from contracts.wire import Message, Reply, reply_of
 from worker.clock import Clock
 from worker.dispatch import Dispatch
-from worker.examination import Refusal
+from worker.examination import Refusal, too_large
 from worker.fence import Fence
 from worker.provider import Call
 from worker.record import Record
@@ -37,19 +38,39 @@ DELETED = Reply(200, b'{"deleted":true}')
 class Command:
     """A message in our hands: what it asks for, or why nobody can run it, and how long it has."""
 
+    __slots__ = ("_examine", "_operation", "expires_at", "message", "redelivered", "slot")
+
     def __init__(
         self,
         delivery: Delivery,
         slot: int,
         expires_at: float,
-        operation: Operation[Any] | Fault,
+        examine: Callable[[Message, int], Operation[Any]],
     ) -> None:
-        """`expires_at` is on the monotonic clock."""
+        """`expires_at` is on the monotonic clock; `examine` raises the fault of a message."""
         self.message = delivery.message
         self.redelivered = delivery.redelivered
         self.slot = slot
         self.expires_at = expires_at
-        self.operation = operation
+        self._examine = examine
+        self._operation: Operation[Any] | Fault | None = None
+
+    @property
+    def operation(self) -> Operation[Any] | Fault:
+        """What the message asks for, or what is wrong with it.
+
+        Examined when it is needed: thousands that wait are neither decoded nor kept decoded.
+        """
+        if self._operation is None:
+            try:
+                self._operation = self._examine(self.message, self.slot)
+            except Fault as fault:
+                self._operation = fault
+        return self._operation
+
+    @operation.setter
+    def operation(self, known: Operation[Any] | Fault) -> None:
+        self._operation = known
 
     @property
     def idempotency_key(self) -> str | None:
@@ -109,13 +130,13 @@ class Commands:
 
     def take(self, delivery: Delivery, slot: int) -> Command:
         """The command in a delivery from the queue of a slot."""
-        expires_at = self._clock.expires_at(delivery.message)
-        operation: Operation[Any] | Fault
-        try:
-            operation = self._dispatch.examine(delivery.message, slot)
-        except Fault as fault:
-            operation = fault
-        return Command(delivery, slot, expires_at, operation)
+        command = Command(
+            delivery, slot, self._clock.expires_at(delivery.message), self._dispatch.examine
+        )
+        if len(delivery.message.body) > topology.MESSAGE_LIMIT:
+            command.operation = too_large(delivery.message)
+            command.message = msgspec.structs.replace(command.message, body=b"")
+        return command
 
     async def run(self, command: Command) -> Verdict:
         """Run a command; behind a closed fence no time seems left, and it is the next owner's."""

@@ -15,12 +15,14 @@ from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclar
 from contracts.broker.link import Connection, Link
 from contracts.seal import Seals
 from contracts.wire import Message, reply_of
+from worker.bodies import DEFAULT_LIMITS, Bodies, Limits
 from worker.clock import Clock
 from worker.commands import Commands
 from worker.dispatch import Dispatch
-from worker.examination import Refusal
+from worker.examination import Refusal, too_large
 from worker.fence import Fence
 from worker.partition import Partition
+from worker.places import Places
 from worker.provider import Call
 from worker.record import Record
 from worker.replies import Replies
@@ -49,10 +51,12 @@ class Consumer:
         announce: Callable[[], None],
         concurrency: int,
         tag: str,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         """`group` holds what runs; it outlives connections. `concurrency` bounds queries and
         commands, each for themselves. `announce` has gateways told of a change. `tag` is what the
-        management UI shows for the consumer.
+        management UI shows for the consumer. `limits` bound the bodies of the commands that wait
+        here.
         """
         self._dispatch = dispatch
         self._replies = replies
@@ -72,7 +76,8 @@ class Consumer:
         self._stopping = asyncio.Event()
         self._takes_queries = False
         self._left_queries = asyncio.Event()
-        places = asyncio.Semaphore(concurrency)
+        places = Places(concurrency)
+        bodies = Bodies(limits)
         commands = Commands(dispatch, replies, record, clock, self._fence, seals)
         self._partitions = [
             Partition(
@@ -82,6 +87,7 @@ class Consumer:
                 runs=self._runs,
                 fence=self._fence,
                 places=places,
+                bodies=bodies,
                 work=commands,
                 attended=self._attended,
                 tag=tag,
@@ -216,6 +222,8 @@ class Consumer:
 
     async def _answer(self, message: Message, call: Call) -> None:
         try:
+            if len(message.body) > topology.MESSAGE_LIMIT:
+                raise too_large(message)
             reply = await self._dispatch.run(message, call)
         except Refusal as refusal:
             log.warning("%s was refused: %s", message.key, refusal)

@@ -13,7 +13,7 @@ from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.secrecy import sealable
-from contracts.topology import COMMANDS, QUERIES
+from contracts.topology import COMMANDS, MESSAGE_LIMIT, QUERIES
 from contracts.wire import Message
 
 FROM_EVENTS = frozenset({"update_controller_replicas", "set_machine_labels"})
@@ -24,6 +24,16 @@ Producers = Mapping[str, frozenset[str]]
 
 class Refusal(Fault):
     """The message can never be run by anybody: it ends as dead, with this reason."""
+
+
+def too_large(message: Message) -> Refusal:
+    """Return the refusal of a message whose body is over the limit."""
+    return Refusal(
+        Code.REQUEST_TOO_LARGE,
+        f"the body of {message.type[:80]!r} has {len(message.body)} bytes, the limit is "
+        f"{MESSAGE_LIMIT}; the worker dropped the body as it came: split the request, or move what "
+        "is large out of it",
+    )
 
 
 class Examination:

@@ -7,6 +7,8 @@ from msgspec import Meta, Struct
 from contracts.address import is_provider_name
 from contracts.api import OPERATIONS
 from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level
+from contracts.topology import GIB, MIB
+from worker.bodies import DEFAULT_LIMITS
 
 Count = Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")]
 _PRODUCER = r"\s*[^\s=,]+=[a-z_]+(\+[a-z_]+)*\s*"
@@ -17,6 +19,10 @@ Producers = Annotated[
         description="broker users with the operations that they may send as events, such as "
         "deployer=delete_controller+apply_service,router=apply_route_plan",
     ),
+]
+Bytes = Annotated[
+    int,
+    Meta(ge=MIB, le=1024 * GIB, description="a number of bytes from 1048576 to 1099511627776"),
 ]
 Seconds = Annotated[int, Meta(ge=1, le=3600, description="seconds from 1 to 3600")]
 
@@ -29,6 +35,8 @@ class Settings(Struct, frozen=True):
     provider_name: str = ""
     concurrency: Count = 64
     grace_seconds: Seconds = 30
+    held_bytes: Bytes = DEFAULT_LIMITS.memory
+    held_disk_bytes: Bytes = DEFAULT_LIMITS.disk
     seal_key: Annotated[str, Meta(extra=SECRET)] = ""
     producers: Producers = ""
     logger_level: Level = "info"

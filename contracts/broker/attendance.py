@@ -74,10 +74,10 @@ class Attendance:
     """Whether a provider's workers are there.
 
     Announcements decide: a quorum queue also counts the consumers on dead nodes. The broker's count
-    is asked where the workers or the broker itself were silent lately. Zero proves that a worker has just gone, long
-    before its silence does; and right after a connection, before the first announcements, a count
-    is all that is known. The broker is asked on a channel of its own: a look at a queue that does
-    not exist closes a channel.
+    is asked where the workers or the broker itself were silent lately. Zero proves that a worker
+    has just gone, long before its silence does; and right after a connection, before the first
+    announcements, a count is all that is known. The broker is asked on a channel of its own: a look
+    at a queue that does not exist closes a channel.
     """
 
     def __init__(self, expected: Iterable[str]) -> None:

@@ -30,7 +30,10 @@ CONNECT_TIMEOUT_S = 5
 """A node that is frozen takes connections and answers nothing: then it is the next URL's turn."""
 
 CLOSE_TIMEOUT_S = 3
-PULSE_S = 2.0
+PULSE_S = 1.0
+PULSES = 8
+"""Questions that may be unanswered at a time, each on a channel of its own."""
+
 SILENCE_S = 8.0
 CONFIRM_TIMEOUT_S = 15
 FIRST_BACKOFF_S = 0.1
@@ -99,27 +102,28 @@ class Connection:
     async def pulse(self, answered: Callable[[float], None] | None = None) -> None:
         """Ask the broker at intervals for an answer; raise ConnectionLost when it is silent.
 
-        `answered` gets how many seconds ago the answered question was asked. The answer waits
-        behind all deliveries that were sent before, so a connection on which bytes still come is
-        not lost. The library takes three heartbeats to notice a peer that has silently gone.
+        `answered` gets how many seconds ago the answered question was asked. An answer waits behind
+        all deliveries that were sent before. So the next question does not wait for it, and a
+        connection on which bytes still come is not lost. The library takes three heartbeats to
+        notice a peer that has silently gone.
         """
-        channel = await self.channel()
-        while True:
+        idle = [await self.channel() for _ in range(PULSES)]
+
+        async def ask(channel: Channel) -> None:
             asked_at = time.monotonic()
-            question = asyncio.ensure_future(channel.round_trip())
-            try:
-                while not question.done():
-                    silence = time.monotonic() - max(asked_at, self._heard_at())
-                    if silence >= SILENCE_S:
-                        self.is_silent = True
-                        raise ConnectionLost(f"no answer in {SILENCE_S} seconds")
-                    await asyncio.wait([question], timeout=SILENCE_S - silence)
-                question.result()
-            finally:
-                question.cancel()
+            await channel.round_trip()
+            idle.append(channel)
             if answered is not None:
                 answered(time.monotonic() - asked_at)
-            await asyncio.sleep(PULSE_S)
+
+        async with asyncio.TaskGroup() as questions:
+            while True:
+                if idle:
+                    questions.create_task(ask(idle.pop()))
+                await asyncio.sleep(PULSE_S)
+                if len(idle) < PULSES and self.silence() >= SILENCE_S:
+                    self.is_silent = True
+                    raise ConnectionLost(f"no answer in {SILENCE_S} seconds")
 
     async def confirms(self, channel: Channel) -> None:
         """Watch a channel for confirms that never come; raise ConnectionLost when one does not.

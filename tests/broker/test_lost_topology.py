@@ -200,6 +200,24 @@ def test_a_partition_without_its_binding_returns_events_and_answers_503_at_once(
     assert not [call for call in stack.sandbox.calls.writes() if b":2}" in (call.body or b"")]
 
 
+def test_commands_of_a_deleted_partition_that_a_worker_holds_have_an_end(
+    stack: Stack, broker: Broker
+) -> None:
+    stack.serving()
+    stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=3, times=1)
+    events = [lasting_event("hello", number) for number in range(1, 5)]
+    with Auditor(stack.amqp_url) as auditor:
+        assert publish(stack.amqp_url, events) == 0
+        eventually(lambda: stack.sandbox.calls.count("PATCH"), what="the first runs")
+
+        broker.delete_queue(topology.partition_queue("k8s", int(events[0].key.split(".")[1])))
+
+        ends = [auditor.final(event.message_id) for event in events]
+    assert [end.result for end in ends] == [Result.DONE, *[Result.DEAD] * 3]
+    assert {end.status for end in ends[1:]} == {503}
+    assert len(stack.sandbox.calls.writes()) == 1
+
+
 def test_the_replies_queue_of_a_gateway_is_bound_again(stack: Stack, broker: Broker) -> None:
     gateway, _ = stack.serving(PLT_DEADLINE_MS="2000")
     [queue] = broker.replies_queues()

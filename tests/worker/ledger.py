@@ -179,7 +179,9 @@ async def _pulse(fence: Fence) -> None:
 
 
 @asynccontextmanager
-async def attending(*, heard: bool = True) -> AsyncIterator[tuple[Scene, Worker]]:
+async def attending(
+    *, heard: bool = True, **surroundings: Any
+) -> AsyncIterator[tuple[Scene, Worker]]:
     """A worker with a partition that consumes; what is settled is in the worker's log."""
     async with asyncio.TaskGroup() as group, working(heard=heard) as worker:
         scene = Scene(
@@ -189,6 +191,7 @@ async def attending(*, heard: bool = True) -> AsyncIterator[tuple[Scene, Worker]
             fence=worker.fence,
             log=worker.log,
             slot=SLOT,
+            **surroundings,
         )
         async with scene.consuming(group):
             yield scene, worker

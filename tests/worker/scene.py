@@ -13,9 +13,12 @@ from contracts.faults import Fault
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 from tests.worker import virtual
+from worker.bodies import Bodies
 from worker.commands import Command
 from worker.fence import Fence
-from worker.partition import Partition, Work
+from worker.partition import Partition
+from worker.places import Places
+from worker.redelivery import Work
 from worker.runs import Runs, Verdict
 
 SECOND = 1.0
@@ -25,19 +28,25 @@ PLACES = 64
 class FakeChannel:
     """A channel whose deliveries the test makes; notes what was settled, and how."""
 
-    is_closed = False
-
     def __init__(self, log: list[str]) -> None:
         self.settled: list[tuple[str, str]] = []
         self.receive: Callable[[Delivery], None] = lambda _: None
+        self.prefetch: int | None = None
         self.fails_quietly = False
         self._log = log
         self._lost = asyncio.get_running_loop().create_future()
         self._tag = 0
 
-    async def consume(self, queue: str, receive: Callable[[Delivery], None], **_: Any) -> str:
+    async def consume(
+        self, queue: str, receive: Callable[[Delivery], None], *, prefetch: int, **_: Any
+    ) -> str:
         self.receive = receive
+        self.prefetch = prefetch
         return "tag"
+
+    @property
+    def is_closed(self) -> bool:
+        return self._lost.done()
 
     async def lost(self) -> None:
         await asyncio.shield(self._lost)
@@ -95,9 +104,12 @@ class Platform:
         self.seconds = SECOND
 
     def take(self, delivery: Delivery, slot: int) -> Command:
-        message = delivery.message
-        operation = wire.decode(message.type, message.body)
-        return Command(delivery, slot, virtual.now() + 600, operation)
+        return Command(
+            delivery,
+            slot,
+            virtual.now() + 600,
+            lambda message, _: wire.decode(message.type, message.body),
+        )
 
     async def bury(self, command: Command, fault: Fault) -> Verdict:
         self.log.append(("bury", command.message.message_id))
@@ -141,9 +153,12 @@ class Scene:
         runs: Runs | None = None,
         fence: Fence | None = None,
         log: list[str] | None = None,
-        places: asyncio.Semaphore | None = None,
+        places: Places | None = None,
+        bodies: Bodies | None = None,
         slot: int = 0,
+        kind: type[FakeChannel] = FakeChannel,
     ) -> None:
+        self._kind = kind
         self.channels: list[FakeChannel] = []
         self.platform = Platform()
         self.log = [] if log is None else log
@@ -151,13 +166,15 @@ class Scene:
         self.fence = fence or Fence(self.runs.stop_all, virtual.now)
         self.fence.answered()
         self.attended: list[int] = []
+        self.bodies = bodies or Bodies()
         self.partition = Partition(
             "queue",
             slot,
             group=group,
             runs=self.runs,
             fence=self.fence,
-            places=places or asyncio.Semaphore(PLACES),
+            places=places or Places(PLACES),
+            bodies=self.bodies,
             work=work or self.platform,
             attended=self.attended.append,
             tag="worker test",
@@ -165,7 +182,7 @@ class Scene:
 
     async def channel(self) -> FakeChannel:
         """Stand in for a connection."""
-        self.channels.append(FakeChannel(self.log))
+        self.channels.append(self._kind(self.log))
         return self.channels[-1]
 
     @property

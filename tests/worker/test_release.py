@@ -6,6 +6,7 @@ from typing import Any
 from tests.worker import virtual
 from tests.worker.scene import PLACES, SECOND, Platform, Scene, scene
 from worker.commands import Command
+from worker.places import Places
 from worker.runs import Verdict
 
 
@@ -94,7 +95,7 @@ def test_what_was_taken_over_is_not_given_on_before_it_is_done():
 def test_what_it_keeps_waiting_takes_no_place_of_other_partitions():
     async def test():
         async with asyncio.TaskGroup() as group:
-            places = asyncio.Semaphore(PLACES)
+            places = Places(PLACES)
             left = Scene(group, places=places)
             other = Scene(group, places=places)
             left.platform.seconds = 3 * SECOND
@@ -117,7 +118,7 @@ def test_what_it_keeps_waiting_takes_no_place_of_other_partitions():
 def test_what_waited_for_a_place_meanwhile_does_not_start_either():
     async def test():
         async with asyncio.TaskGroup() as group:
-            places = asyncio.Semaphore(1)
+            places = Places(1)
             left = Scene(group, places=places)
             other = Scene(group, places=places)
             left.platform.seconds = other.platform.seconds = 0.4 * SECOND

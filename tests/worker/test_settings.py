@@ -70,6 +70,22 @@ def test_what_is_no_command_is_named(name):
     assert "get_machine," not in message
 
 
+@pytest.mark.parametrize("variable", ["PLT_HELD_BYTES", "PLT_HELD_DISK_BYTES"])
+@pytest.mark.parametrize("text", ["64MiB", "0", "-1", "1048575", "64 000 000"])
+def test_a_limit_that_is_no_number_of_bytes_is_refused(variable, text):
+    with pytest.raises(ConfigurationError) as raised:
+        load(Settings, {"PLT_AMQP_URL": BROKER, variable: text})
+
+    assert str(raised.value) == (
+        f"{variable}={text!r}: expected a number of bytes from 1048576 to 1099511627776"
+    )
+
+
+def test_a_limit_in_bytes_is_read():
+    environment = {"PLT_AMQP_URL": BROKER, "PLT_HELD_BYTES": "1048576"}
+    assert load(Settings, environment).held_bytes == 1048576
+
+
 def test_a_long_wrong_value_is_refused_at_once():
     with pytest.raises(ConfigurationError):
         producers("a=" + "x+" * 20_000 + "!")

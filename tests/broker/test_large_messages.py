@@ -1,0 +1,95 @@
+"""Large messages do not fill a worker's memory: neither one by one nor many that wait."""
+
+import asyncio
+from pathlib import Path
+
+import msgspec
+
+from contracts import address, topology
+from contracts.broker.link import Connection, Link
+from contracts.outcomes import Result
+from contracts.topology import MIB
+from contracts.wire import Message
+from tests.auditor import Auditor
+from tests.broker.test_order import assert_in_order, assert_no_overlap, writes_by_name
+from tests.producer import lasting_event, publish
+from tests.stack import Process, Stack, eventually
+
+LARGE = 15 * MIB
+"""RabbitMQ 4 refuses a message over 16 MiB itself."""
+
+MOST = 200 * MIB
+"""Memory of a worker: 70 MiB when idle, 64 MiB of bodies, and one delivery that is being read."""
+
+
+def padded(event: Message, size: int) -> Message:
+    """The event with a body of this size."""
+    body = event.body[:-1] + b',"padding":"'
+    return msgspec.structs.replace(event, body=body + b"a" * (size - len(body) - 2) + b'"}')
+
+
+def most_memory(process: Process) -> int:
+    """The most bytes that a process ever had in memory."""
+    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
+
+
+def ready(amqp_url: str, name: str) -> int:
+    """How many commands of the slot of a controller are not delivered yet."""
+    queue = topology.partition_queue("k8s", address.slot(f"controllers.default.{name}"))
+    found = 0
+
+    async def session(connection: Connection) -> None:
+        nonlocal found
+        async with connection.passing_channel() as channel:
+            found = await channel.messages(queue)
+
+    asyncio.run(Link(amqp_url, "test").run(session))
+    return found
+
+
+def test_events_over_the_limit_are_dead_with_the_limit_as_the_reason_and_fill_no_memory(
+    stack: Stack,
+) -> None:
+    gateway, (worker,) = stack.serving()
+    hanging = stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=5)
+    events = [padded(lasting_event("hello", n), LARGE) for n in range(20)]
+    with Auditor(stack.amqp_url) as auditor:
+        publish(stack.amqp_url, [lasting_event("hello", 1)])
+        eventually(lambda: hanging.hits, 20, "the command before them runs")
+        assert publish(stack.amqp_url, events) == 0
+        finals = [auditor.final(event.message_id, 60) for event in events]
+
+        assert {final.result for final in finals} == {Result.DEAD}
+        assert {len(auditor.of(event.message_id)) for event in events} == {1}
+        for final in finals:
+            assert final.fault is not None
+            assert f"has {LARGE} bytes, the limit is {MIB}" in final.fault.message
+    assert gateway.scale("hello", 5).status_code == 200
+    assert hanging.hits == 2, "none of them ran"
+    print("HWM", most_memory(worker) >> 20)
+    assert most_memory(worker) < MOST
+
+
+def test_200_mib_of_commands_wait_in_little_memory_and_run_in_order_afterwards(
+    stack: Stack,
+) -> None:
+    _, (worker,) = stack.serving()
+    stack.sandbox.add_deployment("app", replicas=0)
+    stack.sandbox.calls.clear()
+    hanging = stack.sandbox.faults.add(method="PATCH", path="/app$", delay=600, times=1)
+    first = msgspec.structs.replace(lasting_event("app", 0), expiration=20_000)
+    later = [padded(lasting_event("app", n), 500_000) for n in range(1, 421)]
+    publish(stack.amqp_url, [first])
+    eventually(lambda: hanging.hits, 20, "the first of them runs")
+    assert publish(stack.amqp_url, later) == 0
+    eventually(lambda: ready(stack.amqp_url, "app") == 0, 60, "the worker holds them all")
+    assert len(writes_by_name(stack.sandbox)["app"]) == 1
+
+    eventually(lambda: len(writes_by_name(stack.sandbox)["app"]) >= len(later) + 1, 240)
+    written = writes_by_name(stack.sandbox)["app"]
+    assert len(written) == len(later) + 1
+    assert_in_order(written)
+    assert_no_overlap(written[1:])
+    print("HWM", most_memory(worker) >> 20)
+    assert most_memory(worker) < MOST

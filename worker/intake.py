@@ -1,0 +1,77 @@
+"""The intake of a partition: begins to consume its queue, and says how many deliveries to hold."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from contracts import topology
+from contracts.broker.channel import Channel, Delivery
+from worker.bodies import Bodies
+from worker.places import Places
+
+log = logging.getLogger(__name__)
+
+FEW = 8
+FEW_FOR_S = 60.0
+"""Prefetch while there is no room for more bodies, and for how long at least."""
+
+ANSWERS = 5
+"""Round trips that a partition waits for, at most, before the next one begins to consume."""
+
+
+class Intake:
+    """Consumes a queue over one channel after another."""
+
+    def __init__(self, queue: str, tag: str, places: Places, bodies: Bodies) -> None:
+        self._queue = queue
+        self._tag = tag
+        self._places = places
+        self._bodies = bodies
+        self._received = 0
+        self.takes_few = False
+
+    async def attach(
+        self, channel: Channel, receive: Callable[[Delivery], None], leave: Callable[[], None]
+    ) -> None:
+        """Consume; `leave` is called when there is room for more deliveries again.
+
+        The partitions of a process begin one after another. The next one begins when the broker has
+        answered and no further deliveries came before the answer: answers wait behind deliveries,
+        and the fence must not close behind the deliveries of eight partitions.
+        """
+        prefetch = FEW if self.takes_few else topology.PREFETCH
+        async with self._places.turn():
+            await channel.consume(
+                self._queue, self._counted(receive), prefetch=prefetch, tag=self._tag
+            )
+            for _ in range(ANSWERS):
+                received = self._received
+                await channel.round_trip()
+                if received == self._received:
+                    break
+        if self.takes_few:
+            self._later(channel, leave)
+
+    def take_few(self, reason: Exception) -> None:
+        """Hold few deliveries from the next channel on: what cannot be held stays in the queue."""
+        log.warning("%s: no room for the bodies of more commands: %s", self._queue, reason)
+        self.takes_few = True
+
+    def _counted(self, receive: Callable[[Delivery], None]) -> Callable[[Delivery], None]:
+        def counted(delivery: Delivery) -> None:
+            self._received += 1
+            receive(delivery)
+
+        return counted
+
+    def _later(self, channel: Channel, leave: Callable[[], None]) -> None:
+        asyncio.get_running_loop().call_later(FEW_FOR_S, self._take_all, channel, leave)
+
+    def _take_all(self, channel: Channel, leave: Callable[[], None]) -> None:
+        if channel.is_closed:
+            return
+        if self._bodies.has_room:
+            self.takes_few = False
+            leave()
+        else:
+            self._later(channel, leave)

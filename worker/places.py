@@ -1,0 +1,36 @@
+"""Places: how much a worker does at once, over all of its partitions."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+LONGEST_TURN_S = 10.0
+"""A queue without a leader does not answer, and must not keep the other partitions waiting."""
+
+
+class Places:
+    """What the partitions of a worker share."""
+
+    def __init__(self, concurrency: int) -> None:
+        """`concurrency` bounds the commands that run."""
+        self.running = asyncio.Semaphore(concurrency)
+        self._turn = asyncio.Lock()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait until no other partition begins to consume; a turn that takes long is over early."""
+        await self._turn.acquire()
+        is_over = False
+
+        def end() -> None:
+            nonlocal is_over
+            if not is_over:
+                is_over = True
+                self._turn.release()
+
+        timer = asyncio.get_running_loop().call_later(LONGEST_TURN_S, end)
+        try:
+            yield
+        finally:
+            timer.cancel()
+            end()

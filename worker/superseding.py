@@ -1,0 +1,41 @@
+"""Ends superseded commands, a few of a flood at a time, so that the worker still listens."""
+
+from collections import deque
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from worker.lane import Held, Lane
+
+AT_ONCE = 2
+"""Per partition. Each waits for a publisher confirm and for an acknowledgement. With 6,000 at once
+the broker's answers would wait until the process has gone through all of them."""
+
+
+class Superseding:
+    """The superseded commands of a partition, for as long as its channel lasts."""
+
+    def __init__(
+        self,
+        begin: Callable[[Coroutine[Any, Any, None]], object],
+        end: Callable[[Held, Held], Coroutine[Any, Any, None]],
+    ) -> None:
+        """`begin` starts a task that ends with the channel; `end` ends the older of two."""
+        self._begin = begin
+        self._end = end
+        self._waiting: deque[tuple[Lane, Held, Held]] = deque()
+        self._running = 0
+
+    def add(self, lane: Lane, older: Held, newer: Held) -> None:
+        """End the older command without a run, before the newer one starts."""
+        lane.superseded()
+        self._waiting.append((lane, older, newer))
+        if self._running < AT_ONCE:
+            self._running += 1
+            self._begin(self._run())
+
+    async def _run(self) -> None:
+        while self._waiting:
+            lane, older, newer = self._waiting.popleft()
+            await self._end(older, newer)
+            lane.superseded_settled()
+        self._running -= 1
