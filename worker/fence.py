@@ -34,10 +34,7 @@ class Fence:
         It counts the silence of the worker from the question: its answer may have been under way,
         or have waited for this process to read it.
         """
-        asked_at = self._monotonic() - seconds_ago
-        if asked_at <= self._answered_at:
-            return
-        self._answered_at = asked_at
+        self._answered_at = self._monotonic() - seconds_ago
         self._answer.set()
         if self._alarm is not None:
             self._alarm.cancel()

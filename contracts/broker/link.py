@@ -108,12 +108,15 @@ class Connection:
         notice a peer that has silently gone.
         """
         idle = [await self.channel() for _ in range(PULSES)]
+        newest = float("-inf")
 
         async def ask(channel: Channel) -> None:
+            nonlocal newest
             asked_at = time.monotonic()
             await channel.round_trip()
             idle.append(channel)
-            if answered is not None:
+            if answered is not None and asked_at > newest:
+                newest = asked_at
                 answered(time.monotonic() - asked_at)
 
         async with asyncio.TaskGroup() as questions:
