@@ -6,7 +6,7 @@ from typing import Any
 
 from worker.lane import Held, Lane
 
-AT_ONCE = 2
+AT_ONCE = 16
 """Per partition. Each waits for a publisher confirm and for an acknowledgement. With 6,000 at once
 the broker's answers would wait until the process has gone through all of them."""
 

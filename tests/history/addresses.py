@@ -4,7 +4,7 @@ from collections import defaultdict
 from functools import cached_property
 
 from contracts.outcomes import Result
-from tests.history.history import KILL, RESTART, Command, Fate, History, Record, Write
+from tests.history.history import KILL, Command, History, Record, Write
 
 SETTLED_S = 10.0
 """A worker that was disturbed may drop its connection this much later: what a pulse waits for."""
@@ -59,11 +59,6 @@ class Address:
             and (write.end is None or each.began <= write.end)
             for each in self._disturbances
         )
-
-    def cut_short(self, command: Command) -> bool:
-        """Whether it may have reached the audit alone: the broker went down while it took it."""
-        restarts = any(each.what == RESTART for each in self._disturbances)
-        return restarts and command.fate is Fate.OPEN and not self.recorded(command)
 
     def again_after(self, former: Record | None, since: float, until: float) -> bool:
         """Whether something may have happened twice: its worker was disturbed in between."""

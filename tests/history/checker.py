@@ -9,8 +9,7 @@ For each address, with its commands numbered in publish order:
 - **Nothing lost.** Whatever the broker took has a final outcome, and the first one fits what the
   publisher was told; `done` was written, `superseded` names a later command that was not lost
   itself, `expired` and what was refused were never written, and the platform is left with the last
-  accepted value, or with one asked for later whose end nobody knows. What a restart of the broker
-  cut short, so that nobody was told of it, may be in the audit alone or in a partition alone.
+  accepted value, or with one asked for later whose end nobody knows.
 - **One outcome.** A run is recorded as started before its call. A command is started or ended again
   only if the worker that did so first was disturbed in between.
 """
@@ -56,10 +55,8 @@ def _strangers(history: History) -> Iterator[Violation]:
             yield Violation(write.address, write.value, "written, though nobody asked for it")
     ids = {command.id for command in history.commands}
     unknown = {(each.address, each.id) for each in history.records if each.id not in ids}
-    nameless = Counter(each.address for each in history.commands if each.is_nameless)
     for address, among in Counter(address for address, _ in unknown).items():
-        if among > nameless[address]:
-            yield Violation(address, 0, f"outcomes of {among} commands that nobody published")
+        yield Violation(address, 0, f"outcomes of {among} commands that nobody published")
 
 
 def _out_of_order(address: Address) -> Iterator[Violation]:
@@ -69,9 +66,7 @@ def _out_of_order(address: Address) -> Iterator[Violation]:
         here = address.places[write.value]
         before = former.get(here)
         skipped = [place for place in range(at + 1, here) if place in former]
-        if address.commands[here].is_nameless:
-            pass  # nobody can say which records are its own
-        elif before is not None:
+        if before is not None:
             if not address.again_after(address.run_of(before), before.start, write.start):
                 yield _violation(address, write.value, "run again without a disturbance")
         elif here < at and not _superseded_before(address, here, write):
@@ -129,8 +124,6 @@ def _lost_of(address: Address, command: Command) -> Iterator[str]:
         yield "written, though its publisher was told that nothing was attempted"
     finals = address.finals(command)
     if not finals:
-        if address.cut_short(command) and not written:
-            return  # the audit got it, and no partition did
         if command.id is not None and command.fate is not Fate.REFUSED:
             yield "no final outcome"
         elif command.fate in ACCEPTED:
@@ -150,7 +143,7 @@ def _lost_of(address: Address, command: Command) -> Iterator[str]:
 def _follows(address: Address, command: Command, end: Record) -> bool:
     """Whether it was superseded by a later one; that one's own end is judged for itself."""
     later = address.commands[address.places[command.value] + 1 :]
-    return any(each.id == end.superseded_by or each.is_nameless for each in later)
+    return any(each.id == end.superseded_by for each in later)
 
 
 def _last(address: Address) -> Iterator[Violation]:
@@ -167,7 +160,7 @@ def _last(address: Address) -> Iterator[Violation]:
 def _recorded_again(address: Address) -> Iterator[Violation]:
     for write in address.writes:
         command = address.commands[address.places[write.value]]
-        if address.run_of(write) is None and not command.is_nameless:
+        if address.run_of(write) is None:
             yield _violation(address, write.value, "written before it was recorded as started")
     for command in address.commands:
         for first, second in repeated(address, command):

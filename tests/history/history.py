@@ -32,17 +32,12 @@ ACCEPTED = frozenset({Fate.CONFIRMED, Fate.ANSWERED})
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """A scale command of its own value; without an id it was not seen at the broker."""
+    """A scale command of its own value; without an id it has no record."""
 
     address: str
     value: int
     fate: Fate
     id: str | None = None
-
-    @property
-    def is_nameless(self) -> bool:
-        """Whether a partition may have got it all the same: a publish that a restart cut short."""
-        return self.id is None and self.fate is Fate.OPEN
 
 
 class Write(Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Reads in the audit what commands the broker took and what became of them."""
+"""Reads in the audit which commands were started and what became of them."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from contracts.api import UpdateControllerReplicas
 from contracts.broker.channel import Delivery
 from contracts.broker.declaration import declare
 from contracts.broker.link import Connection, Link
-from contracts.outcomes import OUTCOME, Outcome, Result, read
+from contracts.outcomes import Outcome, Result, read
 from contracts.topology import AUDIT, common
 from contracts.wire import Message
 from gateway.stream import OFFSET, offset
@@ -36,26 +36,26 @@ class Tap:
 
     @property
     def requests(self) -> dict[tuple[str, int], str]:
-        """The ids of the scale commands that the broker took, by name and replicas."""
+        """The ids of the scale commands that have a record, by name and replicas."""
         return {what: identity for identity, what in list(self._requests.items())}
 
-    def taken(self) -> int:
-        """How many commands the broker took."""
-        return len(self._requests)
+    def ended(self) -> set[tuple[str, int]]:
+        """The scale commands that have a final outcome, by name and replicas."""
+        return {what for identity, what in list(self._requests.items()) if identity in self._ended}
+
+    def finals(self) -> int:
+        """How many commands have a final outcome."""
+        return len(self._ended)
 
     def open_ends(self) -> int:
-        """How many commands have no final outcome yet."""
+        """How many commands that were started have no final outcome yet."""
         return len(self._requests.keys() - self._ended)
 
     def _take(self, message: Message) -> None:
-        if message.type == OUTCOME:
-            # Delivered twice is not published twice.
-            if message.message_id not in self._seen:
-                self._seen.add(message.message_id)
-                self._take_outcome(read(message))
-        else:
-            scale = msgspec.json.decode(message.body, type=UpdateControllerReplicas)
-            self._requests[message.message_id] = scale.name, scale.replicas
+        # Delivered twice is not published twice.
+        if message.message_id not in self._seen:
+            self._seen.add(message.message_id)
+            self._take_outcome(read(message))
 
     def _take_outcome(self, outcome: Outcome) -> None:
         moment = outcome.started if outcome.result is Result.STARTED else outcome.finished
@@ -70,6 +70,9 @@ class Tap:
                 superseded_by=outcome.superseded_by,
             )
         )
+        if outcome.request is not None:
+            scale = msgspec.convert(outcome.request.body, UpdateControllerReplicas)
+            self._requests[outcome.id] = scale.name, scale.replicas
         if outcome.result is not Result.STARTED:
             self._ended.add(outcome.id)
 

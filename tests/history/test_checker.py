@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from contracts.outcomes import Result
 from tests.history.checker import violations
-from tests.history.history import KILL, RESTART, Command, Disturbance, Fate, History, Record, Write
+from tests.history.history import KILL, Command, Disturbance, Fate, History, Record, Write
 from tests.history.telling import summary, timeline
 
 OWNER = 11
@@ -268,25 +268,6 @@ def test_a_write_and_an_outcome_that_nobody_asked_for_are_found() -> None:
 
     assert (4, "written, though nobody asked for it") in found
     assert (0, "outcomes of 1 commands that nobody published") in found
-
-
-def test_a_command_that_a_restart_cut_short_may_have_been_taken_by_a_partition_alone() -> None:
-    asked = [command(1), replace(command(2, Fate.OPEN), id=None), command(3)]
-
-    assert said(history(run(1, 1), run(2, 2), run(3, 3), asked=asked)) == []
-    assert said(history(run(1, 1), run(2, 2), run(3, 3), run(4, 4), asked=asked)) != []
-
-
-def test_a_command_that_a_restart_cut_short_may_be_known_to_the_audit_alone() -> None:
-    asked = [command(1), command(2, Fate.OPEN), command(3)]
-    restarted = History([], [], [], [hurt(1.5, what=RESTART)])
-
-    assert not said(history(run(1, 1), restarted, run(3, 3), asked=asked))
-    assert said(history(run(1, 1), run(3, 3), asked=asked)) == [(2, "no final outcome")]
-    begun = without(run(2, 2), records=(2, Result.DONE))
-    assert (2, "no final outcome") in said(
-        history(run(1, 1), restarted, begun, run(3, 3), asked=asked)
-    )
 
 
 def test_a_violation_is_shown_with_what_happened_around_it() -> None:

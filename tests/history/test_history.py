@@ -10,7 +10,7 @@ import pytest
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.history import checker
 from tests.history.disturbances import Scene
-from tests.history.history import Command, History, Write
+from tests.history.history import ACCEPTED, Command, History, Write
 from tests.history.publishing import Producer, Publishing
 from tests.history.script import Script, script
 from tests.history.tap import Tap
@@ -82,8 +82,9 @@ def play(stack: Stack, played: Script) -> History:
         scene = Scene(stack, workers)
         urls = [str(each.http.base_url) for each in gateways]
         commands = asyncio.run(_publish(stack, played, urls, scene))
+        accepted = {(each.address, each.value) for each in commands if each.fate in ACCEPTED}
         with suppress(AssertionError):  # the checker says whose outcome is missing
-            eventually(lambda: not tap.open_ends(), SETTLE_S)
+            eventually(lambda: accepted <= tap.ended() and not tap.open_ends(), SETTLE_S)
     ids = tap.requests
     known = [
         msgspec.structs.replace(each, id=ids.get((each.address, each.value))) for each in commands

@@ -36,7 +36,7 @@ def test_a_flood_of_events_on_a_slow_platform_collapses_into_few_calls_and_the_l
         stack.sandbox.calls.clear()
         began = time.monotonic()
         publish(stack.amqp_url, [scale_event(name, value) for value in values for name in names])
-        eventually(lambda: tap.taken() == EVENTS and not tap.open_ends(), WITHIN_S)
+        eventually(lambda: tap.finals() == EVENTS, WITHIN_S)
         took = time.monotonic() - began
 
     calls = writes(stack.sandbox)
@@ -77,7 +77,7 @@ def test_a_worker_takes_more_than_a_thousand_events_a_second_for_an_instant_plat
         group = {"worker": [worker.pid]}
         before = usage.now(group)
         assert publish(stack.amqp_url, events) == 0
-        eventually(lambda: tap.taken() == EVENTS and not tap.open_ends(), WITHIN_S)
+        eventually(lambda: tap.finals() == EVENTS, WITHIN_S)
         used = usage.now(group) - before
 
     runs = sum(each.result is Result.DONE for each in tap.records)
