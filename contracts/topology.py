@@ -151,6 +151,12 @@ def common() -> Topology:
     )
 
 
+def for_requests() -> Topology:
+    """What a gateway cannot serve requests without."""
+    needed = (QUERIES, COMMANDS, REPLIES)
+    return Topology(exchanges=tuple(each for each in common().exchanges if each.name in needed))
+
+
 def of_provider(provider: str) -> Topology:
     """What a provider adds when its first worker attaches.
 

@@ -96,7 +96,10 @@ def expiry(message: Message, user: str | None) -> Expiry | None:
     death = death_of(message)
     if death is None or death.provider is None or death.reason != "expired":
         return None
-    since = _published(_original(message, death, user), death)
+    original = _original(message, death, user)
+    if _is_check(original):
+        return None
+    since = _published(original, death)
     return Expiry(death.provider, outcomes.identity(message), since)
 
 
@@ -118,8 +121,8 @@ def endings(
     if death is None or provider is None:
         return [dead_letters.dead_letter(message, STRANGE, ENDED, APP)]
     original = _original(message, death, user)
-    if original.exchange == COMMANDS and original.type == ATTENDANCE:
-        return []  # a gateway's own check, of a partition that no worker consumes
+    if _is_check(original):
+        return []
     result, fault = _judged(death, started)
     record = _record(original, provider, result, fault, seals)
     if result is not Result.DEAD:
@@ -174,6 +177,11 @@ def _judged(death: Death, started: bool | None) -> tuple[Result, Fault]:
         return Result.UNKNOWN, LOST if started else UNTOLD
     unforeseen = Fault(Code.PLATFORM_FAILED, f"the broker ended it: {death.reason[:80]}")
     return Result.DEAD, REASONS.get(death.reason, unforeseen)
+
+
+def _is_check(original: Message) -> bool:
+    """Tell whether a gateway checked a partition with it, which no worker consumed in time."""
+    return original.exchange == COMMANDS and original.type == ATTENDANCE
 
 
 def _published(original: Message, death: Death) -> datetime:

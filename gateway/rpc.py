@@ -180,7 +180,7 @@ class Rpc:
         self._connections += 1
         own = topology.of_gateway(self._gateway, self._connections)
         replies = topology.replies_queue(self._gateway, self._connections)
-        await declare(connection, Topology(exchanges=topology.common().exchanges))
+        await declare(connection, topology.for_requests())
         await declare(connection, own)
         incoming, queries, commands = [await connection.channel() for _ in range(3)]
         await incoming.consume(replies, self._receive, tag=f"gateway {self._gateway}")

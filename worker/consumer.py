@@ -10,7 +10,7 @@ from typing import Literal
 from contracts import topology
 from contracts.address import SLOTS
 from contracts.broker.channel import Channel, Delivery
-from contracts.broker.declaration import Declaration, keep_declared
+from contracts.broker.declaration import Declaration
 from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
 from contracts.broker.link import Connection, Link
 from contracts.seal import Seals
@@ -103,10 +103,11 @@ class Consumer:
     async def session(self, connection: Connection) -> None:
         """Consume over this connection until it is lost."""
         needed = topology.whole(topology.common(), topology.of_provider(self._dispatch.name))
-        self._learn(await Declaration(connection).run(needed))
+        declaration = Declaration(connection)
+        self._learn(await declaration.run(needed))
         async with asyncio.TaskGroup() as group:
             group.create_task(connection.pulse(self._fence.answered))
-            group.create_task(keep_declared(connection, needed, self._learn))
+            group.create_task(declaration.keep(needed, self._learn))
             group.create_task(self._take_queries(connection))
             # In random order, so that workers that start together share from the start.
             for partition in random.sample(self._partitions, SLOTS):

@@ -14,7 +14,7 @@ import msgspec
 from contracts import topology
 from contracts.broker.attendance import ANNOUNCE_S, Announcement
 from contracts.broker.channel import Channel
-from contracts.broker.declaration import declare
+from contracts.broker.declaration import Declaration
 from contracts.broker.errors import BrokerError, ConnectionLost, NotDeclared, Refused, Rejected
 from contracts.broker.link import Connection, Link
 from contracts.wire import Message
@@ -41,7 +41,8 @@ class Publisher:
 
     async def session(self, connection: Connection) -> None:
         """Publish over this connection until it is lost."""
-        await declare(connection, topology.common())
+        declaration = Declaration(connection)
+        await declaration.run(topology.common())  # the consumer tells what is missing
         channel = await connection.channel()
         self._channel = channel
         self._user = connection.user

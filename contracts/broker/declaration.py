@@ -25,25 +25,14 @@ async def declare(connection: Connection, topology: Topology) -> None:
     a passive one is not; so users with few rights can work where definitions were imported.
     """
     declaration = Declaration(connection)
-    if missing := await declaration.run(topology):
+    missing = await declaration.run(topology)
+    await declaration.close()
+    if missing:
         raise Refused("; ".join(missing))
 
 
-async def keep_declared(
-    connection: Connection, topology: Topology, tell: Callable[[list[str]], None]
-) -> None:
-    """Create at intervals what operators or faults took away; tell what is missing still.
-
-    The first round removes the bindings of earlier versions.
-    """
-    declaration = Declaration(connection)
-    while True:
-        tell(await declaration.run(topology))
-        await asyncio.sleep(CHECK_S)
-
-
 class Declaration:
-    """Declares over one connection, as often as it is asked.
+    """Declares over one connection, as often as it is asked, on one channel where nothing fails.
 
     A binding that the user may not make is taken to exist, unless one of its ends was just created:
     AMQP has no way to look at bindings. Each refusal is an error in the broker's log, so a user is
@@ -70,9 +59,18 @@ class Declaration:
         if self._may_bind and not self._has_removed:
             await self._remove(topology.former)
             self._has_removed = True
+        return list(self._missing.values())
+
+    async def keep(self, topology: Topology, tell: Callable[[list[str]], None]) -> None:
+        """Create at intervals what operators or faults took away; tell what is missing still."""
+        while True:
+            tell(await self.run(topology))
+            await asyncio.sleep(CHECK_S)
+
+    async def close(self) -> None:
+        """Close the channel, which otherwise closes with the connection."""
         if self._channel is not None and not self._channel.is_closed:
             await self._channel.close()
-        return list(self._missing.values())
 
     async def _ensure_exchange(self, exchange: Exchange) -> None:
         await self._ensure(

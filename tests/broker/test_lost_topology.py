@@ -50,6 +50,14 @@ class Broker:
         """Whether a queue exists."""
         return self._http.get(f"/queues/{self._vhost}/{name}").is_success
 
+    def delete_exchange(self, name: str) -> None:
+        """Delete an exchange with its bindings."""
+        self._http.delete(f"/exchanges/{self._vhost}/{name}").raise_for_status()
+
+    def has_exchange(self, name: str) -> bool:
+        """Whether an exchange exists."""
+        return self._http.get(f"/exchanges/{self._vhost}/{name}").is_success
+
     def delete_binding(self, binding: Binding) -> None:
         """Delete a binding."""
         for each in self._bindings(binding):
@@ -166,6 +174,19 @@ def test_every_queue_that_is_deleted_under_load_is_made_again(stack: Stack, brok
             broker.delete_queue(name)
 
             eventually(partial(broker.has_queue, name), NOTICED_S, f"{name} is back")
+            eventually(lambda: serves(gateway), NOTICED_S, f"all is well after the loss of {name}")
+
+
+@pytest.mark.full
+def test_every_exchange_that_is_deleted_under_load_is_made_again(
+    stack: Stack, broker: Broker
+) -> None:
+    with loaded(stack) as gateway:
+        for exchange in COMMON.exchanges:
+            name = exchange.name
+            broker.delete_exchange(name)
+
+            eventually(partial(broker.has_exchange, name), NOTICED_S, f"{name} is back")
             eventually(lambda: serves(gateway), NOTICED_S, f"all is well after the loss of {name}")
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from contracts.faults import Code
 from contracts.outcomes import Outcome, Result, read
 from contracts.seal import Seals
-from contracts.topology import COMMANDS, DEAD, ENDED, EVENTS, OUTCOMES
+from contracts.topology import ATTENDANCE, COMMANDS, DEAD, ENDED, EVENTS, OUTCOMES
 from contracts.wire import Header, Message
 from gateway.endings import endings, expiry, remains
 from tests.producer import scale_event
@@ -285,3 +285,16 @@ def test_what_the_gate_turned_away_under_a_key_of_nobody_is_a_dead_letter_alone(
     assert [
         each.exchange for each in endings(message, started=None, user=USER, seals=Seals([]))
     ] == [DEAD]
+
+
+def test_a_gateways_check_of_a_partition_that_no_worker_consumes_leaves_no_trace() -> None:
+    check = msgspec.structs.replace(ended(death("expired", exchange=COMMANDS)), type=ATTENDANCE)
+
+    assert endings(check, started=None, user=USER, seals=Seals([])) == []
+    assert expiry(check, USER) is None
+
+
+def test_a_producers_event_of_that_type_is_recorded_as_any_other() -> None:
+    event = msgspec.structs.replace(ended(death("expired", exchange=EVENTS)), type=ATTENDANCE)
+
+    assert published(event)[0] is not None
