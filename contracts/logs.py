@@ -15,7 +15,7 @@ LEVELS = {
 
 WIRE_LOGGERS = (
     *("aiormq", "aio_pika"),
-    *("httpcore", "hpack", "httpx", "h11"),
+    *("aiohttp", "httpcore", "hpack", "httpx", "h11"),
     *("botocore", "aiobotocore", "aioboto3", "boto3"),
 )
 """At debug level these print frames and headers, and so the bodies of secrets."""

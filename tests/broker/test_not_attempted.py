@@ -69,9 +69,9 @@ def test_a_full_queue_turns_commands_away(stack: Stack) -> None:
 
     def is_full() -> bool:
         """The limit counts what waits, and lets in what came in the same moment."""
-        return publish(stack.amqp_url, [scale_event("hello", n) for n in range(200)]) > 0
+        return publish(stack.amqp_url, [scale_event("hello", n) for n in range(2000)]) > 0
 
-    eventually(is_full, 20, "the queue is full")
+    eventually(is_full, 30, "the queue is full")
 
     answer = gateway.scale("hello", 777)
 

@@ -217,8 +217,8 @@ def test_a_command_that_a_full_partition_turned_away_is_recorded_as_refused(stac
     queues = "^machinist\\.k8s\\.commands"
     stack.node.ctl("set_policy", "-p", host, "small", queues, '{"max-length":1}')
     worker.freeze()
-    events = [scale_event("hello", number) for number in range(200)]
-    eventually(lambda: publish(stack.amqp_url, events), what="the partition is full")
+    events = [scale_event("hello", number) for number in range(2000)]
+    eventually(lambda: publish(stack.amqp_url, events), 30, "the partition is full")
     with Auditor(stack.amqp_url) as auditor:
         answer = gateway.scale("hello", 777)
 

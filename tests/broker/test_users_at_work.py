@@ -257,4 +257,5 @@ def test_a_hidden_copy_in_another_queue_never_runs_there(
 
     eventually(lambda: reasons(operator, broker, message), what="the copy is dead")
     eventually(lambda: results(operator, broker, message) == ["dead", "done"], what="both ends")
-    assert len(sandbox.calls.writes()) == 1
+    # A worker that remembers the controller of an earlier test is refused, and looks again.
+    assert len([call for call in sandbox.calls.writes() if call.status == 200]) == 1

@@ -150,7 +150,7 @@ def test_no_library_tells_a_secret_however_loud_it_is(stack: Stack, broker: Brok
     for said in ("aiormq", "asyncio: Executing"):
         assert said in worker_log
         assert said in gateway_log
-    assert "httpcore" in worker_log
+    assert "httpx" in worker_log
     assert not found(canary, journey.logs())
     for own in (journey.key, stack.sandbox.token, stack.node.password):
         assert own not in worker_log + gateway_log
