@@ -7,6 +7,7 @@ a few seconds: it is made again where the gateway's user may, and named in `/rea
 import asyncio
 import logging
 import time
+from contextlib import suppress
 from uuid import uuid4
 
 import msgspec
@@ -26,6 +27,7 @@ log = logging.getLogger(__name__)
 
 ARRIVE_S = 5.0
 MOST_FAILURES = 2
+LEAST_PAUSE_S = 0.5
 
 
 class Checks:
@@ -58,6 +60,7 @@ class Checks:
         failures = 0
         while True:
             began = time.monotonic()
+            self._attendance.changed.clear()
             declared = await declaration.run(whole)
             try:
                 arrive = await self._replies_arrive(channel, connection.user, replies)
@@ -72,12 +75,10 @@ class Checks:
             await self._pause(began)
 
     async def _pause(self, began: float) -> None:
-        try:
-            async with asyncio.timeout(max(0.5, began + CHECK_S - time.monotonic())):
-                self._attendance.changed.clear()
+        await asyncio.sleep(LEAST_PAUSE_S)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(began + CHECK_S - time.monotonic()):
                 await self._attendance.changed.wait()
-        except TimeoutError:
-            pass
 
     async def _replies_arrive(self, channel: Channel, user: str | None, replies: str) -> bool:
         """Publish to the gateway itself, as a worker's reply and as an announcement."""
