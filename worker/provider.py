@@ -30,6 +30,7 @@ from contracts.resources import (
     OneController,
     ServiceEndpoint,
 )
+from worker import observations
 
 
 class Call:
@@ -66,9 +67,27 @@ class Call:
         """
         return max(0.0, self.deadline - time.monotonic()) if self._may_go_on() else 0.0
 
-    def observed(self, before: Any, after: Any) -> None:
-        """Note for the command's outcome what it found and what it left: replicas 3 → 5."""
-        self.before, self.after = before, after
+    def observed(self, before: Object | None, after: Object | None) -> None:
+        """Note for the command's outcome what it found and what it left: `replicas 3 → 5`.
+
+        Every command notes both, from the requests that it makes anyway; what those do not tell is
+        left out. None means that nothing was noted. Both are flat JSON objects, shortened to 20
+        entries per field and 4 KiB. They go into the audit, so they hold no secret.
+
+        - `exists`: false for what was absent before or is deleted after; true where an object was
+          there and no more is known of it. `deleting` is true while finalizers hold it.
+        - `replicas`: the wanted number of machines. `running`: the number that run (ECS), or run
+          and are ready (Kubernetes), when the platform answered.
+        - `images`, `labels`: of the controller or service. For set_machine_labels, the labels of
+          the machine itself that the command names, null for an absent one.
+        - `ports` of a service, `secretKeys` (names only) of a secret.
+        - `hostnames`, `rules`, `backends` of a route.
+        - `shortened`: the fields of which entries are left out.
+
+        `before` is what this run found. A former run of a redelivered command may have changed it.
+        """
+        self.before = None if before is None else observations.bounded(before)
+        self.after = None if after is None else observations.bounded(after)
 
 
 class Port(Protocol):
@@ -106,7 +125,7 @@ class Port(Protocol):
     ) -> Controller:
         """Set the wanted number of machines in one step and answer with what is wanted then.
 
-        Repeating it has one effect. Notes replicas before and after in the call.
+        Repeating it has one effect. Notes the wanted number found only if it is certain.
         """
 
     async def apply_controller(self, operation: api.ApplyController, call: Call) -> Object:

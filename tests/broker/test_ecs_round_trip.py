@@ -82,8 +82,8 @@ def test_scaling_is_one_call_whoever_asks_and_its_outcome_tells_before_and_after
     assert [each.result for each in ended] == [Result.DONE] * 2
     assert {each.address for each in ended} == {"controllers.default.hello"}
     assert [(each.before, each.after) for each in ended] == [
-        ({"replicas": 2}, {"replicas": 3}),
-        ({"replicas": 3}, {"replicas": 1}),
+        ({"running": 2}, {"replicas": 3, "running": 2}),
+        ({"running": 3}, {"replicas": 1, "running": 3}),
     ]
     assert aws.service("hello")["desiredCount"] == 1
     assert aws.calls.actions() == ["ecs:UpdateService"] * 2

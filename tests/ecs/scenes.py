@@ -103,8 +103,8 @@ async def played(url: str) -> dict[str, Any]:
                 told[name] = _plain(await perform[operation.row.name](asked, call))
             except Fault as fault:
                 told[name] = {"fault": str(fault.code)}
-            if call.after is not None and "replicas" in call.after:
-                sizes = [seen and seen["replicas"] for seen in (call.before, call.after)]
+            if isinstance(operation, api.UpdateControllerReplicas) and call.after is not None:
+                sizes = [call.before["running"], call.after["replicas"]]
                 told[f"{name}{IN_OUTCOME}"] = sizes
     return told
 

@@ -33,7 +33,8 @@ async def test_all_that_was_made_for_a_service_goes_with_it(whole):
         answer = await delete(provider, call)
 
     assert answer == {"name": NAME, "deleted": True}
-    assert (call.before, call.after) == ({"replicas": 2}, {"replicas": 0})
+    assert (call.before["replicas"], call.before["running"]) == (2, 2)
+    assert call.after == {"exists": False}
     assert remains(whole) == NOTHING | {"task definitions": [f"{NAME}:1"]}
     [namespace] = whole.account.cloud_map.namespaces.values()
     assert namespace.name == "apps.internal"
@@ -79,7 +80,7 @@ async def test_somebody_elses_rule_keeps_the_target_group_and_that_is_told(whole
     [left] = answer["left"]
     assert left.startswith(f'the target group "{GROUP}": ')
     assert "ResourceInUse" in left
-    assert call.after == {"replicas": 0, "left": [left]}
+    assert call.after == {"exists": False, "left": [left]}
     assert len(rules(whole)) == 1
     assert remains(whole)["secrets"] == remains(whole)["names"] == []
 

@@ -99,7 +99,7 @@ async def test_scaling_tells_how_many_ran_and_how_many_are_wanted(aws, provider,
     )
 
     assert (scaled.name, scaled.replicas) == ("web", 5)
-    assert (run.before, run.after) == ({"replicas": 2}, {"replicas": 5})
+    assert (run.before, run.after) == ({"running": 2}, {"replicas": 5, "running": 2})
     assert aws.service("web", "shop")["desiredCount"] == 5
 
 

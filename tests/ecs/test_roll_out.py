@@ -59,8 +59,8 @@ async def test_a_workload_becomes_a_service_with_all_that_it_needs(whole):
         "targetGroupArn": group.arn,
         "endpoint": {"hostname": f"{NAME}.apps.internal", "port": 3042},
     }
-    assert call.before is None
-    assert call.after == {"replicas": 2, "taskDefinition": f"{NAME}:1"}
+    assert call.before == {"exists": False}
+    assert (call.after["replicas"], call.after["taskDefinition"]) == (2, f"{NAME}:1")
     assert (service["desiredCount"], service["runningCount"]) == (2, 2)
     assert service["loadBalancers"] == [
         {"targetGroupArn": group.arn, "containerName": NAME, "containerPort": 3042}
@@ -182,8 +182,8 @@ async def test_a_running_count_is_kept_whatever_the_least_count_is(aws, provider
     assert answer["created"] is False
     assert service["desiredCount"] == running
     assert service["taskDefinition"] == answer["taskDefinitionArn"]
-    assert call.before == {"replicas": running, "taskDefinition": f"{NAME}:1"}
-    assert call.after == {"replicas": running, "taskDefinition": f"{NAME}:2"}
+    assert (call.before["replicas"], call.before["taskDefinition"]) == (running, f"{NAME}:1")
+    assert (call.after["replicas"], call.after["taskDefinition"]) == (running, f"{NAME}:2")
     assert "desiredCount" not in aws.calls.matching("ecs:UpdateService")[-1].parameters
 
 

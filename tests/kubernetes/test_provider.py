@@ -182,7 +182,7 @@ async def test_where_the_chain_cannot_be_read_a_pod_that_matches_stays(provider,
 
 
 @pytest.mark.parametrize("hints", [{}, {"kind": "Deployment"}, {"api_version": "apps/v1"}])
-async def test_scaling_is_one_patch_that_says_what_was_and_what_is_wanted(
+async def test_scaling_is_one_patch_that_says_what_runs_and_what_is_wanted(
     provider, cluster, call, hints
 ):
     cluster.add_deployment("web", replicas=3)
@@ -194,7 +194,7 @@ async def test_scaling_is_one_patch_that_says_what_was_and_what_is_wanted(
 
     assert (scaled.name, scaled.replicas) == ("web", 5)
     assert scaled.provider_metadata == {"kind": "Deployment", "apiVersion": "apps/v1"}
-    assert (run.before, run.after) == ({"replicas": 3}, {"replicas": 5})
+    assert (run.before, run.after) == ({"running": 3}, {"replicas": 5, "running": 3})
     assert cluster.read("deployments.apps", "web")["spec"]["replicas"] == 5
     [request] = cluster.calls
     assert (request.method, request.body) == ("PATCH", b'{"spec":{"replicas":5}}')

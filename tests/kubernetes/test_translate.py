@@ -161,20 +161,20 @@ def test_a_controller_carries_the_hint_that_finds_it_again():
 
 
 @pytest.mark.parametrize(
-    ("spec", "status", "wanted", "running"),
+    ("spec", "status", "wanted", "ready"),
     [
-        ({"replicas": 3}, {"replicas": 5}, 3, 5),
+        ({"replicas": 3}, {"replicas": 5, "readyReplicas": 4}, 3, 4),
         ({"replicas": 0}, {}, 0, 0),
-        ({}, {"replicas": 1}, 1, 1),
-        ({"replicas": None}, {"replicas": None}, 1, 0),
+        ({}, {"readyReplicas": 1}, 1, 1),
+        ({"replicas": None}, {"readyReplicas": None}, 1, 0),
     ],
 )
 def test_replicas_are_those_wanted_and_one_where_the_manifest_names_none(
-    spec, status, wanted, running
+    spec, status, wanted, ready
 ):
     found = read(workload("Deployment", "web", spec=spec, status=status), Workload)
 
-    assert (translate.wanted(found), translate.running(found)) == (wanted, running)
+    assert (translate.wanted(found), translate.ready(found)) == (wanted, ready)
 
 
 @pytest.mark.parametrize(

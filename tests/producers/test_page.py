@@ -72,7 +72,7 @@ def test_every_command_on_the_page_works_in_the_order_of_the_page(
     assert keys.splitlines()[0] == "k8s.0.controllers.default.hello"
     assert keys.splitlines()[1].startswith("k8s-eu1.")
     outcome = json.loads(wait[wait.index("{") :])
-    assert (outcome["result"], outcome["after"]) == ("done", {"replicas": 5})
+    assert (outcome["result"], outcome["after"]["replicas"]) == ("done", 5)
     assert f"{outcome['id']} controllers.default.hello done {{'scope': 'default'" in stream
     assert outcome["id"] in console
 

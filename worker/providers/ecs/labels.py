@@ -3,22 +3,26 @@
 from collections.abc import Mapping
 
 from contracts.faults import Code, Fault
-from worker.providers.ecs import controllers, machines, names, translate
+from worker.provider import Call
+from worker.providers.ecs import controllers, machines, names, observed, translate
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.objects import Nothing, Task
 
 
 async def change(
-    talk: Conversation, cluster: str, id: str, wanted: Mapping[str, str | None]
+    talk: Conversation, call: Call, cluster: str, id: str, wanted: Mapping[str, str | None]
 ) -> None:
     """Set the tags named and remove those that are None; what cannot be is refused beforehand."""
     task = await machines.one(talk, cluster, id)
+    before = observed.task_labels(task, wanted)
+    call.observed(before, before)
     tags = {key: value for key, value in wanted.items() if value is not None}
     removed = [key for key in wanted if key not in tags]
     _check_number(task, tags, removed)
     if removed:
         await _check_inherited(talk, cluster, task, removed)
         await talk.ask("ecs:UntagResource", Nothing, resourceArn=task.task_arn, tagKeys=removed)
+        call.observed(before, observed.changed_labels(before, dict.fromkeys(removed)))
     if tags:
         await talk.ask(
             "ecs:TagResource",
@@ -26,6 +30,7 @@ async def change(
             resourceArn=task.task_arn,
             tags=[{"key": key, "value": value} for key, value in tags.items()],
         )
+        call.observed(before, observed.changed_labels(before, wanted))
 
 
 def _check_number(task: Task, tags: Mapping[str, str], removed: list[str]) -> None:

@@ -118,6 +118,7 @@ class PortMapping(Part, frozen=True):
 class ContainerDefinition(Part, frozen=True):
     """A container of a task definition."""
 
+    image: str | None = None
     port_mappings: list[PortMapping] = []
 
 

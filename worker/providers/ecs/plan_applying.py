@@ -33,14 +33,13 @@ from collections.abc import Mapping
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.provider import Call
-from worker.providers.ecs import backends, editions, ownership, verdicts
+from worker.providers.ecs import backends, editions, observed, verdicts
 from worker.providers.ecs.backends import Backend
 from worker.providers.ecs.editions import Draft, Seen
 from worker.providers.ecs.listener import Listener
 from worker.providers.ecs.plan_writing import PlanWriter
 from worker.providers.ecs.route_plan import Plan
 from worker.providers.ecs.rule_writing import Writing
-from worker.providers.ecs.rules import Wanted
 from worker.providers.ecs.verdicts import Broken, Overtaken, Settled
 
 ATTEMPTS = 4
@@ -108,6 +107,7 @@ class Applying:
         draft = self._draft(seen, targets, absent)
         settled = verdicts.unchanged(seen, draft)
         if settled is not None:
+            call.observed(observed.routes(seen.in_force), observed.routes(seen.in_force))
             return self._answer(0, await self._writer.clear([*settled.rest, *settled.unfinished]))
         writing = await self._writer.write(seen, draft)
         if writing is None:
@@ -128,7 +128,7 @@ class Applying:
             match verdicts.judge(seen, now, draft):
                 case Settled([], unfinished):
                     deleted += await self._writer.clear(unfinished)
-                    call.observed(_versions(seen.in_force), _versions(draft.rules))
+                    call.observed(_found(seen), observed.routes(draft.rules))
                     return self._answer(writing.created, deleted)
                 case Settled(rest):
                     deleted += await self._writer.clear(rest)
@@ -137,6 +137,7 @@ class Applying:
                     await self._writer.discard(writing)
                     if not by.says(draft):
                         raise verdicts.overtaken(self._plan, by)
+                    call.observed(_found(seen), observed.routes(draft.rules))
                     return self._answer(0, 0)
                 case Broken():
                     # In place there is nothing behind the rules that could stand in for them.
@@ -162,6 +163,5 @@ class Applying:
         return answer
 
 
-def _versions(found: tuple[Wanted, ...]) -> Object:
-    named = [each.tags.get(ownership.VERSION, "") for each in found if not each.waits]
-    return {"versions": list(dict.fromkeys(named))}
+def _found(seen: Seen) -> Object:
+    return observed.routes(seen.in_force) if seen.in_force else observed.ABSENT

@@ -21,6 +21,7 @@ from worker.providers.ecs import (
     labels,
     machines,
     names,
+    observed,
     translate,
     workload,
 )
@@ -76,7 +77,7 @@ class EcsProvider:
         cluster = names.cluster(operation.scope)
         id = names.task_id(operation.id, cluster)
         wanted = names.label_changes(operation.labels)
-        await labels.change(self._client.during(call), cluster, id, wanted)
+        await labels.change(self._client.during(call), call, cluster, id, wanted)
         return MachineLabels(labels=dict(wanted))
 
     async def get_controllers(self, operation: api.GetControllers, call: Call) -> Controllers:
@@ -106,7 +107,7 @@ class EcsProvider:
         name = names.service_name(operation.name, cluster=cluster)
         talk = self._client.during(call)
         service = await controllers.scale(talk, cluster, name, operation.replicas)
-        call.observed({"replicas": service.running_count}, {"replicas": service.desired_count})
+        call.observed(*observed.scaling(service))
         return translate.controller(service)
 
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
@@ -114,11 +115,14 @@ class EcsProvider:
         name = names.service_name(operation.name, cluster=cluster)
         talk = self._client.during(call)
         service = await controllers.delete(talk, cluster, name)
+        is_gone = service.status == controllers.INACTIVE
+        before = observed.ABSENT if is_gone else observed.service(service)
+        call.observed(before, observed.ABSENT)
         rest = await clean_up(talk, call, self._client.settings, names.cluster_name(cluster), name)
-        if service.status == controllers.INACTIVE and not (rest.done or rest.left):
+        if is_gone and not (rest.done or rest.left):
             raise controllers.absent(cluster, name)
         left = {"left": rest.left} if rest.left else {}
-        call.observed({"replicas": service.running_count}, {"replicas": 0} | left)
+        call.observed(before, observed.ABSENT | left)
         return {"name": name, "deleted": True} | left
 
     async def get_services_by_labels(
@@ -134,6 +138,7 @@ class EcsProvider:
         names.cluster(operation.scope)
         name = names.service_name(operation.name, cluster=operation.scope)
         # An ECS service is a controller, and its deletion the controller's: nothing is left here.
+        call.observed(observed.UNKNOWN, observed.UNCHANGED)
         return {"name": name, "deleted": False}
 
     async def apply_workload(self, operation: api.ApplyWorkload, call: Call) -> Object:
@@ -141,7 +146,7 @@ class EcsProvider:
         wanted = workload.read(operation.workload, cluster, self._client.settings)
         talk = self._client.during(call)
         rolled_out = await RollOut(talk, call, self._region, cluster, wanted).run()
-        call.observed(*rolled_out.seen())
+        call.observed(*rolled_out.seen(wanted))
         return rolled_out.answer(wanted)
 
     async def list_gateways(self, operation: api.ListGateways, call: Call) -> list[Object]:

@@ -60,6 +60,8 @@ class Provisioning:
         self._made: list[Made] = []
         self.registered: str | None = None
         """The task definition that this run made."""
+        self.images: dict[str, list[str]] = {}
+        """The images of the task definitions that this run read, by their ARNs."""
 
     async def parts(self, service: Service | None) -> Parts:
         """All that the service refers to; what it has already stays, as far as it fits."""
@@ -108,9 +110,12 @@ class Provisioning:
         )
         # The newest of the family may be there because an earlier try was cut short.
         for present in dict.fromkeys([(service and service.task_definition) or name, name]):
-            same = await revisions.same(self._talk, definition, present)
-            if same is not None:
-                return same
+            found = await revisions.find(self._talk, present)
+            if found is not None:
+                arn = found.task_definition.task_definition_arn
+                self.images[arn] = revisions.images(found)
+                if revisions.is_same(found, definition):
+                    return arn
         if self.registered is None:
             arn = await revisions.register(self._talk, self._owner, definition)
             self.registered = arn

@@ -6,7 +6,7 @@ from contracts.resources import Object
 from worker.providers.ecs import ownership, task_definitions
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.objects import Nothing, Part, Tag
+from worker.providers.ecs.objects import ContainerDefinition, Nothing, Part, Tag
 
 DIGEST = "plt.dev/digest"
 LISTED_AT_ONCE = 100
@@ -18,6 +18,7 @@ class Revision(Part, frozen=True):
     """One revision of a task definition."""
 
     task_definition_arn: str
+    container_definitions: list[ContainerDefinition] = []  # noqa: RUF012  # as `tags` below
 
 
 class Described(Part, frozen=True):
@@ -33,15 +34,15 @@ class Listed(Part, frozen=True):
     task_definition_arns: list[str]
 
 
-async def same(talk: Conversation, wanted: Object, present: str) -> str | None:
-    """The ARN of a revision at hand, if it is as wanted: then a repeat replaces no machines.
+def is_same(found: Described, wanted: Object) -> bool:
+    """Return whether a revision is as wanted: then a repeat replaces no machines."""
+    return Tag(DIGEST, task_definitions.digest(wanted)) in found.tags
 
-    `present` is an ARN, or a family for its newest revision.
-    """
-    found = await _find(talk, present)
-    if found is None or Tag(DIGEST, task_definitions.digest(wanted)) not in found.tags:
-        return None
-    return found.task_definition.task_definition_arn
+
+def images(found: Described) -> list[str]:
+    """The images of a revision's containers."""
+    containers = found.task_definition.container_definitions
+    return [each.image for each in containers if each.image]
 
 
 async def register(talk: Conversation, cluster: str, wanted: Object) -> str:
@@ -57,7 +58,8 @@ async def register(talk: Conversation, cluster: str, wanted: Object) -> str:
     return answer.task_definition.task_definition_arn
 
 
-async def _find(talk: Conversation, present: str) -> Described | None:
+async def find(talk: Conversation, present: str) -> Described | None:
+    """The revision of an ARN, or the newest of a family; None where there is none."""
     try:
         return await talk.ask(
             "ecs:DescribeTaskDefinition", Described, taskDefinition=present, include=["TAGS"]

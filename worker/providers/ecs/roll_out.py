@@ -8,7 +8,7 @@ from msgspec import Struct
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.provider import Call
-from worker.providers.ecs import controllers, deployments, names, revisions, translate
+from worker.providers.ecs import controllers, deployments, observed, revisions, translate
 from worker.providers.ecs.best_effort import attempt
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.deployments import Parts
@@ -30,10 +30,14 @@ OVERTAKEN = re.compile("not idempotent|still draining", re.IGNORECASE)
 
 
 class RolledOut(Struct, frozen=True):
-    """What a workload became; `before` is the service that was there, `left` what is untidy."""
+    """What a workload became; `before` is the service that was there, `left` what is untidy.
+
+    `former_images` are those of that service, None if its task definition was not found.
+    """
 
     parts: Parts
     before: Service | None
+    former_images: list[str] | None
     service: Service
     created: bool
     left: list[str]
@@ -52,17 +56,12 @@ class RolledOut(Struct, frozen=True):
             found["endpoint"] = {"hostname": self.parts.hostname, "port": port}
         return found
 
-    def seen(self) -> tuple[Object | None, Object]:
+    def seen(self, wanted: Wanted) -> tuple[Object, Object]:
         """Before and after, for the command's outcome."""
-        before = None
-        if self.before is not None:
-            before = _shown(self.before.desired_count, self.before.task_definition)
-        after = _shown(self.service.desired_count, self.parts.task_definition)
+        before, after = observed.workload(
+            self.before, self.former_images, self.service, wanted, self.parts.task_definition
+        )
         return before, after | ({"left": self.left} if self.left else {})
-
-
-def _shown(replicas: int, task_definition: str) -> Object:
-    return {"replicas": replicas, "taskDefinition": names.last(task_definition)}
 
 
 class RollOut:
@@ -162,8 +161,9 @@ class RollOut:
         for words in left:
             log.warning("left behind: %s", words)
         if before is None or made_it:
-            return RolledOut(parts, None, service, True, left)
-        return RolledOut(parts, before, service, False, left)
+            return RolledOut(parts, None, None, service, True, left)
+        images = self._provisioning.images.get(before.task_definition)
+        return RolledOut(parts, before, images, service, False, left)
 
     async def _tidy(self, before: Service | None, current: str) -> list[str]:
         """Deregister what no service needs of the task definitions, when there is a new one."""

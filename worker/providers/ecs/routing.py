@@ -5,7 +5,7 @@ import logging
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.provider import Call
-from worker.providers.ecs import backends, http_route, names, route_plan
+from worker.providers.ecs import backends, http_route, names, observed, route_plan
 from worker.providers.ecs.client import Client, Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.listener import Listener, Owners
@@ -76,12 +76,15 @@ class Routing:
         if listener is None:
             raise self._absent(cluster, name)
         seen = await listener.read()
+        before = observed.routes(seen.in_force)
+        call.observed(before, None)
         # The last first: no request falls through to a rule that goes next.
         owned = sorted([*seen.own, *seen.waiting], key=lambda rule: -rule.priority)
         for rule in owned:
             await listener.delete(rule.arn)
         if not owned:
             raise self._absent(cluster, name)
+        call.observed(before, observed.ABSENT)
         return {"appName": name, "deleted": len(owned)}
 
     def _listener(self, talk: Conversation, cluster: str, application: str) -> Listener | None:

@@ -1,11 +1,13 @@
 """Creates objects or makes them what is wanted, whoever else writes to them meanwhile."""
 
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.workload import Workload
-from worker.providers.k8s import manifests, secrets, workload
+from worker.provider import Call
+from worker.providers.k8s import manifests, observed, secrets, workload
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Failure
 from worker.providers.k8s.kinds import DEPLOYMENTS, SERVICES, Place
@@ -19,10 +21,19 @@ late fails after its successor's.
 """
 
 
+class Settled(NamedTuple):
+    """An object as it is in the end, and as the first look of this run found it."""
+
+    found: Object
+    created: bool
+    former: Object | None
+    """A later look may find what a write did whose answer was lost."""
+
+
 async def apply(
     talk: Conversation, place: Place, namespace: str, wanted: Object, initial: Object | None = None
-) -> tuple[Object, bool]:
-    """The object as it is then, and whether it was created; `initial` is of its spec at first."""
+) -> Settled:
+    """Create an object or make it what is wanted; `initial` is of its spec at first."""
     path = place.path(namespace, wanted["metadata"]["name"])
     new = wanted | {"spec": wanted["spec"] | initial} if initial else wanted
 
@@ -47,18 +58,23 @@ async def settle(
     namespace: str,
     new: Object,
     update: Callable[[Object], Awaitable[Object]],
-) -> tuple[Object, bool]:
+) -> Settled:
     """Create an object, or update the one that is there, until one of the two fits."""
     collection = place.path(namespace)
     path = place.path(namespace, new["metadata"]["name"])
     patience = Patience()
+    former: Object | None = None
+    wrote = False
     while True:
         live = await talk.find(path)
+        former = former if wrote else live
         try:
             if live is None:
-                return await talk.create(collection, new), True
+                wrote = True
+                return Settled(await talk.create(collection, new), True, former)
             _refuse_leaving(place, live)
-            return await update(live), False
+            wrote = True
+            return Settled(await update(live), False, former)
         except Failure as failure:
             if live is not None and failure.code is Code.NOT_FOUND:
                 continue
@@ -81,7 +97,7 @@ def _refuse_leaving(place: Place, live: Object) -> None:
         )
 
 
-async def roll_out(talk: Conversation, namespace: str, wanted: Workload) -> bool:
+async def roll_out(talk: Conversation, call: Call, namespace: str, wanted: Workload) -> bool:
     """Apply all that a workload consists of; says whether its Deployment was created.
 
     The order is that of need. What fails leaves what was applied before it: taking that back
@@ -96,10 +112,15 @@ async def roll_out(talk: Conversation, namespace: str, wanted: Workload) -> bool
             done.append(f'the Secret "{secret["metadata"]["name"]}"')
         _, deployment = manifests.read(workload.deployment(wanted), namespace, DEPLOYMENTS)
         initial = workload.initial(wanted)
-        _, created = await apply(talk, DEPLOYMENTS, namespace, deployment, initial)
+        controller = await apply(talk, DEPLOYMENTS, namespace, deployment, initial)
+        created = controller.created
+        call.observed(*observed.workload(controller.former, controller.found))
         done.append(f'the Deployment "{wanted.name}"')
         _, service = manifests.read(workload.service(wanted), namespace, SERVICES)
-        await apply(talk, SERVICES, namespace, service)
+        endpoint = await apply(talk, SERVICES, namespace, service)
+        call.observed(
+            *observed.workload(controller.former, controller.found, endpoint.former, endpoint.found)
+        )
     except Fault as fault:
         raise _unfinished(fault, done) from fault
     return created

@@ -26,6 +26,7 @@ from worker.providers.k8s.requests import (
     GONE,
     JSON,
     MERGE_PATCH,
+    Answered,
     Request,
     decoded,
     deletion,
@@ -67,8 +68,8 @@ class Client:
         if self._token is not None:
             self._token.renew()
 
-    async def attempt(self, request: Request, call: Call) -> bytes:
-        """Send a request once and return the body of a 2xx, or raise the failure that it was."""
+    async def attempt(self, request: Request, call: Call) -> Answered:
+        """Send a request once and return a 2xx, or raise the failure that it was."""
         async with self._changing if request.changes else self._reading:
             try:
                 response = await self._http.request(
@@ -83,7 +84,7 @@ class Client:
                 log.info("%s %s: %r", request.method, request.target, error)
                 raise errors.of_connection(error) from error
         if response.is_success:
-            return response.content
+            return Answered(response.content, response.status_code)
         raise errors.of_answer(
             request.method, response.status_code, response.headers, response.content
         )
@@ -174,10 +175,15 @@ class Conversation:
         request = Request("PATCH", path, body, media_type, names_version)
         return decoded(await self._send(request), expected)
 
-    async def apply(self, path: str, wanted: Object) -> Object:
-        """Create or update by server-side apply, which reads nothing."""
+    async def apply(self, path: str, wanted: Object) -> tuple[Object, bool | None]:
+        """Create or update by server-side apply, which reads nothing.
+
+        Tells whether the object was created, None where an answer was lost.
+        """
         where = target(path, {"fieldManager": FIELD_MANAGER, "force": "true"})
-        return await self.patch(where, wanted, Object, APPLY_PATCH)
+        request = Request("PATCH", where, msgspec.json.encode(wanted), APPLY_PATCH)
+        answer = await self._send(request)
+        return decoded(answer, Object), answer.created
 
     async def delete(self, path: str, uid: str | None = None) -> Object:
         """Delete one object and, in the background, all that it owns.
@@ -194,15 +200,15 @@ class Conversation:
             raise failure
         await asyncio.sleep(pause)
 
-    async def _send(self, request: Request) -> bytes:
+    async def _send(self, request: Request) -> Answered:
         patience = Patience()
         arrived = False
         while True:
             try:
-                body = await self._client.attempt(request, self._call)
+                answer = await self._client.attempt(request, self._call)
             except Failure as failure:
                 if request.method == "DELETE" and arrived and failure.code in DELETED:
-                    return GONE
+                    return Answered(GONE, 200, repeated=True)
                 arrived |= failure.arrived
                 self._changed |= failure.arrived and request.changes
                 if failure.again in needs_look(request):
@@ -212,7 +218,7 @@ class Conversation:
                     self._client.renew_credentials()
             else:
                 self._changed |= request.changes
-                return body
+                return answer._replace(repeated=arrived)
 
     def _give_up(self, failure: Failure) -> None:
         """Raise what a failure means for the whole call, where that is not the failure itself."""

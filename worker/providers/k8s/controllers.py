@@ -3,17 +3,19 @@
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
+
+import msgspec
 
 from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import Controller, Machine, Object
 from worker.memory import Memory
-from worker.providers.k8s import kinds, translate
+from worker.providers.k8s import errors, kinds, translate
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Failure, MissingRight
 from worker.providers.k8s.kinds import KINDS, Kind
-from worker.providers.k8s.objects import OwnerReference, Pod
+from worker.providers.k8s.objects import Owned, OwnerReference, Pod
 from worker.providers.k8s.owners import AnyWorkload, Chain, Lists, Owners, above, list_all
 from worker.providers.k8s.retries import Patience
 from worker.providers.k8s.scaling import SpecVersions
@@ -25,6 +27,14 @@ Named = api.GetController | api.UpdateControllerReplicas | api.DeleteController
 
 KINDS_REMEMBERED = 10_000
 KIND_LIFETIME_S = 600
+
+
+class Deleted(NamedTuple):
+    """The kind of a deleted controller, the controller if it was read before, and the answer."""
+
+    kind: Kind
+    former: Object | None
+    answer: Object
 
 
 class Kinds:
@@ -68,7 +78,7 @@ class Kinds:
         versions: SpecVersions,
         namespace: str,
         name: str,
-    ) -> Object:
+    ) -> Deleted:
         """Delete the controller that the hints name or that has the name first.
 
         A kind that is not known is read before: after a deletion whose answer was lost, nobody
@@ -83,7 +93,8 @@ class Kinds:
             version = versions.get(kind, namespace, name)
             versions.forget(kind, namespace, name)
             try:
-                return await talk.delete(kind.path(namespace, name), version and version.uid)
+                path = kind.path(namespace, name)
+                return Deleted(kind, None, await talk.delete(path, version and version.uid))
             except Fault as fault:
                 is_absent = fault.code is Code.NOT_FOUND and len(candidates) > 1
                 if not is_absent and fault.code is not Code.CONFLICT:
@@ -91,16 +102,24 @@ class Kinds:
         patience = Patience()
         while True:
             kind, found = await self.find(
-                operation, lambda each: talk.get(each.path(namespace, name), each.shape)
+                operation, lambda each: talk.get(each.path(namespace, name), Object)
             )
             self._known.forget(key)
             try:
-                return await talk.delete(kind.path(namespace, name), found.metadata.uid)
+                answer = await talk.delete(kind.path(namespace, name), _uid(found))
+                return Deleted(kind, found, answer)
             except Failure as failure:
                 if failure.code is not Code.CONFLICT:
                     raise
                 replaced = Failure(failure.code, failure.message, again=Again.CONFLICT)
                 await talk.wait(replaced, patience)
+
+
+def _uid(found: Object) -> str:
+    try:
+        return msgspec.convert(found, Owned).metadata.uid
+    except msgspec.ValidationError as error:
+        raise errors.nonsense(str(error)) from error
 
 
 def _absent(operation: Named, candidates: tuple[Kind, ...]) -> Fault:

@@ -134,7 +134,7 @@ class ReplicationSpec(Part, frozen=True):
 class WorkloadStatus(Part, frozen=True):
     """How much of it runs; zero is left out."""
 
-    replicas: int | None = None
+    ready_replicas: int | None = None
 
 
 class Workload(Part, frozen=True):

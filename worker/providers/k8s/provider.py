@@ -17,6 +17,7 @@ from worker.providers.k8s import (
     controllers,
     manifests,
     names,
+    observed,
     route_plan,
     routes,
     secrets,
@@ -63,8 +64,10 @@ class KubernetesProvider:
         path = PODS.path(namespace, names.object_name(operation.id, "id"))
         patch = {"metadata": {"labels": names.label_changes(operation.labels)}}
         pod = await self._client.during(call).patch(path, patch, Pod)
-        found = pod.metadata.labels or {}
-        return MachineLabels({key: found.get(key) for key in operation.labels})
+        after = observed.machine_labels(pod.metadata.labels or {}, operation.labels)
+        # A patch does not tell what it replaced.
+        call.observed(observed.PRESENT, after)
+        return MachineLabels(after["labels"])
 
     async def get_controllers(self, operation: api.GetControllers, call: Call) -> Controllers:
         namespace = names.namespace(operation.scope)
@@ -100,20 +103,21 @@ class KubernetesProvider:
         name = names.object_name(operation.name, "name")
         talk = self._client.during(call)
 
-        async def scale(kind: Kind) -> Workload | Replication:
+        async def scale(kind: Kind) -> tuple[Workload | Replication, int | None]:
             one = Scaling(talk, self._versions, kind, namespace, name)
             return await one.run(operation.replicas, read_first=call.redelivered)
 
-        kind, found = await self._kinds.find(operation, scale)
-        call.observed({"replicas": translate.running(found)}, {"replicas": translate.wanted(found)})
+        kind, (found, former) = await self._kinds.find(operation, scale)
+        call.observed(*observed.scaling(found, former))
         return translate.controller(kind, found)
 
     async def apply_controller(self, operation: api.ApplyController, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         kind, wanted = manifests.read(operation.manifest, namespace, *KINDS)
         talk = self._client.during(call)
-        found, _ = await applying.apply(talk, kind, namespace, wanted)
-        self._versions.learn_from(kind, namespace, found["metadata"])
+        found, _, former = await applying.apply(talk, kind, namespace, wanted)
+        self._versions.learn_from(kind, namespace, found)
+        call.observed(*observed.written(kind, former, found))
         return manifests.shown(found)
 
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
@@ -121,7 +125,8 @@ class KubernetesProvider:
         name = names.object_name(operation.name, "name")
         talk = self._client.during(call)
         deleted = await self._kinds.delete(operation, talk, self._versions, namespace, name)
-        return manifests.shown(deleted)
+        call.observed(*observed.deleted(*deleted))
+        return manifests.shown(deleted.answer)
 
     async def get_services_by_labels(
         self, operation: api.GetServicesByLabels, call: Call
@@ -139,17 +144,23 @@ class KubernetesProvider:
         _, wanted = manifests.read(operation.manifest, namespace, SERVICES)
         names.dns_label(wanted["metadata"]["name"], "manifest.metadata.name")
         talk = self._client.during(call)
-        found, _ = await applying.apply(talk, SERVICES, namespace, wanted)
+        found, _, former = await applying.apply(talk, SERVICES, namespace, wanted)
+        call.observed(*observed.written(SERVICES, former, found))
         return found
 
     async def delete_service(self, operation: api.DeleteService, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
-        return await self._client.during(call).delete(SERVICES.path(namespace, name))
+        answer = await self._client.during(call).delete(SERVICES.path(namespace, name))
+        call.observed(*observed.deleted(SERVICES, None, answer))
+        return answer
 
     async def apply_secret(self, operation: api.ApplySecret, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
-        return await secrets.apply(self._client.during(call), namespace, operation.manifest)
+        talk = self._client.during(call)
+        answer, created = await secrets.apply(talk, namespace, operation.manifest)
+        call.observed(*observed.applied_secret(answer, created))
+        return secrets.told(answer)
 
     async def list_gateways(self, operation: api.ListGateways, call: Call) -> list[Object]:
         namespace = names.namespace(operation.scope)
@@ -160,7 +171,8 @@ class KubernetesProvider:
         _, wanted = manifests.read(operation.manifest, namespace, HTTP_ROUTES)
         talk = self._client.during(call)
         with with_gateway_api():
-            found, _ = await applying.apply(talk, HTTP_ROUTES, namespace, wanted)
+            found, _, former = await applying.apply(talk, HTTP_ROUTES, namespace, wanted)
+        call.observed(*observed.written(HTTP_ROUTES, former, found))
         return found
 
     async def get_http_route(self, operation: api.GetHttpRoute, call: Call) -> Object:
@@ -171,19 +183,21 @@ class KubernetesProvider:
     async def delete_http_route(self, operation: api.DeleteHttpRoute, call: Call) -> Object:
         path = _route(operation.scope, operation.name)
         with with_gateway_api():
-            return await self._client.during(call).delete(path)
+            answer = await self._client.during(call).delete(path)
+        call.observed(*observed.deleted(HTTP_ROUTES, None, answer))
+        return answer
 
     async def apply_workload(self, operation: api.ApplyWorkload, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         wanted = workload.read(operation.workload)
-        created = await applying.roll_out(self._client.during(call), namespace, wanted)
+        created = await applying.roll_out(self._client.during(call), call, namespace, wanted)
         endpoint = {"hostname": f"{wanted.name}.{namespace}.svc", "port": wanted.ports.app}
         return {"name": wanted.name, "created": created, "endpoint": endpoint}
 
     async def apply_route_plan(self, operation: api.ApplyRoutePlan, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         plan = route_plan.read(operation.plan)
-        return await routes.apply_plan(self._client.during(call), namespace, plan)
+        return await routes.apply_plan(self._client.during(call), call, namespace, plan)
 
     async def _pods(
         self, talk: Conversation, namespace: str, selector: str | None, whole: Lists | None = None

@@ -1,6 +1,6 @@
 """Requests as values, and the bodies of their answers as structs; sends nothing."""
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -17,6 +17,7 @@ APPLY_PATCH = "application/apply-patch+yaml"
 FIELD_MANAGER = "machinist"
 GONE = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}'
 """The answer to a deletion that is found to have happened."""
+CREATED = 201
 
 DELETED = frozenset({Code.NOT_FOUND, Code.CONFLICT})
 """How a repeat of a deletion fails: the object is gone, or another one has its name."""
@@ -24,6 +25,19 @@ DELETED = frozenset({Code.NOT_FOUND, Code.CONFLICT})
 DELETE_OPTIONS = {"kind": "DeleteOptions", "apiVersion": "v1"}
 BACKGROUND = {"propagationPolicy": "Background"}
 """Without a policy a ReplicationController leaves its pods running."""
+
+
+class Answered(NamedTuple):
+    """The answer to a request; `repeated` when an earlier attempt may have had its effect."""
+
+    body: bytes
+    status: int
+    repeated: bool = False
+
+    @property
+    def created(self) -> bool | None:
+        """Whether the request created an object, None where an earlier attempt may have."""
+        return None if self.repeated else self.status == CREATED
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -59,9 +73,9 @@ def deletion(path: str, uid: str | None) -> Request:
     return Request("DELETE", path, msgspec.json.encode(options), JSON)
 
 
-def decoded(body: bytes, expected: type[Answer]) -> Answer:
-    """A body as what was asked for, or the failure that it is something else."""
+def decoded(answer: Answered, expected: type[Answer]) -> Answer:
+    """The body of an answer as what was asked for, or the failure that it is something else."""
     try:
-        return msgspec.json.decode(body, type=expected)
+        return msgspec.json.decode(answer.body, type=expected)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise errors.nonsense(str(error)) from error

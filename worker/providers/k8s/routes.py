@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.route_plan import RoutePlan
-from worker.providers.k8s import route_plan
+from worker.provider import Call
+from worker.providers.k8s import observed, route_plan
 from worker.providers.k8s.applying import settle
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Failure, NoSuchApi
@@ -37,12 +38,13 @@ async def gateways(talk: Conversation, namespace: str) -> list[Object]:
         return []
 
 
-async def apply_plan(talk: Conversation, namespace: str, plan: RoutePlan) -> Object:
+async def apply_plan(talk: Conversation, call: Call, namespace: str, plan: RoutePlan) -> Object:
     """Make the route of an application that of a plan, in one write."""
     gateway, ports = await _surroundings(talk, namespace, plan)
     wanted = route_plan.route(plan, namespace, gateway, ports)
     update = Update(talk, HTTP_ROUTES.path(namespace, plan.app_name), plan, wanted)
-    await settle(talk, HTTP_ROUTES, namespace, wanted, update)
+    settled = await settle(talk, HTTP_ROUTES, namespace, wanted, update)
+    call.observed(*observed.written(HTTP_ROUTES, settled.former, settled.found))
     return {"appName": plan.app_name, "created": len(plan.rules), "deleted": update.replaced}
 
 

@@ -14,10 +14,10 @@ What remains:
 """
 
 import logging
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from contracts.faults import Code
+from contracts.resources import Object
 from worker.memory import Memory
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Failure, MissingRight
@@ -33,10 +33,18 @@ VERSION_LIFETIME_S = 3600
 
 
 class SpecVersion(NamedTuple):
-    """The version of an object's spec: the status does not change it, every new spec does."""
+    """The version of an object's spec: the status does not change it, every new spec does.
+
+    `replicas` is the wanted number of machines in that spec, None if the answer did not name it.
+    """
 
     uid: str
     generation: int
+    replicas: int | None
+
+    def is_same(self, other: "SpecVersion | None") -> bool:
+        """Return whether another version is the same one."""
+        return other is not None and self[:2] == other[:2]
 
 
 class SpecVersions:
@@ -59,26 +67,26 @@ class SpecVersions:
     ) -> SpecVersion | None:
         """Remember and return the version in an answer, None if the answer has no generation."""
         metadata = found.metadata
-        return self._put(kind, namespace, metadata.name, metadata.uid, metadata.generation)
+        if metadata.generation is None:
+            return None
+        version = SpecVersion(metadata.uid, metadata.generation, found.spec.replicas)
+        self._put(kind, namespace, metadata.name, version)
+        return version
 
-    def learn_from(self, kind: Place, namespace: str, metadata: Mapping[str, Any]) -> None:
-        """Remember the version in the metadata of an object that was not decoded into a struct."""
+    def learn_from(self, kind: Place, namespace: str, found: Object) -> None:
+        """Remember the version of an object that was not decoded into a struct."""
+        metadata, replicas = found["metadata"], (found.get("spec") or {}).get("replicas")
         uid, generation = metadata.get("uid"), metadata.get("generation")
         if isinstance(uid, str) and isinstance(generation, int):
-            self._put(kind, namespace, metadata["name"], uid, generation)
+            known = replicas if isinstance(replicas, int) else None
+            self._put(kind, namespace, metadata["name"], SpecVersion(uid, generation, known))
 
     def forget(self, kind: Place, namespace: str, name: str) -> None:
         """Drop the version of an object that is gone."""
         self._seen.forget((kind.name, namespace, name))
 
-    def _put(
-        self, kind: Place, namespace: str, name: str, uid: str, generation: int | None
-    ) -> SpecVersion | None:
-        if generation is None:
-            return None
-        version = SpecVersion(uid, generation)
+    def _put(self, kind: Place, namespace: str, name: str, version: SpecVersion) -> None:
         self._seen.put((kind.name, namespace, name), version)
-        return version
 
 
 class Scaling:
@@ -94,8 +102,13 @@ class Scaling:
         self._name = name
         self._path = kind.path(namespace, name)
 
-    async def run(self, replicas: int, *, read_first: bool) -> Workload | Replication:
-        """Set the replicas and return the controller as it is then.
+    async def run(
+        self, replicas: int, *, read_first: bool
+    ) -> tuple[Workload | Replication, int | None]:
+        """Set the replicas; return the controller as it is then, and the wanted number before.
+
+        That is known if the first request was conditional on a version and passed: after a refusal
+        a request of this run whose answer was lost may be what changed the spec.
 
         With `read_first` a controller whose version is not known is read before it is written:
         another worker may still have a request for it on the way.
@@ -107,11 +120,13 @@ class Scaling:
         is_second_look = False
         while True:
             try:
-                return await self._write(replicas, version)
+                found = await self._write(replicas, version)
             except Failure as failure:
                 if failure.code is not Code.PLATFORM_INVALID or version is None:
                     raise
                 refusal = failure
+            else:
+                return found, version.replicas if version and not is_second_look else None
             if is_second_look:
                 await self._talk.wait(_overtaken(refusal), patience)
             is_second_look = True
@@ -119,7 +134,7 @@ class Scaling:
             # between versions of the API server: if the version tested is still the current one,
             # the API server refused the value.
             latest = await self._read()
-            if latest == version:
+            if version.is_same(latest):
                 raise refusal
             version = latest
 

@@ -26,12 +26,15 @@ QUOTES_NOTHING = frozenset(
 """Faults in whose words the API server does not repeat what it was sent."""
 
 
-async def apply(talk: Conversation, namespace: str, manifest: Object) -> Object:
-    """Create or update a secret in one request that reads nothing."""
+async def apply(talk: Conversation, namespace: str, manifest: Object) -> tuple[Object, bool | None]:
+    """Create or update a secret in one request that reads nothing.
+
+    Returns it with its data, and whether it was created as far as that is known.
+    """
     wanted = read(manifest, namespace)
     path = SECRETS.path(namespace, wanted["metadata"]["name"])
     try:
-        return told(await talk.apply(path, wanted))
+        return await talk.apply(path, wanted)
     except Fault as fault:
         raise _silent(fault) from None
 

@@ -135,9 +135,9 @@ def wanted(workload: Workload | Replication) -> int:
     return DEFAULT_REPLICAS if replicas is None else replicas
 
 
-def running(workload: Workload | Replication) -> int:
-    """How many there are."""
-    return workload.status.replicas or 0
+def ready(workload: Workload | Replication) -> int:
+    """Return the number of machines that run and are ready."""
+    return workload.status.ready_replicas or 0
 
 
 def selector(workload: Workload | Replication) -> str | None:

@@ -1,0 +1,149 @@
+"""What a command notes of before and after: every command, on every platform."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+import pytest
+
+from contracts import api
+from contracts.operation import OPERATIONS
+from tests import examples
+from tests.providers.platforms import Platform
+from tests.providers.test_routing import plan, rule
+from worker.dispatch import methods
+from worker.provider import Call, Port
+
+APP = "orders"
+SERVICE = "orders-v7"
+CONTROLLER = {"replicas", "running", "labels"}
+WORKLOAD = CONTROLLER | {"images", "ports"}
+ROUTE = {"hostnames", "rules", "backends"}
+EXISTS = {"exists"}
+
+Keys = tuple[set[str], set[str]]
+
+NOTED: dict[str, dict[str, Keys]] = {
+    "set_machine_labels": {"k8s": (EXISTS, {"labels"}), "ecs": ({"labels"}, {"labels"})},
+    "update_controller_replicas": {
+        "k8s": ({"running"}, {"replicas", "running"}),
+        "ecs": ({"running"}, {"replicas", "running"}),
+    },
+    "apply_controller": {"k8s": (CONTROLLER | {"images"}, CONTROLLER | {"images"})},
+    "delete_controller": {"k8s": (CONTROLLER | {"images"}, EXISTS), "ecs": (CONTROLLER, EXISTS)},
+    "apply_service": {"k8s": ({"ports", "labels"}, {"ports", "labels"})},
+    # On ECS the service goes with its controller, and the platform is not asked.
+    "delete_service": {"k8s": (set(), EXISTS), "ecs": (set(), {"changed"})},
+    "apply_secret": {"k8s": (EXISTS, {"secretKeys"})},
+    "apply_http_route": {"k8s": (ROUTE, ROUTE)},
+    "delete_http_route": {"k8s": (EXISTS, EXISTS), "ecs": (ROUTE, EXISTS)},
+    "apply_workload": {"k8s": (WORKLOAD, WORKLOAD), "ecs": (WORKLOAD - {"ports"}, WORKLOAD)},
+    "apply_route_plan": {"k8s": (ROUTE, ROUTE), "ecs": (ROUTE, ROUTE)},
+}
+"""What each command notes at least, before and after, where its object is there already."""
+
+COMMANDS = [name for name, operation in OPERATIONS.items() if not operation.row.safe]
+CREATING = ["apply_workload", "apply_route_plan"]
+"""Commands of every platform that create what is absent."""
+
+
+def command(name: str, scope: str, machine: str) -> Any:
+    """A command on what `run` prepares, or on an object of its own."""
+    own = {"app.kubernetes.io/instance": "web"}
+    pod = {"metadata": {"labels": own}, "spec": {"containers": [{"name": "a", "image": "a:1"}]}}
+    spec = {"replicas": 0, "selector": {"matchLabels": own}, "template": pod}
+    controller = examples.manifest("Deployment", "new", apiVersion="apps/v1", spec=spec)
+    ports = {"selector": own, "ports": [{"port": 80}]}
+    secret = examples.manifest("Secret", "new", stringData={"token": "t0p"})
+    backends = [{"backendRefs": [{"name": SERVICE, "port": 3042}]}]
+    route = examples.manifest(
+        "HTTPRoute",
+        "new",
+        apiVersion="gateway.networking.k8s.io/v1",
+        spec={"hostnames": ["new.example"], "rules": backends},
+    )
+    return {
+        "set_machine_labels": api.SetMachineLabels(scope, machine, {"new": "1", "old": None}),
+        "update_controller_replicas": api.UpdateControllerReplicas(scope, SERVICE, 3),
+        "apply_controller": api.ApplyController(scope, controller),
+        "delete_controller": api.DeleteController(scope, SERVICE),
+        "apply_service": api.ApplyService(scope, examples.manifest("Service", "new", spec=ports)),
+        "delete_service": api.DeleteService(scope, SERVICE),
+        "apply_secret": api.ApplySecret(scope, secret),
+        "apply_http_route": api.ApplyHttpRoute(scope, route),
+        "delete_http_route": api.DeleteHttpRoute(scope, APP),
+        "apply_workload": api.ApplyWorkload(scope, examples.workload(SERVICE)),
+        "apply_route_plan": api.ApplyRoutePlan(scope, plan(rule("v7"))),
+    }[name]
+
+
+async def run(
+    name: str, platform: Platform, provider: Port, call: Callable[[], Call], times: int
+) -> Call:
+    """Run a command so many times where a workload and its route are, and return the last call."""
+    machine = ""
+    if name == "set_machine_labels":
+        platform.run("web", 1, {"old": "1"})
+        [found] = await provider.get_machines(api.GetMachines(platform.scope), call())
+        machine = found.id
+    else:
+        platform.gateway()
+    perform = methods(provider)
+    needed = {"apply_workload": [], "set_machine_labels": []}.get(name, ["apply_workload"])
+    needed += ["apply_route_plan"] if name == "delete_http_route" else []
+    for each in [*needed, *[name] * times]:
+        last = call()
+        await perform[each](command(each, platform.scope, machine), last)
+    return last
+
+
+def test_the_table_has_every_command():
+    assert NOTED.keys() == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+async def test_every_command_notes_what_it_found_and_what_it_left(platform, provider, call, name):
+    if name not in methods(provider):
+        assert platform.name not in NOTED[name]
+        return
+
+    times = 2 if name.startswith("apply_") else 1
+    noted = await run(name, platform, provider, call, times)
+
+    before, after = NOTED[name][platform.name]
+    assert noted.before is not None
+    assert noted.after is not None
+    assert before <= noted.before.keys()
+    assert after <= noted.after.keys()
+    for observation in (noted.before, noted.after):
+        assert len(msgspec.json.encode(observation)) <= 4096
+        for value in observation.values():
+            entries = value.values() if isinstance(value, dict) else value
+            assert isinstance(value, str | int) or all(
+                each is None or isinstance(each, str) for each in entries
+            )
+
+
+@pytest.mark.parametrize("name", CREATING)
+async def test_what_a_command_creates_did_not_exist_before(platform, provider, call, name):
+    noted = await run(name, platform, provider, call, 1)
+
+    assert noted.before == {"exists": False}
+    assert noted.after.keys() >= NOTED[name][platform.name][1]
+
+
+@pytest.mark.parametrize("name", ["delete_controller", "delete_http_route"])
+async def test_what_a_command_deletes_does_not_exist_after(platform, provider, call, name):
+    noted = await run(name, platform, provider, call, 1)
+
+    assert noted.before.get("exists", True)
+    assert noted.after == {"exists": False}
+
+
+async def test_the_wanted_number_is_never_the_number_that_runs(platform, provider, call):
+    await run("update_controller_replicas", platform, provider, call, 1)
+    noted = call()
+
+    await provider.apply_workload(command("apply_workload", platform.scope, ""), noted)
+
+    assert noted.before["replicas"] == noted.after["replicas"] == platform.size(SERVICE) == 3

@@ -1,0 +1,79 @@
+"""Bounds of what a command notes as `before` and `after`, the same for every provider; pure."""
+
+import re
+from typing import Any
+
+import msgspec
+
+from contracts.resources import Object
+
+MOST_ENTRIES = 20
+"""Entries of one list or object."""
+MOST_BYTES = 4096
+"""Of one `before` or `after`, as JSON."""
+TEXT_LIMIT = 160
+"""Characters of a text that a provider composes, such as a rule."""
+SHORTENED = "shortened"
+"""The names of the fields that are not complete."""
+
+SENSITIVE = re.compile(r"auth|cookie|credential|key|passw|secret|session|token", re.IGNORECASE)
+IMAGE = re.compile(
+    r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._-]+)*"
+    r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[A-Za-z0-9+._-]+:[0-9A-Fa-f]{32,128})?"
+)
+"""The grammar of image references. A user name and a password do not fit into it."""
+IMAGE_LIMIT = 512
+
+
+def bounded(noted: Object) -> Object:
+    """Shorten an observation to its bounds, and name the fields of which entries are left out."""
+    kept = {key: _first(value, MOST_ENTRIES) for key, value in noted.items()}
+    while _size(marked := _marked(kept, noted)) > MOST_BYTES and kept:
+        longest = max(kept, key=lambda key: _size(kept[key]))
+        value = kept.pop(longest)
+        if isinstance(value, list | dict) and len(value) > 1:
+            kept[longest] = _first(value, len(value) // 2)
+    return marked
+
+
+def _marked(kept: Object, noted: Object) -> Object:
+    shortened = [key for key in noted if key not in kept or kept[key] != noted[key]]
+    found = {key: kept[key] for key in noted if key in kept}
+    return found | {SHORTENED: shortened} if shortened else found
+
+
+def _size(value: Any) -> int:
+    return len(msgspec.json.encode(value))
+
+
+def images(found: list[Any]) -> list[str]:
+    """Those that are image references, each once."""
+    texts = (each for each in found if isinstance(each, str) and len(each) <= IMAGE_LIMIT)
+    return list(dict.fromkeys(each for each in texts if IMAGE.fullmatch(each)))
+
+
+def pair(name: str, value: str) -> str:
+    """`name=value` of a header or query parameter, without the value if the name is sensitive."""
+    return plain(name if SENSITIVE.search(name) else f"{name}={value}")
+
+
+def plain(text: str) -> str:
+    """The printable characters of a text, the first 160."""
+    return "".join(char for char in text if char.isprintable())[:TEXT_LIMIT]
+
+
+def conforms(value: Any, expected: Any) -> bool:
+    """Return whether a value is of a type of the contract or a platform, such as a label key."""
+    try:
+        msgspec.convert(value, expected)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
+def _first(value: Any, most: int) -> Any:
+    if isinstance(value, list):
+        return value[:most]
+    if isinstance(value, dict):
+        return dict(list(value.items())[:most])
+    return value
