@@ -7,7 +7,6 @@ a few seconds: it is made again where the gateway's user may, and named in `/rea
 import asyncio
 import logging
 import time
-from contextlib import suppress
 from uuid import uuid4
 
 import msgspec
@@ -38,6 +37,7 @@ class Checks:
         self._declared: list[str] = []
         self._unbound: list[str] = []
         self._awaited: dict[str, asyncio.Event] = {}
+        self._told: dict[str, int] = {}
 
     def missing(self) -> list[str]:
         """What is not there and could not be created, each with its remedy."""
@@ -60,7 +60,6 @@ class Checks:
         failures = 0
         while True:
             began = time.monotonic()
-            self._attendance.changed.clear()
             declared = await declaration.run(whole)
             try:
                 arrive = await self._replies_arrive(channel, connection.user, replies)
@@ -75,10 +74,16 @@ class Checks:
             await self._pause(began)
 
     async def _pause(self, began: float) -> None:
-        await asyncio.sleep(LEAST_PAUSE_S)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(began + CHECK_S - time.monotonic()):
-                await self._attendance.changed.wait()
+        """Wait for the next round, which comes at once when a worker has come or gone."""
+        while time.monotonic() < began + CHECK_S:
+            await asyncio.sleep(LEAST_PAUSE_S)
+            if self._rolls() != self._told:
+                return
+
+    def _rolls(self) -> dict[str, int]:
+        """How many workers are attached to each provider that has any."""
+        known = {worker.provider for worker in self._attendance.workers()}
+        return {provider: max(1, self._attendance.attached(provider)) for provider in known}
 
     async def _replies_arrive(self, channel: Channel, user: str | None, replies: str) -> bool:
         """Publish to the gateway itself, as a worker's reply and as an announcement."""
@@ -101,12 +106,10 @@ class Checks:
 
     async def _unbound_ways(self, channel: Channel, user: str | None) -> list[str] | None:
         """The ways to attached workers that end nowhere; None where the broker does not answer."""
+        self._told = self._rolls()
         checks: dict[str, Message] = {}
-        for provider in self._attendance.providers():
-            workers = self._attendance.workers(provider)
-            if workers:
-                attached = sum(worker.state == "attached" for worker in workers)
-                checks |= _checks_of(provider, max(1, attached), user)
+        for provider, attached in self._told.items():
+            checks |= _checks_of(provider, attached, user)
         try:
             async with asyncio.timeout(ARRIVE_S):
                 reached = await asyncio.gather(

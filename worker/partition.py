@@ -83,20 +83,26 @@ class Partition:
         return not self._lanes
 
     def leave(self) -> None:
-        """Give the partition to whoever waits for it, and wait in turn."""
+        """Give the partition to whoever waits for it, and wait in turn; start nothing more."""
+        self._gate.clear()
         self._leaving.set()
 
     def release(self) -> None:
         """Leave though it is busy, if what runs ends within a second: start nothing so long.
 
-        Not before what was taken over is done: it would wait anew at the next owner, and be counted
-        as one more delivery of what may be innocent.
+        Redelivered commands are finished before: they would wait anew at the next owner, with one
+        more redelivery counted.
         """
         if self._suspected:
             return
         self._gate.clear()
         self._leave_if_asked()
-        asyncio.get_running_loop().call_later(RELEASE_S, self._gate.set)
+        asyncio.get_running_loop().call_later(RELEASE_S, self._reopen)
+
+    def _reopen(self) -> None:
+        """Go on after a release, unless the partition is being left since."""
+        if not self._leaving.is_set():
+            self._gate.set()
 
     def stop(self) -> None:
         """Leave for good, as soon as nothing of it runs: what waits is for another worker."""
@@ -151,7 +157,7 @@ class Partition:
         self._is_orphaned = False
 
     def _forget(self) -> None:
-        """Drop what is in our hands: the broker gives it to the next owner."""
+        """Drop what is held: the broker gives it to the next owner."""
         self._channel, self.is_owned = None, False
         for held in self._held:
             held.drop()
@@ -230,9 +236,7 @@ class Partition:
 
     async def _end(self, held: Held) -> Verdict:
         if self._is_orphaned:
-            command = held.loaded()
-            burial = self._work.bury(command, orphaned(command, self._queue))
-            return await self.outcome(held, self._runs.start(command.message, burial))
+            return await self._redeliveries.bury(held, lambda each: orphaned(each, self._queue))
         if held.delivery.redelivered:
             return await self._redeliveries.run(held)
         return await self._fresh(held)

@@ -80,6 +80,12 @@ class Redeliveries:
         await _former_owner_gave_up(held)
         return await self._fresh(held)
 
+    async def bury(self, held: Held, fault: Callable[[Command], Fault]) -> Verdict:
+        """Dead-letter a command with this fault."""
+        command = held.loaded()
+        run = self._runs.start(command.message, self._work.bury(command, fault(command)))
+        return await self._partition.outcome(held, run)
+
     async def _suspect(self, held: Held) -> Verdict:
         """Run a command that was redelivered more than once.
 
@@ -90,10 +96,7 @@ class Redeliveries:
         is_first, self._has_suspect = not self._has_suspect, True
         async with self._suspects:
             if is_first and held.delivery.returns + 1 >= LAST_DELIVERY:
-                command = held.loaded()
-                burial = self._work.bury(command, _deadly(command.message.type))
-                run = self._runs.start(command.message, burial)
-                return await self._partition.outcome(held, run)
+                return await self.bury(held, lambda command: _deadly(command.message.type))
             await _former_owner_gave_up(held)
             running = self._partition.begin(self._fresh(held))
             await asyncio.wait([running], timeout=SUSPECT_S)

@@ -20,6 +20,9 @@ ANNOUNCE_S = 1.0
 QUIET_S = 1.25
 """After this silence of all workers of a provider the broker is asked whether any consumes."""
 
+LATELY_S = 3.0
+"""A worker that was silent for longer has probably gone."""
+
 FORGET_S = 9.0
 FRESH_S = 0.5
 LOOK_S = 0.6
@@ -90,8 +93,6 @@ class Attendance:
         self._connected_at = 0.0
         self._channel: Channel | None = None
         self._asking = asyncio.Lock()
-        self.changed = asyncio.Event()
-        """Set when a worker comes, goes or begins to drain."""
 
     def connected(self, connection: Connection) -> None:
         """Ask over this connection from now on."""
@@ -132,9 +133,6 @@ class Attendance:
     def hear(self, message: Message) -> None:
         """Take in what a worker says about itself; raises msgspec.DecodeError."""
         told = msgspec.json.decode(message.body, type=Announcement)
-        former = self._workers.get(told.worker)
-        if former is None or former[1].state != told.state:
-            self.changed.set()
         self._workers[told.worker] = (time.monotonic(), told)
         self._attached_at[told.provider] = max(
             (
@@ -152,6 +150,18 @@ class Attendance:
             for told in self._told()
             if told.state != "gone" and provider in (None, told.provider)
         ]
+
+    def attached(self, provider: str) -> int:
+        """How many workers take the provider's operations, those of a moment ago left out.
+
+        The owners of partitions share them by this number: one worker too many, and they give
+        partitions to each other that nobody else takes.
+        """
+        oldest = time.monotonic() - LATELY_S
+        return sum(
+            heard_at >= oldest and told.provider == provider and told.state == "attached"
+            for heard_at, told in self._workers.values()
+        )
 
     def is_draining(self, provider: str) -> bool:
         """Whether a worker takes no more queries but may still answer those that it has."""

@@ -37,11 +37,11 @@ class Tap:
     @property
     def requests(self) -> dict[tuple[str, int], str]:
         """The ids of the scale commands that have a record, by name and replicas."""
-        return {what: identity for identity, what in list(self._requests.items())}
+        return {what: identity for identity, what in self._requests.copy().items()}
 
     def ended(self) -> set[tuple[str, int]]:
         """The scale commands that have a final outcome, by name and replicas."""
-        return {what for identity, what in list(self._requests.items()) if identity in self._ended}
+        return {what for identity, what in self._requests.copy().items() if identity in self._ended}
 
     def finals(self) -> int:
         """How many commands have a final outcome."""

@@ -33,6 +33,7 @@ class FakeChannel:
         self.receive: Callable[[Delivery], None] = lambda _: None
         self.prefetch: int | None = None
         self.fails_quietly = False
+        self.seconds_to_leave = 0.0
         self._log = log
         self._lost = asyncio.get_running_loop().create_future()
         self._tag = 0
@@ -49,7 +50,11 @@ class FakeChannel:
         return self._lost.done()
 
     async def lost(self) -> None:
-        await asyncio.shield(self._lost)
+        try:
+            await asyncio.shield(self._lost)
+        except asyncio.CancelledError:
+            await asyncio.sleep(self.seconds_to_leave)
+            raise
         raise ConnectionLost("gone")
 
     async def round_trip(self) -> None:

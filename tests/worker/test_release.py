@@ -52,6 +52,23 @@ def test_what_it_held_is_run_by_whom_it_is_delivered_to_next():
     virtual.run(test)
 
 
+def test_nothing_starts_any_more_while_a_busy_process_leaves_slowly():
+    """A command that started then would be cut, and run again by the next owner."""
+
+    async def test():
+        async with scene() as s:
+            s.last.seconds_to_leave = 5 * SECOND
+            s.last.deliver("a", 1)
+            await asyncio.sleep(0.5)
+            s.partition.release()
+            s.last.deliver("b", 1)
+            await asyncio.sleep(4 * SECOND)
+
+            assert begun(s.platform) == ["a-1"]
+
+    virtual.run(test)
+
+
 def test_it_goes_on_if_something_runs_for_longer():
     async def test():
         async with scene() as s:
