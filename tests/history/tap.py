@@ -1,4 +1,4 @@
-"""Reads in the audit what commands the broker took and what became of them."""
+"""Reads in the audit which commands workers took and what became of them."""
 
 import asyncio
 import threading
@@ -11,7 +11,7 @@ from contracts.api import UpdateControllerReplicas
 from contracts.broker.channel import Delivery
 from contracts.broker.declaration import declare
 from contracts.broker.link import Connection, Link
-from contracts.outcomes import OUTCOME, Outcome, Result, read
+from contracts.outcomes import Outcome, Result, read
 from contracts.topology import AUDIT, common
 from contracts.wire import Message
 from gateway.stream import OFFSET, offset
@@ -36,28 +36,31 @@ class Tap:
 
     @property
     def requests(self) -> dict[tuple[str, int], str]:
-        """The ids of the scale commands that the broker took, by name and replicas."""
+        """The ids of the scale commands in the audit, by name and replicas."""
         return {what: identity for identity, what in list(self._requests.items())}
 
     def taken(self) -> int:
-        """How many commands the broker took."""
+        """How many commands were started, or ended without a start."""
         return len(self._requests)
 
     def open_ends(self) -> int:
-        """How many commands have no final outcome yet."""
+        """How many commands were started and have no final outcome yet."""
         return len(self._requests.keys() - self._ended)
 
+    def has_ended(self, identity: str | None) -> bool:
+        """Whether a command has a final outcome."""
+        return identity in self._ended
+
     def _take(self, message: Message) -> None:
-        if message.type == OUTCOME:
-            # Delivered twice is not published twice.
-            if message.message_id not in self._seen:
-                self._seen.add(message.message_id)
-                self._take_outcome(read(message))
-        else:
-            scale = msgspec.json.decode(message.body, type=UpdateControllerReplicas)
-            self._requests[message.message_id] = scale.name, scale.replicas
+        # Delivered twice is not published twice.
+        if message.message_id not in self._seen:
+            self._seen.add(message.message_id)
+            self._take_outcome(read(message))
 
     def _take_outcome(self, outcome: Outcome) -> None:
+        if outcome.request is not None:
+            scale = msgspec.convert(outcome.request.body, UpdateControllerReplicas)
+            self._requests[outcome.id] = scale.name, scale.replicas
         moment = outcome.started if outcome.result is Result.STARTED else outcome.finished
         moment = moment or outcome.finished or outcome.started
         self.records.append(

@@ -10,7 +10,7 @@ import pytest
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.history import checker
 from tests.history.disturbances import Scene
-from tests.history.history import Command, History, Write
+from tests.history.history import ACCEPTED, Command, History, Write
 from tests.history.publishing import Producer, Publishing
 from tests.history.script import Script, script
 from tests.history.tap import Tap
@@ -83,12 +83,19 @@ def play(stack: Stack, played: Script) -> History:
         urls = [str(each.http.base_url) for each in gateways]
         commands = asyncio.run(_publish(stack, played, urls, scene))
         with suppress(AssertionError):  # the checker says whose outcome is missing
-            eventually(lambda: not tap.open_ends(), SETTLE_S)
+            eventually(lambda: not tap.open_ends() and _all_ended(commands, tap), SETTLE_S)
     ids = tap.requests
     known = [
         msgspec.structs.replace(each, id=ids.get((each.address, each.value))) for each in commands
     ]
     return History(known, writes(stack.sandbox), tap.records, scene.disturbances)
+
+
+def _all_ended(commands: list[Command], tap: Tap) -> bool:
+    """Whether all that was accepted has its outcome: what waits in a partition has no record."""
+    ids = tap.requests
+    accepted = [each for each in commands if each.fate in ACCEPTED]
+    return all(tap.has_ended(ids.get((each.address, each.value))) for each in accepted)
 
 
 async def _publish(
