@@ -63,10 +63,15 @@ class Situation:
             api.put(f"/queues/{self.vhost}/{AUDIT}", json=body).raise_for_status()
         self._import(index)
         self.cluster.ctl(index, "eval", TRANSFER.format(vhost=self.vhost))
-        eventually(lambda: self._leaders() == {index}, MOVED_S, f"node {index} leads all queues")
+        eventually(
+            lambda: self._leaders(index) == {index}, MOVED_S, f"node {index} leads all queues"
+        )
 
     def admit_only(self, index: int) -> None:
-        """Have whoever connects connect to one node, whichever it tries first."""
+        """Have whoever connects connect to one node, whichever it tries first.
+
+        The management pages of the others are closed meanwhile, too.
+        """
         self._refusing = [other for other in range(NODES) if other != index]
         self._each(self._refusing, "suspend_listeners")
 
@@ -78,34 +83,34 @@ class Situation:
     def expect_connections(self, index: int, count: int) -> None:
         """Wait until so many connections are open, all of them to one node."""
         wanted = [index] * count
-        eventually(lambda: self._connected() == wanted, MOVED_S, f"{count} are on node {index}")
+        eventually(
+            lambda: self._connected(index) == wanted, MOVED_S, f"{count} are on node {index}"
+        )
 
     def _each(self, indices: list[int], command: str) -> None:
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda index: self.cluster.ctl(index, command), indices))
 
-    def _leaders(self) -> set[int | None]:
+    def _leaders(self, asked: int) -> set[int | None]:
         """The nodes that lead a quorum queue or stream; all three have to be members of each."""
         found: set[int | None] = set()
-        for queue in self._list(f"/queues/{self.vhost}"):
+        for queue in self._list(asked, f"/queues/{self.vhost}"):
             if queue.get("type", "classic") != "classic":
                 is_whole = len(queue.get("online", ())) == NODES
                 found.add(self._index(queue.get("leader")) if is_whole else None)
         return found
 
-    def _connected(self) -> list[int | None]:
+    def _connected(self, asked: int) -> list[int | None]:
         """The node of each connection of the virtual host."""
-        return [
-            self._index(each.get("node"))
-            for each in self._list(f"/vhosts/{self.vhost}/connections")
-        ]
+        listed = self._list(asked, f"/vhosts/{self.vhost}/connections")
+        return [self._index(each.get("node")) for each in listed]
 
     def _index(self, name: object) -> int | None:
         names = [node.name for node in self.cluster.nodes]
         return names.index(name) if isinstance(name, str) and name in names else None
 
-    def _list(self, path: str) -> list[dict[str, Any]]:
-        with self._management(0) as api:
+    def _list(self, asked: int, path: str) -> list[dict[str, Any]]:
+        with self._management(asked) as api:
             found: list[dict[str, Any]] = api.get(path).raise_for_status().json()
         return found
 

@@ -189,8 +189,8 @@ def bring_back(cluster: RabbitCluster, loss: Loss) -> None:
 
 def make_whole(situation: Situation, loss: Loss) -> None:
     """Leave three running nodes, however the test ended."""
-    bring_back(situation.cluster, loss)
     situation.admit_everywhere()
+    bring_back(situation.cluster, loss)
 
 
 async def under(load: Load, play: Play) -> None:
