@@ -29,7 +29,7 @@ WRITE_PAUSE_S = 0.4
 READ_PAUSE_S = 0.1
 PRODUCE_PAUSE_S = 0.5
 BURST = 3
-EVENT_MS = 8_000
+EVENT_MS = 60_000
 HTTP_TIMEOUT_S = 60
 NO_ANSWER = 0
 NOT_ATTEMPTED = {429, 503}
@@ -39,12 +39,16 @@ Kind = Literal["command", "query"]
 
 
 class Asked(Struct, frozen=True):
-    """A request and its status; times are seconds of the Unix epoch."""
+    """A request and its status; times are seconds of the Unix epoch.
+
+    `why` is the message of an error.
+    """
 
     kind: Kind
     start: float
     end: float
     status: int
+    why: str = ""
 
 
 class Load:
@@ -116,9 +120,10 @@ class Load:
         try:
             answer = await client.request("GET" if body is None else "POST", path, json=body)
             status, after_s = answer.status_code, float(answer.headers.get("retry-after", "0"))
-        except httpx.TransportError:
-            status, after_s = NO_ANSWER, 0.0
-        asked = Asked(kind, start, time.time(), status)
+            why = "" if answer.is_success else str(answer.json()["message"])
+        except httpx.TransportError as error:
+            status, after_s, why = NO_ANSWER, 0.0, str(error)
+        asked = Asked(kind, start, time.time(), status, why)
         self.asked.append(asked)
         return asked, after_s
 

@@ -17,7 +17,7 @@ from deploy.rabbitmq.cluster import NODES, RabbitCluster
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.cluster import table
 from tests.cluster.fleet import READY_S, Fleet
-from tests.cluster.load import Load
+from tests.cluster.load import Asked, Load
 from tests.cluster.measures import broken, outage
 from tests.cluster.situation import Situation
 from tests.history.disturbances import NO_WORKER
@@ -127,6 +127,7 @@ def test_a_lost_node_costs_seconds_and_neither_commands_nor_their_order_nor_the_
     events = Counter(each.fate.value for each in load.commands if each.address in load.published)
     results = table.cells(measured, events, found, play.started_s)
     print(f"\n{broker}: {loss.name}: {dict(zip(table.COLUMNS[2:], results, strict=True))}")
+    print("\n".join(notable(load.asked, play.disturbance.began)))
     renew_table(broker, loss, results)
     assert not found.lines(), "\n".join(found.lines()[:SHOWN])
     assert measured.statuses.keys() <= {200, 503, 504}
@@ -221,6 +222,17 @@ def history_of(
         msgspec.structs.replace(each, id=ids.get((each.address, each.value))) for each in commands
     ]
     return History(known, written, tap.records, [disturbance])
+
+
+def notable(asked: Sequence[Asked], began: float) -> list[str]:
+    """The requests that failed and those that took longest, by when they began after the loss."""
+    failed = sorted((each for each in asked if each.why), key=lambda each: each.start)
+    slow = sorted(asked, key=lambda each: each.start - each.end)[:SHOWN]
+    return [
+        f"  {each.start - began:+.2f} s: {each.kind} {each.status} "
+        f"after {each.end - each.start:.2f} s {each.why}"
+        for each in [*failed[: 3 * SHOWN], *slow]
+    ]
 
 
 def renew_table(broker: str, loss: Loss, results: list[str]) -> None:
