@@ -96,8 +96,10 @@ class Situation:
         found: set[int | None] = set()
         for queue in self._list(asked, f"/queues/{self.vhost}"):
             if queue.get("type", "classic") != "classic":
+                # 3.10 calls the leader of a stream its node.
+                leader = queue.get("leader") or queue.get("node")
                 is_whole = len(queue.get("online", ())) == NODES
-                found.add(self._index(queue.get("leader")) if is_whole else None)
+                found.add(self._index(leader) if is_whole else None)
         return found
 
     def _connected(self, asked: int) -> list[int | None]:
