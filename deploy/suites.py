@@ -24,6 +24,8 @@ NOTHING_SELECTED = 5
 
 KHEPRI = {"PLT_RABBITMQ_KHEPRI": "true"}
 MNESIA = {"PLT_RABBITMQ_KHEPRI": "false"}
+NODE_LOSS = {"PLT_NODE_LOSS_TABLE": "deploy/rabbitmq/node-loss.md"}
+"""The file in which cluster suites write what the loss of a node costs."""
 
 Provide = Callable[[Say], Mapping[str, str]]
 """Makes a RabbitMQ usable and returns the variables that name it, or raises Failed."""
@@ -96,21 +98,21 @@ SUITES = (
         mark="cluster",
         asked_by=("full",),
         rabbitmq=distributions_3_10,
-        variables=MNESIA,
+        variables=MNESIA | NODE_LOSS,
     ),
     Suite(
         name="cluster of 4.0.5",
         mark="cluster",
         asked_by=("full",),
         rabbitmq=debians_4_0,
-        variables=MNESIA,
+        variables=MNESIA | NODE_LOSS,
     ),
     Suite(
         name="cluster of 4.0.5 with Khepri",
         mark="cluster",
         asked_by=("full",),
         rabbitmq=debians_4_0,
-        variables=KHEPRI,
+        variables=KHEPRI | NODE_LOSS,
     ),
 )
 

@@ -86,7 +86,11 @@ class Checks:
         return {provider: max(1, self._attendance.attached(provider)) for provider in known}
 
     async def _replies_arrive(self, channel: Channel, user: str | None, replies: str) -> bool:
-        """Publish to the gateway itself, as a worker's reply and as an announcement."""
+        """Publish to the gateway itself, as a worker's reply and as an announcement.
+
+        The arrival counts, not the confirm: an announcement goes to the queues of all gateways, and
+        those on a frozen node confirm nothing.
+        """
         keys = (replies, ATTENDANCE)
         awaited = {uuid4().hex: asyncio.Event() for _ in keys}
         self._awaited = awaited
@@ -94,10 +98,8 @@ class Checks:
             async with asyncio.timeout(ARRIVE_S):
                 for key, name in zip(keys, awaited, strict=True):
                     message = _check(REPLIES, key, user, correlation_id=name)
-                    if not await _reaches(channel, message):
+                    if not await _arrives(channel, message, awaited[name]):
                         return False
-                for arrived in awaited.values():
-                    await arrived.wait()
         except TimeoutError:
             return False
         finally:
@@ -159,6 +161,21 @@ async def _reaches(channel: Channel, message: Message) -> bool:
     except Rejected:
         return True
     return True
+
+
+async def _arrives(channel: Channel, message: Message, arrived: asyncio.Event) -> bool:
+    """Wait until a message has arrived, confirmed or not; false where no queue is bound for it."""
+    publishing = asyncio.create_task(_reaches(channel, message))
+    arriving = asyncio.create_task(arrived.wait())
+    try:
+        await asyncio.wait((publishing, arriving), return_when=asyncio.FIRST_COMPLETED)
+        if publishing.done() and not publishing.result():
+            return False
+        return await arriving
+    finally:
+        publishing.cancel()
+        arriving.cancel()
+        await asyncio.gather(publishing, arriving, return_exceptions=True)
 
 
 def _checks_of(provider: str, attached: int, user: str | None) -> dict[str, Message]:

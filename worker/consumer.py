@@ -31,6 +31,7 @@ from worker.runs import Runs
 log = logging.getLogger(__name__)
 
 BALANCE_S = 2.0
+FIRST_LOOK_S = 2.0
 MISSING_S = 2.0
 """The delay before a queue that does not exist is consumed again."""
 
@@ -103,8 +104,7 @@ class Consumer:
     async def session(self, connection: Connection) -> None:
         """Consume over this connection until it is lost."""
         needed = topology.whole(topology.common(), topology.of_provider(self._dispatch.name))
-        declaration = Declaration(connection)
-        self._learn(await declaration.run(needed))
+        declaration = await self._declared(connection, needed)
         async with asyncio.TaskGroup() as group:
             group.create_task(connection.pulse(self._fence.answered))
             group.create_task(declaration.keep(needed, self._learn))
@@ -114,6 +114,20 @@ class Consumer:
                 group.create_task(partition.run(connection))
             group.create_task(self._balance())
             self._link.ready()
+
+    async def _declared(self, connection: Connection, needed: topology.Topology) -> Declaration:
+        """Declare before anything is consumed, unless answers are late.
+
+        While a frozen node leads queues, each look at one may take seconds; they come later then.
+        """
+        declaration = Declaration(connection)
+        try:
+            async with asyncio.timeout(FIRST_LOOK_S):
+                self._learn(await declaration.run(needed))
+        except TimeoutError:
+            log.warning("the broker is slow to tell of queues: consuming without its answers")
+            return Declaration(connection)
+        return declaration
 
     def stop(self) -> None:
         """Start no more commands; the gateways are to be told before queries are left as well."""

@@ -17,6 +17,7 @@ from contracts.broker.channel import Channel
 from contracts.broker.declaration import Declaration
 from contracts.broker.errors import BrokerError, ConnectionLost, NotDeclared, Refused, Rejected
 from contracts.broker.link import Connection, Link
+from contracts.topology import Topology
 from contracts.wire import Message
 
 log = logging.getLogger(__name__)
@@ -41,8 +42,9 @@ class Publisher:
 
     async def session(self, connection: Connection) -> None:
         """Publish over this connection until it is lost."""
-        declaration = Declaration(connection)
-        await declaration.run(topology.common())  # the consumer tells what is missing
+        # Queues are declared by the consuming connection: a look at one that a frozen node leads
+        # takes seconds, and an outcome that finds no queue yet is published again.
+        await Declaration(connection).run(Topology(exchanges=topology.common().exchanges))
         channel = await connection.channel()
         self._channel = channel
         self._user = connection.user
@@ -50,6 +52,7 @@ class Publisher:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(channel.lost())
+                group.create_task(connection.pulse())
                 group.create_task(connection.confirms(channel))
                 group.create_task(self._announce(channel))
                 self._link.ready()
@@ -92,14 +95,17 @@ class Publisher:
         """Announce this worker at intervals.
 
         On RabbitMQ 4 one gateway's replies queue on a dead node makes the broker refuse the
-        announcement that the other gateways have got.
+        announcement that the other gateways have got; on a frozen node it is never confirmed.
         """
         while True:
             self._changed.clear()
             try:
-                await channel.publish(self._announcement().message())
+                async with asyncio.timeout(ANNOUNCE_S):
+                    await channel.publish(self._announcement().message())
             except Rejected as error:
                 log.debug("a replies queue refused the announcement: %s", error)
+            except TimeoutError:
+                log.debug("a replies queue does not confirm the announcement")
             with suppress(TimeoutError):
                 async with asyncio.timeout(ANNOUNCE_S):
                     await self._changed.wait()

@@ -51,6 +51,10 @@ class Tap:
         """How many commands that were started have no final outcome yet."""
         return len(self._requests.keys() - self._ended)
 
+    def has_ended(self, identity: str | None) -> bool:
+        """Whether a command has a final outcome."""
+        return identity in self._ended
+
     def _take(self, message: Message) -> None:
         # Delivered twice is not published twice.
         if message.message_id not in self._seen:
@@ -58,6 +62,9 @@ class Tap:
             self._take_outcome(read(message))
 
     def _take_outcome(self, outcome: Outcome) -> None:
+        if outcome.request is not None:
+            scale = msgspec.convert(outcome.request.body, UpdateControllerReplicas)
+            self._requests[outcome.id] = scale.name, scale.replicas
         moment = outcome.started if outcome.result is Result.STARTED else outcome.finished
         moment = moment or outcome.finished or outcome.started
         self.records.append(

@@ -47,6 +47,9 @@ class Broker:
         """Let it be declared."""
         return 0
 
+    async def pulse(self) -> None:
+        await self.lost()
+
     async def confirms(self, channel: "Broker") -> None:
         await self.lost()
 
@@ -122,3 +125,34 @@ async def test_what_a_full_queue_refuses_is_told_and_costs_nothing_else():
         await us.publish(MESSAGE)
 
     assert [message.exchange for message in broker.published] == [topology.COMMANDS]
+
+
+class Frozen(Broker):
+    """A broker of which one node is frozen: it tells of no queue, and confirms no announcement."""
+
+    def __init__(self) -> None:
+        super().__init__("worker")
+        self.has_repeated = asyncio.Event()
+        self._announced = 0
+
+    async def consumers(self, *_: Any, **__: Any) -> int:
+        await self.lost()
+        return 0
+
+    async def publish(self, message: Message, *, mandatory: bool = False) -> None:
+        if message.type == ATTENDANCE:
+            self._announced += 1
+            if self._announced == 2:
+                self.has_repeated.set()
+            await self.lost()
+        await super().publish(message, mandatory=mandatory)
+
+
+async def test_a_queue_that_does_not_answer_keeps_nothing_from_being_published_and_announced():
+    broker, worker = Frozen(), publisher()
+
+    async with connected(worker, broker), asyncio.timeout(WITHIN_S):
+        await worker.publish(MESSAGE, mandatory=True)
+        await broker.has_repeated.wait()
+
+    assert [each.message_id for each in broker.published] == [MESSAGE.message_id]

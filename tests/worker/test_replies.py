@@ -45,6 +45,9 @@ class Broker:
     async def lost(self) -> None:
         await asyncio.get_running_loop().create_future()
 
+    async def pulse(self) -> None:
+        await self.lost()
+
     async def confirms(self, channel: "Broker") -> None:
         await self.lost()
 

@@ -1,0 +1,80 @@
+"""Writes the results of lost nodes as a table in Markdown, one row for each broker and loss.
+
+PLT_NODE_LOSS_TABLE names the file. The rows of one broker are replaced, those of others stay.
+"""
+
+import re
+from pathlib import Path
+
+from tests.cluster.measures import Broken, Outage
+
+VARIABLE = "PLT_NODE_LOSS_TABLE"
+TITLE = """\
+# When a node is lost, measured
+
+`deploy/test --full` renews this page; a single broker's rows are renewed by
+
+```sh
+PLT_RABBITMQ_BIN=FOLDER PLT_NODE_LOSS_TABLE=deploy/rabbitmq/node-loss.md \\
+    python -m pytest -m cluster --timeout=120 tests/cluster/test_node_loss.py
+```
+
+Three nodes with `three-nodes/rabbitmq.conf`, two gateways, three workers, the Kubernetes stand-in;
+16 controllers that are scaled through both gateways, readers, and event producers: some 80 requests
+and events a second on two cores. All settings of machinist are the defaults (`PLT_DEADLINE_MS`:
+10 s for queries, 30 s for commands). The node starts again, or is thawed, under load.
+
+- **not 200**: from the start of the first request that failed to the start of the first one that
+  succeeded after the last failure. **longest**: the longest single request, in seconds.
+- **503**, **504**: requests by status; there were no others. **open**: events without a confirm,
+  whose connection was lost; **refused**: events that were returned or nacked. All are repeated.
+- **lost**: accepted (200 or confirm) without an effect. **order**: what `tests/history/checker.py`
+  finds. **not there**: 200, but not on the platform. **run**: 429, 503, return or nack, but run.
+  **outcome**: accepted, but without a final outcome, or with several that contradict each other (a
+  command that a lost connection brought back is `superseded` or `done` first, and `done` then).
+- **started**: after how many seconds a gateway and a worker were ready that were started while the
+  node was down.
+
+"""
+COLUMNS = (
+    "RabbitMQ", "loss", "requests", "not 200", "longest", "503", "504", "events", "refused", "open",
+    "lost", "order", "not there", "run", "outcome", "started",
+)  # fmt: skip
+RULE = "|" + "|".join(["---", "---", *["--:"] * (len(COLUMNS) - 2)]) + "|"
+
+
+def cells(outage: Outage, events: dict[str, int], broken: Broken, started: float) -> list[str]:
+    """Return what the columns behind the first two say."""
+    statuses = outage.statuses
+    return [
+        str(sum(statuses.values())),
+        f"{outage.seconds:.1f} s",
+        f"{outage.longest:.1f} s",
+        str(statuses.get(503, 0)),
+        str(statuses.get(504, 0)),
+        str(sum(events.values())),
+        str(events.get("refused", 0)),
+        str(events.get("open", 0)),
+        *(str(len(getattr(broken, name))) for name in broken.__struct_fields__),
+        f"{started:.1f} s",
+    ]
+
+
+def renew(file: Path, broker: str, loss: str, results: list[str]) -> None:
+    """Write a row into the file, in place of the former one of the same broker and loss."""
+    lines = file.read_text().splitlines() if file.exists() else []
+    rows = [line for line in lines if line.startswith("| ")][1:]
+    row = "| " + " | ".join([broker, loss, *results]) + " |"
+    same = [number for number, each in enumerate(rows) if _key(each) == (broker, loss)]
+    if same:
+        rows[same[0]] = row
+    else:
+        rows.append(row)
+    rows.sort(key=lambda each: _key(each)[0])
+    head = "| " + " | ".join(COLUMNS) + " |"
+    file.write_text(TITLE + "\n".join([head, RULE, *rows]) + "\n")
+
+
+def _key(row: str) -> tuple[str, str]:
+    broker, loss = re.split(r"\s*\|\s*", row)[1:3]
+    return broker, loss

@@ -1,0 +1,76 @@
+"""A gateway's checks of its replies queue, on a made-up broker."""
+
+import asyncio
+from typing import Any, cast
+
+import pytest
+
+from contracts.broker.attendance import Attendance
+from contracts.broker.errors import ConnectionLost, Unroutable
+from contracts.broker.link import Connection
+from contracts.topology import ATTENDANCE, Topology
+from contracts.wire import Message
+from gateway.checks import Checks
+
+REPLIES = "machinist.replies.gateway.1"
+ROUNDS = 3
+WITHIN_S = 20
+
+
+class Broker:
+    """A connection and its only channel, on which messages arrive and may stay unconfirmed."""
+
+    is_closed = False
+    user = "gateway"
+
+    def __init__(self, checks: Checks, attendance: Attendance, *, is_bound: bool = True) -> None:
+        self.has_repeated = asyncio.Event()
+        self._rounds = 0
+        self._checks = checks
+        self._attendance = attendance
+        self._is_bound = is_bound
+
+    async def channel(self) -> "Broker":
+        return self
+
+    async def publish(self, message: Message, *, mandatory: bool = False) -> None:
+        # The next round begins soon after this one.
+        asyncio.get_running_loop().call_later(0.1, self._attendance.changed.set)
+        if not self._is_bound:
+            raise Unroutable(message.key)
+        self._checks.hear(message)
+        if message.key == ATTENDANCE:
+            self._rounds += 1
+            if self._rounds == ROUNDS:
+                self.has_repeated.set()
+            await asyncio.get_running_loop().create_future()
+
+    async def nothing(self, *_: Any, **__: Any) -> int:
+        """Let it be declared."""
+        return 0
+
+    has_exchange = consumers = bind = unbind = close = nothing
+
+
+async def test_an_announcement_that_arrives_and_is_not_confirmed_costs_no_connection() -> None:
+    attendance = Attendance([])
+    checks = Checks(attendance)
+    broker = Broker(checks, attendance)
+    running = asyncio.create_task(checks.run(cast(Connection, broker), Topology(), REPLIES))
+
+    async with asyncio.timeout(WITHIN_S):
+        await broker.has_repeated.wait()
+
+    assert not running.done()
+    assert not checks.missing()
+    running.cancel()
+
+
+async def test_a_replies_queue_that_nothing_reaches_costs_the_connection() -> None:
+    attendance = Attendance([])
+    checks = Checks(attendance)
+    broker = Broker(checks, attendance, is_bound=False)
+
+    with pytest.raises(ConnectionLost, match=REPLIES):
+        async with asyncio.timeout(WITHIN_S):
+            await checks.run(cast(Connection, broker), Topology(), REPLIES)
