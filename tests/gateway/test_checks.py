@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from contracts.broker.attendance import Attendance
+from contracts.broker.attendance import Announcement, Attendance
 from contracts.broker.errors import ConnectionLost, Unroutable
 from contracts.broker.link import Connection
 from contracts.topology import ATTENDANCE, Topology
@@ -34,8 +34,9 @@ class Broker:
         return self
 
     async def publish(self, message: Message, *, mandatory: bool = False) -> None:
-        # The next round begins soon after this one.
-        asyncio.get_running_loop().call_later(0.1, self._attendance.changed.set)
+        # The next round begins soon after this one, as another worker has come.
+        worker = Announcement(message.message_id, "k8s", "0", 0.0)
+        asyncio.get_running_loop().call_soon(self._attendance.hear, worker.message())
         if not self._is_bound:
             raise Unroutable(message.key)
         self._checks.hear(message)
