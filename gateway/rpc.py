@@ -12,17 +12,17 @@ from contracts import CONTRACT, VERSION, address, topology, wire
 from contracts.broker.attendance import Attendance
 from contracts.broker.channel import Delivery
 from contracts.broker.declaration import declare
-from contracts.broker.errors import BrokerError, ConnectionLost, NotDeclared
+from contracts.broker.errors import BrokerError, ConnectionLost
 from contracts.broker.link import Connection, Link
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
-from contracts.topology import Binding, Topology
 from contracts.wire import Message, Reply
 from gateway.answers import reply_in
 from gateway.checks import Checks
 from gateway.context import NOTHING, Context
 from gateway.places import Places
+from gateway.resuming import resume
 from gateway.session import Pending, Refused, Session, unattended
 
 log = logging.getLogger(__name__)
@@ -30,9 +30,6 @@ log = logging.getLogger(__name__)
 GRACE_S = 0.25
 ADMISSION_S = 0.9
 WATCH_S = 0.25
-READ_OUT_S = 3.0
-"""RabbitMQ 4 answers for a classic queue whose node is down after 67 seconds."""
-
 UNCONFIRMED_S = 2.0
 """The wait for the reply to a command whose confirm was lost with its connection."""
 
@@ -194,7 +191,7 @@ class Rpc:
                 session.watch(connection.confirms(commands))
                 session.watch(self._watch())
                 session.watch(self._checks.run(connection, own, replies))
-                await self._resume(session)
+                await resume(session, list(self._pending.values()), self._receive)
                 self._session = session
                 self._link.ready()
                 await session.over()
@@ -218,51 +215,6 @@ class Rpc:
                     f"{pending.message.type}; it may or may not have happened",
                 )
                 asyncio.get_running_loop().call_later(UNCONFIRMED_S, pending.fail, fault)
-
-    async def _resume(self, session: Session) -> None:
-        """Publish queries of the lost connection again; await the replies to its commands.
-
-        Replies to commands lie in the queue of that connection, or come under its name to the
-        present queue, where the node of the former one is down.
-        """
-        left: dict[str, list[Pending]] = {}
-        for pending in self._pending.values():
-            if pending.safe:
-                self._again(session, pending)
-            elif pending.message.reply_to:
-                left.setdefault(pending.message.reply_to, []).append(pending)
-        former = [Binding(topology.REPLIES, session.replies, queue) for queue in left]
-        await declare(session.connection, Topology(bindings=tuple(former)))
-        for queue, waiting in left.items():
-            session.watch(self._read_out(session.connection, queue, waiting))
-
-    def _again(self, session: Session, pending: Pending) -> None:
-        left = int((pending.deadline - time.time()) * 1000)
-        if left > 0:
-            pending.message = msgspec.structs.replace(
-                pending.message,
-                message_id=uuid4().hex,
-                reply_to=session.replies,
-                expiration=left,
-                timestamp=int(time.time()),
-                user_id=session.connection.user,
-            )
-            session.publish(pending)
-
-    async def _read_out(self, connection: Connection, queue: str, waiting: list[Pending]) -> None:
-        """Read the replies queue of an earlier connection until its last command is resolved."""
-        channel = await connection.channel()
-        try:
-            async with asyncio.timeout(READ_OUT_S):
-                await channel.consume(queue, self._receive)
-            await asyncio.wait([pending.reply for pending in waiting])
-        except NotDeclared:
-            log.warning("%s is gone with the replies in it", queue)
-            return
-        except TimeoutError:
-            log.warning("%s does not answer: its node is down, with the replies in it", queue)
-        async with connection.passing_channel() as deleting:
-            await deleting.delete_queue(queue)
 
     async def _watch(self) -> None:
         """Fail queries whose last worker has gone; a command may have been run by that worker.

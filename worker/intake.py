@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from contracts import topology
 from contracts.broker.channel import Channel, Delivery
+from contracts.broker.errors import NotDeclared
+from contracts.broker.link import Connection
 from worker.bodies import Bodies
 from worker.places import Places
 
@@ -51,6 +53,15 @@ class Intake:
                     break
         if self.takes_few:
             self._later(channel, leave)
+
+    async def has_queue(self, connection: Connection) -> bool:
+        """Tell whether the queue exists."""
+        async with connection.passing_channel() as channel:
+            try:
+                await channel.consumers(self._queue)
+            except NotDeclared:
+                return False
+        return True
 
     def take_few(self, reason: Exception) -> None:
         """Hold few deliveries from the next channel on: what cannot be held stays in the queue."""

@@ -144,13 +144,9 @@ class Partition:
         Commands that run are finished. Those that wait are dead-lettered rather than run: the queue
         may exist again, with another owner who runs newer commands.
         """
-        async with connection.passing_channel() as channel:
-            try:
-                await channel.consumers(self._queue)
-            except NotDeclared:
-                self._is_orphaned = True
-            else:
-                return
+        if await self._intake.has_queue(connection):
+            return
+        self._is_orphaned = True
         log.error("%s was deleted: %d commands are held of it", self._queue, len(self._held))
         while self._tasks:
             await asyncio.wait(set(self._tasks))
