@@ -67,6 +67,13 @@ class Situation:
             lambda: self._leaders(index) == {index}, MOVED_S, f"node {index} leads all queues"
         )
 
+    def _has_moved_all(self, index: int) -> bool:
+        """Whether a node leads all; a member that still catches up cannot lead yet."""
+        if self._leaders(index) == {index}:
+            return True
+        self.cluster.ctl(index, "eval", TRANSFER.format(vhost=self.vhost))
+        return False
+
     def admit_only(self, index: int) -> None:
         """Have whoever connects connect to one node, whichever it tries first.
 
