@@ -41,7 +41,7 @@ HEADERS_AT_A_GLANCE = ("who", "what", "before", "after", "why")
 GLANCE_LIMIT = 300
 """Characters of such a header."""
 
-REFUSED_AGAIN_S = (0.2, 0.5, 1.0, 2.0)
+REFUSED_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Delays before an outcome that a queue refused is published again. The audit itself refuses while
 its leader moves to another node; after the last delay the queue is taken for somebody else's.
 """

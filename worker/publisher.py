@@ -6,6 +6,7 @@ acknowledges must not be among them.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -23,6 +24,8 @@ from contracts.wire import Message
 log = logging.getLogger(__name__)
 
 TELL_S = 1.0
+RENEWED_S = 30.0
+"""The shortest time between two connections that are given up though they work."""
 
 
 class Publisher:
@@ -35,6 +38,7 @@ class Publisher:
         self._user: str | None = None
         self._opened = asyncio.Event()
         self._changed = asyncio.Event()
+        self._renewed_at = float("-inf")
 
     def announce(self) -> None:
         """Announce this worker soon: its state has changed."""
@@ -80,6 +84,19 @@ class Publisher:
                 self._drop(channel)
             else:
                 return
+
+    async def renew(self) -> None:
+        """Connect anew, unless that was done a moment ago; what is under way is published again."""
+        channel, now = self._channel, time.monotonic()
+        if channel is None or now - self._renewed_at < RENEWED_S:
+            return
+        self._renewed_at = now
+        log.warning("a queue refuses outcomes: publishing over a new connection")
+        self._drop(channel)
+        try:
+            await channel.close()
+        except ConnectionLost as error:
+            log.debug("the channel is closed already: %s", error)
 
     async def tell(self) -> None:
         """Tell the gateways at once how this worker is, if they can be told."""

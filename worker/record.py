@@ -15,6 +15,11 @@ from worker.publisher import Publisher
 log = logging.getLogger(__name__)
 
 APP = f"worker/{VERSION}"
+RENEW_AFTER_S = 1.0
+"""From this delay on a refused outcome is published over a new connection: on RabbitMQ 3.10.8 a
+channel that published to a stream whose leader was killed may refuse for good.
+"""
+
 NO_AUDIT_S = 1.0
 """The delay before an outcome that no queue took is published again."""
 
@@ -54,6 +59,8 @@ class Record:
                         "a queue on machinist.outcomes refused %s of %s", result, outcome.id
                     )
                     return
+                if pause >= RENEW_AFTER_S:
+                    await self._publisher.renew()
                 await asyncio.sleep(pause)
             else:
                 return

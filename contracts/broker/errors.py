@@ -66,3 +66,8 @@ def broker_errors() -> Iterator[None]:
         raise Refused(str(error)) from error
     except (AMQPError, ChannelInvalidStateError, OSError, EOFError) as error:
         raise ConnectionLost(str(error) or type(error).__name__) from error
+    except Exception as error:
+        # aiormq rejects what waits on a channel that closes without a reason with a bare Exception.
+        if type(error) is not Exception:
+            raise
+        raise ConnectionLost("the channel was closed") from error

@@ -32,6 +32,7 @@ from contracts.broker.errors import (
         (ConnectionClosed(320, "forced"), ConnectionLost),
         (ConnectionResetError("reset"), ConnectionLost),
         (EOFError(), ConnectionLost),
+        (Exception(), ConnectionLost),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else value.__name__,
 )
@@ -69,3 +70,8 @@ async def test_a_cancellation_of_our_own_task_stays_one() -> None:
 def test_an_error_of_our_own_code_passes_as_it_is() -> None:
     with pytest.raises(ZeroDivisionError), broker_errors():
         raise ZeroDivisionError
+
+
+def test_a_bug_of_our_own_is_no_lost_connection() -> None:
+    with pytest.raises(ValueError, match="ours"), broker_errors():
+        raise ValueError("ours")

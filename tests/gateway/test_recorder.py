@@ -139,7 +139,7 @@ async def test_an_outcome_that_somebodys_queue_refuses_counts_as_written() -> No
     recorder.refused("k8s", commands[0], FULL)
 
     recording = asyncio.create_task(recorder.run())
-    await asyncio.to_thread(eventually, lambda: broker.judged == 1 + len(REFUSED_AGAIN_S), 5)
+    await asyncio.to_thread(eventually, lambda: broker.judged == 1 + len(REFUSED_AGAIN_S), 30)
     recorder.refused("k8s", commands[1], FULL)
     await asyncio.to_thread(eventually, lambda: broker.published, 5)
     recording.cancel()

@@ -74,6 +74,9 @@ class Post:
         self.published.append(message)
         self._log.append(_line(message))
 
+    async def renew(self) -> None:
+        """Connect anew."""
+
     def _seconds(self, message: Message) -> float:
         result = message.key.split(".")[0]
         return self.seconds.get(result, self.seconds.get(message.exchange, 0.0))
