@@ -1,12 +1,14 @@
 """An event producer: publishes scale commands straight onto the exchange."""
 
 import asyncio
+import time
 from uuid import uuid4
 
 import msgspec
 
 from contracts import address, topology, wire
 from contracts.api import UpdateControllerReplicas
+from contracts.broker.attendance import Announcement
 from contracts.broker.errors import BrokerError
 from contracts.broker.link import Connection, Link
 from contracts.wire import Message
@@ -34,6 +36,11 @@ def lasting_event(name: str, replicas: int) -> Message:
     """A scale command that no later one supersedes: it has a key by which repeats are known."""
     event = scale_event(name, replicas)
     return msgspec.structs.replace(event, headers={wire.HEADER_IDEMPOTENCY_KEY: event.message_id})
+
+
+def announcement(provider: str = "k8s") -> Message:
+    """What another worker of a provider says about itself, where the real one is frozen."""
+    return Announcement("another", provider, "test", time.time()).message()
 
 
 def publish(amqp_url: str, messages: list[Message]) -> int:

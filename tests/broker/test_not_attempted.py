@@ -3,7 +3,7 @@
 import threading
 import time
 
-from tests.producer import publish, scale_event
+from tests.producer import announcement, publish, scale_event
 from tests.scalings import written
 from tests.stack import Stack, eventually
 
@@ -73,6 +73,7 @@ def test_a_full_queue_turns_commands_away(stack: Stack) -> None:
 
     eventually(is_full, 30, "the queue is full")
 
+    publish(stack.amqp_url, [announcement()])
     answer = gateway.scale("hello", 777)
 
     assert (answer.status_code, answer.json()["code"]) == (503, "queue_full")

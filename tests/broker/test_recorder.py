@@ -16,7 +16,7 @@ from contracts.topology import DEAD, DELIVERY_LIMIT, ENDED
 from contracts.wire import Message
 from tests.auditor import Auditor
 from tests.broker.attempts import during
-from tests.producer import publish, scale_event
+from tests.producer import announcement, publish, scale_event
 from tests.stack import Gateway, Stack, eventually
 
 
@@ -219,6 +219,7 @@ def test_a_command_that_a_full_partition_turned_away_is_recorded_as_refused(stac
     worker.freeze()
     events = [scale_event("hello", number) for number in range(2000)]
     eventually(lambda: publish(stack.amqp_url, events), 30, "the partition is full")
+    publish(stack.amqp_url, [announcement()])
     with Auditor(stack.amqp_url) as auditor:
         answer = gateway.scale("hello", 777)
 
