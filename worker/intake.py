@@ -17,6 +17,9 @@ FEW = 8
 FEW_FOR_S = 60.0
 """Prefetch while there is no room for more bodies, and for how long at least."""
 
+LOOKS = 6
+LOOK_PAUSE_S = 0.2
+
 ANSWERS = 5
 """Round trips that a partition waits for, at most, before the next one begins to consume."""
 
@@ -55,12 +58,17 @@ class Intake:
             self._later(channel, leave)
 
     async def has_queue(self, connection: Connection) -> bool:
-        """Tell whether the queue exists."""
-        async with connection.passing_channel() as channel:
-            try:
-                await channel.consumers(self._queue)
-            except NotDeclared:
-                return False
+        """Tell whether the queue exists after its consumer was cancelled.
+
+        RabbitMQ 4.0 cancels the consumers of a queue shortly before the deleted queue is gone.
+        """
+        for _ in range(LOOKS):
+            async with connection.passing_channel() as channel:
+                try:
+                    await channel.consumers(self._queue)
+                except NotDeclared:
+                    return False
+            await asyncio.sleep(LOOK_PAUSE_S)
         return True
 
     def take_few(self, reason: Exception) -> None:
