@@ -19,7 +19,7 @@ from tests.secrets.journey import SHORT_MS, Journey, but, message_of_example, op
 from tests.secrets.places import Broker, as_bytes
 from tests.stack import Stack, eventually
 
-ON_DISK = ["/stream/", "/quorum/", "/msg_store"]
+ON_DISK = ["/stream/", "/quorum/"]
 LOUD = Path(__file__).parent / "loud"
 PAGES = ("/ready", "/status", "/documentation", "/documentation/json")
 
