@@ -148,8 +148,9 @@ class Partition:
             return
         self._is_orphaned = True
         log.error("%s was deleted: %d commands are held of it", self._queue, len(self._held))
-        while self._tasks:
-            await asyncio.wait(set(self._tasks))
+        # A command that was given up waits to be forgotten, and so leaves the partition.
+        while self._tasks and not self._leaving.is_set():
+            await asyncio.wait(set(self._tasks), timeout=1.0)
         self._is_orphaned = False
 
     def _forget(self) -> None:
