@@ -1,7 +1,5 @@
 """Dead letters: commands that nobody can run, as operators find them; knows no broker."""
 
-import msgspec
-
 from contracts import topology
 from contracts.outcomes import identity, short
 from contracts.secrecy import may_hold_secrets
@@ -17,18 +15,12 @@ COPIES = ("CC", "BCC")
 NOT_KEPT = b"not kept: it may hold secrets and was not sealed"
 """The body of a dead letter whose own body is not kept."""
 
+TOO_LARGE = f"not kept: it had {{}} bytes, the limit is {topology.MESSAGE_LIMIT}"
+TEXT = "text/plain"
+
 REASON_LIMIT = 1000
 HEADERS_LIMIT = 16_384
 """Bytes of a dead letter's headers; a frame has room for 131,072."""
-
-
-def bounded(message: Message) -> Message:
-    """Return the message, or one without the body where that has more bytes than are held."""
-    size = len(message.body)
-    if size <= topology.MESSAGE_LIMIT:
-        return message
-    body = f"not kept: {size} bytes, more than {topology.MESSAGE_LIMIT}".encode()
-    return msgspec.structs.replace(message, body=body, content_type="text/plain")
 
 
 def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Message:
@@ -42,14 +34,14 @@ def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Messa
     headers |= {HEADER_REASON: reason[:REASON_LIMIT], HEADER_QUEUE: queue}
     if message.user_id:
         headers[HEADER_USER] = message.user_id
-    is_kept = not may_hold_secrets(message.type, message.body)
+    body, content_type = _body(message)
     return Message(
         exchange=topology.DEAD,
         key=short(message.key),
-        body=message.body if is_kept else NOT_KEPT,
+        body=body,
         type=short(message.type),
         message_id=short(identity(message)),
-        content_type=short(message.content_type) if is_kept else "text/plain",
+        content_type=content_type,
         correlation_id=short(message.correlation_id or "") or None,
         reply_to=short(message.reply_to or "") or None,
         timestamp=message.timestamp,
@@ -57,6 +49,15 @@ def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Messa
         persistent=True,
         headers=headers,
     )
+
+
+def _body(message: Message) -> tuple[bytes, str]:
+    """The body of a dead letter and its content type: the message's own, or why it is not kept."""
+    if message.dropped:
+        return TOO_LARGE.format(message.dropped).encode(), TEXT
+    if may_hold_secrets(message.type, message.body):
+        return NOT_KEPT, TEXT
+    return message.body, short(message.content_type)
 
 
 def _plain(headers: dict[str, Header]) -> dict[str, Header]:

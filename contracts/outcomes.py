@@ -41,11 +41,6 @@ HEADERS_AT_A_GLANCE = ("who", "what", "before", "after", "why")
 GLANCE_LIMIT = 300
 """Characters of such a header."""
 
-REFUSED_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
-"""Delays before an outcome that a queue refused is published again. The audit itself refuses while
-its leader moves to another node; after the last delay the queue is taken for somebody else's.
-"""
-
 SHORT_LIMIT = 255
 ADDRESS_LIMIT = 200
 """Bytes of an address that a message claims; a key of AMQP has at most 255."""

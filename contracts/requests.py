@@ -12,9 +12,11 @@ from contracts.operation import Operation
 from contracts.seal import Seals, is_sealed
 from contracts.secrecy import may_hold_secrets
 from contracts.summary import Summary, summary_of
+from contracts.topology import MESSAGE_LIMIT
 from contracts.wire import HEADER_DEADLINE, HEADER_IDEMPOTENCY_KEY, Message
 
 HOLDS_SECRETS = "the body may hold secrets and was not sealed"
+TOO_LARGE = f"the body had {{}} bytes, the limit is {MESSAGE_LIMIT}"
 NOT_UNDERSTOOD = "the body is not what the operation asks for"
 
 MOST_S = 253_402_300_799
@@ -50,6 +52,8 @@ def request_of(message: Message, operation: Operation[Any] | None, seals: Seals)
         if operation is not None:
             kept["summary"] = summary_of(operation)
             kept["digest"] = seals.digest(wire.encode(operation), like=message.body)
+    elif message.dropped:
+        kept["withheld"] = TOO_LARGE.format(message.dropped)
     elif may_hold_secrets(message.type, message.body):
         kept["withheld"] = HOLDS_SECRETS
     elif operation is None:

@@ -7,6 +7,7 @@ import msgspec
 from contracts.api import OPERATIONS
 from contracts.faults import PROBLEM_JSON, Code, Fault
 from contracts.operation import Operation
+from contracts.topology import MESSAGE_LIMIT
 from contracts.validation import checked, describe
 
 JSON = "application/json"
@@ -27,7 +28,10 @@ AnyOperation = TypeVar("AnyOperation", bound=Operation[Any])
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """What is published or delivered; `expiration` in milliseconds, `timestamp` in seconds."""
+    """What is published or delivered; `expiration` in milliseconds, `timestamp` in seconds.
+
+    `dropped` is the size of a body that was over the limit and is not kept; it never travels.
+    """
 
     exchange: str
     key: str
@@ -43,6 +47,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str | None = None
     persistent: bool = False
     headers: dict[str, Header] = {}
+    dropped: int = 0
+
+
+def bounded(message: Message) -> Message:
+    """Return the message, or one without the body where that has more bytes than may be held."""
+    size = len(message.body)
+    if size <= MESSAGE_LIMIT:
+        return message
+    return msgspec.structs.replace(message, body=b"", dropped=size)
 
 
 class Reply(msgspec.Struct, frozen=True):

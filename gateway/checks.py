@@ -26,22 +26,25 @@ log = logging.getLogger(__name__)
 
 ARRIVE_S = 5.0
 MOST_FAILURES = 2
-LEAST_PAUSE_S = 0.5
+WATCH_S = 0.5
+"""The pause between two looks at who is attached."""
 
 
 class Checks:
     """What a gateway knows of the ways through the broker."""
 
-    def __init__(self, attendance: Attendance) -> None:
+    def __init__(self, attendance: Attendance, every_s: float = CHECK_S) -> None:
+        """`every_s` is the time between two rounds, in seconds."""
+        self._every_s = every_s
         self._attendance = attendance
         self._declared: list[str] = []
-        self._unbound: list[str] = []
+        self._unbound: dict[str, list[str]] = {}
         self._awaited: dict[str, asyncio.Event] = {}
         self._told: dict[str, int] = {}
 
     def missing(self) -> list[str]:
         """What is not there and could not be created, each with its remedy."""
-        return [*self._declared, *self._unbound]
+        return [*self._declared, *(way for ways in self._unbound.values() for way in ways)]
 
     def hear(self, message: Message) -> None:
         """Take in a check of replies, perhaps another gateway's."""
@@ -50,9 +53,10 @@ class Checks:
             arrived.set()
 
     async def run(self, connection: Connection, own: topology.Topology, replies: str) -> None:
-        """Check at intervals, and whenever a worker comes or goes; raise ConnectionLost.
+        """Check at intervals, the ways to a provider also when its workers come or go.
 
-        `own` is the topology of this connection, `replies` its replies queue.
+        `own` is the topology of this connection, `replies` its replies queue. Raises ConnectionLost
+        when nothing reaches that queue.
         """
         declaration = Declaration(connection)
         whole = topology.whole(topology.common(), own)
@@ -69,21 +73,20 @@ class Checks:
             failures = 0 if arrive else failures + 1
             if failures >= MOST_FAILURES:
                 raise ConnectionLost(f"what is published for {replies} does not arrive in it")
-            unbound = await self._unbound_ways(channel, connection.user)
-            self._learn(declared, self._unbound if unbound is None else unbound)
-            await self._pause(began)
-
-    async def _pause(self, began: float) -> None:
-        """Wait for the next round, which comes at once when a worker has come or gone."""
-        while time.monotonic() < began + CHECK_S:
-            await asyncio.sleep(LEAST_PAUSE_S)
-            if self._rolls() != self._told:
-                return
+            self._learn(declared, await self._unbound_ways(channel, connection.user, self._rolls()))
+            while time.monotonic() < began + self._every_s:
+                await asyncio.sleep(WATCH_S)
+                self._attendance.forget()
+                changed = dict(self._rolls().items() - self._told.items())
+                if changed:
+                    ways = await self._unbound_ways(channel, connection.user, changed)
+                    self._learn(declared, self._unbound | ways)
 
     def _rolls(self) -> dict[str, int]:
         """How many workers are attached to each provider that has any."""
-        known = {worker.provider for worker in self._attendance.workers()}
-        return {provider: max(1, self._attendance.attached(provider)) for provider in known}
+        attendance = self._attendance
+        known = (name for name in attendance.providers() if attendance.workers(name))
+        return {name: max(1, attendance.attached(name)) for name in known}
 
     async def _replies_arrive(self, channel: Channel, user: str | None, replies: str) -> bool:
         """Publish to the gateway itself, as a worker's reply and as an announcement.
@@ -106,29 +109,37 @@ class Checks:
             self._awaited = {}
         return True
 
-    async def _unbound_ways(self, channel: Channel, user: str | None) -> list[str] | None:
-        """The ways to attached workers that end nowhere; None where the broker does not answer."""
-        self._told = self._rolls()
-        checks: dict[str, Message] = {}
-        for provider, attached in self._told.items():
-            checks |= _checks_of(provider, attached, user)
-        try:
-            async with asyncio.timeout(ARRIVE_S):
-                reached = await asyncio.gather(
-                    *(_reaches(channel, each) for each in checks.values())
-                )
-        except TimeoutError:
-            return None
-        return [way for way, is_reached in zip(checks, reached, strict=True) if not is_reached]
+    async def _unbound_ways(
+        self, channel: Channel, user: str | None, rolls: dict[str, int]
+    ) -> dict[str, list[str]]:
+        """Check the ways to the workers of these providers; return those that end nowhere.
 
-    def _learn(self, declared: list[str], unbound: list[str]) -> None:
-        for each in [*declared, *unbound]:
-            if each not in self.missing():
-                log.error("missing on the broker: %s", each)
-        for each in self.missing():
-            if each not in declared and each not in unbound:
-                log.info("no longer missing on the broker: %s", each)
+        The check of a partition tells its owner how many workers share the partitions. A provider
+        for which the broker does not answer is left as it was.
+        """
+        self._told |= rolls
+        unbound = {}
+        for provider, attached in rolls.items():
+            checks = _checks_of(provider, attached, user)
+            try:
+                async with asyncio.timeout(ARRIVE_S):
+                    reached = await asyncio.gather(*(_reaches(channel, each) for _, each in checks))
+            except TimeoutError:
+                unbound[provider] = self._unbound.get(provider, [])
+                continue
+            ways = zip(checks, reached, strict=True)
+            unbound[provider] = [way for (way, _), is_reached in ways if not is_reached]
+        return unbound
+
+    def _learn(self, declared: list[str], unbound: dict[str, list[str]]) -> None:
+        former = self.missing()
         self._declared, self._unbound = declared, unbound
+        for each in self.missing():
+            if each not in former:
+                log.error("missing on the broker: %s", each)
+        for each in former:
+            if each not in self.missing():
+                log.info("no longer missing on the broker: %s", each)
 
 
 def _check(
@@ -178,21 +189,21 @@ async def _arrives(channel: Channel, message: Message, arrived: asyncio.Event) -
         await asyncio.gather(publishing, arriving, return_exceptions=True)
 
 
-def _checks_of(provider: str, attached: int, user: str | None) -> dict[str, Message]:
-    """A message for each queue of a provider, by what is missing where it reaches none.
-
-    The check of a partition tells its owner how many workers share the partitions.
-    """
+def _checks_of(provider: str, attached: int, user: str | None) -> list[tuple[str, Message]]:
+    """A message for each queue of a provider, with what is missing where it reaches none."""
     roll = msgspec.json.encode(Roll(attached))
     expires = int(CHECK_S * 1000)
-    checks = {
-        _unbound(topology.partition_queue(provider, slot), COMMANDS): _check(
-            COMMANDS, f"{provider}.{slot}.{ATTENDANCE}", user, body=roll, milliseconds=expires
+    partitions = [
+        (
+            _unbound(topology.partition_queue(provider, slot), COMMANDS),
+            _check(
+                COMMANDS, f"{provider}.{slot}.{ATTENDANCE}", user, body=roll, milliseconds=expires
+            ),
         )
         for slot in range(SLOTS)
-    }
-    queries = _unbound(topology.queries_queue(provider), QUERIES)
-    return checks | {queries: _check(QUERIES, f"{provider}.{ATTENDANCE}", user, milliseconds=0)}
+    ]
+    queries = _check(QUERIES, f"{provider}.{ATTENDANCE}", user, milliseconds=0)
+    return [*partitions, (_unbound(topology.queries_queue(provider), QUERIES), queries)]
 
 
 def _unbound(queue: str, exchange: str) -> str:

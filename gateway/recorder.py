@@ -6,7 +6,8 @@ turned away are told by the calls of this gateway.
 
 import asyncio
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import msgspec
@@ -16,12 +17,12 @@ from contracts.broker.channel import Channel, Delivery
 from contracts.broker.declaration import Declaration
 from contracts.broker.errors import BrokerError, Rejected, Unroutable
 from contracts.broker.link import Connection, Link
-from contracts.dead_letters import bounded
+from contracts.broker.recording import until_taken
 from contracts.faults import Fault
 from contracts.outcomes import Result
 from contracts.requests import operation_in, request_of
 from contracts.seal import Seals
-from contracts.wire import HEADER_TRACEPARENT, Message
+from contracts.wire import HEADER_TRACEPARENT, Message, bounded
 from gateway.endings import APP, endings, expiry, remains
 from gateway.started import Started
 
@@ -34,13 +35,13 @@ PREFETCH = 48
 MOST_STUCK = 24
 """Dead letters that may wait for room among the dead: the rest of the prefetch is for others."""
 
-NO_AUDIT_S = 1.0
-"""The delay before an outcome that no queue took is published again."""
-
 AT_ONCE = 16
 """Few, so that a thousand ended commands do not hold up the requests of this process."""
 
 MOST_REFUSED = 1000
+RENEWED_S = 30.0
+"""The shortest time between two connections that are given up though they work."""
+
 AGAIN_S = 30.0
 
 
@@ -55,6 +56,7 @@ class Recorder:
         self._refused: list[Message] = []
         self._dropped = 0
         self._told = asyncio.Event()
+        self._renewed_at = float("-inf")
 
     def refused(self, provider: str, command: Message, fault: Fault) -> None:
         """The broker turned a command away: its outcome is published when it can be."""
@@ -87,7 +89,14 @@ class Recorder:
     async def _session(self, connection: Connection) -> None:
         await Declaration(connection).run(topology.common())
         incoming, outgoing = await connection.channel(), await connection.channel()
-        recording = _Recording(connection, incoming, outgoing, self._again_s, self._seals)
+        recording = _Recording(
+            connection,
+            incoming,
+            outgoing,
+            again_s=self._again_s,
+            seals=self._seals,
+            renew=partial(self._renew, outgoing),
+        )
         async with asyncio.TaskGroup() as group:
             for channel in (incoming, outgoing):
                 group.create_task(channel.lost())
@@ -95,6 +104,14 @@ class Recorder:
             group.create_task(self._record_refused(recording))
             await recording.start(group)
             self._link.ready()
+
+    async def _renew(self, outgoing: Channel) -> None:
+        """Record over a new connection, unless that was begun a moment ago."""
+        now = time.monotonic()
+        if now - self._renewed_at >= RENEWED_S:
+            self._renewed_at = now
+            log.warning("a queue refuses outcomes: recording over a new connection")
+            await outgoing.close()
 
     async def _record_refused(self, recording: "_Recording") -> None:
         """What is not confirmed yet stays, for this connection or the next."""
@@ -119,10 +136,13 @@ class _Recording:
         connection: Connection,
         incoming: Channel,
         outgoing: Channel,
+        *,
         again_s: float,
         seals: Seals,
+        renew: Callable[[], Awaitable[None]],
     ) -> None:
         self._seals = seals
+        self._renew = renew
         self._incoming = incoming
         self._outgoing = outgoing
         self._user = connection.user
@@ -143,26 +163,11 @@ class _Recording:
     async def publish(self, message: Message) -> None:
         """Publish a dead letter or an outcome, which must find a queue, and await the confirm."""
         message = msgspec.structs.replace(message, user_id=self._user)
-        is_letter = message.exchange == topology.DEAD
-        pauses = iter(outcomes.REFUSED_AGAIN_S)
-        while True:
-            try:
-                await self._outgoing.publish(message, mandatory=True)
-            except Unroutable:
-                if is_letter:
-                    raise
-                log.warning("no queue takes outcomes: %s waits", message.key)
-                await asyncio.sleep(NO_AUDIT_S)
-            except Rejected:
-                if is_letter:
-                    raise
-                pause = next(pauses, None)
-                if pause is None:
-                    log.warning("a queue on machinist.outcomes refused %s", message.key)
-                    return
-                await asyncio.sleep(pause)
-            else:
-                return
+        publish = partial(self._outgoing.publish, mandatory=True)
+        if message.exchange == topology.DEAD:
+            await publish(message)
+        else:
+            await until_taken(publish, message, self._renew)
 
     async def _record(self, delivery: Delivery) -> None:
         """What is asked of the audit first holds up nothing else."""

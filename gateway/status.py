@@ -50,7 +50,12 @@ def status_routes(
 
 def _lacking(own: list[str], attendance: Attendance) -> list[str]:
     """What gateways and workers miss on the broker, each once."""
-    workers = [each for worker in attendance.workers() for each in worker.missing]
+    workers = [
+        each
+        for provider in attendance.providers()
+        for worker in attendance.workers(provider)
+        for each in worker.missing
+    ]
     return list(dict.fromkeys([*own, *workers]))
 
 

@@ -133,9 +133,9 @@ class Commands:
         command = Command(
             delivery, slot, self._clock.expires_at(delivery.message), self._dispatch.examine
         )
-        if len(delivery.message.body) > topology.MESSAGE_LIMIT:
-            command.operation = too_large(delivery.message)
-            command.message = msgspec.structs.replace(command.message, body=b"")
+        command.message = wire.bounded(delivery.message)
+        if command.message.dropped:
+            command.operation = too_large(command.message)
         return command
 
     async def run(self, command: Command) -> Verdict:

@@ -14,7 +14,7 @@ from contracts.broker.declaration import Declaration
 from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
 from contracts.broker.link import Connection, Link
 from contracts.seal import Seals
-from contracts.wire import Message, reply_of
+from contracts.wire import Message, bounded, reply_of
 from worker.bodies import DEFAULT_LIMITS, Bodies, Limits
 from worker.clock import Clock
 from worker.commands import Commands
@@ -236,8 +236,9 @@ class Consumer:
             log.debug("another worker answers too: %s", error)
 
     async def _answer(self, message: Message, call: Call) -> None:
+        message = bounded(message)
         try:
-            if len(message.body) > topology.MESSAGE_LIMIT:
+            if message.dropped:
                 raise too_large(message)
             reply = await self._dispatch.run(message, call)
         except Refusal as refusal:

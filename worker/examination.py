@@ -27,10 +27,10 @@ class Refusal(Fault):
 
 
 def too_large(message: Message) -> Refusal:
-    """Return the refusal of a message whose body is over the limit."""
+    """Return the refusal of a message whose body was over the limit."""
     return Refusal(
         Code.REQUEST_TOO_LARGE,
-        f"the body of {message.type[:80]!r} has {len(message.body)} bytes, the limit is "
+        f"the body of {message.type[:80]!r} has {message.dropped} bytes, the limit is "
         f"{MESSAGE_LIMIT}; the worker dropped the body as it came: split the request, or move what "
         "is large out of it",
     )

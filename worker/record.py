@@ -1,11 +1,11 @@
 """The record: tells what became of commands, and returns when the broker has it."""
 
-import asyncio
 import logging
+from functools import partial
 from typing import Any
 
 from contracts import VERSION, dead_letters, outcomes
-from contracts.broker.errors import Rejected, Unroutable
+from contracts.broker.recording import until_taken
 from contracts.faults import Fault
 from contracts.outcomes import Result
 from contracts.requests import Request
@@ -15,13 +15,6 @@ from worker.publisher import Publisher
 log = logging.getLogger(__name__)
 
 APP = f"worker/{VERSION}"
-RENEW_AFTER_S = 1.0
-"""From this delay on a refused outcome is published over a new connection: on RabbitMQ 3.10.8 a
-channel that published to a stream whose leader was killed may refuse for good.
-"""
-
-NO_AUDIT_S = 1.0
-"""The delay before an outcome that no queue took is published again."""
 
 
 class Record:
@@ -45,25 +38,8 @@ class Record:
             command, self._provider, result, request=request, worker=self._worker, **what
         )
         message = outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
-        pauses = iter(outcomes.REFUSED_AGAIN_S)
-        while True:
-            try:
-                await self._publisher.publish(message, mandatory=True)
-            except Unroutable:
-                log.warning("no queue takes outcomes: %s of %s waits", result, outcome.id)
-                await asyncio.sleep(NO_AUDIT_S)
-            except Rejected:
-                pause = next(pauses, None)
-                if pause is None:
-                    log.warning(
-                        "a queue on machinist.outcomes refused %s of %s", result, outcome.id
-                    )
-                    return
-                if pause >= RENEW_AFTER_S:
-                    await self._publisher.renew()
-                await asyncio.sleep(pause)
-            else:
-                return
+        publish = partial(self._publisher.publish, mandatory=True)
+        await until_taken(publish, message, self._publisher.renew)
 
     async def bury(self, command: Message, fault: Fault, queue: str, request: Request) -> None:
         """Put the message to the dead ones, with its reason, and publish its outcome.

@@ -1,4 +1,4 @@
-"""Who is attached: workers announce themselves, and the broker is asked where they are silent."""
+"""The attendance of workers, from their announcements and the broker's count of consumers."""
 
 import asyncio
 import time
@@ -32,9 +32,10 @@ MOST_PROVIDERS = 10_000
 
 
 class Announcement(msgspec.Struct, frozen=True, rename="camel"):
-    """What a worker says about itself; `since` in seconds of the Unix epoch, `clock_behind` too.
+    """A worker's announcement of itself.
 
-    `missing` is what the worker needs on the broker, and neither finds nor may create.
+    `since` is in seconds of the Unix epoch, `clock_behind` in seconds. `missing` names the queues
+    and exchanges that the worker needs, and neither finds nor may create.
     """
 
     worker: str
@@ -59,8 +60,15 @@ class Announcement(msgspec.Struct, frozen=True, rename="camel"):
         )
 
 
+class Heard(msgspec.Struct, frozen=True):
+    """An announcement, and when it came on the monotonic clock."""
+
+    at: float
+    told: Announcement
+
+
 class Consumers:
-    """The broker's count of a provider's consumers, None where it has no queue."""
+    """The broker's count of a provider's consumers, None where the provider has no queue."""
 
     def __init__(self) -> None:
         self.count: int | None = None
@@ -69,12 +77,12 @@ class Consumers:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether the broker need not be asked again yet."""
+        """True while the broker need not be asked again."""
         return time.monotonic() - self.asked_at < FRESH_S
 
 
 class Attendance:
-    """Whether a provider's workers are there.
+    """The workers of every provider, as far as a gateway knows them.
 
     Announcements decide: a quorum queue also counts the consumers on dead nodes. The broker's count
     is asked where the workers or the broker itself were silent lately. Zero proves that a worker
@@ -87,8 +95,7 @@ class Attendance:
         """`expected` providers are unattended, not unknown, while they have no queue."""
         self._expected = frozenset(expected)
         self._counts: dict[str, Consumers] = {}
-        self._workers: dict[str, tuple[float, Announcement]] = {}
-        self._attached_at: dict[str, float] = {}
+        self._heard: dict[str, dict[str, Heard]] = {}
         self._connection: Connection | None = None
         self._connected_at = 0.0
         self._channel: Channel | None = None
@@ -111,7 +118,7 @@ class Attendance:
             raise self._unknown(provider)
         if await self.is_attended(provider):
             return
-        is_known = self._is_heard(provider, FORGET_S) or await self._count(provider) is not None
+        is_known = self._attached(provider, FORGET_S) or await self._count(provider) is not None
         if provider not in self._expected and not is_known:
             raise self._unknown(provider)
         raise Fault(
@@ -119,71 +126,63 @@ class Attendance:
         )
 
     async def is_attended(self, provider: str) -> bool:
-        """Whether a worker takes the provider's operations; raises BrokerError."""
-        is_heard = self._is_heard(provider, QUIET_S)
+        """Tell whether a worker takes the provider's operations; raises BrokerError."""
+        is_heard = self._attached(provider, QUIET_S) > 0
         if is_heard and self._connection is not None and self._connection.silence() < FRESH_S:
             return True
         if not await self._count(provider):
             return False
-        if self._is_heard(provider, FORGET_S):
+        if self._attached(provider, FORGET_S):
             return True
         is_new = time.monotonic() - self._connected_at < FORGET_S
-        return is_new and not any(told.provider == provider for told in self._told())
+        return is_new and not self._heard.get(provider)
 
     def hear(self, message: Message) -> None:
         """Take in what a worker says about itself; raises msgspec.DecodeError."""
         told = msgspec.json.decode(message.body, type=Announcement)
-        self._workers[told.worker] = (time.monotonic(), told)
-        self._attached_at[told.provider] = max(
-            (
-                heard_at
-                for heard_at, each in self._workers.values()
-                if each.provider == told.provider and each.state == "attached"
-            ),
-            default=float("-inf"),
-        )
+        self._heard.setdefault(told.provider, {})[told.worker] = Heard(time.monotonic(), told)
 
-    def workers(self, provider: str | None = None) -> list[Announcement]:
-        """The workers that announced themselves lately, of one provider or of all."""
-        return [
-            told
-            for told in self._told()
-            if told.state != "gone" and provider in (None, told.provider)
-        ]
+    def forget(self) -> None:
+        """Drop the workers that were silent for too long; called at intervals."""
+        oldest = time.monotonic() - FORGET_S
+        lately = {
+            provider: {name: each for name, each in heard.items() if each.at >= oldest}
+            for provider, heard in self._heard.items()
+        }
+        self._heard = {provider: heard for provider, heard in lately.items() if heard}
+
+    def workers(self, provider: str) -> list[Announcement]:
+        """The workers of a provider that announced themselves lately and have not gone, by name."""
+        oldest = time.monotonic() - FORGET_S
+        heard = sorted(self._heard.get(provider, {}).items())
+        return [each.told for _, each in heard if each.at >= oldest and each.told.state != "gone"]
 
     def attached(self, provider: str) -> int:
-        """How many workers take the provider's operations, those of a moment ago left out.
+        """The number of workers that take the provider's operations.
 
-        The owners of partitions share them by this number: one worker too many, and they give
-        partitions to each other that nobody else takes.
+        The owners of partitions share them by this number, so a worker that was silent for a moment
+        does not count: owners would give partitions to each other that nobody else takes.
         """
-        oldest = time.monotonic() - LATELY_S
-        return sum(
-            heard_at >= oldest and told.provider == provider and told.state == "attached"
-            for heard_at, told in self._workers.values()
-        )
+        return self._attached(provider, LATELY_S)
 
     def is_draining(self, provider: str) -> bool:
-        """Whether a worker takes no more queries but may still answer those that it has."""
+        """Tell whether a worker takes no more queries but may still answer those that it has."""
         return any(told.state == "draining" for told in self.workers(provider))
 
     def providers(self) -> list[str]:
         """Every provider that is expected, has announced itself or has a queue, by name."""
         counted = {name for name, seen in self._counts.items() if seen.count is not None}
-        return sorted(self._expected | counted | {told.provider for told in self.workers()})
+        return sorted(
+            self._expected | counted | {name for name in self._heard if self.workers(name)}
+        )
 
-    def _is_heard(self, provider: str, within: float) -> bool:
-        """Whether an attached worker of the provider announced itself within so many seconds."""
-        return time.monotonic() - self._attached_at.get(provider, float("-inf")) <= within
-
-    def _told(self) -> list[Announcement]:
-        oldest = time.monotonic() - FORGET_S
-        self._workers = {
-            name: (heard_at, told)
-            for name, (heard_at, told) in self._workers.items()
-            if heard_at >= oldest
-        }
-        return sorted((told for _, told in self._workers.values()), key=lambda told: told.worker)
+    def _attached(self, provider: str, within: float) -> int:
+        """The attached workers that announced themselves within so many seconds."""
+        oldest = time.monotonic() - within
+        return sum(
+            each.at >= oldest and each.told.state == "attached"
+            for each in self._heard.get(provider, {}).values()
+        )
 
     async def _count(self, provider: str) -> int | None:
         """The broker's count, known to half a second and asked once at a time."""
@@ -219,7 +218,7 @@ class Attendance:
             raise
 
     async def _is_routed(self, provider: str) -> bool:
-        """Whether the provider has a queue, by a message that expires as it arrives.
+        """Tell whether the provider has a queue, by a message that expires as it arrives.
 
         Unlike a passive declaration this costs nothing when the answer is no, and strangers' names
         are what a public gateway is asked for most. Workers drop it.

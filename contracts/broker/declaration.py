@@ -141,7 +141,7 @@ class Declaration:
     async def _remove(self, former: tuple[Binding, ...]) -> None:
         """Remove the bindings of earlier versions."""
         for binding in former:
-            if binding.source in self._missing:
+            if not self._missing.keys().isdisjoint({binding.source, binding.destination}):
                 continue
             channel = await self._open()
             await channel.unbind(

@@ -107,7 +107,8 @@ class Connection:
         connection on which bytes still come is not lost. The library takes three heartbeats to
         notice a peer that has silently gone.
         """
-        idle = [await self.channel() for _ in range(PULSES)]
+        most = PULSES if answered is not None else 1
+        idle = [await self.channel() for _ in range(most)]
         newest = float("-inf")
 
         async def ask(channel: Channel) -> None:
@@ -124,7 +125,7 @@ class Connection:
                 if idle:
                     questions.create_task(ask(idle.pop()))
                 await asyncio.sleep(PULSE_S)
-                if len(idle) < PULSES and self.silence() >= SILENCE_S:
+                if len(idle) < most and self.silence() >= SILENCE_S:
                     self.is_silent = True
                     raise ConnectionLost(f"no answer in {SILENCE_S} seconds")
 

@@ -13,7 +13,7 @@ from contracts.operation import Operation
 from contracts.requests import HOLDS_SECRETS, NOT_UNDERSTOOD, Request, operation_in, request_of
 from contracts.seal import SEALED, Seals
 from contracts.summary import Summary
-from contracts.topology import EVENTS
+from contracts.topology import EVENTS, MESSAGE_LIMIT
 from contracts.wire import Message
 from tests.examples import EXAMPLES
 
@@ -169,3 +169,10 @@ def test_a_secret_that_nobody_sealed_is_withheld(name, body):
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[" * 100_000, b"[5]", b'{"replicas":null}'])
 def test_a_body_that_is_not_the_operations_is_withheld(body):
     assert kept(event("update_controller_replicas", body)).withheld == NOT_UNDERSTOOD
+
+
+def test_a_body_over_the_limit_is_withheld_with_its_size():
+    message = wire.bounded(event("update_controller_replicas", b"x" * (MESSAGE_LIMIT + 1)))
+
+    assert (message.body, message.dropped) == (b"", MESSAGE_LIMIT + 1)
+    assert kept(message).withheld == "the body had 1048577 bytes, the limit is 1048576"

@@ -5,7 +5,7 @@ from typing import Any, cast
 
 import pytest
 
-from contracts.broker.attendance import Announcement, Attendance
+from contracts.broker.attendance import Attendance
 from contracts.broker.errors import ConnectionLost, Unroutable
 from contracts.broker.link import Connection
 from contracts.topology import ATTENDANCE, Topology
@@ -23,20 +23,16 @@ class Broker:
     is_closed = False
     user = "gateway"
 
-    def __init__(self, checks: Checks, attendance: Attendance, *, is_bound: bool = True) -> None:
+    def __init__(self, checks: Checks, *, is_bound: bool = True) -> None:
         self.has_repeated = asyncio.Event()
         self._rounds = 0
         self._checks = checks
-        self._attendance = attendance
         self._is_bound = is_bound
 
     async def channel(self) -> "Broker":
         return self
 
     async def publish(self, message: Message, *, mandatory: bool = False) -> None:
-        # The next round begins soon after this one, as another worker has come.
-        worker = Announcement(message.message_id, "k8s", "0", 0.0)
-        asyncio.get_running_loop().call_soon(self._attendance.hear, worker.message())
         if not self._is_bound:
             raise Unroutable(message.key)
         self._checks.hear(message)
@@ -54,9 +50,8 @@ class Broker:
 
 
 async def test_an_announcement_that_arrives_and_is_not_confirmed_costs_no_connection() -> None:
-    attendance = Attendance([])
-    checks = Checks(attendance)
-    broker = Broker(checks, attendance)
+    checks = Checks(Attendance([]), every_s=0.1)
+    broker = Broker(checks)
     running = asyncio.create_task(checks.run(cast(Connection, broker), Topology(), REPLIES))
 
     async with asyncio.timeout(WITHIN_S):
@@ -68,9 +63,8 @@ async def test_an_announcement_that_arrives_and_is_not_confirmed_costs_no_connec
 
 
 async def test_a_replies_queue_that_nothing_reaches_costs_the_connection() -> None:
-    attendance = Attendance([])
-    checks = Checks(attendance)
-    broker = Broker(checks, attendance, is_bound=False)
+    checks = Checks(Attendance([]), every_s=0.1)
+    broker = Broker(checks, is_bound=False)
 
     with pytest.raises(ConnectionLost, match=REPLIES):
         async with asyncio.timeout(WITHIN_S):

@@ -12,8 +12,9 @@ import pytest
 from contracts.broker.channel import Delivery
 from contracts.broker.errors import BrokerError, ConnectionLost, Rejected, Unroutable
 from contracts.broker.link import Connection, Link
+from contracts.broker.recording import REFUSED_AGAIN_S
 from contracts.faults import Code, Fault
-from contracts.outcomes import REFUSED_AGAIN_S, Result, read
+from contracts.outcomes import Result, read
 from contracts.seal import Seals
 from contracts.topology import DEAD, ENDED, EVENTS, OUTCOMES
 from contracts.wire import Message

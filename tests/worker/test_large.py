@@ -38,7 +38,10 @@ def test_a_command_over_the_limit_is_dead_and_says_how_large_it_was(returns):
             assert told.fault.code is Code.REQUEST_TOO_LARGE
             assert "has 1048577 bytes, the limit is 1048576" in told.fault.message
             (letter,) = [each for each in w.post.published if each.exchange == topology.DEAD]
-            assert (letter.body, letter.headers["reason"]) == (b"", told.fault.message)
+            assert letter.body == b"not kept: it had 1048577 bytes, the limit is 1048576"
+            assert letter.headers["reason"] == told.fault.message
+            assert told.request is not None
+            assert told.request.withheld == "the body had 1048577 bytes, the limit is 1048576"
             assert [reply.headers["status"] for reply in w.replies] == [413]
             assert s.last.settled == [("ack", "a-1"), ("ack", "a-2")]
 
