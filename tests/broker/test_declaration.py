@@ -45,18 +45,6 @@ async def declare_everything(connection: Connection) -> None:
 
 
 @pytest.fixture
-def management(rabbit: RabbitNode) -> Iterator[httpx.Client]:
-    """The management API."""
-    with httpx.Client(
-        base_url=f"{rabbit.management_url}/api",
-        auth=(rabbit.user, rabbit.password),
-        timeout=30,
-        trust_env=False,
-    ) as client:
-        yield client
-
-
-@pytest.fixture
 def poor_url(rabbit: RabbitNode, amqp_url: str, management: httpx.Client) -> Iterator[str]:
     """A user that may write and read, but neither create nor bind."""
     name, host = f"poor-{uuid4().hex[:6]}", amqp_url.rpartition("/")[2]

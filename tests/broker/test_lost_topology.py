@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -17,7 +17,6 @@ from contracts.broker.errors import BrokerError
 from contracts.broker.link import Connection, Link
 from contracts.outcomes import Result
 from contracts.topology import Binding
-from deploy.rabbitmq.node import RabbitNode
 from tests.auditor import Auditor
 from tests.broker.granted import granted
 from tests.producer import lasting_event, publish
@@ -32,6 +31,7 @@ PAUSE_S = 0.5
 
 COMMON = topology.common()
 PROVIDER = topology.of_provider("k8s")
+EXCHANGES = [exchange.name for exchange in COMMON.exchanges]
 QUEUES = [queue.name for queue in (*COMMON.queues, *PROVIDER.queues)]
 BINDINGS = [*COMMON.bindings, *PROVIDER.bindings]
 
@@ -90,18 +90,6 @@ class Broker:
         answer = self._http.get(self._ends(binding))
         listed = answer.json() if answer.is_success else []
         return [each for each in listed if each["routing_key"] == binding.key]
-
-
-@pytest.fixture
-def management(rabbit: RabbitNode) -> Iterator[httpx.Client]:
-    """The management API."""
-    with httpx.Client(
-        base_url=f"{rabbit.management_url}/api",
-        auth=(rabbit.user, rabbit.password),
-        timeout=30,
-        trust_env=False,
-    ) as http:
-        yield http
 
 
 @pytest.fixture
@@ -173,9 +161,7 @@ def test_every_queue_that_is_deleted_under_load_is_made_again(stack: Stack, brok
     with loaded(stack) as gateway:
         for name in QUEUES:
             broker.delete_queue(name)
-
-            eventually(partial(broker.has_queue, name), NOTICED_S, f"{name} is back")
-            eventually(lambda: serves(gateway), NOTICED_S, f"all is well after the loss of {name}")
+            is_made_again(gateway, partial(broker.has_queue, name), name)
 
 
 @pytest.mark.full
@@ -183,12 +169,9 @@ def test_every_exchange_that_is_deleted_under_load_is_made_again(
     stack: Stack, broker: Broker
 ) -> None:
     with loaded(stack) as gateway:
-        for exchange in COMMON.exchanges:
-            name = exchange.name
+        for name in EXCHANGES:
             broker.delete_exchange(name)
-
-            eventually(partial(broker.has_exchange, name), NOTICED_S, f"{name} is back")
-            eventually(lambda: serves(gateway), NOTICED_S, f"all is well after the loss of {name}")
+            is_made_again(gateway, partial(broker.has_exchange, name), name)
 
 
 @pytest.mark.full
@@ -197,11 +180,15 @@ def test_every_binding_that_is_deleted_under_load_is_made_again(
 ) -> None:
     with loaded(stack) as gateway:
         for binding in BINDINGS:
-            what = f"{binding.source} to {binding.destination} by {binding.key}"
             broker.delete_binding(binding)
+            what = f"{binding.source} to {binding.destination} by {binding.key}"
+            is_made_again(gateway, partial(broker.has_binding, binding), what)
 
-            eventually(partial(broker.has_binding, binding), NOTICED_S, f"{what} is back")
-            eventually(lambda: serves(gateway), NOTICED_S, f"all is well after the loss of {what}")
+
+def is_made_again(gateway: Gateway, exists: Callable[[], bool], what: str) -> None:
+    """Wait until what was deleted exists again, and requests of all kinds are answered."""
+    eventually(exists, NOTICED_S, f"{what} is back")
+    eventually(lambda: serves(gateway), NOTICED_S, f"all is well after the loss of {what}")
 
 
 def test_a_partition_without_its_binding_returns_events_and_answers_503_at_once(
