@@ -62,10 +62,7 @@ class Situation:
             body = {"durable": True, "arguments": arguments}
             api.put(f"/queues/{self.vhost}/{AUDIT}", json=body).raise_for_status()
         self._import(index)
-        self.cluster.ctl(index, "eval", TRANSFER.format(vhost=self.vhost))
-        eventually(
-            lambda: self._leaders(index) == {index}, MOVED_S, f"node {index} leads all queues"
-        )
+        eventually(lambda: self._has_moved_all(index), MOVED_S, f"node {index} leads all queues")
 
     def _has_moved_all(self, index: int) -> bool:
         """Whether a node leads all; a member that still catches up cannot lead yet."""
