@@ -3,6 +3,7 @@
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Self
@@ -13,11 +14,15 @@ from deploy.ports import Port
 class Relay:
     """Passes bytes between a port of its own and a target; refuses connections while closed.
 
-    With a `tls` context it speaks TLS to those who connect, and plain to the target.
+    With a `tls` context it speaks TLS to those who connect, and plain to the target. With a
+    `delay_s` everything arrives so many seconds later: a target that is far away, or busy.
     """
 
-    def __init__(self, target: int, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, target: int, tls: ssl.SSLContext | None = None, delay_s: float = 0.0
+    ) -> None:
         self._target = target
+        self._delay_s = delay_s
         self._tls = tls
         self._port = Port.any_free()
         self.port = self._port.number
@@ -77,6 +82,7 @@ class Relay:
         try:
             while data := source.recv(65536):
                 self._passing.wait()
+                time.sleep(self._delay_s)
                 sink.sendall(data)
         except OSError:
             return
@@ -92,8 +98,8 @@ class Relay:
 
 
 @contextmanager
-def relay(target: int, tls: ssl.SSLContext | None = None) -> Iterator[Relay]:
+def relay(target: int, tls: ssl.SSLContext | None = None, delay_s: float = 0.0) -> Iterator[Relay]:
     """An open relay to a port."""
-    with Relay(target, tls) as passing:
+    with Relay(target, tls, delay_s) as passing:
         passing.open()
         yield passing

@@ -31,7 +31,6 @@ from worker.runs import Runs
 log = logging.getLogger(__name__)
 
 BALANCE_S = 2.0
-FIRST_LOOK_S = 2.0
 MISSING_S = 2.0
 """The delay before a queue that does not exist is consumed again."""
 
@@ -116,17 +115,16 @@ class Consumer:
             self._link.ready()
 
     async def _declared(self, connection: Connection, needed: topology.Topology) -> Declaration:
-        """Declare before anything is consumed, unless answers are late.
+        """Declare before anything is consumed, unless the broker does not tell of a queue.
 
-        While a frozen node leads queues, each look at one may take seconds; they come later then.
+        A frozen node that leads queues would delay the worker by seconds for each of them. A broker
+        that is merely slow to create them is waited for: attached means that commands have a way.
         """
         declaration = Declaration(connection)
         try:
-            async with asyncio.timeout(FIRST_LOOK_S):
-                self._learn(await declaration.run(needed))
+            self._learn(await declaration.run(needed, patient=False))
         except TimeoutError:
-            log.warning("the broker is slow to tell of queues: consuming without its answers")
-            return Declaration(connection)
+            log.warning("the broker does not tell of every queue: consuming without its answers")
         return declaration
 
     def stop(self) -> None:

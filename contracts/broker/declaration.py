@@ -45,12 +45,18 @@ class Declaration:
         self._created: set[str] = set()
         self._missing: dict[str, str] = {}
         self._may_bind = True
+        self._is_patient = True
         self._has_removed = False
 
-    async def run(self, topology: Topology) -> list[str]:
-        """Create what is missing; return what is missing still, each with its remedy."""
+    async def run(self, topology: Topology, *, patient: bool = True) -> list[str]:
+        """Create what is missing; return what is missing still, each with its remedy.
+
+        A queue of which the broker does not tell within LOOK_S is missing, too; who is not
+        `patient` gets a TimeoutError at the first of these.
+        """
         self._created.clear()
         self._missing.clear()
+        self._is_patient = patient
         for exchange in topology.exchanges:
             await self._ensure_exchange(exchange)
         for queue in topology.queues:
@@ -103,6 +109,8 @@ class Declaration:
         except TimeoutError:
             # The library closes a channel on which a question was given up, but not at once.
             self._channel = None
+            if not self._is_patient:
+                raise
             self._missing[name] = f"the {kind} {name} does not answer: is its node down?"
         except NotDeclared:
             await self._create(name, kind, create)

@@ -4,9 +4,16 @@ import re
 import threading
 import time
 
+import httpx
+
+from contracts import topology
+from contracts.address import SLOTS
 from tests.proxy import Relay, relay
 from tests.scalings import written
 from tests.stack import Gateway, Stack, eventually
+
+SLOW_S = 0.05
+"""The delay each way: the declarations of a worker take seconds."""
 
 
 def through(url: str, port: int) -> str:
@@ -45,6 +52,19 @@ def test_a_broker_that_is_absent_at_the_start_is_waited_for(stack: Stack) -> Non
         link.open()
         eventually(lambda: gateway.attended_by(1), 30, "both found the broker")
         assert gateway.get("/k8s/machines/default").status_code == 200
+
+
+def test_a_worker_is_attached_only_once_every_partition_is_bound_however_slow_the_broker_is(
+    stack: Stack, management: httpx.Client
+) -> None:
+    gateway = stack.gateway()
+    with relay(stack.node.port, delay_s=SLOW_S) as link:
+        stack.worker(PLT_AMQP_URL=through(stack.amqp_url, link.port))
+        eventually(lambda: gateway.attended_by(1), 60, "the worker is attached")
+
+        listed = management.get(f"/bindings/{stack.amqp_url.rpartition('/')[2]}").json()
+        bound = {each["destination"] for each in listed if each["source"] == topology.COMMANDS}
+        assert bound == {topology.partition_queue("k8s", slot) for slot in range(SLOTS)}
 
 
 def test_the_next_of_several_urls_is_tried(stack: Stack) -> None:
