@@ -157,21 +157,6 @@ def test_a_peer_that_vanished_is_noticed():
     assert (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20) in options
 
 
-async def test_calls_that_need_the_same_owners_at_once_ask_for_them_once(provider, cluster, call):
-    cluster.add_deployment("a")
-    cluster.add_deployment("b")
-    cluster.faults.add(path="/replicasets", delay=0.05)
-
-    lists = await asyncio.gather(
-        *(provider.get_machines(api.GetMachines("default"), call()) for _ in range(5))
-    )
-
-    assert all(each == lists[0] for each in lists)
-    assert {machine.controller.name for machine in lists[0]} == {"a", "b"}
-    assert cluster.calls.count("GET", "/replicasets$") == 1
-    assert cluster.calls.count("GET", "/deployments$") == 1
-
-
 async def test_changes_that_hang_do_not_hold_up_what_only_reads(environment, cluster, call):
     cluster.add_deployment("web", replicas=1)
     cluster.faults.add(method="PATCH", delay=30)

@@ -77,7 +77,7 @@ async def settle(
             return Settled(await update(live), False, former)
         except Failure as failure:
             if live is not None and failure.code is Code.NOT_FOUND:
-                continue
+                failure = Failure(failure.code, failure.message, again=Again.CONFLICT)
             is_lost_creation = live is None and failure.again is Again.LOST
             if not (is_lost_creation or failure.again in {Again.CONFLICT, Again.MOVED}):
                 raise

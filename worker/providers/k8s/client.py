@@ -130,15 +130,20 @@ class Conversation:
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         items: list[Item] = []
         token: str | None = None
+        patience = Patience()
         while True:
             try:
                 page = await self.get(target(path, query, token), expected)
             except Failure as failure:
-                if failure.resume is None:
+                if failure.again is not Again.EXPIRED:
                     raise
-                # The snapshot was compacted away. The fresh token goes on after the last name, as
-                # things are now: nothing comes twice, nothing that stayed is left out.
+                await self.wait(failure, patience)
+                # The snapshot was compacted away. A fresh token goes on after the last name, as
+                # things are now: nothing comes twice, nothing that stayed is left out. Without one
+                # the list starts again.
                 token = failure.resume
+                if token is None:
+                    items.clear()
                 continue
             items += page.items or ()
             token = page.metadata.token

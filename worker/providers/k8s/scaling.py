@@ -20,7 +20,7 @@ from contracts.faults import Code
 from contracts.resources import Object
 from worker.memory import Memory
 from worker.providers.k8s.client import Conversation
-from worker.providers.k8s.errors import Again, Failure, MissingRight
+from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight
 from worker.providers.k8s.kinds import Kind, Place
 from worker.providers.k8s.objects import Replication, Workload
 from worker.providers.k8s.requests import JSON_PATCH
@@ -122,7 +122,8 @@ class Scaling:
             try:
                 found = await self._write(replicas, version)
             except Failure as failure:
-                if failure.code is not Code.PLATFORM_INVALID or version is None:
+                is_denied = isinstance(failure, Denied)
+                if is_denied or failure.code is not Code.PLATFORM_INVALID or version is None:
                     raise
                 refusal = failure
             else:
