@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from contracts.environment import ConfigurationError
 from deploy import attached, first_request, options, signals
 from deploy.attached import Attached
 from deploy.failed import Failed
@@ -33,7 +34,7 @@ def main() -> None:
             finally:
                 signals.ignore()
                 progress.say_if_heard("stop", "ending what was started")
-    except Failed as failure:
+    except (Failed, ConfigurationError) as failure:
         code = 1
         print(f"\ndeploy/up failed: {failure}\n", file=sys.stderr)
     except BrokenPipeError:

@@ -105,11 +105,15 @@ class Server:
         if not self._epmd.alive:
             raise Failed(f"{tool} {args[0]}: the node is not running, start it first")
         command = [str(self._installation.program(tool)), *args]
-        done = subprocess.run(
-            command, env=self._env, capture_output=True, text=True, timeout=seconds, check=False
-        )
+        # Arguments are not shown: there may be a password among them.
+        try:
+            done = subprocess.run(
+                command, env=self._env, capture_output=True, text=True, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{tool} {args[0]}: no answer within {seconds:g} s") from None
         if done.returncode:
-            raise Failed(f"{tool} {' '.join(args)}: {(done.stderr or done.stdout).strip()}")
+            raise Failed(f"{tool} {args[0]}: {(done.stderr or done.stdout).strip()}")
         return done.stdout
 
     def enable_khepri(self) -> None:

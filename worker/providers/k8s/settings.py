@@ -4,18 +4,11 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from contracts.environment import SECRET
+from contracts.environment import SECRET, Url
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where the kubelet puts the credentials of a pod."""
 
-ApiUrl = Annotated[
-    str,
-    Meta(
-        pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?\Z",
-        description="a URL such as https://host:port or https://host/path, without user and query",
-    ),
-]
 AuthType = Annotated[
     Literal["token", "client-cert", "none"],
     Meta(description="token, client-cert or none", examples=["token"]),
@@ -36,7 +29,7 @@ Milliseconds = Annotated[int, Meta(ge=1, le=600_000, description="milliseconds, 
 class Settings(Struct, frozen=True):
     """How to reach one API server, and how much to ask of it at once."""
 
-    k8s_rest_api_url: ApiUrl = "https://kubernetes.default.svc"
+    k8s_rest_api_url: Url = "https://kubernetes.default.svc"
     k8s_auth_type: AuthType = "token"
     k8s_token_path: str = f"{SERVICE_ACCOUNT}/token"
     k8s_ca_path: str = f"{SERVICE_ACCOUNT}/ca.crt"
