@@ -107,7 +107,8 @@ def _expected(code: Code, attachment: Attachment) -> str:
 
 
 def _credentials(given: User, folder: Path) -> dict[str, str]:
-    found = {"PLT_K8S_AUTH_TYPE": "none"}
+    # A certificate that the caller has for another cluster is not shown to this one.
+    found = {"PLT_K8S_AUTH_TYPE": "none", "PLT_K8S_CLIENT_CERT": "", "PLT_K8S_CLIENT_KEY": ""}
     if given.certificate is not None:
         found = {
             "PLT_K8S_AUTH_TYPE": "client-cert",

@@ -76,6 +76,7 @@ def private_node(folder: Path, environ: Mapping[str, str], say: Say) -> Iterator
             management_url=node.management_url,
             user=node.user,
             password=node.password,
+            end=node.end,
         )
 
 

@@ -125,6 +125,12 @@ class Server:
             reason = str(failure).splitlines()[0]
             raise Failed(f"RabbitMQ {version} does not enable Khepri: {reason}") from failure
 
+    def end(self) -> str | None:
+        """Say how the server ended, with the end of its log; None while it runs."""
+        if self.alive:
+            return None
+        return f"{self._child.name} ended with {self._child.exit_code}\n{self._child.last_lines(5)}"
+
     def _speaks_amqp(self) -> bool:
         return self._running() and speaks_amqp(self.port)
 
