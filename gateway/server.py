@@ -67,6 +67,9 @@ def http_server(app: OnRawPath) -> Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Uvicorn would take the client's address from X-Forwarded-For, which any client on
+            # loopback, and with FORWARDED_ALLOW_IPS=* any client at all, could then make up.
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=STOP_S,
         )
