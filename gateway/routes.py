@@ -16,6 +16,7 @@ from contracts.secrecy import sealable
 from contracts.validation import show
 from contracts.wire import Reply
 from gateway.context import NOTHING, Context, context_of
+from gateway.methods import READ
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -37,8 +38,10 @@ class Caller(Protocol):
 class Answer:
     """A reply on its way out as it is: the framework's own response would encode it again."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, command_id: str | None) -> None:
+        """`command_id` is that of the command that was answered, None for a query."""
         self._reply = reply
+        self._command_id = command_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -49,6 +52,8 @@ class Answer:
         ]
         if reply.retry_after is not None:
             headers.append((b"retry-after", b"%d" % reply.retry_after))
+        if self._command_id is not None:
+            headers.append((b"command-id", self._command_id.encode()))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
@@ -69,10 +74,12 @@ def _route(operation: type[Operation[Any]], rpc: Caller) -> HTTPRouteHandler:
         if row.body:
             values |= _body(row, request.headers.get("content-type"), await request.body())
         provider = _segment(request, "provider")
-        return Answer(await rpc.call(provider, sealable(wire.build(operation, values)), context))
+        reply = await rpc.call(provider, sealable(wire.build(operation, values)), context)
+        return Answer(reply, context.command_id)
 
     handle.__name__ = row.name
-    return HTTPRouteHandler(path, http_method=row.method, status_code=200)(handle)
+    methods = READ if row.safe else [row.method]
+    return HTTPRouteHandler(path, http_method=methods, status_code=200)(handle)
 
 
 def _segment(request: AnyRequest, name: str) -> str:

@@ -191,7 +191,7 @@ async def test_a_chunked_body_is_read(talk, sandbox):
 
 
 async def test_a_head_has_no_body(talk, untouched):
-    answer = await talk(request(b"HEAD /k8s/machines/default HTTP/1.1"))
+    answer = await talk(request(b"HEAD /k8s/machines/default/hello/labels HTTP/1.1"))
 
     assert status_of(answer) == 405
     assert answer.endswith(b"\r\n\r\n")
