@@ -1,9 +1,8 @@
 """The HTTP routes of the operations, derived from the table; knows no operation by name."""
 
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
-import msgspec
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
@@ -17,10 +16,9 @@ from contracts.validation import show
 from contracts.wire import Reply
 from gateway.context import NOTHING, Context, context_of
 from gateway.methods import READ
+from gateway.parameters import own_parameters, values_of
 
 AnyRequest = Request[Any, Any, Any]
-
-LABELS = "labels"
 
 PARAMETER = "path_"
 """Before the names of path parameters: Litestar keeps `scope` and others for itself."""
@@ -65,12 +63,13 @@ def routes(rpc: Caller) -> list[HTTPRouteHandler]:
 
 def _route(operation: type[Operation[Any]], rpc: Caller) -> HTTPRouteHandler:
     row = operation.row
+    own = own_parameters(operation)
     path = PATH_FIELD.sub(rf"{{{PARAMETER}\1:str}}", "/{provider}" + row.path)
 
     async def handle(request: AnyRequest) -> Answer:
         context = context_of(request, row)
         values = {name: _segment(request, name) for name in row.path_fields}
-        values |= _query(request, operation)
+        values |= values_of(request.scope["query_string"], own)
         if row.body:
             values |= _body(row, request.headers.get("content-type"), await request.body())
         provider = _segment(request, "provider")
@@ -88,40 +87,6 @@ def _segment(request: AnyRequest, name: str) -> str:
         return unquote(request.path_params[PARAMETER + name], errors="strict")
     except UnicodeDecodeError as error:
         raise Fault(Code.INVALID, f"{name}: expected percent-encoded UTF-8") from error
-
-
-def _query(request: AnyRequest, operation: type[Operation[Any]]) -> dict[str, Any]:
-    """The query parameters that the operation has; all others are ignored."""
-    text = request.scope["query_string"].decode("latin-1")
-    if not text:
-        return {}
-    bound = {operation.row.body, *operation.row.body, *operation.row.path_fields}
-    fields = {
-        field.encode_name for field in msgspec.structs.fields(operation) if field.name not in bound
-    }
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
-    except UnicodeDecodeError as error:
-        raise Fault(Code.INVALID, "query: expected percent-encoded UTF-8") from error
-    values: dict[str, Any] = {}
-    for name, value in pairs:
-        name = name.removesuffix("[]")
-        if name not in fields:
-            continue
-        if name == LABELS:
-            _add_label(values.setdefault(LABELS, {}), value)
-        elif values.setdefault(name, value) != value:
-            raise Fault(Code.INVALID, f"{name}: expected one value, got two")
-    return values
-
-
-def _add_label(labels: dict[str, str], entry: str) -> None:
-    """Take in one `key=value`; only the first `=` divides."""
-    key, equals, value = entry.partition("=")
-    if not equals or not key:
-        raise Fault(Code.INVALID, f"labels: expected key=value, got {show(entry)}")
-    if labels.setdefault(key, value) != value:
-        raise Fault(Code.INVALID, f"labels: expected one value for {show(key)}, got two")
 
 
 def _body(row: Row, content_type: str | None, body: bytes) -> dict[str, Any]:
