@@ -35,10 +35,10 @@ class Population:
         whole.pop("apiVersion", None)
         with self.store.lock:
             kind.defaults(whole)
-            if kind is core.SERVICES:
-                allocate(whole)
             # Owned by a manager of its own, so that applying over it can conflict.
             fresh["managedFields"] = after_update(None, whole, MANAGER, kind.api_version, now())
+            if kind is core.SERVICES:
+                allocate(whole)
             stored = self.store.put(kind, whole)
             self.controllers.settle()
             return self._current(kind, *stored.key) or stored.object
