@@ -13,7 +13,7 @@ from worker.provider import Call
 SERVICES = "/api/v1/namespaces/default/services/web"
 
 
-def overtaken(cluster: KubernetesSandbox, method: str, change: Callable[[], None]) -> Call:
+def overtaken(cluster: KubernetesSandbox, method: str, change: Callable[[], object]) -> Call:
     """A call whose worker is frozen before its first request of a method.
 
     Meanwhile the successor makes a change; the call is no longer ours when its request is answered.

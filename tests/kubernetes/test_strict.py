@@ -1,7 +1,6 @@
 """Unknown fields are an error that names them, and warnings of the API server reach the caller."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -118,7 +117,7 @@ async def answered(client: Client, operation: Any) -> Json:
     ],
     ids=["one header", "two headers"],
 )
-async def test_warnings_of_the_api_server_reach_the_caller(tmp_path: Path, headers):
+async def test_warnings_of_the_api_server_reach_the_caller(tmp_path, headers):
     stored = manifests.service()
     stored["metadata"] |= {"uid": "u", "resourceVersion": "7"}
     changed = httpx.Response(200, json=stored, headers=headers)
@@ -130,7 +129,7 @@ async def test_warnings_of_the_api_server_reach_the_caller(tmp_path: Path, heade
     assert body["kind"] == "Service"
 
 
-async def test_without_a_warning_there_is_no_such_member(tmp_path: Path):
+async def test_without_a_warning_there_is_no_such_member(tmp_path):
     stored = manifests.service()
     stored["metadata"] |= {"uid": "u", "resourceVersion": "7"}
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deploy.sandbox.kubernetes import apps, core, gateway_api
+from deploy.sandbox.kubernetes import apps, autoscalers, core, gateway_api
 from deploy.sandbox.kubernetes.builders import identity, now, pod_status, template, with_account
 from deploy.sandbox.kubernetes.controllers import NODE, Controllers
 from deploy.sandbox.kubernetes.fields import after_update
@@ -106,6 +106,23 @@ class Population:
         given = {"gatewayClassName": "sandbox", "listeners": [listener], **spec}
         metadata = {"name": name, "namespace": namespace}
         return self.add(gateway_api.GATEWAYS, {"metadata": metadata, "spec": given})
+
+    def add_autoscaler(
+        self,
+        name: str,
+        target: Object,
+        namespace: str = "default",
+        *,
+        least: int = 1,
+        most: int = 3,
+        owner: Object | None = None,
+    ) -> Object:
+        """A HorizontalPodAutoscaler; `target` is its scaleTargetRef, `owner` a whole reference."""
+        metadata: Object = {"name": name, "namespace": namespace}
+        if owner is not None:
+            metadata["ownerReferences"] = [owner]
+        spec = {"scaleTargetRef": target, "minReplicas": least, "maxReplicas": most}
+        return self.add(autoscalers.AUTOSCALERS, {"metadata": metadata, "spec": spec})
 
     def read(self, kind: str, name: str, namespace: str = "default") -> Object | None:
         """One object as stored, None when absent; `kind` such as `pods` or `deployments.apps`."""
