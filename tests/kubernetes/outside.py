@@ -23,7 +23,10 @@ def ask(
         "content-type": f"application/{kind}",
     }
     content = b"" if body is None else json.dumps(body).encode()
-    return cluster.answer(Request(method, path, f"fieldManager={by}", headers, content))
+    answer = cluster.answer(Request(method, path, f"fieldManager={by}", headers, content))
+    if not isinstance(answer, Answer):
+        raise TypeError("a watch is no answer")
+    return answer
 
 
 def path_of(resource: str, name: str, namespace: str = "default") -> str:
