@@ -10,6 +10,9 @@ from msgspec import UNSET, Struct, UnsetType, field
 Object = dict[str, Any]
 """A JSON object in the platform's own words."""
 
+Warnings = list[str] | UnsetType
+"""What the platform or the provider says beside the result of a command, left out if nothing."""
+
 
 class Resource(Struct, frozen=True, rename="camel", kw_only=True):
     """Something on a platform, as JSON in camel case."""
@@ -52,6 +55,9 @@ class Controller(Resource, frozen=True):
     labels: dict[str, str]
     provider_metadata: Object
     machines: list[Machine] | UnsetType = UNSET
+    deleting: bool | UnsetType = UNSET
+    """True while it is being deleted and not gone yet: nothing scales it any more."""
+    warnings: Warnings = UNSET
 
 
 class OneController(Resource, frozen=True):
@@ -70,6 +76,7 @@ class MachineLabels(Resource, frozen=True):
     """The labels that were set; null where one was removed."""
 
     labels: dict[str, str | None]
+    warnings: Warnings = UNSET
 
 
 class Port(Resource, frozen=True):

@@ -1,5 +1,7 @@
 """The workload that every platform understands: what it says, and what is the same everywhere."""
 
+import re
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
@@ -28,6 +30,10 @@ INSTANCE = "app.kubernetes.io/instance"
 VERSION = "plt.dev/version"
 HOSTNAME = "plt.dev/hostname"
 WORKFLOW = "plt.dev/workflow"
+MONITOR = "platformatic.dev/monitor"
+
+LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
+"""At most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends."""
 
 UNUSED = "deploymentVersion"
 """The control plane sends it, and no platform uses it."""
@@ -123,14 +129,28 @@ def application(workload: Workload) -> str:
     return workload.app_name or workload.labels.get(NAME) or workload.name
 
 
+def label_values(derived: Mapping[str, str | None]) -> dict[str, str]:
+    """Labels that are derived from other fields, without those whose values no label can have.
+
+    The rule is that of Kubernetes, on every platform: the same labels find a workload everywhere.
+    Nothing is shortened, for a part of a hostname or version is another hostname or version.
+    """
+    return {
+        key: value
+        for key, value in derived.items()
+        if value is not None and LABEL_VALUE.fullmatch(value)
+    }
+
+
 def labels(workload: Workload) -> dict[str, str]:
-    """The labels of everything that a workload consists of."""
-    own = {NAME: application(workload), INSTANCE: workload.name}
-    if workload.version is not None:
-        own[VERSION] = workload.version
-    if workload.is_workflow:
-        own[WORKFLOW] = "true"
-    return own | workload.labels
+    """The labels of everything that a workload consists of; those that the caller names win."""
+    derived = {
+        NAME: application(workload),
+        INSTANCE: workload.name,
+        VERSION: workload.version,
+        WORKFLOW: "true" if workload.is_workflow else None,
+    }
+    return label_values(derived) | workload.labels
 
 
 def controller_labels(workload: Workload) -> dict[str, str]:
@@ -146,10 +166,8 @@ def controller_labels(workload: Workload) -> dict[str, str]:
 
 def machine_labels(workload: Workload) -> dict[str, str]:
     """Those of its machines: what monitors and routers ask for as well."""
-    own = {"platformatic.dev/monitor": "prometheus"}
-    if workload.hostname:
-        own[HOSTNAME] = workload.hostname
-    return own | controller_labels(workload)
+    derived = {MONITOR: "prometheus", HOSTNAME: workload.hostname or None}
+    return label_values(derived) | controller_labels(workload)
 
 
 def variables(workload: Workload) -> dict[str, str]:

@@ -17,7 +17,7 @@ from contracts.seal import Seals
 from contracts.wire import Message, Reply
 from worker.examination import Examination, Producers, Refusal
 from worker.provider import Call
-from worker.quotes import without_quotes
+from worker.quotes import redacted, without_quotes
 
 log = logging.getLogger(__name__)
 
@@ -86,7 +86,7 @@ class Dispatch:
         try:
             async with limit:
                 result = await _asked(method, operation, call)
-            return _encoded(name, result)
+            return _encoded(name, result, [redacted(text, operation) for text in call.warnings])
         except Fault:
             raise
         except Exception as error:
@@ -123,8 +123,10 @@ def _unexpected(name: str, error: Exception) -> Fault:
     return Fault(Code.INTERNAL, f"{name} failed unexpectedly; see the worker's log")
 
 
-def _encoded(name: str, result: Any) -> Reply:
+def _encoded(name: str, result: Any, warnings: list[str]) -> Reply:
     body = msgspec.json.encode(result)
+    if warnings:
+        body = msgspec.json.encode(msgspec.json.decode(body) | {"warnings": warnings})
     if len(body) > REPLY_LIMIT:
         raise Fault(
             Code.REPLY_TOO_LARGE,

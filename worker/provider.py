@@ -53,6 +53,7 @@ class Call:
         self._may_go_on = may_go_on
         self.before: Any = None
         self.after: Any = None
+        self.warnings: list[str] = []
 
     @classmethod
     def within(cls, seconds: float) -> "Call":
@@ -66,6 +67,14 @@ class Call:
         of a call, and must not send the next one.
         """
         return max(0.0, self.deadline - time.monotonic()) if self._may_go_on() else 0.0
+
+    def warn(self, text: str) -> None:
+        """Tell the caller something beside the result: it is the member `warnings` of the answer.
+
+        For commands, whose results are JSON objects. A text comes once, and holds no secret.
+        """
+        if text not in self.warnings:
+            self.warnings.append(text)
 
     def observed(self, before: Object | None, after: Object | None) -> None:
         """Note for the command's outcome what it found and what it left: `replicas 3 → 5`.

@@ -1,4 +1,4 @@
-"""Takes out of a fault's words what they quote of a body that travelled sealed.
+"""Takes out of a platform's words what they quote of a body that travelled sealed.
 
 A platform explains itself with the values that it refuses: `env[0].value: Invalid value: "…"`. Its
 words are worth passing on, the values are not: reply and outcome are open for operators to read.
@@ -29,18 +29,33 @@ KIND = re.compile(r"([A-Z][a-z]+)+")
 
 def without_quotes(fault: Fault, operation: Operation[Any]) -> Fault:
     """The fault as anybody may read it; names and kinds, which addresses tell as well, stay."""
+    words = redacted(fault.message, operation)
+    return Fault(fault.code, words, retry_after=fault.retry_after)
+
+
+def redacted(words: str, operation: Operation[Any]) -> str:
+    """The words of a platform about an operation without quotations of its sealed body."""
     if not operation.row.seal:
-        return fault
+        return words
     body = getattr(operation, str(operation.row.body))
     public = {operation.scope, address.subject(operation) or ""}
     if isinstance(kind := body.get("kind"), str) and KIND.fullmatch(kind):
         public.add(kind)
     values = set(_texts(body)) - public
     if sum(map(len, values)) > MOST_COMPARED:
-        words = "why is not passed on: it may quote the body, which is too large to look for it"
-    else:
-        words = _hidden(fault.message, values, public)
-    return Fault(fault.code, words, retry_after=fault.retry_after)
+        return "why is not passed on: it may quote the body, which is too large to look for it"
+    return _hidden(words, values, public, set(_keys(body)))
+
+
+def _keys(value: Any) -> Iterator[str]:
+    """Return the names of all members: `unknown field "metadata.label"` names nothing else."""
+    if isinstance(value, dict):
+        yield from value
+        for each in value.values():
+            yield from _keys(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _keys(each)
 
 
 def _texts(value: Any) -> Iterator[str]:
@@ -54,7 +69,7 @@ def _texts(value: Any) -> Iterator[str]:
             yield from _texts(each)
 
 
-def _hidden(words: str, values: set[str], public: set[str]) -> str:
+def _hidden(words: str, values: set[str], public: set[str], keys: set[str]) -> str:
     """The words with every quotation of a value, in whatever spelling, replaced."""
     hides = bytearray(len(words))
     runs = {words[at : at + RUN] for at in range(len(words) - RUN + 1)}
@@ -70,7 +85,7 @@ def _hidden(words: str, values: set[str], public: set[str]) -> str:
             start, end = found.span(found.lastindex or 0)
             hides[start:end] = b"\1" * (end - start)
     for word in WORD.finditer(words):
-        if word[0] in public:
+        if word[0] in public or keys.issuperset(word[0].strip(".").split(".")):
             hides[word.start() : word.end()] = bytes(len(word[0]))
     return _cut(words, hides)
 

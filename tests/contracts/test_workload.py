@@ -80,3 +80,29 @@ def test_what_makes_no_sense_anywhere_is_invalid_and_is_not_quoted(wrong, expect
     assert raised.value.code is Code.INVALID
     assert expected in raised.value.message
     assert CANARY not in raised.value.message
+
+
+@pytest.mark.parametrize(
+    ("more", "absent"),
+    [
+        ({"hostname": f"{'feature-' * 8}.example"}, "plt.dev/hostname"),
+        ({"hostname": "*.apps.example"}, "plt.dev/hostname"),
+        ({"hostname": "b\u00fccher.example"}, "plt.dev/hostname"),
+        ({"version": "1 2"}, "plt.dev/version"),
+        ({"version": "v" * 64}, "plt.dev/version"),
+        ({"appName": "\u5e97"}, "app.kubernetes.io/name"),
+        ({"appName": "shop/web"}, "app.kubernetes.io/name"),
+        ({"name": "w" * 64, "appName": "web"}, "app.kubernetes.io/instance"),
+    ],
+)
+def test_a_derived_label_that_no_label_can_be_is_left_out(more, absent):
+    usual = {"name": "web", "image": "i", "hostname": "web.example", "version": "v1"}
+    whole = workload.machine_labels(workload.read(usual))
+
+    assert workload.machine_labels(workload.read(usual | more)).keys() == whole.keys() - {absent}
+
+
+def test_a_label_that_the_caller_names_is_not_judged_here():
+    read = workload.read({"name": "web", "image": "i", "labels": {"plt.dev/hostname": "*.example"}})
+
+    assert workload.labels(read)["plt.dev/hostname"] == "*.example"

@@ -10,7 +10,7 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.kubernetes import manifests
+from tests.kubernetes import manifests, outside
 from tests.kubernetes.manifests import Json
 from tests.kubernetes.scripted import Scripted, answer, failure
 from worker.provider import Call
@@ -246,7 +246,7 @@ async def test_an_object_that_is_never_gone_is_a_conflict_that_names_its_finaliz
     assert raised.value.code is Code.CONFLICT
 
 
-async def test_the_spec_becomes_the_manifests_and_nothing_of_an_older_one_is_left(
+async def test_a_service_that_others_made_becomes_the_manifests_and_keeps_what_it_does_not_name(
     provider, cluster, call
 ):
     cluster.add_service("web", labels={"old": "1"}, selector={"app": "old"}, ports=[{"port": 80}])
@@ -258,8 +258,42 @@ async def test_the_spec_becomes_the_manifests_and_nothing_of_an_older_one_is_lef
     assert [port["port"] for port in applied["spec"]["ports"]] == [3042]
     assert applied["spec"]["selector"] == {"app.kubernetes.io/instance": "web"}
     assert applied["spec"]["clusterIP"] == address
-    assert applied["metadata"]["labels"] == {"app.kubernetes.io/instance": "web"}
+    assert applied["metadata"]["labels"] == {"app.kubernetes.io/instance": "web", "old": "1"}
     assert applied["metadata"]["annotations"]["cloud.example/balancer"] == "lb-1"
+
+
+async def test_what_others_wrote_between_two_applies_of_a_manifest_stays(provider, cluster, call):
+    balanced = manifests.service("lb", 80)
+    balanced["spec"]["type"] = "LoadBalancer"
+    await provider.apply_service(service(balanced), call())
+    await provider.apply_controller(controller(manifests.deployment("web", 2)), call())
+    given = {"loadBalancerIP": "192.0.2.7", "externalIPs": ["192.0.2.9"]}
+    outside.patch(cluster, "services", "lb", {"spec": given}, by="ip-allocator")
+    restarted = {"kubectl.kubernetes.io/restartedAt": "2026-01-02T00:00:00Z"}
+    template = {"template": {"metadata": {"annotations": restarted}}}
+    outside.patch(cluster, "deployments.apps", "web", {"spec": template}, by="kubectl-rollout")
+    generation = cluster.read("deployments.apps", "web")["metadata"]["generation"]
+    ports = cluster.read("services", "lb")["spec"]["ports"]
+
+    applied = await provider.apply_service(service(balanced), call())
+    again = await provider.apply_controller(controller(manifests.deployment("web", 2)), call())
+
+    assert {key: applied["spec"][key] for key in given} == given
+    assert applied["spec"]["ports"] == ports, "node ports stay"
+    assert again["spec"]["template"]["metadata"]["annotations"] == restarted
+    assert again["metadata"]["generation"] == generation, "nothing is rolled out"
+
+
+async def test_what_we_applied_and_a_manifest_names_no_more_goes(provider, cluster, call):
+    manifest = manifests.deployment("web", 2)
+    manifest["metadata"]["labels"] = {"app.kubernetes.io/instance": "web", "ours": "1"}
+    manifest["spec"]["template"]["metadata"]["annotations"] = {"ours": "1"}
+    await provider.apply_controller(controller(manifest), call())
+
+    applied = await provider.apply_controller(controller(manifests.deployment("web")), call())
+
+    assert applied["metadata"]["labels"] == {"app.kubernetes.io/instance": "web"}
+    assert not applied["spec"]["template"]["metadata"].get("annotations")
 
 
 async def test_applying_the_same_twice_rolls_nothing_out(provider, cluster, call):

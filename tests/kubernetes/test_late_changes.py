@@ -1,21 +1,19 @@
 """Changes that a frozen worker sends late: what others wrote in the meantime stays."""
 
-import json
 from collections.abc import Callable
 
 import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
-from deploy.sandbox.kubernetes.messages import Request
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.kubernetes import manifests
+from tests.kubernetes import manifests, outside
 from worker.provider import Call
 
 SERVICES = "/api/v1/namespaces/default/services/web"
 
 
-def overtaken(cluster: KubernetesSandbox, method: str, change: Callable[[], None]) -> Call:
+def overtaken(cluster: KubernetesSandbox, method: str, change: Callable[[], object]) -> Call:
     """A call whose worker is frozen before its first request of a method.
 
     Meanwhile the successor makes a change; the call is no longer ours when its request is answered.
@@ -32,16 +30,6 @@ def overtaken(cluster: KubernetesSandbox, method: str, change: Callable[[], None
     return Call(Call.within(10).deadline, may_go_on)
 
 
-def ask(cluster: KubernetesSandbox, method: str, path: str, body: object = None) -> None:
-    """Ask the API server as another worker would."""
-    headers = {
-        "authorization": f"Bearer {cluster.token}",
-        "content-type": "application/json" if method == "POST" else "application/merge-patch+json",
-    }
-    content = b"" if body is None else json.dumps(body).encode()
-    cluster.answer(Request(method, path, "", headers, content))
-
-
 def statuses(cluster: KubernetesSandbox) -> list[tuple[str, int | None]]:
     return [(call.method, call.status) for call in cluster.calls]
 
@@ -49,7 +37,7 @@ def statuses(cluster: KubernetesSandbox) -> list[tuple[str, int | None]]:
 async def test_a_late_update_from_a_manifest_does_not_undo_a_newer_one(provider, cluster):
     cluster.add_service("web")
     newer = {"metadata": {"labels": {"written": "by-the-successor"}}}
-    late = overtaken(cluster, "PATCH", lambda: ask(cluster, "PATCH", SERVICES, newer))
+    late = overtaken(cluster, "PATCH", lambda: outside.ask(cluster, "PATCH", SERVICES, newer))
 
     with pytest.raises(Fault) as raised:
         await provider.apply_service(
@@ -65,7 +53,7 @@ async def test_a_late_update_from_a_manifest_does_not_undo_a_newer_one(provider,
 async def test_an_update_that_was_overtaken_is_made_from_another_look(provider, cluster, call):
     cluster.add_service("web")
     newer = {"metadata": {"annotations": {"written": "by-another"}}}
-    overtaking = overtaken(cluster, "PATCH", lambda: ask(cluster, "PATCH", SERVICES, newer))
+    overtaking = overtaken(cluster, "PATCH", lambda: outside.ask(cluster, "PATCH", SERVICES, newer))
     patient = Call(call().deadline, lambda: overtaking.left() >= 0)
 
     await provider.apply_service(

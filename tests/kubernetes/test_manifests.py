@@ -35,14 +35,6 @@ def test_replicas_that_are_not_named_stay(named, replicas):
     assert after["spec"]["replicas"] == replicas
 
 
-def test_what_the_manifest_does_not_name_is_as_the_platform_fills_it_in():
-    before = live(written.deployment(), paused=True, strategy={"type": "Recreate"})
-
-    after = patched(before, written.deployment())
-
-    assert after["spec"] == written.deployment()["spec"]
-
-
 def test_a_strategy_leaves_nothing_of_the_former():
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}
     wanted = written.deployment()
@@ -61,15 +53,6 @@ def test_what_was_allotted_to_a_service_stays(kept):
     assert [port["port"] for port in after["spec"]["ports"]] == [80]
 
 
-def test_labels_become_the_manifests_and_annotations_of_others_stay():
-    manifest = written.deployment(metadata={"name": "web", "annotations": {"ours": "2"}})
-
-    after = patched(live(written.deployment()), manifest)
-
-    assert after["metadata"]["labels"] == {}
-    assert after["metadata"]["annotations"] == {"theirs": "1", "ours": "2"}
-
-
 def test_the_patch_names_no_version_no_identity_and_no_status():
     before = live(written.deployment())
     before["metadata"] |= {"uid": "u", "generation": 4, "managedFields": []}
@@ -77,8 +60,7 @@ def test_the_patch_names_no_version_no_identity_and_no_status():
     _, wanted = manifests.read(before, "default", *KINDS)
     patch = manifests.change(before, wanted)
 
-    assert set(patch) == {"metadata", "spec"}
-    assert set(patch["metadata"]) == {"labels", "annotations"}
+    assert patch == {"metadata": {"namespace": "default"}}
 
 
 def test_a_namespace_is_filled_in_and_so_is_what_only_one_kind_can_mean():

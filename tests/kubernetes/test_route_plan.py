@@ -10,7 +10,7 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.kubernetes import manifests
+from tests.kubernetes import manifests, outside
 from tests.kubernetes.scripted import Scripted, answer, failure, page
 from worker.provider import Call
 from worker.providers.k8s import route_plan
@@ -200,6 +200,30 @@ async def test_an_outside_writer_of_the_route_is_no_conflict(provider, served, c
     assert "touched" in annotations
 
 
+async def test_a_name_that_no_label_can_have_leaves_the_label_out(provider, served, call):
+    name = "a" * 64
+
+    for _ in range(2):
+        await provider.apply_route_plan(operation(appName=name), call())
+
+    found = served.read("httproutes.gateway.networking.k8s.io", name)
+    assert found["metadata"]["labels"] == {"plt.dev/managed-by": "icc"}
+
+
+async def test_a_field_of_the_route_that_others_wrote_stays_and_a_former_hostname_goes(
+    provider, served, call
+):
+    await provider.apply_route_plan(operation(), call())
+    route = "httproutes.gateway.networking.k8s.io"
+    theirs = {"spec": {"useDefaultGateways": "All"}}
+    outside.patch(served, route, "orders", theirs, by="kubectl-edit")
+
+    await provider.apply_route_plan(operation(generation=13, hostname=None), call())
+
+    assert route_of(served)["spec"]["useDefaultGateways"] == "All"
+    assert "hostnames" not in route_of(served)["spec"]
+
+
 async def test_a_route_that_somebody_else_made_is_left_alone(provider, served, call):
     manifest = manifests.route("orders", "orders-v6")
     manifest["metadata"]["labels"] = {"owner": "me"}
@@ -256,7 +280,6 @@ async def test_without_a_gateway_or_a_service_nothing_is_applied(provider, clust
 
 WRONG = [
     ({"appName": "a/b"}, "plan.appName: expected a Kubernetes name"),
-    ({"appName": "a" * 64}, "plan.appName.plt.dev/application: expected a Kubernetes label value"),
     ({"rules": []}, "plan.rules: "),
     ({"rules": [{**DEFAULT}]}, "plan.rules[0]: Object missing required field `backend`"),
     ({"rules": [{"match": {"kind": "header"}, **V6}]}, "plan.rules[0].match: expected a name and"),

@@ -9,6 +9,7 @@ import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
+from deploy.sandbox.kubernetes.calls import Call as Asked
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.kubernetes.restricted import restricted
 from tests.kubernetes.scripted import Scripted, answer, failure
@@ -32,8 +33,13 @@ def redelivered(may_go_on: Callable[[], bool] = lambda: True) -> Call:
     return Call(Call.within(10).deadline, may_go_on, redelivered=True)
 
 
+def calls_of(cluster: KubernetesSandbox) -> list[Asked]:
+    """The requests for the scaling itself, without the look for autoscalers after it."""
+    return [each for each in cluster.calls if "autoscalers" not in each.path]
+
+
 def methods_of(cluster: KubernetesSandbox) -> list[str]:
-    return [call.method for call in cluster.calls]
+    return [call.method for call in calls_of(cluster)]
 
 
 def replicas_of(cluster: KubernetesSandbox, resource: str = "deployments.apps") -> int:
@@ -59,9 +65,10 @@ async def test_the_second_scaling_names_the_spec_that_the_first_one_left(
     await provider.update_controller_replicas(scaling(3, kind), call())
 
     assert methods_of(cluster) == ["PATCH", "PATCH"]
-    assert operations(cluster.calls[-1].body) == [
+    assert operations(calls_of(cluster)[-1].body) == [
         {"op": "test", "path": "/metadata/uid", "value": left["uid"]},
         {"op": "test", "path": "/metadata/generation", "value": left["generation"]},
+        {"op": "test", "path": "/metadata/ownerReferences", "value": None},
         {"op": "add", "path": "/spec/replicas", "value": 3},
     ]
     assert replicas_of(cluster, resource) == 3
@@ -74,7 +81,7 @@ async def test_what_a_worker_read_or_applied_makes_its_first_scaling_conditional
     cluster.add_deployment("web", replicas=1)
     await provider.get_controller(api.GetController("default", "web", "Deployment"), call())
     await provider.update_controller_replicas(scaling(2), call())
-    assert operations(cluster.calls[-1].body)[1]["path"] == "/metadata/generation"
+    assert operations(calls_of(cluster)[-1].body)[1]["path"] == "/metadata/generation"
 
     manifest = cluster.read("deployments.apps", "web")
     applied = {"kind": "Deployment", "metadata": {"name": "web"}, "spec": manifest["spec"]}
@@ -94,7 +101,7 @@ async def test_a_redelivered_scaling_of_an_unknown_controller_reads_first(provid
 
     assert done.replicas == 2
     assert methods_of(cluster) == ["GET", "PATCH"]
-    assert operations(cluster.calls[-1].body)[0]["op"] == "test"
+    assert operations(calls_of(cluster)[-1].body)[0]["op"] == "test"
 
 
 async def test_a_redelivered_scaling_finds_the_kind_of_a_bare_name(provider, cluster):
@@ -128,7 +135,7 @@ async def test_a_spec_that_another_writer_changed_is_read_and_scaled_all_the_sam
     done = await provider.update_controller_replicas(scaling(3), call())
 
     assert (done.replicas, replicas_of(cluster)) == (3, 3)
-    assert [(each.method, each.status) for each in cluster.calls] == [
+    assert [(each.method, each.status) for each in calls_of(cluster)] == [
         ("PATCH", 422),
         ("GET", 200),
         ("PATCH", 200),
@@ -155,7 +162,7 @@ async def test_a_late_scaling_fails_at_the_platform_and_is_not_sent_again(
         )
 
     assert raised.value.code is Code.DEADLINE_EXCEEDED
-    assert [(each.method, each.status) for each in cluster.calls] == [("PATCH", 422)]
+    assert [(each.method, each.status) for each in calls_of(cluster)] == [("PATCH", 422)]
     assert replicas_of(cluster) == 7
 
 
@@ -174,7 +181,7 @@ async def test_a_late_scaling_does_not_hit_a_new_object_of_the_same_name(
 
     await provider.update_controller_replicas(scaling(3), call())
 
-    assert [each.status for each in cluster.calls] == [422, 200, 200]
+    assert [each.status for each in calls_of(cluster)] == [422, 200, 200]
 
 
 async def test_a_scaling_whose_answer_was_lost_is_found_done(provider, cluster, call):
@@ -187,7 +194,7 @@ async def test_a_scaling_whose_answer_was_lost_is_found_done(provider, cluster, 
     done = await provider.update_controller_replicas(scaling(4), call())
 
     assert (done.replicas, replicas_of(cluster)) == (4, 4)
-    assert [(each.method, each.status) for each in cluster.calls] == [
+    assert [(each.method, each.status) for each in calls_of(cluster)] == [
         ("PATCH", None),
         ("PATCH", 422),
         ("GET", 200),
@@ -229,7 +236,7 @@ async def test_a_worker_that_may_not_read_scales_without_a_condition(
         done = await provider.update_controller_replicas(scaling(3), call())
 
     assert done.replicas == 3
-    assert [each.status for each in cluster.calls] == [422, 403, 200]
+    assert [each.status for each in calls_of(cluster)] == [422, 403, 200]
 
 
 async def test_a_spec_that_changes_all_the_time_ends_as_the_platforms_failure(tmp_path):

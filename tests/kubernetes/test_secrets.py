@@ -38,7 +38,9 @@ async def test_a_secret_is_one_patch_whether_it_is_there_or_not_and_never_read(
         await provider.apply_secret(secret(stringData={"token": text}), call())
 
     assert [each.method for each in cluster.calls] == ["PATCH", "PATCH"]
-    assert {each.query for each in cluster.calls} == {"fieldManager=machinist&force=true"}
+    assert {each.query for each in cluster.calls} == {
+        "fieldManager=machinist&fieldValidation=Strict&force=true"
+    }
     assert base64.b64decode(stored(cluster)["data"]["token"]) == b"two"
 
 
@@ -61,6 +63,24 @@ async def test_data_and_string_data_are_merged_and_what_is_named_no_more_is_gone
     await provider.apply_secret(secret(stringData={"a": "1"}), call())
 
     assert stored(cluster)["data"] == {"a": "MQ=="}
+
+
+@pytest.mark.parametrize(
+    ("data", "text"),
+    [("bXlwYXNz\n", b"mypass"), ("bXlw\r\nYXNz\r\n", b"mypass"), ("\n", b""), (None, b"")],
+)
+async def test_data_is_accepted_as_kubernetes_accepts_it(provider, cluster, call, data, text):
+    await provider.apply_secret(secret(data={"password": data}), call())
+
+    assert base64.b64decode(stored(cluster)["data"]["password"]) == text
+
+
+@pytest.mark.parametrize("data", ["bXlw YXNz", "bXlwYXN", "bXlw\tYXNz", "bXlwY-_z"])
+async def test_what_kubernetes_does_not_take_for_base64_is_invalid(provider, cluster, call, data):
+    with pytest.raises(Fault, match=r"manifest.data.password: expected base64"):
+        await provider.apply_secret(secret(data={"password": data}), call())
+
+    assert len(cluster.calls) == 0
 
 
 async def test_a_secret_of_another_writer_is_taken_over(provider, cluster, call):

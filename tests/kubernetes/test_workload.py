@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from typing import Any
 
 import pytest
@@ -85,6 +86,31 @@ def test_of_two_variables_of_one_name_the_platforms_wins():
     }
 
 
+def expanded(value: str, variables: dict[str, str]) -> str:
+    """What a container sees of a value: the kubelet's rule."""
+
+    def see(found: re.Match[str]) -> str:
+        name = found["name"]
+        return "$" if name is None else variables.get(name, found[0])
+
+    return re.sub(r"\$\$|\$\((?P<name>[^)]*)\)", see, value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["pa$$word", "say $(GREETING)", "$", "$$", "$$$(GREETING)", "a$(b", "$(GREETING)$", "$5 $$5"],
+)
+def test_a_dollar_sign_arrives_unchanged(value):
+    values = {"GREETING": "hello", "VALUE": value}
+    env = [{"name": name, "value": each} for name, each in values.items()]
+
+    found = workload.deployment(workload.read({"name": "web", "image": "i", "env": env}))
+
+    [container] = found["spec"]["template"]["spec"]["containers"]
+    written = {each["name"]: each.get("value") for each in container["env"]}
+    assert expanded(written["VALUE"], values) == value
+
+
 WRONG = [
     ({"name": "orders-1.2.3"}, "workload.name: expected a name that a Service can have"),
     ({"name": "7up"}, "workload.name: expected a name that a Service can have"),
@@ -99,7 +125,7 @@ WRONG = [
     ({"pullSecret": {"registry": "r", "username": "u"}}, "workload.pullSecret: Object missing"),
     ({"labels": {"app.kubernetes.io/instance": "else"}}, "expected the workload's name"),
     ({"labels": {"a b": "c"}}, "workload.labels: expected a Kubernetes label key"),
-    ({"version": "1 2"}, "workload.labels.plt.dev/version: expected a Kubernetes label value"),
+    ({"labels": {"a": "b c"}}, "workload.labels.a: expected a Kubernetes label value"),
 ]
 
 

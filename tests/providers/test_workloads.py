@@ -68,6 +68,29 @@ async def test_the_machines_of_a_workload_carry_its_labels(platform, provider, c
     assert {machine.image for machine in machines} == {"registry.example/orders:7"}
 
 
+@pytest.mark.parametrize(
+    ("more", "absent"),
+    [
+        ({"hostname": f"{'feature-' * 8}branch.preview.example"}, "plt.dev/hostname"),
+        ({"hostname": "*.preview.example"}, "plt.dev/hostname"),
+        ({"hostname": "b\u00fccher.example"}, "plt.dev/hostname"),
+        ({"version": "v1 of " + "7" * 64, "labels": {}}, "plt.dev/version"),
+        ({"appName": "a long name " * 9, "labels": {}}, "app.kubernetes.io/name"),
+    ],
+)
+async def test_a_label_that_a_field_of_the_workload_cannot_be_is_left_out(
+    platform, provider, call, more, absent
+):
+    usual = {"hostname": "orders.example"}
+    await apply(provider, platform, call, **usual | more)
+
+    machines = await provider.get_machines(api.GetMachines(platform.scope, {}), call())
+
+    derived = {"plt.dev/hostname", "plt.dev/version", "app.kubernetes.io/name"}
+    for machine in machines:
+        assert derived & machine.labels.keys() == derived - {absent}
+
+
 async def test_a_workload_can_be_reached_by_its_labels_at_its_port(platform, provider, call):
     await apply(provider, platform, call)
 

@@ -75,6 +75,13 @@ def test_name_scope_and_kind_stay_though_values_contain_them():
     assert told(words, operation) == words
 
 
+def test_the_name_of_a_field_stays_though_a_value_is_spelt_like_it():
+    operation = controller("metadata.name", labelz={"replica": 1})
+
+    words = 'unknown field "labelz", unknown field "spec.template.metadata.labelz"'
+    assert told(words, operation) == words
+
+
 def test_what_does_not_travel_sealed_is_told_as_it_is():
     operation = api.UpdateControllerReplicas("default", "web", 3)
 

@@ -66,6 +66,30 @@ async def test_what_is_not_known_is_left_out_of_the_body():
     assert "startTime" not in msgspec.json.decode(reply.body)
 
 
+@pytest.mark.parametrize("name", ["update_controller_replicas", "apply_service"])
+async def test_what_the_platform_warns_of_is_a_member_of_the_answer_each_text_once(name):
+    async def warn(operation: Operation[Any], call: Call) -> Any:
+        for text in ("it is deprecated", "it is managed", "it is deprecated"):
+            call.warn(text)
+        return ANSWERS[operation.row.name]
+
+    body = msgspec.json.decode((await reply_to(message_of(EXAMPLES[name]), warn)).body)
+
+    assert body["warnings"] == ["it is deprecated", "it is managed"]
+
+
+async def test_a_warning_quotes_nothing_of_a_sealed_body():
+    operation = EXAMPLES["apply_secret"]
+
+    async def warn(_: Operation[Any], call: Call) -> Any:
+        call.warn('the value "t0p" of the secret is weak')
+        return ANSWERS["apply_secret"]
+
+    body = msgspec.json.decode((await reply_to(sealed(operation), warn)).body)
+
+    assert body["warnings"] == ['the value "(not shown)" of the secret is weak']
+
+
 async def test_a_provider_gets_the_call():
     calls = []
 

@@ -2,7 +2,15 @@
 
 from collections.abc import Callable
 
-from deploy.sandbox.kubernetes import apps, core, deleting, discovery, gateway_api, reading
+from deploy.sandbox.kubernetes import (
+    apps,
+    autoscalers,
+    core,
+    deleting,
+    discovery,
+    gateway_api,
+    reading,
+)
 from deploy.sandbox.kubernetes.access import Access, Identity
 from deploy.sandbox.kubernetes.autoscaling import patch_scale, update_scale
 from deploy.sandbox.kubernetes.controllers import Controllers
@@ -26,7 +34,8 @@ LARGEST_BODY = 3 * 1024 * 1024
 
 def catalogue(gateway: bool = True) -> Catalogue:
     """All kinds; without the Gateway API its whole group is unknown."""
-    return Catalogue((*core.KINDS, *apps.KINDS, *(gateway_api.KINDS if gateway else ())))
+    optional = gateway_api.KINDS if gateway else ()
+    return Catalogue((*core.KINDS, *apps.KINDS, *autoscalers.KINDS, *optional))
 
 
 class Api:

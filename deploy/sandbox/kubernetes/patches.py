@@ -107,7 +107,7 @@ def _operate(document: Any, operation: Any) -> Any:
             _take(document, path)
             return document
         case "test":
-            if _read(document, path) != operation.get("value"):
+            if _found(document, path) != operation.get("value"):
                 raise PatchFailed("test failed")
             return document
         case "copy":
@@ -133,6 +133,12 @@ def _read(document: Any, path: list[str]) -> Any:
         except (KeyError, IndexError, ValueError, TypeError) as error:
             raise PatchFailed("missing path") from error
     return document
+
+
+def _found(document: Any, path: list[str]) -> Any:
+    """What a test compares: the real server takes a member that an object lacks for null."""
+    parent = _read(document, path[:-1])
+    return parent.get(path[-1]) if path and isinstance(parent, dict) else _read(document, path)
 
 
 def _put(document: Any, path: list[str], value: Any, insert: bool) -> Any:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from deploy.sandbox.kubernetes import apps, core, gateway_api
+from deploy.sandbox.kubernetes import apps, autoscalers, core, gateway_api
 from deploy.sandbox.kubernetes.builders import identity, now, pod_status, template, with_account
 from deploy.sandbox.kubernetes.controllers import NODE, Controllers
 from deploy.sandbox.kubernetes.fields import after_update
@@ -35,10 +35,10 @@ class Population:
         whole.pop("apiVersion", None)
         with self.store.lock:
             kind.defaults(whole)
-            if kind is core.SERVICES:
-                allocate(whole)
             # Owned by a manager of its own, so that applying over it can conflict.
             fresh["managedFields"] = after_update(None, whole, MANAGER, kind.api_version, now())
+            if kind is core.SERVICES:
+                allocate(whole)
             stored = self.store.put(kind, whole)
             self.controllers.settle()
             return self._current(kind, *stored.key) or stored.object
@@ -106,6 +106,23 @@ class Population:
         given = {"gatewayClassName": "sandbox", "listeners": [listener], **spec}
         metadata = {"name": name, "namespace": namespace}
         return self.add(gateway_api.GATEWAYS, {"metadata": metadata, "spec": given})
+
+    def add_autoscaler(
+        self,
+        name: str,
+        target: Object,
+        namespace: str = "default",
+        *,
+        least: int = 1,
+        most: int = 3,
+        owner: Object | None = None,
+    ) -> Object:
+        """A HorizontalPodAutoscaler; `target` is its scaleTargetRef, `owner` a whole reference."""
+        metadata: Object = {"name": name, "namespace": namespace}
+        if owner is not None:
+            metadata["ownerReferences"] = [owner]
+        spec = {"scaleTargetRef": target, "minReplicas": least, "maxReplicas": most}
+        return self.add(autoscalers.AUTOSCALERS, {"metadata": metadata, "spec": spec})
 
     def read(self, kind: str, name: str, namespace: str = "default") -> Object | None:
         """One object as stored, None when absent; `kind` such as `pods` or `deployments.apps`."""

@@ -39,11 +39,16 @@ def change_causes(before: Object, after: Object) -> list[Cause]:
     return []
 
 
+def _joined(value: str) -> str:
+    """Go ignores line breaks in base64."""
+    return value.replace("\r", "").replace("\n", "")
+
+
 def base64_fault(data: Any) -> str | None:
     """Why the data of a Secret cannot be read, in the words of Go's decoder."""
     for value in (data or {}).values() if isinstance(data, dict) else ():
         try:
-            base64.b64decode(value or "", validate=True)
+            base64.b64decode(_joined(value or ""), validate=True)
         except (binascii.Error, ValueError):
             bad = re.search(r"[^A-Za-z0-9+/=]", value)
             return f"illegal base64 data at input byte {bad.start() if bad else len(value)}"

@@ -89,6 +89,10 @@ def insert(write: Write, obj: Object, managed: list[Object] | None = None) -> St
         raise invalid(write.kind.kind, write.kind.group, name or "", causes)
     if write.store.get(write.kind, write.target.namespace, name) is not None:
         raise already_exists(write.kind, name)
+    # What is allocated below is nobody's: it is given after the fields of the writer are recorded.
+    obj["metadata"]["managedFields"] = managed or after_update(
+        None, _without_status(obj), write.request.manager, write.api_version, now()
+    )
     if write.kind is core.SERVICES:
         allocate(obj)
     # What the service account admission adds; it makes pods about as large as real ones.
@@ -96,9 +100,6 @@ def insert(write: Write, obj: Object, managed: list[Object] | None = None) -> St
         obj["spec"] = with_account(obj["spec"], name)
     if write.kind.counts_generations:
         obj["metadata"]["generation"] = 1
-    obj["metadata"]["managedFields"] = managed or after_update(
-        None, _without_status(obj), write.request.manager, write.api_version, now()
-    )
     return _stored(write, obj)
 
 

@@ -10,8 +10,9 @@ from contracts import workload as neutral
 from contracts.resources import Object
 from contracts.workload import HealthCheck
 from worker.memory import Memory
+from worker.observations import conforms
 from worker.provider import Call
-from worker.providers.ecs import errors, ownership, task_definitions
+from worker.providers.ecs import errors, names, ownership, task_definitions
 from worker.providers.ecs.batches import batches
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
@@ -139,7 +140,9 @@ def is_of(service: str, arn: str) -> bool:
 def tags(wanted: Wanted, cluster: str) -> list[dict[str, str]]:
     """The tags of what a load balancer has for a workload."""
     own = ownership.marks(cluster)
-    own[ownership.APPLICATION] = neutral.application(wanted.workload)
+    application = neutral.application(wanted.workload)
+    if conforms(application, names.TagValue):
+        own[ownership.APPLICATION] = application
     if version := wanted.tags.get(ownership.VERSION):
         own[ownership.VERSION] = version
     return [{"Key": key, "Value": value} for key, value in own.items()]

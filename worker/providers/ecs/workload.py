@@ -48,12 +48,24 @@ def read(specification: Object, cluster: str, settings: Settings) -> Wanted:
     name = names.service_name(workload.name, "workload.name", cluster)
     size = fargate.size(workload.resources)
     tags = neutral.machine_labels(workload)
-    names.labels(tags, "workload.labels")
+    names.label_changes(workload.labels, "workload.labels")
+    _check_number(tags, workload)
     if workload.health_check is not None:
         checked(workload.health_check.ready_path, Path, "workload.healthCheck.readyPath")
         checked(workload.health_check.live_path, Path, "workload.healthCheck.livePath")
     _refuse_lacking(workload, settings)
     return Wanted(workload, name, size, tags)
+
+
+def _check_number(tags: dict[str, str], workload: Workload) -> None:
+    if len(tags) > names.TAG_LIMIT:
+        added = len(tags) - len(workload.labels)
+        raise Fault(
+            Code.INVALID,
+            f"workload.labels: expected at most {names.TAG_LIMIT - added} beside the {added} that "
+            f"machinist derives from other fields, as AWS allows {names.TAG_LIMIT} tags, got "
+            f"{len(workload.labels)}",
+        )
 
 
 def _refuse_lacking(workload: Workload, settings: Settings) -> None:

@@ -21,6 +21,10 @@ late fails after its successor's.
 """
 
 
+STRICT = "strict decoding error: "
+"""What the API server writes before the fields that an object cannot have."""
+
+
 class Settled(NamedTuple):
     """An object as it is in the end, and as the first look of this run found it."""
 
@@ -76,12 +80,20 @@ async def settle(
             wrote = True
             return Settled(await update(live), False, former)
         except Failure as failure:
+            if STRICT in failure.message:
+                raise _unknown_fields(failure) from failure
             if live is not None and failure.code is Code.NOT_FOUND:
                 failure = Failure(failure.code, failure.message, again=Again.CONFLICT)
             is_lost_creation = live is None and failure.again is Again.LOST
             if not (is_lost_creation or failure.again in {Again.CONFLICT, Again.MOVED}):
                 raise
             await talk.wait(failure, patience)
+
+
+def _unknown_fields(failure: Failure) -> Fault:
+    """The fault of a manifest with unknown fields, the same for a POST (400) and a PATCH (422)."""
+    words = failure.message.partition(STRICT)[2]
+    return Fault(Code.INVALID, f"manifest: expected only fields that the kind has, got {words}")
 
 
 def _refuse_leaving(place: Place, live: Object) -> None:

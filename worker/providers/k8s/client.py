@@ -22,15 +22,16 @@ from worker.providers.k8s.objects import ListOf
 from worker.providers.k8s.requests import (
     APPLY_PATCH,
     DELETED,
-    FIELD_MANAGER,
     GONE,
     JSON,
     MERGE_PATCH,
+    WRITE,
     Answered,
     Request,
     decoded,
     deletion,
     target,
+    warnings,
 )
 from worker.providers.k8s.retries import Patience, needs_look
 from worker.providers.k8s.settings import Settings
@@ -84,7 +85,9 @@ class Client:
                 log.info("%s %s: %r", request.method, request.target, error)
                 raise errors.of_connection(error) from error
         if response.is_success:
-            return Answered(response.content, response.status_code)
+            return Answered(
+                response.content, response.status_code, warnings=warnings(response.headers)
+            )
         raise errors.of_answer(
             request.method, response.status_code, response.headers, response.content
         )
@@ -163,7 +166,7 @@ class Conversation:
 
     async def create(self, path: str, new: Object) -> Object:
         """Make an object. Never repeated here: whoever lost the answer has to look first."""
-        request = Request("POST", path, msgspec.json.encode(new), JSON)
+        request = Request("POST", target(path, WRITE), msgspec.json.encode(new), JSON)
         return decoded(await self._send(request), Object)
 
     async def patch(
@@ -177,7 +180,7 @@ class Conversation:
     ) -> Answer:
         """Change one object by a patch of absolute values, and return it as it is then."""
         body = msgspec.json.encode(patch)
-        request = Request("PATCH", path, body, media_type, names_version)
+        request = Request("PATCH", target(path, WRITE), body, media_type, names_version)
         return decoded(await self._send(request), expected)
 
     async def apply(self, path: str, wanted: Object) -> tuple[Object, bool | None]:
@@ -185,7 +188,7 @@ class Conversation:
 
         Tells whether the object was created, None where an answer was lost.
         """
-        where = target(path, {"fieldManager": FIELD_MANAGER, "force": "true"})
+        where = target(path, WRITE | {"force": "true"})
         request = Request("PATCH", where, msgspec.json.encode(wanted), APPLY_PATCH)
         answer = await self._send(request)
         return decoded(answer, Object), answer.created
@@ -223,6 +226,8 @@ class Conversation:
                     self._client.renew_credentials()
             else:
                 self._changed |= request.changes
+                for text in answer.warnings if request.changes else ():
+                    self._call.warn(text)
                 return answer._replace(repeated=arrived)
 
     def _give_up(self, failure: Failure) -> None:

@@ -45,6 +45,7 @@ DEPLOYMENTS, REPLICA_SETS = KINDS[0], KINDS[2]
 PODS = Place("Pod", "v1", "pods")
 SERVICES = Place("Service", "v1", "services")
 SECRETS = Place("Secret", "v1", "secrets")
+AUTOSCALERS = Place("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
 GATEWAYS = Place("Gateway", "gateway.networking.k8s.io/v1", "gateways")
 HTTP_ROUTES = Place("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes")
 

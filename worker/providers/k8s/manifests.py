@@ -5,11 +5,23 @@ from typing import Any
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.validation import show
-from worker.providers.k8s import names
+from worker.providers.k8s import merging, names
 from worker.providers.k8s.kinds import KINDS, SERVICES, Place
 
-OURS = ("name", "labels", "annotations", "finalizers", "ownerReferences")
-"""The metadata that a caller may write; the rest is the API server's."""
+SERVERS = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generateName",
+        "generation",
+        "managedFields",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
+"""The metadata that is the API server's: a manifest that was read from it may hold them."""
 
 KEPT = {kind.name: frozenset({"replicas"}) for kind in KINDS} | {
     SERVICES.name: frozenset(
@@ -25,6 +37,8 @@ KEPT = {kind.name: frozenset({"replicas"}) for kind in KINDS} | {
 }
 """What of a spec keeps its value when a manifest does not name it: others decide about it."""
 
+NOT_MERGED = frozenset({"apiVersion", "kind", "metadata", "status"})
+
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
@@ -37,7 +51,7 @@ def read(manifest: Object, namespace: str, *places: Place) -> tuple[Place, Objec
     if given not in (None, "", namespace):
         raise _expected("metadata.namespace", f"{namespace}, the scope of the request", given)
     name = names.object_name(metadata.get("name", ""), "manifest.metadata.name")
-    own = {key: metadata[key] for key in OURS if metadata.get(key) is not None}
+    own = {key: each for key, each in metadata.items() if key not in SERVERS and each is not None}
     rest = {key: value for key, value in manifest.items() if key not in {"metadata", "status"}}
     if "spec" in rest:
         spec = _part(manifest, "spec")
@@ -72,29 +86,21 @@ def _expected(where: str, what: str, got: Any) -> Fault:
 
 
 def change(live: Object, wanted: Object) -> Object:
-    """The merge patch that makes an object what a manifest says.
+    """The merge patch that makes an object what a manifest says, and keeps what others wrote.
 
-    It names no version: `applying` adds the one that was read. Labels become exactly those of the
-    manifest, other people's annotations stay.
+    It names no version: `applying` adds the one that was read.
     """
-    metadata = wanted["metadata"]
-    patch: Object = {"labels": _exact(live["metadata"].get("labels"), metadata.get("labels") or {})}
-    patch |= {key: metadata[key] for key in OURS[2:] if key in metadata}
-    kept = KEPT.get(wanted["kind"], frozenset())
-    parts = {
-        key: _exact(live.get(key), value, kept)
-        for key, value in wanted.items()
-        if key not in {"apiVersion", "kind", "metadata"}
-    }
-    return parts | {"metadata": patch}
-
-
-def _exact(live: Any, wanted: Any, kept: frozenset[str] = frozenset()) -> Any:
-    """The merge patch from one value to another: null for what is to go."""
-    if not isinstance(live, dict) or not isinstance(wanted, dict):
-        return wanted
-    gone = {key: None for key in live if key not in wanted and key not in kept}
-    return gone | {key: _exact(live.get(key), value) for key, value in wanted.items()}
+    new = {key: value for key, value in wanted.items() if key not in {"apiVersion", "kind"}}
+    kept = KEPT.get(wanted["kind"], frozenset()) & (live.get("spec") or {}).keys()
+    if "spec" in new:
+        new["spec"] = {key: live["spec"][key] for key in kept} | new["spec"]
+    before = {key: value for key, value in live.items() if key not in NOT_MERGED}
+    metadata = live["metadata"]
+    before["metadata"] = {key: each for key, each in metadata.items() if key not in SERVERS}
+    patch: Object = merging.difference(
+        before, merging.merged("", before, new, merging.writers(live))
+    )
+    return patch | {"metadata": patch.get("metadata", {})}
 
 
 def shown(found: Object) -> Object:

@@ -41,6 +41,7 @@ class Metadata(Part, frozen=True):
     annotations: Annotations | None = None
     owner_references: list[OwnerReference] | None = None
     deletion_timestamp: str | None = None
+    finalizers: list[str] | None = None
     generation: int | None = None
 
 
@@ -151,6 +152,29 @@ class Replication(Part, frozen=True):
     metadata: Metadata
     spec: ReplicationSpec
     status: WorkloadStatus = WorkloadStatus()
+
+
+class ScaleTarget(Part, frozen=True):
+    """What an autoscaler scales."""
+
+    kind: str
+    name: str
+    api_version: str | None = None
+
+
+class AutoscalerSpec(Part, frozen=True):
+    """What it scales, and between which numbers."""
+
+    scale_target_ref: ScaleTarget
+    max_replicas: int
+    min_replicas: int = 1
+
+
+class HorizontalPodAutoscaler(Part, frozen=True):
+    """An autoscaler; KEDA makes one for each ScaledObject."""
+
+    metadata: Metadata
+    spec: AutoscalerSpec
 
 
 class ServicePort(Part, frozen=True):

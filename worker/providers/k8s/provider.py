@@ -24,6 +24,7 @@ from worker.providers.k8s import (
     translate,
     workload,
 )
+from worker.providers.k8s.autoscalers import Autoscalers
 from worker.providers.k8s.client import Client, Conversation
 from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES, Kind
 from worker.providers.k8s.objects import ListOf, Pod, Replication, Service, Workload
@@ -38,6 +39,7 @@ class KubernetesProvider:
     def __init__(self, client: Client) -> None:
         self._client = client
         self._versions = SpecVersions()
+        self._autoscalers = Autoscalers()
 
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
         namespace = names.namespace(operation.scope)
@@ -105,6 +107,7 @@ class KubernetesProvider:
 
         kind, (found, former) = await controllers.find(operation, scale)
         call.observed(*observed.scaling(found, former))
+        await self._autoscalers.tell(talk, call, kind, namespace, name)
         return translate.controller(kind, found)
 
     async def apply_controller(self, operation: api.ApplyController, call: Call) -> Object:

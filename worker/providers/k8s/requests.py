@@ -1,5 +1,7 @@
 """Requests as values, and the bodies of their answers as structs; sends nothing."""
 
+import re
+from collections.abc import Mapping
 from typing import NamedTuple, TypeVar
 from urllib.parse import quote, urlencode
 
@@ -15,6 +17,8 @@ MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
 FIELD_MANAGER = "machinist"
+WRITE = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
+"""The query of a change: who wrote, and that an unknown field is an error instead of dropped."""
 GONE = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}'
 """The answer to a deletion that is found to have happened."""
 CREATED = 201
@@ -27,12 +31,17 @@ BACKGROUND = {"propagationPolicy": "Background"}
 """Without a policy a ReplicationController leaves its pods running."""
 
 
+WARNING = re.compile(r'\b299 \S+ "(?P<text>(?:[^"\\]|\\.)*)"')
+"""RFC 7234 §5.5, as the API server writes it."""
+
+
 class Answered(NamedTuple):
     """The answer to a request; `repeated` when an earlier attempt may have had its effect."""
 
     body: bytes
     status: int
     repeated: bool = False
+    warnings: tuple[str, ...] = ()
 
     @property
     def created(self) -> bool | None:
@@ -54,6 +63,12 @@ class Request(msgspec.Struct, frozen=True):
     def changes(self) -> bool:
         """Whether it may have an effect."""
         return self.method != "GET"
+
+
+def warnings(headers: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the warnings of the API server that are in the head of an answer."""
+    found = WARNING.finditer(headers.get("warning", ""))
+    return tuple(re.sub(r"\\(.)", r"\1", each["text"]) for each in found)
 
 
 def target(path: str, query: dict[str, str], token: str | None = None) -> str:

@@ -9,6 +9,7 @@ from contracts import route_plan as neutral
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.route_plan import APPLICATION, MANAGED_BY, MANAGER, Match, RoutePlan, Rule
+from contracts.workload import label_values
 from worker.providers.k8s import names
 from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES
 
@@ -30,7 +31,6 @@ def read(specification: Object) -> RoutePlan:
     """
     plan = neutral.read(specification)
     names.object_name(plan.app_name, "plan.appName")
-    names.labels({APPLICATION: plan.app_name}, "plan.appName")
     for number, rule in enumerate(plan.rules):
         where = f"plan.rules[{number}].backend.serviceName"
         names.dns_label(rule.backend.service_name, where)
@@ -63,7 +63,7 @@ def route(plan: RoutePlan, namespace: str, gateway: str, ports: dict[str, int]) 
         "metadata": {
             "name": plan.app_name,
             "namespace": namespace,
-            "labels": {MANAGED_BY: MANAGER, APPLICATION: plan.app_name},
+            "labels": label_values({MANAGED_BY: MANAGER, APPLICATION: plan.app_name}),
             "annotations": {key: _number(value) for key, value in _ordering(plan).items()},
         },
         "spec": spec,
@@ -166,7 +166,12 @@ def guard(live: Object) -> list[Object]:
 
 def change(live: Object, wanted: Object) -> list[Object]:
     """The JSON Patch that replaces the plan of a route and touches nothing else."""
-    operations: list[Object] = [{"op": "add", "path": "/spec", "value": wanted["spec"]}]
+    operations: list[Object] = [
+        {"op": "add", "path": f"/spec/{key}", "value": value}
+        for key, value in wanted["spec"].items()
+    ]
+    if "hostnames" in live["spec"] and "hostnames" not in wanted["spec"]:
+        operations.append({"op": "remove", "path": "/spec/hostnames"})
     for part in ("labels", "annotations"):
         values: dict[str, Any] = wanted["metadata"][part]
         if live["metadata"].get(part):

@@ -4,11 +4,15 @@ A worker that was frozen or cut off can send a request, or the rest of one, afte
 took over. The fence of the worker cannot stop bytes that are already on their way, the API server
 can: a JSON patch that tests uid and generation fails once the spec has changed.
 
+Every request also tests that nothing owns the object and that the object is not being deleted: the
+owner would undo the scaling, and nothing acts on what is being deleted. A test that fails is looked
+into by a read.
+
 What remains:
 
-- A first delivery to a worker that has not seen the object yet is sent without a condition, because
-  one call per scaling is worth more than a read before each.
-- So is one by a worker that may not read the object.
+- A first delivery to a worker that has not seen the object yet names no version, because one call
+  per scaling is worth more than a read before each.
+- So does one by a worker that may not read the object.
 - A newer scaling to the value that the spec has already does not raise the generation, so the late
   request that it should have beaten still passes the test.
 """
@@ -22,7 +26,7 @@ from worker.memory import Memory
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight
 from worker.providers.k8s.kinds import Kind, Place
-from worker.providers.k8s.objects import Replication, Workload
+from worker.providers.k8s.objects import Metadata, Replication, Workload
 from worker.providers.k8s.requests import JSON_PATCH
 from worker.providers.k8s.retries import Patience
 
@@ -41,6 +45,8 @@ class SpecVersion(NamedTuple):
     uid: str
     generation: int
     replicas: int | None
+    has_owners: bool = False
+    """Whether it has owner references, though none of a controller."""
 
     def is_same(self, other: "SpecVersion | None") -> bool:
         """Return whether another version is the same one."""
@@ -69,7 +75,8 @@ class SpecVersions:
         metadata = found.metadata
         if metadata.generation is None:
             return None
-        version = SpecVersion(metadata.uid, metadata.generation, found.spec.replicas)
+        owners = _only_referred([each.controller for each in metadata.owner_references or ()])
+        version = SpecVersion(metadata.uid, metadata.generation, found.spec.replicas, owners)
         self._put(kind, namespace, metadata.name, version)
         return version
 
@@ -79,7 +86,10 @@ class SpecVersions:
         uid, generation = metadata.get("uid"), metadata.get("generation")
         if isinstance(uid, str) and isinstance(generation, int):
             known = replicas if isinstance(replicas, int) else None
-            self._put(kind, namespace, metadata["name"], SpecVersion(uid, generation, known))
+            references = metadata.get("ownerReferences") or []
+            owners = _only_referred([each.get("controller") for each in references])
+            version = SpecVersion(uid, generation, known, owners)
+            self._put(kind, namespace, metadata["name"], version)
 
     def forget(self, kind: Place, namespace: str, name: str) -> None:
         """Drop the version of an object that is gone."""
@@ -87,6 +97,11 @@ class SpecVersions:
 
     def _put(self, kind: Place, namespace: str, name: str, version: SpecVersion) -> None:
         self._seen.put((kind.name, namespace, name), version)
+
+
+def _only_referred(controllers: list[bool | None]) -> bool:
+    """Whether there are owner references, none of them to a controller."""
+    return bool(controllers) and not any(controllers)
 
 
 class Scaling:
@@ -122,8 +137,7 @@ class Scaling:
             try:
                 found = await self._write(replicas, version)
             except Failure as failure:
-                is_denied = isinstance(failure, Denied)
-                if is_denied or failure.code is not Code.PLATFORM_INVALID or version is None:
+                if isinstance(failure, Denied) or failure.code is not Code.PLATFORM_INVALID:
                     raise
                 refusal = failure
             else:
@@ -132,31 +146,30 @@ class Scaling:
                 await self._talk.wait(_overtaken(refusal), patience)
             is_second_look = True
             # A test that fails and a value that is not valid are both 422, and the words differ
-            # between versions of the API server: if the version tested is still the current one,
-            # the API server refused the value.
+            # between versions of the API server: if the tests would pass on what is read now, the
+            # API server refused the value.
             latest = await self._read()
-            if version.is_same(latest):
+            if _passes(latest, version):
                 raise refusal
+            if latest is None and version is None:
+                raise _unexplained(self._kind, self._name, refusal)
             version = latest
 
     async def _read(self) -> SpecVersion | None:
         try:
             live: Workload | Replication = await self._talk.get(self._path, self._kind.shape)
         except MissingRight as fault:
-            log.warning("%s is scaled without a condition: %s", self._path, fault.message)
+            log.warning("%s is scaled whatever its version: %s", self._path, fault.message)
             return None
+        refuse_unscalable(self._kind, live.metadata)
         return self._versions.learn(self._kind, self._namespace, live)
 
     async def _write(self, replicas: int, version: SpecVersion | None) -> Workload | Replication:
         shape = self._kind.shape
         found: Workload | Replication
         try:
-            if version is None:
-                patch = {"spec": {"replicas": replicas}}
-                found = await self._talk.patch(self._path, patch, shape)
-            else:
-                operations = _if_at(version, replicas)
-                found = await self._talk.patch(self._path, operations, shape, JSON_PATCH)
+            operations = _if_at(version, replicas)
+            found = await self._talk.patch(self._path, operations, shape, JSON_PATCH)
         except Failure as failure:
             if failure.code is Code.NOT_FOUND:
                 self._versions.forget(self._kind, self._namespace, self._name)
@@ -165,14 +178,57 @@ class Scaling:
         return found
 
 
-def _if_at(version: SpecVersion, replicas: int) -> list[dict[str, Any]]:
-    """The JSON patch that sets replicas if the spec is still at a version."""
+def _if_at(version: SpecVersion | None, replicas: int) -> list[dict[str, Any]]:
+    """The JSON patch that sets replicas if the spec is still at a version, and nothing owns it."""
+    tests: dict[str, Any] = {}
+    if version is not None:
+        # The generation rises with the start of a deletion too.
+        tests |= {"/metadata/uid": version.uid, "/metadata/generation": version.generation}
+    else:
+        tests["/metadata/deletionTimestamp"] = None
+    if version is None or not version.has_owners:
+        tests["/metadata/ownerReferences"] = None
+    # The API server takes an absent member for null. Unlike "replace", "add" also works where the
+    # object does not name its replicas.
     return [
-        {"op": "test", "path": "/metadata/uid", "value": version.uid},
-        {"op": "test", "path": "/metadata/generation", "value": version.generation},
-        # Unlike "replace", "add" also works where the object does not name its replicas.
+        *({"op": "test", "path": path, "value": value} for path, value in tests.items()),
         {"op": "add", "path": "/spec/replicas", "value": replicas},
     ]
+
+
+def _passes(latest: SpecVersion | None, tested: SpecVersion | None) -> bool:
+    """Whether the tests of a request pass on what was read after its refusal."""
+    if latest is None:
+        return False
+    owners_fit = not latest.has_owners or (tested is not None and tested.has_owners)
+    return owners_fit and (tested is None or tested.is_same(latest))
+
+
+def refuse_unscalable(kind: Kind, metadata: Metadata) -> None:
+    """Raise where a scaling would be undone or ignored: owned by a controller, or being deleted."""
+    what = f'the {kind.name} "{metadata.name}"'
+    if metadata.deletion_timestamp is not None:
+        waiting = ", ".join(metadata.finalizers or ["none"])
+        raise Failure(
+            Code.CONFLICT,
+            f"{what} is being deleted and not gone yet, so that no machines are started or stopped "
+            f"for it; its finalizers: {waiting}",
+        )
+    owner = next((each for each in metadata.owner_references or () if each.controller), None)
+    if owner is not None:
+        raise Failure(
+            Code.CONFLICT,
+            f'{what} is owned by the {owner.kind} "{owner.name}", which decides about its replicas '
+            f"and would undo this: scale the {owner.kind} instead",
+        )
+
+
+def _unexplained(kind: Kind, name: str, refusal: Failure) -> Failure:
+    return Failure(
+        Code.CONFLICT,
+        f'the {kind.name} "{name}" was not scaled: it has an owner, or it is being deleted, or the '
+        f"API server refuses the value; the worker may not read it to say which: {refusal.message}",
+    )
 
 
 def _overtaken(refusal: Failure) -> Failure:

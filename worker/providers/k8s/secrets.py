@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+from difflib import get_close_matches
 from typing import Any
 
 from contracts.faults import Code, Fault
@@ -13,6 +14,9 @@ from worker.providers.k8s.kinds import SECRETS
 
 MEMBERS = frozenset(
     {"apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable", "status"}
+)
+METADATA = frozenset(
+    {"name", "namespace", "labels", "annotations", "finalizers", "ownerReferences"}
 )
 TOLD = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels")
 QUOTES_NOTHING = frozenset(
@@ -44,13 +48,10 @@ def read(manifest: Object, namespace: str) -> Object:
 
     Server-side apply would otherwise keep what an earlier stringData named and this one does not.
     """
-    unknown = sorted(manifest.keys() - MEMBERS)
-    if unknown:
-        raise Fault(
-            Code.INVALID,
-            f"manifest: expected a Secret with nothing but {', '.join(sorted(MEMBERS))}, "
-            f"got {len(unknown)} more",
-        )
+    _refuse_unknown(manifest, MEMBERS, "")
+    metadata = manifest.get("metadata")
+    if isinstance(metadata, dict):
+        _refuse_unknown(metadata, METADATA | manifests.SERVERS, "metadata.")
     _, wanted = manifests.read(manifest, namespace, SECRETS)
     data = {key: _base64(key, value) for key, value in _texts(wanted, "data").items()}
     plain = _texts(wanted, "stringData")
@@ -58,20 +59,45 @@ def read(manifest: Object, namespace: str) -> Object:
     return {key: value for key, value in wanted.items() if key != "stringData"} | {"data": data}
 
 
+def _refuse_unknown(given: Object, known: frozenset[str], where: str) -> None:
+    """Raise where there are other members; one is named only if it is like a known one.
+
+    What is like none may be a secret in the wrong place.
+    """
+    unknown = sorted(given.keys() - known)
+    if not unknown:
+        return
+    like = {key: get_close_matches(key, known, 1) for key in unknown}
+    named = [f"{where}{key} (expected {near[0]})" for key, near in like.items() if near]
+    rest = len(unknown) - len(named)
+    told = named + ([f"{rest} that is like none of them"] if rest else [])
+    raise Fault(
+        Code.INVALID,
+        f"manifest: expected a Secret with nothing but "
+        f"{', '.join(where + key for key in sorted(known - manifests.SERVERS))}, "
+        f"got {', '.join(told)}",
+    )
+
+
 def _texts(manifest: Object, member: str) -> dict[str, str]:
+    """The texts of a member; null is as good as nothing, for the API server too."""
     found = manifest.get(member) or {}
-    if not isinstance(found, dict) or not all(isinstance(each, str) for each in found.values()):
+    if not isinstance(found, dict) or not all(
+        each is None or isinstance(each, str) for each in found.values()
+    ):
         raise Fault(Code.INVALID, f"manifest.{member}: expected an object of strings")
-    return found
+    return {key: each or "" for key, each in found.items()}
 
 
 def _base64(key: str, value: str) -> str:
+    """The value without line breaks, which Kubernetes ignores in base64 as Go does."""
+    bare = value.replace("\r", "").replace("\n", "")
     try:
-        base64.b64decode(value, validate=True)
+        base64.b64decode(bare, validate=True)
     except (binascii.Error, ValueError):
         # Without its cause, which would hold the value in a traceback.
         raise Fault(Code.INVALID, f"manifest.data.{key}: expected base64") from None
-    return value
+    return bare
 
 
 def told(secret: Object) -> Object:

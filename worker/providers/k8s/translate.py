@@ -106,6 +106,7 @@ def controller(
         labels=workload.metadata.labels or {},
         provider_metadata=kind.metadata,
         machines=machines,
+        deleting=True if workload.metadata.deletion_timestamp is not None else UNSET,
     )
 
 

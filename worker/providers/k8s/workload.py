@@ -23,7 +23,7 @@ def read(specification: Object) -> Workload:
             f"workload.labels.{INSTANCE}: expected the workload's name, by which its machines are "
             "told from others",
         )
-    names.labels(neutral.machine_labels(workload), "workload.labels")
+    names.labels(workload.labels, "workload.labels")
     return workload
 
 
@@ -116,10 +116,20 @@ def _container(workload: Workload) -> Object:
 def _environment(workload: Workload) -> list[Object]:
     values = neutral.variables(workload)
     own = {"fieldRef": {"fieldPath": "metadata.name"}}
-    given: list[Object] = [{"name": name, "value": value} for name, value in values.items()]
+    given: list[Object] = [
+        {"name": name, "value": literal(value)} for name, value in values.items()
+    ]
     if INSTANCE_ID in values:
         return given
     return [*given, {"name": INSTANCE_ID, "valueFrom": own}]
+
+
+def literal(value: str) -> str:
+    """The value of a variable that a container sees unchanged.
+
+    Kubernetes replaces `$(NAME)` by another variable, and `$$` by `$`.
+    """
+    return value.replace("$", "$$")
 
 
 def _probes(check: HealthCheck) -> Object:

@@ -1,0 +1,266 @@
+"""A re-apply removes what we wrote and keeps what others wrote; nothing is asked of a server."""
+
+import copy
+from typing import Any
+
+import pytest
+
+from tests.kubernetes import manifests
+from tests.kubernetes.written import applied, changed, written
+from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, SERVICES
+from worker.providers.k8s.manifests import change, read
+
+Json = dict[str, Any]
+RESTARTED = {"kubectl.kubernetes.io/restartedAt": "2026-01-02T00:00:00Z"}
+
+
+def containers(found: Json) -> list[Json]:
+    listed: list[Json] = found["spec"]["template"]["spec"]["containers"]
+    return listed
+
+
+def in_template(**pod: Any) -> Json:
+    return {"spec": {"template": pod}}
+
+
+def with_container(**more: Any) -> Json:
+    """The manifest of a Deployment whose one container has these fields too."""
+    manifest = manifests.deployment()
+    containers(manifest)[0] |= more
+    return manifest
+
+
+def edited(live: Json, position: int = 0, **fields: Any) -> Json:
+    """The containers with other fields in one of them, as a patch."""
+    found = copy.deepcopy(containers(live))
+    found[position] |= fields
+    return in_template(spec={"containers": found})
+
+
+def test_a_restart_annotation_of_a_pod_template_stays():
+    live = written(manifests.deployment())
+    restarted = changed(live, "kubectl-rollout", in_template(metadata={"annotations": RESTARTED}))
+
+    after = applied(restarted, manifests.deployment(image="r.example/web:2"))
+
+    assert after["spec"]["template"]["metadata"]["annotations"] == RESTARTED
+    assert containers(after)[0]["image"] == "r.example/web:2"
+
+
+def test_an_annotation_that_we_wrote_goes_and_that_of_others_stays():
+    manifest = manifests.deployment()
+    manifest["spec"]["template"]["metadata"]["annotations"] = {"ours": "1"}
+    live = written(manifest)
+    restarted = changed(live, "kubectl-rollout", in_template(metadata={"annotations": RESTARTED}))
+
+    after = applied(restarted, manifests.deployment())
+
+    assert after["spec"]["template"]["metadata"]["annotations"] == RESTARTED
+
+
+def test_labels_that_we_wrote_go_and_those_of_others_stay():
+    live = written(manifests.service(metadata={"name": "web", "labels": {"a": "1", "b": "1"}}))
+    labelled = changed(live, "kubectl-label", {"metadata": {"labels": {"theirs": "1"}}})
+
+    after = applied(labelled, manifests.service(metadata={"name": "web", "labels": {"a": "2"}}))
+
+    assert after["metadata"]["labels"] == {"a": "2", "theirs": "1"}
+
+
+def test_addresses_that_others_gave_to_a_service_stay():
+    manifest = manifests.service()
+    manifest["spec"]["type"] = "LoadBalancer"
+    given = {"loadBalancerIP": "192.0.2.7", "externalIPs": ["192.0.2.9"]}
+    live = changed(written(manifest), "ip-allocator", {"spec": given})
+
+    after = applied(live, manifest)
+
+    assert {key: after["spec"][key] for key in given} == given
+
+
+def test_a_field_that_we_wrote_and_the_manifest_names_no_more_goes():
+    manifest = manifests.service()
+    manifest["spec"]["externalTrafficPolicy"] = "Local"
+
+    after = applied(written(manifest), manifests.service())
+
+    assert "externalTrafficPolicy" not in after["spec"]
+
+
+def test_a_field_that_another_writer_took_over_stays_when_the_manifest_names_it_no_more():
+    manifest = manifests.deployment()
+    manifest["spec"]["minReadySeconds"] = 5
+    live = changed(written(manifest), "kubectl-edit", {"spec": {"minReadySeconds": 9}})
+
+    after = applied(live, manifests.deployment())
+
+    assert after["spec"]["minReadySeconds"] == 9
+
+
+def test_what_the_manifest_names_is_as_it_says_whoever_wrote_it():
+    live = changed(written(manifests.deployment()), "kubectl-edit", {"spec": {"replicas": 9}})
+
+    assert applied(live, manifests.deployment("web", 3))["spec"]["replicas"] == 3
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_container_that_others_added_stays_in_its_place_and_ours_goes_when_it_is_not_named(first):
+    two = manifests.deployment()
+    containers(two).append({"name": "second", "image": "r.example/second:1"})
+    live = written(two)
+    sidecar = {"name": "proxy", "image": "mesh.example/proxy:1"}
+    listed = [sidecar, *containers(live)] if first else [*containers(live), sidecar]
+    injected = changed(live, "mesh", in_template(spec={"containers": listed}))
+
+    after = applied(injected, two)
+    assert containers(after) == listed
+
+    after = applied(injected, manifests.deployment())
+    assert [each["name"] for each in containers(after)] == (
+        ["proxy", "web"] if first else ["web", "proxy"]
+    )
+
+
+def test_fields_and_variables_that_others_added_to_our_container_stay():
+    live = written(manifests.deployment())
+    variables = [*containers(live)[0]["env"], {"name": "THEIRS", "value": "1"}]
+    more = changed(
+        live, "kubectl-set", edited(live, env=variables, resources={"limits": {"cpu": "1"}})
+    )
+
+    env = [{"name": "FEATURE_X", "value": "off"}, {"name": "NEW", "value": "1"}]
+    [container] = containers(applied(more, with_container(env=env)))
+
+    assert {each["name"]: each["value"] for each in container["env"]} == {
+        "FEATURE_X": "off",
+        "THEIRS": "1",
+        "NEW": "1",
+    }
+    assert container["resources"] == {"limits": {"cpu": "1"}}
+
+
+def test_a_container_of_ours_that_others_changed_goes_when_the_manifest_drops_it():
+    two = manifests.deployment()
+    containers(two).append({"name": "second", "image": "r.example/second:1"})
+    live = written(two)
+    changed_image = changed(live, "kubectl-set", edited(live, 1, image="r.example/second:2"))
+
+    after = applied(changed_image, manifests.deployment())
+
+    assert [each["name"] for each in containers(after)] == ["web"]
+
+
+def test_a_probe_goes_whole_even_where_others_changed_a_part_of_it():
+    live = written(with_container(livenessProbe={"exec": {"command": ["a"]}, "periodSeconds": 5}))
+    probe = {"exec": {"command": ["a"]}, "periodSeconds": 9}
+    slower = changed(live, "kubectl-edit", edited(live, livenessProbe=probe))
+
+    assert "livenessProbe" not in containers(applied(slower, manifests.deployment()))[0]
+
+
+def test_a_probe_of_another_kind_replaces_that_of_others():
+    http = {"httpGet": {"port": 80}, "periodSeconds": 5}
+    live = written(with_container(livenessProbe=http), by="helm")
+
+    [container] = containers(applied(live, with_container(livenessProbe={"exec": {}})))
+
+    assert container["livenessProbe"] == {"exec": {}, "periodSeconds": 5}
+
+
+def test_a_variable_from_a_source_replaces_one_with_a_value_whoever_wrote_it():
+    live = written(manifests.deployment(), by="helm")
+    source = {"secretKeyRef": {"name": "s", "key": "k"}}
+    env = [{"name": "FEATURE_X", "valueFrom": source}]
+
+    assert containers(applied(live, with_container(env=env)))[0]["env"] == env
+
+
+def test_a_volume_of_another_source_leaves_nothing_of_the_former():
+    def with_volume(**source: Any) -> Json:
+        manifest = manifests.deployment()
+        manifest["spec"]["template"]["spec"]["volumes"] = [{"name": "v", **source}]
+        return manifest
+
+    live = written(with_volume(configMap={"name": "c", "defaultMode": 420}), by="helm")
+
+    after = applied(live, with_volume(emptyDir={}))
+
+    assert after["spec"]["template"]["spec"]["volumes"] == [{"name": "v", "emptyDir": {}}]
+
+
+def test_a_node_port_that_was_allotted_stays():
+    live = written(manifests.service("web", 80))
+    live["spec"]["ports"][0]["nodePort"] = 30_123
+
+    after = applied(live, manifests.service("web", 80))
+
+    assert after["spec"]["ports"][0]["nodePort"] == 30_123
+
+
+def test_a_port_of_others_stays_unless_its_name_is_the_manifests():
+    theirs = [{"name": "p80", "port": 8080, "protocol": "TCP"}, {"name": "x", "port": 1}]
+    manifest = manifests.service("web", 80)
+    live = written(manifest | {"spec": manifest["spec"] | {"ports": theirs}}, by="helm")
+
+    after = applied(live, manifest)
+
+    assert [(each["name"], each["port"]) for each in after["spec"]["ports"]] == [
+        ("p80", 80),
+        ("x", 1),
+    ]
+
+
+def test_a_selector_is_replaced_and_never_mixed():
+    live = written(manifests.service(), by="helm")
+    manifest = manifests.service()
+    manifest["spec"]["selector"] = {"other": "1"}
+
+    assert applied(live, manifest)["spec"]["selector"] == {"other": "1"}
+
+
+def test_a_list_that_names_a_key_twice_is_as_the_manifest_has_it():
+    twice = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
+
+    [container] = containers(applied(written(manifests.deployment()), with_container(env=twice)))
+
+    assert container["env"] == twice
+
+
+def test_a_finalizer_of_others_stays_and_ours_goes():
+    ours = {"name": "web", "finalizers": ["a.example/ours"]}
+    both = {"metadata": {"finalizers": ["a.example/ours", "b.example/theirs"]}}
+    live = changed(written(manifests.deployment(metadata=ours)), "operator", both)
+
+    after = applied(live, manifests.deployment(metadata={"name": "web"}))
+
+    assert after["metadata"]["finalizers"] == ["b.example/theirs"]
+
+
+def test_a_route_is_replaced_rule_by_rule_whole():
+    live = written(manifests.route("web", "v1", "v2"))
+
+    after = applied(live, manifests.route("web", "v2"))
+
+    assert [rule["backendRefs"][0]["name"] for rule in after["spec"]["rules"]] == ["v2"]
+
+
+def test_of_an_object_without_a_record_of_its_writers_nothing_goes():
+    live = written(manifests.deployment())
+    live["metadata"] |= {"managedFields": None, "labels": {"old": "1"}}
+    live["spec"]["paused"] = True
+
+    after = applied(live, manifests.deployment())
+
+    assert after["metadata"]["labels"].keys() == {"old", "app.kubernetes.io/instance"}
+    assert after["spec"]["paused"]
+
+
+@pytest.mark.parametrize(
+    "manifest", [manifests.deployment(), manifests.service(), manifests.route()]
+)
+def test_the_same_manifest_again_changes_nothing(manifest):
+    live = written(manifest)
+    live["metadata"]["namespace"] = "default"
+    _, wanted = read(manifest, "default", *KINDS, SERVICES, HTTP_ROUTES)
+
+    assert change(live, wanted) == {"metadata": {}}

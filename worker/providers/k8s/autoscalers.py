@@ -1,0 +1,79 @@
+"""Finds the autoscaler of a controller that was scaled: it may change the replicas again.
+
+KEDA scales through a HorizontalPodAutoscaler of its own, which a ScaledObject owns.
+"""
+
+import asyncio
+import logging
+
+from contracts.faults import Fault
+from worker.memory import Memory
+from worker.provider import Call
+from worker.providers.k8s.client import Conversation
+from worker.providers.k8s.errors import MissingRight, NoSuchApi
+from worker.providers.k8s.kinds import AUTOSCALERS, Kind
+from worker.providers.k8s.objects import HorizontalPodAutoscaler, ListOf
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 1.0
+"""The longest time that a look for an autoscaler adds to a scaling, which is done by then."""
+
+NAMESPACES_REMEMBERED = 10_000
+CLOSED_LIFETIME_S = 600
+"""After this time a namespace is asked again for its autoscalers: rights may have been granted."""
+
+
+class Autoscalers:
+    """Looks for autoscalers, except in namespaces where the worker lacks the right to list them."""
+
+    def __init__(self) -> None:
+        self._closed: Memory[str, bool] = Memory(NAMESPACES_REMEMBERED, CLOSED_LIFETIME_S)
+
+    async def tell(
+        self, talk: Conversation, call: Call, kind: Kind, namespace: str, name: str
+    ) -> None:
+        """Warn the caller of a scaling where an autoscaler manages the controller.
+
+        The scaling is done, and a look that fails does not change that.
+        """
+        if self._closed.get(namespace):
+            return
+        try:
+            async with asyncio.timeout(min(LOOK_S, call.left() / 2)):
+                found = await talk.list(
+                    AUTOSCALERS.path(namespace), ListOf[HorizontalPodAutoscaler]
+                )
+        except (MissingRight, NoSuchApi) as fault:
+            self._closed.put(namespace, True)
+            log.info("autoscalers in %s are not looked for: %s", namespace, fault.message)
+        except TimeoutError:
+            log.warning("autoscalers in %s: no answer within %s s", namespace, LOOK_S)
+        except Fault as fault:
+            log.warning("autoscalers in %s: %s", namespace, fault.message)
+        else:
+            for each in found:
+                if manages(each, kind, name):
+                    call.warn(_words(each, kind, name))
+
+
+def manages(autoscaler: HorizontalPodAutoscaler, kind: Kind, name: str) -> bool:
+    """Whether an autoscaler scales a controller; the version of the API makes no difference."""
+    target = autoscaler.spec.scale_target_ref
+    group = (target.api_version or kind.api_version).rpartition("/")[0]
+    return (target.kind, target.name, group) == (
+        kind.name,
+        name,
+        kind.api_version.rpartition("/")[0],
+    )
+
+
+def _words(autoscaler: HorizontalPodAutoscaler, kind: Kind, name: str) -> str:
+    owners = autoscaler.metadata.owner_references or ()
+    owner = next((f' of the {each.kind} "{each.name}"' for each in owners if each.controller), "")
+    bounds = f"{autoscaler.spec.min_replicas} to {autoscaler.spec.max_replicas}"
+    return (
+        f'the replicas of the {kind.name} "{name}" are managed by the HorizontalPodAutoscaler '
+        f'"{autoscaler.metadata.name}"{owner} ({bounds} replicas), which may change them again at '
+        "any time"
+    )
