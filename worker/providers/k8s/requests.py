@@ -14,6 +14,9 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+BUILT_IN = ("/api/v1/", "/apis/apps/")
+"""Where kinds are that no cluster lacks."""
+
 FIELD_MANAGER = "machinist"
 GONE = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}'
 """The answer to a deletion that is found to have happened."""
