@@ -140,22 +140,6 @@ def add_owned(cluster: KubernetesSandbox, kind: str, name: str, replicas: int) -
     getattr(cluster, f"add_{KINDS[kind]}")(name, replicas=replicas, owner=owner)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-async def test_a_kind_that_a_cluster_does_not_know_has_no_controllers(
-    provider, cluster, call, kind
-):
-    [known] = [each for each in ("Deployment", "StatefulSet") if each != kind][:1]
-    getattr(cluster, f"add_{KINDS[known]}")("web", replicas=0)
-    unknown = {
-        "kind": "Status",
-        "message": "the server could not find the requested resource",
-        "code": 404,
-    }
-    cluster.faults.add(path=LISTS[kind], status=404, body=unknown)
-
-    assert shape(await listed(provider, call)) == [(known, "web", 0, 0)]
-
-
 async def test_without_any_pod_all_kinds_are_looked_for(provider, cluster, call):
     for kind, add in KINDS.items():
         getattr(cluster, f"add_{add}")(kind.lower(), replicas=0)

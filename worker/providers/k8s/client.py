@@ -21,6 +21,7 @@ from worker.providers.k8s.errors import Again, Failure, NoSuchApi
 from worker.providers.k8s.objects import ListOf
 from worker.providers.k8s.requests import (
     APPLY_PATCH,
+    BUILT_IN,
     DELETED,
     GONE,
     JSON,
@@ -88,9 +89,9 @@ class Client:
             return Answered(
                 response.content, response.status_code, warnings=warnings(response.headers)
             )
-        raise errors.of_answer(
-            request.method, response.status_code, response.headers, response.content
-        )
+        said = response.status_code, response.headers, response.content
+        is_built_in = request.target.startswith(BUILT_IN)
+        raise errors.of_answer(request.method, *said, is_built_in=is_built_in)
 
     def _headers(self, request: Request) -> dict[str, str]:
         self._trust.refresh()

@@ -16,7 +16,7 @@ from contracts.faults import Code, Fault
 from contracts.resources import Controller, Machine, Object
 from worker.providers.k8s import errors, kinds, translate
 from worker.providers.k8s.client import Conversation
-from worker.providers.k8s.errors import Again, Failure, MissingRight, NoSuchApi
+from worker.providers.k8s.errors import Again, Failure, MissingRight
 from worker.providers.k8s.kinds import KINDS, REPLICA_SETS, Kind
 from worker.providers.k8s.objects import (
     ListOf,
@@ -202,8 +202,6 @@ async def _all(talk: Conversation, namespace: str, kind: Kind) -> list[AnyWorklo
         if kind.shape is Replication:
             return [*await talk.list(path, ListOf[Replication])]
         return [*await talk.list(path, ListOf[Workload])]
-    except NoSuchApi:
-        return []
     except MissingRight as fault:
         log.warning("controllers of kind %s in %s: %s", kind.name, namespace, fault.message)
         return None

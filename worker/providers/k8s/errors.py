@@ -106,10 +106,16 @@ class Denied(Failure):
         self.by = by
 
 
-def of_answer(method: str, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-    """The failure that an answer other than 2xx is."""
+def of_answer(
+    method: str, status: int, headers: Mapping[str, str], body: bytes, *, is_built_in: bool = False
+) -> Failure:
+    """The failure that an answer other than 2xx is.
+
+    Every API server has the kinds that are built in: of one that is missing a proxy speaks.
+    """
     said = _status(body)
-    if said is None and status not in SAID_BY_ANYBODY and body.strip() != NO_SUCH_API:
+    is_missing = status == 404 and body.strip() == NO_SUCH_API and not is_built_in
+    if said is None and status not in SAID_BY_ANYBODY and not is_missing:
         return _alien(status, headers)
     said = said or Status(message=_plain(body, headers))
     words = _words(status, said)
@@ -117,7 +123,7 @@ def of_answer(method: str, status: int, headers: Mapping[str, str], body: bytes)
         return Denied(admission.code_of(status), words, by)
     if status == 403 and (right := RIGHT.search(said.message or "")):
         return MissingRight(Code.PLATFORM_FORBIDDEN, _missing(right, words))
-    if status == 404 and (body.strip() == NO_SUCH_API or said.message == NO_SUCH_RESOURCE):
+    if is_missing or (status == 404 and said.message == NO_SUCH_RESOURCE):
         return NoSuchApi(Code.NOT_FOUND, words)
     retry_after = _retry_after(headers, said)
     if _turned_away(method, status, retry_after):
