@@ -12,11 +12,9 @@ from deploy.attached import Attached
 from deploy.failed import Failed
 from deploy.ports import LOOPBACK, Port
 from gateway.settings import Host
+from worker.providers import PROVIDERS
 
 OURS = ("PLT_", "AWS_")
-OF_PLATFORMS = {"k8s": ("PLT_K8S_",), "ecs": ("PLT_ECS_", "AWS_")}
-"""How the variables begin that mean something to the workers of a platform alone."""
-
 NAME = "PLT_PROVIDER_NAME"
 FIRST_PORT = 3042
 EVERYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}
@@ -62,7 +60,7 @@ def plain(environ: Mapping[str, str]) -> dict[str, str]:
 
 def common(environ: Mapping[str, str]) -> dict[str, str]:
     """The variables of gateways and workers: a gateway holds no credentials of a platform."""
-    prefixes = tuple(prefix for several in OF_PLATFORMS.values() for prefix in several)
+    prefixes = tuple(prefix for platform in PROVIDERS for prefix in _prefixes(platform))
     return {name: value for name, value in environ.items() if not name.startswith(prefixes)}
 
 
@@ -72,7 +70,7 @@ def of_workers(environ: Mapping[str, str], platform: Attached) -> dict[str, str]
     A stand-in gets none of AWS's variables: they name an account, and there are credentials in
     them.
     """
-    prefixes = OF_PLATFORMS[platform.platform]
+    prefixes = _prefixes(platform.platform)
     if platform.planted:
         prefixes = tuple(prefix for prefix in prefixes if prefix.startswith("PLT_"))
     own = {name: value for name, value in environ.items() if name.startswith(prefixes)}
@@ -108,3 +106,9 @@ def named(environ: Mapping[str, str], platforms: list[Attached]) -> list[Attache
             "with a letter, and no word that paths or queues are named by"
         )
     return [each.under(name) for each in platforms]
+
+
+def _prefixes(platform: str) -> tuple[str, ...]:
+    """How the variables begin that mean something to the workers of a platform alone."""
+    own = f"PLT_{platform.upper()}_"
+    return (own, "AWS_") if platform == "ecs" else (own,)
