@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from urllib.parse import urlsplit
@@ -21,11 +21,13 @@ async def listening(
 ) -> AsyncIterator[int]:
     """Serve connections on a port of loopback, and end them all when the context is left."""
     tasks: set[asyncio.Task[None]] = set()
+    writers: list[Writer] = []
 
     async def kept(reader: Reader, writer: Writer) -> None:
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
+        writers.append(writer)
         try:
             await serve(reader, writer)
         except (OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
@@ -41,11 +43,24 @@ async def listening(
         server.close()
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for writer in writers:
+            await aborted(writer)
+
+
+async def aborted(writer: Writer) -> None:
+    """Close a connection at once, without the last words of TLS."""
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def relayed(near: tuple[Reader, Writer], far: tuple[Reader, Writer]) -> None:
     """Pass bytes both ways until both ends have closed."""
-    await asyncio.gather(_pump(near[0], far[1]), _pump(far[0], near[1]))
+    try:
+        await asyncio.gather(_pump(near[0], far[1]), _pump(far[0], near[1]))
+    finally:
+        await aborted(far[1])
 
 
 async def _pump(reader: Reader, writer: Writer) -> None:
