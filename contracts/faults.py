@@ -18,6 +18,7 @@ class Code(StrEnum):
     UNKNOWN_PROVIDER = "unknown_provider"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     CONFLICT = "conflict"
+    REQUEST_TIMEOUT = "request_timeout"
     REQUEST_TOO_LARGE = "request_too_large"
     REPLY_TOO_LARGE = "reply_too_large"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
@@ -48,6 +49,7 @@ STATUS: dict[Code, HTTPStatus] = {
     Code.UNKNOWN_PROVIDER: HTTPStatus.NOT_FOUND,
     Code.METHOD_NOT_ALLOWED: HTTPStatus.METHOD_NOT_ALLOWED,
     Code.CONFLICT: HTTPStatus.CONFLICT,
+    Code.REQUEST_TIMEOUT: HTTPStatus.REQUEST_TIMEOUT,
     Code.REQUEST_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Code.REPLY_TOO_LARGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     Code.UNSUPPORTED_MEDIA_TYPE: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,

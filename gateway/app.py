@@ -15,8 +15,10 @@ from contracts.broker.link import Link
 from contracts.faults import Fault
 from contracts.seal import Seals
 from contracts.secrecy import OPEN_WITHOUT_KEY
+from gateway.bodies import Bodies
 from gateway.checks import Checks
 from gateway.documentation import documentation_routes
+from gateway.limits import DEFAULT, Limits
 from gateway.methods import options_routes
 from gateway.problems import on_exception, on_fault, on_http_error
 from gateway.recorder import Recorder
@@ -34,15 +36,25 @@ UNSEALED = (
     "to the Base64 of 32 random bytes (openssl rand -base64 32), the same for gateways and workers"
 )
 
+FEW_DESCRIPTORS = (
+    "PLT_CONNECTIONS=%d: this process may not open so many files, so it keeps %d connections at "
+    "most; raise its hard limit of open files (ulimit -Hn, LimitNOFILE=)"
+)
+
 Work = Coroutine[Any, Any, None]
 
 
 def application(
-    rpc: Caller, link: Link, attendance: Attendance, checks: Checks, max_body_bytes: int
+    rpc: Caller,
+    link: Link,
+    attendance: Attendance,
+    checks: Checks,
+    max_body_bytes: int,
+    limits: Limits = DEFAULT,
 ) -> OnRawPath:
     """The ASGI application."""
     handlers = [
-        *routes(rpc),
+        *routes(rpc, Bodies(limits)),
         *status_routes(link, attendance, checks.missing),
         *documentation_routes(),
     ]
@@ -79,9 +91,12 @@ async def serve(settings: Settings) -> None:
         refused=recorder.refused,
         checks=checks,
     )
-    app = application(rpc, link, attendance, checks, settings.max_body_bytes)
-    server = http_server(app)
+    limits = settings.limits()
+    app = application(rpc, link, attendance, checks, settings.max_body_bytes, limits)
+    server = http_server(app, limits)
     listening = listener(settings.host, settings.port)
+    if limits.connections < settings.connections:
+        log.warning(FEW_DESCRIPTORS, settings.connections, limits.connections)
     if not seals.can_seal:
         log.warning(UNSEALED, " and ".join(OPEN_WITHOUT_KEY))
     log.info("listening on http://%s:%d", settings.host, listening.getsockname()[1])

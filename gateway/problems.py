@@ -30,6 +30,8 @@ def on_fault(
         headers["retry-after"] = str(reply.retry_after)
     if command_id is not None:
         headers["command-id"] = command_id
+    if fault.code is Code.REQUEST_TIMEOUT:
+        headers["connection"] = "close"  # what is still to come would be taken for a request
     return Response(
         reply.body, status_code=reply.status, media_type=reply.content_type, headers=headers
     )

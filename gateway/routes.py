@@ -14,6 +14,7 @@ from contracts.operation import PATH_FIELD, Operation, Row
 from contracts.secrecy import sealable
 from contracts.validation import show
 from contracts.wire import Reply
+from gateway.bodies import Bodies
 from gateway.context import NOTHING, Context, context_of
 from gateway.methods import READ
 from gateway.parameters import own_parameters, values_of
@@ -56,12 +57,12 @@ class Answer:
         await send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
 
-def routes(rpc: Caller) -> list[HTTPRouteHandler]:
+def routes(rpc: Caller, bodies: Bodies) -> list[HTTPRouteHandler]:
     """A route for every operation."""
-    return [_route(operation, rpc) for operation in OPERATIONS.values()]
+    return [_route(operation, rpc, bodies) for operation in OPERATIONS.values()]
 
 
-def _route(operation: type[Operation[Any]], rpc: Caller) -> HTTPRouteHandler:
+def _route(operation: type[Operation[Any]], rpc: Caller, bodies: Bodies) -> HTTPRouteHandler:
     row = operation.row
     own = own_parameters(operation)
     path = PATH_FIELD.sub(rf"{{{PARAMETER}\1:str}}", "/{provider}" + row.path)
@@ -70,8 +71,13 @@ def _route(operation: type[Operation[Any]], rpc: Caller) -> HTTPRouteHandler:
         context = context_of(request, row)
         values = {name: _segment(request, name) for name in row.path_fields}
         values |= values_of(request.scope["query_string"], own)
-        if row.body:
-            values |= _body(row, request.headers.get("content-type"), await request.body())
+        if not row.body:
+            return await answer(request, values, context)
+        async with bodies.read(request) as body:
+            values |= _body(row, request.headers.get("content-type"), body)
+            return await answer(request, values, context)
+
+    async def answer(request: AnyRequest, values: dict[str, Any], context: Context) -> Answer:
         provider = _segment(request, "provider")
         reply = await rpc.call(provider, sealable(wire.build(operation, values)), context)
         return Answer(reply, context.command_id)

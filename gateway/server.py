@@ -1,19 +1,23 @@
 """HTTP in front of the application: the server, its socket, and the path as it was sent."""
 
+import asyncio
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
+from typing import cast
 
 import uvicorn
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from contracts.environment import ConfigurationError
+from gateway.connections import Connections
+from gateway.limits import BACKLOG, DEFAULT, Limits
+from gateway.protocol import BoundedProtocol
 
-BACKLOG = 2048
 STOP_S = 35
-KEEP_ALIVE_S = 75
 
 
 class OnRawPath:
@@ -47,21 +51,17 @@ def _without_body(send: Send) -> Send:
     return send_head
 
 
-class WholeTarget(HttpToolsProtocol):
-    """Refuses a target with a `#`, which RFC 9112 does not allow and httptools would cut off there.
-
-    Clients that put names into paths unescaped would act on another resource than they named.
-    """
-
-    def on_url(self, url: bytes) -> None:
-        """Take in a part of the request's target."""
-        if b"#" in url:
-            raise ValueError("the target has a fragment")
-        super().on_url(url)
-
-
 class Server(uvicorn.Server):
     """Uvicorn, stopped by whoever runs it: its own handlers would raise the signal once more."""
+
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self._clients = connections
+
+    async def on_tick(self, counter: int) -> bool:
+        """End the connections whose time is up, ten times a second."""
+        self._clients.sweep()
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -69,12 +69,13 @@ class Server(uvicorn.Server):
         yield
 
 
-def http_server(app: OnRawPath) -> Server:
+def http_server(app: OnRawPath, limits: Limits = DEFAULT) -> Server:
     """What speaks HTTP in front of the application."""
+    connections = Connections(limits, time.monotonic)
     return Server(
         uvicorn.Config(
             app,
-            http=WholeTarget,
+            http=cast(type[asyncio.Protocol], partial(BoundedProtocol, connections)),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -83,9 +84,10 @@ def http_server(app: OnRawPath) -> Server:
             # Uvicorn would take the client's address from X-Forwarded-For, which any client on
             # loopback, and with FORWARDED_ALLOW_IPS=* any client at all, could then make up.
             proxy_headers=False,
-            timeout_keep_alive=KEEP_ALIVE_S,
+            backlog=limits.backlog,
             timeout_graceful_shutdown=STOP_S,
-        )
+        ),
+        connections,
     )
 
 

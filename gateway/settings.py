@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
 from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, Port
+from gateway.limits import DEFAULT, Limits, within_descriptors
 
 MS = r"([5-9]\d\d|[1-9]\d{3,5})"
 DEADLINES = rf"^({MS}|queries={MS}(,commands={MS})?|commands={MS}(,queries={MS})?)\Z"
@@ -18,6 +19,10 @@ Deadlines = Annotated[
     ),
 ]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
+Bytes = Annotated[
+    int,
+    Meta(ge=1_000_000, le=1 << 40, description="bytes, a whole number from 1000000 to 2 to the 40"),
+]
 Host = Annotated[str, Meta(pattern=r"^[^\s/]+\Z", description="an address to listen on")]
 
 QUERIES_MS = 10_000
@@ -34,6 +39,8 @@ class Settings(Struct, frozen=True):
     deadline_ms: Deadlines = ""
     in_flight: Count = 512
     max_body_bytes: Count = 1_000_000
+    connections: Count = DEFAULT.connections
+    held_bytes: Bytes = DEFAULT.held_bytes
     seal_key: Annotated[str, Meta(extra=SECRET)] = ""
     logger_level: Level = "info"
 
@@ -47,6 +54,11 @@ class Settings(Struct, frozen=True):
                     f"letters, digits and '-', separated by commas; {name!r} is none or reserved"
                 )
         return names
+
+    def limits(self) -> Limits:
+        """The bounds on clients, within the file descriptors that this process may have."""
+        connections, backlog = within_descriptors(self.connections)
+        return Limits(connections=connections, backlog=backlog, held_bytes=self.held_bytes)
 
     def deadlines(self) -> tuple[int, int]:
         """How many milliseconds queries and commands may take."""

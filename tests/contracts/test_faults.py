@@ -8,7 +8,7 @@ from contracts.wire import reply_of
 
 EVERY_CODE = pytest.mark.parametrize("code", Code)
 
-STATUSES = {400, 401, 403, 404, 405, 409, 413, 415, 422, 429, 500, 501, 502, 503, 504}
+STATUSES = {400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 501, 502, 503, 504}
 REPEATED_BY_CLIENTS = {429, 502, 503, 504}
 
 

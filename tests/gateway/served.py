@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from gateway.server import OnRawPath, http_server, listener
+from gateway.limits import DEFAULT, Limits
+from gateway.server import OnRawPath, Server, http_server, listener
 
 TALK_S = 10
 
@@ -17,15 +18,22 @@ async def until(condition: Callable[[], object]) -> None:
 
 
 @asynccontextmanager
-async def served(app: OnRawPath) -> AsyncIterator[int]:
+async def served(app: OnRawPath, limits: Limits = DEFAULT) -> AsyncIterator[int]:
     """Serve the application on a port of loopback."""
+    async with serving(app, limits) as (port, _):
+        yield port
+
+
+@asynccontextmanager
+async def serving(app: OnRawPath, limits: Limits) -> AsyncIterator[tuple[int, Server]]:
+    """The same, with the server beside its port."""
     async with asyncio.TaskGroup() as group:
-        server = http_server(app)
+        server = http_server(app, limits)
         listening = listener("127.0.0.1", 0)
         group.create_task(server.serve([listening]))
         await until(lambda: server.started)
         try:
-            yield listening.getsockname()[1]
+            yield listening.getsockname()[1], server
         finally:
             server.should_exit = True
 

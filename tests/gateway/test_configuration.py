@@ -45,6 +45,8 @@ OF_A_GATEWAY = [
     ("PLT_DEADLINE_MS", "5s", True, "milliseconds from 500"),
     ("PLT_IN_FLIGHT", "0", True, A_NUMBER),
     ("PLT_MAX_BODY_BYTES", "1MB", True, A_NUMBER),
+    ("PLT_CONNECTIONS", "0", True, A_NUMBER),
+    ("PLT_HELD_BYTES", "64MB", True, "bytes, a whole number from 1000000"),
 ]
 OF_A_WORKER = [
     ("PLT_PROVIDER", "nomad", True, "one of ecs, k8s"),
