@@ -182,8 +182,12 @@ async def test_after_reading_a_refusal_still_promises_that_nothing_was_done():
         Said(400, b""),
         Said(403, b"<html>"),
         Said(302, b""),
+        Said(200, b'{"tasks": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+        Said(400, b'{"message": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}"),
+        Said(400, b'{"__type": ' + b"[" * 500 + b"]" * 500 + b"}"),
+        Said(307, b'{"__type": "ThrottlingException"}', {"location": "https://portal.test"}),
     ],
-    ids=lambda said: f"{said.status} {said.body!r}",
+    ids=lambda said: f"{said.status} {said.body[:40]!r}",
 )
 async def test_nonsense_is_a_failure_of_the_platform(said):
     with pytest.raises(Failure) as raised:
