@@ -269,6 +269,19 @@ async def test_pages_are_followed_to_the_end_by_the_services_own_token():
     assert [each.parameters.get("nextToken") for each in aws.requests] == [None, "x", "y"]
 
 
+@pytest.mark.parametrize("token", [7, ["x"], {"a": "b"}], ids=str)
+async def test_a_token_of_the_next_page_that_is_no_text_is_not_the_callers_mistake(token):
+    aws = Scripted(answer({"taskArns": ["a/1"], "nextToken": token}))
+
+    async with aws.client() as client:
+        talk = client.during(Call.within(10))
+        with pytest.raises(Failure, match="nextToken is no text") as raised:
+            async for _ in talk.pages("ecs:ListTasks", TaskArns):
+                pass
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+
+
 async def test_a_list_that_goes_on_with_the_same_page_for_ever_is_nonsense():
     aws = Scripted(answer({"taskArns": ["a/1"], "nextToken": "x"}))
 

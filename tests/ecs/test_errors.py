@@ -292,7 +292,7 @@ def test_each_exception_of_the_client_library_names_the_party_that_is_responsibl
     assert failure.code is not Code.INTERNAL
     lost = "the connection to AWS was lost" in failure.message
     is_of_connection = (exceptions.HTTPClientError, exceptions.ConnectionError)
-    assert lost <= issubclass(kind, (*is_of_connection, exceptions.IncompleteReadError))
+    assert lost <= issubclass(kind, (*is_of_connection, exceptions.IncompleteReadError, OSError))
     if failure.code is Code.INVALID:
         assert issubclass(kind, library_errors.ILL_FORMED)
     if failure.again is not Again.NEVER:
@@ -339,6 +339,8 @@ def test_a_redirection_is_named_with_its_host_alone():
     assert failure.code is Code.PLATFORM_FAILED
     assert "a redirection to https://portal.test (status 302)" in failure.message
     assert "s3cret" not in failure.message
+    for odd in ("", "http://[::1", "//x", "javascript:alert(1)", "/status"):
+        assert "a redirection (status 302)" in read("302", 302, location=odd).message
 
 
 @pytest.mark.parametrize(

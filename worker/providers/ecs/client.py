@@ -144,6 +144,8 @@ class Conversation:
             previous, token = token, page.get(out)
             if not token:
                 return
+            if not isinstance(token, str):
+                raise errors.nonsense(action, f"its {out} is no text")
             if token == previous:
                 raise errors.nonsense(action, "its next page is the same again")
             parameters[back] = token

@@ -11,7 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 log = logging.getLogger(__name__)
 
-LONGEST_RENEWAL_S = 10.0
+LONGEST_RENEWAL_S = 30.0
 """The client library itself sets no limit to a credential process or to a role of a role."""
 PAUSE_S = 30.0
 """After a renewal failed, credentials that are still valid are used this long without another."""

@@ -130,13 +130,21 @@ def nonsense(action: str, reason: str) -> Failure:
 
 def _redirected(status: int, headers: Mapping[str, Any]) -> Failure:
     """AWS never redirects a request, and following would hand its body to somebody else."""
-    place = urlsplit(_text(headers.get("location")))
-    where = f" to {place.scheme}://{place.hostname}" if place.scheme and place.hostname else ""
+    place = _place(_text(headers.get("location")))
     return Failure(
         Code.PLATFORM_FAILED,
-        f"the answer is a redirection{where} (status {status}), which AWS never gives and which is "
+        f"the answer is a redirection{place} (status {status}), which AWS never gives and which is "
         "not followed: it may come from a proxy, or PLT_ECS_ENDPOINT is no AWS API",
     )
+
+
+def _place(location: str) -> str:
+    """The host that an answer leads to: the rest of an address may hold a secret."""
+    try:
+        place = urlsplit(location)
+        return f" to {place.scheme}://{place.hostname}" if place.scheme and place.hostname else ""
+    except ValueError:
+        return ""
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -97,14 +97,12 @@ def failure(action: str, error: Exception) -> Failure:
         return Failure(
             Code.PLATFORM_UNREACHABLE, f"AWS cannot be reached: {error}", again=Again.LATER
         )
-    if isinstance(error, LOST):
+    if isinstance(error, (*LOST, OSError)):
         return Failure(
             Code.PLATFORM_FAILED,
             f"the connection to AWS was lost before it answered {action}: {error}",
             again=Again.LOST,
         )
-    if isinstance(error, OSError):
-        return errors.no_credentials(str(error))
     if isinstance(error, UNREADABLE):
         # Its words would quote the answer, and that may hold a container's environment.
         return errors.nonsense(action, f"it cannot be read ({type(error).__name__})")
