@@ -4,6 +4,7 @@ import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
+from deploy.sandbox.aws.rule_requests import delete_rule
 from tests.ecs.routing.listeners import (
     add_version,
     apply,
@@ -107,6 +108,19 @@ async def test_a_plan_for_a_version_that_left_the_last_one_waits_for_its_check(p
 async def test_a_plan_for_a_service_whose_tasks_still_start_waits_for_them(provider, aws):
     aws.pace.running_after = 0.2
     add_version(aws, "v9")
+
+    await apply(provider, default("v9"))
+
+    assert list(routes(aws).values()) == ["* → orders-v9"]
+
+
+async def test_a_group_that_no_rule_forwards_to_is_checked_once_its_first_task_is_there(
+    provider, aws
+):
+    aws.pace.running_after = 0.2
+    group = add_version(aws, "v9")
+    [waiting] = leading_to(aws, group)
+    delete_rule(aws.account, {"RuleArn": waiting.arn})
 
     await apply(provider, default("v9"))
 

@@ -94,29 +94,33 @@ class Applying:
         """Wait while the targets that the plan needs are merely not checked yet."""
         if not backends.is_pending(self._plan, self._found):
             return
+        editions.refuse_older(await self._listener.read(), self._plan)
         await self._have_checked()
         wait = self._first_look_s
         while backends.is_pending(self._plan, self._found):
             if not await pause(call, wait, WRITING_S):
                 raise backends.not_ready(self._plan, self._found)
             self._found = await self._look_again()
+            await self._have_checked()
             wait = min(LONGEST_LOOK_S, wait * 2)
 
     async def _refuse_unhealthy(self) -> None:
         try:
             backends.refuse_unhealthy(self._plan, self._found)
         except Fault:
-            if any(each.is_unchecked for each in self._found.values()):
-                await self._have_checked()
+            await self._have_checked()
             raise
 
     async def _have_checked(self) -> None:
         """Have a rule that matches no request forward to each target group that has no rule."""
+        unchecked = {name: each.target for name, each in self._found.items() if each.is_unchecked}
+        if not unchecked:
+            return
         seen = await self._listener.read()
         editions.refuse_older(seen, self._plan)
-        unchecked = {name: each.target for name, each in self._found.items() if each.is_unchecked}
-        if unchecked:
-            await self._writer.prepare(seen, self._draft(seen, {}, unchecked))
+        draft = self._draft(seen, {}, unchecked)
+        if draft.rules:
+            await self._writer.prepare(seen, draft)
 
     async def _attempt(self, call: Call) -> Object | None:
         """The answer, or None where others were faster and nothing is left of the attempt."""
