@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 LONGEST_RENEWAL_S = 30.0
 """The client library itself sets no limit to a credential process or to a role of a role."""
 PAUSE_S = 30.0
-"""After a renewal failed, credentials that are still valid are used this long without another."""
+"""After a renewal that did not help, credentials that are still valid are used without another."""
 USABLE = re.compile(r"[\x21-\x7e]+")
 SECRET = re.compile(r"secret_?access_?key|session_?token|\"token\"", re.IGNORECASE)
 MESSAGE_LIMIT = 500
@@ -53,13 +53,16 @@ class Credentials:
             self._renewal.add_done_callback(_retrieve)
         try:
             # Many requests wait for one renewal, which none of their deadlines may end.
-            return await asyncio.shield(self._renewal)
+            frozen = await asyncio.shield(self._renewal)
         except Unavailable as error:
             if not self._is_last_valid():
                 raise
-            log.warning("%s; the present ones are still valid", error)
+            log.warning("AWS credentials: %s; the present ones are still valid", error)
+            frozen = self._last
+        if self._expires_within(None):
+            # The source failed, which the library passes over, or credentials are short-lived.
             self._next_renewal = time.monotonic() + PAUSE_S
-            return self._last
+        return frozen
 
     async def get_account_id(self) -> Any:
         """Return the account that the credentials belong to, where that is known."""
