@@ -36,6 +36,7 @@ class Code(StrEnum):
     QUEUE_FULL = "queue_full"
     GATEWAY_BUSY = "gateway_busy"
     PLATFORM_UNREACHABLE = "platform_unreachable"
+    PLATFORM_NOT_READY = "platform_not_ready"
     DEADLINE_EXCEEDED = "deadline_exceeded"
 
 
@@ -67,6 +68,7 @@ STATUS: dict[Code, HTTPStatus] = {
     Code.QUEUE_FULL: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.GATEWAY_BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.PLATFORM_UNREACHABLE: HTTPStatus.SERVICE_UNAVAILABLE,
+    Code.PLATFORM_NOT_READY: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.DEADLINE_EXCEEDED: HTTPStatus.GATEWAY_TIMEOUT,
 }
 

@@ -10,6 +10,8 @@ the `Call`. They return the operation's result or raise `contracts.faults.Fault`
   reason and message are in the fault's words, and for a refusal the right that is missing.
 - `platform_limiting`, `platform_unreachable`: nothing was attempted and nothing will be. Raised
   only when every request that could have changed something did not arrive or was turned away.
+- `platform_not_ready`: the platform is still getting ready for what was asked, and nothing of that
+  was done; a repeat succeeds once it is.
 - `platform_failed`: any other failure of the platform, or an answer that makes no sense.
 
 A method that is cancelled stops at once: the deadline has passed, or another worker takes over.

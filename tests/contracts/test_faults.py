@@ -73,6 +73,7 @@ def test_a_fault_becomes_a_reply_of_its_own_status(code):
         Code.QUEUE_FULL,
         Code.GATEWAY_BUSY,
         Code.PLATFORM_UNREACHABLE,
+        Code.PLATFORM_NOT_READY,
         Code.PLATFORM_LIMITING,
         Code.PLATFORM_FAILED,
         Code.DEADLINE_EXCEEDED,

@@ -96,6 +96,10 @@ def test_labels_must_be_there_where_they_select_and_where_they_are_set():
         {"a": ""},
         {"team": "us/eu = both: @all +1"},
         {"a_b.c-d": "x" * 256},
+        {"Cost Center": "42"},
+        {"team": "Zürich"},
+        {"部署": "東京　支店"},
+        {"-a:b/c/": "+1 @home"},
     ],
 )
 def test_labels_of_either_platform_are_taken(labels):

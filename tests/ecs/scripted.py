@@ -13,6 +13,7 @@ import msgspec
 from aiobotocore.awsrequest import AioAWSResponse
 
 from worker.providers.ecs.client import SERVICES, Client
+from worker.providers.ecs.credentials import Credentials
 from worker.providers.ecs.session import open_services
 from worker.providers.ecs.settings import Settings
 
@@ -58,28 +59,30 @@ class Scripted:
         return found if isinstance(found, Said) else found(asked)
 
     @asynccontextmanager
-    async def client(self, **settings: Any) -> AsyncIterator[Client]:
+    async def client(
+        self, credentials: Credentials | None = None, **settings: Any
+    ) -> AsyncIterator[Client]:
         """A client of this AWS; its repeats come at once unless told otherwise."""
         values: dict[str, Any] = {"ecs_region": "eu-central-1", "ecs_retry_base_ms": 1} | settings
         token = CURRENT.set(self)
-        yield Client(Settings(**values), await _services())
+        services, own = await _opened()
+        yield Client(Settings(**values), services, credentials or own)
         CURRENT.reset(token)
 
 
 CURRENT: ContextVar[Scripted] = ContextVar("CURRENT")
 """Whose script it is: the client library's clients take long to open and are the same for all."""
 
-OPENED: dict[str, Any] = {}
+OPENED: list[tuple[dict[str, Any], Credentials]] = []
 
 
-async def _services() -> dict[str, Any]:
+async def _opened() -> tuple[dict[str, Any], Credentials]:
     if not OPENED:
         region = Settings("eu-central-1", ecs_endpoint="http://aws.test")
-        opened = await open_services(
-            AsyncExitStack(), region, CREDENTIALS, SERVICES.values(), Session
+        OPENED.append(
+            await open_services(AsyncExitStack(), region, CREDENTIALS, SERVICES.values(), Session)
         )
-        OPENED.update(opened)
-    return OPENED
+    return OPENED[0]
 
 
 class Session:

@@ -182,8 +182,12 @@ async def test_after_reading_a_refusal_still_promises_that_nothing_was_done():
         Said(400, b""),
         Said(403, b"<html>"),
         Said(302, b""),
+        Said(200, b'{"tasks": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+        Said(400, b'{"message": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}"),
+        Said(400, b'{"__type": ' + b"[" * 500 + b"]" * 500 + b"}"),
+        Said(307, b'{"__type": "ThrottlingException"}', {"location": "https://portal.test"}),
     ],
-    ids=lambda said: f"{said.status} {said.body!r}",
+    ids=lambda said: f"{said.status} {said.body[:40]!r}",
 )
 async def test_nonsense_is_a_failure_of_the_platform(said):
     with pytest.raises(Failure) as raised:
@@ -263,6 +267,19 @@ async def test_pages_are_followed_to_the_end_by_the_services_own_token():
 
     assert found == [["a/1"], [], ["a/2"]]
     assert [each.parameters.get("nextToken") for each in aws.requests] == [None, "x", "y"]
+
+
+@pytest.mark.parametrize("token", [7, ["x"], {"a": "b"}], ids=str)
+async def test_a_token_of_the_next_page_that_is_no_text_is_not_the_callers_mistake(token):
+    aws = Scripted(answer({"taskArns": ["a/1"], "nextToken": token}))
+
+    async with aws.client() as client:
+        talk = client.during(Call.within(10))
+        with pytest.raises(Failure, match="nextToken is no text") as raised:
+            async for _ in talk.pages("ecs:ListTasks", TaskArns):
+                pass
+
+    assert raised.value.code is Code.PLATFORM_FAILED
 
 
 async def test_a_list_that_goes_on_with_the_same_page_for_ever_is_nonsense():

@@ -1,18 +1,24 @@
 """Whose credentials a worker uses: AWS's own chain, none of it in our settings."""
 
+import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from contracts import api
 from contracts.environment import ConfigurationError
+from contracts.faults import Code, Fault
 from deploy.sandbox.aws.server import AwsSandbox
 from worker.provider import Call
 from worker.providers import ecs
+from worker.together import together
 
 FOUND = {
     "Code": "Success",
@@ -43,8 +49,18 @@ class Metadata(BaseHTTPRequestHandler):
     def do_PUT(self) -> None:
         self._answer("a-session")
 
+    redirected: ClassVar[list[str]] = []
+
     def do_POST(self) -> None:
-        """Refuse every role, as STS does."""
+        """Refuse every role, as STS does, and redirect every request for ECS."""
+        if self.path == "/elsewhere":
+            self.redirected.append(self.path)
+        if self.headers.get("X-Amz-Target"):
+            self.send_response(307)
+            self.send_header("Location", f"http://{self.headers['Host']}/elsewhere")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
         self._answer(
             "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not for you</Message></Error>"
             "</ErrorResponse>",
@@ -169,6 +185,115 @@ async def test_without_the_token_of_its_role_a_worker_does_not_start_and_says_wh
     with pytest.raises(ConfigurationError, match="token"):
         async with ecs.open_provider(bare):
             pass
+
+
+ODD = {
+    "expired": FOUND | {"Expiration": "2020-01-01T00:00:00Z"},
+    "null": None,
+    "a list": [1],
+    "a text": "AKIAFOUND",
+    "no keys": {"Message": "not today"},
+    "no time of expiry": {k: v for k, v in FOUND.items() if k != "Expiration"},
+    "an odd time of expiry": FOUND | {"Expiration": "tomorrow"},
+    "a time without a zone": FOUND | {"Expiration": "2099-01-01T00:00:00"},
+    "a null time of expiry": FOUND | {"Expiration": None},
+    "a null key": FOUND | {"AccessKeyId": None},
+    "an empty key": FOUND | {"AccessKeyId": ""},
+    "a number for a key": FOUND | {"SecretAccessKey": 7},
+    "a key of two lines": FOUND | {"AccessKeyId": "AKIA\nX-Evil: 1"},
+    "a token of two lines": FOUND | {"Token": "a\r\nb"},
+    "deeply nested JSON": "[" * 100_000 + "]" * 100_000,
+}
+
+
+WITHIN_MINUTES = FOUND | {
+    "Expiration": (datetime.now(UTC) + timedelta(minutes=9)).strftime("%Y-%m-%dT%H:%M:%SZ")
+}
+"""Valid throughout a test, and so short that each request has them renewed."""
+
+
+class Source:
+    """A credentials endpoint whose answer a test changes."""
+
+    def __init__(self) -> None:
+        self.said: object = FOUND
+        self.asked = 0
+
+    @asynccontextmanager
+    async def served(self) -> AsyncIterator[str]:
+        async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as server:
+            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/credentials"
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        self.asked += 1
+        text = self.said if isinstance(self.said, str) else json.dumps(self.said)
+        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(text)}"
+        writer.write(f"{head}\r\nConnection: close\r\n\r\n{text}".encode())
+        await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def source(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Source]:
+    """The source of the credentials of a task."""
+    made = Source()
+    async with made.served() as url:
+        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
+        yield made
+
+
+@pytest.mark.parametrize("odd", ODD)
+async def test_with_odd_credentials_a_worker_does_not_start_and_says_why(bare, source, odd):
+    source.said = ODD[odd]
+
+    with pytest.raises(ConfigurationError, match="credentials") as raised:
+        async with ecs.open_provider(bare):
+            pass
+
+    assert "secret" not in str(raised.value).replace("a secret key", "")
+
+
+async def test_credentials_that_are_still_valid_are_used_when_their_renewal_fails(
+    aws, bare, call, source
+):
+    aws.add_cluster("shop")
+    source.said = WITHIN_MINUTES
+    async with ecs.open_provider(bare) as provider:
+        source.said = {"Message": "not today"}
+
+        await provider.get_controllers(api.GetControllers("shop"), call())
+        before = source.asked
+        await provider.get_controllers(api.GetControllers("shop"), call())
+
+        assert source.asked == before
+
+
+async def test_many_requests_wait_for_one_renewal(aws, bare, call, source):
+    aws.add_cluster("shop")
+    source.said = WITHIN_MINUTES
+    async with ecs.open_provider(bare) as provider:
+        before, source.said = source.asked, FOUND
+
+        await together(
+            *(provider.get_controllers(api.GetControllers("shop"), call()) for _ in range(20))
+        )
+
+        assert source.asked == before + 1
+
+
+async def test_a_redirection_is_not_followed_and_hands_no_request_to_another_host(
+    aws, bare, call, metadata
+):
+    """Another host would get the body, with what is secret in it, and the session token."""
+    Metadata.redirected.clear()
+    given = {"AWS_ACCESS_KEY_ID": "AKIAGIVEN", "AWS_SECRET_ACCESS_KEY": "secret"}
+    async with ecs.open_provider(bare | given | {"PLT_ECS_ENDPOINT": metadata}) as provider:
+        with pytest.raises(Fault, match=r"a redirection to http://127\.0\.0\.1") as raised:
+            await provider.get_controllers(api.GetControllers("redirected"), call())
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+    assert Metadata.redirected == []
 
 
 async def test_an_endpoint_that_is_none_is_named(bare):

@@ -1,12 +1,14 @@
 """The table of faults: what AWS or the way to it says, to code, words and what may follow."""
 
+from string import Formatter
+
 import aiohttp
 import pytest
 from aiohttp.client_reqrep import ConnectionKey
 from botocore import exceptions
 
 from contracts.faults import Code
-from worker.providers.ecs import errors
+from worker.providers.ecs import errors, library_errors
 from worker.providers.ecs.errors import Again, Failure
 
 REFUSED = aiohttp.ClientConnectorError(
@@ -42,7 +44,6 @@ def read(code: str, status: int = 400, message: str = "what happened", **headers
         ("InvalidParameterException", Code.INVALID),
         ("ClientException", Code.INVALID),
         ("ValidationError", Code.INVALID),
-        ("UpdateInProgressException", Code.CONFLICT),
         ("ResourceInUse", Code.CONFLICT),
         ("PriorityInUse", Code.CONFLICT),
         ("ResourceExistsException", Code.CONFLICT),
@@ -68,6 +69,8 @@ def test_each_code_of_aws_has_its_own_and_its_words_are_kept(aws_code, code):
         ("Throttling", 400),
         ("RequestLimitExceeded", 503),
         ("TooManyRequestsException", 429),
+        ("BandwidthLimitExceeded", 400),
+        ("TransactionInProgressException", 400),
         ("429", 429),
     ],
 )
@@ -78,6 +81,37 @@ def test_a_throttled_request_was_not_attempted_and_says_when_to_return(aws_code,
     assert failure.retry_after == 1
     assert failure.again is Again.LATER
     assert not failure.arrived
+
+
+@pytest.mark.parametrize("aws_code", ["UpdateInProgressException", "ConflictException"])
+def test_an_object_that_aws_is_busy_with_is_asked_for_again(aws_code):
+    failure = read(aws_code)
+
+    assert (failure.code, failure.again) == (Code.PLATFORM_FAILED, Again.LATER)
+    assert not failure.arrived
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("The specified task is stopped. Specify an active one and try again.", Code.CONFLICT),
+        ("The specified service is inactive. Specify an active one and try again.", Code.CONFLICT),
+        ("TaskDefinition is inactive", Code.CONFLICT),
+        ("The specified capacity provider is not in an ACTIVE state.", Code.CONFLICT),
+        ("The cluster was deprovisioned", Code.CONFLICT),
+        ("The specified target group does not exist. TargetGroup: arn:aws:x", Code.CONFLICT),
+        ("The service registry arn:aws:servicediscovery:x does not exist.", Code.CONFLICT),
+        ("The specified task is not found.", Code.NOT_FOUND),
+        ("The referenced task was not found.", Code.NOT_FOUND),
+        ("The service with name orders could not be found.", Code.NOT_FOUND),
+        ("A deployment of the service is in progress.", Code.PLATFORM_FAILED),
+        ("The container web does not exist in the task definition.", Code.INVALID),
+        ("Invalid tag value of 'stopped'", Code.INVALID),
+    ],
+)
+def test_a_state_is_not_a_malformed_parameter_though_aws_has_one_code_for_both(message, code):
+    for aws_code in ("InvalidParameterException", "ClientException"):
+        assert read(aws_code, message=message).code is code
 
 
 @pytest.mark.parametrize(
@@ -111,11 +145,22 @@ def test_a_listing_that_took_too_long_is_not_the_callers_mistake():
 
 def test_the_time_that_aws_names_is_kept():
     assert read("ThrottlingException", retry_after="7").retry_after == 7
-    assert read("ThrottlingException", retry_after="soon").retry_after == 1
+    for odd in ("soon", "-1", "", "9" * 5000, "٣", "1.5"):
+        assert read("ThrottlingException", retry_after=odd).retry_after == 1
 
 
 @pytest.mark.parametrize(
-    ("aws_code", "status"), [("ServerException", 500), ("ServerException", 400), ("502", 502)]
+    ("aws_code", "status"),
+    [
+        ("ServerException", 500),
+        ("ServerException", 400),
+        ("InternalServiceError", 400),
+        ("ServiceUnavailable", 400),
+        ("RequestTimeout", 400),
+        ("RequestTimeoutException", 408),
+        ("502", 502),
+        ("509", 509),
+    ],
 )
 def test_a_failure_inside_aws_may_have_had_its_effect(aws_code, status):
     failure = read(aws_code, status)
@@ -127,24 +172,19 @@ def test_a_failure_inside_aws_may_have_had_its_effect(aws_code, status):
 
 @pytest.mark.parametrize(
     "aws_code",
-    ["ExpiredTokenException", "UnrecognizedClientException", "SignatureDoesNotMatch"],
+    [
+        "ExpiredTokenException",
+        "UnrecognizedClientException",
+        "SignatureDoesNotMatch",
+        "RequestTimeTooSkewed",
+        "InvalidToken",
+    ],
 )
 def test_credentials_that_aws_does_not_believe_are_not_the_callers_fault(aws_code):
     failure = read(aws_code)
 
     assert failure.code is Code.PLATFORM_FAILED
     assert "did not accept the worker's credentials" in failure.message
-
-
-def test_a_role_that_cannot_be_assumed_any_more_is_not_the_callers_fault():
-    said = {"Error": {"Code": "AccessDenied", "Message": "no"}}
-    error = exceptions.ClientError(said, "AssumeRoleWithWebIdentity")
-
-    failure = errors.of_answer("ecs:UpdateService", {}, error)
-
-    assert failure.code is Code.PLATFORM_FAILED
-    assert "AssumeRoleWithWebIdentity" in failure.message
-    assert not failure.arrived
 
 
 def test_a_missing_right_is_named():
@@ -184,7 +224,7 @@ def test_a_code_with_its_namespace_is_the_same_code():
     ],
 )
 def test_where_no_connection_came_about_nothing_was_attempted(error):
-    failure = errors.of_connection("ecs:UpdateService", error)
+    failure = library_errors.failure("ecs:UpdateService", error)
 
     assert failure.code is Code.PLATFORM_UNREACHABLE
     assert failure.again is Again.LATER
@@ -203,7 +243,7 @@ def test_where_no_connection_came_about_nothing_was_attempted(error):
     ],
 )
 def test_a_connection_that_broke_may_have_carried_the_request(error):
-    failure = errors.of_connection("ecs:UpdateService", error)
+    failure = library_errors.failure("ecs:UpdateService", error)
 
     assert failure.code is Code.PLATFORM_FAILED
     assert failure.again is Again.LOST
@@ -213,7 +253,7 @@ def test_a_connection_that_broke_may_have_carried_the_request(error):
 def test_parameters_that_the_client_library_refuses_are_invalid():
     error = exceptions.ParamValidationError(report="Missing required parameter")
 
-    assert errors.of_connection("ecs:UpdateService", error).code is Code.INVALID
+    assert library_errors.failure("ecs:UpdateService", error).code is Code.INVALID
 
 
 @pytest.mark.parametrize(
@@ -225,10 +265,99 @@ def test_parameters_that_the_client_library_refuses_are_invalid():
     ],
 )
 def test_missing_credentials_are_a_failure_of_the_platform_and_no_traceback(error):
-    failure = errors.of_connection("ecs:UpdateService", error)
+    failure = library_errors.failure("ecs:UpdateService", error)
 
     assert failure.code is Code.PLATFORM_FAILED
     assert "no AWS credentials" in failure.message
+
+
+CLASSES = [
+    each
+    for each in vars(exceptions).values()
+    if isinstance(each, type) and issubclass(each, exceptions.BotoCoreError)
+]
+
+
+def made(kind: type[exceptions.BotoCoreError]) -> exceptions.BotoCoreError:
+    fields = {name for _, name, _, _ in Formatter().parse(kind.fmt) if name}
+    if kind is exceptions.WaiterError:
+        fields.add("last_response")
+    return kind(**dict.fromkeys(fields, "x"))
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_each_exception_of_the_client_library_names_the_party_that_is_responsible(kind):
+    failure = library_errors.failure("ecs:UpdateService", made(kind))
+
+    assert failure.code is not Code.INTERNAL
+    lost = "the connection to AWS was lost" in failure.message
+    is_of_connection = (exceptions.HTTPClientError, exceptions.ConnectionError)
+    assert lost <= issubclass(kind, (*is_of_connection, exceptions.IncompleteReadError, OSError))
+    if failure.code is Code.INVALID:
+        assert issubclass(kind, library_errors.ILL_FORMED)
+    if failure.again is not Again.NEVER:
+        assert issubclass(kind, is_of_connection) or lost
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        exceptions.ProfileNotFound,
+        exceptions.ConfigParseError,
+        exceptions.InfiniteLoopConfigError,
+        exceptions.UnauthorizedSSOTokenError,
+        exceptions.SSOTokenLoadError,
+        exceptions.RefreshWithMFAUnsupportedError,
+        exceptions.InvalidIMDSEndpointError,
+        exceptions.MetadataRetrievalError,
+    ],
+)
+def test_a_credentials_chain_that_fails_is_named_and_nothing_was_sent(kind):
+    failure = library_errors.failure("ecs:UpdateService", made(kind))
+
+    assert "the worker has no AWS credentials" in failure.message
+    assert (failure.code, failure.again, failure.arrived) == (
+        Code.PLATFORM_FAILED,
+        Again.NEVER,
+        False,
+    )
+
+
+@pytest.mark.parametrize(
+    "error", [RecursionError(), MemoryError(), RuntimeError("s3cret"), UnicodeError("s3cret")]
+)
+def test_any_other_exception_is_a_failure_without_its_words(error):
+    failure = library_errors.failure("ecs:UpdateService", error)
+
+    assert (failure.code, failure.arrived) == (Code.PLATFORM_FAILED, True)
+    assert "s3cret" not in failure.message
+
+
+def test_a_redirection_is_named_with_its_host_alone():
+    failure = read("302", 302, location="https://portal.test/login?token=s3cret")
+
+    assert failure.code is Code.PLATFORM_FAILED
+    assert "a redirection to https://portal.test (status 302)" in failure.message
+    assert "s3cret" not in failure.message
+    for odd in ("", "http://[::1", "//x", "javascript:alert(1)", "/status"):
+        assert "a redirection (status 302)" in read("302", 302, location=odd).message
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        {},
+        {"Error": None},
+        {"Error": [], "ResponseMetadata": None},
+        {"Error": {"Code": {"a": {}}, "Message": [[]]}, "ResponseMetadata": {}},
+        {"Error": {"Code": None}, "ResponseMetadata": {"HTTPStatusCode": 400, "HTTPHeaders": None}},
+    ],
+)
+def test_an_error_in_any_shape_is_a_failure_of_the_platform(response):
+    error = exceptions.ClientError({"Error": {}}, "UpdateService")
+    error.response = response
+
+    assert errors.of_answer("ecs:UpdateService", {}, error).code is Code.PLATFORM_FAILED
 
 
 def test_long_words_are_cut():

@@ -108,6 +108,38 @@ async def test_a_machine_has_at_most_as_many_labels_as_aws_allows_tags(
     assert changes(aws) == []
 
 
+async def test_a_machine_that_stopped_is_a_conflict_and_no_mistake_of_the_caller(
+    aws, provider, call
+):
+    arn = aws.add_task("shop", tags={"b": "2"})
+    aws.stop_task(arn)
+
+    with pytest.raises(Fault, match="has stopped") as raised:
+        await label(provider, call, arn, a="1", b=None)
+
+    assert raised.value.code is Code.CONFLICT
+    assert changes(aws) == []
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ("The specified task is stopped. Specify an active one and try again.", Code.CONFLICT),
+        ("The specified task is not found.", Code.NOT_FOUND),
+    ],
+)
+async def test_a_machine_that_stops_meanwhile_is_no_mistake_of_the_caller(
+    aws, provider, call, message, code
+):
+    arn = aws.add_task("shop")
+    aws.faults.add("ecs:TagResource", "InvalidParameterException", message=message)
+
+    with pytest.raises(Fault, match=message) as raised:
+        await label(provider, call, arn, a="1")
+
+    assert raised.value.code is code
+
+
 async def test_a_label_of_the_service_cannot_be_removed_from_one_machine(aws, provider, call):
     aws.add_service("web", "shop", desired=1, tags={"app": "shop"}, task_tags={"own": "1"})
     [task] = aws.tasks("shop")

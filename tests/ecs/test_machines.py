@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from contracts import api
+from contracts import api, wire
 from contracts.faults import Code, Fault
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
@@ -48,6 +48,48 @@ async def test_a_machine_is_found_by_the_arn_of_its_task_too(aws, provider, call
     machine = await provider.get_machine(api.GetMachine("shop", arn), call())
 
     assert machine.id == arn.rpartition("/")[2]
+
+
+AWS_ALONE = [
+    ("Cost Center", "42"),
+    ("team", "Zürich"),
+    ("部署", "東京　支店"),
+    ("Владелец", "Анна Б."),
+    ("owner:mail", "a+b@example.org"),
+    ("/path/", " leading and trailing "),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), AWS_ALONE)
+async def test_tags_that_only_aws_allows_can_be_asked_for_from_the_first_gateway_on(
+    aws, provider, call, key, value
+):
+    """The operation is read as a gateway and a worker read it, before the provider sees it."""
+    aws.add_service("web", "shop", desired=1, tags={key: value})
+    [task] = aws.tasks("shop")
+    aws.add_task("shop", tags={key: "another"})
+    asked = {"scope": "shop", "labels": {key: value}}
+
+    machines = wire.build(api.GetMachines, asked)
+    [machine] = await provider.get_machines(machines, call())
+    [endpoint] = await provider.get_services_by_labels(
+        wire.build(api.GetServicesByLabels, asked), call()
+    )
+
+    assert machine.id == task["taskArn"].rpartition("/")[2]
+    assert machine.labels[key] == endpoint.labels[key] == value
+
+
+@pytest.mark.parametrize(("key", "value"), AWS_ALONE)
+async def test_tags_that_only_aws_allows_can_be_set_and_removed(aws, provider, call, key, value):
+    arn = aws.add_task("shop")
+    asked = {"scope": "shop", "id": arn.rpartition("/")[2]}
+
+    for labels in ({key: value}, {key: None}):
+        operation = wire.build(api.SetMachineLabels, asked | {"labels": labels})
+        await provider.set_machine_labels(operation, call())
+        machine = await provider.get_machine(api.GetMachine("shop", arn), call())
+        assert machine.labels.get(key) == labels[key]
 
 
 @pytest.mark.parametrize("id", [ABSENT, "absent"])

@@ -5,7 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from contracts.faults import Code
 from worker.providers.ecs import rules
+from worker.providers.ecs.errors import Failure
+from worker.providers.ecs.listener import Listener, Owners
 from worker.providers.ecs.rules import Condition, DescribedRule
 
 HOST: dict[str, Any] = {"Field": "host-header", "HostHeaderConfig": {"Values": ["A.example"]}}
@@ -117,3 +120,38 @@ def test_rules_of_a_writer_that_knows_no_clusters_are_of_each():
     tags = {"plt.dev/managed-by": "icc", "plt.dev/application": "orders"}
 
     assert rules.is_owned(tags, "orders", "shop")
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"Priority": "soon"},
+        {"Conditions": [{}]},
+        {
+            "Conditions": [
+                {"Field": "query-string", "QueryStringConfig": {"Values": [{"Key": "a"}]}}
+            ]
+        },
+        {"Conditions": [{"Field": "http-header", "HttpHeaderConfig": []}]},
+        {"Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": [{}]}}]},
+        {"Actions": [{"Type": "forward", "ForwardConfig": {"TargetGroups": 7}}]},
+    ],
+    ids=str,
+)
+async def test_a_rule_that_cannot_be_read_is_a_failure_of_the_platform(odd):
+    good = {"RuleArn": "rule/1", "Priority": "2", "Conditions": [], "Actions": []}
+
+    class Talk:
+        async def ask(self, action, expected, **parameters):
+            described = {"ResourceArn": "rule/1", "Tags": []}
+            return msgspec.convert({"TagDescriptions": [described]}, expected)
+
+        async def pages(self, action, expected, **parameters):
+            yield msgspec.convert({"Rules": [good | odd]}, expected)
+
+    listener = Listener(Talk(), "arn", "orders", "shop", Owners())  # type: ignore[arg-type]  # it has the methods
+
+    with pytest.raises(Failure, match="cannot be read") as raised:
+        await listener.read()
+
+    assert raised.value.code is Code.PLATFORM_FAILED

@@ -10,7 +10,7 @@ from contracts.faults import Code, Fault
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.api import ANSWERED
 from deploy.sandbox.aws.messages import Json, Refusal
-from worker.providers.ecs import errors
+from worker.providers.ecs import error_codes
 from worker.providers.ecs.client import TOKENS
 from worker.providers.ecs.errors import Again, Failure
 
@@ -64,7 +64,7 @@ class Talk:
             raise Failure(Code.PLATFORM_FAILED, f"{action}: the answer is lost", again=Again.LOST)
         if isinstance(outcome, Refusal):
             failure = Failure(
-                errors.CODES.get(outcome.code, Code.NOT_FOUND),
+                error_codes.CODES.get(outcome.code, Code.NOT_FOUND),
                 outcome.message,
                 aws_code=outcome.code,
             )

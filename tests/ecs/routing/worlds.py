@@ -63,7 +63,11 @@ class World:
             pin.service: Backend(self.groups[pin.version], (Health("healthy"),))
             for pin in plan.pins
         }
-        return Applying(listener, writer, plan, found, CLUSTER).run(call)
+
+        async def look() -> dict[str, Backend]:
+            return found
+
+        return Applying(listener, writer, plan, found, CLUSTER, look, 0).run(call)
 
     def run(
         self, plans: list[Plan], choose: Choose, after: Callable[[], None] = lambda: None

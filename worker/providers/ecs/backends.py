@@ -5,7 +5,7 @@ from collections import Counter
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
-from worker.providers.ecs import names
+from worker.providers.ecs import deployments, names
 from worker.providers.ecs.batches import batches, expect_missing
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
@@ -17,7 +17,10 @@ from worker.together import together
 AT_ONCE = 10
 ACTIVE = "ACTIVE"
 HEALTHY = "healthy"
+INITIAL = "initial"
 NOT_IN_USE = "Target.NotInUse"
+REPEAT_AFTER_S = 10
+"""The interval of the health checks that target groups of workloads have."""
 
 
 class Health(Struct, frozen=True, rename="pascal"):
@@ -40,10 +43,14 @@ class Targets(Struct, frozen=True, rename="pascal"):
 
 
 class Backend(Struct, frozen=True):
-    """A service's target group, and how its targets are."""
+    """A service's target group, and how its targets are.
+
+    `starts` says that the service has tasks to come.
+    """
 
     target: str
     health: tuple[Health, ...]
+    starts: bool = False
 
     @property
     def can_serve(self) -> bool:
@@ -52,8 +59,15 @@ class Backend(Struct, frozen=True):
 
     @property
     def is_unchecked(self) -> bool:
-        """Whether nobody looks how its targets are, because no rule leads to them."""
+        """Whether ELB does not check its targets, because no rule forwards to them."""
         return bool(self.health) and all(each.reason == NOT_IN_USE for each in self.health)
+
+    @property
+    def is_pending(self) -> bool:
+        """Whether its targets are not checked yet: that passes by itself once a rule forwards."""
+        if not self.health:
+            return self.starts
+        return any(each.state == INITIAL or each.reason == NOT_IN_USE for each in self.health)
 
     def __str__(self) -> str:
         counted = Counter(each.state for each in self.health)
@@ -72,25 +86,57 @@ async def find(talk: Conversation, cluster: str, plan: Plan) -> dict[str, Backen
         *(_health(talk, first[name], target) for name, target in targets.items())
     )
     health = zip(targets.items(), found, strict=True)
-    return {name: Backend(target, tuple(how)) for (name, target), how in health}
+    return {
+        name: Backend(target, tuple(how), _starts(services[name])) for (name, target), how in health
+    }
+
+
+def is_pending(plan: Plan, backends: dict[str, Backend]) -> bool:
+    """Return whether the plan cannot be applied only because ELB has not checked targets yet."""
+    needed = [backends[service] for service in _needed(plan)]
+    return not any(each.can_serve for each in needed) and any(each.is_pending for each in needed)
+
+
+def not_ready(plan: Plan, backends: dict[str, Backend]) -> Fault:
+    """Return the fault of a plan that came to its deadline before its targets were checked."""
+    return Fault(
+        Code.PLATFORM_NOT_READY,
+        f'the plan for "{plan.application}" is not applied yet and no route was changed: the load '
+        f"balancer is still checking its targets. Repeat the request. {_targets(plan, backends)}",
+        retry_after=REPEAT_AFTER_S,
+    )
 
 
 def refuse_unhealthy(plan: Plan, backends: dict[str, Backend]) -> None:
     """Raise where applying the plan would leave those without a pin, or everybody, unserved."""
-    defaults = [pin for pin in plan.pins if is_default(pin.conditions)]
-    needed = {pin.service: pin for pin in defaults or plan.pins}
+    needed = _needed(plan)
     if any(backends[service].can_serve for service in needed):
         return
-    said = "; ".join(
-        f'of version {pin.version} ("{pin.named}"): {backends[service]}'
-        for service, pin in needed.items()
-    )
-    what = "its default rule leads" if defaults else "any of its rules leads"
+    has_default = any(is_default(pin.conditions) for pin in needed.values())
+    what = "its default rule leads" if has_default else "any of its rules leads"
     raise Fault(
         Code.CONFLICT,
         f'the plan for "{plan.application}" is not applied: no target that {what} to is healthy. '
-        f"Targets {said}",
+        f"{_targets(plan, backends)}",
     )
+
+
+def _needed(plan: Plan) -> dict[str, Pin]:
+    """The pins by service of which at least one has to be served."""
+    defaults = [pin for pin in plan.pins if is_default(pin.conditions)]
+    return {pin.service: pin for pin in defaults or plan.pins}
+
+
+def _targets(plan: Plan, backends: dict[str, Backend]) -> str:
+    said = "; ".join(
+        f'of version {pin.version} ("{pin.named}"): {backends[service]}'
+        for service, pin in _needed(plan).items()
+    )
+    return f"Targets {said}"
+
+
+def _starts(service: Service) -> bool:
+    return service.desired_count > 0 and not deployments.is_stopped(service)
 
 
 async def _services(talk: Conversation, cluster: str, plan: Plan) -> dict[str, Service]:

@@ -21,12 +21,12 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
+from botocore.exceptions import ClientError
 
 from contracts.faults import NOT_ATTEMPTED, Code, Fault
 from worker.provider import Call
-from worker.providers.ecs import errors, session
+from worker.providers.ecs import errors, library_errors, session
+from worker.providers.ecs.credentials import Credentials, Unavailable
 from worker.providers.ecs.errors import Again, Failure
 from worker.providers.ecs.limits import Limits
 from worker.providers.ecs.retries import Patience
@@ -55,9 +55,6 @@ TOKENS = {
 }
 """Where an answer says that a list goes on, and where the next request repeats that."""
 
-UNREADABLE = (ResponseParserError, ValueError, TypeError, AttributeError, KeyError)
-"""How the client library's parsers stumble over an answer in a shape that AWS never gives."""
-
 READS = ("Describe", "Get", "List")
 
 
@@ -65,9 +62,14 @@ class Client:
     """One region of one account's AWS."""
 
     def __init__(
-        self, settings: Settings, services: Mapping[str, Any], limits: Limits | None = None
+        self,
+        settings: Settings,
+        services: Mapping[str, Any],
+        credentials: Credentials,
+        limits: Limits | None = None,
     ) -> None:
-        """`services` are the client library's clients by its own names for them."""
+        """`services` are the client library's clients by its own names; they use `credentials`."""
+        self._credentials = credentials
         self.settings = settings
         self.limits = limits or Limits()
         self._services = services
@@ -83,15 +85,18 @@ class Client:
     async def attempt(self, action: str, parameters: Parameters, call: Call) -> Any:
         """Send a request once and return the answer of a 2xx, or raise the failure that it was."""
         async with self._changing if _changes(action) else self._reading:
-            left = _left(action, call)
-            limit = asyncio.timeout(left)
+            overdue = errors.credentials_overdue
             try:
-                async with limit:
+                async with asyncio.timeout(_left(action, call)):
+                    await self._credentials.get_frozen_credentials()
+                    # That may have taken a while: the run need not be ours any more.
+                    _left(action, call)
+                    overdue = errors.overdue
                     return await self._send(action, parameters)
             except TimeoutError as error:
-                if not limit.expired():
-                    raise
-                raise errors.overdue(action) from error
+                raise overdue(action) from error
+            except Unavailable as error:
+                raise errors.no_credentials(str(error)) from error
 
     async def _send(self, action: str, parameters: Parameters) -> Any:
         prefix, _, name = action.partition(":")
@@ -100,15 +105,13 @@ class Client:
             return await method(**parameters)
         except ClientError as error:
             raise errors.of_answer(action, parameters, error) from error
-        except BotoCoreError as error:
-            log.info("%s: %r", action, error)
-            raise errors.of_connection(action, error) from error
-        except OSError as error:
-            log.warning("%s: %r", action, error)
-            raise errors.of_files(error) from error
-        except UNREADABLE as error:
-            # Its words would quote the answer, and that may hold a container's environment.
-            raise errors.nonsense(action, f"it cannot be read ({type(error).__name__})") from error
+        except Unavailable:
+            raise
+        except Exception as error:
+            # The library is a boundary: whatever it raises is a failure of one request.
+            failure = library_errors.failure(action, error)
+            log.info("%s: %s (%s)", action, failure.message, type(error).__name__)
+            raise failure from error
 
 
 class Conversation:
@@ -141,6 +144,8 @@ class Conversation:
             previous, token = token, page.get(out)
             if not token:
                 return
+            if not isinstance(token, str):
+                raise errors.nonsense(action, f"its {out} is no text")
             if token == previous:
                 raise errors.nonsense(action, "its next page is the same again")
             parameters[back] = token
@@ -208,8 +213,10 @@ async def connect(settings: Settings, environment: Mapping[str, str]) -> AsyncIt
     The environment holds the credentials, or says where they are.
     """
     async with AsyncExitStack() as stack:
-        opened = await session.open_services(stack, settings, environment, SERVICES.values())
-        yield Client(settings, opened)
+        opened, credentials = await session.open_services(
+            stack, settings, environment, SERVICES.values()
+        )
+        yield Client(settings, opened, credentials)
 
 
 def _changes(action: str) -> bool:

@@ -1,120 +1,29 @@
-"""The table of faults: what AWS or the way to it said, as codes and words; pure."""
+"""What AWS answered instead of a result, as failures with codes and words; pure."""
 
 import re
 from collections.abc import Mapping
 from enum import Enum, auto
 from typing import Any
+from urllib.parse import urlsplit
 
-import aiohttp
-from botocore import exceptions
+from botocore.exceptions import ClientError
 
 from contracts.faults import Code, Fault
-
-CODES: dict[str, Code] = {
-    "AccessDenied": Code.PLATFORM_FORBIDDEN,
-    "AccessDeniedException": Code.PLATFORM_FORBIDDEN,
-    "AuthorizationError": Code.PLATFORM_FORBIDDEN,
-    "BlockedException": Code.PLATFORM_FORBIDDEN,
-    "OperationNotPermitted": Code.PLATFORM_FORBIDDEN,
-    "UnauthorizedException": Code.PLATFORM_FORBIDDEN,
-    "UnauthorizedOperation": Code.PLATFORM_FORBIDDEN,
-    "PaginationTokenExpiredException": Code.PLATFORM_FAILED,
-    "ServiceNotActiveException": Code.NOT_FOUND,
-    "ClientException": Code.INVALID,
-    "InvalidInput": Code.INVALID,
-    "InvalidParameter": Code.INVALID,
-    "InvalidParameterException": Code.INVALID,
-    "InvalidParameterValue": Code.INVALID,
-    "ValidationError": Code.INVALID,
-    "ValidationException": Code.INVALID,
-    "ClusterContainsServicesException": Code.CONFLICT,
-    "ClusterContainsTasksException": Code.CONFLICT,
-    "ConflictException": Code.CONFLICT,
-    "DuplicateRequest": Code.CONFLICT,
-    "DuplicateTargetGroupName": Code.CONFLICT,
-    "InvalidRequestException": Code.CONFLICT,
-    "PriorityInUse": Code.CONFLICT,
-    "ResourceExistsException": Code.CONFLICT,
-    "ResourceInUse": Code.CONFLICT,
-    "ResourceInUseException": Code.CONFLICT,
-    "ServiceAlreadyExists": Code.CONFLICT,
-    "UpdateInProgressException": Code.CONFLICT,
-}
-"""By AWS's own code. What is not here is told by its shape (`_code`) or by the HTTP status."""
-
-PASSING = re.compile(
-    "too many concurrent attempts to create a new revision"
-    "|does not have an associated load balancer"
-    "|unable to assume the service linked role",
-    re.IGNORECASE,
+from worker.providers.ecs.error_codes import (
+    ABSENT,
+    BUSY,
+    CODES,
+    CREDENTIALS,
+    NO_CLUSTER,
+    PASSING,
+    STATES,
+    THROTTLED,
+    TRANSIENT,
 )
-"""What AWS calls the caller's mistake and is none: others do the same, or AWS does not know
-everywhere yet what was made a moment ago."""
-
-NO_CLUSTER = "ClusterNotFoundException"
-ABSENT = re.compile(r"NotFound(Exception)?\Z")
-
-THROTTLED = frozenset(
-    {
-        "EC2ThrottledException",
-        "PriorRequestNotComplete",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
-"""Turned away before anything was done. LimitExceededException is none of them: it is a quota."""
-
-CREDENTIALS = frozenset(
-    {
-        "AuthFailure",
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "IncompleteSignature",
-        "IncompleteSignatureException",
-        "InvalidClientTokenId",
-        "InvalidSignatureException",
-        "MissingAuthenticationToken",
-        "MissingAuthenticationTokenException",
-        "NotAuthorized",
-        "OptInRequired",
-        "RequestExpired",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
-"""AWS does not believe who the worker says it is; its caller can do nothing about it."""
-
-NO_CREDENTIALS = (
-    exceptions.NoCredentialsError,
-    exceptions.PartialCredentialsError,
-    exceptions.CredentialRetrievalError,
-    exceptions.TokenRetrievalError,
-    exceptions.NoAuthTokenError,
-    exceptions.MetadataRetrievalError,
-    exceptions.SSOError,
-)
-UNSENT = (
-    exceptions.ConnectTimeoutError,
-    exceptions.SSLError,
-    exceptions.ProxyConnectionError,
-)
-"""The request surely did not leave: no connection, no handshake."""
-
-ILL_FORMED = (
-    exceptions.ParamValidationError,
-    exceptions.ValidationError,
-    exceptions.MissingParametersError,
-)
-"""The client library refuses the parameters; nothing was sent."""
 
 RIGHT = re.compile(r"not authorized to perform: (?P<action>[\w-]+:\w+)")
 MESSAGE_LIMIT = 2000
+SECONDS = re.compile(r"[0-9]{1,6}")
 
 
 class Again(Enum):
@@ -151,27 +60,25 @@ class Failure(Fault):
         """Whether an earlier attempt of this very request may have had its effect."""
 
 
-def of_answer(action: str, parameters: Mapping[str, Any], error: exceptions.ClientError) -> Failure:
-    """The failure that an answer other than 2xx is; `action` is what was asked for."""
-    response: Mapping[str, Any] = error.response
-    said = response.get("Error", {})
-    about = response.get("ResponseMetadata", {})
+def of_answer(action: str, parameters: Mapping[str, Any], error: ClientError) -> Failure:
+    """Return the failure that an answer other than 2xx means; `action` is what was asked for."""
+    said = _mapping(error.response.get("Error"))
+    about = _mapping(error.response.get("ResponseMetadata"))
+    headers = _mapping(about.get("HTTPHeaders"))
     status = int(about.get("HTTPStatusCode", 0))
-    aws_code = _own_code(str(said.get("Code", "")))
-    words = _words(str(said.get("Message") or "no reason given"), aws_code, status)
-    if error.operation_name != action.partition(":")[2]:
-        # The client library first wanted new credentials of a role that it assumes.
-        words = f"the worker has no AWS credentials: {error.operation_name} failed: {words}"
-        return Failure(Code.PLATFORM_FAILED, words, aws_code=aws_code)
+    aws_code = _own_code(_text(said.get("Code")))
+    words = _words(_text(said.get("Message")) or "no reason given", aws_code, status)
+    if 300 <= status < 400:
+        return _redirected(status, headers)
     if aws_code in THROTTLED or status == 429:
-        after = _retry_after(about.get("HTTPHeaders", {}))
+        after = _retry_after(headers)
         return Failure(
             Code.PLATFORM_LIMITING, words, aws_code=aws_code, again=Again.LATER, retry_after=after
         )
     if aws_code in CREDENTIALS:
         words = f"AWS did not accept the worker's credentials: {words}"
         return Failure(Code.PLATFORM_FAILED, words, aws_code=aws_code)
-    if status >= 500 or aws_code == "ServerException":
+    if status >= 500 or aws_code in TRANSIENT:
         return Failure(Code.PLATFORM_FAILED, words, aws_code=aws_code, again=Again.LOST)
     if not aws_code:
         return Failure(
@@ -179,9 +86,10 @@ def of_answer(action: str, parameters: Mapping[str, Any], error: exceptions.Clie
             f"the answer has status {status} where AWS would explain itself: it may come from a "
             "proxy, or PLT_ECS_ENDPOINT is no AWS API",
         )
-    code = _code(aws_code)
-    if code is Code.INVALID and PASSING.search(words):
-        return Failure(Code.PLATFORM_FAILED, words, aws_code=aws_code, again=Again.LATER)
+    code = _code(aws_code, words)
+    if code is Code.PLATFORM_FAILED:
+        again = Again.NEVER if aws_code in CODES and CODES[aws_code] is code else Again.LATER
+        return Failure(code, words, aws_code=aws_code, again=again)
     if code is Code.PLATFORM_FORBIDDEN:
         words = _missing(action, words)
     if aws_code == NO_CLUSTER:
@@ -189,26 +97,17 @@ def of_answer(action: str, parameters: Mapping[str, Any], error: exceptions.Clie
     return Failure(code, words, aws_code=aws_code)
 
 
-def of_connection(action: str, error: exceptions.BotoCoreError) -> Failure:
-    """The failure that an exception of the client library is."""
-    if isinstance(error, ILL_FORMED):
-        return Failure(Code.INVALID, f"{action} cannot be asked for like this: {error}")
-    if isinstance(error, NO_CREDENTIALS):
-        return Failure(Code.PLATFORM_FAILED, f"the worker has no AWS credentials: {error}")
-    if isinstance(error, UNSENT) or _refused(error):
-        return Failure(
-            Code.PLATFORM_UNREACHABLE, f"AWS cannot be reached: {error}", again=Again.LATER
-        )
+def no_credentials(reason: str) -> Failure:
+    """Return the failure of a request that could not be signed; nothing was sent."""
+    return Failure(Code.PLATFORM_FAILED, f"the worker has no AWS credentials: {reason}")
+
+
+def credentials_overdue(action: str) -> Failure:
+    """Return the failure of a request whose deadline passed while credentials were renewed."""
     return Failure(
-        Code.PLATFORM_FAILED,
-        f"the connection to AWS was lost before it answered {action}: {error}",
-        again=Again.LOST,
+        Code.DEADLINE_EXCEEDED,
+        f"the worker's AWS credentials were not renewed before the deadline, {action} was not sent",
     )
-
-
-def of_files(error: OSError) -> Failure:
-    """The failure that a file is which the client library reads before it sends anything."""
-    return Failure(Code.PLATFORM_FAILED, f"the worker has no AWS credentials: {error}")
 
 
 def overdue(action: str) -> Failure:
@@ -229,13 +128,32 @@ def nonsense(action: str, reason: str) -> Failure:
     )
 
 
-def _refused(error: exceptions.BotoCoreError) -> bool:
-    # The client library folds a refused connection and a broken one into the same exception.
-    cause = error.kwargs.get("error")
-    return isinstance(error, exceptions.EndpointConnectionError) and (
-        not isinstance(cause, aiohttp.ClientConnectionError)
-        or isinstance(cause, aiohttp.ClientConnectorError)
+def _redirected(status: int, headers: Mapping[str, Any]) -> Failure:
+    """AWS never redirects a request, and following would hand its body to somebody else."""
+    place = _place(_text(headers.get("location")))
+    return Failure(
+        Code.PLATFORM_FAILED,
+        f"the answer is a redirection{place} (status {status}), which AWS never gives and which is "
+        "not followed: it may come from a proxy, or PLT_ECS_ENDPOINT is no AWS API",
     )
+
+
+def _place(location: str) -> str:
+    """The host that an answer leads to: the rest of an address may hold a secret."""
+    try:
+        place = urlsplit(location)
+        return f" to {place.scheme}://{place.hostname}" if place.scheme and place.hostname else ""
+    except ValueError:
+        return ""
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: Any) -> str:
+    """A text as it is; anything else stands where AWS has a text, and may be nested at will."""
+    return value if isinstance(value, str) else ""
 
 
 def _own_code(said: str) -> str:
@@ -244,12 +162,17 @@ def _own_code(said: str) -> str:
     return "" if code.isdigit() or code == "Unknown" else code
 
 
-def _code(aws_code: str) -> Code:
-    if found := CODES.get(aws_code):
+def _code(aws_code: str, words: str) -> Code:
+    if aws_code in BUSY:
+        return Code.PLATFORM_FAILED
+    found = CODES.get(aws_code)
+    if found is Code.INVALID:
+        if PASSING.search(words):
+            return Code.PLATFORM_FAILED
+        return next((code for code, states in STATES.items() if states.search(words)), found)
+    if found is not None:
         return found
-    if ABSENT.search(aws_code):
-        return Code.NOT_FOUND
-    return Code.PLATFORM_INVALID
+    return Code.NOT_FOUND if ABSENT.search(aws_code) else Code.PLATFORM_INVALID
 
 
 def _words(message: str, aws_code: str, status: int) -> str:
@@ -262,6 +185,6 @@ def _missing(action: str, words: str) -> str:
     return f"the worker's AWS identity lacks {missing}: allow it in its IAM policy. {words}"
 
 
-def _retry_after(headers: Mapping[str, str]) -> int | None:
-    text = headers.get("retry-after", "").strip()
-    return int(text) if text.isdecimal() else None
+def _retry_after(headers: Mapping[str, Any]) -> int | None:
+    text = _text(headers.get("retry-after")).strip()
+    return int(text) if SECONDS.fullmatch(text) else None

@@ -31,8 +31,9 @@ class DescribedListeners(Struct, frozen=True, rename="pascal"):
 
 
 def gateway_name(listener: str) -> str:
-    """The load balancer's name out of its listener's ARN."""
-    return listener.split("/")[2]
+    """The load balancer's name out of its listener's ARN; of another text all of it."""
+    parts = listener.split("/")
+    return parts[2] if len(parts) > 2 else listener
 
 
 def gateway(listener: DescribedListener, cluster: str) -> Object:

@@ -8,12 +8,20 @@ from worker.providers.ecs import controllers, machines, names, observed, transla
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.objects import Nothing, Task
 
+STOPPED = "STOPPED"
+
 
 async def change(
     talk: Conversation, call: Call, cluster: str, id: str, wanted: Mapping[str, str | None]
 ) -> None:
     """Set the tags named and remove those that are None; what cannot be is refused beforehand."""
     task = await machines.one(talk, cluster, id)
+    if task.last_status == STOPPED:
+        raise Fault(
+            Code.CONFLICT,
+            f'the machine "{id}" in the cluster "{names.cluster_name(cluster)}" has stopped: its '
+            "labels cannot be changed any more",
+        )
     before = observed.task_labels(task, wanted)
     call.observed(before, before)
     tags = {key: value for key, value in wanted.items() if value is not None}

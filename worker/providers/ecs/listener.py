@@ -67,7 +67,7 @@ class Listener:
             # up with.
             known = {**known, **await self._tags(unknown)}
             if all(each.rule_arn in known for each in described):
-                found = [rules.rule(each, known[each.rule_arn]) for each in described]
+                found = [_rule(each, known[each.rule_arn]) for each in described]
                 return editions.see(found, self._application, self._cluster)
             # One was deleted since: what was read is no picture of any moment.
         raise Fault(
@@ -178,3 +178,13 @@ class Listener:
     async def delete(self, arn: str) -> None:
         """Delete a rule; one that is absent already counts as deleted."""
         await bootstrap.delete_rule(self._talk, arn)
+
+
+def _rule(described: DescribedRule, tags: Mapping[str, str]) -> Rule:
+    try:
+        return rules.rule(described, tags)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        raise errors.nonsense(
+            "elasticloadbalancing:DescribeRules",
+            f"the rule {described.rule_arn} cannot be read ({type(error).__name__})",
+        ) from error

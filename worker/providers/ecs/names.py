@@ -29,11 +29,14 @@ TAG_LIMIT = 50
 """As many tags a resource can have; those that AWS sets itself do not count."""
 RESERVED = "aws:"
 
+SPACES = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
+"""Unicode's space separators."""
+
 TagKey = Annotated[
     str,
     Meta(
         max_length=128,
-        pattern=r"^(?![Aa][Ww][Ss]:)[\w .:/=+@-]+\Z",
+        pattern=rf"^(?![Aa][Ww][Ss]:)[\w{SPACES}.:/=+@-]+\Z",
         description="a tag key: 1 to 128 letters, digits, spaces and _.:/=+-@, "
         "and not aws: at its beginning",
     ),
@@ -43,7 +46,7 @@ TagValue = Annotated[
     str,
     Meta(
         max_length=256,
-        pattern=r"^[\w .:/=+@-]*\Z",
+        pattern=rf"^[\w{SPACES}.:/=+@-]*\Z",
         description="a tag value: at most 256 letters, digits, spaces and _.:/=+-@",
     ),
 ]

@@ -15,9 +15,9 @@ ROOM_S = 1.0
 ATTEMPTS = 4
 
 
-async def pause(call: Call, seconds: float) -> bool:
-    """Wait, or say at once that there is no time for it."""
-    if seconds + ROOM_S >= call.left():
+async def pause(call: Call, seconds: float, room_s: float = ROOM_S) -> bool:
+    """Wait, or say at once that less than `room_s` would be left after that."""
+    if seconds + room_s >= call.left():
         return False
     await asyncio.sleep(seconds)
     return True

@@ -21,14 +21,15 @@ What is not:
 - On a load balancer without room for one more rule the change is made in place, and requests and
   readers may meet rules of both plans for that time. Two writers there at once come to one end
   only by trying again: AWS has no change of a rule that fails if another was faster.
-- Nobody looks how a version is that no rule leads to. A plan that starts when another writer has
-  just deleted the last one leaves the version's pins out and says so, or is refused where it is
-  the default's; the same again has them.
+- ELB does not health-check a target group that no rule forwards to. A plan whose default version
+  is such a one gives it a placeholder rule and waits for the check. Where that takes longer than
+  the deadline, the plan is refused for now and the placeholder rule stays, so that a repeat finds
+  the version checked. Pins of another such version are left out and reported; a repeat has them.
 - A call that was on its way when its worker was killed may still land, until the next plan.
 - A listener of more than 400 rules is read in pages, and a reader may see two moments of it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
@@ -37,18 +38,23 @@ from worker.providers.ecs import backends, editions, observed, verdicts
 from worker.providers.ecs.backends import Backend
 from worker.providers.ecs.editions import Draft, Seen
 from worker.providers.ecs.listener import Listener
+from worker.providers.ecs.pauses import pause
 from worker.providers.ecs.plan_writing import PlanWriter
 from worker.providers.ecs.route_plan import Plan
 from worker.providers.ecs.rule_writing import Writing
 from worker.providers.ecs.verdicts import Broken, Overtaken, Settled
 
 ATTEMPTS = 4
+LONGEST_LOOK_S = 5.0
+WRITING_S = 3.0
+"""The part of the deadline that is kept for the rules themselves."""
 
 
 class Applying:
     """One plan on its way to a listener.
 
-    `found` are the plan's backends by the names of their services.
+    `found` are the plan's backends by the names of their services, and `look_again` finds them
+    anew. `first_look_s` is the first pause between two looks at targets that are not checked yet.
     """
 
     def __init__(
@@ -58,7 +64,11 @@ class Applying:
         plan: Plan,
         found: dict[str, Backend],
         cluster: str,
+        look_again: Callable[[], Awaitable[dict[str, Backend]]],
+        first_look_s: float,
     ) -> None:
+        self._look_again = look_again
+        self._first_look_s = first_look_s
         self._listener = listener
         self._writer = writer
         self._plan = plan
@@ -67,6 +77,7 @@ class Applying:
 
     async def run(self, call: Call) -> Object:
         """Make the rules those of the plan, or raise and leave those that are there."""
+        await self._wait_for_checks(call)
         await self._refuse_unhealthy()
         for failed in range(1, ATTEMPTS + 1):
             answer = await self._attempt(call)
@@ -79,6 +90,20 @@ class Applying:
             "others change the listener's rules all the time: nothing of the plan was left on it",
         )
 
+    async def _wait_for_checks(self, call: Call) -> None:
+        """Wait while the targets that the plan needs are merely not checked yet."""
+        if not backends.is_pending(self._plan, self._found):
+            return
+        editions.refuse_older(await self._listener.read(), self._plan)
+        await self._have_checked()
+        wait = self._first_look_s
+        while backends.is_pending(self._plan, self._found):
+            if not await pause(call, wait, WRITING_S):
+                raise backends.not_ready(self._plan, self._found)
+            self._found = await self._look_again()
+            await self._have_checked()
+            wait = min(LONGEST_LOOK_S, wait * 2)
+
     async def _refuse_unhealthy(self) -> None:
         try:
             backends.refuse_unhealthy(self._plan, self._found)
@@ -87,16 +112,15 @@ class Applying:
             raise
 
     async def _have_checked(self) -> None:
-        """Tie target groups that no rule leads to to the load balancer.
-
-        Their targets would stay unhealthy for ever. The rules for it meet no request.
-        """
+        """Have a rule that matches no request forward to each target group that has no rule."""
         unchecked = {name: each.target for name, each in self._found.items() if each.is_unchecked}
         if not unchecked:
             return
         seen = await self._listener.read()
         editions.refuse_older(seen, self._plan)
-        await self._writer.prepare(seen, self._draft(seen, {}, unchecked))
+        draft = self._draft(seen, {}, unchecked)
+        if draft.rules:
+            await self._writer.prepare(seen, draft)
 
     async def _attempt(self, call: Call) -> Object | None:
         """The answer, or None where others were faster and nothing is left of the attempt."""

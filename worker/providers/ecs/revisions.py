@@ -87,7 +87,7 @@ async def deregister(talk: Conversation, arn: str) -> None:
 async def prune(talk: Conversation, newest: str, used: Collection[str], keep: int) -> None:
     """Deregister all but the newest revision, those used, and `keep` others; some at a time."""
     family, _, number = newest.rpartition("/")[2].rpartition(":")
-    if int(number) <= keep + 1:
+    if not number.isdecimal() or int(number) <= keep + 1:
         return
     old: list[str] = []
     async for page in talk.pages(

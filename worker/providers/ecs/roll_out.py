@@ -168,7 +168,7 @@ class RollOut:
         """Whether a change failed because the service was deleted meanwhile."""
         if failure.aws_code in controllers.GONE:
             return True
-        if failure.code not in {Code.INVALID, Code.NOT_FOUND}:
+        if failure.code not in {Code.INVALID, Code.NOT_FOUND, Code.CONFLICT}:
             return False
         # TagResource has no code of its own for that.
         service = await self._standing()

@@ -1,11 +1,13 @@
 """The routes of an application on a load balancer's listener: found, shown, applied, deleted."""
 
 import logging
+from collections.abc import Awaitable
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.provider import Call
 from worker.providers.ecs import backends, http_route, names, observed, route_plan
+from worker.providers.ecs.backends import Backend
 from worker.providers.ecs.client import Client, Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.listener import Listener, Owners
@@ -25,6 +27,7 @@ class Routing:
         self._client = client
         self._arn = client.settings.ecs_listener_arn
         self._base_s = client.settings.ecs_priority_retry_base_ms / 1000
+        self._first_look_s = client.settings.ecs_cleanup_retry_base_ms / 1000
         self._owners = Owners()
         self._rows = Rows()
 
@@ -56,10 +59,15 @@ class Routing:
                 f"plan: expected a worker with {VARIABLE}, the listener that routes are made on; "
                 "it is not set",
             )
-        found = await backends.find(talk, cluster, plan)
+
+        def look() -> Awaitable[dict[str, Backend]]:
+            return backends.find(talk, cluster, plan)
+
+        found = await look()
         writer = PlanWriter(listener, call, self._rows, self._base_s)
         scope = names.cluster_name(cluster)
-        return await Applying(listener, writer, plan, found, scope).run(call)
+        applying = Applying(listener, writer, plan, found, scope, look, self._first_look_s)
+        return await applying.run(call)
 
     async def read(self, call: Call, cluster: str, name: str) -> Object:
         """The routes in force as an HTTPRoute, or `not_found`."""

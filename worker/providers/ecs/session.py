@@ -1,4 +1,4 @@
-"""Opens the client library: whose credentials, which region and endpoint, which timeouts."""
+"""Opens the client library: which credentials, region, endpoint and timeouts it has."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -7,16 +7,22 @@ from urllib.parse import urlsplit
 
 import aioboto3
 from aiobotocore.config import AioConfig
+from aiobotocore.credentials import AioCredentials
 from aiobotocore.httpsession import AIOHTTPSession
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts import VERSION
 from contracts.environment import ConfigurationError
+from worker.providers.ecs import credentials
+from worker.providers.ecs.credentials import Credentials
 from worker.providers.ecs.settings import Settings
 
 LONGEST_READ_S = 60
 """An answer that takes longer is lost, whatever the deadline."""
+
+LONGEST_START_S = 60.0
+"""The time that a worker gives the source of its credentials when it starts."""
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -34,7 +40,29 @@ NO_CREDENTIALS = (
 )
 
 
-class Warm(AIOHTTPSession):  # type: ignore[misc]  # the client library is not typed
+class Unredirected:
+    """A session of aiohttp that follows no redirection.
+
+    A redirected request would hand its body, with what is secret in it, and the session token to
+    another host, and a worker that lost its fence could not be kept from sending it.
+    """
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    async def request(self, method: str, **options: Any) -> Any:
+        """Send a request and return the answer, whatever it is."""
+        return await self._session.request(method, **options, allow_redirects=False)
+
+
+class Session(AIOHTTPSession):  # type: ignore[misc]  # the client library is not typed
+    """The client library's HTTP session, without redirections."""
+
+    async def _get_session(self, proxy_url: str | None) -> Unredirected:
+        return Unredirected(await super()._get_session(proxy_url))
+
+
+class Warm(Session):
     """Loads certificates when it is opened: that takes longer than a request may wait for it."""
 
     async def __aenter__(self) -> "Warm":
@@ -49,55 +77,70 @@ async def open_services(
     environment: Mapping[str, str],
     names: Iterable[str],
     http: Callable[..., Any] | None = None,
-) -> dict[str, Any]:
-    """The client library's clients by name, closed with the stack.
+) -> tuple[dict[str, Any], Credentials]:
+    """The client library's clients by name, closed with the stack, and what they sign with.
 
     `http` replaces what makes the sessions that send their requests. What is not in `environment`
     the library looks for where it always does: files, roles of a container or an instance.
     """
     try:
-        session = await _session(settings, environment)
-        return {
-            name: await stack.enter_async_context(
+        chain = get_session()
+        # First: the library reads its files once and for all.
+        for variable, name in VARIABLES.items():
+            if value := environment.get(variable):
+                chain.set_config_variable(name, value)
+        session = aioboto3.Session(region_name=settings.ecs_region, botocore_session=chain)
+        found = await _credentials(chain, environment)
+        stack.push_async_callback(found.aclose)
+        chain.register_component("credential_provider", Known(found))
+        opened = {
+            service: await stack.enter_async_context(
                 session.client(
-                    name,
+                    service,
                     endpoint_url=settings.ecs_endpoint,
                     config=_config(settings, http or _sessions(settings)),
                 )
             )
-            for name in names
+            for service in names
         }
     except (BotoCoreError, ClientError, OSError, ValueError) as error:
         raise ConfigurationError(f"AWS cannot be used like this: {error}") from error
+    return opened, found
 
 
-async def _session(settings: Settings, environment: Mapping[str, str]) -> aioboto3.Session:
+class Known:
+    """The client library's provider of credentials once those are found."""
+
+    def __init__(self, found: Credentials) -> None:
+        self._found = found
+
+    async def load_credentials(self) -> Credentials:
+        """Return the credentials."""
+        return self._found
+
+
+async def _credentials(chain: AioSession, environment: Mapping[str, str]) -> Credentials:
     key, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if bool(key) != bool(secret):
         raise ConfigurationError(
             "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY: expected both or none, got one"
         )
-    chain = get_session()
-    for variable, name in VARIABLES.items():
-        if value := environment.get(variable):
-            chain.set_config_variable(name, value)
-    session = aioboto3.Session(
-        aws_access_key_id=key or None,
-        aws_secret_access_key=secret or None,
-        aws_session_token=environment.get("AWS_SESSION_TOKEN") if key else None,
-        region_name=settings.ecs_region,
-        botocore_session=chain,
-    )
-    credentials = await session.get_credentials()
-    if credentials is None:
+    try:
+        if key:
+            given = AioCredentials(key, secret, environment.get("AWS_SESSION_TOKEN") or None)
+            await (found := Credentials(given)).get_frozen_credentials()
+            return found
+        found_in_chain = await credentials.find(chain, LONGEST_START_S)
+    except credentials.Unavailable as error:
+        raise ConfigurationError(f"there are no AWS credentials to use: {error}") from error
+    if found_in_chain is None:
         raise ConfigurationError(NO_CREDENTIALS)
-    await credentials.get_frozen_credentials()
-    return session
+    return found_in_chain
 
 
 def _sessions(settings: Settings) -> Callable[..., Any]:
     plain = (settings.ecs_endpoint or "").startswith("http:")
-    return AIOHTTPSession if plain else Warm
+    return Session if plain else Warm
 
 
 def _proxies(settings: Settings) -> dict[str, str] | None:

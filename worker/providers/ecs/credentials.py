@@ -1,0 +1,161 @@
+"""The worker's AWS credentials: renewed once for all requests, with one kind of failure."""
+
+import asyncio
+import logging
+import re
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+log = logging.getLogger(__name__)
+
+LONGEST_RENEWAL_S = 30.0
+"""The client library itself sets no limit to a credential process or to a role of a role."""
+PAUSE_S = 30.0
+"""After a renewal that did not help, credentials that are still valid are used without another."""
+USABLE = re.compile(r"[\x21-\x7e]+")
+SECRET = re.compile(r"secret_?access_?key|session_?token|\"token\"", re.IGNORECASE)
+MESSAGE_LIMIT = 500
+EXPLAINED = (BotoCoreError, ClientError, OSError)
+"""Exceptions with words for people; other ones may quote what the source of credentials said."""
+
+
+class Unavailable(Exception):
+    """There are no credentials to sign a request with; the message says why."""
+
+
+class Credentials:
+    """Credentials as the client library finds them, and as it asks for them to sign a request."""
+
+    def __init__(self, found: Any, load: Callable[[], Awaitable[Any]] | None = None) -> None:
+        """`found` are credentials of the client library, which may expire.
+
+        `load` finds them anew. Without it they are fixed.
+        """
+        self._found = found
+        self._load = load
+        self._is_odd = False
+        self.method = found.method
+        self._last: Any = None
+        self._renewal: asyncio.Task[Any] | None = None
+        self._next_renewal = 0.0
+
+    async def get_frozen_credentials(self) -> Any:
+        """Return valid credentials, or raise Unavailable."""
+        if not (self._is_odd or self._expires_within(None)):
+            return await self._asked()
+        if self._is_last_valid() and time.monotonic() < self._next_renewal:
+            return self._last
+        if self._renewal is None or self._renewal.done():
+            self._renewal = asyncio.create_task(self._asked())
+            self._renewal.add_done_callback(_retrieve)
+        try:
+            # Many requests wait for one renewal, which none of their deadlines may end.
+            frozen = await asyncio.shield(self._renewal)
+        except Unavailable as error:
+            if not self._is_last_valid():
+                raise
+            log.warning("AWS credentials: %s; the present ones are still valid", error)
+            frozen = self._last
+        if self._expires_within(None):
+            # The source failed, which the library passes over, or credentials are short-lived.
+            self._next_renewal = time.monotonic() + PAUSE_S
+        return frozen
+
+    async def get_account_id(self) -> Any:
+        """Return the account that the credentials belong to, where that is known."""
+        return (await self.get_frozen_credentials()).account_id
+
+    def get_deferred_property(self, name: str) -> Callable[[], Any]:
+        """Return how to read a property later, as the client library asks when it is opened."""
+        return lambda: getattr(self._last, name, None)
+
+    async def aclose(self) -> None:
+        """End a renewal that is under way."""
+        if self._renewal is not None and not self._renewal.done():
+            self._renewal.cancel()
+            await asyncio.wait([self._renewal])
+
+    async def _asked(self) -> Any:
+        limit = asyncio.timeout(LONGEST_RENEWAL_S)
+        try:
+            async with limit:
+                if self._is_odd and self._load is not None:
+                    # The library keeps what it was given until the time of expiry in it.
+                    self._found = await self._load()
+                frozen = await self._found.get_frozen_credentials()
+        except Exception as error:
+            if limit.expired():
+                raise Unavailable(_overdue(LONGEST_RENEWAL_S)) from error
+            raise Unavailable(reason(error)) from error
+        self._is_odd = True
+        self._last = checked(frozen)
+        self._is_odd = False
+        return frozen
+
+    def _is_last_valid(self) -> bool:
+        return self._last is not None and not (self._is_odd or self._expires_within(0))
+
+    def _expires_within(self, seconds: int | None) -> bool:
+        """Whether the credentials expire soon; None stands for the library's own limit."""
+        refresh_needed = getattr(self._found, "refresh_needed", None)
+        try:
+            return refresh_needed is not None and bool(refresh_needed(seconds))
+        except Exception as error:
+            raise Unavailable(reason(error)) from error
+
+
+async def find(session: Any, seconds: float) -> Credentials | None:
+    """Return the credentials that a session of the client library finds, or raise Unavailable."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            load = session.get_component("credential_provider").load_credentials
+            found = await load()
+            if found is None:
+                return None
+            credentials = Credentials(found, load)
+            await credentials.get_frozen_credentials()
+            return credentials
+    except Unavailable:
+        raise
+    except Exception as error:
+        if limit.expired():
+            raise Unavailable(_overdue(seconds)) from error
+        raise Unavailable(reason(error)) from error
+
+
+def checked(frozen: Any) -> Any:
+    """Return credentials that can sign a request, or raise Unavailable."""
+    wanted = {"an access key": frozen.access_key, "a secret key": frozen.secret_key}
+    if frozen.token is not None:
+        wanted["a token"] = frozen.token
+    for what, value in wanted.items():
+        if not isinstance(value, str) or not USABLE.fullmatch(value):
+            raise Unavailable(f"their source gave {what} that is no text of printable characters")
+    return frozen
+
+
+def reason(error: Exception) -> str:
+    """Say why there are no credentials, and quote no part of any."""
+    words = str(error)
+    if isinstance(error, EXPLAINED) and not SECRET.search(words):
+        return words[:MESSAGE_LIMIT]
+    if isinstance(error, RuntimeError) and "expired" in words:
+        return "their source gave credentials that have expired"
+    return (
+        "their source did not give an access key, a secret key, a token and a time of expiry "
+        f"({type(error).__name__})"
+    )
+
+
+def _overdue(seconds: float) -> str:
+    return f"their source did not answer within {seconds:.0f} seconds"
+
+
+def _retrieve(renewal: asyncio.Task[Any]) -> None:
+    """Take the exception of a renewal for which no request waits any more."""
+    if not renewal.cancelled():
+        renewal.exception()
