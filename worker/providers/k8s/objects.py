@@ -182,6 +182,8 @@ class ServicePort(Part, frozen=True):
 
     port: int
     protocol: str = "TCP"
+    name: str | None = None
+    app_protocol: str | None = None
 
 
 class ServiceSpec(Part, frozen=True):
@@ -195,6 +197,47 @@ class Service(Part, frozen=True):
 
     metadata: Metadata
     spec: ServiceSpec = ServiceSpec()
+
+
+class RouteKind(Part, frozen=True):
+    """A kind of route that a listener admits."""
+
+    kind: str
+
+
+class RouteNamespaces(Part, frozen=True):
+    """The namespaces whose routes a listener admits."""
+
+    from_: str | None = field(default=None, name="from")
+    selector: LabelSelector | None = None
+
+
+class AllowedRoutes(Part, frozen=True):
+    """The routes that a listener admits."""
+
+    namespaces: RouteNamespaces | None = None
+    kinds: list[RouteKind] | None = None
+
+
+class Listener(Part, frozen=True):
+    """What a gateway listens for."""
+
+    protocol: str
+    hostname: str | None = None
+    allowed_routes: AllowedRoutes | None = None
+
+
+class GatewaySpec(Part, frozen=True):
+    """What a gateway should listen for."""
+
+    listeners: list[Listener] | None = None
+
+
+class Gateway(Part, frozen=True):
+    """What routes attach to."""
+
+    metadata: Metadata
+    spec: GatewaySpec = GatewaySpec()
 
 
 class Continuation(Part, frozen=True):
