@@ -3,15 +3,9 @@
 import re
 from typing import NamedTuple
 
-from worker.providers.k8s.objects import (
-    AllowedRoutes,
-    Gateway,
-    LabelSelector,
-    Listener,
-    Requirement,
-    RouteNamespaces,
-    ServicePort,
-)
+from msgspec import field
+
+from worker.providers.k8s.objects import LabelSelector, Metadata, Part, Requirement, ServicePort
 
 HTTP = frozenset({"HTTP", "HTTPS"})
 NAMESPACE_LABEL = "kubernetes.io/metadata.name"
@@ -23,6 +17,47 @@ SIDE_PORT = re.compile(r"admin|debug|health|metric|monitor|probe|profil|promethe
 """Names of ports that serve the operation of an application, over HTTP too."""
 WEB_NAME = re.compile(r"app|web|http2?(-.*)?")
 TLS_NAME = re.compile(r"https(-.*)?|tls(-.*)?|grpc(-.*)?")
+
+
+class RouteKind(Part, frozen=True):
+    """A kind of route that a listener admits."""
+
+    kind: str
+
+
+class RouteNamespaces(Part, frozen=True):
+    """The namespaces whose routes a listener admits."""
+
+    from_: str | None = field(default=None, name="from")
+    selector: LabelSelector | None = None
+
+
+class AllowedRoutes(Part, frozen=True):
+    """The routes that a listener admits."""
+
+    namespaces: RouteNamespaces | None = None
+    kinds: list[RouteKind] | None = None
+
+
+class Listener(Part, frozen=True):
+    """What a gateway listens for."""
+
+    protocol: str
+    hostname: str | None = None
+    allowed_routes: AllowedRoutes | None = None
+
+
+class GatewaySpec(Part, frozen=True):
+    """What a gateway should listen for."""
+
+    listeners: list[Listener] | None = None
+
+
+class Gateway(Part, frozen=True):
+    """What routes attach to."""
+
+    metadata: Metadata
+    spec: GatewaySpec = GatewaySpec()
 
 
 class Place(NamedTuple):

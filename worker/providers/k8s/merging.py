@@ -28,8 +28,6 @@ ATOMIC = frozenset({"selector", "matchLabels", "nodeSelector"})
 PROBES = frozenset({"livenessProbe", "readinessProbe", "startupProbe"})
 HANDLERS = frozenset({"exec", "grpc", "httpGet", "tcpSocket"})
 STRATEGIES = frozenset({"strategy", "updateStrategy"})
-WHOLE = PROBES | STRATEGIES
-"""Structs of which no part means anything without the rest."""
 
 KEY_DEFAULTS = {"protocol": "TCP"}
 """Values of key fields that a manifest may leave out."""
@@ -118,7 +116,8 @@ def _rest(name: str, value: Any, by: Writers) -> Any:
     """Return what stays of a field that the manifest does not name, GONE for nothing."""
     if by.ours is None:
         return value
-    if by.others is None or name in WHOLE:
+    if by.others is None or name in PROBES:
+        # Of a probe no part means anything without the rest.
         return GONE
     if by.is_leaf:
         return value

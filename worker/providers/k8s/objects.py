@@ -154,29 +154,6 @@ class Replication(Part, frozen=True):
     status: WorkloadStatus = WorkloadStatus()
 
 
-class ScaleTarget(Part, frozen=True):
-    """What an autoscaler scales."""
-
-    kind: str
-    name: str
-    api_version: str | None = None
-
-
-class AutoscalerSpec(Part, frozen=True):
-    """What it scales, and between which numbers."""
-
-    scale_target_ref: ScaleTarget
-    max_replicas: int
-    min_replicas: int = 1
-
-
-class HorizontalPodAutoscaler(Part, frozen=True):
-    """An autoscaler; KEDA makes one for each ScaledObject."""
-
-    metadata: Metadata
-    spec: AutoscalerSpec
-
-
 class ServicePort(Part, frozen=True):
     """A port of a service."""
 
@@ -197,47 +174,6 @@ class Service(Part, frozen=True):
 
     metadata: Metadata
     spec: ServiceSpec = ServiceSpec()
-
-
-class RouteKind(Part, frozen=True):
-    """A kind of route that a listener admits."""
-
-    kind: str
-
-
-class RouteNamespaces(Part, frozen=True):
-    """The namespaces whose routes a listener admits."""
-
-    from_: str | None = field(default=None, name="from")
-    selector: LabelSelector | None = None
-
-
-class AllowedRoutes(Part, frozen=True):
-    """The routes that a listener admits."""
-
-    namespaces: RouteNamespaces | None = None
-    kinds: list[RouteKind] | None = None
-
-
-class Listener(Part, frozen=True):
-    """What a gateway listens for."""
-
-    protocol: str
-    hostname: str | None = None
-    allowed_routes: AllowedRoutes | None = None
-
-
-class GatewaySpec(Part, frozen=True):
-    """What a gateway should listen for."""
-
-    listeners: list[Listener] | None = None
-
-
-class Gateway(Part, frozen=True):
-    """What routes attach to."""
-
-    metadata: Metadata
-    spec: GatewaySpec = GatewaySpec()
 
 
 class Continuation(Part, frozen=True):

@@ -15,9 +15,9 @@ from worker.providers.k8s import observed, route_plan
 from worker.providers.k8s.applying import settle
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Failure, MissingRight, NoSuchApi
-from worker.providers.k8s.gateways import Place, admits, choose, http_port
+from worker.providers.k8s.gateways import Gateway, Place, admits, choose, http_port
 from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
-from worker.providers.k8s.objects import Gateway, ListOf, Service
+from worker.providers.k8s.objects import ListOf, Service
 from worker.providers.k8s.requests import JSON_PATCH
 from worker.together import together
 
