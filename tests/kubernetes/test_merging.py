@@ -248,6 +248,17 @@ def test_a_list_that_names_a_key_twice_is_as_the_manifest_has_it():
     assert container["env"] == twice
 
 
+@pytest.mark.parametrize("wrong", [{"a": 1}, ["a"], None, 7])
+def test_a_list_whose_keys_are_of_a_wrong_type_is_for_the_api_server_to_refuse(wrong):
+    live = written(manifests.deployment())
+    manifest = with_container(env=[{"name": wrong, "value": "1"}], ports=[{"name": wrong}])
+    _, wanted = read(manifest, "default", *KINDS)
+
+    [container] = containers(change(live, wanted))
+
+    assert {"name": wrong, "value": "1"} in container["env"]
+
+
 def test_a_finalizer_of_others_stays_and_ours_goes():
     ours = {"name": "web", "finalizers": ["a.example/ours"]}
     both = {"metadata": {"finalizers": ["a.example/ours", "b.example/theirs"]}}

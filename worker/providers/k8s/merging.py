@@ -34,7 +34,7 @@ KEY_DEFAULTS = {"protocol": "TCP"}
 
 GONE = object()
 
-Key = tuple[tuple[str, Any], ...]
+Key = tuple[tuple[str, str], ...]
 
 
 class Writers(NamedTuple):
@@ -165,7 +165,7 @@ def _stays(by: Writers) -> bool:
 
 def _collides(name: str, item: Object, wanted: list[Object]) -> bool:
     """Whether a port cannot be beside those of the manifest, because of its name or lack of one."""
-    return name == "ports" and item.get("name") in {None, *(each.get("name") for each in wanted)}
+    return name == "ports" and item.get("name") in [None, *(each.get("name") for each in wanted)]
 
 
 def _in_order(live: list[Key], new: list[tuple[Key, Any]], kept: Mapping[Key, Any]) -> list[Any]:
@@ -188,11 +188,12 @@ def _in_order(live: list[Key], new: list[tuple[Key, Any]], kept: Mapping[Key, An
 
 
 def _key(values: Object) -> Key:
-    return tuple(sorted(values.items()))
+    return tuple((field, _json(value)) for field, value in sorted(values.items()))
 
 
 def _key_of(item: Object, fields: list[str]) -> Key:
-    return tuple((field, item.get(field, KEY_DEFAULTS.get(field))) for field in fields)
+    # As JSON, because a manifest may have anything there.
+    return tuple((field, _json(item.get(field, KEY_DEFAULTS.get(field)))) for field in fields)
 
 
 def _json(value: Any) -> str:
