@@ -144,6 +144,7 @@ def test_a_json_patch_takes_an_absent_member_for_null() -> None:
     absent = {"op": "test", "path": "/metadata/ownerReferences", "value": None}
 
     assert json_patch({"metadata": {}}, [absent]) == {"metadata": {}}
-    for found in ({"metadata": {"ownerReferences": [{}]}}, {}):
+    owned: dict[str, Any] = {"metadata": {"ownerReferences": [{}]}}
+    for found in (owned, {}):
         with pytest.raises(PatchFailed):
             json_patch(found, [absent])
