@@ -14,14 +14,23 @@ Settings = TypeVar("Settings", bound=msgspec.Struct)
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port from 0 to 65535")]
 Url = Annotated[
-    str, Meta(pattern=r"^https?://[^\s/]+", description="a URL such as https://host:port")
+    str,
+    Meta(
+        pattern=r"^https?://[^\s/?#@]+(/[^\s?#]*)?\Z",
+        description="a URL such as https://host:port or https://host/path, without user and query",
+    ),
 ]
 _HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s,/?#@:\[\]]+)"
 _PORT = r"(:([0-9]{1,4}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5])))))?"
 _AMQP_URL = rf"amqps?://([^\s,/?#]*@)?{_HOST}{_PORT}([/?][^\s,]*)?"
+SECRET = {"secret": True}
+"""Meta(extra=SECRET) keeps the value of a variable out of error messages."""
+
 AmqpUrls = Annotated[
     str,
     Meta(
+        # A wrong one may hold a password in any place.
+        extra=SECRET,
         pattern=rf"^\s*{_AMQP_URL}(\s*,\s*{_AMQP_URL})*\s*\Z",
         description="one or more URLs such as amqp://user:password@host:5672/, separated by commas",
     ),
@@ -33,8 +42,6 @@ Level = Annotated[
         description="trace, debug, info, warn, error, fatal or silent",
     ),
 ]
-SECRET = {"secret": True}
-"""Meta(extra=SECRET) keeps the value of a variable out of error messages."""
 
 
 class ConfigurationError(Exception):

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from http import HTTPStatus
 
-from msgspec import Struct, json
+from msgspec import UNSET, Struct, UnsetType, json
 
 
 class Code(StrEnum):
@@ -77,7 +77,10 @@ DEFAULT_RETRY_AFTER_S = 1
 
 
 class Problem(Struct, frozen=True, rename="camel"):
-    """An error body: RFC 9457, readable as `{statusCode, code, error, message}` as well."""
+    """An error body: RFC 9457, readable as `{statusCode, code, error, message}` as well.
+
+    `command_id` is the id of the command in the audit; a query has none.
+    """
 
     type: str
     title: str
@@ -87,6 +90,7 @@ class Problem(Struct, frozen=True, rename="camel"):
     code: Code
     error: str
     message: str
+    command_id: str | UnsetType = UNSET
 
 
 class Fault(Exception):
@@ -110,8 +114,8 @@ class Fault(Exception):
         """The HTTP status of the code."""
         return int(STATUS[self.code])
 
-    def problem(self) -> Problem:
-        """The error body."""
+    def problem(self, command_id: str | None = None) -> Problem:
+        """The error body; `command_id` is the id of the command that failed."""
         title = STATUS[self.code].phrase
         return Problem(
             type=f"urn:machinist:fault:{self.code}",
@@ -122,8 +126,9 @@ class Fault(Exception):
             code=self.code,
             error=title,
             message=self.message,
+            command_id=command_id or UNSET,
         )
 
-    def body(self) -> bytes:
+    def body(self, command_id: str | None = None) -> bytes:
         """The error body as JSON."""
-        return json.encode(self.problem())
+        return json.encode(self.problem(command_id))

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from contracts.faults import Code, Fault
+from contracts.members import require_known
 from contracts.resources import Object
 from contracts.validation import checked
 
@@ -19,7 +20,7 @@ APPLICATION = "plt.dev/application"
 
 
 class Part(Struct, frozen=True, rename="camel"):
-    """A piece of the plan; what we do not know of it belongs to other platforms."""
+    """A piece of the plan."""
 
 
 class Match(Part, frozen=True):
@@ -49,17 +50,20 @@ class RoutePlan(Part, frozen=True):
     """All routes of an application.
 
     `generation` says how new a plan is, and `emitted_at` (ms since the epoch) where none is known.
+    `routing_mode` is sent by the control plane, and no platform uses it.
     """
 
     app_name: str
     rules: Annotated[list[Rule], Meta(min_length=1)]
     hostname: str | None = None
+    routing_mode: str | None = None
     generation: float | int | None = None
     emitted_at: float | int | None = None
 
 
 def read(specification: Object) -> RoutePlan:
-    """The plan, or the fault `invalid`."""
+    """The plan, or the fault `invalid`; a member that a plan does not have is an error."""
+    require_known(specification, RoutePlan, "plan")
     plan: RoutePlan = checked(specification, RoutePlan, "plan", secret=True)
     for number, rule in enumerate(plan.rules):
         is_default = rule.match.kind == "default"

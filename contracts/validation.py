@@ -1,6 +1,8 @@
 """Checks values against the contract's types and says in words what was expected."""
 
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import msgspec
@@ -11,6 +13,12 @@ Value = TypeVar("Value")
 
 AT = re.compile(r" - at `(?P<where>[^`]*)`$")
 SHOWN = 80
+
+COMPARED = 40
+"""Characters of a name that is compared with others; comparing takes time by the square."""
+
+ALIKE = 0.6
+"""Of difflib, and its default: 1 is the same name, 0 has no letter of it."""
 
 
 def checked(value: Any, expected: Any, where: str, *, secret: bool = False) -> Any:
@@ -48,3 +56,17 @@ def show(value: Any) -> str:
     """A value in few characters, printable whatever it holds."""
     text = ascii(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
+
+
+def nearest(name: str, known: Iterable[str], alike: float = ALIKE) -> str | None:
+    """Return the known name that a misspelt one is closest to, None if none is so much alike.
+
+    Case and everything but letters and digits make no difference.
+    """
+    names = {_plain(each): each for each in known}
+    near = get_close_matches(_plain(name[:COMPARED]), names, n=1, cutoff=alike)
+    return names[near[0]] if near else None
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from contracts.api import OPERATIONS
-from contracts.faults import PROBLEM_JSON, Code, Fault
+from contracts.faults import PROBLEM_JSON, Code, Fault, Problem
 from contracts.operation import Operation
 from contracts.topology import MESSAGE_LIMIT
 from contracts.validation import checked, describe
@@ -67,9 +67,18 @@ class Reply(msgspec.Struct, frozen=True):
     retry_after: int | None = None
 
 
-def reply_of(fault: Fault) -> Reply:
-    """The answer that a failed operation gets."""
-    return Reply(fault.status, fault.body(), PROBLEM_JSON, fault.retry_after)
+def reply_of(fault: Fault, command_id: str | None = None) -> Reply:
+    """The answer that a failed operation gets; `command_id` is the id of a failed command."""
+    return Reply(fault.status, fault.body(command_id), PROBLEM_JSON, fault.retry_after)
+
+
+def with_command_id(reply: Reply, command_id: str) -> Reply:
+    """Return the reply to a command; an error names the command in its body."""
+    if reply.content_type != PROBLEM_JSON:
+        return reply
+    problem = msgspec.json.decode(reply.body, type=Problem)
+    named = msgspec.structs.replace(problem, command_id=command_id)
+    return msgspec.structs.replace(reply, body=msgspec.json.encode(named))
 
 
 def encode(operation: Operation[Any]) -> bytes:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from contracts.faults import Code, Fault
+from contracts.members import require_known
 from contracts.resources import Object
 from contracts.validation import checked
 
@@ -34,9 +35,12 @@ MONITOR = "platformatic.dev/monitor"
 LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 """At most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends."""
 
+UNUSED = "deploymentVersion"
+"""The control plane sends it, and no platform uses it."""
+
 
 class Part(Struct, frozen=True, rename="camel"):
-    """A piece of the specification; what we do not know of it is somebody else's."""
+    """A piece of the specification."""
 
 
 class PullSecret(Part, frozen=True):
@@ -83,6 +87,7 @@ class Workload(Part, frozen=True):
     image: Text
     app_name: str | None = None
     version: str | None = None
+    deployment_version: str | None = None
     hostname: str | None = None
     is_workflow: bool = False
     min_replicas: Count | None = None
@@ -97,8 +102,14 @@ class Workload(Part, frozen=True):
 
 
 def read(specification: Object) -> Workload:
-    """The workload, or the fault `invalid`; null is as good as nothing."""
-    given = {key: value for key, value in specification.items() if value is not None}
+    """The workload, or the fault `invalid`; null is as good as nothing.
+
+    A member that the specification does not have is an error, at any depth.
+    """
+    require_known(specification, Workload, "workload")
+    given = {
+        key: value for key, value in specification.items() if value is not None and key != UNUSED
+    }
     workload: Workload = checked(given, Workload, "workload", secret=True)
     if workload.ports.app == workload.ports.metrics:
         raise Fault(Code.INVALID, "workload.ports: expected two different ports")

@@ -3,7 +3,7 @@
 import os
 from argparse import Namespace
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from deploy.kubeconfig import attachment
@@ -12,17 +12,27 @@ from deploy.progress import Progress
 
 @dataclass(frozen=True)
 class Attached:
-    """A platform under the name of its provider: `place` says where it is, `scope` where to look.
+    """A platform: `place` says where it is, `scope` where to look.
 
     `environment` configures its workers. What is `planted` has machines to be seen at once.
     """
 
-    provider: str
+    platform: str
     place: str
     scope: str
     # There may be credentials in it.
     environment: Mapping[str, str] = field(repr=False)
     planted: bool = False
+    name: str | None = None
+
+    @property
+    def provider(self) -> str:
+        """The name that its workers attach to the broker under."""
+        return self.name or self.platform
+
+    def under(self, name: str) -> "Attached":
+        """Return the platform with another name of its provider."""
+        return replace(self, name=name)
 
 
 def named(asked: Namespace, folder: Path, progress: Progress) -> list[Attached]:

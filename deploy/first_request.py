@@ -1,14 +1,16 @@
 """The first request to each platform through everything, and what one could try after it."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
 
+from deploy.attached import Attached
 from deploy.failed import Failed
 from deploy.rabbitmq.broker import Broker
+from deploy.rabbitmq.users import AUDITOR, OPERATOR, PRODUCER
 
 LINES = 24
 """Of all answers together, those of one screen."""
@@ -22,6 +24,12 @@ SCALABLE = {
     "ecs": (None,),
 }
 """The kinds of controllers that can be scaled; a platform with one kind does not say which."""
+USERS = {
+    PRODUCER: "publishes events (deploy/producers)",
+    AUDITOR: "reads the audit (machinist audit)",
+    OPERATOR: "reads dead messages (machinist dead), and logs in to the page of RabbitMQ",
+}
+"""What people can do as the users that are no process of ours."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,7 @@ class First:
     provider: str
     scope: str
     machines: list[dict[str, Any]]
+    platform: str
 
     @property
     def path(self) -> str:
@@ -44,25 +53,30 @@ class First:
     def shown(self, lines: int = LINES) -> str:
         """The answer, fit for a screen."""
         if not self.machines:
-            return f"200, no machines: {EMPTY[self.provider].format(self.scope)}"
+            return f"200, no machines: {EMPTY[self.platform].format(self.scope)}"
         answer = _cut(json.dumps(self.machines, indent=2), lines)
         return f"200, {len(self.machines)} machines\n\n{answer}\n"
 
 
-def make(gateway: str, provider: str, scope: str) -> First:
+def make(gateway: str, attached: Attached) -> First:
     """Ask the gateway for the machines of a scope."""
-    first = First(gateway, provider, scope, [])
+    first = First(gateway, attached.provider, attached.scope, [], attached.platform)
     try:
         answer = httpx.get(first.url, timeout=30, trust_env=False)
     except httpx.TransportError as error:
         raise Failed(f"GET {first.url}: {error!r}, expected an answer") from error
     if answer.status_code != 200:
         raise Failed(f"GET {first.url}: {answer.status_code} {answer.text}, expected 200")
-    return First(gateway, provider, scope, answer.json())
+    return replace(first, machines=answer.json())
 
 
-def next_things(gateway: str, firsts: Sequence[First], broker: Broker) -> str:
-    """Requests to paste, about things that are there."""
+def next_things(
+    gateway: str, firsts: Sequence[First], broker: Broker, logins: Mapping[str, str]
+) -> str:
+    """Requests to paste, about things that are there, and who can log in to the broker.
+
+    `logins` has the AMQP URL of each of the broker's users.
+    """
     lines = ["Try next:"]
     for first in firsts:
         lines += [f"  curl {first.url}", *_about_one_controller(first)]
@@ -71,12 +85,13 @@ def next_things(gateway: str, firsts: Sequence[First], broker: Broker) -> str:
         lines.append(f"RabbitMQ       {broker.management_url}")
         lines.append(f"               user {broker.user}, password {broker.password}")
         lines.append(f"PLT_AMQP_URL   {broker.amqp_url}")
+        lines += [f"{name:<14} {logins[name]}\n{'':<14} {use}" for name, use in USERS.items()]
     return "\n".join(lines)
 
 
 def _about_one_controller(first: First) -> list[str]:
     owners = [machine["controller"] for machine in first.machines if "controller" in machine]
-    kinds = SCALABLE[first.provider]
+    kinds = SCALABLE[first.platform]
     names = [owner["name"] for owner in owners if owner.get("kind") in kinds]
     if not names:
         return []

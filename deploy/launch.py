@@ -4,13 +4,13 @@ import os
 import shutil
 import sys
 import tempfile
-import time
 from argparse import Namespace
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from deploy import attached, first_request, options, signals
+from contracts.environment import ConfigurationError
+from deploy import attached, caller, first_request, options, signals
 from deploy.attached import Attached
 from deploy.failed import Failed
 from deploy.first_request import LINES, First
@@ -19,6 +19,7 @@ from deploy.rabbitmq import find
 from deploy.rabbitmq.attended import refuse_attended
 from deploy.rabbitmq.logins import logins
 from deploy.stack import WORKERS, Stack
+from deploy.watching import Watch
 
 
 def main() -> None:
@@ -33,7 +34,7 @@ def main() -> None:
             finally:
                 signals.ignore()
                 progress.say_if_heard("stop", "ending what was started")
-    except Failed as failure:
+    except (Failed, ConfigurationError) as failure:
         code = 1
         print(f"\ndeploy/up failed: {failure}\n", file=sys.stderr)
     except BrokenPipeError:
@@ -47,13 +48,18 @@ def main() -> None:
 
 
 def run(asked: Namespace, progress: Progress, contexts: ExitStack) -> None:
+    where = caller.place(os.environ, asked.port)
+    contexts.callback(where.port.release)
     folder = contexts.enter_context(workspace(keep_logs=not asked.check))
     # What is wrong with a platform is said before anything is started.
     platforms = attached.named(asked, folder, progress)
-    stack = Stack(folder, contexts)
+    stack = Stack(folder, contexts, os.environ, where)
     if not platforms:
         platforms = stack.sandbox()
         progress.say("sandbox", f"ready: {', '.join(each.place for each in platforms)}")
+    platforms = caller.named(os.environ, platforms)
+    if unused := caller.unused(os.environ, platforms):
+        progress.say("note", f"not used, as the workers are attached above: {', '.join(unused)}")
     broker = contexts.enter_context(
         find.broker(folder / "rabbitmq", os.environ, lambda text: progress.say("broker", text))
     )
@@ -62,21 +68,21 @@ def run(asked: Namespace, progress: Progress, contexts: ExitStack) -> None:
     if find.VARIABLE in os.environ and any(each.planted for each in platforms):
         refuse_attended(broker.amqp_url, providers)
     users = logins(broker, providers)
-    gateway = stack.gateway(users, asked.port, providers)
+    gateway = stack.gateway(broker, users, providers)
     progress.say("gateway", f"ready: {gateway}")
-    stack.workers(users, platforms, gateway)
+    stack.workers(users, platforms)
     named = " and ".join(f"{WORKERS} of {provider}" for provider in providers)
     progress.say("workers", f"ready: {named}")
     firsts = [ask(gateway, each, LINES // len(platforms), progress) for each in platforms]
     if not asked.check:
-        print(first_request.next_things(gateway, firsts, broker))
+        print(first_request.next_things(gateway, firsts, broker, users))
         print(f"Logs           {stack.logs}\n\nCtrl-C stops all of it.\n", flush=True)
-        watch(stack, progress)
+        Watch(stack, broker, progress).run()
 
 
 def ask(gateway: str, platform: Attached, lines: int, progress: Progress) -> First:
     """Make the first request to a platform and show its answer."""
-    first = first_request.make(gateway, platform.provider, platform.scope)
+    first = first_request.make(gateway, platform)
     if platform.planted and not first.machines:
         raise Failed(f"GET {first.url}: an empty list, expected the sandbox's machines")
     progress.say("request", f"GET {first.path}: {first.shown(lines)}")
@@ -96,14 +102,6 @@ def workspace(*, keep_logs: bool) -> Iterator[Path]:
         raise Failed(f"{failure}\nAll logs: {kept}") from failure
     finally:
         shutil.rmtree(folder)
-
-
-def watch(stack: Stack, progress: Progress) -> None:
-    """Tell of processes that end, until a signal ends us: killing a worker is worth a try."""
-    while True:
-        for child in stack.ended():
-            progress.say(child.name, f"ended with {child.exit_code}\n{child.last_lines(5)}")
-        time.sleep(0.5)
 
 
 if __name__ == "__main__":

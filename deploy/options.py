@@ -9,7 +9,7 @@ IMAGE = "registry.k8s.io/pause:3.10"
 
 
 def up(argv: Sequence[str]) -> argparse.Namespace:
-    """Return `check`, `port` (None: the first free one from 3042), and what names platforms."""
+    """Return `check`, `port` (None: that of PLT_PORT), and what names platforms."""
     parser = argparse.ArgumentParser(
         prog="deploy/up",
         description="Start machinist on this machine: a RabbitMQ broker, a sandbox in place of a "
@@ -18,7 +18,8 @@ def up(argv: Sequence[str]) -> argparse.Namespace:
         "--kubeconfig, --aws or both the workers attach to what you have instead of the sandbox, "
         "and nothing is changed there until you ask for it.",
         epilog="The broker is the one of PLT_AMQP_URL if that is set; else RabbitMQ in Docker; "
-        "else a private node from the distribution's package, installed if it may be.",
+        "else a private node from the distribution's package, installed if it may be. PLT_* "
+        "variables are passed on to the gateway and the workers, AWS_* to the workers of --aws.",
     )
     parser.add_argument(
         "--check",
@@ -26,7 +27,9 @@ def up(argv: Sequence[str]) -> argparse.Namespace:
         help="stop after the first request; exit 1 if any step fails",
     )
     parser.add_argument(
-        "--port", type=_port, help="the gateway's port (default: the first free one from 3042)"
+        "--port",
+        type=_port,
+        help="the gateway's port (default: PLT_PORT, else the first free one from 3042)",
     )
     _name_a_cluster(parser, "attach to the cluster that this kubeconfig names")
     parser.add_argument(

@@ -19,9 +19,10 @@ QUIET = range(20_000, 30_000)
 class Port:
     """A port that nobody listens on, and that no other machinist takes until `release`."""
 
-    def __init__(self, number: int) -> None:
-        """Reserve this port; raises OSError when it is taken."""
+    def __init__(self, number: int, host: str = LOOPBACK) -> None:
+        """Reserve this port of an address of this machine; raises OSError when it is taken."""
         self.number = number
+        self._host = host
         self._mark = socket.socket(socket.AF_UNIX)
         try:
             self._reserve()
@@ -30,14 +31,14 @@ class Port:
             raise
 
     @classmethod
-    def first_free(cls, candidates: Iterable[int]) -> Self:
+    def first_free(cls, candidates: Iterable[int], host: str = LOOPBACK) -> Self:
         tried = []
         for number in candidates:
             try:
-                return cls(number)
+                return cls(number, host)
             except OSError as error:
                 tried.append(f"{number}: {error.strerror}")
-        raise Failed(f"no free port on {LOOPBACK} ({', '.join(tried[:3])}): end what listens there")
+        raise Failed(f"no free port on {host} ({', '.join(tried[:3])}): end what listens there")
 
     @classmethod
     def any_free(cls) -> Self:
@@ -50,7 +51,8 @@ class Port:
         # An abstract name belongs to one process, and goes with it, also at a kill -9.
         if sys.platform == "linux":
             self._mark.bind(f"\0machinist-port-{self.number}")
-        with closing(socket.socket()) as probe:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        with closing(socket.socket(family)) as probe:
             # Connections of a former run that still linger are no reason to avoid a port.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((LOOPBACK, self.number))
+            probe.bind((self._host, self.number))

@@ -6,17 +6,24 @@ from contracts.seal import SEALED, Seals, reply_seal
 from contracts.wire import Message, Reply, reply_of
 
 
-def reply_in(message: Message, seals: Seals) -> Reply:
-    """What the caller is answered: 502 where it cannot be told what the worker means."""
+def reply_in(message: Message, seals: Seals, command_id: str | None = None) -> Reply:
+    """Return what the caller is answered: 502 where the worker's reply cannot be read.
+
+    `command_id` is the id of the command that the reply answers, None for a query.
+    """
     status = message.headers.get(wire.HEADER_STATUS)
     retry_after = message.headers.get(wire.HEADER_RETRY_AFTER)
     if not isinstance(status, int) or not 200 <= status <= 599:
-        return reply_of(Fault(Code.PLATFORM_FAILED, "the worker's reply makes no sense"))
+        return _unreadable("the worker's reply makes no sense", command_id)
     body, content_type = message.body, message.content_type
     if content_type == SEALED:
         name, where = reply_seal(message.correlation_id, message.type)
         try:
             body, content_type = seals.open(body, name, where), wire.JSON
         except Fault as fault:
-            return reply_of(Fault(Code.PLATFORM_FAILED, f"the worker's reply: {fault}"))
+            return _unreadable(f"the worker's reply: {fault}", command_id)
     return Reply(status, body, content_type, retry_after if isinstance(retry_after, int) else None)
+
+
+def _unreadable(words: str, command_id: str | None) -> Reply:
+    return reply_of(Fault(Code.PLATFORM_FAILED, words), command_id)

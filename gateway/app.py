@@ -17,6 +17,7 @@ from contracts.seal import Seals
 from contracts.secrecy import OPEN_WITHOUT_KEY
 from gateway.checks import Checks
 from gateway.documentation import documentation_routes
+from gateway.methods import options_routes
 from gateway.problems import on_exception, on_fault, on_http_error
 from gateway.recorder import Recorder
 from gateway.routes import Caller, routes
@@ -40,12 +41,14 @@ def application(
     rpc: Caller, link: Link, attendance: Attendance, checks: Checks, max_body_bytes: int
 ) -> OnRawPath:
     """The ASGI application."""
+    handlers = [
+        *routes(rpc),
+        *status_routes(link, attendance, checks.missing),
+        *documentation_routes(),
+    ]
     app = Litestar(
-        route_handlers=[
-            *routes(rpc),
-            *status_routes(link, attendance, checks.missing),
-            *documentation_routes(),
-        ],
+        # First, because Litestar adds an OPTIONS of its own to a path that has none yet.
+        route_handlers=[*options_routes(handlers), *handlers],
         exception_handlers={
             Fault: on_fault,
             HTTPException: on_http_error,

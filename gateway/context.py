@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import uuid4
 
 from litestar import Request
 from msgspec import Struct
@@ -19,10 +20,17 @@ from contracts.wire import (
 TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 KEY = re.compile(r"[ -~]{1,255}")
 
+COMMAND_ID = "command_id"
+"""Under which a request's state keeps the id of its command, for the errors on the way."""
+
 
 class Context(Struct, frozen=True):
-    """What goes with an operation, all of it optional."""
+    """What goes with an operation, all of it optional.
 
+    `command_id` is the `message_id` that a command is published with, and its id in the audit.
+    """
+
+    command_id: str | None = None
     requested_by: str | None = None
     traceparent: str | None = None
     idempotency_key: str | None = None
@@ -42,12 +50,20 @@ NOTHING = Context()
 
 def context_of(request: Request[Any, Any, Any], row: Row) -> Context:
     """The context of an HTTP request; `invalid` if its key is none that can be kept."""
+    command_id = None if row.safe else request.scope["state"].setdefault(COMMAND_ID, uuid4().hex)
     traceparent = request.headers.get("traceparent", "")
     return Context(
+        command_id=command_id,
         requested_by=requester(request),
         traceparent=traceparent if TRACEPARENT.fullmatch(traceparent) else None,
         idempotency_key=None if row.safe else _key(request),
     )
+
+
+def command_id_of(request: Request[Any, Any, Any]) -> str | None:
+    """Return the id of the command that a request became, None for anything else."""
+    command_id: str | None = request.scope["state"].get(COMMAND_ID)
+    return command_id
 
 
 def requester(request: Request[Any, Any, Any]) -> str | None:

@@ -5,11 +5,12 @@ from html import escape
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Response, get
+from litestar import MediaType, Response, route
 from litestar.handlers import HTTPRouteHandler
 
 from contracts import asyncapi, openapi
 from contracts.wire import JSON
+from gateway.methods import READ
 
 REFERENCE = re.compile(r"&quot;#/components/schemas/(\w+)&quot;")
 
@@ -31,15 +32,15 @@ def documentation_routes() -> list[HTTPRouteHandler]:
     of_http = msgspec.json.encode(described)
     of_messages = msgspec.json.encode(asyncapi.document())
 
-    @get("/documentation")
+    @route("/documentation", http_method=READ, status_code=200)
     async def documentation() -> Response[bytes]:
         return Response(page, media_type=MediaType.HTML)
 
-    @get("/documentation/json")
+    @route("/documentation/json", http_method=READ, status_code=200)
     async def openapi_document() -> Response[bytes]:
         return Response(of_http, media_type=MediaType.JSON)
 
-    @get("/documentation/asyncapi")
+    @route("/documentation/asyncapi", http_method=READ, status_code=200)
     async def asyncapi_document() -> Response[bytes]:
         return Response(of_messages, media_type=MediaType.JSON)
 

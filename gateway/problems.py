@@ -13,27 +13,26 @@ from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
 from contracts.faults import Code, Fault
 from contracts.validation import show
-from contracts.wire import Reply, reply_of
+from contracts.wire import reply_of
+from gateway.context import command_id_of
 
 log = logging.getLogger(__name__)
 
 
-def answer(reply: Reply, headers: dict[str, str] | None = None) -> Response[bytes]:
-    """A reply as an HTTP answer, its body untouched."""
+def on_fault(
+    request: Request[Any, Any, Any], fault: Fault, headers: dict[str, str] | None = None
+) -> Response[bytes]:
+    """Answer with a fault of ours; the error of a command names the command."""
+    command_id = command_id_of(request)
+    reply = reply_of(fault, command_id)
     headers = dict(headers or {})
     if reply.retry_after is not None:
         headers["retry-after"] = str(reply.retry_after)
+    if command_id is not None:
+        headers["command-id"] = command_id
     return Response(
-        reply.body,
-        status_code=reply.status,
-        media_type=reply.content_type,
-        headers=headers,
+        reply.body, status_code=reply.status, media_type=reply.content_type, headers=headers
     )
-
-
-def on_fault(_: Request[Any, Any, Any], fault: Fault) -> Response[bytes]:
-    """A fault of ours."""
-    return answer(reply_of(fault))
 
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
@@ -42,16 +41,16 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
     if isinstance(error, NotFoundException):
         return on_fault(request, Fault(Code.UNKNOWN_ROUTE, unknown_route(request.method, path)))
     if isinstance(error, MethodNotAllowedException):
-        allowed = (error.headers or {}).get("allow", "")
+        allowed = ", ".join(sorted((error.headers or {}).get("allow", "").split(", ")))
         fault = Fault(
             Code.METHOD_NOT_ALLOWED,
             f"{request.method} is not allowed on {path}; expected one of {allowed}",
         )
-        return answer(reply_of(fault), {"allow": allowed})
+        return on_fault(request, fault, {"allow": allowed})
     if error.status_code == HTTP_413_REQUEST_ENTITY_TOO_LARGE:
         limit = request.route_handler.resolve_request_max_body_size()
         fault = Fault(Code.REQUEST_TOO_LARGE, f"expected a body of at most {limit} bytes")
-        return answer(reply_of(fault))
+        return on_fault(request, fault)
     return on_fault(request, Fault(Code.INVALID, error.detail))
 
 

@@ -88,19 +88,20 @@ class Recorder:
 
     async def _session(self, connection: Connection) -> None:
         await Declaration(connection).run(topology.common())
-        incoming, outgoing = await connection.channel(), await connection.channel()
+        incoming, letters, outgoing = [await connection.channel() for _ in range(3)]
         recording = _Recording(
             connection,
             incoming,
+            letters,
             outgoing,
             again_s=self._again_s,
             seals=self._seals,
             renew=partial(self._renew, outgoing),
         )
         async with asyncio.TaskGroup() as group:
-            for channel in (incoming, outgoing):
+            for channel in (incoming, letters, outgoing):
                 group.create_task(channel.lost())
-            group.create_task(connection.confirms(outgoing))
+                group.create_task(connection.confirms(channel))
             group.create_task(self._record_refused(recording))
             await recording.start(group)
             self._link.ready()
@@ -110,7 +111,7 @@ class Recorder:
         now = time.monotonic()
         if now - self._renewed_at >= RENEWED_S:
             self._renewed_at = now
-            log.warning("a queue refuses outcomes: recording over a new connection")
+            log.warning("the audit refused outcomes: recording over a new connection")
             await outgoing.close()
 
     async def _record_refused(self, recording: "_Recording") -> None:
@@ -135,7 +136,8 @@ class _Recording:
         self,
         connection: Connection,
         incoming: Channel,
-        outgoing: Channel,
+        letters: Channel,
+        outcomes: Channel,
         *,
         again_s: float,
         seals: Seals,
@@ -144,7 +146,8 @@ class _Recording:
         self._seals = seals
         self._renew = renew
         self._incoming = incoming
-        self._outgoing = outgoing
+        self._letters = letters
+        self._outcomes = outcomes
         self._user = connection.user
         self._again_s = again_s
         self._started = Started(connection)
@@ -163,10 +166,10 @@ class _Recording:
     async def publish(self, message: Message) -> None:
         """Publish a dead letter or an outcome, which must find a queue, and await the confirm."""
         message = msgspec.structs.replace(message, user_id=self._user)
-        publish = partial(self._outgoing.publish, mandatory=True)
         if message.exchange == topology.DEAD:
-            await publish(message)
+            await self._letters.publish(message, mandatory=True)
         else:
+            publish = partial(self._outcomes.publish, mandatory=True)
             await until_taken(publish, message, self._renew)
 
     async def _record(self, delivery: Delivery) -> None:

@@ -1,9 +1,8 @@
 """The HTTP routes of the operations, derived from the table; knows no operation by name."""
 
 from typing import Any, Protocol
-from urllib.parse import parse_qsl, unquote
+from urllib.parse import unquote
 
-import msgspec
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Receive, Scope, Send
@@ -16,10 +15,10 @@ from contracts.secrecy import sealable
 from contracts.validation import show
 from contracts.wire import Reply
 from gateway.context import NOTHING, Context, context_of
+from gateway.methods import READ
+from gateway.parameters import own_parameters, values_of
 
 AnyRequest = Request[Any, Any, Any]
-
-LABELS = "labels"
 
 PARAMETER = "path_"
 """Before the names of path parameters: Litestar keeps `scope` and others for itself."""
@@ -37,8 +36,10 @@ class Caller(Protocol):
 class Answer:
     """A reply on its way out as it is: the framework's own response would encode it again."""
 
-    def __init__(self, reply: Reply) -> None:
+    def __init__(self, reply: Reply, command_id: str | None) -> None:
+        """`command_id` is that of the command that was answered, None for a query."""
         self._reply = reply
+        self._command_id = command_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -49,6 +50,8 @@ class Answer:
         ]
         if reply.retry_after is not None:
             headers.append((b"retry-after", b"%d" % reply.retry_after))
+        if self._command_id is not None:
+            headers.append((b"command-id", self._command_id.encode()))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
         await send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
@@ -60,19 +63,22 @@ def routes(rpc: Caller) -> list[HTTPRouteHandler]:
 
 def _route(operation: type[Operation[Any]], rpc: Caller) -> HTTPRouteHandler:
     row = operation.row
+    own = own_parameters(operation)
     path = PATH_FIELD.sub(rf"{{{PARAMETER}\1:str}}", "/{provider}" + row.path)
 
     async def handle(request: AnyRequest) -> Answer:
         context = context_of(request, row)
         values = {name: _segment(request, name) for name in row.path_fields}
-        values |= _query(request, operation)
+        values |= values_of(request.scope["query_string"], own)
         if row.body:
             values |= _body(row, request.headers.get("content-type"), await request.body())
         provider = _segment(request, "provider")
-        return Answer(await rpc.call(provider, sealable(wire.build(operation, values)), context))
+        reply = await rpc.call(provider, sealable(wire.build(operation, values)), context)
+        return Answer(reply, context.command_id)
 
     handle.__name__ = row.name
-    return HTTPRouteHandler(path, http_method=row.method, status_code=200)(handle)
+    methods = READ if row.safe else [row.method]
+    return HTTPRouteHandler(path, http_method=methods, status_code=200)(handle)
 
 
 def _segment(request: AnyRequest, name: str) -> str:
@@ -81,40 +87,6 @@ def _segment(request: AnyRequest, name: str) -> str:
         return unquote(request.path_params[PARAMETER + name], errors="strict")
     except UnicodeDecodeError as error:
         raise Fault(Code.INVALID, f"{name}: expected percent-encoded UTF-8") from error
-
-
-def _query(request: AnyRequest, operation: type[Operation[Any]]) -> dict[str, Any]:
-    """The query parameters that the operation has; all others are ignored."""
-    text = request.scope["query_string"].decode("latin-1")
-    if not text:
-        return {}
-    bound = {operation.row.body, *operation.row.body, *operation.row.path_fields}
-    fields = {
-        field.encode_name for field in msgspec.structs.fields(operation) if field.name not in bound
-    }
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict")
-    except UnicodeDecodeError as error:
-        raise Fault(Code.INVALID, "query: expected percent-encoded UTF-8") from error
-    values: dict[str, Any] = {}
-    for name, value in pairs:
-        name = name.removesuffix("[]")
-        if name not in fields:
-            continue
-        if name == LABELS:
-            _add_label(values.setdefault(LABELS, {}), value)
-        elif values.setdefault(name, value) != value:
-            raise Fault(Code.INVALID, f"{name}: expected one value, got two")
-    return values
-
-
-def _add_label(labels: dict[str, str], entry: str) -> None:
-    """Take in one `key=value`; only the first `=` divides."""
-    key, equals, value = entry.partition("=")
-    if not equals or not key:
-        raise Fault(Code.INVALID, f"labels: expected key=value, got {show(entry)}")
-    if labels.setdefault(key, value) != value:
-        raise Fault(Code.INVALID, f"labels: expected one value for {show(key)}, got two")
 
 
 def _body(row: Row, content_type: str | None, body: bytes) -> dict[str, Any]:

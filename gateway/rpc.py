@@ -123,7 +123,7 @@ class Rpc:
             wire.HEADER_DEADLINE: int(now * 1000) + milliseconds,
             **context.headers(),
         }
-        identity = uuid4().hex
+        identity = context.command_id or uuid4().hex
         message = Message(
             exchange=topology.QUERIES if row.safe else topology.COMMANDS,
             key=address.routing_key(provider, row, where),
@@ -244,7 +244,8 @@ class Rpc:
         if pending is None:
             log.info("a reply to %s came after its deadline", message.correlation_id)
             return
-        pending.answer(reply_in(message, self._seals))
+        command_id = None if pending.safe else pending.message.message_id
+        pending.answer(reply_in(message, self._seals, command_id))
 
     def _hear(self, message: Message) -> None:
         if message.correlation_id:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import uvicorn
-from litestar.enums import ScopeType
-from litestar.types import ASGIApp, Receive, Scope, Send
+from litestar.enums import HttpMethod, ScopeType
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from contracts.environment import ConfigurationError
@@ -31,7 +31,20 @@ class OnRawPath:
             path = scope["raw_path"].decode("latin-1")
             # The router would fold an empty segment away and serve another resource.
             scope["path"] = "/" if "//" in path else path
+            if scope["method"] == HttpMethod.HEAD:
+                send = _without_body(send)
         await self._app(scope, receive, send)
+
+
+def _without_body(send: Send) -> Send:
+    """Send an answer's head alone; its `content-length` stays that of the answer to a GET."""
+
+    async def send_head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return send_head
 
 
 class WholeTarget(HttpToolsProtocol):
@@ -67,6 +80,9 @@ def http_server(app: OnRawPath) -> Server:
             log_config=None,
             access_log=False,
             server_header=False,
+            # Uvicorn would take the client's address from X-Forwarded-For, which any client on
+            # loopback, and with FORWARDED_ALLOW_IPS=* any client at all, could then make up.
+            proxy_headers=False,
             timeout_keep_alive=KEEP_ALIVE_S,
             timeout_graceful_shutdown=STOP_S,
         )

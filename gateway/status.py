@@ -6,13 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from litestar import MediaType, Request, Response, get
+from litestar import MediaType, Request, Response, route
 from litestar.handlers import HTTPRouteHandler
 
 from contracts import VERSION
 from contracts.broker.attendance import Announcement, Attendance
 from contracts.broker.errors import BrokerError
 from contracts.broker.link import Link
+from gateway.methods import READ
 
 ASK_S = 0.9
 
@@ -22,11 +23,11 @@ def status_routes(
 ) -> list[HTTPRouteHandler]:
     """`/status` and `/ready`; `missing` tells what the gateway needs on the broker and lacks."""
 
-    @get("/status")
+    @route("/status", http_method=READ, status_code=200)
     async def status() -> Response[bytes]:
         return _json({"status": "ok", "version": VERSION}, 200)
 
-    @get("/ready")
+    @route("/ready", http_method=READ, status_code=200)
     async def ready(request: Request[Any, Any, Any]) -> Response[bytes]:
         providers = await _providers(attendance) if link.is_up else {}
         lacking = _lacking(missing(), attendance) if link.is_up else []

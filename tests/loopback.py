@@ -44,9 +44,10 @@ class Loopback:
         message = self._message(provider, operation, context)
         self.messages.append(message)
         try:
-            return await self._workers[provider].run(message, Call.within(DEADLINE_S))
+            reply = await self._workers[provider].run(message, Call.within(DEADLINE_S))
         except Refusal as refusal:
-            return wire.reply_of(refusal)
+            reply = wire.reply_of(refusal)
+        return reply if operation.row.safe else wire.with_command_id(reply, message.message_id)
 
     def _message(self, provider: str, operation: Operation[Any], context: Context) -> Message:
         row = operation.row
@@ -58,7 +59,7 @@ class Loopback:
             wire.HEADER_DEADLINE: int((now + DEADLINE_S) * 1000),
             **context.headers(),
         }
-        identity = uuid4().hex
+        identity = context.command_id or uuid4().hex
         return Message(
             exchange=topology.QUERIES if row.safe else topology.COMMANDS,
             key=address.routing_key(provider, row, where),

@@ -19,6 +19,8 @@ from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.stack import AWS_OF_NOBODY
 
 REPOSITORY = Path(__file__).parent.parent
+START_S = 60
+"""The longest that a process may take to start on a machine whose cores are busy."""
 
 
 def eventually(condition: Callable[[], object], within: float = 10.0, what: str = "") -> None:
@@ -137,7 +139,9 @@ class Stack:
         gateway = Gateway(environment, self._log("gateway"), port.number)
         self._closing.callback(gateway.close)
         if variables.get("PLT_AMQP_URL") is None:
-            eventually(lambda: gateway.ready().get("status") == "ready", 20, "the gateway is ready")
+            eventually(
+                lambda: gateway.ready().get("status") == "ready", START_S, "the gateway is ready"
+            )
         return gateway
 
     def worker(self, **variables: str) -> Process:
@@ -169,7 +173,7 @@ class Stack:
         """A gateway with so many workers attached."""
         started = [self.worker() for _ in range(workers)]
         gateway = self.gateway(**variables)
-        eventually(lambda: gateway.attended_by(workers), 20, "the workers are attached")
+        eventually(lambda: gateway.attended_by(workers), START_S, "the workers are attached")
         return gateway, started
 
     def _log(self, kind: str) -> Path:

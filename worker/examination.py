@@ -10,6 +10,7 @@ from contracts import CONTRACT, address, wire
 from contracts.api import OPERATIONS
 from contracts.dead_letters import COPIES
 from contracts.faults import Code, Fault
+from contracts.members import require_known
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.secrecy import sealable
@@ -17,6 +18,9 @@ from contracts.topology import COMMANDS, MESSAGE_LIMIT, QUERIES
 from contracts.wire import Message
 
 FROM_EVENTS = frozenset({"update_controller_replicas", "set_machine_labels"})
+FROM_GATEWAYS = frozenset({COMMANDS, QUERIES})
+"""The exchanges that only gateways may publish to; anything else is an event."""
+
 KEY_LIMIT = 255
 Producers = Mapping[str, frozenset[str]]
 """By user, the operations beside the usual ones that it may send as events."""
@@ -67,20 +71,25 @@ class Examination:
     def _decoded(self, message: Message) -> Operation[Any]:
         """Return the operation in the body; a body that carries a secret has to be sealed."""
         row = OPERATIONS[message.type].row
+        body = message.body
         if message.content_type == SEALED:
             where = message.key.split(".", 1 if row.safe else 2)[-1]
-            return wire.decode(message.type, self._seals.open(message.body, message.type, where))
-        operation = sealable(wire.decode(message.type, message.body))
+            body = self._seals.open(body, message.type, where)
+        operation = wire.decode(message.type, body)
+        if message.exchange not in FROM_GATEWAYS:
+            require_known(wire.parse(body), type(operation), "the event")
+        if message.content_type == SEALED:
+            return operation
         if row.secret is not None and address.find(operation, row.secret) is not None:
             raise Fault(Code.INVALID, f"{message.type} carries secrets: expected a sealed body")
-        return operation
+        return sealable(operation)
 
     def _authorise(self, message: Message) -> None:
         for name in COPIES:
             if name in message.headers:
                 raise Refusal(Code.FORBIDDEN, f"header {name}: expected none, publish each command")
-        if message.exchange in {COMMANDS, QUERIES}:
-            return  # whoever may publish there is a gateway
+        if message.exchange in FROM_GATEWAYS:
+            return
         if not message.user_id:
             raise Refusal(Code.FORBIDDEN, "an event needs the property user_id")
         if wire.HEADER_REQUESTED_BY in message.headers:

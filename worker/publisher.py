@@ -1,7 +1,8 @@
 """What a worker publishes goes over a connection of its own.
 
 A broker that is short of memory blocks connections that publish; the one that consumes and
-acknowledges must not be among them.
+acknowledges must not be among them. Outcomes have a channel to themselves, see
+`contracts.broker.recording`.
 """
 
 import asyncio
@@ -35,6 +36,7 @@ class Publisher:
         self._link = link
         self._announcement = announcement
         self._channel: Channel | None = None
+        self._outcomes: Channel | None = None
         self._user: str | None = None
         self._opened = asyncio.Event()
         self._changed = asyncio.Event()
@@ -49,15 +51,16 @@ class Publisher:
         # Queues are declared by the consuming connection: a look at one that a frozen node leads
         # takes seconds, and an outcome that finds no queue yet is published again.
         await Declaration(connection).run(Topology(exchanges=topology.common().exchanges))
-        channel = await connection.channel()
-        self._channel = channel
+        channel, outcomes = await connection.channel(), await connection.channel()
+        self._channel, self._outcomes = channel, outcomes
         self._user = connection.user
         self._opened.set()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(channel.lost())
+                for each in (channel, outcomes):
+                    group.create_task(each.lost())
+                    group.create_task(connection.confirms(each))
                 group.create_task(connection.pulse())
-                group.create_task(connection.confirms(channel))
                 group.create_task(self._announce(channel))
                 self._link.ready()
         finally:
@@ -72,7 +75,8 @@ class Publisher:
         """
         while True:
             await self._opened.wait()
-            channel = self._channel
+            is_outcome = message.exchange == topology.OUTCOMES
+            channel = self._outcomes if is_outcome else self._channel
             if channel is None:
                 continue
             try:
@@ -87,11 +91,11 @@ class Publisher:
 
     async def renew(self) -> None:
         """Connect anew, unless that was done a moment ago; what is under way is published again."""
-        channel, now = self._channel, time.monotonic()
+        channel, now = self._outcomes, time.monotonic()
         if channel is None or now - self._renewed_at < RENEWED_S:
             return
         self._renewed_at = now
-        log.warning("a queue refuses outcomes: publishing over a new connection")
+        log.warning("the audit refused outcomes: publishing over a new connection")
         self._drop(channel)
         try:
             await channel.close()
@@ -128,6 +132,6 @@ class Publisher:
                     await self._changed.wait()
 
     def _drop(self, channel: Channel) -> None:
-        if self._channel is channel:
-            self._channel = None
+        if channel in (self._channel, self._outcomes):
+            self._channel = self._outcomes = None
             self._opened.clear()

@@ -8,9 +8,17 @@ from uuid import uuid4
 
 from contracts import VERSION, topology
 from contracts.broker.errors import Rejected, Unroutable
-from contracts.outcomes import short
+from contracts.outcomes import identity, short
 from contracts.seal import SEALED, Seals, reply_seal
-from contracts.wire import HEADER_RETRY_AFTER, HEADER_STATUS, HEADER_WORKER, Header, Message, Reply
+from contracts.wire import (
+    HEADER_RETRY_AFTER,
+    HEADER_STATUS,
+    HEADER_WORKER,
+    Header,
+    Message,
+    Reply,
+    with_command_id,
+)
 from worker.publisher import Publisher
 
 log = logging.getLogger(__name__)
@@ -44,6 +52,8 @@ class Replies:
         """
         if not request.reply_to:
             return
+        if request.exchange != topology.QUERIES:
+            reply = with_command_id(reply, identity(request))
         message = self._message(request, reply, until)
         try:
             async with asyncio.timeout(until + GRACE_S - time.monotonic()):

@@ -118,3 +118,10 @@ class GatheredConnection(aio_pika.Connection):
         super().__init__(*args, **kwargs)
         self.gathering = Gathering()
         self.kwargs["transport_factory"] = self.gathering
+
+    def __del__(self) -> None:
+        """Nothing is left to close: whoever opens a connection closes it.
+
+        The library begins to close here one that never came about, in whichever thread it is
+        collected, and without a loop in that thread Python warns of it.
+        """

@@ -284,4 +284,11 @@ def _with_heartbeat(url: str) -> URL:
     """The URL with our heartbeat: with a shorter one the broker would hand over before the fence
     of a worker closes.
     """
-    return URL(url).update_query(heartbeat=HEARTBEAT_S)
+    try:
+        return URL(url).update_query(heartbeat=HEARTBEAT_S)
+    except ValueError:
+        # Without its words, which may hold the password.
+        raise ConfigurationError(
+            "PLT_AMQP_URL=(not shown): expected URLs such as amqp://user:password@host:5672/, with "
+            "other characters than letters, digits and -._~ written as %XX"
+        ) from None

@@ -1,4 +1,11 @@
-"""Publishes an outcome until a queue has taken it, for workers and recorders alike."""
+"""Publishes an outcome until a queue has taken it, for workers and recorders alike.
+
+Outcomes are published on a channel on which nothing else is. When the leader of a stream changes,
+RabbitMQ 3.10.8 writes what was not confirmed again, numbered by the publishes of the channel where
+the stream counts its own (`rabbit_stream_queue:resend_all/1`; repaired in 4.0). Had the channel
+published more than the stream got, the following messages would be taken for repetitions: confirmed
+and not stored.
+"""
 
 import asyncio
 import logging
@@ -30,8 +37,10 @@ async def until_taken(
 ) -> None:
     """Publish an outcome until a queue takes it; wait for as long as no queue is bound.
 
-    `publish` raises Unroutable and Rejected. `renew` has the next attempts use a new connection.
+    `publish` raises Unroutable and Rejected. `renew` has the next attempts use a new connection;
+    it is also called when a queue is there again, whose count begins anew.
     """
+    has_waited = False
     pauses = iter(REFUSED_AGAIN_S)
     what = f"{outcome.key.partition('.')[0]} of {outcome.correlation_id}"
     while True:
@@ -39,6 +48,7 @@ async def until_taken(
             await publish(outcome)
         except Unroutable:
             log.warning("no queue takes outcomes: %s waits", what)
+            has_waited = True
             await asyncio.sleep(NO_AUDIT_S)
         except Rejected:
             pause = next(pauses, None)
@@ -49,4 +59,6 @@ async def until_taken(
                 await renew()
             await asyncio.sleep(pause)
         else:
+            if has_waited:
+                await renew()
             return

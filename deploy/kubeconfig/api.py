@@ -1,15 +1,18 @@
 """Single requests to an API server, as the user that workers are: for what is no operation."""
 
 from collections.abc import Mapping
+from contextlib import ExitStack
+from functools import partial
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from anyio.from_thread import start_blocking_portal
 
 from contracts.environment import load
 from deploy.failed import Failed
+from worker.providers.k8s.connection import transport
 from worker.providers.k8s.credentials import Token, Trust
-from worker.providers.k8s.proxies import proxy_of
 from worker.providers.k8s.settings import Settings
 
 Object = dict[str, Any]
@@ -23,6 +26,7 @@ class Api:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
         settings = load(Settings, environment)
+        trust = Trust(settings)
         token = Token(settings.k8s_token_path) if settings.k8s_auth_type == "token" else None
 
         def signed(request: httpx.Request) -> httpx.Request:
@@ -30,14 +34,17 @@ class Api:
                 request.headers["Authorization"] = f"Bearer {token.text()}"
             return request
 
-        self._http = httpx.Client(
+        self._stack = ExitStack()
+        # The transport of workers goes the same way as they do; its loop runs in a thread.
+        self._loop = self._stack.enter_context(start_blocking_portal())
+        self._http = httpx.AsyncClient(
             base_url=settings.k8s_rest_api_url,
-            verify=Trust(settings).context or False,
+            transport=transport(settings, trust, environment),
             auth=signed,
             timeout=30,
-            proxy=proxy_of(settings.k8s_rest_api_url, environment),
             trust_env=False,
         )
+        self._stack.callback(self._loop.call, self._http.aclose)
 
     def get(self, path: str) -> Object | None:
         """One object, None when there is none."""
@@ -66,7 +73,9 @@ class Api:
         query: Mapping[str, str] | None = None,
     ) -> Object | None:
         try:
-            answer = self._http.request(method, path, json=body, params=query)
+            answer = self._loop.call(
+                partial(self._http.request, method, path, json=body, params=query)
+            )
         except httpx.HTTPError as error:
             raise Failed(f"{method} {self._http.base_url}{path}: {error!r}") from error
         if answer.status_code == ABSENT:
@@ -85,7 +94,7 @@ class Api:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._http.close()
+        self._stack.close()
 
 
 def _words(answer: httpx.Response) -> str:

@@ -14,8 +14,7 @@ from contracts.faults import Code, Fault
 from deploy.failed import Failed
 from deploy.kubeconfig import advice, cluster, document, user
 from deploy.kubeconfig.cluster import Cluster
-from deploy.kubeconfig.document import Entry
-from deploy.kubeconfig.user import Certificate, User
+from deploy.kubeconfig.user import User
 from worker.provider import Call
 from worker.providers import k8s
 
@@ -36,20 +35,28 @@ class Attachment:
     namespace: str
 
     def __str__(self) -> str:
-        return f'{self.cluster.url} (context "{self.context}", user "{self.user.name}")'
+        who = f'user "{self.user.name}"' if self.user.name else "no user"
+        return f'{self.cluster.url} (context "{self.context}", {who})'
 
     def environment(self, folder: Path) -> dict[str, str]:
         """What configures a worker; secrets that need a file get one in the folder."""
         folder.mkdir(mode=0o700)
-        return {
+        environment = {
             "PLT_PROVIDER": "k8s",
             "PLT_K8S_REST_API_URL": self.cluster.url,
             "PLT_K8S_CA_PATH": _path(self.cluster.authority, folder / "ca.crt"),
             "PLT_K8S_ALLOW_SELFSIGNED_CERT": str(self.cluster.insecure).lower(),
-            **_credentials(self.user.credentials, folder),
-            **{name: os.environ[name] for name in PROXIES if name in os.environ},
-            **self.cluster.proxy,
+            "PLT_K8S_TLS_SERVER_NAME": self.cluster.server_name or "",
+            "PLT_K8S_PROXY_URL": self.cluster.proxy or "",
+            **_credentials(self.user, folder),
         }
+        inherited = {name: os.environ[name] for name in PROXIES if name in os.environ}
+        return environment | inherited
+
+    @property
+    def way_out(self) -> str:
+        """The commands that make a user with a token."""
+        return advice.way_out(self.file, self.context, self.cluster.name, self.namespace)
 
 
 def read(file: Path, context: str | None = None, namespace: str | None = None) -> Attachment:
@@ -59,19 +66,13 @@ def read(file: Path, context: str | None = None, namespace: str | None = None) -
     place = namespace or entry.text("namespace") or "default"
     if not NAMESPACE.match(place):
         raise Failed(f"{entry.place}: namespace: expected lower-case letters, digits and -")
-    found = cluster.read(whole, _named(entry, "cluster"))
-    way_out = advice.way_out(file, context, found.name, place)
-    who = user.read(whole, _named(entry, "user"), way_out)
-    if isinstance(who.credentials, Certificate) and not found.url.startswith("https:"):
-        raise Failed(f"{entry.place}: a client certificate is shown to https:// servers alone")
-    return Attachment(file, context, found, who, place)
-
-
-def _named(entry: Entry, word: str) -> str:
-    name = entry.text(word)
+    name = entry.text("cluster")
     if name is None:
-        raise Failed(f"{entry.place}: no {word}: expected the name of one of the {word}s")
-    return name
+        raise Failed(f"{entry.place}: no cluster: expected the name of one of the clusters")
+    way_out = advice.way_out(file, context, name, place)
+    who = user.read(whole, entry.text("user"), way_out)
+    found = cluster.read(whole, name, has_certificate=who.certificate is not None)
+    return Attachment(file, context, found, who, place)
 
 
 def check(attachment: Attachment, environment: Mapping[str, str]) -> None:
@@ -81,9 +82,8 @@ def check(attachment: Attachment, environment: Mapping[str, str]) -> None:
     except ConfigurationError as error:
         raise Failed(f"{attachment.file}: {attachment}: {error}") from error
     except Fault as fault:
-        expected = _expected(fault.code, attachment)
         raise Failed(
-            f"{attachment.file}: {attachment}: {fault.message}\nExpected {expected}."
+            f"{attachment.file}: {attachment}: {fault.message}\n{_expected(fault.code, attachment)}"
         ) from fault
 
 
@@ -96,23 +96,31 @@ def _expected(code: Code, attachment: Attachment) -> str:
     where, who = attachment.cluster, attachment.user.name
     if code in (Code.PLATFORM_UNREACHABLE, Code.DEADLINE_EXCEEDED):
         return (
-            f"an API server at {where.url} that can be reached from here, with a certificate of "
-            f'the certificate-authority of cluster "{where.name}"'
+            f"Expected an API server at {where.url} that can be reached from here, with a "
+            f'certificate of the certificate-authority of cluster "{where.name}".'
         )
+    if attachment.user.is_anonymous:
+        return f"{attachment.file}: neither a token nor a client certificate: {attachment.way_out}"
     if code is Code.PLATFORM_FORBIDDEN:
-        return f'a user "{who}" with the rights of {advice.RBAC}'
-    return f'a list of pods: the credentials of user "{who}" may be wrong or have expired'
+        return f'Expected a user "{who}" with the rights of {advice.RBAC}.'
+    return f'Expected a list of pods: the credentials of user "{who}" may be wrong or have expired.'
 
 
-def _credentials(given: Certificate | Path | str, folder: Path) -> dict[str, str]:
-    if isinstance(given, Certificate):
-        return {
+def _credentials(given: User, folder: Path) -> dict[str, str]:
+    # A certificate that the caller has for another cluster is not shown to this one.
+    found = {"PLT_K8S_AUTH_TYPE": "none", "PLT_K8S_CLIENT_CERT": "", "PLT_K8S_CLIENT_KEY": ""}
+    if given.certificate is not None:
+        found = {
             "PLT_K8S_AUTH_TYPE": "client-cert",
-            "PLT_K8S_CLIENT_CERT": base64.b64encode(given.certificate).decode(),
-            "PLT_K8S_CLIENT_KEY": base64.b64encode(given.key).decode(),
+            "PLT_K8S_CLIENT_CERT": base64.b64encode(given.certificate.certificate).decode(),
+            "PLT_K8S_CLIENT_KEY": base64.b64encode(given.certificate.key).decode(),
         }
-    content = given.encode() if isinstance(given, str) else given
-    return {"PLT_K8S_AUTH_TYPE": "token", "PLT_K8S_TOKEN_PATH": _path(content, folder / "token")}
+    if given.token is not None:
+        token = given.token.encode() if isinstance(given.token, str) else given.token
+        # As kubectl does it, a certificate is shown as well.
+        path = _path(token, folder / "token")
+        found |= {"PLT_K8S_AUTH_TYPE": "token", "PLT_K8S_TOKEN_PATH": path}
+    return found
 
 
 def _path(content: Path | bytes, file: Path) -> str:

@@ -1,18 +1,27 @@
 """The cluster of a kubeconfig's context: where its API server is, and how to know it."""
 
-import ssl
-from collections.abc import Mapping
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import certifi
 
+from contracts.environment import ConfigurationError
 from deploy.failed import Failed
 from deploy.kubeconfig.document import Document, Entry
-from worker.providers.k8s.proxies import proxy_of
+from worker.providers.k8s.proxies import checked
 
 PEM_START = b"-----BEGIN"
+SYSTEM = (
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/pki/tls/cacert.pem",
+    "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+)
+"""Where Go, and so kubectl, looks for the CAs of the machine."""
 
 
 @dataclass(frozen=True)
@@ -23,61 +32,59 @@ class Cluster:
     url: str
     authority: Path | bytes
     insecure: bool
-    # The variables that lead through the file's proxy; there may be a password in them.
-    proxy: Mapping[str, str] = field(repr=False)
+    server_name: str | None = None
+    # There may be a password in it.
+    proxy: str | None = field(default=None, repr=False)
 
 
-def read(document: Document, name: str) -> Cluster:
+def read(document: Document, name: str, *, has_certificate: bool) -> Cluster:
+    """Return the cluster of this name; `has_certificate` says whether its user has one."""
     entry = document.entry("clusters", "cluster", name)
-    parts = _url(entry)
-    _refuse_another_name(entry, parts)
     insecure = entry.flag("insecure-skip-tls-verify")
-    if insecure and (entry.has("certificate-authority") or entry.has("certificate-authority-data")):
+    has_authority = any(entry.has(f"certificate-authority{form}") for form in ("", "-data"))
+    if insecure and has_authority:
         raise Failed(
             f"{entry.place}: insecure-skip-tls-verify beside a certificate-authority: expected one "
             "of them, and the authority is the safe one"
         )
-    url = parts.geturl().rstrip("/")
-    return Cluster(name, url, _authority(entry), insecure, _proxy(entry, url))
+    return Cluster(
+        name,
+        _url(entry, "https" if has_authority or insecure or has_certificate else "http"),
+        _authority(entry),
+        insecure,
+        entry.text("tls-server-name"),
+        _proxy(entry),
+    )
 
 
-def _url(entry: Entry) -> SplitResult:
+def _url(entry: Entry, scheme: str) -> str:
+    """Return the URL of the server; where it names no scheme, kubectl chooses this one."""
     expected = "expected a URL such as https://host:6443"
     server = entry.text("server")
     if server is None:
         raise Failed(f"{entry.place}: no server: {expected}")
     try:
-        parts = urlsplit(server)
+        parts = urlsplit(server if "://" in server else f"{scheme}://{server}")
         web = parts.scheme in ("http", "https")
         complete = web and parts.hostname and parts.port != 0 and len(server.split()) == 1
     except ValueError:
         complete = False
+    if "://" not in server and complete:
+        complete = parts.path in ("", "/")
     # Not shown: such a URL may hold a password.
-    if not complete or parts.username is not None or parts.query or parts.fragment:
-        raise Failed(f"{entry.place}: server: {expected}, without user, query and fragment")
-    return parts
+    if not complete or parts.username is not None:
+        raise Failed(f"{entry.place}: server: {expected}, without a user")
+    return parts._replace(query="", fragment="").geturl().rstrip("/")
 
 
-def _refuse_another_name(entry: Entry, parts: SplitResult) -> None:
-    name = entry.text("tls-server-name")
-    if name not in (None, parts.hostname):
-        raise Failed(
-            f"{entry.place}: tls-server-name: workers know a server by the host of its URL alone: "
-            f"expected a server URL with the host {name} (an entry in /etc/hosts can lead there)"
-        )
-
-
-def _proxy(entry: Entry, url: str) -> dict[str, str]:
+def _proxy(entry: Entry) -> str | None:
     proxy = entry.text("proxy-url")
     if proxy is None:
-        return {}
-    scheme = url.partition(":")[0].upper()
-    variables = {f"{scheme}_PROXY": proxy, "NO_PROXY": "", "no_proxy": ""}
-    if not proxy.startswith(("http://", "https://")):
-        raise Failed(f"{entry.place}: proxy-url: expected a URL such as http://host:3128")
-    if proxy_of(url, variables) is None:
-        raise Failed(f"{entry.place}: proxy-url: workers go to this machine itself without one")
-    return variables
+        return None
+    try:
+        return checked("proxy-url", proxy)
+    except ConfigurationError as error:
+        raise Failed(f"{entry.place}: {error}") from None
 
 
 def _authority(entry: Entry) -> Path | bytes:
@@ -87,10 +94,16 @@ def _authority(entry: Entry) -> Path | bytes:
         return data
     path = entry.file("certificate-authority")
     if path is None:
-        # As kubectl does it: a server without an authority of its own has a public one.
-        return Path(ssl.get_default_verify_paths().cafile or certifi.where())
+        return _public_authorities()
     _check(path.read_bytes(), f"{entry.place}: certificate-authority: {path}")
     return path
+
+
+def _public_authorities() -> Path:
+    """Return the CAs of this machine, by which kubectl knows a server without a CA of its own."""
+    named = os.environ.get("SSL_CERT_FILE")
+    found = (path for path in map(Path, [*filter(None, [named]), *SYSTEM]) if path.is_file())
+    return next(found, Path(certifi.where()))
 
 
 def _check(pem: bytes, place: str) -> None:

@@ -11,9 +11,19 @@ import yaml
 
 from deploy.failed import Failed
 
-# Without types everything is text: a token of digits stays what it is.
-NOTHING = ("", "null", "~")
-TRUTHS = {"true": True, "false": False}
+# kubectl's own parser is a port of libyaml, which takes tabs where YAML in Python does not.
+Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+class _Loader(Base):  # type: ignore[misc]  # either of two classes, which are not typed alike
+    """Reads only truths, nulls and merges as such, all else as text: a token of digits is text."""
+
+
+_KNOWN = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag in _KNOWN]
+    for first, resolvers in Base.yaml_implicit_resolvers.items()
+}
 
 
 @dataclass(frozen=True)
@@ -25,7 +35,7 @@ class Entry:
     values: Mapping[str, Any] = field(repr=False)
 
     def has(self, key: str) -> bool:
-        return self.values.get(key, "") not in NOTHING
+        return self.values.get(key) not in (None, "")
 
     def text(self, key: str) -> str | None:
         """The value of a key, None when it is absent or empty."""
@@ -33,14 +43,14 @@ class Entry:
             return None
         value = self.values[key]
         if not isinstance(value, str):
-            raise Failed(f"{self.place}: {key}: expected text, found a list or a mapping")
+            raise Failed(f"{self.place}: {key}: expected text (the value is not shown)")
         return value
 
     def flag(self, key: str) -> bool:
-        value = self.text(key) or "false"
-        if value not in TRUTHS:
+        value = self.values.get(key)
+        if not isinstance(value, bool | None):
             raise Failed(f"{self.place}: {key}: expected true or false")
-        return TRUTHS[value]
+        return bool(value)
 
     def file(self, key: str) -> Path | None:
         """The file that a key names, relative to the kubeconfig's folder; it can be read."""
@@ -93,9 +103,8 @@ class Document:
         found = self._named(section)
         if name not in found:
             raise Failed(f'{self.path}: no {word} "{name}": expected one of {_listed(found)}')
-        values = found[name].get(word, "")
-        if values in NOTHING:
-            values = {}
+        values = found[name].get(word)
+        values = {} if values is None else values
         place = f'{self.path}: {word} "{name}"'
         if not isinstance(values, dict):
             raise Failed(f"{place}: expected a mapping under the key {word}")
@@ -105,30 +114,33 @@ class Document:
         return Entry(str(self.path), self.path.parent, self.values)
 
     def _named(self, section: str) -> dict[str, Mapping[str, Any]]:
-        listed = self.values.get(section, "")
-        if listed in NOTHING:
+        listed = self.values.get(section)
+        if listed is None:
             return {}
         if not isinstance(listed, list) or not all(_is_named(each) for each in listed):
             raise Failed(f"{self.path}: {section}: expected a list of mappings, each with a name")
-        found = {each["name"]: each for each in listed}
+        found = {each.get("name") or "": each for each in listed}
         if len(found) < len(listed):
             raise Failed(f"{self.path}: {section}: expected each name once")
         return found
 
 
 def read(path: Path) -> Document:
-    """The file, which has the shape of a kubeconfig; what it says is not checked yet."""
+    """The file, which has the shape of a kubeconfig; what it says is not checked yet.
+
+    Of several documents in the file kubectl reads the first, and so does this.
+    """
     expected = "a kubeconfig, as `kubectl config view --raw --flatten` prints it"
     content = _read(path, str(path), expected)
     try:
-        values = yaml.load(content, yaml.BaseLoader)
+        values = next(yaml.load_all(content, _Loader), None)
     except yaml.MarkedYAMLError as error:
         # The parser's own words may quote the file, and with it a token.
         line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
         raise Failed(f"{path}: neither YAML nor JSON{line}: expected {expected}") from None
-    except yaml.YAMLError:
+    except (yaml.YAMLError, RecursionError):
         raise Failed(f"{path}: neither YAML nor JSON: expected {expected}") from None
-    if not isinstance(values, dict) or values.get("kind", "Config") != "Config":
+    if not isinstance(values, dict) or values.get("kind") not in (None, "", "Config"):
         raise Failed(f"{path}: no mapping with `kind: Config`: expected {expected}")
     return Document(path, values)
 
@@ -143,7 +155,8 @@ def _read(path: Path, place: str, expected: str) -> bytes:
 
 
 def _is_named(each: Any) -> bool:
-    return isinstance(each, dict) and isinstance(each.get("name"), str)
+    # kubectl does without a name where no context needs it.
+    return isinstance(each, dict) and isinstance(each.get("name"), str | None)
 
 
 def _listed(names: Mapping[str, object]) -> str:

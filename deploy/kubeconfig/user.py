@@ -1,4 +1,4 @@
-"""The user of a kubeconfig's context: a token or a client certificate, or why neither will do."""
+"""The user of a kubeconfig's context: token, client certificate, or why workers cannot be it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ REFUSED = {
     "password": "API servers no longer take passwords",
     "as": "it acts as somebody else, and workers do not",
 }
+REPLACED_BY_TOKEN = ("exec", "auth-provider")
 
 
 @dataclass(frozen=True)
@@ -27,26 +28,49 @@ class Certificate:
 
 @dataclass(frozen=True)
 class User:
-    """Who the workers are: by a client certificate, a token or a file with one."""
+    """Who the workers are: a token or a file with one, a client certificate, both, or nobody."""
 
     name: str
-    credentials: Certificate | Path | str = field(repr=False)
+    token: Path | str | None = field(default=None, repr=False)
+    certificate: Certificate | None = field(default=None, repr=False)
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the API server is told nothing, as behind `kubectl proxy`."""
+        return self.token is None and self.certificate is None
 
 
-def read(document: Document, name: str, way_out: str) -> User:
-    """The user of this name; a refusal ends with the way to one that will do."""
+def read(document: Document, name: str | None, way_out: str) -> User:
+    """Return the user of this name; a refusal ends with the way to one that will do."""
+    if name is None:
+        return User("")
     entry = document.entry("users", "user", name)
+    token = _token(entry)
+    certificate = None
+    # kubectl shows no certificate for a key alone.
+    if any(entry.has(f"{CERTIFICATE}{form}") for form in ("", "-data")):
+        certificate = Certificate(_pem(entry, CERTIFICATE), _pem(entry, KEY))
     for key, reason in REFUSED.items():
-        if entry.has(key):
+        # With a token kubectl runs no program for another one.
+        if entry.has(key) and not (token is not None and key in REPLACED_BY_TOKEN):
             raise Failed(f"{entry.place}: {key}: {reason}: {way_out}")
-    # As API servers have it, a certificate counts more than a token.
-    if any(entry.has(f"{key}{form}") for key in (CERTIFICATE, KEY) for form in ("", "-data")):
-        return User(name, Certificate(_pem(entry, CERTIFICATE), _pem(entry, KEY)))
-    token = entry.file("tokenFile") or entry.text("token")
-    if token is None:
-        raise Failed(f"{entry.place}: neither a token nor a client certificate: {way_out}")
-    _check_token(entry, token)
-    return User(name, token)
+    return User(name, token, certificate)
+
+
+def _token(entry: Entry) -> Path | str | None:
+    """Return the file with a token, or the token where there is no file that can be used."""
+    token = entry.text("token")
+    try:
+        path = entry.file("tokenFile")
+        if path is not None:
+            _check_token(entry, path)
+            return path
+    except Failed:
+        if token is None:
+            raise
+    if token is not None:
+        _check_token(entry, token)
+    return token
 
 
 def _pem(entry: Entry, key: str) -> bytes:

@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """Scales a controller by an event: an example to copy, which needs aio-pika and nothing else.
 
-The broker is in PLT_AMQP_URL. Exit status: 0 accepted (with --wait: done), 1 not accepted, and
-nothing will happen (with --wait: not done), 2 wrong words, 3 not known: repeat it.
+The broker is in PLT_AMQP_URL, its nodes separated by commas. Exit status: 0 accepted (with --wait:
+done), 1 not accepted, and nothing will happen (with --wait: not done), 2 wrong words, 3 not known:
+repeat it.
 """
 
 import argparse
 import asyncio
 import json
 import os
+import random
 import re
 import sys
 import time
@@ -22,20 +24,41 @@ from aio_pika.exceptions import AMQPError, ChannelClosed, DeliveryError, Publish
 from yarl import URL
 
 CONFIRM_S = 10
+EXPECTED = "one or more URLs such as amqp://user:password@host:5672/vhost, separated by commas"
 WORD = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
 async def main(asked: argparse.Namespace) -> int:
-    url = URL(os.environ.get("PLT_AMQP_URL") or "amqp://guest:guest@localhost/")
     try:
-        connection = await aio_pika.connect(url.update_query(heartbeat=10), timeout=10)
-    except (AMQPError, OSError, TimeoutError) as error:
-        return complain(
-            1, f"no connection to {url.host}, virtual host {url.path[1:] or '/'}: {error}"
-        )
+        urls = brokers(os.environ.get("PLT_AMQP_URL") or "amqp://guest:guest@localhost/")
+    except ValueError:
+        # Without its words, which may hold the password.
+        return complain(2, f"PLT_AMQP_URL (not shown): expected {EXPECTED}")
+    refusals = []
+    for url in urls:
+        try:
+            connection = await aio_pika.connect(url.update_query(heartbeat=10), timeout=10)
+        except (AMQPError, OSError, TimeoutError) as error:
+            vhost = url.path[1:] or "/"
+            refusals.append(f"no connection to {url.host}, virtual host {vhost}: {error!r}")
+        else:
+            return await scaled(connection, asked, url.user or "guest")
+    return complain(1, "; ".join(refusals))
+
+
+def brokers(text: str) -> list[URL]:
+    """The URLs of a list, in random order as its nodes are equal; ValueError for a wrong one."""
+    urls = [URL(each.strip()) for each in text.split(",")]
+    if not all(url.scheme in ("amqp", "amqps") and url.host for url in urls):
+        raise ValueError
+    return random.sample(urls, len(urls))
+
+
+async def scaled(connection: AbstractConnection, asked: argparse.Namespace, user: str) -> int:
+    """Scale over a connection; the exit status."""
     async with connection:
         try:
-            return await scale(connection, asked, url.user or "guest")
+            return await scale(connection, asked, user)
         except PublishError:
             return complain(1, f"not routed: no worker has ever attached as {asked.provider!r}")
         except DeliveryError:

@@ -35,6 +35,10 @@ done
     complain 2 "DEADLINE: expected seconds from 1 to 600, got '$deadline'"
 [[ $user =~ ^[A-Za-z0-9_.@-]+$ ]] || complain 2 "RABBITMQ_USER: expected a plain name, got '$user'"
 
+[[ ${RABBITMQ_PASSWORD-} != *$'\n'* ]] || complain 2 "RABBITMQ_PASSWORD (not shown): expected one line"
+[[ ${RABBITMQ_URL-http://} =~ ^https?://[^@[:space:]]*$ ]] ||
+    complain 2 "RABBITMQ_URL (not shown): expected such as http://host:15672; user and password go into RABBITMQ_USER and RABBITMQ_PASSWORD"
+
 address=controllers.$scope.$name
 # The last eight bytes of gzip are the CRC-32, lowest byte first, and the length.
 slot=$(($(printf %s "$address" | gzip -c | tail -c 8 | od -An -N1 -tu1) % 8))

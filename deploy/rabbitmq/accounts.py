@@ -111,6 +111,8 @@ def main(argv: list[str]) -> None:
         passwords = completed(asked.passwords, everybody) if asked.passwords else None
     except msgspec.DecodeError as error:
         arguments.error(f"{asked.passwords}: expected a JSON object, user to password: {error}")
+    except OSError as error:
+        arguments.error(f"{asked.passwords}: expected a file to read and write: {error.strerror}")
     sys.stdout.write(as_text(definitions(everybody, asked.vhost, passwords)))
 
 

@@ -61,4 +61,19 @@ def container(say: Say) -> Iterator[Broker]:
             management_url=f"http://{LOOPBACK}:{management}",
             user=USER,
             password=password,
+            end=lambda: _end(rabbit.get_wrapped_container()),
         )
+
+
+def _end(container: Any) -> str | None:
+    """Say how a container ended, None while it runs."""
+    import docker
+
+    try:
+        container.reload()
+    except docker.errors.NotFound:
+        return "its container was removed"
+    except (docker.errors.DockerException, OSError) as error:
+        return f"the Docker engine does not answer: {error}"
+    status: str = container.status
+    return None if status == "running" else f"its container is {status}"

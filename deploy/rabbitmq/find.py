@@ -76,6 +76,7 @@ def private_node(folder: Path, environ: Mapping[str, str], say: Say) -> Iterator
             management_url=node.management_url,
             user=node.user,
             password=node.password,
+            end=node.end,
         )
 
 
@@ -92,12 +93,19 @@ def _entered(stack: ExitStack, docker: Provide | None, say: Say) -> Broker | Non
 
 
 def _address(url: str) -> tuple[str, int]:
-    parts = urlsplit(url)
     try:
+        parts = urlsplit(url)
         port = parts.port or PORTS[parts.scheme]
     except (KeyError, ValueError):
-        raise Failed(
-            f"{VARIABLE} has a URL that starts with {parts.scheme or url[:8]!r} or has no valid "
-            "port: expected amqp://user:password@host:port/ or amqps://…"
-        ) from None
-    return parts.hostname or "localhost", port
+        raise _wrong() from None
+    if not parts.hostname:
+        raise _wrong()
+    return parts.hostname, port
+
+
+def _wrong() -> Failed:
+    # The value is not shown: it may hold a password in any place.
+    return Failed(
+        f"{VARIABLE} has a URL that is none (it is not shown): expected "
+        "amqp://user:password@host:port/ or amqps://…, several separated by commas"
+    )

@@ -32,12 +32,15 @@ def logins(broker: Broker, providers: list[str]) -> dict[str, str]:
 
 
 def _import(broker: Broker, document: dict[str, Any]) -> None:
-    answer = httpx.post(
-        f"{broker.management_url}/api/definitions",
-        json=document,
-        auth=(broker.user or "", broker.password or ""),
-        timeout=60,
-        trust_env=False,
-    )
+    try:
+        answer = httpx.post(
+            f"{broker.management_url}/api/definitions",
+            json=document,
+            auth=(broker.user or "", broker.password or ""),
+            timeout=60,
+            trust_env=False,
+        )
+    except httpx.HTTPError as error:
+        raise Failed(f"the broker takes no definitions: {error!r}") from error
     if answer.is_error:
         raise Failed(f"the broker takes no definitions: {answer.status_code} {answer.text}")

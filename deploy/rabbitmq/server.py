@@ -105,11 +105,15 @@ class Server:
         if not self._epmd.alive:
             raise Failed(f"{tool} {args[0]}: the node is not running, start it first")
         command = [str(self._installation.program(tool)), *args]
-        done = subprocess.run(
-            command, env=self._env, capture_output=True, text=True, timeout=seconds, check=False
-        )
+        # Arguments are not shown: there may be a password among them.
+        try:
+            done = subprocess.run(
+                command, env=self._env, capture_output=True, text=True, timeout=seconds, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise Failed(f"{tool} {args[0]}: no answer within {seconds:g} s") from None
         if done.returncode:
-            raise Failed(f"{tool} {' '.join(args)}: {(done.stderr or done.stdout).strip()}")
+            raise Failed(f"{tool} {args[0]}: {(done.stderr or done.stdout).strip()}")
         return done.stdout
 
     def enable_khepri(self) -> None:
@@ -120,6 +124,12 @@ class Server:
             version = self.ctl("version").strip()
             reason = str(failure).splitlines()[0]
             raise Failed(f"RabbitMQ {version} does not enable Khepri: {reason}") from failure
+
+    def end(self) -> str | None:
+        """Say how the server ended, with the end of its log; None while it runs."""
+        if self.alive:
+            return None
+        return f"{self._child.name} ended with {self._child.exit_code}\n{self._child.last_lines(5)}"
 
     def _speaks_amqp(self) -> bool:
         return self._running() and speaks_amqp(self.port)

@@ -318,3 +318,36 @@ def test_clusters_count_what_is_in_them_and_stay_until_empty(aws: AwsSandbox, ec
     assert ecs.list_clusters()["clusterArns"] == []
     with refused("ClusterNotFoundException"):
         ecs.list_services(cluster="shop")
+
+
+def test_a_deployment_that_failed_starts_no_task_until_the_next_one(
+    aws: AwsSandbox, ecs: Any
+) -> None:
+    aws.add_service("web", "shop", desired=2)
+    aws.trip_circuit_breaker("web", "shop")
+    [deployment] = described(ecs, "web")["services"][0]["deployments"]
+
+    ecs.update_service(cluster="shop", service="web", desiredCount=3)
+
+    assert (deployment["rolloutState"], deployment["failedTasks"]) == ("FAILED", 3)
+    assert described(ecs, "web")["services"][0]["runningCount"] == 0
+    ecs.update_service(cluster="shop", service="web", forceNewDeployment=True)
+    assert described(ecs, "web")["services"][0]["runningCount"] == 3
+
+
+def test_a_deployment_that_failed_is_rolled_back_to_one_that_runs(
+    aws: AwsSandbox, ecs: Any
+) -> None:
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
+    aws.add_service("web", "shop", desired=2, deploymentConfiguration=breaker)
+    former = aws.service("web", "shop")["taskDefinition"]
+    aws.pace.running_after = None
+    ecs.update_service(
+        cluster="shop", service="web", taskDefinition=aws.add_task_definition("web", "other:1")
+    )
+
+    aws.trip_circuit_breaker("web", "shop")
+
+    [service] = described(ecs, "web")["services"]
+    assert (service["taskDefinition"], service["runningCount"]) == (former, 2)
+    assert service["deployments"][0]["rolloutState"] == "COMPLETED"

@@ -26,7 +26,7 @@ def test_what_a_frozen_worker_had_sent_in_part_or_whole_has_no_effect_after_the_
             PLT_K8S_CONNECT_TIMEOUT_MS="120000",
         )
         gateway = stack.gateway()
-        eventually(lambda: gateway.attended_by(1), 20, "the first worker owns every partition")
+        eventually(lambda: gateway.attended_by(1), 60, "the first worker owns every partition")
         for name in CUTS:
             assert gateway.scale(name, KNOWN).status_code == 200
 

@@ -26,6 +26,7 @@ from tests.stack import Gateway, Stack, eventually
 NAMES = ("e", "a", "f", "b", "g", "c", "d", "k")
 """A controller in each slot."""
 
+LONG_S = 1200
 NOTICED_S = 30.0
 PAUSE_S = 0.5
 
@@ -157,6 +158,7 @@ def serves(gateway: Gateway) -> bool:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(LONG_S)
 def test_every_queue_that_is_deleted_under_load_is_made_again(stack: Stack, broker: Broker) -> None:
     with loaded(stack) as gateway:
         for name in QUEUES:
@@ -165,6 +167,7 @@ def test_every_queue_that_is_deleted_under_load_is_made_again(stack: Stack, brok
 
 
 @pytest.mark.full
+@pytest.mark.timeout(LONG_S)
 def test_every_exchange_that_is_deleted_under_load_is_made_again(
     stack: Stack, broker: Broker
 ) -> None:
@@ -175,6 +178,7 @@ def test_every_exchange_that_is_deleted_under_load_is_made_again(
 
 
 @pytest.mark.full
+@pytest.mark.timeout(LONG_S)
 def test_every_binding_that_is_deleted_under_load_is_made_again(
     stack: Stack, broker: Broker
 ) -> None:

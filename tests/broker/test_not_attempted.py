@@ -24,7 +24,7 @@ def test_a_command_without_a_worker_is_refused_at_once_and_never_run(stack: Stac
     assert answer.json()["code"] == "provider_unattended"
     assert int(answer.headers["retry-after"]) >= 1
     stack.worker()
-    eventually(lambda: gateway.attended_by(1), 20, "a worker attached right after")
+    eventually(lambda: gateway.attended_by(1), 60, "a worker attached right after")
     assert gateway.scale("hello", 6).status_code == 200
     assert written(stack.sandbox) == [6]
 

@@ -73,7 +73,7 @@ def test_forty_addresses_keep_their_order_over_a_death_and_a_broker_restart(
 def test_a_frozen_worker_never_overlaps_with_its_successor(stack: Stack, names: list[str]) -> None:
     first = stack.worker()
     gateway = stack.gateway()
-    eventually(lambda: gateway.attended_by(1), 20, "the first worker owns every partition")
+    eventually(lambda: gateway.attended_by(1), 60, "the first worker owns every partition")
     stack.sandbox.faults.add(method="PATCH", delay=0.2)
     stack.sandbox.calls.clear()
     rounds = range(1, 31)
@@ -113,7 +113,7 @@ def test_another_worker_answers_a_query_whose_worker_was_killed(stack: Stack) ->
                 eventually, lambda: stack.sandbox.calls.count("GET", "/pods"), 10
             )
             stack.worker()
-            await asyncio.to_thread(eventually, lambda: gateway.attended_by(2), 20)
+            await asyncio.to_thread(eventually, lambda: gateway.attended_by(2), 60)
             first.kill()
 
     asyncio.run(scenario())
@@ -132,7 +132,7 @@ def test_partitions_spread_over_workers_that_come_later(stack: Stack, names: lis
 
     eventually(lambda: owned() == [8], 20, "the only worker owns every partition")
     stack.worker()
-    eventually(lambda: gateway.attended_by(2), 20, "a second worker is attached")
+    eventually(lambda: gateway.attended_by(2), 60, "a second worker is attached")
 
     eventually(lambda: sorted(owned()) == [0, 4], 30, "the first left half of what was idle")
     publish(stack.amqp_url, [scale_event(name, 2) for name in names])

@@ -100,7 +100,7 @@ def test_a_command_whose_worker_was_lost_is_unknown_to_the_next_recorder_as_well
     worker = stack.worker()
     active = recording(stack)
     gateway = recording(stack, PLT_DEADLINE_MS="commands=4000")
-    eventually(lambda: gateway.attended_by(1), 20, "the worker is attached")
+    eventually(lambda: gateway.attended_by(1), 60, "the worker is attached")
     stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=30)
     with Auditor(stack.amqp_url) as auditor:
         asking = in_background(lambda: gateway.scale("hello", 9))

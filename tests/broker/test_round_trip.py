@@ -90,7 +90,7 @@ def test_a_worker_that_stops_holds_no_partition_while_its_last_query_runs(stack:
     asking.start()
     eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
     stack.worker()
-    eventually(lambda: gateway.attended_by(2), 20, "another worker is attached")
+    eventually(lambda: gateway.attended_by(2), 60, "another worker is attached")
 
     first.terminate()
     eventually(lambda: gateway.attended_by(1), what="the first has left")

@@ -41,7 +41,7 @@ def test_a_round_trip_over_tls(
         stack.worker(PLT_AMQP_URL=url)
         gateway = stack.gateway(PLT_AMQP_URL=url)
 
-        eventually(lambda: gateway.attended_by(1), 20, "the worker is attached")
+        eventually(lambda: gateway.attended_by(1), 60, "the worker is attached")
 
         assert gateway.get("/k8s/machines/default").status_code == 200
 

@@ -48,6 +48,13 @@ def test_a_problem_has_exactly_the_agreed_members(code):
 
 
 @EVERY_CODE
+def test_a_problem_names_the_command_that_failed(code):
+    problem = msgspec.json.decode(Fault(code, "why it failed").body("c-1"))
+
+    assert problem["commandId"] == "c-1"
+
+
+@EVERY_CODE
 def test_a_fault_becomes_a_reply_of_its_own_status(code):
     fault = Fault(code, "why")
     reply = reply_of(fault)

@@ -14,7 +14,7 @@ def specification(**more: Any) -> dict[str, Any]:
     return {"name": "web-v2", "image": "registry.example/web:2"} | more
 
 
-def test_what_is_unknown_belongs_to_others_and_null_is_nothing():
+def test_what_no_platform_uses_is_accepted_and_null_is_nothing():
     least = workload.read(specification())
 
     assert workload.read(specification(deploymentVersion="v2", minReplicas=None)) == least

@@ -16,11 +16,11 @@ def owned(name: str, kind: str) -> dict[str, Any]:
 
 
 def first(*machines: dict[str, Any], provider: str = "k8s") -> First:
-    return First(URL, provider, "shop", list(machines))
+    return First(URL, provider, "shop", list(machines), provider)
 
 
 def proposed(*machines: dict[str, Any]) -> str:
-    return next_things(URL, [first(*machines)], BROKER)
+    return next_things(URL, [first(*machines)], BROKER, {})
 
 
 def test_a_controller_that_runs_machines_is_proposed_and_one_more_of_them() -> None:
@@ -35,7 +35,7 @@ def test_things_of_each_platform_are_proposed() -> None:
     task = {"id": "0f", "controller": {"name": "store"}}
 
     said = next_things(
-        URL, [first(owned("web", "Deployment")), first(task, provider="ecs")], BROKER
+        URL, [first(owned("web", "Deployment")), first(task, provider="ecs")], BROKER, {}
     )
 
     assert f"curl {URL}/k8s/controllers/shop/web\n" in said
@@ -69,3 +69,22 @@ def test_a_long_answer_is_cut_to_what_is_asked_for() -> None:
     assert "200, 5 machines" in shown
     assert shown.count("\n") == 9
     assert shown.endswith("… 31 more lines\n")
+
+
+def test_the_logins_of_people_are_told_where_the_broker_is_ours() -> None:
+    ours = Broker("amqp://admin:1@here/", "a test", "http://here:15672", "admin", "1")
+    logins = {name: f"amqp://{name}:secret@here/" for name in ("producer", "auditor", "operator")}
+
+    said = next_things(URL, [], ours, logins)
+
+    for url in logins.values():
+        assert said.count(url) == 1
+    assert "amqp" not in next_things(URL, [], BROKER, logins)
+
+
+def test_a_provider_with_a_name_of_its_own_is_asked_under_it() -> None:
+    named = First(URL, "k8s-eu1", "shop", [owned("web", "Deployment")], "k8s")
+
+    said = next_things(URL, [named], BROKER, {})
+
+    assert f"{URL}/k8s-eu1/controllers/shop/web" in said

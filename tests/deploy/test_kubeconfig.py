@@ -59,11 +59,10 @@ def test_files_are_named_as_they_are_so_that_they_can_be_renewed(folder: Path) -
         {"client-certificate": "me.pem", "client-key": "me.key"},
         {"client-certificate-data": base64_of(PEM), "client-key-data": base64_of(KEY)},
         {"client-certificate": "me.pem", "client-key-data": base64_of(KEY)},
-        {"client-certificate": "me.pem", "client-key": "me.key", "token": SECRET},
         {"client-certificate": "gone", "client-certificate-data": base64_of(PEM)}
         | {"client-key": "gone", "client-key-data": base64_of(KEY)},
     ],
-    ids=["files", "data", "both", "certificate before token", "data before files"],
+    ids=["files", "data", "both", "data before files"],
 )
 def test_a_client_certificate_comes_from_data_or_files(folder: Path, user: Any) -> None:
     found = environment(folder, document(AUTHORITY, user))
@@ -86,17 +85,12 @@ def test_an_unverified_server_is_taken_as_it_is_when_the_file_says_so(folder: Pa
     assert found["PLT_K8S_ALLOW_SELFSIGNED_CERT"] == "true"
 
 
-def test_the_files_proxy_counts_more_than_that_of_the_environment(
-    folder: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "http://another:3128")
-    monkeypatch.setenv("NO_PROXY", "10.0.0.0/8")
-    values = document(CLUSTER | {"proxy-url": f"http://me:{SECRET}@proxy:3128"})
+def test_the_files_proxy_is_the_workers(folder: Path) -> None:
+    values = document(CLUSTER | {"proxy-url": f"socks5://me:{SECRET}@proxy"})
 
     found = environment(folder, values)
 
-    assert found["HTTPS_PROXY"] == f"http://me:{SECRET}@proxy:3128"
-    assert found["NO_PROXY"] == ""
+    assert found["PLT_K8S_PROXY_URL"] == f"socks5://me:{SECRET}@proxy"
     assert SECRET not in repr(attachment.read(written(folder, values)))
 
 
@@ -142,7 +136,7 @@ def test_yaml_is_read_without_guessing_types(folder: Path) -> None:
 
     found = attachment.read(file)
 
-    assert (found.context, found.user.name, found.user.credentials) == ("2026-11-22", "1", "0123")
+    assert (found.context, found.user.name, found.user.token) == ("2026-11-22", "1", "0123")
 
 
 @pytest.mark.parametrize(
@@ -152,9 +146,8 @@ def test_yaml_is_read_without_guessing_types(folder: Path) -> None:
         {"auth-provider": {"name": "gcp"}},
         {"username": "me", "password": SECRET},
         {"token": SECRET, "as": "somebody"},
-        {},
     ],
-    ids=["exec", "auth-provider", "password", "impersonation", "nothing"],
+    ids=["exec", "auth-provider", "password", "impersonation"],
 )
 def test_a_user_that_workers_cannot_be_is_refused_with_the_commands_for_another(
     folder: Path, user: Any

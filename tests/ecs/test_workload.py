@@ -23,7 +23,7 @@ def definition(
 ) -> Object:
     configured = configured or settings()
     read = workload.read(wanted, CLUSTER, configured)
-    return task_definitions.definition(read.workload, read.name, read.size, configured, pull_secret)
+    return task_definitions.definition(read, configured, pull_secret)
 
 
 def test_the_task_definition_is_one_container_on_fargate():
@@ -65,6 +65,13 @@ def test_the_task_definition_is_one_container_on_fargate():
             },
         },
         "repositoryCredentials": {"credentialsParameter": SECRET},
+        "dockerLabels": {
+            "app.kubernetes.io/name": "orders-api",
+            "app.kubernetes.io/instance": "orders-api-v7",
+            "plt.dev/version": "v7",
+            "plt.dev/hostname": "orders-api.apps.example.org",
+            "platformatic.dev/monitor": "prometheus",
+        },
     }
     assert CANARY not in str(container)
 
@@ -133,6 +140,8 @@ def test_of_two_variables_of_one_name_the_platforms_wins():
         ({"env": [{"name": "FEATURE_X", "value": "off"}]}, False),
         ({"resources": None}, False),
         ({"healthCheck": None}, False),
+        ({"maxReplicas": None}, True),
+        ({"labels": {"tier": "web"}}, False),
     ],
 )
 def test_the_digest_tells_whether_machines_have_to_be_replaced(change, same):

@@ -14,6 +14,7 @@ from gateway.checks import Checks
 from gateway.routes import Caller
 from gateway.server import OnRawPath
 from tests.gateway.client import Client
+from tests.gateway.served import served
 from tests.loopback import Front, Loopback
 from tests.memory import MemoryProvider
 from worker.dispatch import Dispatch
@@ -52,6 +53,15 @@ def loopback(memory: MemoryProvider) -> Loopback:
 def client(application_of: Callable[[Caller], OnRawPath], loopback: Loopback) -> Client:
     """Of a gateway with the provider `memory`, and `absent`, which has no worker."""
     return Client(application_of(loopback))
+
+
+@pytest.fixture
+async def served_memory(
+    application_of: Callable[[Caller], OnRawPath], loopback: Loopback
+) -> AsyncIterator[int]:
+    """The port of the same gateway behind its real HTTP server."""
+    async with served(application_of(loopback)) as port:
+        yield port
 
 
 @pytest.fixture(scope="session")

@@ -18,9 +18,10 @@ def assert_problem(answer: Answer, status: int, code: str) -> None:
     assert answer.status == status, answer.body
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
-    assert problem.keys() == {
+    assert problem.keys() - {"commandId"} == {
         "type", "title", "status", "detail", "statusCode", "code", "error", "message",
     }  # fmt: skip
+    assert problem.get("commandId") == answer.headers.get("command-id")
     assert problem["status"] == problem["statusCode"] == status
     assert problem["code"] == code
     assert problem["type"] == f"urn:machinist:fault:{code}"
@@ -99,7 +100,7 @@ async def test_an_unknown_route_is_404(client, target):
         ("PATCH", "/memory/controllers/shop/hello", {"GET", "POST", "DELETE"}),
         ("POST", "/memory/gateway/httproutes/shop/hello", {"GET", "DELETE"}),
         ("TRACE", "/memory/machines/shop", {"GET"}),
-        ("HEAD", "/memory/machines/shop", {"GET"}),
+        ("HEAD", "/memory/machines/shop/hello/labels", {"PATCH"}),
         ("PROPFIND", "/memory/machines/shop", {"GET"}),
         ("DELETE", "/status", {"GET"}),
         ("POST", "/documentation/json", {"GET"}),
@@ -114,7 +115,7 @@ async def test_a_wrong_method_is_405_and_the_right_ones_are_named(
         assert_problem(answer, 405, "method_not_allowed")
         assert f"{method} is not allowed on '{target}'" in answer.json()["message"]
     assert answer.status == 405
-    assert set(answer.headers["allow"].split(", ")) - {"OPTIONS"} == allowed
+    assert set(answer.headers["allow"].split(", ")) - {"HEAD", "OPTIONS"} == allowed
     assert not memory.calls
 
 

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from contracts import api
 from tests.gateway.client import Client
+from tests.gateway.requests import REQUESTS
 from tests.memory import MemoryProvider
 
 ICC = "labels=app.kubernetes.io%2Fname%3Dmyapp&labels=plt.dev%2Fversion%3D1.2.4"
@@ -41,6 +43,93 @@ async def labels_of(client: Client, memory: MemoryProvider, query: str) -> Any:
 )  # fmt: skip
 async def test_labels_are_read_in_every_spelling(client, memory, query, labels):
     assert await labels_of(client, memory, query) == labels
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "labels[0]", "labels[1]", "labels[app]", "labels[app][in]", "labels.app", "labels_app",
+        "labels[][]", "labels]", "labels[", "labels ", "labels0", "labels%5B0%5D",
+        "labels%5Bapp%5D",
+        "label", "label[]", "label[app]", "Labels", "LABELS", "lables", "labesl", "labls", "lbls",
+        "labelSelector", "labelselector", "label_selector", "label-selector", "labelSelectors",
+        "fieldSelector", "selector",
+    ],
+)  # fmt: skip
+async def test_a_filter_that_is_not_written_as_ours_is_refused_and_the_right_one_is_named(
+    client, memory, name
+):
+    """Ignored, it would list every machine of the scope."""
+    for path in ("machines/shop", "services/shop?labels=a=b"):
+        joint = "&" if "?" in path else "?"
+        answer = await client.get(f"/memory/{path}{joint}{name}=app%3Dnone")
+
+        assert (answer.status, answer.json()["code"]) == (400, "invalid"), path
+        assert "expected labels=key=value" in answer.json()["message"]
+    assert not memory.calls
+
+
+@pytest.mark.parametrize("name", ["dryRun", "dryrun", "dry_run", "dry-run", "dryRun[]", "DRYRUN"])
+@pytest.mark.parametrize("value", ["All", "true", "false", ""])
+async def test_a_dry_run_is_refused_by_every_operation_and_nothing_is_done(
+    client, memory, name, value
+):
+    for asked in REQUESTS:
+        joint = "&" if "?" in asked.path else "?"
+        body = None if asked.body is None else msgspec.json.encode(asked.body)
+
+        answer = await client.ask(asked.method, f"/memory{asked.path}{joint}{name}={value}", body)
+
+        assert (answer.status, answer.json()["code"]) == (400, "invalid"), asked.path
+        assert "what is accepted is done" in answer.json()["message"]
+    assert not memory.calls
+
+
+@pytest.mark.parametrize(
+    ("method", "target", "said"),
+    [
+        ("GET", "controllers/shop?labels=app=hello", "the operation does not filter by labels"),
+        ("GET", "controllers/shop?machineid=m", "expected machineId"),
+        ("GET", "controllers/shop?machine_id=m", "expected machineId"),
+        ("GET", "controllers/shop?machine=m", "expected machineId"),
+        ("GET", "controllers/shop?machineIds=m", "expected machineId"),
+        ("GET", "controllers/shop?machinId=m", "expected machineId"),
+        ("GET", "machines/shop?machineId=m", "the operation does not filter by machineId"),
+        ("GET", "controllers/shop/hello?kinds=Deployment", "expected kind"),
+        ("GET", "controllers/shop/hello?kind[0]=Deployment", "expected kind"),
+        ("DELETE", "controllers/shop/hello?labels=app=hello", "does not filter by labels"),
+        ("DELETE", "controllers/shop/hello?labelSelector=app=hello", "expected labels"),
+        ("DELETE", "controllers/shop/hello?propagationPolicy=Orphan", "deletes as the platform"),
+        ("DELETE", "services/shop/hello?apiVersion[0]=v1&labels[x]=y", "does not filter by labels"),
+    ],
+)
+async def test_what_looks_like_a_filter_of_another_operation_is_refused(
+    client, memory, method, target, said
+):
+    answer = await client.ask(method, f"/memory/{target}")
+
+    assert (answer.status, answer.json()["code"]) == (400, "invalid")
+    assert said in answer.json()["message"]
+    assert not memory.calls
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    ["kind=Deployment&apiVersion=apps/v1", "launchType=FARGATE", "clusterArn=x&region=eu", "uid=1",
+     "namespace=x&name=y&version=2", "state=on&status=x&values=1&limit=5", "x" * 5000, "_=1&=2"],
+)  # fmt: skip
+async def test_the_provider_metadata_of_any_platform_is_ignored(client, memory, metadata):
+    answer = await client.get(f"/memory/machines/shop?{metadata}")
+
+    assert answer.status == 200, answer.body
+    assert memory.calls == [api.GetMachines("shop")]
+
+
+async def test_more_parameters_than_anybody_needs_are_refused(client, memory):
+    answer = await client.get("/memory/machines/shop?" + "&".join(map(str, range(300))))
+
+    assert answer.status == 400
+    assert "expected at most 256 parameters" in answer.json()["message"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Raw request lines over a real socket, in front of the real Kubernetes provider."""
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from functools import partial
 
 import msgspec
 import pytest
@@ -9,8 +9,9 @@ import pytest_asyncio
 
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from gateway.routes import Caller
-from gateway.server import OnRawPath, http_server, listener
+from gateway.server import OnRawPath
 from tests.gateway.conftest import MOST_BODY_BYTES, over_kubernetes
+from tests.gateway.served import exchange, request, served, status_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -20,38 +21,13 @@ SCALE = b"POST /k8s/controllers/default/hello HTTP/1.1"
 JSON = b"content-type: application/json"
 
 
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for a condition, but not for ever."""
-    async with asyncio.timeout(10):
-        while not condition():  # noqa: ASYNC110 - uvicorn has an attribute and no event for it
-            await asyncio.sleep(0.01)
-
-
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def talk(
     application_of: Callable[[Caller], OnRawPath], sandbox: KubernetesSandbox
 ) -> AsyncIterator[Talk]:
     """Sends bytes to a gateway behind its real HTTP server and reads until that hangs up."""
-    async with over_kubernetes(sandbox) as loopback, asyncio.TaskGroup() as group:
-        server = http_server(application_of(loopback))
-        listening = listener("127.0.0.1", 0)
-        group.create_task(server.serve([listening]))
-        await until(lambda: server.started)
-        port = listening.getsockname()[1]
-
-        async def exchange(*parts: bytes) -> bytes:
-            async with asyncio.timeout(10):
-                reader, writer = await asyncio.open_connection("127.0.0.1", port)
-                try:
-                    for part in parts:
-                        writer.write(part)
-                        await writer.drain()
-                    return await reader.read()
-                finally:
-                    writer.close()
-
-        yield exchange
-        server.should_exit = True
+    async with over_kubernetes(sandbox) as loopback, served(application_of(loopback)) as port:
+        yield partial(exchange, port)
 
 
 @pytest.fixture
@@ -60,16 +36,6 @@ def untouched(sandbox: KubernetesSandbox) -> Iterator[None]:
     sandbox.reset()
     yield
     assert not list(sandbox.calls)
-
-
-def request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:
-    """A request after which the server hangs up."""
-    head = b"\r\n".join([line, b"host: gateway.test", b"connection: close", *headers])
-    return head + b"\r\n\r\n" + body
-
-
-def status_of(answer: bytes) -> int:
-    return int(answer.split(b" ", 2)[1])
 
 
 def assert_refused(answer: bytes) -> None:
@@ -225,7 +191,7 @@ async def test_a_chunked_body_is_read(talk, sandbox):
 
 
 async def test_a_head_has_no_body(talk, untouched):
-    answer = await talk(request(b"HEAD /k8s/machines/default HTTP/1.1"))
+    answer = await talk(request(b"HEAD /k8s/machines/default/hello/labels HTTP/1.1"))
 
     assert status_of(answer) == 405
     assert answer.endswith(b"\r\n\r\n")

@@ -10,7 +10,9 @@ from contracts.faults import Code, Fault
 from tests.kubernetes.objects import pod
 from tests.kubernetes.scripted import Scripted, answer, failure, page, text
 from worker.provider import Call
+from worker.providers.k8s.errors import Again
 from worker.providers.k8s.objects import ListOf, Pod
+from worker.providers.k8s.retries import REPEATS
 
 LOST = httpx.RemoteProtocolError("Server disconnected without sending a response.")
 REFUSED = httpx.ConnectError("connection refused")
@@ -249,10 +251,35 @@ async def test_a_list_whose_snapshot_expired_goes_on_after_its_last_name(tmp_pat
     assert server.asked[-1].endswith("continue=fresh")
 
 
-async def test_a_list_that_cannot_go_on_is_a_fault_and_never_a_part(tmp_path):
-    gone = failure(410, "Expired", "the continue parameter is too old")
+@pytest.mark.parametrize(
+    "expired",
+    [
+        failure(410, "Expired", "the resourceVersion for the provided list is too old"),
+        answer({"kind": "Status", "metadata": {"continue": ""}, "reason": "Gone"}, 410),
+    ],
+)
+async def test_a_list_that_expired_without_a_token_starts_again(tmp_path, expired):
+    server = Scripted(
+        page(pod("a"), token="old"), expired, page(pod("a"), token="new"), page(pod("b"))
+    )
 
-    with pytest.raises(Fault) as raised:
-        await listed(Scripted(page(pod("a"), token="old"), gone), tmp_path)
+    assert await listed(server, tmp_path) == ["a", "b"]
+    assert ["continue=" in each for each in server.asked] == [False, True, False, True]
+
+
+async def test_a_list_whose_first_page_expired_starts_again(tmp_path):
+    gone = failure(410, "Expired", "too old resource version")
+
+    assert await listed(Scripted(gone, page(pod("a"))), tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize("token", ["", "fresh"])
+async def test_a_list_that_expires_again_and_again_is_a_fault_and_never_a_part(tmp_path, token):
+    status = {"kind": "Status", "metadata": {"continue": token}, "message": "too old"}
+    server = Scripted(page(pod("a"), token="old"), answer(status, 410))
+
+    with pytest.raises(Fault, match="too old") as raised:
+        await listed(server, tmp_path)
 
     assert raised.value.code is Code.PLATFORM_FAILED
+    assert len(server.asked) == 2 + REPEATS[Again.EXPIRED]

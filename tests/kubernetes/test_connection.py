@@ -2,53 +2,16 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
+from tests.kubernetes.proxies import proxy_to
 from tests.stack import eventually
 from worker.providers import k8s
 from worker.providers.k8s import connection, errors
-
-
-@asynccontextmanager
-async def proxy_to(url: str, refusal: bytes | None = None) -> AsyncIterator[tuple[str, list[str]]]:
-    """A proxy that leads everybody to one server, and what it was asked for."""
-    target = urlsplit(url)
-    asked: list[str] = []
-
-    async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while data := await reader.read(65536):
-                writer.write(data)
-                await writer.drain()
-        except OSError:
-            pass
-        finally:
-            writer.close()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        asked.append(head.split(b"\r\n")[0].decode())
-        if refusal is not None:
-            writer.write(refusal)
-            writer.close()
-            return
-        there, back = await asyncio.open_connection(target.hostname, target.port)
-        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        await asyncio.gather(pump(reader, back), pump(there, writer))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server:
-        yield f"http://user:secret@127.0.0.1:{port}", asked
-        server.close()
-
 
 FAR = {
     "PLT_K8S_REST_API_URL": "https://api.cluster.example:6443",
@@ -155,21 +118,6 @@ def test_a_peer_that_vanished_is_noticed():
 
     assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in options
     assert (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20) in options
-
-
-async def test_calls_that_need_the_same_owners_at_once_ask_for_them_once(provider, cluster, call):
-    cluster.add_deployment("a")
-    cluster.add_deployment("b")
-    cluster.faults.add(path="/replicasets", delay=0.05)
-
-    lists = await asyncio.gather(
-        *(provider.get_machines(api.GetMachines("default"), call()) for _ in range(5))
-    )
-
-    assert all(each == lists[0] for each in lists)
-    assert {machine.controller.name for machine in lists[0]} == {"a", "b"}
-    assert cluster.calls.count("GET", "/replicasets$") == 1
-    assert cluster.calls.count("GET", "/deployments$") == 1
 
 
 async def test_changes_that_hang_do_not_hold_up_what_only_reads(environment, cluster, call):

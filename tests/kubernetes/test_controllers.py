@@ -8,6 +8,8 @@ from msgspec import UNSET
 from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import Controller
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.kubernetes import manifests
 from tests.kubernetes.restricted import restricted
 from worker.provider import Call
 from worker.providers import k8s
@@ -53,34 +55,26 @@ async def listed(
 
 
 @pytest.mark.parametrize(("pods", "pages"), [(3, 1), (500, 1), (501, 2), (1001, 3)])
-async def test_the_list_costs_a_request_per_500_pods_and_one_per_kind_of_owner(
+async def test_the_list_costs_a_request_per_500_pods_and_one_per_kind_of_controller(
     provider, cluster, call, pods, pages
 ):
     cluster.add_deployment("a", replicas=pods - 1)
     cluster.add_deployment("b", replicas=1)
 
-    cold = await listed(provider, call)
+    found = await listed(provider, call)
 
-    assert shape(cold) == [("Deployment", "a", pods - 1, pods - 1), ("Deployment", "b", 1, 1)]
+    assert shape(found) == [("Deployment", "a", pods - 1, pods - 1), ("Deployment", "b", 1, 1)]
     assert cluster.calls.count("GET", "/pods$") == pages
-    assert cluster.calls.count("GET", "/deployments$") == 1
-    assert cluster.calls.count("GET", "/replicasets$") == 1
-    assert len(cluster.calls) == pages + 2
-    cluster.calls.clear()
-    assert await listed(provider, call) == cold
-    assert len(cluster.calls) == pages + 1
-
-
-async def test_one_kind_that_owns_its_pods_itself_costs_two_requests(provider, cluster, call):
-    cluster.add_stateful_set("db", replicas=2)
-
-    assert shape(await listed(provider, call)) == [("StatefulSet", "db", 2, 2)]
-    assert len(cluster.calls) == 2
+    assert [cluster.calls.count("GET", path) for path in LISTS.values()] == [1, 1, 1, 1]
+    assert len(cluster.calls) == pages + 4
 
 
 async def test_all_kinds_are_listed_and_those_of_one_name_are_kept_apart(provider, cluster, call):
-    for number, add in enumerate(KINDS.values(), 1):
-        getattr(cluster, f"add_{add}")("same", replicas=number)
+    for number, (kind, add) in enumerate(KINDS.items(), 1):
+        own = {"kind": kind}
+        getattr(cluster, f"add_{add}")(
+            "same", replicas=number, labels=own, selector={"matchLabels": own}
+        )
 
     controllers = await listed(provider, call)
 
@@ -90,17 +84,60 @@ async def test_all_kinds_are_listed_and_those_of_one_name_are_kept_apart(provide
     assert {each.provider_metadata["apiVersion"] for each in controllers} == {"apps/v1", "v1"}
 
 
-async def test_what_is_scaled_to_zero_is_listed_with_the_others_of_its_kind(
-    provider, cluster, call
-):
-    cluster.add_deployment("off", replicas=0)
-    cluster.add_deployment("on", replicas=1)
+@pytest.mark.parametrize("on", KINDS)
+async def test_what_is_scaled_to_zero_is_listed_beside_whatever_runs(provider, cluster, call, on):
+    getattr(cluster, f"add_{KINDS[on]}")("on", replicas=1)
+    for kind, add in KINDS.items():
+        getattr(cluster, f"add_{add}")(f"off-{kind.lower()}", replicas=0)
 
-    for _ in ("cold", "warm"):
-        assert shape(await listed(provider, call)) == [
-            ("Deployment", "off", 0, 0),
-            ("Deployment", "on", 1, 1),
-        ]
+    assert shape(await listed(provider, call)) == sorted(
+        [(on, "on", 1, 1), *((kind, f"off-{kind.lower()}", 0, 0) for kind in KINDS)]
+    )
+
+
+async def test_the_old_replica_sets_of_a_deployment_are_not_listed(provider, cluster, call):
+    await rolled_out("web:1", provider, call)
+    await rolled_out("web:2", provider, call)
+    assert len(cluster.read_all("replicasets.apps")) == 2
+
+    assert shape(await listed(provider, call)) == [("Deployment", "web", 1, 1)]
+
+
+async def rolled_out(image: str, provider: KubernetesProvider, call: Callable[[], Call]) -> None:
+    manifest = manifests.deployment("web", 1, image)
+    await provider.apply_controller(api.ApplyController("default", manifest), call())
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("replicas", [0, 2])
+async def test_what_a_custom_resource_owns_is_a_controller(provider, cluster, call, kind, replicas):
+    add_owned(cluster, kind, "store-data", replicas)
+    pods = [pod["metadata"]["name"] for pod in cluster.read_all("pods")]
+
+    found = await listed(provider, call)
+    machines = await provider.get_machines(api.GetMachines("default"), call())
+
+    assert shape(found) == [(kind, "store-data", replicas, replicas)]
+    assert [machine.id for machine in machines] == pods
+    assert {(each.controller.kind, each.controller.name) for each in machines} <= {
+        (kind, "store-data")
+    }
+    for pod in pods:
+        [of_machine] = await listed(provider, call, pod)
+        assert (of_machine.name, of_machine.replicas) == ("store-data", replicas)
+        assert of_machine.provider_metadata["kind"] == kind
+
+
+def add_owned(cluster: KubernetesSandbox, kind: str, name: str, replicas: int) -> None:
+    """Put in a workload that a custom resource controls, as an operator makes it."""
+    owner = {
+        "apiVersion": "example.com/v1",
+        "kind": "Store",
+        "name": "main",
+        "uid": "uid-of-the-store",
+        "controller": True,
+    }
+    getattr(cluster, f"add_{KINDS[kind]}")(name, replicas=replicas, owner=owner)
 
 
 async def test_without_any_pod_all_kinds_are_looked_for(provider, cluster, call):
@@ -141,22 +178,18 @@ async def test_a_kind_that_may_not_be_listed_costs_the_others_nothing(
     assert raised.value.code is Code.PLATFORM_FORBIDDEN
 
 
-@pytest.mark.parametrize(
-    ("kind", "cold"),
-    [("Deployment", 3), ("StatefulSet", 2), ("ReplicaSet", 2), ("ReplicationController", 2)],
-)
-async def test_the_controller_of_a_machine_warm_is_two_requests(
-    provider, cluster, call, kind, cold
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_controller_of_a_machine_is_a_request_for_each_of_its_owners(
+    provider, cluster, call, kind
 ):
     getattr(cluster, f"add_{KINDS[kind]}")("web", replicas=2)
     [pod, _] = cluster.read_all("pods")
 
-    for expected in (cold, 2):
-        cluster.calls.clear()
-        [found] = await listed(provider, call, pod["metadata"]["name"])
-        assert (found.name, found.replicas, found.machines) == ("web", 2, UNSET)
-        assert found.provider_metadata["kind"] == kind
-        assert len(cluster.calls) == expected
+    [found] = await listed(provider, call, pod["metadata"]["name"])
+
+    assert (found.name, found.replicas, found.machines) == ("web", 2, UNSET)
+    assert found.provider_metadata["kind"] == kind
+    assert len(cluster.calls) == (3 if kind == "Deployment" else 2)
 
 
 async def test_a_machine_whose_controller_is_gone_or_another_by_now_has_none(
@@ -194,29 +227,21 @@ async def test_deletion_takes_the_pods_along_and_answers_an_object(provider, clu
     assert (request.method, request.query) == ("DELETE", "propagationPolicy=Background")
 
 
-@pytest.mark.parametrize(("kind", "cold"), [("Deployment", 2), ("ReplicationController", 5)])
-async def test_deletion_by_a_bare_name_is_one_request_once_the_kind_is_known(
-    provider, cluster, call, kind, cold
+@pytest.mark.parametrize(
+    ("kind", "requests"),
+    [("Deployment", 2), ("StatefulSet", 3), ("ReplicaSet", 4), ("ReplicationController", 5)],
+)
+async def test_a_deletion_by_a_bare_name_reads_what_it_deletes(
+    provider, cluster, call, kind, requests
 ):
-    for warm, expected in ((False, cold), (True, 1)):
-        getattr(cluster, f"add_{KINDS[kind]}")("web")
-        if warm:
-            await provider.get_controller(api.GetController("default", "web"), call())
-        cluster.calls.clear()
-        await provider.delete_controller(api.DeleteController("default", "web"), call())
-        assert len(cluster.calls) == expected
-        assert cluster.read(RESOURCES[kind], "web") is None
+    getattr(cluster, f"add_{KINDS[kind]}")("web")
+    await provider.get_controller(api.GetController("default", "web"), call())
+    cluster.calls.clear()
 
+    await provider.delete_controller(api.DeleteController("default", "web"), call())
 
-async def test_a_remembered_kind_that_is_wrong_does_not_hide_the_right_one(provider, cluster, call):
-    cluster.add_deployment("it")
-    await provider.get_controller(api.GetController("default", "it"), call())
-    cluster.remove("deployments.apps", "it")
-    cluster.add_stateful_set("it")
-
-    await provider.delete_controller(api.DeleteController("default", "it"), call())
-
-    assert cluster.read("statefulsets.apps", "it") is None
+    assert cluster.read(RESOURCES[kind], "web") is None
+    assert len(cluster.calls) == requests
 
 
 @pytest.mark.parametrize("hint", [None, "Deployment"])

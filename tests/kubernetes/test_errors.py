@@ -3,11 +3,13 @@
 import httpx
 import pytest
 
-from contracts.faults import Code
+from contracts import api
+from contracts.faults import Code, Fault
 from tests.kubernetes.scripted import answer, failure, text
 from worker.providers.k8s import errors
 from worker.providers.k8s.errors import Again, MissingRight
 
+PLAIN = "text/plain; charset=utf-8"
 FORBIDDEN = (
     'deployments.apps "x" is forbidden: User "system:serviceaccount:ops:machinist" cannot patch '
     'resource "deployments" in API group "apps" in the namespace "shop"'
@@ -114,6 +116,25 @@ def test_a_missing_api_group_is_not_found():
     fault = read(text("404 page not found\n", 404, "text/plain; charset=utf-8"))
 
     assert fault.code is Code.NOT_FOUND
+
+
+async def test_a_proxy_that_has_no_page_does_not_say_that_an_object_is_absent(
+    provider, cluster, call
+):
+    cluster.add_deployment("web")
+    no_page = {"status": 404, "body": "404 page not found\n", "headers": {"content-type": PLAIN}}
+    cluster.faults.add(**no_page)
+
+    for command in (
+        api.UpdateControllerReplicas("default", "web", 3),
+        api.DeleteController("default", "web"),
+        api.GetMachines("default"),
+        api.DeleteService("default", "web"),
+    ):
+        with pytest.raises(Fault, match="may come from a proxy") as raised:
+            await getattr(provider, command.row.name)(command, call())
+        assert raised.value.code is Code.PLATFORM_FAILED
+    assert len(cluster.calls) == 4
 
 
 @pytest.mark.parametrize(

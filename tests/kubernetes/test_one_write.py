@@ -2,11 +2,14 @@
 
 import gzip
 import socket
+import ssl
 
 import httpx
 import pytest
+import trustme
 
 from tests.kubernetes import raw_server
+from tests.kubernetes.proxies import proxy_to, socks_to
 from tests.kubernetes.raw_server import RawServer, answering, serving
 from tests.kubernetes.transports import client
 from worker.providers.k8s import transport
@@ -51,6 +54,30 @@ async def test_a_request_over_tls_is_one_write(sends, cluster, size):
 
     assert len(sends) == 1
     assert len(sends[0]) > size
+
+
+@pytest.mark.parametrize("way", ["SOCKS", "HTTP", "HTTPS"])
+async def test_a_request_through_a_proxy_is_one_write(sends, cluster, way):
+    headers = {"Authorization": f"Bearer {cluster.token}"}
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(tls)
+    of_proxy = ssl.create_default_context()
+    authority.configure_trust(of_proxy)
+    async with (
+        socks_to(cluster.url) as (port, _),
+        proxy_to(cluster.url) as (http_proxy, _),
+        proxy_to(cluster.url, tls=tls) as (https_proxy, _),
+    ):
+        proxies = {"SOCKS": f"socks5://127.0.0.1:{port}", "HTTP": http_proxy, "HTTPS": https_proxy}
+        url = cluster.url.replace("127.0.0.1", "localhost")
+        async with client(url, cluster.trust(), proxies[way], of_proxy) as http:
+            await http.get("/version", headers=headers)
+            sends.clear()
+            await http.patch("/version", content=b"x" * 3_000, headers=headers)
+
+    assert len(sends) == 1
+    assert len(sends[0]) > 3_000
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "POST", "PUT", "DELETE"])

@@ -1,4 +1,4 @@
-"""Chains of owners: as few requests as possible, and no failure of one fails anything."""
+"""Chains of owners: read anew each time, with few requests, and no failure fails anything."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from tests.kubernetes.objects import Json, metadata, owner, workload
 from tests.kubernetes.scripted import Scripted, answer, failure, page
 from worker.provider import Call
 from worker.providers.k8s.objects import Metadata
-from worker.providers.k8s.owners import Chain, Owners
+from worker.providers.k8s.owners import READ_BY_NAME, Chain, chains
 
 APPS = "/apis/apps/v1/namespaces/default"
 DEPLOYMENT = owner("Deployment", "web")
@@ -49,11 +49,14 @@ def pods_of(*names: str) -> list[Metadata]:
     ]
 
 
+Read = Callable[[Scripted, list[Metadata]], Awaitable[list[Chain]]]
+
+
 @pytest.fixture
-def chains(tmp_path: Path) -> Callable[..., Awaitable[list[Chain]]]:
-    async def of(cluster: Scripted, owners: Owners, pods: list[Metadata]) -> list[Chain]:
+def read(tmp_path: Path) -> Read:
+    async def of(cluster: Scripted, pods: list[Metadata]) -> list[Chain]:
         async with cluster.client(tmp_path) as client:
-            return await owners.chains(client.during(Call.within(5)), "default", pods)
+            return await chains(client.during(Call.within(5)), "default", pods)
 
     return of
 
@@ -62,36 +65,39 @@ def names(chain: Chain) -> list[str]:
     return [each.name for each in chain.owners]
 
 
-async def test_one_owner_is_read_by_its_name_and_never_again(chains):
-    cluster = Cluster(*replica_sets(1), workload("Deployment", "web"))
-    owners = Owners()
+async def test_few_owners_are_read_by_their_names_whatever_number_of_pods_they_have(read):
+    cluster = Cluster(*replica_sets(9))
+    pods = pods_of("web-3", "web-4", "web-5", "web-4")
 
-    for _ in range(3):
-        [chain] = await chains(cluster, owners, pods_of("web-0"))
-        assert names(chain) == ["web-0", "web"]
-        assert chain.complete
+    found = await read(cluster, pods)
 
-    assert cluster.asked == [f"GET {APPS}/replicasets/web-0", f"GET {APPS}/deployments/web"]
+    assert [names(chain) for chain in found] == [
+        [f"web-{number}", "web"] for number in (3, 4, 5, 4)
+    ]
+    assert all(chain.complete for chain in found)
+    assert sorted(cluster.asked) == [f"GET {APPS}/replicasets/web-{each}" for each in (3, 4, 5)]
 
 
-async def test_more_owners_are_read_by_one_list_of_their_kind(chains):
-    cluster = Cluster(*replica_sets(9), workload("Deployment", "web"))
+async def test_more_owners_are_read_by_one_list(read):
+    cluster = Cluster(*replica_sets(9))
 
-    found = await chains(cluster, Owners(), pods_of("web-3", "web-4", "web-4", "web-5"))
+    found = await read(cluster, pods_of(*(f"web-{each}" for each in range(READ_BY_NAME + 1))))
 
     assert {chain.top.name for chain in found} == {"web"}
-    assert cluster.asked == [f"GET {APPS}/replicasets?limit=500", f"GET {APPS}/deployments/web"]
+    assert cluster.asked == [f"GET {APPS}/replicasets?limit=500"]
 
 
-async def test_only_what_is_not_known_is_read(chains):
-    cluster = Cluster(*replica_sets(3), workload("Deployment", "web"))
-    owners = Owners()
-    await chains(cluster, owners, pods_of("web-0", "web-1"))
-    cluster.requests.clear()
+@pytest.mark.parametrize("adopter", [None, owner("Deployment", "web", "new"), owner("Store", "s")])
+async def test_an_owner_that_changed_is_seen_at_once(read, adopter):
+    cluster = Cluster(*replica_sets(1))
+    assert names((await read(cluster, pods_of("web-0")))[0]) == ["web-0", "web"]
 
-    await chains(cluster, owners, pods_of("web-0", "web-1", "web-2"))
+    cluster.workloads = [workload("ReplicaSet", "web-0", *([adopter] if adopter else []))]
+    [chain] = await read(cluster, pods_of("web-0"))
 
-    assert cluster.asked == [f"GET {APPS}/replicasets/web-2"]
+    is_deployment = adopter is not None and adopter["kind"] == "Deployment"
+    assert chain.top.uid == ("new" if is_deployment else "uid-of-web-0")
+    assert chain.complete
 
 
 @pytest.mark.parametrize(
@@ -103,25 +109,25 @@ async def test_only_what_is_not_known_is_read(chains):
         owner("Rollout", "web", api_version="argoproj.io/v1alpha1"),
     ],
 )
-async def test_an_owner_of_another_kind_is_the_top_without_a_request(chains, reference):
+async def test_an_owner_of_another_kind_is_the_top_without_a_request(read, reference):
     cluster = Cluster()
     pod = msgspec.convert(metadata("p", [reference]), Metadata)
 
-    [chain] = await chains(cluster, Owners(), [pod])
+    [chain] = await read(cluster, [pod])
 
     assert chain.top.name == reference["name"]
     assert chain.complete
     assert cluster.asked == []
 
 
-async def test_a_pod_without_a_controller_has_no_top(chains):
+async def test_a_pod_without_a_controller_has_no_top(read):
     only_kept = owner("ConfigMap", "c", api_version="v1") | {"controller": False}
     pods = [
         msgspec.convert(metadata("p"), Metadata),
         msgspec.convert(metadata("q", [only_kept]), Metadata),
     ]
 
-    found = await chains(Cluster(), Owners(), pods)
+    found = await read(Cluster(), pods)
 
     assert [(chain.top, chain.complete) for chain in found] == [(None, True), (None, True)]
 
@@ -136,57 +142,37 @@ async def test_a_pod_without_a_controller_has_no_top(chains):
         answer("nonsense"),
     ],
 )
-@pytest.mark.parametrize("names_of_owners", [["web-0"], ["web-0", "web-1"]])
-async def test_an_unreadable_owner_is_the_top_for_now(chains, broken, names_of_owners):
-    cluster = Cluster(*replica_sets(2), workload("Deployment", "web"))
-    owners = Owners()
-    where = "/replicasets/web-0" if len(names_of_owners) == 1 else "/replicasets"
+@pytest.mark.parametrize("count", [1, READ_BY_NAME + 1])
+async def test_an_unreadable_owner_is_the_top_for_now(read, broken, count):
+    cluster = Cluster(*replica_sets(count))
+    names_of_owners = [f"web-{number}" for number in range(count)]
+    where = "/replicasets/web-0" if count == 1 else "/replicasets"
     cluster.broken[APPS + where] = broken
 
-    found = await chains(cluster, owners, pods_of(*names_of_owners))
+    found = await read(cluster, pods_of(*names_of_owners))
 
     assert [(names(chain), chain.complete) for chain in found] == [
         ([name], False) for name in names_of_owners
     ]
     cluster.broken.clear()
-    again = await chains(cluster, owners, pods_of(*names_of_owners))
+    again = await read(cluster, pods_of(*names_of_owners))
     assert {chain.top.name for chain in again} == {"web"}
 
 
-async def test_an_object_that_took_an_owners_name_is_not_that_owner(chains):
+async def test_an_object_that_took_an_owners_name_is_not_that_owner(read):
     later = workload("ReplicaSet", "web-0", owner("Deployment", "other"))
     later["metadata"]["uid"] = "uid-of-a-later-one"
 
-    [chain] = await chains(Cluster(later), Owners(), pods_of("web-0"))
+    [chain] = await read(Cluster(later), pods_of("web-0"))
 
     assert names(chain) == ["web-0"]
     assert not chain.complete
 
 
-async def test_owners_in_a_circle_end_somewhere(chains):
-    circle = [
-        workload("ReplicaSet", "a", owner("Deployment", "b")),
-        workload("Deployment", "b", owner("ReplicaSet", "a")),
-    ]
-
-    [chain] = await chains(Cluster(*circle), Owners(), pods_of("a"))
-
-    assert names(chain) == ["a", "b"]
-
-
-async def test_the_deadline_is_the_one_fault_that_passes(chains):
+async def test_the_deadline_is_the_one_fault_that_passes(read):
     server = Scripted(httpx.ReadTimeout("too late"))
 
     with pytest.raises(Fault) as raised:
-        await chains(server, Owners(), pods_of("web-0"))
+        await read(server, pods_of("web-0"))
 
     assert raised.value.code is Code.DEADLINE_EXCEEDED
-
-
-async def test_more_owners_than_are_remembered_are_still_found(chains):
-    cluster = Cluster(*replica_sets(20), workload("Deployment", "web"))
-    pods = pods_of(*(f"web-{number}" for number in range(20)))
-
-    found = await chains(cluster, Owners(remembered=3), pods)
-
-    assert {chain.top.name for chain in found} == {"web"}

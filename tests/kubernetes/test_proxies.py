@@ -29,7 +29,7 @@ API = "https://api.cluster.example:6443"
 def test_the_variable_of_the_scheme_names_the_proxy_and_loopback_needs_none(
     url, environment, proxy
 ):
-    assert proxy_of(url, environment) == proxy
+    assert proxy_of(url, None, environment) == proxy
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,47 @@ def test_the_variable_of_the_scheme_names_the_proxy_and_loopback_needs_none(
 def test_exceptions_are_hosts_domains_addresses_and_networks(url, no_proxy, direct):
     environment = {"HTTPS_PROXY": PROXY, "no_proxy": no_proxy}
 
-    assert proxy_of(url, environment) == (None if direct else PROXY)
+    assert proxy_of(url, None, environment) == (None if direct else PROXY)
 
 
-@pytest.mark.parametrize("wrong", ["socks5://u:secret@host:1", "http://", "http://a b"])
-def test_a_proxy_that_is_none_names_the_variable_and_not_its_value(wrong):
-    with pytest.raises(ConfigurationError, match="HTTPS_PROXY: expected a URL") as raised:
-        proxy_of(API, {"HTTPS_PROXY": wrong})
+@pytest.mark.parametrize(
+    ("proxy", "read"),
+    [
+        ("socks5://u:p@host:1080", "socks5://u:p@host:1080"),
+        ("socks5h://host", "socks5h://host"),
+        ("HTTPS://host:3128/", "https://host:3128"),
+        ("http://host:3128/path?a=b#c", "http://host:3128"),
+        ("u:p@host:3128", "http://u:p@host:3128"),
+    ],
+)
+def test_every_proxy_of_go_is_read(proxy, read):
+    assert proxy_of(API, None, {"HTTPS_PROXY": proxy}) == read
+
+
+def test_a_proxy_that_is_named_for_the_cluster_counts_more_than_all_variables():
+    environment = {"HTTPS_PROXY": PROXY, "NO_PROXY": "*"}
+
+    for url in (API, "https://127.0.0.1:6443"):
+        assert proxy_of(url, "socks5://here:1080", environment) == "socks5://here:1080"
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "ftp://u:secret@host:1",
+        "socks4://u:secret@host:1",
+        "http://",
+        "http://a b",
+        "http://u:secret@host:99999",
+        "http://u:secret@host:0",
+        "http://u:secret@[host",
+    ],
+)
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "PLT_K8S_PROXY_URL"])
+def test_a_proxy_that_is_none_names_the_variable_and_not_its_value(wrong, name):
+    named = wrong if name.startswith("PLT") else None
+
+    with pytest.raises(ConfigurationError, match=f"{name}: expected a URL") as raised:
+        proxy_of(API, named, {"HTTPS_PROXY": wrong})
 
     assert "secret" not in str(raised.value)

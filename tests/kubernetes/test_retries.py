@@ -11,7 +11,7 @@ def failed(again: Again, retry_after: int | None = None) -> Failure:
     return Failure(Code.PLATFORM_FAILED, "x", again=again, retry_after=retry_after)
 
 
-@pytest.mark.parametrize("again", [Again.LOST, Again.LATER, Again.UNAUTHORIZED, Again.CONFLICT])
+@pytest.mark.parametrize("again", [each for each in Again if REPEATS[each]])
 def test_a_request_is_repeated_so_often_and_not_once_more(again):
     patience = Patience()
 
@@ -52,3 +52,12 @@ def test_kinds_of_failure_are_counted_each_on_its_own():
 
     assert patience.pause(failed(Again.LOST), left=1000) is None
     assert patience.pause(failed(Again.LATER), left=1000) is not None
+
+
+@pytest.mark.parametrize("again", [each for each in Again if REPEATS[each] > 1])
+def test_no_failure_is_repeated_more_than_once_without_a_pause(again):
+    patience = Patience()
+
+    pauses = [patience.pause(failed(again), left=1000) or 0 for _ in range(REPEATS[again])]
+
+    assert all(pauses)

@@ -38,6 +38,14 @@ def through_it(server: RawServer) -> dict[str, str]:
     return {"url": "https://api.example", "proxy": server.url.replace("//", "//user:secret@")}
 
 
+def refused_socks(_: RawServer) -> dict[str, str]:
+    return {"url": "https://api.example", "proxy": nowhere().replace("http:", "socks5:")}
+
+
+def socks(server: RawServer) -> dict[str, str]:
+    return {"url": "https://api.example", "proxy": f"socks5://user:secret@127.0.0.1:{server.port}"}
+
+
 def tls(server: RawServer) -> dict[str, str]:
     return {"url": server.url.replace("http:", "https:")}
 
@@ -53,6 +61,10 @@ NEVER_LEFT = {
     "the proxy resets": (through_it, raw_server.resetting, httpx.ConnectError),
     "the proxy is silent": (through_it, raw_server.silent, httpx.ConnectTimeout),
     "no TLS behind the proxy": (through_it, raw_server.saying(ESTABLISHED), httpx.ConnectError),
+    "nobody listens at the SOCKS proxy": (refused_socks, raw_server.leaving, httpx.ConnectError),
+    "the SOCKS proxy leaves": (socks, raw_server.leaving, httpx.ConnectError),
+    "the SOCKS proxy is silent": (socks, raw_server.silent, httpx.ConnectTimeout),
+    "the SOCKS proxy speaks HTTP": (socks, raw_server.talking, httpx.ProxyError),
     "the server leaves in the handshake": (tls, raw_server.leaving, httpx.ConnectError),
     "the server does not speak TLS": (tls, raw_server.talking, httpx.ConnectError),
     "the handshake hangs": (tls, raw_server.silent, httpx.ConnectTimeout),

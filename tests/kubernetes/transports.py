@@ -12,10 +12,14 @@ from worker.providers.k8s.transport import Transport
 
 @asynccontextmanager
 async def client(
-    url: str, context: ssl.SSLContext | None = None, proxy: str | None = None, **more: float
+    url: str,
+    context: ssl.SSLContext | None = None,
+    proxy: str | None = None,
+    of_proxy: ssl.SSLContext | None = None,
+    **more: float,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client on the transport; its timeout ends tests that would hang."""
-    made = Transport(context, proxy, idle_s=more.get("idle_s", 60), options=[])
+    made = Transport(context, proxy, idle_s=more.get("idle_s", 60), options=[], of_proxy=of_proxy)
     timeout = httpx.Timeout(more.get("seconds", 20), connect=more.get("connect", 20))
     async with httpx.AsyncClient(base_url=url, transport=made, timeout=timeout) as opened:
         yield opened

@@ -12,6 +12,7 @@ from deploy.kubeconfig import attachment, namespace
 from deploy.kubeconfig.api import Api, Object
 from deploy.options import IMAGE
 from deploy.waiting import wait_until
+from tests.providers.stand_ins.k8s import LACKS, NOTES
 
 ROOM = 20
 """Up to so many machines of an application have to run, more are only there: small clusters too."""
@@ -48,6 +49,8 @@ class Cluster:
 
     name = "k8s"
     page = 500
+    lacks = LACKS
+    notes = NOTES
 
     def __init__(self, environment: Mapping[str, str], api: Api, scope: str, image: str) -> None:
         self.environment = environment

@@ -1,64 +1,48 @@
-"""The fixtures `platform` and `provider`: every test of this folder runs once for each platform."""
+"""The fixtures `platform` and `provider`: every test runs once for each provider."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 
 import pytest
 
-from deploy.sandbox.aws.server import AwsSandbox
-from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.providers import cluster
-from tests.providers.cluster import Cluster
-from tests.providers.platforms import Ecs, Kubernetes, Platform
+from tests.providers.platforms import Platform
+from tests.providers.stand_ins import stand_in
 from worker.dispatch import methods
 from worker.provider import Call, Port
 from worker.providers import PROVIDERS
 
-
-@pytest.fixture(scope="session")
-def kubernetes_sandbox() -> Iterator[KubernetesSandbox]:
-    with KubernetesSandbox.in_thread(seed=False) as sandbox:
-        yield sandbox
+NAMED = "--kubeconfig"
 
 
-@pytest.fixture
-def kubernetes(kubernetes_sandbox: KubernetesSandbox) -> Platform:
-    return Kubernetes(kubernetes_sandbox)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test on a stand-in for the platform of each provider, or on the one that is named.
 
-
-@pytest.fixture(scope="session")
-def aws_sandbox() -> Iterator[AwsSandbox]:
-    with AwsSandbox.in_thread(seed=False) as sandbox:
-        yield sandbox
-
-
-@pytest.fixture
-def ecs(aws_sandbox: AwsSandbox) -> Platform:
-    return Ecs(aws_sandbox)
+    What is registered is run: a provider without a stand-in fails every test.
+    """
+    if "platform" in metafunc.fixturenames:
+        platforms = [NAMED] if metafunc.config.getoption(NAMED) else sorted(PROVIDERS)
+        metafunc.parametrize("platform", platforms, indirect=True)
 
 
 @pytest.fixture(scope="session")
-def somebodys_cluster(pytestconfig: pytest.Config) -> Iterator[Callable[[], Cluster]]:
-    with cluster.attached(pytestconfig) as emptied:
+def platforms(pytestconfig: pytest.Config) -> Iterator[Callable[[str], Platform]]:
+    """Gives the platform of this name as it is at the start; each is started once."""
+    started: dict[str, Callable[[], Platform]] = {}
+    with ExitStack() as contexts:
+
+        def emptied(name: str) -> Platform:
+            if name not in started:
+                context = cluster.attached(pytestconfig) if name == NAMED else stand_in(name)
+                started[name] = contexts.enter_context(context)
+            return started[name]()
+
         yield emptied
 
 
 @pytest.fixture
-def kubeconfig(somebodys_cluster: Callable[[], Cluster]) -> Platform:
-    return somebodys_cluster()
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test on every platform that can be started here, or on the one that is named."""
-    if "platform" in metafunc.fixturenames:
-        named = metafunc.config.getoption("--kubeconfig")
-        started = ["kubeconfig"] if named else ["kubernetes", "ecs"]
-        metafunc.parametrize("platform", started, indirect=True)
-
-
-@pytest.fixture
-def platform(request: pytest.FixtureRequest) -> Platform:
-    found: Platform = request.getfixturevalue(request.param)
-    return found
+def platform(request: pytest.FixtureRequest, platforms: Callable[[str], Platform]) -> Platform:
+    return platforms(request.param)
 
 
 @pytest.fixture

@@ -1,10 +1,32 @@
-"""What the every-provider suite needs of a platform beside the provider: its data, not its code."""
+"""What the every-provider suite needs of a platform beside the provider: its data, not its code.
+
+The platforms themselves are in `stand_ins`, one for each registered provider.
+"""
 
 from collections.abc import Mapping
 from typing import Protocol
 
-from deploy.sandbox.aws.server import AwsSandbox
-from deploy.sandbox.kubernetes.server import KubernetesSandbox
+Keys = tuple[set[str], set[str]]
+"""What a command notes at least of before and after, where its object is there already."""
+
+EXISTS = {"exists"}
+_CONTROLLER = {"replicas", "running", "labels"}
+_ROUTE = {"hostnames", "rules", "backends"}
+
+NOTED: Mapping[str, Keys] = {
+    "set_machine_labels": (set(), {"labels"}),
+    "update_controller_replicas": ({"running"}, {"replicas", "running"}),
+    "apply_controller": (_CONTROLLER | {"images"}, _CONTROLLER | {"images"}),
+    "delete_controller": (_CONTROLLER, EXISTS),
+    "apply_service": ({"ports", "labels"}, {"ports", "labels"}),
+    "delete_service": (set(), set()),
+    "apply_secret": (EXISTS, {"secretKeys"}),
+    "apply_http_route": (_ROUTE, _ROUTE),
+    "delete_http_route": (set(), EXISTS),
+    "apply_workload": (_CONTROLLER | {"images"}, _CONTROLLER | {"images", "ports"}),
+    "apply_route_plan": (_ROUTE, _ROUTE),
+}
+"""What each command notes on every platform that has it."""
 
 
 class Platform(Protocol):
@@ -15,6 +37,10 @@ class Platform(Protocol):
     scope: str
     page: int
     """The most things that one answer of its API lists."""
+    lacks: Mapping[str, str]
+    """The operations that its provider does not support, and what to use instead."""
+    notes: Mapping[str, Keys]
+    """What its provider notes of commands, where that is not what every one notes."""
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -41,100 +67,3 @@ class Platform(Protocol):
     @property
     def writes(self) -> int:
         """How many requests arrived that change something."""
-
-
-class Kubernetes:
-    """The Kubernetes sandbox, in one namespace."""
-
-    name = "k8s"
-    scope = "shop"
-    page = 500
-
-    def __init__(self, sandbox: KubernetesSandbox) -> None:
-        self._sandbox = sandbox
-        sandbox.reset()
-        sandbox.add_namespace(self.scope)
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        return {
-            "PLT_K8S_REST_API_URL": self._sandbox.url,
-            "PLT_K8S_CA_PATH": str(self._sandbox.ca_path),
-            "PLT_K8S_TOKEN_PATH": str(self._sandbox.token_path),
-        }
-
-    def run(self, application: str, machines: int, labels: Mapping[str, str]) -> None:
-        own = {"app.kubernetes.io/instance": application}
-        self._sandbox.add_deployment(
-            application,
-            self.scope,
-            replicas=machines,
-            labels={**labels, **own},
-            selector={"matchLabels": own},
-        )
-
-    def run_alone(self) -> None:
-        self._sandbox.add_pod("alone", self.scope)
-
-    def gateway(self) -> str:
-        self._sandbox.add_gateway("public", self.scope)
-        return "public"
-
-    def size(self, application: str) -> int:
-        found = self._sandbox.read("deployments.apps", application, self.scope)
-        assert found is not None
-        return int(found["spec"]["replicas"])
-
-    def throttle(self, times: int | None) -> None:
-        self._sandbox.faults.overload(times=times)
-
-    def cut(self, times: int | None) -> None:
-        self._sandbox.faults.add(disconnect="after", times=times)
-
-    @property
-    def writes(self) -> int:
-        return len(self._sandbox.calls.writes())
-
-
-class Ecs:
-    """The sandbox's AWS, in one cluster."""
-
-    name = "ecs"
-    scope = "shop"
-    page = 100
-
-    def __init__(self, sandbox: AwsSandbox) -> None:
-        self._sandbox = sandbox
-        sandbox.reset()
-        sandbox.add_cluster(self.scope)
-        # Workers are told of their only gateway before they start.
-        sandbox.add_listener("public")
-
-    @property
-    def environment(self) -> Mapping[str, str]:
-        return self._sandbox.environment | {"PLT_ECS_RETRY_BASE_MS": "20"}
-
-    def run(self, application: str, machines: int, labels: Mapping[str, str]) -> None:
-        # Tags of a service are on all of its machines for good, those of a task are its own.
-        self._sandbox.add_service(
-            application, self.scope, desired=machines, task_tags=dict(labels), propagate_tags=False
-        )
-
-    def run_alone(self) -> None:
-        self._sandbox.add_task(self.scope)
-
-    def gateway(self) -> str:
-        return "public"
-
-    def size(self, application: str) -> int:
-        return int(self._sandbox.service(application, self.scope)["desiredCount"])
-
-    def throttle(self, times: int | None) -> None:
-        self._sandbox.faults.add(code="ThrottlingException", message="Rate exceeded", times=times)
-
-    def cut(self, times: int | None) -> None:
-        self._sandbox.faults.add(disconnect="after", times=times)
-
-    @property
-    def writes(self) -> int:
-        return len(self._sandbox.calls.writes())

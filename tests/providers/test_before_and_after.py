@@ -9,39 +9,13 @@ import pytest
 from contracts import api
 from contracts.operation import OPERATIONS
 from tests import examples
-from tests.providers.platforms import Platform
+from tests.providers.platforms import NOTED, Keys, Platform
 from tests.providers.test_routing import plan, rule
 from worker.dispatch import methods
 from worker.provider import Call, Port
 
 APP = "orders"
 SERVICE = "orders-v7"
-CONTROLLER = {"replicas", "running", "labels"}
-WORKLOAD = CONTROLLER | {"images", "ports"}
-ROUTE = {"hostnames", "rules", "backends"}
-EXISTS = {"exists"}
-
-Keys = tuple[set[str], set[str]]
-
-NOTED: dict[str, dict[str, Keys]] = {
-    "set_machine_labels": {"k8s": (EXISTS, {"labels"}), "ecs": ({"labels"}, {"labels"})},
-    "update_controller_replicas": {
-        "k8s": ({"running"}, {"replicas", "running"}),
-        "ecs": ({"running"}, {"replicas", "running"}),
-    },
-    "apply_controller": {"k8s": (CONTROLLER | {"images"}, CONTROLLER | {"images"})},
-    "delete_controller": {"k8s": (CONTROLLER | {"images"}, EXISTS), "ecs": (CONTROLLER, EXISTS)},
-    "apply_service": {"k8s": ({"ports", "labels"}, {"ports", "labels"})},
-    # On ECS the service goes with its controller, and the platform is not asked.
-    "delete_service": {"k8s": (set(), EXISTS), "ecs": (set(), {"changed"})},
-    "apply_secret": {"k8s": (EXISTS, {"secretKeys"})},
-    "apply_http_route": {"k8s": (ROUTE, ROUTE)},
-    "delete_http_route": {"k8s": (EXISTS, EXISTS), "ecs": (ROUTE, EXISTS)},
-    "apply_workload": {"k8s": (WORKLOAD, WORKLOAD), "ecs": (WORKLOAD - {"ports"}, WORKLOAD)},
-    "apply_route_plan": {"k8s": (ROUTE, ROUTE), "ecs": (ROUTE, ROUTE)},
-}
-"""What each command notes at least, before and after, where its object is there already."""
-
 COMMANDS = [name for name, operation in OPERATIONS.items() if not operation.row.safe]
 CREATING = ["apply_workload", "apply_route_plan"]
 """Commands of every platform that create what is absent."""
@@ -97,6 +71,10 @@ async def run(
     return last
 
 
+def expected(name: str, platform: Platform) -> Keys:
+    return platform.notes.get(name, NOTED[name])
+
+
 def test_the_table_has_every_command():
     assert NOTED.keys() == set(COMMANDS)
 
@@ -104,13 +82,13 @@ def test_the_table_has_every_command():
 @pytest.mark.parametrize("name", COMMANDS)
 async def test_every_command_notes_what_it_found_and_what_it_left(platform, provider, call, name):
     if name not in methods(provider):
-        assert platform.name not in NOTED[name]
+        assert name in platform.lacks
         return
 
     times = 2 if name.startswith("apply_") else 1
     noted = await run(name, platform, provider, call, times)
 
-    before, after = NOTED[name][platform.name]
+    before, after = expected(name, platform)
     assert noted.before is not None
     assert noted.after is not None
     assert before <= noted.before.keys()
@@ -129,7 +107,7 @@ async def test_what_a_command_creates_did_not_exist_before(platform, provider, c
     noted = await run(name, platform, provider, call, 1)
 
     assert noted.before == {"exists": False}
-    assert noted.after.keys() >= NOTED[name][platform.name][1]
+    assert noted.after.keys() >= expected(name, platform)[1]
 
 
 @pytest.mark.parametrize("name", ["delete_controller", "delete_http_route"])

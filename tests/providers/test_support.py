@@ -1,5 +1,8 @@
-"""What each provider supports, pinned in a table, and what it answers to all the rest."""
+"""What each provider supports, as its stand-in pins it, and what it answers to all the rest."""
 
+from typing import cast
+
+import pytest
 from msgspec import json
 
 from contracts.faults import Code, Problem
@@ -7,46 +10,16 @@ from contracts.operation import OPERATIONS
 from contracts.seal import Seals
 from tests.examples import EXAMPLES
 from tests.loopback import Loopback
+from tests.providers import conftest
+from tests.providers.stand_ins import stand_in
 from worker.dispatch import Dispatch, methods
+from worker.providers import PROVIDERS
 
 KEYS = Seals([bytes(32)])
 
-SUPPORT = {
-    "get_machine": {"k8s", "ecs"},
-    "get_machines": {"k8s", "ecs"},
-    "set_machine_labels": {"k8s", "ecs"},
-    "get_controllers": {"k8s", "ecs"},
-    "get_controller": {"k8s", "ecs"},
-    "update_controller_replicas": {"k8s", "ecs"},
-    "apply_controller": {"k8s"},
-    "delete_controller": {"k8s", "ecs"},
-    "get_services_by_labels": {"k8s", "ecs"},
-    "apply_service": {"k8s"},
-    "delete_service": {"k8s", "ecs"},
-    "apply_secret": {"k8s"},
-    "list_gateways": {"k8s", "ecs"},
-    "apply_http_route": {"k8s"},
-    "get_http_route": {"k8s", "ecs"},
-    "delete_http_route": {"k8s", "ecs"},
-    "apply_workload": {"k8s", "ecs"},
-    "apply_route_plan": {"k8s", "ecs"},
-}
-"""The platforms whose provider has the operation."""
-
-INSTEAD = {
-    "apply_controller": "apply_workload, PUT /{}/workloads/{{scope}}",
-    "apply_service": "apply_workload, PUT /{}/workloads/{{scope}}",
-    "apply_secret": "apply_workload, PUT /{}/workloads/{{scope}}",
-    "apply_http_route": "apply_route_plan, PUT /{}/gateway/routeplans/{{scope}}",
-}
-"""What a platform without an operation is asked for instead: the one that all understand."""
-
 
 def test_support_is_neither_lost_nor_gained_silently(platform, provider):
-    assert SUPPORT.keys() == OPERATIONS.keys()
-    assert methods(provider).keys() == {
-        name for name, providers in SUPPORT.items() if platform.name in providers
-    }
+    assert methods(provider).keys() == OPERATIONS.keys() - platform.lacks.keys()
 
 
 async def test_what_a_platform_has_no_word_for_is_answered_with_what_to_use_instead(
@@ -54,12 +27,46 @@ async def test_what_a_platform_has_no_word_for_is_answered_with_what_to_use_inst
 ):
     loopback = Loopback(Dispatch(platform.name, provider, KEYS), seals=KEYS)
 
-    for name in SUPPORT.keys() - methods(provider).keys():
+    for name, instead in platform.lacks.items():
         reply = await loopback.call(platform.name, EXAMPLES[name])
 
         assert reply.status == 501
         problem = json.decode(reply.body, type=Problem)
         assert problem.code is Code.UNSUPPORTED
         assert f"{name} is not supported by the provider {platform.name}" in problem.message
-        assert f"use {INSTEAD[name].format(platform.name)}" in problem.message
+        assert f"use {instead}" in problem.message
     assert platform.writes == 0
+
+
+def test_a_provider_is_tried_because_it_is_registered(monkeypatch):
+    """One without a stand-in fails, instead of being left out."""
+    monkeypatch.setitem(PROVIDERS, "cloud-x", PROVIDERS["k8s"])
+    tried = Parametrized()
+
+    conftest.pytest_generate_tests(cast(pytest.Metafunc, tried))
+
+    assert tried.platforms == sorted(PROVIDERS)
+    assert "cloud-x" in tried.platforms
+    with pytest.raises(LookupError, match=r"'cloud-x' is registered .*stand_ins\.cloud_x with"):
+        stand_in("cloud-x")
+
+
+def test_the_stand_in_of_a_provider_is_its_own(platform):
+    assert platform.name in PROVIDERS
+
+
+class Parametrized:
+    """A test that needs a platform, as pytest shows it while it collects."""
+
+    fixturenames = ("platform",)
+
+    def __init__(self) -> None:
+        self.platforms: list[str] = []
+        self.config = self
+
+    def getoption(self, name: str) -> None:
+        """No platform is named on the command line."""
+
+    def parametrize(self, name: str, values: list[str], *, indirect: bool) -> None:
+        assert (name, indirect) == ("platform", True)
+        self.platforms = values

@@ -162,3 +162,36 @@ async def test_a_pod_whose_labels_leave_the_selector_is_released_and_replaced(
     assert released is not None
     assert "ownerReferences" not in released["metadata"]
     assert await count(api, "hello") == 2
+
+
+async def test_a_deployment_adopts_replica_sets_without_an_owner_that_its_selector_fits(
+    sandbox: KubernetesSandbox, api: httpx.AsyncClient
+) -> None:
+    [orphan] = sandbox.read_all("replicasets.apps")
+    manifest = (await api.get(f"{APPS}/deployments/hello")).json()
+    pods = [pod["metadata"]["name"] for pod in sandbox.read_all("pods")]
+    await api.delete(f"{APPS}/deployments/hello", params={"propagationPolicy": "Orphan"})
+    manifest["metadata"] = {"name": "again"}
+
+    again = await api.post(f"{APPS}/deployments", json=manifest)
+
+    [adopted] = sandbox.read_all("replicasets.apps")
+    [owner] = adopted["metadata"]["ownerReferences"]
+    assert adopted["metadata"]["uid"] == orphan["metadata"]["uid"]
+    assert (owner["uid"], owner["controller"]) == (again.json()["metadata"]["uid"], True)
+    assert [pod["metadata"]["name"] for pod in sandbox.read_all("pods")] == pods
+
+
+async def test_a_replica_set_that_comes_without_an_owner_is_adopted_too(
+    sandbox: KubernetesSandbox,
+) -> None:
+    labels = sandbox.read("deployments.apps", "hello")["spec"]["selector"]["matchLabels"]  # type: ignore[index]
+    sandbox.add_replica_set("stray", labels=labels, selector={"matchLabels": labels})
+    sandbox.add_replica_set("other")
+
+    owned = {
+        each["metadata"]["name"]: "ownerReferences" in each["metadata"]
+        for each in sandbox.read_all("replicasets.apps")
+    }
+
+    assert (owned["stray"], owned["other"]) == (True, False)

@@ -151,3 +151,19 @@ async def test_a_request_that_is_held_does_not_hold_up_the_end() -> None:
                 await until(lambda: sandbox.calls.count())
                 request.cancel()
                 await asyncio.wait([request])
+
+
+@pytest.mark.parametrize("code", [401, 404, 409, 422])
+async def test_a_denial_has_the_code_of_the_webhook_behind_the_words_of_the_server(
+    sandbox: KubernetesSandbox, api: httpx.AsyncClient, code: int
+) -> None:
+    sandbox.faults.deny(code, "not in this house", method="PATCH")
+
+    denied = await api.patch(SCALE, json=TO_FIVE, headers=MERGE)
+
+    assert denied.status_code == code
+    assert denied.json()["code"] == code
+    assert denied.json()["message"] == (
+        'admission webhook "objects.example.com" denied the request: not in this house'
+    )
+    assert replicas(sandbox) == 2

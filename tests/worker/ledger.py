@@ -8,7 +8,7 @@ from typing import Any, cast
 from contracts import outcomes, topology
 from contracts.api import UpdateControllerReplicas
 from contracts.broker.channel import Delivery
-from contracts.broker.errors import Rejected
+from contracts.broker.errors import Rejected, Unroutable
 from contracts.operation import Operation
 from contracts.outcomes import Outcome, Result
 from contracts.seal import Seals
@@ -64,6 +64,8 @@ class Post:
         self.published: list[Message] = []
         self.seconds: dict[str, float] = {}
         self.refusing: set[str] = set()
+        self.without_queue: set[str] = set()
+        self.renewed = 0
         self._log = log
 
     async def publish(self, message: Message, *, mandatory: bool = False) -> None:
@@ -71,11 +73,14 @@ class Post:
         await asyncio.sleep(self._seconds(message))
         if message.exchange in self.refusing:
             raise Rejected("a queue is full")
+        if message.exchange in self.without_queue:
+            raise Unroutable(message.key)
         self.published.append(message)
         self._log.append(_line(message))
 
     async def renew(self) -> None:
         """Connect anew."""
+        self.renewed += 1
 
     def _seconds(self, message: Message) -> float:
         result = message.key.split(".")[0]

@@ -320,6 +320,22 @@ def test_an_outcome_that_is_refused_once_is_published_again():
     virtual.run(test)
 
 
+def test_a_command_waits_for_an_audit_that_was_deleted_which_then_gets_it_over_a_new_connection():
+    async def test():
+        async with working() as w:
+            w.post.without_queue.add(topology.OUTCOMES)
+            running = asyncio.create_task(w.run(request(5)))
+            await asyncio.sleep(10)
+            assert (w.log, w.post.renewed) == ([], 0)
+            w.post.without_queue.clear()
+
+            assert await running is Verdict.DONE
+            assert w.log == ["started a-5", "call 5", "done a-5", "reply 200"]
+            assert w.post.renewed == 1
+
+    virtual.run(test)
+
+
 def test_a_superseded_command_names_the_one_that_took_its_place():
     async def test():
         async with working() as w:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from contracts import topology
@@ -119,3 +120,19 @@ def test_a_command_among_the_queries_is_refused(name):
 
     assert refused.code is Code.INVALID
     assert "publish it to machinist.commands" in refused.message
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [("dryRun", None), ("replica", "replicas"), ("Kind", "kind"), ("apiversion", "apiVersion")],
+)
+def test_an_event_with_an_unknown_member_is_refused_and_the_nearest_one_is_named(name, meant):
+    """Ignored, it would scale what was not meant; a gateway of a newer version may add members."""
+    body = msgspec.json.encode(msgspec.to_builtins(SCALE) | {name: "x"})
+
+    refused = refusal(body=body, **as_event())
+
+    assert (refused.code, refused.status) == (Code.INVALID, 400)
+    assert refused.message.startswith(f"the event: unknown member '{name}', ")
+    assert meant is None or f"did you mean {meant}?" in refused.message
+    assert examined(body=body) == SCALE

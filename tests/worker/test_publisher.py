@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from contracts import topology
@@ -156,3 +157,29 @@ async def test_a_queue_that_does_not_answer_keeps_nothing_from_being_published_a
         await broker.has_repeated.wait()
 
     assert [each.message_id for each in broker.published] == [MESSAGE.message_id]
+
+
+class Channels(Broker):
+    """A connection that knows its channels apart."""
+
+    def __init__(self) -> None:
+        super().__init__("worker")
+        self.opened: list[Broker] = []
+
+    async def channel(self) -> Broker:
+        self.opened.append(Broker(self.user))
+        return self.opened[-1]
+
+
+async def test_outcomes_have_a_channel_to_themselves():
+    """RabbitMQ 3.10 may number them by all that the channel published."""
+    outcome = msgspec.structs.replace(MESSAGE, exchange=topology.OUTCOMES)
+    broker, worker = Channels(), publisher()
+
+    async with connected(worker, broker), asyncio.timeout(WITHIN_S):
+        for message in (MESSAGE, outcome, MESSAGE, outcome):
+            await worker.publish(message)
+
+    exchanges = [[each.exchange for each in channel.published] for channel in broker.opened]
+    assert [topology.OUTCOMES] * 2 in exchanges
+    assert [topology.COMMANDS] * 2 in exchanges

@@ -13,9 +13,10 @@ from contracts.broker.attendance import Announcement
 from contracts.broker.channel import _properties
 from contracts.broker.errors import BrokerError, NotDeclared, Refused, Rejected
 from contracts.broker.link import Connection, Link
+from contracts.faults import Code, Fault
 from contracts.seal import SEALED, Seals
 from contracts.topology import ATTENDANCE
-from contracts.wire import Message, Reply
+from contracts.wire import Message, Reply, reply_of
 from gateway.answers import reply_in
 from tests.examples import EXAMPLES, message_of
 from worker.publisher import Publisher
@@ -138,9 +139,24 @@ async def test_a_sealed_reply_is_the_reply_to_no_other_request():
 
 async def test_a_problem_is_never_sealed():
     """The caller learns from it that the keys differ."""
-    message = await sent_for(sealed_request(SEALS), Reply(403, b"{}", "application/problem+json"))
+    fault = Fault(Code.SEAL_NOT_OPENED, "another key")
+    request = sealed_request(SEALS)
 
-    assert (message.body, message.content_type) == (b"{}", "application/problem+json")
+    message = await sent_for(request, reply_of(fault))
+
+    assert message.content_type == "application/problem+json"
+    assert message.body == fault.body(request.message_id)
+
+
+async def test_a_problem_names_the_command_that_failed_and_no_query():
+    fault = Fault(Code.NOT_FOUND, "there is none")
+    command = message_of(EXAMPLES["delete_service"])
+
+    of_command = await sent_for(command, reply_of(fault))
+    of_query = await sent_for(REQUEST, reply_of(fault))
+
+    assert of_command.body == fault.body(command.message_id)
+    assert of_query.body == fault.body()
 
 
 SPOILED = {

@@ -129,6 +129,12 @@ class Population(Surroundings):
             scheduler.settle(self.account)
             return str(task.facts["taskArn"])
 
+    def trip_circuit_breaker(self, name: str, cluster: str = "default") -> None:
+        """Have the newest deployment of a service fail, as one whose tasks never start."""
+        with self.account.lock:
+            services.trip(self.account.fleet.services(cluster)[name])
+            scheduler.settle(self.account)
+
     def stop_task(self, arn: str, reason: str = "Essential container in task exited") -> None:
         """As a task does whose container ends; a service starts another one for it."""
         with self.account.lock:

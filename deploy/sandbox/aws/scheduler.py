@@ -10,6 +10,7 @@ from deploy.sandbox.aws import tasks
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.fleet import Service, Task
 from deploy.sandbox.aws.messages import Json
+from deploy.sandbox.aws.services import FAILED
 
 _BY_SCHEDULER = "ServiceSchedulerInitiated"
 
@@ -64,6 +65,10 @@ def _reconcile(account: Account, service: Service) -> None:
     wanted = service.facts["desiredCount"] if service.active else 0
     living = [task for task in service.tasks.values() if task.wanted]
     current = [task for task in living if task.facts.get("startedBy") == primary["id"]]
+    if service.active and FAILED in primary:
+        for task in current:
+            stop(account, task, _BY_SCHEDULER, primary[FAILED]["rolloutStateReason"])
+        return
     for _ in range(wanted - len(current)):
         _start(account, service, primary)
     reason = f"Scaling activity initiated by (deployment {primary['id']})"

@@ -8,6 +8,8 @@ from deploy.sandbox.aws.fleet import Service, Task
 from deploy.sandbox.aws.messages import Json
 from deploy.sandbox.aws.tasks import PLATFORM
 
+FAILED = "failed"
+"""The key under which a deployment that the circuit breaker stopped has its facts."""
 _ROLE = "ecs.amazonaws.com/AWSServiceRoleForECS"
 _BREAKER = {"enable": False, "rollback": False}
 _DEPLOYMENT = {
@@ -93,6 +95,24 @@ def update(service: Service, asked: Json) -> None:
     service.unsettled = True
 
 
+def trip(service: Service) -> None:
+    """Stop the primary deployment as the circuit breaker does, whose tasks failed to start.
+
+    With a deployment whose tasks run still, and where the service wants that, ECS rolls back.
+    """
+    failed, *former = service.deployments
+    failed[FAILED] = {
+        "failedTasks": 3,
+        "rolloutState": "FAILED",
+        "rolloutStateReason": "ECS deployment circuit breaker: tasks failed to start.",
+    }
+    breaker = service.facts["deploymentConfiguration"]["deploymentCircuitBreaker"]
+    if former and breaker["rollback"]:
+        service.facts["taskDefinition"] = former[0]["taskDefinition"]
+        service.deployments = [former[0], failed, *former[1:]]
+    service.unsettled = True
+
+
 def described(service: Service, tags: bool) -> Json:
     counts = _counts(list(service.tasks.values()))
     facts = {key: value for key, value in service.facts.items() if tags or key != "tags"}
@@ -110,8 +130,9 @@ def _deployments(service: Service) -> list[Json]:
         done = place == 0 and counts["runningCount"] == wanted and len(own) == wanted
         state = "COMPLETED" if done else "IN_PROGRESS"
         verb = "completed" if done else "in progress"
+        facts = {key: value for key, value in each.items() if key != FAILED}
         described.append(
-            each
+            facts
             | counts
             | {
                 "status": "PRIMARY" if place == 0 else "ACTIVE",
@@ -120,6 +141,7 @@ def _deployments(service: Service) -> list[Json]:
                 "rolloutState": state,
                 "rolloutStateReason": f"ECS deployment {each['id']} {verb}.",
             }
+            | each.get(FAILED, {})
         )
     return described
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from deploy.sandbox.kubernetes import apps, core, garbage
 from deploy.sandbox.kubernetes.builders import controller_of, now, pod_status
-from deploy.sandbox.kubernetes.deployments import reconcile_deployment
+from deploy.sandbox.kubernetes.deployments import reconcile_deployment, would_adopt
 from deploy.sandbox.kubernetes.kinds import Kind, Object
 from deploy.sandbox.kubernetes.pod_sets import reconcile_pod_set, reconcile_stateful_set
 from deploy.sandbox.kubernetes.store import Change, Store, Stored
@@ -102,6 +102,10 @@ class Controllers:
                     if (kind.api_version, kind.kind) == (owner["apiVersion"], owner["kind"]):
                         # Each once: a thousand new pods are one look at their owner.
                         touched[kind, (stored.key[0], owner["name"])] = None
+            elif change.kind is apps.REPLICA_SETS and change.after is not None:
+                for deployment in self._store.items(apps.DEPLOYMENTS, stored.key[0]):
+                    if would_adopt(deployment, stored):
+                        touched[apps.DEPLOYMENTS, deployment.key] = None
         return touched
 
     def _handle(self, change: Change) -> None:

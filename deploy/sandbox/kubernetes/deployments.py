@@ -3,10 +3,17 @@
 from typing import Any
 
 from deploy.sandbox.kubernetes import apps
-from deploy.sandbox.kubernetes.builders import identity, now, owner_reference, template_hash
+from deploy.sandbox.kubernetes.builders import (
+    controller_of,
+    identity,
+    now,
+    owner_reference,
+    template_hash,
+)
 from deploy.sandbox.kubernetes.fields import after_update
 from deploy.sandbox.kubernetes.kinds import Object
 from deploy.sandbox.kubernetes.pod_sets import MANAGER
+from deploy.sandbox.kubernetes.selectors import selects
 from deploy.sandbox.kubernetes.store import Store, Stored
 
 HASH = "pod-template-hash"
@@ -17,6 +24,7 @@ def reconcile_deployment(store: Store, found: Stored) -> None:
     wanted = found.object["spec"].get("replicas", 1)
     # Equal templates give equal hashes, so going back to an old one finds its ReplicaSet.
     mine = template_hash(found.object["spec"]["template"])
+    _adopt(store, found)
     sets = [s for kind, s in store.children(found.metadata["uid"]) if kind is apps.REPLICA_SETS]
     current = next((s for s in sets if s.labels.get(HASH) == mine), None)
     if current is None and not found.object["spec"].get("paused"):
@@ -27,6 +35,29 @@ def reconcile_deployment(store: Store, found: Stored) -> None:
         # Old pods go as new ones become ready, so that a slow rollout can be watched.
         _shrink(store, old, max(0, wanted - _count(current, "readyReplicas")))
         _report(store, found, current.key)
+
+
+def would_adopt(found: Stored, replica_set: Stored) -> bool:
+    """Whether a ReplicaSet has no controller and the selector of the Deployment fits it."""
+    return (
+        found.key[0] == replica_set.key[0]
+        and "deletionTimestamp" not in found.metadata
+        and "deletionTimestamp" not in replica_set.metadata
+        and controller_of(replica_set.metadata) is None
+        and selects(found.object["spec"].get("selector"), replica_set.labels)
+    )
+
+
+def _adopt(store: Store, found: Stored) -> None:
+    """Become the controller of what an orphaning deletion left behind."""
+    for replica_set in store.items(apps.REPLICA_SETS, found.metadata["namespace"]):
+        if would_adopt(found, replica_set):
+            owners = [
+                *(replica_set.metadata.get("ownerReferences") or ()),
+                owner_reference(apps.DEPLOYMENTS, found.object),
+            ]
+            metadata = {**replica_set.metadata, "ownerReferences": owners}
+            store.put(apps.REPLICA_SETS, {**replica_set.object, "metadata": metadata})
 
 
 def _revision(sets: list[Stored]) -> int:

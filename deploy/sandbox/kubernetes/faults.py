@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from deploy.sandbox.kubernetes.statuses import failure
+
 
 class Fault(msgspec.Struct):
     """What to do to a matching request, in this order: wait, then cut, refuse or act.
@@ -77,6 +79,19 @@ class Faults:
         }
         body = "Too many requests, please try again later.\n"
         return self.add(path=path, status=429, body=body, headers=headers, times=times)
+
+    def deny(
+        self,
+        code: int,
+        message: str,
+        *,
+        method: str | None = None,
+        path: str | None = None,
+        reason: str = "",
+    ) -> Fault:
+        """Refuse as the API server does after a validating webhook chose this code and message."""
+        words = f'admission webhook "objects.example.com" denied the request: {message}'
+        return self.add(method, path, status=code, body=failure(code, reason, words).status or {})
 
     def put(self, fault: Fault) -> Fault:
         for pattern in (fault.path, fault.query):

@@ -172,8 +172,12 @@ def _workload(
     annotations: dict[str, str] | None = None,
     selector: Object | None = None,
     spec: Object | None = None,
+    owner: Object | None = None,
 ) -> Object:
-    """`labels` are those of the workload and, with `app`, of its pods; `spec` adds to its spec."""
+    """`labels` are those of the workload and, with `app`, of its pods; `spec` adds to its spec.
+
+    `owner` is a whole ownerReference, which need not lead anywhere.
+    """
     own = {"app": name, **(labels or {})}
     return {
         "metadata": {
@@ -181,6 +185,7 @@ def _workload(
             "namespace": namespace,
             "labels": own,
             "annotations": dict(annotations or {}),
+            **({"ownerReferences": [owner]} if owner else {}),
         },
         "spec": {
             "replicas": replicas,

@@ -1,6 +1,7 @@
 """What ECS is asked for a service, new or changed, and the wait for one that is being deleted."""
 
 import uuid
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -17,6 +18,10 @@ from worker.providers.ecs.workload import Wanted
 
 GRACE: Object = {"healthCheckGracePeriodSeconds": 60}
 """How long a task may take until its load balancer finds it ready, before it is replaced."""
+AGAIN: Object = {"forceNewDeployment": True}
+"""The parameters of UpdateService that replace all tasks and change nothing else."""
+PRIMARY = "PRIMARY"
+FAILED = "FAILED"
 FIRST_LOOK_S = 0.5
 LONGEST_LOOK_S = 5.0
 
@@ -101,12 +106,29 @@ def changes(service: Service, wanted: Wanted, parts: Parts) -> Object:
     return asked
 
 
+def is_stopped(service: Service) -> bool:
+    """Return whether the circuit breaker stopped the newest deployment: ECS starts no more tasks.
+
+    That happens where there is no earlier deployment that ECS could roll back to.
+    """
+    return any(
+        each.status == PRIMARY and each.rollout_state == FAILED for each in service.deployments
+    )
+
+
 def new_tags(service: Service, wanted: Wanted) -> dict[str, str]:
     """The tags that a service lacks; it keeps those that others gave it."""
     return dict(wanted.tags.items() - translate.labels(service.tags).items())
 
 
-def tag_list(tags: dict[str, str]) -> list[Object]:
+def references(service: Service) -> set[str]:
+    """The ARNs of what a service uses."""
+    groups = {each.target_group_arn or "" for each in service.load_balancers}
+    registries = {each.registry_arn for each in service.service_registries}
+    return {service.task_definition, *groups, *registries}
+
+
+def tag_list(tags: Mapping[str, str]) -> list[Object]:
     """Tags in ECS's words."""
     return [{"key": key, "value": value} for key, value in tags.items()]
 

@@ -75,6 +75,13 @@ class Registry(Part, frozen=True):
     container_port: int | None = None
 
 
+class Deployment(Part, frozen=True):
+    """One deployment of a service; the PRIMARY one is the newest."""
+
+    status: str = ""
+    rollout_state: str = ""
+
+
 class Service(Part, frozen=True):
     """A controller, in ECS's words."""
 
@@ -86,6 +93,7 @@ class Service(Part, frozen=True):
     task_definition: str = ""
     load_balancers: list[LoadBalancer] = []
     service_registries: list[Registry] = []
+    deployments: list[Deployment] = []
     tags: list[Tag] = []
 
 
@@ -120,6 +128,7 @@ class ContainerDefinition(Part, frozen=True):
 
     image: str | None = None
     port_mappings: list[PortMapping] = []
+    docker_labels: dict[str, str] = {}
 
 
 class TaskDefinition(Part, frozen=True):

@@ -1,6 +1,6 @@
 """What a command found and left, for its outcome: out of AWS's answers; pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from contracts.resources import Object
 from worker.observations import conforms, images, pair, plain
@@ -53,10 +53,12 @@ def workload(
     found: Service,
     wanted: Wanted,
     task_definition: str,
+    removed: Collection[str],
 ) -> tuple[Object, Object]:
     """Before and after of a workload; `found` may be an answer that has no tags."""
     before = ABSENT if former is None else service(former, former_images)
     tags = (translate.labels(former.tags) if former else {}) | wanted.tags
+    tags = {key: value for key, value in tags.items() if key not in removed}
     ports = wanted.workload.ports
     after: Object = {
         "replicas": found.desired_count,

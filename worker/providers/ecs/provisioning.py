@@ -1,7 +1,4 @@
-"""Finds or makes all that a service refers to, and can take back what was made."""
-
-from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+"""Finds or makes all that a service refers to, and notes how to take back what was made."""
 
 from msgspec import UNSET, Struct
 
@@ -14,23 +11,17 @@ from worker.providers.ecs import (
     revisions,
     target_groups,
     task_definitions,
+    translate,
 )
-from worker.providers.ecs.best_effort import attempt
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.deployments import Parts
 from worker.providers.ecs.endpoints import Endpoints
 from worker.providers.ecs.objects import Service
+from worker.providers.ecs.revisions import Described
 from worker.providers.ecs.settings import Settings
-from worker.providers.ecs.target_groups import Vpcs
-from worker.providers.ecs.workload import Wanted
-
-
-class Made(NamedTuple):
-    """Something that this run made and can take back."""
-
-    what: str
-    arn: str
-    take_back: Callable[[], Awaitable[None]]
+from worker.providers.ecs.target_groups import TargetGroup, Vpcs
+from worker.providers.ecs.undo import UndoLog
+from worker.providers.ecs.workload import BOUNDS, Wanted
 
 
 class Region(Struct, frozen=True):
@@ -57,11 +48,11 @@ class Provisioning:
         self._cleanup_s = settings.ecs_cleanup_retry_base_ms / 1000
         self._priority_s = settings.ecs_priority_retry_base_ms / 1000
         self._secret: str | None = None
-        self._made: list[Made] = []
+        self.undo = UndoLog(call)
         self.registered: str | None = None
         """The task definition that this run made."""
-        self.images: dict[str, list[str]] = {}
-        """The images of the task definitions that this run read, by their ARNs."""
+        self._read: dict[str, Described] = {}
+        """The task definitions that this run read, by their ARNs."""
 
     async def parts(self, service: Service | None) -> Parts:
         """All that the service refers to; what it has already stays, as far as it fits."""
@@ -71,56 +62,68 @@ class Provisioning:
         hostname = await self._hostname(registry)
         return Parts(task_definition, registry, hostname, await self._target_groups(service))
 
-    async def take_back(self, service: Service | None) -> list[str]:
-        """Remove what was made, and say what is left of it and why.
+    def images(self, task_definition: str) -> list[str] | None:
+        """The images of a task definition, None where this run did not read it."""
+        found = self._read.get(task_definition)
+        return None if found is None else revisions.images(found)
 
-        What a service uses stays: its deletion removes it, and a repeat finds it.
+    async def former_labels(self, service: Service) -> set[str]:
+        """Return the keys of tags that an earlier run gave a service and that are wanted no more.
+
+        The task definition of the service tells them, and after a roll-back the newest one does.
+        Tags that others gave the service are never among them.
         """
-        left: list[str] = []
-        for made in reversed(self._made):
-            if service is None or self._is_superfluous(made, service):
-                left += (await attempt(self._call, made.what, made.take_back())).left
-        return left
+        tags = translate.labels(service.tags)
+        rest = {key for key in tags if names.is_own(key)} - self._wanted.tags.keys()
+        if rest - self._written():
+            await self._look_up(self._wanted.name)
+        return rest & self._written()
 
-    def _is_superfluous(self, made: Made, service: Service) -> bool:
-        return made.arn == self.registered and made.arn != service.task_definition
+    def _written(self) -> frozenset[str]:
+        return BOUNDS.union(*(revisions.labels(each) for each in self._read.values()))
 
-    @property
-    def made(self) -> list[str]:
-        """What was made, in words."""
-        return [each.what for each in self._made]
+    async def _look_up(self, task_definition: str) -> Described | None:
+        """Read a task definition by its ARN, or the newest of a family."""
+        found = await revisions.find(self._talk, task_definition)
+        if found is not None:
+            self._read[found.task_definition.task_definition_arn] = found
+        return found
 
     async def _pull_secret(self) -> str | None:
         wanted = self._wanted.workload.pull_secret
         if wanted is None or self._secret is not None:
             return self._secret
         name = pull_secrets.secret_name(self._wanted.name)
-        arn, created = await pull_secrets.settle(
+        what = f'the secret "{name}"'
+        settled = await pull_secrets.settle(
             self._talk, self._call, self._owner, name, wanted, self._cleanup_s
         )
-        if created:
-            self._note(f'the secret "{name}"', arn, lambda: pull_secrets.discard(self._talk, name))
-        self._secret = arn
-        return arn
+        if settled.created:
+            # Only the task definition of this run can name it.
+            self.undo.made(
+                what, lambda: pull_secrets.discard(self._talk, name), lambda: self.registered
+            )
+        elif settled.replaced:
+            self.undo.changed(f"{what} with the new credentials", None)
+        self._secret = settled.arn
+        return settled.arn
 
     async def _task_definition(self, service: Service | None, secret: str | None) -> str:
         name = self._wanted.name
-        definition = task_definitions.definition(
-            self._wanted.workload, name, self._wanted.size, self._settings, secret
-        )
+        definition = task_definitions.definition(self._wanted, self._settings, secret)
         # The newest of the family may be there because an earlier try was cut short.
         for present in dict.fromkeys([(service and service.task_definition) or name, name]):
-            found = await revisions.find(self._talk, present)
-            if found is not None:
-                arn = found.task_definition.task_definition_arn
-                self.images[arn] = revisions.images(found)
-                if revisions.is_same(found, definition):
-                    return arn
+            found = await self._look_up(present)
+            if found is not None and revisions.is_same(found, definition):
+                return found.task_definition.task_definition_arn
         if self.registered is None:
             arn = await revisions.register(self._talk, self._owner, definition)
             self.registered = arn
-            what = f'the task definition "{arn}"'
-            self._note(what, arn, lambda: revisions.deregister(self._talk, arn))
+            self.undo.made(
+                f'the task definition "{arn}"',
+                lambda: revisions.deregister(self._talk, arn),
+                lambda: arn,
+            )
         return self.registered
 
     async def _registry(self, service: Service | None) -> str | None:
@@ -132,10 +135,10 @@ class Provisioning:
             self._talk, namespace, self._owner, self._wanted.name
         )
         if created:
-            self._note(
+            self.undo.made(
                 f'the name "{entry.name}" in Cloud Map',
-                entry.arn,
                 lambda: cloud_map.discard(self._talk, self._call, entry.id, self._cleanup_s),
+                lambda: entry.arn,
             )
         return entry.arn
 
@@ -148,34 +151,61 @@ class Provisioning:
     async def _target_groups(self, service: Service | None) -> list[str]:
         balancers = service.load_balancers if service else []
         present = [each.target_group_arn for each in balancers if each.target_group_arn]
+        listener = self._settings.ecs_listener_arn
         for arn in present:
             if target_groups.is_of(self._wanted.name, arn):
-                await target_groups.follow(self._talk, arn, self._wanted)
-        listener = self._settings.ecs_listener_arn
+                await self._follow(listener, arn)
         if present or listener is None:
             return present
         arn = await self._target_group(listener)
         await self._tie(listener, arn)
         return [arn]
 
+    async def _follow(self, listener: str | None, arn: str) -> None:
+        """Have the target group of the service as the workload needs it."""
+        found = await target_groups.by_arn(self._talk, arn)
+        if found is None:
+            return
+        await self._keep_in_step(found)
+        if listener is not None and found.load_balancer_arns == []:
+            # The route that led to it was deleted: no new task would ever be found healthy.
+            await self._tie(listener, arn)
+
     async def _target_group(self, listener: str) -> str:
         vpc = await self._region.vpcs.of(self._talk, listener)
-        arn, created = await target_groups.settle(self._talk, self._owner, self._wanted, vpc)
+        group, created = await target_groups.settle(self._talk, self._owner, self._wanted, vpc)
+        arn = group.arn
         if created:
-            what = f'the target group "{target_groups.group_name(self._wanted.name)}"'
-            self._note(
-                what,
-                arn,
+            self.undo.made(
+                self._group_in_words,
                 lambda: target_groups.discard(self._talk, self._call, arn, self._cleanup_s),
+                lambda: arn,
             )
+        else:
+            await self._keep_in_step(group)
         return arn
+
+    async def _keep_in_step(self, found: TargetGroup) -> None:
+        """Have the target group ask where the workload says how it is."""
+        former, check = target_groups.present_check(found), target_groups.health_check(self._wanted)
+        if former != check:
+            await target_groups.change_check(self._talk, found.arn, check)
+            self.undo.changed(
+                f"the health check of {self._group_in_words}",
+                lambda: target_groups.change_check(self._talk, found.arn, former),
+            )
+
+    @property
+    def _group_in_words(self) -> str:
+        return f'the target group "{target_groups.group_name(self._wanted.name)}"'
 
     async def _tie(self, listener: str, group: str) -> None:
         rule = await bootstrap.tie(
             self._talk, self._call, listener, self._owner, self._wanted, group, self._priority_s
         )
         if rule is not None:
-            self._note(f'the rule "{rule}"', rule, lambda: bootstrap.delete_rule(self._talk, rule))
-
-    def _note(self, what: str, arn: str, take_back: Callable[[], Awaitable[None]]) -> None:
-        self._made.append(Made(what, arn, take_back))
+            self.undo.made(
+                f'the rule "{rule}"',
+                lambda: bootstrap.delete_rule(self._talk, rule),
+                lambda: group,
+            )

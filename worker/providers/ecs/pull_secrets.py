@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import secrets
 from datetime import datetime
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct, field
@@ -51,6 +52,14 @@ class Written(Struct, frozen=True):
     arn: str = field(name="ARN")
 
 
+class Settled(NamedTuple):
+    """The secret that holds the credentials; `replaced` says that it held others before."""
+
+    arn: str
+    created: bool
+    replaced: bool
+
+
 def secret_name(service: str) -> str:
     """What the secret of a service is called."""
     return f"{service}-pull"
@@ -58,8 +67,8 @@ def secret_name(service: str) -> str:
 
 async def settle(
     talk: Conversation, call: Call, cluster: str, name: str, wanted: PullSecret, base_s: float
-) -> tuple[str, bool]:
-    """Have a secret hold the credentials; returns its ARN and whether it was created.
+) -> Settled:
+    """Have a secret hold the credentials.
 
     `base_s` is the first of the waits for a deletion that is under way.
     """
@@ -73,14 +82,15 @@ async def settle(
     )
 
 
-async def _settled(talk: Conversation, cluster: str, name: str, value: str) -> tuple[str, bool]:
+async def _settled(talk: Conversation, cluster: str, name: str, value: str) -> Settled:
     found = await find(talk, name)
     if found is None:
-        return await _create(talk, cluster, name, value), True
+        return Settled(await _create(talk, cluster, name, value), created=True, replaced=False)
     ownership.refuse_foreign(f'the secret "{name}"', found.marks(), cluster)
     if found.deleted_date is not None:
         await talk.ask("secretsmanager:RestoreSecret", Nothing, SecretId=name)
-    if not await _holds(found, value):
+    replaced = not await _holds(found, value)
+    if replaced:
         await talk.ask(
             "secretsmanager:PutSecretValue",
             Nothing,
@@ -92,7 +102,7 @@ async def _settled(talk: Conversation, cluster: str, name: str, value: str) -> t
         await talk.ask(
             "secretsmanager:TagResource", Nothing, SecretId=name, Tags=_tag_list(cluster)
         )
-    return found.arn, False
+    return Settled(found.arn, created=False, replaced=replaced)
 
 
 async def find(talk: Conversation, name: str) -> Secret | None:

@@ -39,6 +39,15 @@ def is_same(found: Described, wanted: Object) -> bool:
     return Tag(DIGEST, task_definitions.digest(wanted)) in found.tags
 
 
+def labels(found: Described) -> set[str]:
+    """The keys of the labels of the workload that a revision of ours was made from."""
+    if all(tag.key != DIGEST for tag in found.tags):
+        return set()
+    return {
+        key for each in found.task_definition.container_definitions for key in each.docker_labels
+    }
+
+
 def images(found: Described) -> list[str]:
     """The images of a revision's containers."""
     containers = found.task_definition.container_definitions

@@ -13,8 +13,9 @@ from worker.providers.ecs.best_effort import attempt
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.deployments import Parts
 from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.objects import Nothing, OneService, Service
+from worker.providers.ecs.objects import OneService, Service
 from worker.providers.ecs.provisioning import Provisioning, Region
+from worker.providers.ecs.relabelling import Relabelling
 from worker.providers.ecs.workload import Wanted
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,8 @@ OVERTAKEN = re.compile("not idempotent|still draining", re.IGNORECASE)
 class RolledOut(Struct, frozen=True):
     """What a workload became; `before` is the service that was there, `left` what is untidy.
 
-    `former_images` are those of that service, None if its task definition was not found.
+    `former_images` are those of that service, None if its task definition was not found. `removed`
+    are the keys of the tags that the service has no more.
     """
 
     parts: Parts
@@ -41,6 +43,7 @@ class RolledOut(Struct, frozen=True):
     service: Service
     created: bool
     left: list[str]
+    removed: set[str]
 
     def answer(self, wanted: Wanted) -> Object:
         """As the contract says it."""
@@ -59,7 +62,12 @@ class RolledOut(Struct, frozen=True):
     def seen(self, wanted: Wanted) -> tuple[Object, Object]:
         """Before and after, for the command's outcome."""
         before, after = observed.workload(
-            self.before, self.former_images, self.service, wanted, self.parts.task_definition
+            self.before,
+            self.former_images,
+            self.service,
+            wanted,
+            self.parts.task_definition,
+            self.removed,
         )
         return before, after | ({"left": self.left} if self.left else {})
 
@@ -77,6 +85,7 @@ class RollOut:
         self._wanted = wanted
         self._provisioning = Provisioning(talk, call, region, cluster, wanted)
         self._lost = False
+        self._removed: set[str] = set()
 
     async def run(self) -> RolledOut:
         """Create or update the service; a fault tells what of it could not be taken back."""
@@ -126,24 +135,34 @@ class RollOut:
     async def _update(self, service: Service, parts: Parts) -> Service | None:
         """The service as it is then, or None where it was deleted meanwhile."""
         tags = deployments.new_tags(service, self._wanted)
+        self._removed = await self._provisioning.former_labels(service)
+        relabelling = Relabelling(self._talk, service, tags, self._removed)
         changes = deployments.changes(service, self._wanted, parts)
+        if not changes and (relabelling.concerns_machines or deployments.is_stopped(service)):
+            # Tasks keep the tags that they started with, and a deployment that the circuit
+            # breaker stopped starts none: either needs a deployment of its own.
+            changes = deployments.AGAIN
+        undo = self._provisioning.undo
+        what = f'the tags of the service "{service.service_name}"'
+        step = undo.changed(what, relabelling.undo) if relabelling else None
         try:
-            if tags:
-                # First, because new tasks get the tags that the service has when they start.
-                await self._talk.ask(
-                    "ecs:TagResource",
-                    Nothing,
-                    resourceArn=service.service_arn,
-                    tags=deployments.tag_list(tags),
-                )
-            if not changes:
-                return service
-            asked: Object = {"cluster": self._cluster, "service": service.service_name} | changes
-            return (await self._talk.ask("ecs:UpdateService", OneService, **asked)).service
+            # First, because new tasks get the tags that the service has when they start.
+            await relabelling.do()
+            return await self._ask_update(service, changes) if changes else service
         except Failure as failure:
             if not await self._is_gone(failure):
                 raise
+            if step is not None:
+                undo.drop(step)
             return None
+
+    async def _ask_update(self, service: Service, changes: Object) -> Service:
+        asked: Object = {"cluster": self._cluster, "service": service.service_name} | changes
+        try:
+            return (await self._talk.ask("ecs:UpdateService", OneService, **asked)).service
+        except Fault as fault:
+            self._lost = _may_have_happened(fault)
+            raise
 
     async def _is_gone(self, failure: Failure) -> bool:
         """Whether a change failed because the service was deleted meanwhile."""
@@ -161,9 +180,9 @@ class RollOut:
         for words in left:
             log.warning("left behind: %s", words)
         if before is None or made_it:
-            return RolledOut(parts, None, None, service, True, left)
-        images = self._provisioning.images.get(before.task_definition)
-        return RolledOut(parts, before, images, service, False, left)
+            return RolledOut(parts, None, None, service, True, left, set())
+        images = self._provisioning.images(before.task_definition)
+        return RolledOut(parts, before, images, service, False, left, self._removed)
 
     async def _tidy(self, before: Service | None, current: str) -> list[str]:
         """Deregister what no service needs of the task definitions, when there is a new one."""
@@ -179,17 +198,18 @@ class RollOut:
 
     async def _take_back(self) -> list[str]:
         """What could not be taken back, in words."""
-        made = self._provisioning.made
-        if not made:
+        undo = self._provisioning.undo
+        if not undo.words:
             return []
         if self._lost:
-            return [f"{what}: a service that uses it may have been created" for what in made]
+            may_be = "a service that uses it may have been created or changed"
+            return [f"{what}: {may_be}" for what in undo.words]
         try:
             service = await self._standing()
         except Fault as unknown:
             # It may use what was made: then nothing of that must go.
-            return [f"{what}: {unknown.message}" for what in made]
-        return await self._provisioning.take_back(service)
+            return [f"{what}: {unknown.message}" for what in undo.words]
+        return await undo.take_back(service)
 
     async def _standing(self) -> Service | None:
         return await deployments.standing(self._talk, self._cluster, self._wanted.name)

@@ -47,6 +47,8 @@ class TargetGroup(Struct, frozen=True, rename="pascal"):
     arn: str = field(name="TargetGroupArn")
     health_check_path: str = "/"
     health_check_port: str = TRAFFIC_PORT
+    load_balancer_arns: list[str] | None = None
+    """Empty where no rule forwards to the group."""
 
 
 class TargetGroups(Struct, frozen=True, rename="pascal"):
@@ -157,8 +159,10 @@ def health_check(wanted: Wanted) -> Object:
     }
 
 
-async def settle(talk: Conversation, cluster: str, wanted: Wanted, vpc: str) -> tuple[str, bool]:
-    """The ARN of a workload's target group, and whether it was created."""
+async def settle(
+    talk: Conversation, cluster: str, wanted: Wanted, vpc: str
+) -> tuple[TargetGroup, bool]:
+    """The target group of a workload, and whether it was created."""
     found = await find(talk, wanted.name)
     if found is None:
         try:
@@ -171,30 +175,23 @@ async def settle(talk: Conversation, cluster: str, wanted: Wanted, vpc: str) -> 
                 raise
     tags = (await tags_of(talk, [found.arn])).get(found.arn, {})
     ownership.refuse_foreign(f'the target group "{group_name(wanted.name)}"', tags, cluster)
-    await _keep_in_step(talk, found, wanted)
-    return found.arn, False
+    return found, False
 
 
-async def follow(talk: Conversation, arn: str, wanted: Wanted) -> None:
-    """Have the target group of a service ask where the workload says how it is."""
-    found = await _described(talk, TargetGroupArns=[arn])
-    if found is not None:
-        await _keep_in_step(talk, found, wanted)
-
-
-async def _keep_in_step(talk: Conversation, found: TargetGroup, wanted: Wanted) -> None:
-    check = health_check(wanted)
-    is_so = {
+def present_check(found: TargetGroup) -> Object:
+    """The health check that a target group has, as `health_check` says it."""
+    return {
         "HealthCheckPath": found.health_check_path,
         "HealthCheckPort": found.health_check_port,
     }
-    if is_so != check:
-        await talk.ask(
-            "elasticloadbalancing:ModifyTargetGroup", Nothing, TargetGroupArn=found.arn, **check
-        )
 
 
-async def _create(talk: Conversation, cluster: str, wanted: Wanted, vpc: str) -> str:
+async def change_check(talk: Conversation, arn: str, check: Object) -> None:
+    """Give a target group another health check."""
+    await talk.ask("elasticloadbalancing:ModifyTargetGroup", Nothing, TargetGroupArn=arn, **check)
+
+
+async def _create(talk: Conversation, cluster: str, wanted: Wanted, vpc: str) -> TargetGroup:
     answer = await talk.ask(
         "elasticloadbalancing:CreateTargetGroup",
         TargetGroups,
@@ -209,13 +206,18 @@ async def _create(talk: Conversation, cluster: str, wanted: Wanted, vpc: str) ->
         **INTERVALS,
     )
     for group in answer.target_groups:
-        return group.arn
+        return group
     raise errors.nonsense("elasticloadbalancing:CreateTargetGroup", "it names no target group")
 
 
 async def find(talk: Conversation, service: str) -> TargetGroup | None:
     """The target group of a service."""
     return await _described(talk, Names=[group_name(service)])
+
+
+async def by_arn(talk: Conversation, arn: str) -> TargetGroup | None:
+    """A target group, None where it is gone."""
+    return await _described(talk, TargetGroupArns=[arn])
 
 
 async def _described(talk: Conversation, **which: Any) -> TargetGroup | None:

@@ -10,8 +10,8 @@ import msgspec
 from contracts import workload as neutral
 from contracts.resources import Object
 from contracts.workload import HealthCheck, Workload
-from worker.providers.ecs.fargate import Size
 from worker.providers.ecs.settings import Settings
+from worker.providers.ecs.workload import Wanted
 
 CHECK_TIMEOUT_S = 5
 CHECK = """\
@@ -29,24 +29,25 @@ to find it unhealthy would stop its machines for ever. The loopback address is w
 workload has to name no health check."""
 
 
-def definition(
-    wanted: Workload, name: str, size: Size, settings: Settings, pull_secret: str | None
-) -> Object:
-    """What RegisterTaskDefinition is asked for; `pull_secret` is the ARN of the secret.
+def definition(wanted: Wanted, settings: Settings, pull_secret: str | None) -> Object:
+    """Return the parameters of RegisterTaskDefinition; `pull_secret` is the ARN of the secret.
 
-    Tasks have one container; its name, the family's and the service's are the same.
+    Tasks have one container; its name, the family's and the service's are the same. The labels of
+    the workload are Docker labels of the container, as they are labels of a pod template on
+    Kubernetes: other labels make another revision, whose tasks start with the new tags, and the
+    former revision tells the next run which tags of the service came from the workload.
     """
     roles = {
         "executionRoleArn": settings.ecs_execution_role_arn,
         "taskRoleArn": settings.ecs_task_role_arn,
     }
     return {
-        "family": name,
+        "family": wanted.name,
         "networkMode": "awsvpc",
         "requiresCompatibilities": ["FARGATE"],
-        "cpu": str(size.cpu),
-        "memory": str(size.memory),
-        "containerDefinitions": [_container(wanted, name, settings, pull_secret)],
+        "cpu": str(wanted.size.cpu),
+        "memory": str(wanted.size.memory),
+        "containerDefinitions": [_container(wanted, settings, pull_secret)],
     } | {key: role for key, role in roles.items() if role}
 
 
@@ -55,26 +56,26 @@ def digest(definition: Object) -> str:
     return sha256(msgspec.json.encode(definition, order="deterministic")).hexdigest()
 
 
-def _container(
-    wanted: Workload, name: str, settings: Settings, pull_secret: str | None
-) -> dict[str, Any]:
+def _container(wanted: Wanted, settings: Settings, pull_secret: str | None) -> dict[str, Any]:
+    workload = wanted.workload
     container: dict[str, Any] = {
-        "name": name,
-        "image": wanted.image,
+        "name": wanted.name,
+        "image": workload.image,
         "essential": True,
         "portMappings": [
             {"name": use, "containerPort": port, "protocol": "tcp"}
-            for use, port in (("app", wanted.ports.app), ("metrics", wanted.ports.metrics))
+            for use, port in (("app", workload.ports.app), ("metrics", workload.ports.metrics))
         ],
         "environment": [
             {"name": variable, "value": value}
-            for variable, value in neutral.variables(wanted).items()
+            for variable, value in neutral.variables(workload).items()
         ],
+        "dockerLabels": wanted.machine_labels,
     }
-    if wanted.health_check is not None:
-        container["healthCheck"] = _check(wanted, wanted.health_check)
+    if workload.health_check is not None:
+        container["healthCheck"] = _check(workload, workload.health_check)
     if settings.ecs_log_group is not None:
-        container["logConfiguration"] = _logs(wanted, settings)
+        container["logConfiguration"] = _logs(workload, settings)
     if pull_secret is not None:
         container["repositoryCredentials"] = {"credentialsParameter": pull_secret}
     return container

@@ -15,6 +15,7 @@ from contracts.resources import (
 )
 from worker.providers.ecs import names
 from worker.providers.ecs.objects import Container, Service, Tag, Task, TaskDefinition
+from worker.providers.ecs.workload import BOUNDS
 
 SERVICE_GROUP = "service:"
 ALIVE = frozenset({"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"})
@@ -32,13 +33,21 @@ def machine(task: Task, service: Service | None) -> Machine:
         id=names.last(task.task_arn),
         status=task.last_status,
         ready=is_ready(task),
-        labels=(labels(service.tags) if service else {}) | labels(task.tags),
+        labels=_machine_labels(task, service),
         start_time=iso(task.started_at) if task.started_at else UNSET,
         image=(container and container.image) or UNSET,
         image_digest=(container and container.image_digest) or UNSET,
         controller=_reference(task),
         resources=_quantities(task),
     )
+
+
+def _machine_labels(task: Task, service: Service | None) -> dict[str, str]:
+    own = labels(task.tags)
+    if service is None:
+        return own
+    # A task keeps the bounds of scaling that were in force when it started.
+    return labels(service.tags) | {key: own[key] for key in own.keys() - BOUNDS}
 
 
 def is_alive(task: Task) -> bool:

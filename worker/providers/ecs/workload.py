@@ -23,6 +23,10 @@ Path = Annotated[
 ]
 
 
+BOUNDS = frozenset({"icc.platformatic.dev/scaler-min", "icc.platformatic.dev/scaler-max"})
+"""The labels that concern the controller alone: a change of them replaces no machines."""
+
+
 class Wanted(Struct, frozen=True):
     """A workload that Fargate can run."""
 
@@ -31,6 +35,11 @@ class Wanted(Struct, frozen=True):
     """What ECS calls it."""
     size: Size
     tags: dict[str, str]
+
+    @property
+    def machine_labels(self) -> dict[str, str]:
+        """The labels that tasks have to start with."""
+        return {key: value for key, value in self.tags.items() if key not in BOUNDS}
 
 
 def read(specification: Object, cluster: str, settings: Settings) -> Wanted:

@@ -83,7 +83,7 @@ async def settle(
             if STRICT in failure.message:
                 raise _unknown_fields(failure) from failure
             if live is not None and failure.code is Code.NOT_FOUND:
-                continue
+                failure = Failure(failure.code, failure.message, again=Again.CONFLICT)
             is_lost_creation = live is None and failure.again is Again.LOST
             if not (is_lost_creation or failure.again in {Again.CONFLICT, Again.MOVED}):
                 raise

@@ -21,6 +21,7 @@ from worker.providers.k8s.errors import Again, Failure, NoSuchApi
 from worker.providers.k8s.objects import ListOf
 from worker.providers.k8s.requests import (
     APPLY_PATCH,
+    BUILT_IN,
     DELETED,
     GONE,
     JSON,
@@ -88,9 +89,9 @@ class Client:
             return Answered(
                 response.content, response.status_code, warnings=warnings(response.headers)
             )
-        raise errors.of_answer(
-            request.method, response.status_code, response.headers, response.content
-        )
+        said = response.status_code, response.headers, response.content
+        is_built_in = request.target.startswith(BUILT_IN)
+        raise errors.of_answer(request.method, *said, is_built_in=is_built_in)
 
     def _headers(self, request: Request) -> dict[str, str]:
         self._trust.refresh()
@@ -133,15 +134,20 @@ class Conversation:
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         items: list[Item] = []
         token: str | None = None
+        patience = Patience()
         while True:
             try:
                 page = await self.get(target(path, query, token), expected)
             except Failure as failure:
-                if failure.resume is None:
+                if failure.again is not Again.EXPIRED:
                     raise
-                # The snapshot was compacted away. The fresh token goes on after the last name, as
-                # things are now: nothing comes twice, nothing that stayed is left out.
+                await self.wait(failure, patience)
+                # The snapshot was compacted away. A fresh token goes on after the last name, as
+                # things are now: nothing comes twice, nothing that stayed is left out. Without one
+                # the list starts again.
                 token = failure.resume
+                if token is None:
+                    items.clear()
                 continue
             items += page.items or ()
             token = page.metadata.token

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from contracts.environment import ConfigurationError
 from worker.providers.k8s.credentials import Trust
 from worker.providers.k8s.proxies import proxy_of
 from worker.providers.k8s.settings import Settings
@@ -21,18 +22,24 @@ KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER
 def transport(
     settings: Settings, trust: Trust, environment: Mapping[str, str]
 ) -> httpx.AsyncBaseTransport:
-    """Connections to the configured API server; ConfigurationError for a proxy that is none.
+    """Connections to the configured API server; ConfigurationError for an unusable proxy.
 
     HTTP/1.1 has one connection for each request and makes one write of each. HTTP/2 shares
     connections among requests; it needs the transport of httpx, which writes head and body of a
-    request in two frames and two writes. So does the way through a proxy that itself speaks TLS,
-    because aiohttp would check the proxy's certificate by the CAs of the cluster.
+    request in two frames and two writes.
     """
     # At debug level this library writes down every header, and so the worker's token.
     logging.getLogger("hpack").setLevel(logging.WARNING)
-    proxy = proxy_of(settings.k8s_rest_api_url, environment)
-    if not settings.k8s_http2 and not (proxy or "").startswith("https:"):
-        return Transport(trust.context, proxy, idle_s=IDLE_S, options=socket_options())
+    proxy = proxy_of(settings.k8s_rest_api_url, settings.k8s_proxy_url, environment)
+    of_proxy = trust.of_proxy() if proxy is not None and proxy.startswith("https:") else None
+    if not settings.k8s_http2:
+        return Transport(
+            trust.context, proxy, idle_s=IDLE_S, options=socket_options(), of_proxy=of_proxy
+        )
+    if proxy is not None and proxy.startswith("socks5"):
+        raise ConfigurationError(
+            "PLT_K8S_HTTP2='true': expected false, since only HTTP/1.1 goes through a SOCKS proxy"
+        )
     return httpx.AsyncHTTPTransport(
         verify=trust.context or False,
         http2=settings.k8s_http2,
@@ -42,7 +49,7 @@ def transport(
         limits=httpx.Limits(
             max_connections=None, max_keepalive_connections=None, keepalive_expiry=IDLE_S
         ),
-        proxy=httpx.Proxy(proxy) if proxy else None,
+        proxy=httpx.Proxy(proxy, ssl_context=of_proxy) if proxy else None,
         socket_options=socket_options(),
         trust_env=False,
     )

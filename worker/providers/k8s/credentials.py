@@ -11,6 +11,8 @@ import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import certifi
+
 from contracts.environment import ConfigurationError
 from worker.providers.k8s.settings import Settings
 
@@ -86,16 +88,18 @@ class Trust:
     """Whom the worker takes for the API server, and as whom it shows itself in TLS."""
 
     def __init__(self, settings: Settings, every: float = LOOK_EVERY_S) -> None:
-        self.context = ssl.create_default_context() if settings.k8s_allow_selfsigned_cert else None
+        self.context: ssl.SSLContext | None = None
+        self._settings = settings
         self._file: Watched | None = None
-        if self.context is not None:
-            self.context.check_hostname = False
-            self.context.verify_mode = ssl.CERT_NONE
-        elif settings.k8s_rest_api_url.startswith("https:"):
-            self._file = Watched(Path(settings.k8s_ca_path), every)
-            self.context = _authorities(settings.k8s_ca_path)
-        if self.context is not None and settings.k8s_auth_type == "client-cert":
-            _show_certificate(self.context, settings)
+        if settings.k8s_rest_api_url.startswith("https:"):
+            self.context = _context(settings.k8s_tls_server_name)
+            if settings.k8s_allow_selfsigned_cert:
+                _verify_nothing(self.context)
+            else:
+                self._file = Watched(Path(settings.k8s_ca_path), every)
+                _load_authorities(self.context, settings.k8s_ca_path)
+            if settings.k8s_auth_type == "client-cert" or settings.k8s_client_cert is not None:
+                _show_certificate(self.context, settings)
 
     def refresh(self) -> None:
         """Trust the CAs that the file holds now as well; those before it stay until a restart."""
@@ -106,18 +110,68 @@ class Trust:
         except (OSError, ssl.SSLError) as error:
             log.warning("CA file %s: %s; the former CAs stay", self._file.path, error)
 
+    def of_proxy(self) -> ssl.SSLContext:
+        """Return the context for a proxy that speaks TLS itself.
 
-def _authorities(path: str) -> ssl.SSLContext:
+        kubectl checks its certificate by the CAs of the cluster; public CAs are trusted as well.
+        """
+        context = ssl.create_default_context()
+        if self._settings.k8s_allow_selfsigned_cert:
+            _verify_nothing(context)
+            return context
+        context.load_verify_locations(cafile=certifi.where())
+        if self._file is not None:
+            _load_authorities(context, str(self._file.path))
+        return context
+
+
+class _NamedServer(ssl.SSLContext):
+    """A context for one server that has another name in TLS than in its URL.
+
+    The name is set here, because not every client library lets a request name it: httpcore 1.0.9
+    does not behind a proxy.
+    """
+
+    name: str
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        """Start TLS with the server of this name, whatever the host of its URL."""
+        return super().wrap_bio(incoming, outgoing, server_side, self.name, session)
+
+
+def _context(name: str | None) -> ssl.SSLContext:
+    if name is None:
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    named = _NamedServer(ssl.PROTOCOL_TLS_CLIENT)
+    named.name = name
+    return named
+
+
+def _verify_nothing(context: ssl.SSLContext) -> None:
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+
+
+def _load_authorities(context: ssl.SSLContext, path: str) -> None:
     try:
-        context = ssl.create_default_context(cafile=path)
+        context.load_verify_locations(cafile=path)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(
             f"PLT_K8S_CA_PATH={path!r}: expected a readable file with PEM certificates: "
             f"{error.strerror or error}"
         ) from error
-    # Python 3.13 began to refuse CAs without an authority key identifier, which clusters have.
+    # As Go does, take a certificate of the file as the end of a chain, also where it is not
+    # self-signed (the default from Python 3.13 on) ...
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    # ... and a CA without an authority key identifier, which Python 3.13 began to refuse.
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
-    return context
 
 
 def _show_certificate(context: ssl.SSLContext, settings: Settings) -> None:
@@ -138,7 +192,7 @@ def _show_certificate(context: ssl.SSLContext, settings: Settings) -> None:
 
 
 def _pem(name: str, value: str | None) -> bytes:
-    expected = "expected PEM in base64, since PLT_K8S_AUTH_TYPE is client-cert"
+    expected = "expected PEM in base64, of a client certificate and its key"
     if value is None:
         raise ConfigurationError(f"{name} is not set: {expected}")
     try:

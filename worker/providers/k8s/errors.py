@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from contracts.faults import Code, Fault
+from worker.providers.k8s import admission
 from worker.providers.k8s.objects import Status
 
 CODES: dict[int, Code] = {
@@ -63,6 +64,8 @@ class Again(Enum):
     """Other writers were faster inside the server: as soon as they let it."""
     MOVED = auto()
     """What was looked at is not so any more, or not yet: after another look."""
+    EXPIRED = auto()
+    """The snapshot of a list is gone: from the token in the answer, without one from the start."""
     UNAUTHORIZED = auto()
     """Once, with the token as it is now."""
 
@@ -95,16 +98,32 @@ class NoSuchApi(Failure):
     """The cluster does not have this kind of object at all."""
 
 
-def of_answer(method: str, status: int, headers: Mapping[str, str], body: bytes) -> Failure:
-    """The failure that an answer other than 2xx is."""
+class Denied(Failure):
+    """Admission refused the request, which changed nothing; `by` names the webhook or policy."""
+
+    def __init__(self, code: Code, message: str, by: str) -> None:
+        super().__init__(code, message)
+        self.by = by
+
+
+def of_answer(
+    method: str, status: int, headers: Mapping[str, str], body: bytes, *, is_built_in: bool = False
+) -> Failure:
+    """The failure that an answer other than 2xx is.
+
+    Every API server has the kinds that are built in: of one that is missing a proxy speaks.
+    """
     said = _status(body)
-    if said is None and status not in SAID_BY_ANYBODY and body.strip() != NO_SUCH_API:
+    is_missing = status == 404 and body.strip() == NO_SUCH_API and not is_built_in
+    if said is None and status not in SAID_BY_ANYBODY and not is_missing:
         return _alien(status, headers)
     said = said or Status(message=_plain(body, headers))
     words = _words(status, said)
+    if (by := admission.denied_by(said.message)) is not None:
+        return Denied(admission.code_of(status), words, by)
     if status == 403 and (right := RIGHT.search(said.message or "")):
         return MissingRight(Code.PLATFORM_FORBIDDEN, _missing(right, words))
-    if status == 404 and (body.strip() == NO_SUCH_API or said.message == NO_SUCH_RESOURCE):
+    if is_missing or (status == 404 and said.message == NO_SUCH_RESOURCE):
         return NoSuchApi(Code.NOT_FOUND, words)
     retry_after = _retry_after(headers, said)
     if _turned_away(method, status, retry_after):
@@ -119,7 +138,8 @@ def of_answer(method: str, status: int, headers: Mapping[str, str], body: bytes)
         _credentials(words) if status == 401 else words,
         again=_again(method, status),
         arrived=status >= 500,
-        resume=said.metadata.token if status == 410 and said.metadata else None,
+        # Go writes no token as an empty one.
+        resume=said.metadata.token or None if status == 410 and said.metadata else None,
     )
 
 
@@ -154,10 +174,12 @@ def nonsense(reason: str) -> Failure:
 
 
 def _status(body: bytes) -> Status | None:
+    """Return the `Status` in a body, None for anything else: JSON too may come from a proxy."""
     try:
-        return msgspec.json.decode(body, type=Status)
+        said = msgspec.json.decode(body, type=Status)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return None
+    return said if said.kind == "Status" else None
 
 
 def _plain(body: bytes, headers: Mapping[str, str]) -> str | None:
@@ -191,7 +213,7 @@ def _alien(status: int, headers: Mapping[str, str]) -> Failure:
     kind = headers.get("content-type", "no content type").partition(";")[0]
     return Failure(
         Code.PLATFORM_FAILED,
-        f"the answer has status {status} and {kind} where Kubernetes would explain itself in JSON: "
+        f"the answer has status {status} and {kind} where Kubernetes would answer with a Status: "
         "it may come from a proxy, or PLT_K8S_REST_API_URL is no API server",
         arrived=status >= 500,
     )
@@ -200,6 +222,8 @@ def _alien(status: int, headers: Mapping[str, str]) -> Failure:
 def _again(method: str, status: int) -> Again:
     if status == 401:
         return Again.UNAUTHORIZED
+    if status == 410 and method == "GET":
+        return Again.EXPIRED
     # The conflict of a patch says that the server lost a race or, where the patch names a version,
     # that another writer was faster. A creation's says the same, or that a quota changed meanwhile.
     return Again.CONFLICT if method in {"PATCH", "POST"} and status == 409 else Again.NEVER

@@ -41,7 +41,7 @@ KINDS = (
 )
 """In the order in which a bare name is looked for; a Deployment's ReplicaSet is never meant."""
 
-DEPLOYMENTS = KINDS[0]
+DEPLOYMENTS, REPLICA_SETS = KINDS[0], KINDS[2]
 PODS = Place("Pod", "v1", "pods")
 SERVICES = Place("Service", "v1", "services")
 SECRETS = Place("Secret", "v1", "secrets")

@@ -198,6 +198,7 @@ class StatusDetails(Part, frozen=True):
 class Status(Part, frozen=True):
     """How the API server says that something failed."""
 
+    kind: str | None = None
     message: str | None = None
     reason: str | None = None
     details: StatusDetails | None = None

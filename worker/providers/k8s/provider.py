@@ -26,10 +26,9 @@ from worker.providers.k8s import (
 )
 from worker.providers.k8s.autoscalers import Autoscalers
 from worker.providers.k8s.client import Client, Conversation
-from worker.providers.k8s.controllers import Kinds
 from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES, Kind
 from worker.providers.k8s.objects import ListOf, Pod, Replication, Service, Workload
-from worker.providers.k8s.owners import Chain, Lists, Owners
+from worker.providers.k8s.owners import Chain, chains
 from worker.providers.k8s.routes import with_gateway_api
 from worker.providers.k8s.scaling import Scaling, SpecVersions
 
@@ -41,8 +40,6 @@ class KubernetesProvider:
         """`gateways` are the namespaces and names of those that all namespaces share."""
         self._client = client
         self._gateways = gateways
-        self._owners = Owners()
-        self._kinds = Kinds()
         self._versions = SpecVersions()
         self._autoscalers = Autoscalers()
 
@@ -51,14 +48,14 @@ class KubernetesProvider:
         name = names.object_name(operation.id, "id")
         talk = self._client.during(call)
         pod = await talk.get(PODS.path(namespace, name), Pod)
-        [chain] = await self._owners.chains(talk, namespace, [pod.metadata])
+        [chain] = await chains(talk, namespace, [pod.metadata])
         return translate.machine(pod, chain.top)
 
     async def get_machines(self, operation: api.GetMachines, call: Call) -> list[Machine]:
         namespace = names.namespace(operation.scope)
         selector = translate.labels_selector(names.labels(operation.labels))
         talk = self._client.during(call)
-        pods = await self._pods(talk, namespace, selector)
+        pods = await _machines(talk, namespace, selector)
         return [translate.machine(pod, chain.top) for pod, chain in pods]
 
     async def set_machine_labels(
@@ -77,25 +74,24 @@ class KubernetesProvider:
         namespace = names.namespace(operation.scope)
         talk = self._client.during(call)
         if operation.machine_id is None:
-            whole: Lists = {}
-            pods = await self._pods(talk, namespace, None, whole)
-            return Controllers(await controllers.of_namespace(talk, namespace, pods, whole))
+            # Owners are made before what they own, and so they are read after it.
+            pods = await _running(talk, namespace, None)
+            return Controllers(await controllers.of_namespace(talk, namespace, pods))
         name = names.object_name(operation.machine_id, "machineId")
         pod = await talk.get(PODS.path(namespace, name), Pod)
-        found = await controllers.of_machine(talk, self._owners, namespace, pod)
+        found = await controllers.of_machine(talk, namespace, pod)
         return Controllers([found] if found is not None else [])
 
     async def get_controller(self, operation: api.GetController, call: Call) -> OneController:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
         talk = self._client.during(call)
-        kind, found = await self._kinds.find(
+        kind, found = await controllers.find(
             operation, lambda kind: talk.get(kind.path(namespace, name), kind.shape)
         )
-        self._owners.learn(found.metadata)
         self._versions.learn(kind, namespace, found)
         selector = translate.selector(found)
-        pods = await self._pods(talk, namespace, selector) if selector else []
+        pods = await _machines(talk, namespace, selector) if selector else []
         uid = found.metadata.uid
         own = [translate.machine(pod, chain.top) for pod, chain in pods if chain.may_contain(uid)]
         return OneController(translate.controller(kind, found, own))
@@ -111,7 +107,7 @@ class KubernetesProvider:
             one = Scaling(talk, self._versions, kind, namespace, name)
             return await one.run(operation.replicas, read_first=call.redelivered)
 
-        kind, (found, former) = await self._kinds.find(operation, scale)
+        kind, (found, former) = await controllers.find(operation, scale)
         call.observed(*observed.scaling(found, former))
         await self._autoscalers.tell(talk, call, kind, namespace, name)
         return translate.controller(kind, found)
@@ -129,7 +125,9 @@ class KubernetesProvider:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
         talk = self._client.during(call)
-        deleted = await self._kinds.delete(operation, talk, self._versions, namespace, name)
+        deleted = await controllers.delete(
+            operation, talk, self._versions, namespace, name, is_repeat=call.redelivered
+        )
         call.observed(*observed.deleted(*deleted))
         return manifests.shown(deleted.answer)
 
@@ -205,15 +203,20 @@ class KubernetesProvider:
         talk = self._client.during(call)
         return await routes.apply_plan(talk, call, namespace, plan, self._gateways)
 
-    async def _pods(
-        self, talk: Conversation, namespace: str, selector: str | None, whole: Lists | None = None
-    ) -> list[tuple[Pod, Chain]]:
-        """The pods that are not finished, each with its owners; kinds read are left in `whole`."""
-        listed = await talk.list(PODS.path(namespace), ListOf[Pod], selector)
-        pods = [pod for pod in listed if not translate.is_finished(pod)]
-        metadata = [pod.metadata for pod in pods]
-        chains = await self._owners.chains(talk, namespace, metadata, whole)
-        return list(zip(pods, chains, strict=True))
+
+async def _running(talk: Conversation, namespace: str, selector: str | None) -> list[Pod]:
+    """The pods that are not finished."""
+    listed = await talk.list(PODS.path(namespace), ListOf[Pod], selector)
+    return [pod for pod in listed if not translate.is_finished(pod)]
+
+
+async def _machines(
+    talk: Conversation, namespace: str, selector: str | None
+) -> list[tuple[Pod, Chain]]:
+    """The pods that are not finished, each with its owners."""
+    pods = await _running(talk, namespace, selector)
+    owners = await chains(talk, namespace, [pod.metadata for pod in pods])
+    return list(zip(pods, owners, strict=True))
 
 
 def _route(scope: str, name: str) -> str:

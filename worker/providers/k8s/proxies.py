@@ -1,6 +1,7 @@
-"""Which proxy leads to the API server, by the variables that everybody knows; pure.
+"""Choose the proxy that leads to the API server; pure.
 
-The rules are those of Go's tools, so that kubectl and a worker beside it go the same way.
+The rules are those of client-go, so that kubectl and a worker beside it go the same way: a proxy
+that is named for the cluster is always used, one of the environment not for loopback and NO_PROXY.
 """
 
 import ipaddress
@@ -11,11 +12,34 @@ from urllib.parse import urlsplit
 from contracts.environment import ConfigurationError
 
 PORTS = {"http": 80, "https": 443}
-PROXY = re.compile(r"https?://[^\s/]+/?")
+SCHEMES = ("http", "https", "socks5", "socks5h")
+EXPECTED = "expected a URL such as http://host:3128, https://host:3128 or socks5://host:1080"
 
 
-def proxy_of(url: str, environment: Mapping[str, str]) -> str | None:
-    """The URL of the proxy for a server, None for the direct way."""
+def proxy_of(url: str, named: str | None, environment: Mapping[str, str]) -> str | None:
+    """Return the URL of the proxy for a server, None for the direct way.
+
+    `named` is the value of PLT_K8S_PROXY_URL.
+    """
+    return checked("PLT_K8S_PROXY_URL", named) if named else _of_environment(url, environment)
+
+
+def checked(name: str, proxy: str) -> str:
+    """Return the URL of a proxy in the form that all clients read, or ConfigurationError.
+
+    The value is not shown: it may hold a password.
+    """
+    try:
+        parts = urlsplit(proxy)
+        usable = parts.scheme in SCHEMES and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or len(proxy.split()) != 1:
+        raise ConfigurationError(f"{name}: {EXPECTED} (the value is not shown)")
+    return parts._replace(path="", query="", fragment="").geturl()
+
+
+def _of_environment(url: str, environment: Mapping[str, str]) -> str | None:
     target = urlsplit(url)
     host = (target.hostname or "").rstrip(".")
     name = f"{target.scheme.upper()}_PROXY"
@@ -25,11 +49,7 @@ def proxy_of(url: str, environment: Mapping[str, str]) -> str | None:
     port = target.port or PORTS[target.scheme]
     if any(_excepts(each, host, port) for each in _entries(_variable(environment, "NO_PROXY"))):
         return None
-    proxy = proxy if "://" in proxy else f"http://{proxy}"
-    if PROXY.fullmatch(proxy) is None:
-        # Its value is not shown: it may hold a password.
-        raise ConfigurationError(f"{name}: expected a URL such as http://host:port")
-    return proxy
+    return checked(name, proxy if "://" in proxy else f"http://{proxy}")
 
 
 def _variable(environment: Mapping[str, str], name: str) -> str:

@@ -16,6 +16,9 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
+BUILT_IN = ("/api/v1/", "/apis/apps/")
+"""Where kinds are that no cluster lacks."""
+
 FIELD_MANAGER = "machinist"
 WRITE = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
 """The query of a change: who wrote, and that an unknown field is an error instead of dropped."""

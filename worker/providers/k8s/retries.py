@@ -10,6 +10,7 @@ REPEATS = {
     Again.NEVER: 0,
     Again.LOST: 5,
     Again.LATER: 2,
+    Again.EXPIRED: 5,
     Again.UNAUTHORIZED: 1,
     Again.CONFLICT: 1000,  # in effect until the deadline: a 409 must not surface
     Again.MOVED: 1000,
@@ -21,13 +22,14 @@ ROOM_S = 0.25
 
 
 def needs_look(request: Request) -> frozenset[Again]:
-    """The failures after which a request is not sent again without another look.
+    """The failures after which the same request is not sent again without another look.
 
-    A creation may have happened, and what names a version needs the new one.
+    A creation may have happened, what names a version needs the new one, and a list that expired
+    needs another token.
     """
     if request.method == "POST":
         return frozenset({Again.LOST, Again.CONFLICT})
-    return frozenset({Again.CONFLICT}) if request.names_version else frozenset()
+    return frozenset({Again.CONFLICT, Again.EXPIRED} if request.names_version else {Again.EXPIRED})
 
 
 class Patience:

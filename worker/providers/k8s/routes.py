@@ -14,7 +14,7 @@ from worker.provider import Call
 from worker.providers.k8s import observed, route_plan
 from worker.providers.k8s.applying import settle
 from worker.providers.k8s.client import Conversation
-from worker.providers.k8s.errors import Again, Failure, MissingRight, NoSuchApi
+from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight, NoSuchApi
 from worker.providers.k8s.gateways import Gateway, Place, admits, choose, http_port
 from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
 from worker.providers.k8s.objects import ListOf, Service
@@ -108,7 +108,8 @@ class Update:
         except Failure as failure:
             # A test that fails and a route that is not valid look the same: only where the test
             # still holds at the second look is it the route.
-            if failure.code is not Code.PLATFORM_INVALID or guard == self._refused:
+            is_refused = isinstance(failure, Denied) or guard == self._refused
+            if is_refused or failure.code is not Code.PLATFORM_INVALID:
                 raise
             self._refused = guard
             raise Failure(

@@ -24,7 +24,7 @@ from contracts.faults import Code
 from contracts.resources import Object
 from worker.memory import Memory
 from worker.providers.k8s.client import Conversation
-from worker.providers.k8s.errors import Again, Failure, MissingRight
+from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight
 from worker.providers.k8s.kinds import Kind, Place
 from worker.providers.k8s.objects import Metadata, Replication, Workload
 from worker.providers.k8s.requests import JSON_PATCH
@@ -137,7 +137,7 @@ class Scaling:
             try:
                 found = await self._write(replicas, version)
             except Failure as failure:
-                if failure.code is not Code.PLATFORM_INVALID:
+                if isinstance(failure, Denied) or failure.code is not Code.PLATFORM_INVALID:
                     raise
                 refusal = failure
             else:

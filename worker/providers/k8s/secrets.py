@@ -9,7 +9,7 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.providers.k8s import manifests
 from worker.providers.k8s.client import Conversation
-from worker.providers.k8s.errors import Again, Failure, MissingRight
+from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight
 from worker.providers.k8s.kinds import SECRETS
 
 MEMBERS = frozenset(
@@ -114,6 +114,12 @@ def _silent(fault: Fault) -> Fault:
     lost = isinstance(fault, Failure) and fault.again is Again.LOST
     if lost or fault.code in QUOTES_NOTHING or isinstance(fault, MissingRight):
         return fault
+    if isinstance(fault, Denied):
+        return Fault(
+            fault.code,
+            f"the {fault.by} refuses the secret; its reason is not passed on, for the reason may "
+            "quote the secret",
+        )
     if fault.code is Code.PLATFORM_FORBIDDEN:
         return Fault(
             fault.code,

@@ -10,10 +10,16 @@ SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 """Where the kubelet puts the credentials of a pod."""
 
 AuthType = Annotated[
-    Literal["token", "client-cert"], Meta(description="token or client-cert", examples=["token"])
+    Literal["token", "client-cert", "none"],
+    Meta(description="token, client-cert or none", examples=["token"]),
 ]
 Base64Pem = Annotated[
     str, Meta(extra=SECRET, description="PEM in base64, as in the *-data fields of a kubeconfig")
+]
+ProxyUrl = Annotated[str, Meta(extra=SECRET, description="the URL of a proxy")]
+HostName = Annotated[
+    str,
+    Meta(pattern=r"^[A-Za-z0-9._:-]+\Z", description="the host name in the server's certificate"),
 ]
 Flag = Annotated[bool, Meta(description="true or false")]
 Concurrency = Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")]
@@ -37,6 +43,11 @@ class Settings(Struct, frozen=True):
     k8s_allow_selfsigned_cert: Flag = False
     k8s_client_cert: Base64Pem | None = None
     k8s_client_key: Base64Pem | None = None
+    """With the type `token` a client certificate is shown too, as kubectl does with both."""
+    k8s_tls_server_name: HostName | None = None
+    """The name of the server in TLS, where the certificate has not the host of the URL."""
+    k8s_proxy_url: ProxyUrl | None = None
+    """A proxy of http, https or socks5; used for every host, before those of the environment."""
     k8s_concurrency: Concurrency = 32
     """So many requests that read at once, and so many that change something."""
     k8s_connect_timeout_ms: Milliseconds = 5000

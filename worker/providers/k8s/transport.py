@@ -23,6 +23,8 @@ import httpx
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
+from worker.providers.k8s.connector import Connector
+
 BEFORE_SENDING = "before_sending"
 """The extension of a request with a function that is called just before the request is written.
 
@@ -45,12 +47,18 @@ class Transport(httpx.AsyncBaseTransport):
         *,
         idle_s: float,
         options: list[SocketOption],
+        of_proxy: ssl.SSLContext | None = None,
     ) -> None:
-        """`idle_s` is for how long an unused connection is kept."""
+        """`idle_s` is for how long an unused connection is kept.
+
+        `of_proxy` is the context for a proxy that speaks TLS itself.
+        """
         if context is not None:
             context.set_alpn_protocols(["http/1.1"])
         self._context = context
         self._proxy = URL(proxy) if proxy else None
+        self._is_socks = proxy is not None and proxy.startswith("socks5")
+        self._of_proxy = of_proxy
         self._idle_s = idle_s
         self._options = options
         self._opened: aiohttp.ClientSession | None = None
@@ -65,7 +73,7 @@ class Transport(httpx.AsyncBaseTransport):
                 URL(str(request.url), encoded=True),
                 headers=_headers(request.headers),
                 data=_Content(content, attempt) if content else None,
-                proxy=self._proxy,
+                proxy=None if self._is_socks else self._proxy,
                 timeout=_timeout(request.extensions.get("timeout", {})),
                 allow_redirects=False,
                 middlewares=(attempt,),
@@ -85,14 +93,12 @@ class Transport(httpx.AsyncBaseTransport):
         """Return the session, which needs a running loop from its beginning."""
         if self._opened is None:
             self._opened = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(
-                    limit=0,  # the client bounds its requests
-                    keepalive_timeout=self._idle_s,
-                    timeout_ceil_threshold=float("inf"),
-                    ssl=self._context or True,
-                    use_dns_cache=False,
-                    resolver=aiohttp.ThreadedResolver(),
-                    socket_factory=lambda address: open_socket(address, self._options),
+                connector=Connector(
+                    context=self._context,
+                    through=self._proxy if self._is_socks else None,
+                    of_proxy=self._of_proxy,
+                    idle_s=self._idle_s,
+                    opened=lambda address: open_socket(address, self._options),
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 request_class=_Request,

@@ -1,0 +1,216 @@
+"""A workload that is applied again: its service ends in the state that the workload describes."""
+
+import pytest
+
+from contracts import api
+from contracts.faults import Code, Fault
+from contracts.resources import Controller, Machine
+from deploy.sandbox.aws.server import AwsSandbox
+from tests.ecs.remains import remains, rules
+from tests.ecs.routing import listeners
+from tests.ecs.workloads import CLUSTER, NAME, apply, worker
+from worker.provider import Call
+from worker.providers.ecs.provider import EcsProvider
+
+MAX = "icc.platformatic.dev/scaler-max"
+NEXT = "reg.example.com/x:8"
+
+
+@pytest.fixture
+def aws(aws):
+    aws.add_cluster(CLUSTER)
+    return aws
+
+
+@pytest.fixture
+async def provider(aws):
+    async with worker(aws) as opened:
+        yield opened
+
+
+async def controller(provider: EcsProvider) -> Controller:
+    found = await provider.get_controller(api.GetController(CLUSTER, NAME), Call.within(10))
+    return found.controller
+
+
+async def machines(provider: EcsProvider, **labels: str) -> list[Machine]:
+    return await provider.get_machines(api.GetMachines(CLUSTER, labels), Call.within(10))
+
+
+def tags(aws: AwsSandbox) -> dict[str, str]:
+    return {tag["key"]: tag["value"] for tag in aws.service(NAME, CLUSTER)["tags"]}
+
+
+async def test_the_corrected_workload_starts_a_deployment_that_the_circuit_breaker_stopped(
+    aws, provider
+):
+    aws.pace.running_after = None
+    await apply(provider)
+    aws.trip_circuit_breaker(NAME, CLUSTER)
+    assert aws.service(NAME, CLUSTER)["deployments"][0]["rolloutState"] == "FAILED"
+    assert await machines(provider) == []
+    aws.pace.running_after = 0
+
+    await apply(provider, pullSecret={"registry": "r.example", "username": "ci", "password": "ok"})
+
+    assert len(await machines(provider)) == 2
+    assert aws.service(NAME, CLUSTER)["deployments"][0]["rolloutState"] == "COMPLETED"
+
+
+@pytest.mark.parametrize("more", [{}, {"maxReplicas": 9}, {"labels": {"tier": "b"}}])
+async def test_a_stopped_deployment_is_started_whatever_else_changed(aws, provider, more):
+    await apply(provider)
+    aws.trip_circuit_breaker(NAME, CLUSTER)
+
+    await apply(provider, **more)
+
+    assert len(await machines(provider)) == 2
+    aws.calls.clear()
+    await apply(provider, **more)
+    assert aws.calls.writes() == []
+
+
+async def test_changed_and_removed_labels_reach_the_controller_and_its_machines(aws, provider):
+    await apply(provider, labels={"tier": "a", "gone": "yes"})
+
+    await apply(provider, labels={"tier": "b"})
+
+    found = await controller(provider)
+    own = found.machines or []
+    assert len(own) == 2
+    for labels in (found.labels, *(each.labels for each in own)):
+        assert labels["tier"] == "b"
+        assert "gone" not in labels
+    assert len(await machines(provider, tier="b")) == 2
+    assert await machines(provider, tier="a") == await machines(provider, gone="yes") == []
+
+
+async def test_bounds_of_scaling_change_and_go_without_a_machine_that_is_replaced(aws, provider):
+    await apply(provider, maxReplicas=6)
+    before = {machine.id for machine in await machines(provider)}
+
+    await apply(provider, maxReplicas=9)
+    assert [each.labels[MAX] for each in await machines(provider)] == ["9", "9"]
+    assert (await controller(provider)).labels[MAX] == "9"
+
+    await apply(provider, maxReplicas=None)
+    found = await controller(provider)
+    assert MAX not in found.labels
+    assert not [each for each in found.machines or [] if MAX in each.labels]
+    assert {machine.id for machine in await machines(provider)} == before
+    assert await machines(provider, **{MAX: "6"}) == []
+
+
+async def test_a_label_that_others_gave_the_service_stays(aws, provider):
+    await apply(provider, labels={"tier": "a"})
+    service = aws.account.fleet.services(CLUSTER)[NAME]
+    service.facts["tags"].append({"key": "Cost Center", "value": "42"})
+
+    await apply(provider, labels={})
+
+    assert tags(aws)["Cost Center"] == "42"
+    assert "tier" not in tags(aws)
+
+
+async def test_labels_of_a_version_that_was_rolled_back_go_when_the_former_one_is_applied(
+    aws, provider
+):
+    await apply(provider, labels={"tier": "a"})
+    aws.pace.running_after = None
+    await apply(provider, image=NEXT, labels={"tier": "b", "canary": "yes"})
+    aws.trip_circuit_breaker(NAME, CLUSTER)
+    aws.pace.running_after = 0
+    assert tags(aws)["canary"] == "yes"
+
+    await apply(provider, labels={"tier": "a"})
+
+    assert tags(aws)["tier"] == "a"
+    assert "canary" not in tags(aws)
+    assert len(await machines(provider, tier="a")) == 2
+
+
+@pytest.mark.parametrize("after", range(8))
+async def test_labels_reach_the_machines_though_the_first_run_is_interrupted(aws, provider, after):
+    await apply(provider, pullSecret=None, labels={"tier": "a", "gone": "yes"})
+    aws.calls.clear()
+    call = Call(Call.within(10).deadline, lambda: len(aws.calls) < after)
+    try:
+        await apply(provider, call, pullSecret=None, labels={"tier": "b"})
+    except Fault as fault:
+        assert fault.code is Code.DEADLINE_EXCEEDED  # noqa: PT017  # the last ones do not fail
+
+    await apply(provider, pullSecret=None, labels={"tier": "b"})
+
+    assert len(await machines(provider, tier="b")) == 2
+    assert await machines(provider, gone="yes") == []
+
+
+async def test_a_refused_update_takes_back_what_it_made_and_changed(aws):
+    async with worker(aws) as provider:
+        await apply(provider, pullSecret=None, labels={"tier": "a", "gone": "yes"})
+    aws.add_listener()
+    aws.add_cloud_map_namespace("apps.internal")
+    before, before_tags = remains(aws), tags(aws)
+    aws.faults.deny("ecs:UpdateService")
+
+    async with worker(aws) as provider:
+        with pytest.raises(Fault) as raised:
+            await apply(provider, image=NEXT, labels={"tier": "b", "new": "yes"})
+
+    assert raised.value.code is Code.PLATFORM_FORBIDDEN
+    assert "Left behind" not in raised.value.message
+    assert remains(aws) == before
+    assert tags(aws) == before_tags
+
+
+async def test_a_refused_update_puts_the_health_check_back_and_names_a_replaced_secret(aws):
+    aws.add_listener()
+    async with worker(aws) as provider:
+        await apply(provider)
+        [group] = aws.account.balancing.target_groups.values()
+        before = (group.health_check_path, group.health_check_port)
+        aws.faults.deny("ecs:UpdateService")
+
+        with pytest.raises(Fault) as raised:
+            await apply(
+                provider,
+                image=NEXT,
+                healthCheck={"readyPath": "/other"},
+                pullSecret={"registry": "r.example", "username": "ci", "password": "new"},
+            )
+
+    assert (group.health_check_path, group.health_check_port) == before
+    [_, left] = raised.value.message.split("Left behind, where a repeat finds it: ")
+    assert left.startswith(f'the secret "{NAME}-pull" with the new credentials: ')
+
+
+async def test_what_a_refused_update_cannot_take_back_is_named(aws, provider):
+    await apply(provider)
+    aws.faults.deny("ecs:UpdateService")
+    aws.faults.deny("ecs:DeregisterTaskDefinition")
+
+    with pytest.raises(Fault, match=r"the task definition .*:2.*DeregisterTaskDefinition"):
+        await apply(provider, image=NEXT)
+
+
+async def test_an_update_that_may_have_happened_takes_nothing_back(aws, provider):
+    await apply(provider)
+    aws.faults.add("ecs:UpdateService", "ServerException", status=500, times=None)
+
+    with pytest.raises(Fault, match="may have been created or changed") as raised:
+        await apply(provider, image=NEXT)
+
+    assert raised.value.code is Code.PLATFORM_FAILED
+    assert remains(aws)["task definitions"] == [f"{NAME}:1", f"{NAME}:2"]
+
+
+async def test_a_target_group_whose_route_was_deleted_is_checked_for_the_next_deployment(aws):
+    aws.add_listener()
+    async with worker(aws) as provider:
+        await apply(provider)
+        listeners.clear(aws.account)
+        assert rules(aws) == []
+
+        await apply(provider, image=NEXT)
+
+    assert len(rules(aws)) == 1

@@ -1,0 +1,44 @@
+"""Who a request is from: the peer of the connection, seen through a real socket."""
+
+import pytest
+
+from tests.gateway.served import exchange, request, served, status_of
+
+ELSEWHERE = b"198.51.100.7"
+FORGED = {
+    "x-forwarded-for": b"x-forwarded-for: " + ELSEWHERE,
+    "several proxies": b"x-forwarded-for: " + ELSEWHERE + b", 127.0.0.1, ::1",
+    "a port": b"x-forwarded-for: " + ELSEWHERE + b":4711",
+    "no address": b"X-Forwarded-For: the-boss",
+    "forwarded": b"forwarded: for=" + ELSEWHERE + b";proto=https",
+    "x-real-ip": b"x-real-ip: " + ELSEWHERE,
+    "requested-by": b"requested-by: the-boss",
+    "x-forwarded-user": b"x-forwarded-user: the-boss",
+}
+
+
+@pytest.mark.parametrize("trusted", [None, "*"])
+@pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED.keys())
+async def test_no_header_changes_who_the_audit_names(
+    application_of, loopback, memory, monkeypatch, forged, trusted
+):
+    """Uvicorn believes X-Forwarded-For of peers on loopback, and of all that a variable names."""
+    if trusted is not None:
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", trusted)
+    memory.controllers["shop", "hello"] = {"metadata": {"name": "hello"}, "spec": {"replicas": 1}}
+    command = request(
+        b"POST /memory/controllers/shop/hello HTTP/1.1",
+        b"content-type: application/json",
+        b"content-length: 14",
+        forged,
+        body=b'{"replicas":1}',
+    )
+
+    async with served(application_of(loopback)) as port:
+        answers = [
+            await exchange(port, command),
+            await exchange(port, request(b"GET /memory/machines/shop HTTP/1.1", forged)),
+        ]
+
+    assert [status_of(answer) for answer in answers] == [200, 200]
+    assert [each.headers["requested-by"] for each in loopback.messages] == ["127.0.0.1"] * 2

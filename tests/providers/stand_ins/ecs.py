@@ -1,0 +1,70 @@
+"""AWS ECS: the sandbox's account."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from deploy.sandbox.aws.server import AwsSandbox
+from tests.providers.platforms import EXISTS, NOTED, Keys, Platform
+
+
+class Ecs:
+    """The sandbox's AWS, in one cluster."""
+
+    name = "ecs"
+    scope = "shop"
+    page = 100
+    lacks: Mapping[str, str] = {
+        "apply_controller": "apply_workload, PUT /ecs/workloads/{scope}",
+        "apply_service": "apply_workload, PUT /ecs/workloads/{scope}",
+        "apply_secret": "apply_workload, PUT /ecs/workloads/{scope}",
+        "apply_http_route": "apply_route_plan, PUT /ecs/gateway/routeplans/{scope}",
+    }
+    notes: Mapping[str, Keys] = {
+        "set_machine_labels": ({"labels"}, {"labels"}),
+        # The service goes with its controller, and the platform is not asked.
+        "delete_service": (set(), {"changed"}),
+        "delete_http_route": (NOTED["apply_http_route"][0], EXISTS),
+    }
+
+    def __init__(self, sandbox: AwsSandbox) -> None:
+        self._sandbox = sandbox
+        sandbox.reset()
+        sandbox.add_cluster(self.scope)
+        # Workers are told of their only gateway before they start.
+        sandbox.add_listener("public")
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return self._sandbox.environment | {"PLT_ECS_RETRY_BASE_MS": "20"}
+
+    def run(self, application: str, machines: int, labels: Mapping[str, str]) -> None:
+        # Tags of a service are on all of its machines for good, those of a task are its own.
+        self._sandbox.add_service(
+            application, self.scope, desired=machines, task_tags=dict(labels), propagate_tags=False
+        )
+
+    def run_alone(self) -> None:
+        self._sandbox.add_task(self.scope)
+
+    def gateway(self) -> str:
+        return "public"
+
+    def size(self, application: str) -> int:
+        return int(self._sandbox.service(application, self.scope)["desiredCount"])
+
+    def throttle(self, times: int | None) -> None:
+        self._sandbox.faults.add(code="ThrottlingException", message="Rate exceeded", times=times)
+
+    def cut(self, times: int | None) -> None:
+        self._sandbox.faults.add(disconnect="after", times=times)
+
+    @property
+    def writes(self) -> int:
+        return len(self._sandbox.calls.writes())
+
+
+@contextmanager
+def started() -> Iterator[Callable[[], Platform]]:
+    """What gives a test the platform as it is at the start."""
+    with AwsSandbox.in_thread(seed=False) as sandbox:
+        yield lambda: Ecs(sandbox)

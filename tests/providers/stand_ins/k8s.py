@@ -1,0 +1,78 @@
+"""Kubernetes: the sandbox's API server."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.providers.platforms import EXISTS, NOTED, Keys, Platform
+
+LACKS: Mapping[str, str] = {}
+NOTES: Mapping[str, Keys] = {
+    "set_machine_labels": (EXISTS, {"labels"}),
+    "delete_controller": (NOTED["apply_controller"][0], EXISTS),
+    "delete_service": (set(), EXISTS),
+    "delete_http_route": (EXISTS, EXISTS),
+    "apply_workload": (NOTED["apply_workload"][1], NOTED["apply_workload"][1]),
+}
+
+
+class Kubernetes:
+    """The Kubernetes sandbox, in one namespace."""
+
+    name = "k8s"
+    scope = "shop"
+    page = 500
+    lacks = LACKS
+    notes = NOTES
+
+    def __init__(self, sandbox: KubernetesSandbox) -> None:
+        self._sandbox = sandbox
+        sandbox.reset()
+        sandbox.add_namespace(self.scope)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {
+            "PLT_K8S_REST_API_URL": self._sandbox.url,
+            "PLT_K8S_CA_PATH": str(self._sandbox.ca_path),
+            "PLT_K8S_TOKEN_PATH": str(self._sandbox.token_path),
+        }
+
+    def run(self, application: str, machines: int, labels: Mapping[str, str]) -> None:
+        own = {"app.kubernetes.io/instance": application}
+        self._sandbox.add_deployment(
+            application,
+            self.scope,
+            replicas=machines,
+            labels={**labels, **own},
+            selector={"matchLabels": own},
+        )
+
+    def run_alone(self) -> None:
+        self._sandbox.add_pod("alone", self.scope)
+
+    def gateway(self) -> str:
+        self._sandbox.add_gateway("public", self.scope)
+        return "public"
+
+    def size(self, application: str) -> int:
+        found = self._sandbox.read("deployments.apps", application, self.scope)
+        assert found is not None
+        return int(found["spec"]["replicas"])
+
+    def throttle(self, times: int | None) -> None:
+        self._sandbox.faults.overload(times=times)
+
+    def cut(self, times: int | None) -> None:
+        self._sandbox.faults.add(disconnect="after", times=times)
+
+    @property
+    def writes(self) -> int:
+        return len(self._sandbox.calls.writes())
+
+
+@contextmanager
+def started() -> Iterator[Callable[[], Platform]]:
+    """What gives a test the platform as it is at the start."""
+    with KubernetesSandbox.in_thread(seed=False) as sandbox:
+        yield lambda: Kubernetes(sandbox)

@@ -1,0 +1,130 @@
+"""No tool shows the password of a broker's URL, however the URL is misspelt or refused."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from contracts.broker.link import Link
+from contracts.environment import ConfigurationError, load
+from deploy.failed import Failed
+from deploy.rabbitmq import find
+from deploy.rabbitmq.node import RabbitNode
+from gateway.console import __main__ as console
+from gateway.settings import Settings
+from tests.producers.page import PAGE, needs
+
+SECRET = "ter2"
+WRONG = {
+    "a port that is none": "amqp://me:hunter2@127.0.0.1:port/",
+    "a port that is too high": "amqp://me:hunter2@127.0.0.1:70000/",
+    "no colon after the scheme": "amqp//me:hunter2@127.0.0.1/",
+    "no scheme": "me:hunter2@127.0.0.1",
+    "another scheme": "http://me:hunter2@127.0.0.1/",
+    "a bracket": "amqp://me:hun[ter2@127.0.0.1/",
+    "a slash in the password": "amqp://me:hun/ter2@127.0.0.1/",
+    "a character that is two": "amqp://me:hunter2\u2100@127.0.0.1/",
+    "a comma at the end": "amqp://me:hunter2@127.0.0.1:1/,",
+    "one wrong of two": "amqp://me:hunter2@127.0.0.1:1/,me:hunter2@127.0.0.1",
+    "no at sign": "amqp://me:hunter2",
+    "nothing else": "hunter2",
+}
+SEVERAL = "amqp://me:hunter2@127.0.0.1:1/,amqp://me:hunter2@127.0.0.1:2/shop"
+
+
+def said_by(program: list[str], **variables: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [*program, "default", "hello", "3"],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("url", WRONG.values(), ids=WRONG)
+def test_a_process_refuses_a_wrong_url_without_showing_it(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"PLT_AMQP_URL=\(not shown\): expected") as raised:
+        Link(load(Settings, {"PLT_AMQP_URL": url}).amqp_url, "test")
+
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", WRONG.values(), ids=WRONG)
+def test_the_command_line_refuses_a_wrong_url_without_showing_it(
+    url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PLT_AMQP_URL", url)
+
+    assert console.main(["dead"]) == 2
+
+    said = capsys.readouterr()
+    assert "expected" in said.err
+    assert SECRET not in said.out + said.err
+
+
+@pytest.mark.parametrize("url", [*WRONG.values(), SEVERAL], ids=[*WRONG, "several"])
+def test_deploy_up_refuses_a_wrong_url_without_showing_it(url: str) -> None:
+    with pytest.raises(Failed) as raised:
+        find.named(url)
+
+    assert SECRET not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        (WRONG["a port that is none"], 2),
+        (WRONG["no colon after the scheme"], 2),
+        (WRONG["a bracket"], 2),
+        (WRONG["one wrong of two"], 2),
+        (SEVERAL, 1),
+    ],
+)
+def test_the_example_in_python_says_what_is_wrong_and_no_password(url: str, status: int) -> None:
+    ended, said = said_by([sys.executable, str(PAGE.parent / "scale.py")], PLT_AMQP_URL=url)
+
+    assert ended == status
+    assert said.splitlines()[-1].startswith("scale.py: ")
+    assert "Traceback" not in said
+    assert SECRET not in said
+
+
+@needs("curl")
+@pytest.mark.parametrize(
+    "variables",
+    [
+        {"RABBITMQ_URL": "http://me:hunter2@127.0.0.1:1"},
+        {"RABBITMQ_URL": "me:hunter2"},
+        {"RABBITMQ_URL": "http://127.0.0.1:1", "RABBITMQ_PASSWORD": "hun\nter2"},
+    ],
+)
+def test_the_example_for_the_shell_says_what_is_wrong_and_no_password(
+    variables: dict[str, str],
+) -> None:
+    ended, said = said_by(["bash", str(PAGE.parent / "scale.sh")], **variables)
+
+    assert ended == 2
+    assert "(not shown): expected" in said
+    assert SECRET not in said
+
+
+def test_the_example_takes_another_node_where_one_is_down(amqp_url: str) -> None:
+    urls = f"amqp://me:hunter2@127.0.0.1:1/,{amqp_url}"
+
+    ended, said = said_by([sys.executable, str(PAGE.parent / "scale.py")], PLT_AMQP_URL=urls)
+
+    assert ended == 1
+    assert "no exchange 'machinist.events'" in said
+
+
+def test_a_command_of_rabbitmq_that_fails_is_named_without_its_arguments(
+    rabbit: RabbitNode,
+) -> None:
+    with pytest.raises(Failed, match="rabbitmqctl change_password: ") as raised:
+        rabbit.ctl("change_password", "nobody", "hunter2")
+
+    assert SECRET not in str(raised.value)
