@@ -136,11 +136,17 @@ class Port(Protocol):
     ) -> Controller:
         """Set the wanted number of machines in one step and answer with what is wanted then.
 
-        Repeating it has one effect. Notes the wanted number found only if it is certain.
+        Repeating it has one effect. `conflict` where another controller would undo it, or where the
+        controller is being deleted; warns where an autoscaler may change the number again. Notes
+        the wanted number found only if it is certain.
         """
 
     async def apply_controller(self, operation: api.ApplyController, call: Call) -> Object:
-        """Create or update from the manifest; a running count that it does not name is kept."""
+        """Create or update from the manifest; a running count that it does not name is kept.
+
+        Removes only what an earlier manifest wrote, and keeps what others wrote. A field that the
+        platform does not have is `invalid`.
+        """
 
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
         """Delete the controller and its machines. `not_found` when there is none."""

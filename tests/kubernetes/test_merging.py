@@ -158,6 +158,28 @@ def test_a_probe_goes_whole_even_where_others_changed_a_part_of_it():
     assert "livenessProbe" not in containers(applied(slower, manifests.deployment()))[0]
 
 
+@pytest.mark.parametrize("strategy", ["strategy", "updateStrategy"])
+def test_a_part_of_a_strategy_that_others_wrote_stays_where_no_manifest_names_it(strategy):
+    """Its defaults are ours: the API server filled them in when we created the object."""
+    defaults = {"type": "RollingUpdate", "rollingUpdate": {"a": 1, "b": 1}}
+    manifest = manifests.deployment()
+    live = written(manifest | {"spec": manifest["spec"] | {strategy: defaults}})
+    slower = changed(live, "kubectl-patch", {"spec": {strategy: {"rollingUpdate": {"a": 2}}}})
+
+    after = applied(slower, manifest)
+
+    assert after["spec"][strategy]["rollingUpdate"] == {"a": 2}
+
+
+def test_a_strategy_of_another_type_leaves_nothing_of_the_former():
+    rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}
+    manifest = manifests.deployment()
+    live = written(manifest | {"spec": manifest["spec"] | {"strategy": rolling}}, by="helm")
+    manifest["spec"]["strategy"] = {"type": "Recreate"}
+
+    assert applied(live, manifest)["spec"]["strategy"] == {"type": "Recreate"}
+
+
 def test_a_probe_of_another_kind_replaces_that_of_others():
     http = {"httpGet": {"port": 80}, "periodSeconds": 5}
     live = written(with_container(livenessProbe=http), by="helm")
@@ -226,6 +248,17 @@ def test_a_list_that_names_a_key_twice_is_as_the_manifest_has_it():
     assert container["env"] == twice
 
 
+@pytest.mark.parametrize("wrong", [{"a": 1}, ["a"], None, 7])
+def test_a_list_whose_keys_are_of_a_wrong_type_is_for_the_api_server_to_refuse(wrong):
+    live = written(manifests.deployment())
+    manifest = with_container(env=[{"name": wrong, "value": "1"}], ports=[{"name": wrong}])
+    _, wanted = read(manifest, "default", *KINDS)
+
+    [container] = containers(change(live, wanted))
+
+    assert {"name": wrong, "value": "1"} in container["env"]
+
+
 def test_a_finalizer_of_others_stays_and_ours_goes():
     ours = {"name": "web", "finalizers": ["a.example/ours"]}
     both = {"metadata": {"finalizers": ["a.example/ours", "b.example/theirs"]}}
@@ -242,6 +275,16 @@ def test_a_route_is_replaced_rule_by_rule_whole():
     after = applied(live, manifests.route("web", "v2"))
 
     assert [rule["backendRefs"][0]["name"] for rule in after["spec"]["rules"]] == ["v2"]
+
+
+def test_a_manifest_without_a_spec_leaves_the_spec_as_it_is():
+    live = written(manifests.service())
+    labels = {"metadata": {"name": "web", "labels": {"a": "1"}}}
+
+    after = applied(live, {"apiVersion": "v1", "kind": "Service", **labels})
+
+    assert after["spec"] == live["spec"]
+    assert after["metadata"]["labels"] == {"a": "1"}
 
 
 def test_of_an_object_without_a_record_of_its_writers_nothing_goes():

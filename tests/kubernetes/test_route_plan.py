@@ -89,7 +89,9 @@ async def test_a_plan_becomes_a_route_rule_by_rule(provider, served, call):
 
 def test_a_cookie_is_found_among_others_and_only_with_its_very_value():
     given = plan(rules=[{"match": {"kind": "cookie", "name": "a.b", "value": "1.2"}, **V6}])
-    built = route_plan.route(route_plan.read(given), "default", "gateway", {"orders-v6": 1})
+    built = route_plan.route(
+        route_plan.read(given), "default", ("default", "gateway"), {"orders-v6": 1}
+    )
     pattern = built["spec"]["rules"][0]["matches"][0]["headers"][0]["value"]
 
     assert re.fullmatch(pattern, "a.b=1.2")
@@ -250,7 +252,8 @@ async def test_a_route_that_the_platform_refuses_is_not_tried_for_ever(tmp_path,
     service = manifests.service("orders-v7")
     service["metadata"]["uid"] = "s"
     invalid = failure(422, "Invalid", "spec.hostnames[0] is wrong")
-    gateways = page({"metadata": {"name": "gateway", "uid": "g"}})
+    listeners = [{"name": "http", "protocol": "HTTP", "port": 80}]
+    gateways = page({"metadata": {"name": "gateway", "uid": "g"}, "spec": {"listeners": listeners}})
     server = Scripted(
         gateways, answer(service), answer(manifest), invalid, answer(manifest), invalid
     )
@@ -281,6 +284,10 @@ async def test_without_a_gateway_or_a_service_nothing_is_applied(provider, clust
 WRONG = [
     ({"appName": "a/b"}, "plan.appName: expected a Kubernetes name"),
     ({"rules": []}, "plan.rules: "),
+    (
+        {"rules": [{**DEFAULT, **V6}] * 17},
+        "plan.rules: expected at most 16, as many as an HTTPRoute can have, got 17",
+    ),
     ({"rules": [{**DEFAULT}]}, "plan.rules[0]: Object missing required field `backend`"),
     ({"rules": [{"match": {"kind": "header"}, **V6}]}, "plan.rules[0].match: expected a name and"),
     ({"rules": [{"match": {"kind": "path"}, **V6}]}, "plan.rules[0].match.kind: "),

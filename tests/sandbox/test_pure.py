@@ -138,3 +138,13 @@ def test_objects_can_be_added_from_several_threads() -> None:
         thread.join()
 
     assert len(sandbox.read_all("pods")) == 150
+
+
+def test_a_json_patch_takes_an_absent_member_for_null() -> None:
+    absent = {"op": "test", "path": "/metadata/ownerReferences", "value": None}
+
+    assert json_patch({"metadata": {}}, [absent]) == {"metadata": {}}
+    owned: dict[str, Any] = {"metadata": {"ownerReferences": [{}]}}
+    for found in (owned, {}):
+        with pytest.raises(PatchFailed):
+            json_patch(found, [absent])

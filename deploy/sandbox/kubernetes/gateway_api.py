@@ -18,6 +18,7 @@ from deploy.sandbox.kubernetes.statuses import quoted
 GROUP = "gateway.networking.k8s.io"
 _EPOCH = "1970-01-01T00:00:00Z"
 _HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+_MOST_RULES = 16
 _PATH_TYPES = ("Exact", "PathPrefix", "RegularExpression")
 _BACKEND = struct(
     "HTTPBackendRef", "group kind name namespace", port="int32", weight="int32", filters="any"
@@ -108,6 +109,9 @@ def _hostname_causes(hostnames: list[str] | None) -> list[Cause]:
 
 def _rule_schema_causes(rules: list[Object]) -> list[Cause]:
     causes: list[Cause] = []
+    if len(rules) > _MOST_RULES:
+        message = f"Too many: {len(rules)}: must have at most {_MOST_RULES} items"
+        causes += [Cause("spec.rules", "FieldValueTooMany", message), INCOMPLETE]
     for number, rule in enumerate(rules):
         for position, backend in enumerate(rule.get("backendRefs") or ()):
             if backend["weight"] < 0:

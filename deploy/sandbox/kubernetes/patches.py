@@ -136,7 +136,7 @@ def _read(document: Any, path: list[str]) -> Any:
 
 
 def _found(document: Any, path: list[str]) -> Any:
-    """What a test compares: the real server takes a member that an object lacks for null."""
+    """Return what a test compares: the real server takes a member that an object lacks for null."""
     parent = _read(document, path[:-1])
     return parent.get(path[-1]) if path and isinstance(parent, dict) else _read(document, path)
 

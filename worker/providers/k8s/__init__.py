@@ -12,5 +12,6 @@ from worker.providers.k8s.settings import Settings
 @asynccontextmanager
 async def open_provider(environment: Mapping[str, str]) -> AsyncIterator[KubernetesProvider]:
     """The provider for the API server that an environment names, until the context is left."""
-    async with connect(load(Settings, environment), environment=environment) as client:
-        yield KubernetesProvider(client)
+    settings = load(Settings, environment)
+    async with connect(settings, environment=environment) as client:
+        yield KubernetesProvider(client, settings.gateways())

@@ -12,7 +12,7 @@ from worker.provider import Call
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import MissingRight, NoSuchApi
 from worker.providers.k8s.kinds import AUTOSCALERS, Kind
-from worker.providers.k8s.objects import HorizontalPodAutoscaler, ListOf
+from worker.providers.k8s.objects import ListOf, Metadata, Part
 
 log = logging.getLogger(__name__)
 
@@ -22,6 +22,29 @@ LOOK_S = 1.0
 NAMESPACES_REMEMBERED = 10_000
 CLOSED_LIFETIME_S = 600
 """After this time a namespace is asked again for its autoscalers: rights may have been granted."""
+
+
+class ScaleTarget(Part, frozen=True):
+    """What an autoscaler scales."""
+
+    kind: str
+    name: str
+    api_version: str | None = None
+
+
+class AutoscalerSpec(Part, frozen=True):
+    """What it scales, and between which numbers."""
+
+    scale_target_ref: ScaleTarget
+    max_replicas: int
+    min_replicas: int = 1
+
+
+class HorizontalPodAutoscaler(Part, frozen=True):
+    """An autoscaler; KEDA makes one for each ScaledObject."""
+
+    metadata: Metadata
+    spec: AutoscalerSpec
 
 
 class Autoscalers:

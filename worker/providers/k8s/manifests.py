@@ -37,8 +37,6 @@ KEPT = {kind.name: frozenset({"replicas"}) for kind in KINDS} | {
 }
 """What of a spec keeps its value when a manifest does not name it: others decide about it."""
 
-NOT_MERGED = frozenset({"apiVersion", "kind", "metadata", "status"})
-
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
@@ -88,13 +86,14 @@ def _expected(where: str, what: str, got: Any) -> Fault:
 def change(live: Object, wanted: Object) -> Object:
     """The merge patch that makes an object what a manifest says, and keeps what others wrote.
 
-    It names no version: `applying` adds the one that was read.
+    A member such as `spec` that the manifest does not have stays whole. The patch names no version:
+    `applying` adds the one that was read.
     """
     new = {key: value for key, value in wanted.items() if key not in {"apiVersion", "kind"}}
     kept = KEPT.get(wanted["kind"], frozenset()) & (live.get("spec") or {}).keys()
     if "spec" in new:
         new["spec"] = {key: live["spec"][key] for key in kept} | new["spec"]
-    before = {key: value for key, value in live.items() if key not in NOT_MERGED}
+    before = {key: value for key, value in live.items() if key in new}
     metadata = live["metadata"]
     before["metadata"] = {key: each for key, each in metadata.items() if key not in SERVERS}
     patch: Object = merging.difference(

@@ -28,15 +28,13 @@ ATOMIC = frozenset({"selector", "matchLabels", "nodeSelector"})
 PROBES = frozenset({"livenessProbe", "readinessProbe", "startupProbe"})
 HANDLERS = frozenset({"exec", "grpc", "httpGet", "tcpSocket"})
 STRATEGIES = frozenset({"strategy", "updateStrategy"})
-WHOLE = PROBES | STRATEGIES
-"""Structs of which no part means anything without the rest."""
 
 KEY_DEFAULTS = {"protocol": "TCP"}
 """Values of key fields that a manifest may leave out."""
 
 GONE = object()
 
-Key = tuple[tuple[str, Any], ...]
+Key = tuple[tuple[str, str], ...]
 
 
 class Writers(NamedTuple):
@@ -118,7 +116,8 @@ def _rest(name: str, value: Any, by: Writers) -> Any:
     """Return what stays of a field that the manifest does not name, GONE for nothing."""
     if by.ours is None:
         return value
-    if by.others is None or name in WHOLE:
+    if by.others is None or name in PROBES:
+        # Of a probe no part means anything without the rest.
         return GONE
     if by.is_leaf:
         return value
@@ -166,7 +165,7 @@ def _stays(by: Writers) -> bool:
 
 def _collides(name: str, item: Object, wanted: list[Object]) -> bool:
     """Whether a port cannot be beside those of the manifest, because of its name or lack of one."""
-    return name == "ports" and item.get("name") in {None, *(each.get("name") for each in wanted)}
+    return name == "ports" and item.get("name") in [None, *(each.get("name") for each in wanted)]
 
 
 def _in_order(live: list[Key], new: list[tuple[Key, Any]], kept: Mapping[Key, Any]) -> list[Any]:
@@ -189,11 +188,12 @@ def _in_order(live: list[Key], new: list[tuple[Key, Any]], kept: Mapping[Key, An
 
 
 def _key(values: Object) -> Key:
-    return tuple(sorted(values.items()))
+    return tuple((field, _json(value)) for field, value in sorted(values.items()))
 
 
 def _key_of(item: Object, fields: list[str]) -> Key:
-    return tuple((field, item.get(field, KEY_DEFAULTS.get(field))) for field in fields)
+    # As JSON, because a manifest may have anything there.
+    return tuple((field, _json(item.get(field, KEY_DEFAULTS.get(field)))) for field in fields)
 
 
 def _json(value: Any) -> str:

@@ -154,34 +154,13 @@ class Replication(Part, frozen=True):
     status: WorkloadStatus = WorkloadStatus()
 
 
-class ScaleTarget(Part, frozen=True):
-    """What an autoscaler scales."""
-
-    kind: str
-    name: str
-    api_version: str | None = None
-
-
-class AutoscalerSpec(Part, frozen=True):
-    """What it scales, and between which numbers."""
-
-    scale_target_ref: ScaleTarget
-    max_replicas: int
-    min_replicas: int = 1
-
-
-class HorizontalPodAutoscaler(Part, frozen=True):
-    """An autoscaler; KEDA makes one for each ScaledObject."""
-
-    metadata: Metadata
-    spec: AutoscalerSpec
-
-
 class ServicePort(Part, frozen=True):
     """A port of a service."""
 
     port: int
     protocol: str = "TCP"
+    name: str | None = None
+    app_protocol: str | None = None
 
 
 class ServiceSpec(Part, frozen=True):

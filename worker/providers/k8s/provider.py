@@ -36,8 +36,10 @@ from worker.providers.k8s.scaling import Scaling, SpecVersions
 class KubernetesProvider:
     """One API server."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, gateways: routes.Shared = ()) -> None:
+        """`gateways` are the namespaces and names of those that all namespaces share."""
         self._client = client
+        self._gateways = gateways
         self._versions = SpecVersions()
         self._autoscalers = Autoscalers()
 
@@ -165,7 +167,7 @@ class KubernetesProvider:
 
     async def list_gateways(self, operation: api.ListGateways, call: Call) -> list[Object]:
         namespace = names.namespace(operation.scope)
-        return await routes.gateways(self._client.during(call), namespace)
+        return await routes.gateways(self._client.during(call), namespace, self._gateways)
 
     async def apply_http_route(self, operation: api.ApplyHttpRoute, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
@@ -198,7 +200,8 @@ class KubernetesProvider:
     async def apply_route_plan(self, operation: api.ApplyRoutePlan, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         plan = route_plan.read(operation.plan)
-        return await routes.apply_plan(self._client.during(call), call, namespace, plan)
+        talk = self._client.during(call)
+        return await routes.apply_plan(talk, call, namespace, plan, self._gateways)
 
 
 async def _running(talk: Conversation, namespace: str, selector: str | None) -> list[Pod]:

@@ -18,6 +18,9 @@ EMITTED_AT = "plt.dev/emitted-at"
 ORDERING = (GENERATION, EMITTED_AT)
 """The annotations that say how new a plan is, the decisive one first."""
 
+MOST_RULES = 16
+"""The limit of the Gateway API. Several routes could not change in one write."""
+
 COOKIE = "__plt_dpl"
 COOKIE_LIFETIME_S = 12 * 60 * 60
 PREFIX = "/"
@@ -31,6 +34,12 @@ def read(specification: Object) -> RoutePlan:
     """
     plan = neutral.read(specification)
     names.object_name(plan.app_name, "plan.appName")
+    if len(plan.rules) > MOST_RULES:
+        raise Fault(
+            Code.INVALID,
+            f"plan.rules: expected at most {MOST_RULES}, as many as an HTTPRoute can have, got "
+            f"{len(plan.rules)}",
+        )
     for number, rule in enumerate(plan.rules):
         where = f"plan.rules[{number}].backend.serviceName"
         names.dns_label(rule.backend.service_name, where)
@@ -42,14 +51,16 @@ def backends(plan: RoutePlan) -> list[str]:
     return list(dict.fromkeys(rule.backend.service_name for rule in plan.rules))
 
 
-def route(plan: RoutePlan, namespace: str, gateway: str, ports: dict[str, int]) -> Object:
-    """The route of a plan, attached to a gateway; `ports` are those of the backends."""
+def route(
+    plan: RoutePlan, namespace: str, gateway: tuple[str, str], ports: dict[str, int]
+) -> Object:
+    """The route of a plan, attached to a gateway of a namespace; `ports` are of the backends."""
     cookie = _cookie_name(plan)
     parent = {
         "group": "gateway.networking.k8s.io",
         "kind": GATEWAYS.name,
-        "name": gateway,
-        "namespace": namespace,
+        "name": gateway[1],
+        "namespace": gateway[0],
     }
     spec: Object = {
         "parentRefs": [parent],

@@ -1,7 +1,11 @@
 """Gateways and HTTPRoutes, on clusters that have the Gateway API and on those that lack it."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TypeVar
+
+from msgspec import convert
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
@@ -10,11 +14,18 @@ from worker.provider import Call
 from worker.providers.k8s import observed, route_plan
 from worker.providers.k8s.applying import settle
 from worker.providers.k8s.client import Conversation
-from worker.providers.k8s.errors import Again, Denied, Failure, NoSuchApi
+from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight, NoSuchApi
+from worker.providers.k8s.gateways import Gateway, Place, admits, choose, http_port
 from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
-from worker.providers.k8s.objects import ListOf, Owned, Service
+from worker.providers.k8s.objects import ListOf, Service
 from worker.providers.k8s.requests import JSON_PATCH
 from worker.together import together
+
+log = logging.getLogger(__name__)
+
+Shape = TypeVar("Shape")
+Shared = tuple[tuple[str, str], ...]
+"""The namespaces and names of Gateways that routes of other namespaces may attach to."""
 
 
 @contextmanager
@@ -30,17 +41,45 @@ def with_gateway_api() -> Iterator[None]:
         ) from failure
 
 
-async def gateways(talk: Conversation, namespace: str) -> list[Object]:
-    """The gateways of a namespace; none where the cluster does not know gateways."""
+async def gateways(talk: Conversation, namespace: str, shared: Shared) -> list[Object]:
+    """The gateways that routes of a namespace can attach to, those of its own first.
+
+    None where the cluster does not know gateways.
+    """
     try:
-        return await talk.list(GATEWAYS.path(namespace), ListOf[Object])
+        own = await talk.list(GATEWAYS.path(namespace), ListOf[Object])
     except NoSuchApi:
         return []
+    found, _ = await _read_shared(talk, namespace, shared, Object)
+    places = [(each, Place(where, convert(each, Gateway))) for where, each in found]
+    return own + [each for each, place in places if admits(place, namespace)]
 
 
-async def apply_plan(talk: Conversation, call: Call, namespace: str, plan: RoutePlan) -> Object:
+async def _read_shared(
+    talk: Conversation, namespace: str, shared: Shared, shape: type[Shape]
+) -> tuple[list[tuple[str, Shape]], list[str]]:
+    """The shared gateways of other namespaces, and why others of them could not be read."""
+    found: list[tuple[str, Shape]] = []
+    unread: list[str] = []
+    for where, name in shared:
+        if where == namespace:
+            continue
+        try:
+            found.append((where, await talk.get(GATEWAYS.path(where, name), shape)))
+        except Failure as failure:
+            if failure.code is not Code.NOT_FOUND and not isinstance(failure, MissingRight):
+                raise
+            log.warning("the shared Gateway %s/%s: %s", where, name, failure.message)
+            unread.append(f"{where}/{name} of PLT_K8S_GATEWAYS: {failure.message}")
+    return found, unread
+
+
+async def apply_plan(
+    talk: Conversation, call: Call, namespace: str, plan: RoutePlan, shared: Shared
+) -> Object:
     """Make the route of an application that of a plan, in one write."""
-    gateway, ports = await _surroundings(talk, namespace, plan)
+    parent, ports = await _surroundings(talk, namespace, plan, shared)
+    gateway = (parent.namespace, parent.gateway.metadata.name)
     wanted = route_plan.route(plan, namespace, gateway, ports)
     update = Update(talk, HTTP_ROUTES.path(namespace, plan.app_name), plan, wanted)
     settled = await settle(talk, HTTP_ROUTES, namespace, wanted, update)
@@ -81,23 +120,43 @@ class Update:
 
 
 async def _surroundings(
-    talk: Conversation, namespace: str, plan: RoutePlan
-) -> tuple[str, dict[str, int]]:
+    talk: Conversation, namespace: str, plan: RoutePlan, shared: Shared
+) -> tuple[Place, dict[str, int]]:
     """The gateway to attach to, and the port of each backend."""
     with with_gateway_api():
-        found = await talk.list(GATEWAYS.path(namespace), ListOf[Owned])
-    if not found:
-        raise Fault(
-            Code.NOT_FOUND,
-            f'there is no Gateway in the namespace "{namespace}" that a route could attach to',
-        )
+        own = await talk.list(GATEWAYS.path(namespace), ListOf[Gateway])
+        others, unread = await _read_shared(talk, namespace, shared, Gateway)
+    places = [Place(namespace, each) for each in own]
+    places += [Place(where, each) for where, each in others]
+    parent = choose(places, plan.hostname, namespace)
+    if parent is None:
+        raise _no_gateway(namespace, plan.hostname, places, unread)
     services = route_plan.backends(plan)
     ports = await together(*(_port(talk, namespace, service) for service in services))
-    return found[0].metadata.name, dict(zip(services, ports, strict=True))
+    return parent, dict(zip(services, ports, strict=True))
+
+
+def _no_gateway(
+    namespace: str, hostname: str | None, places: list[Place], unread: list[str]
+) -> Fault:
+    there = [each.shown for each in places] + unread
+    if not there:
+        return Fault(
+            Code.NOT_FOUND,
+            f'there is no Gateway in the namespace "{namespace}" that a route could attach to, '
+            "and PLT_K8S_GATEWAYS of the worker names none in another",
+        )
+    wanted = f'for the hostname "{hostname}"' if hostname else "for HTTP"
+    return Fault(
+        Code.NOT_FOUND,
+        f"there is no Gateway with a listener {wanted} that admits routes of the namespace "
+        f'"{namespace}": {"; ".join(there)}',
+    )
 
 
 async def _port(talk: Conversation, namespace: str, name: str) -> int:
     service = await talk.get(SERVICES.path(namespace, name), Service)
-    if not service.spec.ports:
-        raise Fault(Code.CONFLICT, f'the Service "{name}" has no port to send requests to')
-    return service.spec.ports[0].port
+    port = http_port(service.spec.ports or [])
+    if port is None:
+        raise Fault(Code.CONFLICT, f'the Service "{name}" has no TCP port to send requests to')
+    return port.port

@@ -161,7 +161,7 @@ class Scaling:
         except MissingRight as fault:
             log.warning("%s is scaled whatever its version: %s", self._path, fault.message)
             return None
-        refuse_unscalable(self._kind, live.metadata)
+        _refuse_unscalable(self._kind, live.metadata)
         return self._versions.learn(self._kind, self._namespace, live)
 
     async def _write(self, replicas: int, version: SpecVersion | None) -> Workload | Replication:
@@ -204,7 +204,7 @@ def _passes(latest: SpecVersion | None, tested: SpecVersion | None) -> bool:
     return owners_fit and (tested is None or tested.is_same(latest))
 
 
-def refuse_unscalable(kind: Kind, metadata: Metadata) -> None:
+def _refuse_unscalable(kind: Kind, metadata: Metadata) -> None:
     """Raise where a scaling would be undone or ignored: owned by a controller, or being deleted."""
     what = f'the {kind.name} "{metadata.name}"'
     if metadata.deletion_timestamp is not None:

@@ -24,6 +24,13 @@ HostName = Annotated[
 Flag = Annotated[bool, Meta(description="true or false")]
 Concurrency = Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")]
 Milliseconds = Annotated[int, Meta(ge=1, le=600_000, description="milliseconds, from 1 to 600000")]
+GatewayNames = Annotated[
+    str,
+    Meta(
+        pattern=r"^\s*[a-z0-9-]+/[a-z0-9.-]+(\s*,\s*[a-z0-9-]+/[a-z0-9.-]+)*\s*\Z",
+        description="Gateways as namespace/name, several separated by commas",
+    ),
+]
 
 
 class Settings(Struct, frozen=True):
@@ -46,3 +53,10 @@ class Settings(Struct, frozen=True):
     k8s_connect_timeout_ms: Milliseconds = 5000
     k8s_http2: Flag = False
     """HTTP/2 shares connections but sends the head and the body of a request in two writes."""
+    k8s_gateways: GatewayNames | None = None
+    """Gateways in other namespaces that routes of all namespaces may attach to."""
+
+    def gateways(self) -> tuple[tuple[str, str], ...]:
+        """The namespaces and names of the shared Gateways."""
+        names = [each.strip() for each in (self.k8s_gateways or "").split(",") if each.strip()]
+        return tuple((each.partition("/")[0], each.partition("/")[2]) for each in names)
