@@ -56,11 +56,17 @@ LabelValue = Annotated[
     ),
 ]
 
-Labels = Annotated[dict[LabelKey, LabelValue], Meta(examples=[{"app": "hello"}])]
+Labels = Annotated[
+    dict[LabelKey, LabelValue], Meta(title="LabelFilter", examples=[{"app": "hello"}])
+]
 
 LabelChanges = Annotated[
     dict[LabelKey, LabelValue | None],
-    Meta(examples=[{"app": "hello", "canary": None}]),
+    Meta(
+        title="LabelChanges",
+        description="Labels by their keys; null removes one.",
+        examples=[{"app": "hello", "canary": None}],
+    ),
 ]
 
 Replicas = Annotated[

@@ -79,7 +79,7 @@ async def test_a_deleted_controller_is_gone_and_so_are_its_machines(platform, pr
 
     answer = await provider.delete_controller(api.DeleteController(platform.scope, "web"), call())
 
-    assert isinstance(answer, dict)
+    assert answer == {"name": "web", "deleted": True}
     with pytest.raises(Fault) as raised:
         await provider.get_controller(api.GetController(platform.scope, "web"), call())
     assert raised.value.code is Code.NOT_FOUND

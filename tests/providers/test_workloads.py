@@ -124,9 +124,31 @@ async def test_a_workload_that_makes_no_sense_is_invalid(platform, provider, cal
     assert raised.value.code is Code.INVALID
 
 
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"limits": {"memory": "lots"}},
+        {"limits": {"memory": "512m"}},
+        {"limits": {"cpu": "0"}},
+        {"requests": {"cpu": "-1"}},
+        {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}},
+        {"requests": {"colour": "1"}},
+    ],
+)
+async def test_a_quantity_that_is_impossible_is_invalid_before_anything_is_asked(
+    platform, provider, call, resources
+):
+    with pytest.raises(Fault, match=r"workload\.resources") as raised:
+        await apply(provider, platform, call, resources=resources)
+
+    assert raised.value.code is Code.INVALID
+    assert platform.writes == 0
+
+
 async def test_a_service_is_deleted(platform, provider, call):
     await apply(provider, platform, call)
 
     answer = await provider.delete_service(api.DeleteService(platform.scope, "orders-v7"), call())
 
-    assert isinstance(answer, dict)
+    # On ECS a service goes with its controller, and stays until then.
+    assert answer == {"name": "orders-v7", "deleted": platform.name != "ecs"}

@@ -1,5 +1,7 @@
 """The operations on Kubernetes: validate, ask, translate."""
 
+from msgspec import UNSET, structs
+
 from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import (
@@ -75,11 +77,13 @@ class KubernetesProvider:
         if operation.machine_id is None:
             whole: Lists = {}
             pods = await self._pods(talk, namespace, None, whole)
-            return Controllers(await controllers.of_namespace(talk, namespace, pods, whole))
+            found = await controllers.of_namespace(talk, namespace, pods, whole)
+            # Machines belong to the answer about one controller, as on every platform.
+            return Controllers([structs.replace(each, machines=UNSET) for each in found])
         name = names.object_name(operation.machine_id, "machineId")
         pod = await talk.get(PODS.path(namespace, name), Pod)
-        found = await controllers.of_machine(talk, self._owners, namespace, pod)
-        return Controllers([found] if found is not None else [])
+        owner = await controllers.of_machine(talk, self._owners, namespace, pod)
+        return Controllers([owner] if owner is not None else [])
 
     async def get_controller(self, operation: api.GetController, call: Call) -> OneController:
         namespace = names.namespace(operation.scope)
@@ -126,7 +130,7 @@ class KubernetesProvider:
         talk = self._client.during(call)
         deleted = await self._kinds.delete(operation, talk, self._versions, namespace, name)
         call.observed(*observed.deleted(*deleted))
-        return manifests.shown(deleted.answer)
+        return translate.deletion(name, deleted.answer)
 
     async def get_services_by_labels(
         self, operation: api.GetServicesByLabels, call: Call
@@ -153,7 +157,7 @@ class KubernetesProvider:
         name = names.object_name(operation.name, "name")
         answer = await self._client.during(call).delete(SERVICES.path(namespace, name))
         call.observed(*observed.deleted(SERVICES, None, answer))
-        return answer
+        return translate.deletion(name, answer)
 
     async def apply_secret(self, operation: api.ApplySecret, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
@@ -185,7 +189,7 @@ class KubernetesProvider:
         with with_gateway_api():
             answer = await self._client.during(call).delete(path)
         call.observed(*observed.deleted(HTTP_ROUTES, None, answer))
-        return answer
+        return translate.deletion(operation.name, answer)
 
     async def apply_workload(self, operation: api.ApplyWorkload, call: Call) -> Object:
         namespace = names.namespace(operation.scope)

@@ -45,7 +45,8 @@ async def apply_plan(talk: Conversation, call: Call, namespace: str, plan: Route
     update = Update(talk, HTTP_ROUTES.path(namespace, plan.app_name), plan, wanted)
     settled = await settle(talk, HTTP_ROUTES, namespace, wanted, update)
     call.observed(*observed.written(HTTP_ROUTES, settled.former, settled.found))
-    return {"appName": plan.app_name, "created": len(plan.rules), "deleted": update.replaced}
+    created, deleted = route_plan.counts(settled.former, settled.found)
+    return {"appName": plan.app_name, "created": created, "deleted": deleted}
 
 
 class Update:
@@ -57,13 +58,11 @@ class Update:
         self._plan = plan
         self._wanted = wanted
         self._refused: list[Object] | None = None
-        self.replaced = 0
 
     async def __call__(self, live: Object) -> Object:
         route_plan.refuse_older(live, self._plan)
         guard = route_plan.guard(live)
         patch = guard + route_plan.change(live, self._wanted)
-        self.replaced = len(live["spec"].get("rules") or ())
         try:
             return await self._talk.patch(self._path, patch, Object, JSON_PATCH)
         except Failure as failure:
@@ -87,16 +86,28 @@ async def _surroundings(
         found = await talk.list(GATEWAYS.path(namespace), ListOf[Owned])
     if not found:
         raise Fault(
-            Code.NOT_FOUND,
-            f'there is no Gateway in the namespace "{namespace}" that a route could attach to',
+            Code.INVALID,
+            f'plan: there is no Gateway in the namespace "{namespace}" that a route could attach '
+            "to",
         )
     services = route_plan.backends(plan)
-    ports = await together(*(_port(talk, namespace, service) for service in services))
+    ports = await together(
+        *(_port(talk, namespace, name, where) for name, where in services.items())
+    )
     return found[0].metadata.name, dict(zip(services, ports, strict=True))
 
 
-async def _port(talk: Conversation, namespace: str, name: str) -> int:
-    service = await talk.get(SERVICES.path(namespace, name), Service)
+async def _port(talk: Conversation, namespace: str, name: str, where: str) -> int:
+    try:
+        service = await talk.get(SERVICES.path(namespace, name), Service)
+    except Fault as fault:
+        if fault.code is not Code.NOT_FOUND:
+            raise
+        # The route itself is not absent: 404 would be taken for that.
+        raise Fault(
+            Code.INVALID,
+            f'{where}: there is no service "{name}" in the namespace "{namespace}"',
+        ) from fault
     if not service.spec.ports:
-        raise Fault(Code.CONFLICT, f'the Service "{name}" has no port to send requests to')
+        raise Fault(Code.INVALID, f'{where}: the service "{name}" has no port to send requests to')
     return service.spec.ports[0].port
