@@ -24,6 +24,7 @@ Metadata = Annotated[
     Meta(
         title="ProviderMetadata",
         description="What finds the thing again on its platform, such as `kind` and `apiVersion`.",
+        extra_json_schema={"additionalProperties": True},
     ),
 ]
 

@@ -9,10 +9,20 @@ from typing import Any
 
 import msgspec
 
+from contracts.shapes import OpenShape
+
 REFERENCE = "#/components/schemas/{name}"
 TEXTS = {"type": "string"}
 
 Schema = dict[str, Any]
+
+
+def _descendants(shape: type) -> set[str]:
+    return {shape.__name__}.union(*map(_descendants, shape.__subclasses__()))
+
+
+OPEN = _descendants(OpenShape)
+"""Models of a generator in which unknown members are an error, or get lost, would break these."""
 
 
 class Schemas:
@@ -21,8 +31,10 @@ class Schemas:
     def __init__(self, types: Sequence[Any]) -> None:
         found, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
         self.components: dict[str, Schema] = {}
+        is_open = {"additionalProperties": True}
         for name, schema in components.items():
-            self.put(name, self._portable(schema, name))
+            portable = self._portable(schema, name)
+            self.put(name, portable | is_open if name in OPEN else portable)
         self._of_types = [self._portable(schema, "") for schema in found]
 
     def __iter__(self) -> Any:

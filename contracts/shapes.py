@@ -12,7 +12,11 @@ from contracts.resources import SetLabels
 
 Free = Annotated[
     dict[str, Any],
-    Meta(title="JsonObject", description="A JSON object in the platform's own words."),
+    Meta(
+        title="JsonObject",
+        description="A JSON object in the platform's own words.",
+        extra_json_schema={"additionalProperties": True},
+    ),
 ]
 Texts = Annotated[dict[str, str], Meta(title="TextsByName", description="Texts by their names.")]
 
@@ -21,7 +25,11 @@ class Shape(Struct, frozen=True, kw_only=True, rename="camel"):
     """A JSON object; a member with the value UNSET may be absent."""
 
 
-class Metadata(Shape, frozen=True, kw_only=True):
+class OpenShape(Shape, frozen=True, kw_only=True):
+    """An object of a platform, which has more members than are told here."""
+
+
+class Metadata(OpenShape, frozen=True, kw_only=True):
     """The metadata of a manifest; what else Kubernetes has in it may be sent too."""
 
     name: str
@@ -48,7 +56,7 @@ class ControllerKind(StrEnum):
     REPLICATION_CONTROLLER = "ReplicationController"
 
 
-class ControllerManifest(Shape, frozen=True, kw_only=True):
+class ControllerManifest(OpenShape, frozen=True, kw_only=True):
     """A controller in Kubernetes' words; `spec` is that of its kind."""
 
     api_version: str | UnsetType = UNSET
@@ -57,7 +65,7 @@ class ControllerManifest(Shape, frozen=True, kw_only=True):
     spec: Free
 
 
-class ServiceManifest(Shape, frozen=True, kw_only=True):
+class ServiceManifest(OpenShape, frozen=True, kw_only=True):
     """A Service in Kubernetes' words."""
 
     api_version: str | UnsetType = UNSET
@@ -66,7 +74,7 @@ class ServiceManifest(Shape, frozen=True, kw_only=True):
     spec: Free
 
 
-class SecretManifest(Shape, frozen=True, kw_only=True):
+class SecretManifest(OpenShape, frozen=True, kw_only=True):
     """A Secret in Kubernetes' words: `data` in Base64, `stringData` as it is."""
 
     api_version: str | UnsetType = UNSET
@@ -78,7 +86,7 @@ class SecretManifest(Shape, frozen=True, kw_only=True):
     string_data: Texts | UnsetType = UNSET
 
 
-class HttpRouteManifest(Shape, frozen=True, kw_only=True):
+class HttpRouteManifest(OpenShape, frozen=True, kw_only=True):
     """An HTTPRoute of the Gateway API."""
 
     api_version: str | UnsetType = UNSET
@@ -87,7 +95,7 @@ class HttpRouteManifest(Shape, frozen=True, kw_only=True):
     spec: Free
 
 
-class AppliedController(Shape, frozen=True, kw_only=True):
+class AppliedController(OpenShape, frozen=True, kw_only=True):
     """A controller as the platform has it then; environment variables without their values."""
 
     api_version: str
@@ -97,7 +105,7 @@ class AppliedController(Shape, frozen=True, kw_only=True):
     status: Free | UnsetType = UNSET
 
 
-class AppliedService(Shape, frozen=True, kw_only=True):
+class AppliedService(OpenShape, frozen=True, kw_only=True):
     """A Service as the platform has it then."""
 
     api_version: str
@@ -107,7 +115,7 @@ class AppliedService(Shape, frozen=True, kw_only=True):
     status: Free | UnsetType = UNSET
 
 
-class AppliedSecret(Shape, frozen=True, kw_only=True):
+class AppliedSecret(OpenShape, frozen=True, kw_only=True):
     """What may be told of a Secret: none of its data."""
 
     api_version: str
@@ -117,7 +125,7 @@ class AppliedSecret(Shape, frozen=True, kw_only=True):
     immutable: bool | UnsetType = UNSET
 
 
-class HttpRouteSpec(Shape, frozen=True, kw_only=True):
+class HttpRouteSpec(OpenShape, frozen=True, kw_only=True):
     """Where a route is attached, for which hosts, and where its rules lead."""
 
     parent_refs: list[Free] | UnsetType = UNSET
@@ -125,7 +133,7 @@ class HttpRouteSpec(Shape, frozen=True, kw_only=True):
     rules: list[Free] | UnsetType = UNSET
 
 
-class HttpRoute(Shape, frozen=True, kw_only=True):
+class HttpRoute(OpenShape, frozen=True, kw_only=True):
     """A route as an HTTPRoute of the Gateway API.
 
     On ECS `appName` and `rules` tell the rules in the words of the route plan as well.
@@ -140,7 +148,7 @@ class HttpRoute(Shape, frozen=True, kw_only=True):
     rules: list[Free] | UnsetType = UNSET
 
 
-class TrafficGateway(Shape, frozen=True, kw_only=True):
+class TrafficGateway(OpenShape, frozen=True, kw_only=True):
     """A Gateway of the Gateway API; on ECS the listener of a load balancer."""
 
     metadata: ObjectMetadata

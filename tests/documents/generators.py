@@ -34,7 +34,7 @@ def pydantic_models(folder: Path) -> str:
         [sys.executable, "-W", "error", "-m", "datamodel_code_generator"],
         ["--input", DOCUMENT, "--input-file-type", "openapi"],
         ["--output", folder / "generated_models.py", "--formatters", "builtin"],
-        ["--output-model-type", "pydantic_v2.BaseModel", "--target-python-version", "3.11"],
+        ["--output-model-type", "pydantic_v2.BaseModel", "--use-annotated"],
     )
     assert printed == ""
     return "generated_models"
