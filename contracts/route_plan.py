@@ -33,7 +33,9 @@ class Part(Struct, frozen=True, rename="camel"):
     """A piece of the plan; what we do not know of it belongs to other platforms."""
 
 
-MatchKind = Annotated[Literal["queryParam", "header", "cookie", "default"], Meta(title="RuleMatch")]
+MatchKind = Annotated[
+    Literal["queryParam", "header", "cookie", "default"], Meta(title="MatchedPart")
+]
 
 
 class Match(Part, frozen=True):

@@ -56,7 +56,7 @@ class Schemas:
             return [self._portable(item, "") for item in value]
         if not isinstance(value, dict):
             return value
-        portable = {
+        portable: Schema = {
             key: self._properties(item) if key == "properties" else self._portable(item, "")
             for key, item in value.items()
             if key != "examples"

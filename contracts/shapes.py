@@ -125,7 +125,7 @@ class AppliedSecret(OpenShape, frozen=True, kw_only=True):
     immutable: bool | UnsetType = UNSET
 
 
-class HttpRouteSpec(OpenShape, frozen=True, kw_only=True):
+class Routing(OpenShape, frozen=True, kw_only=True):
     """Where a route is attached, for which hosts, and where its rules lead."""
 
     parent_refs: list[Free] | UnsetType = UNSET
@@ -142,7 +142,7 @@ class HttpRoute(OpenShape, frozen=True, kw_only=True):
     api_version: str
     kind: str
     metadata: ObjectMetadata
-    spec: HttpRouteSpec
+    spec: Routing
     status: Free | UnsetType = UNSET
     app_name: str | UnsetType = UNSET
     rules: list[Free] | UnsetType = UNSET

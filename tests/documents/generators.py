@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -60,7 +61,7 @@ def imported(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Module
     return importlib.import_module(name)
 
 
-def _run(*words: list[str | Path] | list[str], folder: Path | None = None) -> str:
+def _run(*words: Sequence[object], folder: Path | None = None) -> str:
     command = [str(word) for part in words for word in part]
     done = subprocess.run(
         command, capture_output=True, text=True, cwd=folder, env={**os.environ, "NO_COLOR": "1"}

@@ -16,7 +16,7 @@ from gateway.app import application
 from gateway.checks import Checks
 from tests.documents import operations
 from tests.documents.steady import Steady
-from tests.examples import message_of
+from tests.examples import manifest, message_of
 from tests.gateway.client import Client
 from tests.loopback import Front, Loopback
 from tests.memory import MemoryProvider
@@ -67,6 +67,9 @@ async def of_platform(platform: Platform, provider: Port) -> tuple[Any, Any]:
     await operations.build(platform.scope, platform.gateway(), ask)
     refused = await _refused(platform, provider)
     await operations.remove(platform.scope, ask)
+    platform.cut(times=None)
+    refused.append(await _fault(_scaled(platform, provider, Call.within(1))))
+    platform.heal()
     platform.throttle(times=None)
     refused.append(await _fault(_scaled(platform, provider, Call.within(1))))
     for fault in refused:
@@ -80,12 +83,18 @@ async def _refused(platform: Platform, provider: Port) -> list[Fault]:
     absent = api.GetController(scope, "absent")
     older = api.ApplyRoutePlan(scope, operations.plan(generation=6))
     wrong = api.ApplyRoutePlan(scope, operations.plan(appName="a/b"))
-    return [
+    platform.deny()
+    found = [
+        await _fault(_scaled(platform, provider, Call.within(10))),
         await _fault(provider.get_controller(absent, Call.within(10))),
         await _fault(provider.apply_route_plan(older, Call.within(10))),
         await _fault(provider.apply_route_plan(wrong, Call.within(10))),
         await _fault(_scaled(platform, provider, Call.within(0))),
     ]
+    if "apply_service" in methods(provider):
+        portless = api.ApplyService(scope, manifest("Service", spec={"ports": [{"port": 0}]}))
+        found.append(await _fault(provider.apply_service(portless, Call.within(10))))
+    return found
 
 
 async def _scaled(platform: Platform, provider: Port, call: Call) -> Any:

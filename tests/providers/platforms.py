@@ -35,8 +35,14 @@ class Platform(Protocol):
     def throttle(self, times: int | None) -> None:
         """Turn so many requests away, all for None, with a wait of one second asked for."""
 
+    def deny(self) -> None:
+        """Refuse the next scaling, because the worker lacks the right to it."""
+
     def cut(self, times: int | None) -> None:
         """Carry requests out and break the connection instead of answering."""
+
+    def heal(self) -> None:
+        """Serve all requests again."""
 
     @property
     def writes(self) -> int:
@@ -88,8 +94,21 @@ class Kubernetes:
     def throttle(self, times: int | None) -> None:
         self._sandbox.faults.overload(times=times)
 
+    def deny(self) -> None:
+        words = (
+            'deployments.apps is forbidden: User "system:serviceaccount:machinist:worker" cannot '
+            f'patch resource "deployments" in API group "apps" in the namespace "{self.scope}"'
+        )
+        status = {"status": "Failure", "reason": "Forbidden", "code": 403, "message": words}
+        body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, **status}
+        headers = {"content-type": "application/json"}
+        self._sandbox.faults.add("PATCH", status=403, body=body, headers=headers, times=1)
+
     def cut(self, times: int | None) -> None:
         self._sandbox.faults.add(disconnect="after", times=times)
+
+    def heal(self) -> None:
+        self._sandbox.faults.clear()
 
     @property
     def writes(self) -> int:
@@ -132,8 +151,19 @@ class Ecs:
     def throttle(self, times: int | None) -> None:
         self._sandbox.faults.add(code="ThrottlingException", message="Rate exceeded", times=times)
 
+    def deny(self) -> None:
+        action = "ecs:UpdateService"
+        words = (
+            "User: arn:aws:sts::123456789012:assumed-role/worker/machinist is not authorized to "
+            f"perform: {action} because no identity-based policy allows the {action} action"
+        )
+        self._sandbox.faults.add(action, code="AccessDeniedException", message=words)
+
     def cut(self, times: int | None) -> None:
         self._sandbox.faults.add(disconnect="after", times=times)
+
+    def heal(self) -> None:
+        self._sandbox.faults.clear()
 
     @property
     def writes(self) -> int:

@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
-from typing import Any, get_args, get_type_hints
+from typing import Any, cast, get_args, get_type_hints
 
 import httpx
 import msgspec
@@ -16,20 +16,22 @@ from contracts.api import OPERATIONS
 from contracts.operation import Operation
 from gateway.server import OnRawPath
 from tests.documents import gateway, generators, operations, recording
+from tests.providers.platforms import Platform
 from worker.dispatch import methods
+from worker.provider import Port
 
 Json = Any
 
 
 @pytest.fixture
-def application(platform, provider) -> OnRawPath:
+def application(platform: Platform, provider: Port) -> OnRawPath:
     """A gateway in front of the platform."""
     return gateway.before(platform.name, provider)
 
 
 @pytest.fixture
-def transport(application) -> httpx.ASGITransport:
-    return httpx.ASGITransport(app=application)
+def transport(application: OnRawPath) -> httpx.ASGITransport:
+    return httpx.ASGITransport(app=cast(Any, application))
 
 
 @functools.cache
@@ -92,6 +94,14 @@ async def test_the_examples_are_what_the_platform_answers(platform, provider):
         assert msgspec.to_builtins(recorded) == exchange, name
     for code, problem in problems.items():
         assert examples.RECORDED.problems[code][platform.name] == problem
+
+
+async def test_the_examples_of_a_gateway_are_what_it_answers():
+    problems, pages = await recording.of_gateway()
+
+    for code, problem in problems.items():
+        assert examples.RECORDED.problems[code]["gateway"] == problem
+    assert pages == examples.RECORDED.pages
 
 
 @pytest.fixture(scope="module")
