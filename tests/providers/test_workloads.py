@@ -124,6 +124,16 @@ async def test_a_workload_that_makes_no_sense_is_invalid(platform, provider, cal
     assert raised.value.code is Code.INVALID
 
 
+@pytest.mark.parametrize("path", ["ready", "", "/a b", "/a#b", "https://a/"])
+async def test_a_health_check_that_is_no_path_is_invalid(platform, provider, call, path):
+    for member in ("readyPath", "livePath"):
+        with pytest.raises(Fault, match=member) as raised:
+            await apply(provider, platform, call, healthCheck={member: path})
+
+        assert raised.value.code is Code.INVALID
+    assert platform.writes == 0
+
+
 @pytest.mark.parametrize(
     "resources",
     [
