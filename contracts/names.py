@@ -64,7 +64,6 @@ LabelChanges = Annotated[
     dict[LabelKey, LabelValue | None],
     Meta(
         title="LabelChanges",
-        description="Labels by their keys; null removes one.",
         examples=[{"app": "hello", "canary": None}],
     ),
 ]
