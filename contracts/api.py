@@ -3,6 +3,7 @@
 Routes, routing keys, dispatch and documents are derived from it.
 """
 
+from contracts import route_plan, shapes, workload
 from contracts.names import (
     ApiVersion,
     Kind,
@@ -19,6 +20,7 @@ from contracts.operation import Operation, http
 from contracts.resources import (
     Controller,
     Controllers,
+    Deletion,
     Machine,
     MachineLabels,
     Object,
@@ -49,6 +51,7 @@ class GetMachines(Operation[list[Machine]], frozen=True):
     collection="machines",
     subject="id",
     body=("labels",),
+    gives=shapes.AppliedLabels,
 )
 class SetMachineLabels(Operation[MachineLabels], frozen=True):
     """Set labels of one machine; null removes a label, what is not named stays."""
@@ -100,6 +103,8 @@ class UpdateControllerReplicas(Operation[Controller], frozen=True):
     subject="manifest.metadata.name",
     body="manifest",
     seal=True,
+    takes=shapes.ControllerManifest,
+    gives=shapes.AppliedController,
 )
 class ApplyController(Operation[Object], frozen=True):
     """Create or update a controller from the platform's own manifest."""
@@ -108,7 +113,13 @@ class ApplyController(Operation[Object], frozen=True):
     manifest: Manifest
 
 
-@http("DELETE", "/controllers/{scope}/{name}", collection="controllers", subject="name")
+@http(
+    "DELETE",
+    "/controllers/{scope}/{name}",
+    collection="controllers",
+    subject="name",
+    gives=Deletion,
+)
 class DeleteController(Operation[Object], frozen=True):
     """Delete a controller and its machines."""
 
@@ -132,6 +143,8 @@ class GetServicesByLabels(Operation[list[ServiceEndpoint]], frozen=True):
     collection="services",
     subject="manifest.metadata.name",
     body="manifest",
+    takes=shapes.ServiceManifest,
+    gives=shapes.AppliedService,
 )
 class ApplyService(Operation[Object], frozen=True):
     """Create or update a service from the platform's own manifest."""
@@ -140,7 +153,13 @@ class ApplyService(Operation[Object], frozen=True):
     manifest: Manifest
 
 
-@http("DELETE", "/services/{scope}/{name}", collection="services", subject="name")
+@http(
+    "DELETE",
+    "/services/{scope}/{name}",
+    collection="services",
+    subject="name",
+    gives=Deletion,
+)
 class DeleteService(Operation[Object], frozen=True):
     """Delete a service."""
 
@@ -156,6 +175,8 @@ class DeleteService(Operation[Object], frozen=True):
     body="manifest",
     seal=True,
     secret="manifest",
+    takes=shapes.SecretManifest,
+    gives=shapes.AppliedSecret,
 )
 class ApplySecret(Operation[Object], frozen=True):
     """Create or update a secret; the answer holds none of its data."""
@@ -164,7 +185,12 @@ class ApplySecret(Operation[Object], frozen=True):
     manifest: Manifest
 
 
-@http("GET", "/gateway/gateways/{scope}", collection="gateways")
+@http(
+    "GET",
+    "/gateway/gateways/{scope}",
+    collection="gateways",
+    gives=list[shapes.TrafficGateway],
+)
 class ListGateways(Operation[list[Object]], frozen=True):
     """List the traffic gateways that routes of this scope can attach to."""
 
@@ -177,6 +203,8 @@ class ListGateways(Operation[list[Object]], frozen=True):
     collection="httproutes",
     subject="manifest.metadata.name",
     body="manifest",
+    takes=shapes.HttpRouteManifest,
+    gives=shapes.HttpRoute,
 )
 class ApplyHttpRoute(Operation[Object], frozen=True):
     """Create or update an HTTPRoute from its manifest."""
@@ -185,7 +213,13 @@ class ApplyHttpRoute(Operation[Object], frozen=True):
     manifest: Manifest
 
 
-@http("GET", "/gateway/httproutes/{scope}/{name}", collection="httproutes", subject="name")
+@http(
+    "GET",
+    "/gateway/httproutes/{scope}/{name}",
+    collection="httproutes",
+    subject="name",
+    gives=shapes.HttpRoute,
+)
 class GetHttpRoute(Operation[Object], frozen=True):
     """Describe the route of an application."""
 
@@ -193,7 +227,13 @@ class GetHttpRoute(Operation[Object], frozen=True):
     name: Name
 
 
-@http("DELETE", "/gateway/httproutes/{scope}/{name}", collection="httproutes", subject="name")
+@http(
+    "DELETE",
+    "/gateway/httproutes/{scope}/{name}",
+    collection="httproutes",
+    subject="name",
+    gives=Deletion,
+)
 class DeleteHttpRoute(Operation[Object], frozen=True):
     """Delete the route of an application."""
 
@@ -209,6 +249,8 @@ class DeleteHttpRoute(Operation[Object], frozen=True):
     body="workload",
     seal=True,
     secret="workload.pullSecret",
+    takes=workload.Workload,
+    gives=shapes.AppliedWorkload,
 )
 class ApplyWorkload(Operation[Object], frozen=True):
     """Create or update an application from a specification that every platform understands."""
@@ -223,6 +265,8 @@ class ApplyWorkload(Operation[Object], frozen=True):
     collection="httproutes",
     subject="plan.appName",
     body="plan",
+    takes=route_plan.RoutePlan,
+    gives=shapes.AppliedRoutePlan,
 )
 class ApplyRoutePlan(Operation[Object], frozen=True):
     """Route an application's traffic after a plan that every platform understands."""

@@ -5,10 +5,21 @@ from typing import Any
 from contracts import VERSION, topology
 from contracts.address import SLOTS
 from contracts.api import OPERATIONS
-from contracts.asyncapi_messages import AMQP, DEAD, HEADERS, dead, outcome, reply, request
+from contracts.asyncapi_messages import (
+    AMQP,
+    DEAD,
+    HEADERS,
+    PROBLEM,
+    dead,
+    outcome,
+    problem,
+    reply,
+    reply_name,
+    request,
+)
 from contracts.faults import Problem
 from contracts.outcomes import OUTCOME, Outcome, Result
-from contracts.schemas import schemas
+from contracts.schemas import Schemas
 from contracts.wire import JSON
 
 DESCRIPTION = """\
@@ -67,8 +78,7 @@ def document() -> dict[str, Any]:
     """The whole document."""
     queries = [name for name, operation in OPERATIONS.items() if operation.row.safe]
     commands = [name for name in OPERATIONS if name not in queries]
-    bodies, of_types = schemas([*OPERATIONS.values(), Problem, Outcome])
-    payloads = dict(zip(OPERATIONS, bodies, strict=False))
+    schemas, payloads, results = _schemas()
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -83,32 +93,47 @@ def document() -> dict[str, Any]:
             "queries": _channel(topology.QUERIES, QUERY_KEY, queries),
             "commands": _channel(topology.COMMANDS, COMMAND_KEY, commands),
             "events": _channel(topology.EVENTS, COMMAND_KEY, commands),
-            "replies": _replies(),
+            "replies": _replies([*map(reply_name, OPERATIONS), PROBLEM]),
             "outcomes": _channel(topology.OUTCOMES, OUTCOME_KEY, [OUTCOME]),
             "dead": _dead(),
         },
         "operations": {
-            "query": _sends("queries", "Ask; any worker answers.", queries, persistent=False),
-            "command": _sends(
-                "commands",
-                "Change something; commands to one address take effect in publish order.",
-                commands,
-                persistent=True,
-            ),
+            **{
+                name: _sends("queries", operation.row.summary, [name], persistent=False)
+                if name in queries
+                else _sends("commands", operation.row.summary, [name], persistent=True)
+                for name, operation in OPERATIONS.items()
+            },
             "event": _sends("events", EVENTS_RULES, commands, persistent=True),
             "follow": _receives("outcomes", "Follow what becomes of commands.", OUTCOME),
             "look": _receives("dead", "Look at what can never be run, and why.", DEAD),
         },
         "components": {
-            "schemas": {**of_types, **HEADERS},
+            "schemas": {**dict(sorted(schemas.components.items())), **HEADERS},
             "messages": {
                 **{name: request(OPERATIONS[name], payloads[name]) for name in OPERATIONS},
-                "reply": reply(),
+                **{reply_name(name): reply(name, results[name]) for name in OPERATIONS},
+                PROBLEM: problem(),
                 OUTCOME: outcome(),
                 DEAD: dead(),
             },
         },
     }
+
+
+def _schemas() -> tuple[Schemas, dict[str, Any], dict[str, Any]]:
+    """All schemas, and those of each operation and of its answer."""
+    operations = OPERATIONS.values()
+    gives = [operation.row.gives for operation in operations]
+    takes = [operation.row.takes for operation in operations]
+    schemas = Schemas([*operations, *gives, *takes, Problem, Outcome])
+    found = iter(schemas)
+    payloads = dict(zip(OPERATIONS, found, strict=False))
+    results = dict(zip(OPERATIONS, found, strict=False))
+    for operation, body in zip(operations, found, strict=False):
+        if operation.row.takes is not None:
+            schemas.components[operation.__name__]["properties"][operation.row.body] = body
+    return schemas, payloads, results
 
 
 def _channel(exchange: str, key: str, names: list[str]) -> dict[str, Any]:
@@ -121,12 +146,12 @@ def _channel(exchange: str, key: str, names: list[str]) -> dict[str, Any]:
     }
 
 
-def _replies() -> dict[str, Any]:
+def _replies(names: list[str]) -> dict[str, Any]:
     return {
         "address": None,
         "title": topology.REPLIES,
         "description": "Replies are published under the `reply_to` of the request.",
-        "messages": {"reply": {"$ref": "#/components/messages/reply"}},
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
         "bindings": {"amqp": _exchange(topology.REPLIES, "direct")},
     }
 
@@ -170,7 +195,10 @@ def _sends(channel: str, summary: str, names: list[str], *, persistent: bool) ->
                 "description": "The AMQP property `reply_to` of the request.",
             },
             "channel": {"$ref": "#/channels/replies"},
-            "messages": [{"$ref": "#/channels/replies/messages/reply"}],
+            "messages": [
+                {"$ref": f"#/channels/replies/messages/{name}"}
+                for name in [*map(reply_name, names), PROBLEM]
+            ],
         },
     }
 

@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from contracts import CONTRACT, dead_letters, outcomes, wire
+from contracts import CONTRACT, dead_letters, examples, outcomes, wire
+from contracts.faults import PROBLEM_JSON, Code
 from contracts.operation import Operation, Row
 from contracts.outcomes import OUTCOME
-from contracts.schemas import REFERENCE, example_of
+from contracts.schemas import REFERENCE
 from contracts.seal import SEALED
 from contracts.wire import JSON
 
 AMQP = {"bindingVersion": "0.3.0"}
 DEAD = "dead"
+PROBLEM = "problem"
 
 _CONTRACT = {
     "type": "integer",
@@ -122,7 +124,10 @@ def request(operation: type[Operation[Any]], payload: dict[str, Any]) -> dict[st
         "contentType": JSON,
         "headers": {"$ref": REFERENCE.format(name="RequestHeaders")},
         "payload": payload,
-        "examples": [{"payload": example_of(operation)}],
+        "examples": [
+            {"name": platform, "payload": asked}
+            for platform, asked in examples.requests(row.name).items()
+        ],
         "bindings": {"amqp": {"messageType": row.name, **AMQP}},
     }
 
@@ -134,19 +139,48 @@ def _sealing(row: Row) -> str:
     return f" The body may be sealed (`content_type` {SEALED}).{always}"
 
 
-def reply() -> dict[str, Any]:
-    """The answer to any of them."""
-    return {
-        "name": "reply",
-        "summary": "The answer: its body is the HTTP body.",
+def reply_name(name: str) -> str:
+    """The name of the message that answers an operation."""
+    return f"{name}_reply"
+
+
+def reply(name: str, result: dict[str, Any]) -> dict[str, Any]:
+    """The answer to an operation that was performed."""
+    summary = f"The answer to {name}: its body is the HTTP body."
+    return _answer(reply_name(name), summary, result) | {
         "description": "What was asked for sealed is answered sealed by the same key "
-        f"(`content_type` {SEALED}), unless the answer is a problem.",
+        f"(`content_type` {SEALED}).",
+        "examples": [
+            {"name": platform, "headers": {wire.HEADER_STATUS: 200}, "payload": answer}
+            for platform, answer in examples.answers(name).items()
+        ],
+    }
+
+
+def problem() -> dict[str, Any]:
+    """The answer to an operation that failed."""
+    schema = {"$ref": REFERENCE.format(name="Problem")}
+    return _answer(PROBLEM, "The answer to an operation that failed; never sealed.", schema) | {
+        "contentType": PROBLEM_JSON,
+        "examples": [
+            {
+                "name": name,
+                "headers": {wire.HEADER_STATUS: each["value"]["status"]},
+                "payload": each["value"],
+            }
+            for code in Code
+            for name, each in examples.problems(code).items()
+        ],
+    }
+
+
+def _answer(name: str, summary: str, payload: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "summary": summary,
         "contentType": JSON,
         "headers": {"$ref": REFERENCE.format(name="ReplyHeaders")},
-        "payload": {
-            "description": "With the status 200 the operation's result, else a problem.",
-            "anyOf": [{}, {"$ref": REFERENCE.format(name="Problem")}],
-        },
+        "payload": payload,
         "correlationId": {
             "location": "$message.header#/correlationId",
             "description": "The AMQP property `correlation_id`, that of the request.",
@@ -165,6 +199,7 @@ def outcome() -> dict[str, Any]:
         "contentType": JSON,
         "headers": {"$ref": REFERENCE.format(name="OutcomeHeaders")},
         "payload": {"$ref": REFERENCE.format(name="Outcome")},
+        "examples": [{"name": "scaling", "payload": examples.RECORDED.outcome}],
         "correlationId": {
             "location": "$message.payload#/id",
             "description": "The AMQP property `message_id` of the command.",
@@ -180,4 +215,14 @@ def dead() -> dict[str, Any]:
         "summary": "A message that can never be run, as it was published, and the reason.",
         "headers": {"$ref": REFERENCE.format(name="DeadHeaders")},
         "payload": {"description": "Whatever was published."},
+        "examples": [
+            {
+                "name": "unknown operation",
+                "headers": {
+                    dead_letters.HEADER_REASON: "not_understood: operation 'launch' is unknown",
+                    dead_letters.HEADER_QUEUE: "machinist.k8s.commands.3",
+                },
+                "payload": {"scope": "default"},
+            }
+        ],
     }

@@ -61,11 +61,16 @@ LabelValue = Annotated[
     ),
 ]
 
-Labels = Annotated[dict[LabelKey, LabelValue], Meta(examples=[{"app": "hello"}])]
+Labels = Annotated[
+    dict[LabelKey, LabelValue], Meta(title="LabelFilter", examples=[{"app": "hello"}])
+]
 
 LabelChanges = Annotated[
     dict[LabelKey, LabelValue | None],
-    Meta(examples=[{"app": "hello", "canary": None}]),
+    Meta(
+        title="LabelChanges",
+        examples=[{"app": "hello", "canary": None}],
+    ),
 ]
 
 Replicas = Annotated[

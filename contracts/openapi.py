@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 
-from contracts import VERSION
+from contracts import VERSION, examples
 from contracts.api import OPERATIONS
-from contracts.faults import NOT_ATTEMPTED, PROBLEM_JSON, STATUS, Code, Fault, Problem
+from contracts.faults import NOT_ATTEMPTED, PROBLEM_JSON, STATUS, Code, Problem
+from contracts.gateway_pages import GatewayStatus, Readiness
 from contracts.operation import Operation, Row
-from contracts.schemas import REFERENCE, example_of, schemas
+from contracts.schemas import REFERENCE, Schemas
 from contracts.validation import describe
 from contracts.wire import JSON
 
@@ -19,7 +20,7 @@ PROVIDER = {
     "required": True,
     "description": "The name that the platform's workers are attached under.",
     "schema": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,31}$"},
-    "example": "k8s",
+    "examples": {name: {"value": name} for name in examples.PLATFORMS},
 }
 
 LABELS = {
@@ -29,7 +30,6 @@ LABELS = {
     "schema": {"type": "array", "items": {"type": "string"}},
     "style": "form",
     "explode": True,
-    "example": ["app=hello"],
 }
 
 IDEMPOTENCY_KEY = {
@@ -59,18 +59,24 @@ WITHOUT_BODY = WITHOUT_ROUTE | {HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
 
 def document() -> dict[str, Any]:
     """The whole document."""
-    results = [operation.row.result for operation in OPERATIONS.values()]
-    fields = [field.type for op in OPERATIONS.values() for field in msgspec.structs.fields(op)]
-    of_types, components = schemas([*results, *fields, Problem])
-    components["Problem"]["examples"] = [_problem()]
-    by_result = dict(zip(OPERATIONS, of_types, strict=False))
-    by_field = iter(of_types[len(results) :])
+    operations = OPERATIONS.values()
+    gives = [operation.row.gives for operation in operations]
+    takes = [operation.row.takes for operation in operations]
+    fields = [field.type for op in operations for field in msgspec.structs.fields(op)]
+    schemas = Schemas([*gives, *takes, *fields, Problem, GatewayStatus, Readiness])
+    found = iter(schemas)
+    given = dict(zip(OPERATIONS, found, strict=False))
+    taken = dict(zip(OPERATIONS, found, strict=False))
     paths: dict[str, dict[str, Any]] = {}
     for name, operation in OPERATIONS.items():
         row = operation.row
-        of_fields = {f.name: next(by_field) for f in msgspec.structs.fields(operation)}
+        of_fields = {f.name: next(found) for f in msgspec.structs.fields(operation)}
         path = paths.setdefault("/{provider}" + row.path, {})
-        path[row.method.lower()] = _operation(operation, of_fields, by_result[name])
+        described = _operation(operation, of_fields, given[name])
+        if row.body:
+            body = _body(operation, of_fields, taken[name], schemas)
+            described["requestBody"] = {"required": True, "content": {JSON: body}}
+        path[row.method.lower()] = described
     return {
         "openapi": "3.1.0",
         "info": {
@@ -82,7 +88,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": {**paths, **_own_paths()},
         "components": {
-            "schemas": components,
+            "schemas": dict(sorted(schemas.components.items())),
             "responses": {f"Problem{s}": _response(s) for s in sorted(set(STATUS.values()))},
         },
     }
@@ -96,59 +102,85 @@ def _operation(
     fields = [f for f in msgspec.structs.fields(operation) if f.name not in members]
     answers = set(STATUS.values()) - (WITHOUT_ROUTE if row.body else WITHOUT_BODY)
     keys = [] if row.safe else [IDEMPOTENCY_KEY]
-    described: dict[str, Any] = {
+    content = {JSON: {"schema": result, "examples": examples.named(examples.answers(row.name))}}
+    return {
         "operationId": row.name,
         "summary": row.summary,
         "tags": [row.collection],
         "parameters": [PROVIDER, *(_parameter(row, field, of_fields) for field in fields), *keys],
         "responses": {
-            "200": {"description": "Done.", "content": {JSON: {"schema": result}}},
+            "200": {"description": "Done.", "content": content},
             **{f"{s}": {"$ref": f"#/components/responses/Problem{s}"} for s in sorted(answers)},
         },
     }
-    if row.body:
-        described["requestBody"] = _body(operation, of_fields)
-    return described
 
 
 def _parameter(row: Row, field: Any, of_fields: dict[str, Any]) -> dict[str, Any]:
+    values = {
+        platform: request[field.encode_name]
+        for platform, request in examples.requests(row.name).items()
+        if field.encode_name in request
+    }
     if field.name == "labels":
-        return {**LABELS, "required": field.required}
+        entries = {
+            platform: [f"{key}={value}" for key, value in labels.items()]
+            for platform, labels in values.items()
+        }
+        return {**LABELS, "required": field.required, "examples": examples.named(entries)}
     in_path = field.name in row.path_fields
     # None stands for a parameter that is not there; it cannot be written in a URL.
     schema = of_fields[field.name].get("anyOf", [of_fields[field.name]])[0]
-    return {
+    described = {
         "name": field.encode_name,
         "in": "path" if in_path else "query",
         "required": in_path or field.required,
         "description": MEANINGS.get(field.name) or describe(field.type) or "",
         "schema": schema,
     }
+    return described | ({"examples": examples.named(values)} if values else {})
 
 
-def _body(operation: type[Operation[Any]], of_fields: dict[str, Any]) -> dict[str, Any]:
+def _body(
+    operation: type[Operation[Any]],
+    of_fields: dict[str, Any],
+    taken: dict[str, Any],
+    schemas: Schemas,
+) -> dict[str, Any]:
     """The body is one field of the operation, or an object of some."""
     body = operation.row.body
-    values = example_of(operation)
+    values = examples.requests(operation.row.name)
     if isinstance(body, str):
-        media = {"schema": of_fields[body], "example": values[body]}
-    else:
-        properties = {name: of_fields[name] for name in body}
-        schema = {"type": "object", "properties": properties, "required": list(body)}
-        media = {"schema": schema, "example": {name: values[name] for name in body}}
-    return {"required": True, "content": {JSON: media}}
-
-
-def _problem() -> Any:
-    fault = Fault(Code.NOT_FOUND, "controller hello is not in the scope default")
-    return msgspec.to_builtins(fault.problem())
+        bodies = {platform: request[body] for platform, request in values.items()}
+        return {"schema": taken, "examples": examples.named(bodies)}
+    properties = {name: of_fields[name] for name in body}
+    named = f"{operation.__name__}Body"
+    whole = {
+        "title": named,
+        "type": "object",
+        "properties": properties,
+        "required": list(body),
+    }
+    bodies = {
+        platform: {name: request[name] for name in body} for platform, request in values.items()
+    }
+    return {"schema": schemas.put(named, whole), "examples": examples.named(bodies)}
 
 
 def _response(status: HTTPStatus) -> dict[str, Any]:
     codes = " or ".join(f"`{code}`" for code in Code if STATUS[code] is status)
     described: dict[str, Any] = {
         "description": f"A problem of RFC 9457; `code` is {codes}.",
-        "content": {PROBLEM_JSON: {"schema": {"$ref": REFERENCE.format(name="Problem")}}},
+        "content": {
+            PROBLEM_JSON: {
+                "schema": {"$ref": REFERENCE.format(name="Problem")},
+                "examples": {
+                    name: example
+                    for code in Code
+                    if STATUS[code] is status
+                    for name, example in examples.problems(code).items()
+                },
+            }
+        },
     }
     if status in NOT_ATTEMPTED:
         described["description"] += " Nothing was attempted and nothing will be."
@@ -166,18 +198,29 @@ def _response(status: HTTPStatus) -> dict[str, Any]:
 
 def _own_paths() -> dict[str, Any]:
     return {
-        "/status": _own("status", "Whether the gateway lives.", {"200": "It does."}),
+        "/status": _own("status", "Liveness of the gateway.", "GatewayStatus", {"200": "Alive."}),
         "/ready": _own(
             "ready",
-            "Whether it reaches the broker, and who is attached.",
-            {"200": "It does.", "503": "It does not; `broker.reason` says why."},
+            "Readiness of the gateway: the broker, and who is attached.",
+            "Readiness",
+            {"200": "The broker is reached.", "503": "It is not; `broker.reason` says why."},
         ),
     }
 
 
-def _own(name: str, summary: str, answers: dict[str, str]) -> dict[str, Any]:
-    content = {"content": {JSON: {"schema": {"type": "object"}}}}
-    responses = {status: {"description": text, **content} for status, text in answers.items()}
+def _own(name: str, summary: str, shape: str, answers: dict[str, str]) -> dict[str, Any]:
+    responses = {
+        status: {
+            "description": text,
+            "content": {
+                JSON: {
+                    "schema": {"$ref": REFERENCE.format(name=shape)},
+                    "examples": {"any": {"value": examples.RECORDED.pages.get(f"{name}-{status}")}},
+                }
+            },
+        }
+        for status, text in answers.items()
+    }
     return {
         "get": {"operationId": name, "summary": summary, "tags": ["self"], "responses": responses}
     }

@@ -14,7 +14,10 @@ PATH_FIELD = re.compile(r"\{(\w+)\}")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One line of the table, as data; `subject` and `secret` are dotted paths into the struct."""
+    """One line of the table, as data; `subject` and `secret` are dotted paths into the struct.
+
+    `takes` and `gives` are the documented shapes of a body and of an answer.
+    """
 
     name: str
     method: Method
@@ -27,6 +30,8 @@ class Row(msgspec.Struct, frozen=True):
     body: str | tuple[str, ...]
     seal: bool
     secret: str | None
+    takes: Any
+    gives: Any
 
     @property
     def safe(self) -> bool:
@@ -55,6 +60,8 @@ def http(
     body: str | tuple[str, ...] = (),
     seal: bool = False,
     secret: str | None = None,
+    takes: Any = None,
+    gives: Any = None,
 ) -> Callable[[type[AnyOperation]], type[AnyOperation]]:
     """Bind an operation to its route and enter it in the table.
 
@@ -62,6 +69,8 @@ def http(
     the fields that are members of it. All other fields are query parameters. `subject` says where
     the name of the thing acted on is, None where that is the whole collection. A body with `seal`
     travels sealed when keys are configured; one with something at `secret` never travels open.
+    Where the code passes a body or an answer on as a JSON object, `takes` and `gives` tell the
+    documents its shape.
     """
 
     def bind(operation: type[AnyOperation]) -> type[AnyOperation]:
@@ -75,18 +84,21 @@ def http(
             raise TypeError(f"operation {name} binds fields that it does not have: {missing}")
         if method == "GET" and members:
             raise TypeError(f"operation {name} is a GET and has no body")
+        result = get_args(operation.__orig_bases__[0])[0]  # type: ignore[attr-defined]  # set by Generic
         operation.row = Row(
             name=name,
             method=method,
             path=path,
             collection=collection,
-            result=get_args(operation.__orig_bases__[0])[0],  # type: ignore[attr-defined]  # set by Generic
+            result=result,
             summary=(operation.__doc__ or "").strip().splitlines()[0],
             path_fields=path_fields,
             subject=subject,
             body=body,
             seal=seal,
             secret=secret,
+            takes=takes,
+            gives=result if gives is None else gives,
         )
         OPERATIONS[name] = operation
         return operation

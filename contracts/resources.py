@@ -3,15 +3,33 @@
 Shapes are those that the intelligent-command-center reads; what is unknown is left out, not null.
 """
 
-from typing import Any
+from typing import Annotated, Any
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import UNSET, Meta, Struct, UnsetType, field, to_builtins
 
 Object = dict[str, Any]
 """A JSON object in the platform's own words."""
 
 Warnings = list[str] | UnsetType
 """What the platform or the provider says beside the result of a command, left out if nothing."""
+
+Labels = Annotated[dict[str, str], Meta(title="Labels", description="Labels by their keys.")]
+SetLabels = Annotated[
+    dict[str, str | None],
+    Meta(title="SetLabels", description="Labels by their keys; null where one was removed."),
+]
+Amounts = Annotated[
+    dict[str, str],
+    Meta(title="ResourceAmounts", description='Such as `{"cpu": "500m", "memory": "1Gi"}`.'),
+]
+Metadata = Annotated[
+    Object,
+    Meta(
+        title="ProviderMetadata",
+        description="What finds the thing again on its platform, such as `kind` and `apiVersion`.",
+        extra_json_schema={"additionalProperties": True},
+    ),
+]
 
 
 class Resource(Struct, frozen=True, rename="camel", kw_only=True):
@@ -29,8 +47,8 @@ class ControllerReference(Resource, frozen=True):
 class Quantities(Resource, frozen=True):
     """Amounts in the platform's notation, such as `{"cpu": "500m", "memory": "1Gi"}`."""
 
-    limits: dict[str, str] = field(default_factory=dict)
-    requests: dict[str, str] = field(default_factory=dict)
+    limits: Amounts = field(default_factory=dict)
+    requests: Amounts = field(default_factory=dict)
 
 
 class Machine(Resource, frozen=True):
@@ -39,7 +57,7 @@ class Machine(Resource, frozen=True):
     id: str
     status: str
     ready: bool
-    labels: dict[str, str]
+    labels: Labels
     start_time: str | UnsetType = UNSET
     image: str | UnsetType = UNSET
     image_digest: str | UnsetType = UNSET
@@ -52,8 +70,8 @@ class Controller(Resource, frozen=True):
 
     name: str
     replicas: int
-    labels: dict[str, str]
-    provider_metadata: Object
+    labels: Labels
+    provider_metadata: Metadata
     machines: list[Machine] | UnsetType = UNSET
     deleting: bool | UnsetType = UNSET
     """True while it is being deleted and not gone yet: nothing scales it any more."""
@@ -75,8 +93,25 @@ class Controllers(Resource, frozen=True):
 class MachineLabels(Resource, frozen=True):
     """The labels that were set; null where one was removed."""
 
-    labels: dict[str, str | None]
+    labels: SetLabels
     warnings: Warnings = UNSET
+
+
+class Deletion(Resource, frozen=True, omit_defaults=True):
+    """The answer to every DELETE, on every platform.
+
+    `deleted` is false where the platform has nothing to delete: an ECS service goes with its
+    controller. `left` says what stays for now, and why.
+    """
+
+    name: str
+    deleted: bool
+    left: list[str] = []
+    warnings: Warnings = UNSET
+
+    def answer(self) -> Object:
+        """Return the deletion as a JSON object."""
+        return to_builtins(self)  # type: ignore[no-any-return]  # a struct becomes a dict
 
 
 class Port(Resource, frozen=True):
@@ -90,6 +125,6 @@ class ServiceEndpoint(Resource, frozen=True):
     """Where the machines behind a service are reached."""
 
     name: str
-    labels: dict[str, str]
+    labels: Labels
     ports: list[Port]
     hostname: str | UnsetType = UNSET

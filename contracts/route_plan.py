@@ -1,32 +1,48 @@
 """The route plan that every platform understands: what it says, and what is the same everywhere."""
 
+import re
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, json, structs
 
 from contracts.faults import Code, Fault
 from contracts.members import require_known
 from contracts.resources import Object
-from contracts.validation import checked
+from contracts.validation import checked, show
 
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=128)]
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z", max_length=256)]
+
+HOSTNAME = re.compile(
+    r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.IGNORECASE
+)
+ADDRESS = re.compile(r"[0-9.]+")
+HOSTNAME_LIMIT = 253
 
 MANAGED_BY = "plt.dev/managed-by"
 MANAGER = "icc"
 APPLICATION = "plt.dev/application"
 """What marks a route as made from a plan, and of which application."""
 
+GENERATION = "plt.dev/generation"
+EMITTED_AT = "plt.dev/emitted-at"
+"""The annotations of a route that say how new its plan is; the generation decides."""
+
 
 class Part(Struct, frozen=True, rename="camel"):
     """A piece of the plan."""
 
 
+MatchKind = Annotated[
+    Literal["queryParam", "header", "cookie", "default"], Meta(title="MatchedPart")
+]
+
+
 class Match(Part, frozen=True):
     """Which requests a rule is for; the default rule's are those that no other rule is for."""
 
-    kind: Literal["queryParam", "header", "cookie", "default"]
+    kind: MatchKind
     name: HeaderName | None = None
     value: Text | None = None
 
@@ -61,10 +77,46 @@ class RoutePlan(Part, frozen=True):
     emitted_at: float | int | None = None
 
 
+class Freshness(Struct, frozen=True, order=True):
+    """How new a plan is. A generation tells, and the time of emission only where there is none."""
+
+    rank: int = 0
+    number: float | int = 0
+
+    def __str__(self) -> str:
+        known = ("neither generation nor emittedAt", "emittedAt", "generation")[self.rank]
+        return f"{known} {text(self.number)}" if self.rank else known
+
+
+def freshness(generation: float | None, emitted_at: float | None) -> Freshness:
+    """How new a plan with these is."""
+    if generation is not None:
+        return Freshness(2, generation)
+    return Freshness() if emitted_at is None else Freshness(1, emitted_at)
+
+
+def text(number: float) -> str:
+    """A number in few characters."""
+    return json.encode(number).decode()
+
+
+def stale(application: str, given: Freshness, newest: Freshness) -> Fault:
+    """The fault of a plan that came too late."""
+    return Fault(
+        Code.CONFLICT,
+        f'the plan for "{application}" is stale: it has {given}, and a plan with {newest} is there '
+        "already",
+    )
+
+
 def read(specification: Object) -> RoutePlan:
-    """The plan, or the fault `invalid`; a member that a plan does not have is an error."""
+    """The plan, with its host name in lower case, or the fault `invalid`.
+
+    A member that a plan does not have is an error.
+    """
     require_known(specification, RoutePlan, "plan")
     plan: RoutePlan = checked(specification, RoutePlan, "plan", secret=True)
+    _refuse_twins(plan)
     for number, rule in enumerate(plan.rules):
         is_default = rule.match.kind == "default"
         if not is_default and (rule.match.name is None or rule.match.value is None):
@@ -73,4 +125,34 @@ def read(specification: Object) -> RoutePlan:
                 f"plan.rules[{number}].match: expected a name and a value for the kind "
                 f"{rule.match.kind}",
             )
-    return plan
+    if not plan.hostname:
+        return plan
+    _check_hostname(plan.hostname)
+    return structs.replace(plan, hostname=plan.hostname.lower())
+
+
+def _refuse_twins(plan: RoutePlan) -> None:
+    """Raise where two rules are for the same requests: the second would never be used."""
+    seen: dict[object, int] = {}
+    for number, rule in enumerate(plan.rules):
+        match = rule.match
+        is_default = match.kind == "default"
+        key = match.kind if is_default else (match.kind, match.name, match.value)
+        first = seen.setdefault(key, number)
+        if first != number:
+            raise Fault(
+                Code.INVALID,
+                f"plan.rules[{number}].match: expected other requests than those of "
+                f"plan.rules[{first}]",
+            )
+
+
+def _check_hostname(hostname: str) -> None:
+    is_name = HOSTNAME.fullmatch(hostname) and not ADDRESS.fullmatch(hostname)
+    if not is_name or len(hostname) > HOSTNAME_LIMIT:
+        raise Fault(
+            Code.INVALID,
+            "plan.hostname: expected a host name such as orders.example.org, at most "
+            f"{HOSTNAME_LIMIT} letters, digits, '-' and '.', which may begin with '*.' and is no "
+            f"IP address, got {show(hostname)}",
+        )

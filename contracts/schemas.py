@@ -1,40 +1,76 @@
-"""JSON Schemas and examples of the contract's types, as both documents show them."""
+"""JSON Schemas of the contract's types, as both documents show them.
+
+Client generators name a schema without a name after the place where they find it, and drop what has
+such a name already: so every object and every enumeration is a component with a name of its own.
+"""
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 import msgspec
 
-from contracts.operation import Operation
+from contracts.shapes import OpenShape
 
 REFERENCE = "#/components/schemas/{name}"
+TEXTS = {"type": "string"}
+
+Schema = dict[str, Any]
 
 
-def schemas(types: Sequence[Any]) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """The schema of each type, and the components that they refer to."""
-    of_types, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
-    return [_portable(schema) for schema in of_types], _portable(components)
+def _descendants(shape: type) -> set[str]:
+    return {shape.__name__}.union(*map(_descendants, shape.__subclasses__()))
 
 
-def example(expected: Any) -> Any:
-    """The first example that a type carries, None without one."""
-    metas = (part for part in get_args(expected) if isinstance(part, msgspec.Meta))
-    return next((meta.examples[0] for meta in metas if meta.examples), None)
+OPEN = _descendants(OpenShape)
+"""Models of a generator in which unknown members are an error, or get lost, would break these."""
 
 
-def example_of(operation: type[Operation[Any]]) -> dict[str, Any]:
-    """An operation with what it requires, by the JSON names."""
-    fields = msgspec.structs.fields(operation)
-    return {field.encode_name: example(field.type) for field in fields if field.required}
+class Schemas:
+    """The schemas of types, and the components that they refer to."""
 
+    def __init__(self, types: Sequence[Any]) -> None:
+        found, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
+        self.components: dict[str, Schema] = {}
+        is_open = {"additionalProperties": True}
+        for name, schema in components.items():
+            portable = self._portable(schema, name)
+            self.put(name, portable | is_open if name in OPEN else portable)
+        self._of_types = [self._portable(schema, "") for schema in found]
 
-def _portable(value: Any) -> Any:
-    r"""The schema with patterns in JavaScript's dialect, whose `$` is Python's `\Z`."""
-    if isinstance(value, list):
-        return [_portable(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    portable = {key: _portable(item) for key, item in value.items()}
-    if isinstance(pattern := portable.get("pattern"), str):
-        portable["pattern"] = pattern.replace(r"\Z", "$")
-    return portable
+    def __iter__(self) -> Any:
+        return iter(self._of_types)
+
+    def put(self, name: str, schema: Schema) -> Schema:
+        """Make a schema a component, and return the reference to it."""
+        if self.components.setdefault(name, schema) != schema:
+            raise TypeError(f"two schemas are named {name}")
+        return {"$ref": REFERENCE.format(name=name)}
+
+    def _portable(self, value: Any, title: str) -> Any:
+        r"""Return a schema that generators of clients understand.
+
+        Patterns are in JavaScript's dialect, whose `$` is Python's `\Z`. What has a title of its
+        own becomes a component. openapi-typescript requires what has a default, so words tell it.
+        """
+        if isinstance(value, list):
+            return [self._portable(item, "") for item in value]
+        if not isinstance(value, dict):
+            return value
+        portable: Schema = {
+            key: self._properties(item) if key == "properties" else self._portable(item, "")
+            for key, item in value.items()
+            if key != "examples"
+        }
+        if isinstance(pattern := portable.get("pattern"), str):
+            portable["pattern"] = pattern.replace(r"\Z", "$")
+        if isinstance(default := portable.pop("default", None), str | int | float):
+            words = f"The default is {msgspec.json.encode(default).decode()}."
+            portable["description"] = " ".join(filter(None, [portable.get("description"), words]))
+        if "enum" in portable:
+            portable = TEXTS | portable
+        name = portable.get("title", title)
+        return portable if name == title else self.put(name, portable)
+
+    def _properties(self, properties: dict[str, Schema]) -> dict[str, Schema]:
+        """A member may have any name, `title` and `default` among them."""
+        return {name: self._portable(schema, "") for name, schema in properties.items()}

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from contracts.operation import Operation
+from contracts.resources import Labels
 
 PLAIN = re.compile(r"[A-Za-z0-9._:/@-]{0,255}")
 """What images, labels and names consist of; anything else may be a secret in the wrong place."""
@@ -24,7 +25,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
     images: list[str] = []
     replicas: int | None = None
-    labels: dict[str, str] = {}
+    labels: Labels = {}
     environment: list[str] = []
     secret_keys: list[str] = []
 

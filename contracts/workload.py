@@ -6,9 +6,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from contracts import quantities
 from contracts.faults import Code, Fault
 from contracts.members import require_known
-from contracts.resources import Object
+from contracts.resources import Labels, Object
 from contracts.validation import checked
 
 Text = Annotated[str, Meta(min_length=1)]
@@ -23,6 +24,15 @@ VariableName = Annotated[
 ]
 VariableValue = Annotated[
     str, Meta(pattern=r"^[^\x00]*\Z", description="a text without a NUL character")
+]
+
+Path = Annotated[
+    str,
+    Meta(
+        max_length=1024,
+        pattern=r"^/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*\Z",
+        description="a path of a URL such as /status",
+    ),
 ]
 
 NAME = "app.kubernetes.io/name"
@@ -58,11 +68,20 @@ class Ports(Part, frozen=True):
     metrics: PortNumber = 9090
 
 
+WantedAmounts = Annotated[
+    dict[str, str | int | float],
+    Meta(title="WantedAmounts", description="Kubernetes' quantities by their resources."),
+]
+
+
 class Amounts(Part, frozen=True):
     """Kubernetes' quantities of cpu and memory."""
 
-    requests: dict[str, str | int | float] = {}
-    limits: dict[str, str | int | float] = {}
+    requests: WantedAmounts = {}
+    limits: WantedAmounts = {}
+
+
+PortName = Annotated[Literal["app", "metrics"], Meta(title="PortName")]
 
 
 class HealthCheck(Part, frozen=True):
@@ -70,7 +89,7 @@ class HealthCheck(Part, frozen=True):
 
     ready_path: str = "/"
     live_path: str = "/status"
-    port: Literal["app", "metrics"] = "app"
+    port: PortName = "app"
 
 
 class Variable(Part, frozen=True):
@@ -98,7 +117,7 @@ class Workload(Part, frozen=True):
     health_check: HealthCheck | None = None
     env: list[Variable] = []
     platform_env: list[Variable] = []
-    labels: dict[str, str] = {}
+    labels: Labels = {}
 
 
 def read(specification: Object) -> Workload:
@@ -113,6 +132,12 @@ def read(specification: Object) -> Workload:
     workload: Workload = checked(given, Workload, "workload", secret=True)
     if workload.ports.app == workload.ports.metrics:
         raise Fault(Code.INVALID, "workload.ports: expected two different ports")
+    if workload.resources is not None:
+        amounts = workload.resources
+        quantities.check(amounts.requests, amounts.limits, "workload.resources")
+    if workload.health_check is not None:
+        checked(workload.health_check.ready_path, Path, "workload.healthCheck.readyPath")
+        checked(workload.health_check.live_path, Path, "workload.healthCheck.livePath")
     _check(workload.env, "workload.env")
     _check(workload.platform_env, "workload.platformEnv")
     return workload

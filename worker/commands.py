@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from contracts import outcomes, topology, wire
+from contracts.address import subject
 from contracts.api import UpdateControllerReplicas
 from contracts.broker.channel import Delivery
 from contracts.broker.errors import Rejected
@@ -15,6 +16,7 @@ from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.outcomes import Cause, Result
 from contracts.requests import Request, operation_in, request_of
+from contracts.resources import Deletion
 from contracts.seal import Seals
 from contracts.wire import Message, Reply, reply_of
 from worker.clock import Clock
@@ -30,9 +32,6 @@ from worker.runs import Verdict
 LEAST_LEFT_S = 0.25
 ALIKE_S = 1.0
 """Deadlines of events that name none differ by less: they are counted from whole seconds."""
-
-DELETED = Reply(200, b'{"deleted":true}')
-"""The answer to a deletion of what a former owner may have deleted."""
 
 
 class Command:
@@ -207,7 +206,7 @@ class Commands:
         except Fault as fault:
             if not _may_have_deleted(command, fault):
                 return _failed(command, fault, call)
-            reply = DELETED
+            reply = _deleted(_operation(command))
         identity = outcomes.identity(command.message)
         return End(identity, reply, Result.DONE, before=call.before, after=call.after)
 
@@ -282,6 +281,11 @@ def _may_have_deleted(command: Command, fault: Fault) -> bool:
     operation = command.operation
     deletes = isinstance(operation, Operation) and operation.row.method == "DELETE"
     return deletes and command.redelivered and fault.code is Code.NOT_FOUND
+
+
+def _deleted(operation: Operation[Any]) -> Reply:
+    """The answer to a deletion of what a former owner may have deleted."""
+    return Reply(200, msgspec.json.encode(Deletion(subject(operation) or "", True)))
 
 
 def _failed(command: Command, fault: Fault, call: Call | None = None) -> End:

@@ -122,7 +122,8 @@ class Port(Protocol):
     async def get_controllers(self, operation: api.GetControllers, call: Call) -> Controllers:
         """Controllers of the scope; with `machine_id` the one at the top of the machine's owners.
 
-        Two of one name and different kinds are two controllers.
+        Two of one name and different kinds are two controllers. None has its machines, which only
+        get_controller tells.
         """
 
     async def get_controller(self, operation: api.GetController, call: Call) -> OneController:
@@ -149,7 +150,10 @@ class Port(Protocol):
         """
 
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
-        """Delete the controller and its machines. `not_found` when there is none."""
+        """Delete the controller with its machines. `not_found` when there is none.
+
+        The answer to every deletion is a Deletion.
+        """
 
     async def get_services_by_labels(
         self, operation: api.GetServicesByLabels, call: Call
@@ -181,4 +185,7 @@ class Port(Protocol):
         """Create or update everything that the specification needs; a running count is kept."""
 
     async def apply_route_plan(self, operation: api.ApplyRoutePlan, call: Call) -> Object:
-        """Make the routes those of the plan, whole: a reader sees the old plan or the new one."""
+        """Make the routes those of the plan, whole: a reader sees the old plan or the new one.
+
+        `invalid` where the plan needs a service or a gateway that is not there.
+        """

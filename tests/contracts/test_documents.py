@@ -1,6 +1,7 @@
 """The documents: valid, as the table has them, and readable by somebody who never saw the code."""
 
 import json
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,11 +11,10 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from contracts import asyncapi, dead_letters, documents, openapi, outcomes
+from contracts import asyncapi, dead_letters, documents, examples, openapi, outcomes
 from contracts.api import OPERATIONS
-from contracts.faults import NOT_ATTEMPTED, STATUS
+from contracts.faults import NOT_ATTEMPTED, STATUS, Code
 from contracts.outcomes import Result
-from contracts.schemas import example_of
 from tests.examples import EXAMPLES, message_of
 
 ASYNCAPI = Path(__file__).parent / "asyncapi" / "3.0.0.json"
@@ -78,7 +78,8 @@ def test_every_operation_is_described_over_http_and_over_the_broker():
     messages = asyncapi.document()["components"]["messages"]
 
     assert http.keys() - OPERATIONS.keys() == {"status", "ready"}
-    assert messages.keys() - OPERATIONS.keys() == {"reply", "outcome", "dead"}
+    replies = {f"{name}_reply" for name in OPERATIONS}
+    assert messages.keys() - OPERATIONS.keys() == replies | {"problem", "outcome", "dead"}
     assert OPERATIONS.keys() <= http.keys() & messages.keys()
 
 
@@ -95,16 +96,106 @@ def test_a_request_has_a_body_with_an_example_exactly_if_the_row_has_one(name):
 
     assert bool(body) == bool(OPERATIONS[name].row.body)
     if body:
-        assert body["content"]["application/json"]["example"]
+        assert body["content"]["application/json"]["examples"]
 
 
-def test_the_example_of_a_message_is_a_valid_operation():
+def test_the_examples_of_a_message_are_valid_operations():
     messages = asyncapi.document()["components"]["messages"]
 
     for name, operation in OPERATIONS.items():
-        (example,) = messages[name]["examples"]
-        assert example == {"payload": example_of(operation)}
-        assert isinstance(msgspec.convert(example["payload"], operation), operation)
+        assert messages[name]["examples"]
+        for example in messages[name]["examples"]:
+            assert isinstance(msgspec.convert(example["payload"], operation), operation)
+
+
+def medias(value: Any) -> Iterator[dict[str, Any]]:
+    """Every body and answer of an OpenAPI document."""
+    if isinstance(value, dict):
+        yield from value.get("content", {}).values()
+        value = list(value.values())
+    if isinstance(value, list):
+        for item in value:
+            yield from medias(item)
+
+
+def test_every_body_answer_and_error_has_a_schema_and_examples_that_fit_it():
+    document = openapi.document()
+    found = list(medias({"paths": document["paths"], "responses": document["components"]}))
+
+    assert len(found) > 2 * len(OPERATIONS)
+    for media in found:
+        assert "$ref" in media["schema"] or "$ref" in media["schema"]["items"]
+        assert media["examples"]
+        for example in media["examples"].values():
+            fits(document, media["schema"], example["value"])
+
+
+def test_every_message_has_a_schema_and_examples_that_fit_it():
+    document = asyncapi.document()
+
+    for message in document["components"]["messages"].values():
+        assert message["examples"]
+        for example in message["examples"]:
+            fits(document, message["payload"], example["payload"])
+            fits(document, message["headers"], example.get("headers", {"status": 200}), partly=True)
+
+
+def fits(
+    document: dict[str, Any], schema: dict[str, Any], value: Any, *, partly: bool = False
+) -> None:
+    """Check a value; `partly` leaves out what has to be there."""
+    whole = {**schema, "components": document["components"]}
+    errors = list(jsonschema.Draft202012Validator(whole).iter_errors(value))
+    assert not [each.message for each in errors if not (partly and each.validator == "required")]
+
+
+def test_the_answer_of_an_operation_has_an_example_of_each_platform():
+    for name, operation in OPERATIONS.items():
+        recorded = examples.RECORDED.operations[name]
+        assert "k8s" in recorded, name
+        assert set(recorded) <= set(examples.PLATFORMS), name
+        assert operation.row.gives is not dict
+
+
+def test_every_code_of_an_error_has_an_example_with_its_status():
+    for code in Code:
+        problems = examples.RECORDED.problems[code]
+        assert problems, code
+        for problem in problems.values():
+            assert (problem["code"], problem["status"]) == (code, STATUS[code])
+
+
+@pytest.mark.parametrize("document", [openapi.document(), asyncapi.document()])
+def test_no_schema_is_named_as_generators_name_what_has_no_name(document):
+    """They name an object or enumeration without a name after its parent and its member."""
+    schemas = document["components"]["schemas"]
+    folded = [name.lower() for name in schemas]
+
+    assert len(set(folded)) == len(folded)
+    for parent, schema in schemas.items():
+        for member, of_member in schema.get("properties", {}).items():
+            assert f"{parent}{member}".lower() not in folded
+            if not parent.endswith("Headers"):
+                assert not list(nameless(of_member)), (parent, member)
+
+
+def nameless(schema: Any) -> Iterator[Any]:
+    """The objects and enumerations inside a schema that have no name of their own."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from nameless(item)
+    if isinstance(schema, dict):
+        if schema.get("type") == "object" or "enum" in schema:
+            yield schema
+        yield from nameless(list(schema.values()))
+
+
+@pytest.mark.parametrize("document", [openapi.document(), asyncapi.document()])
+def test_no_schema_has_a_default(document):
+    """openapi-typescript takes what has one for required."""
+    schemas = document["components"]["schemas"].values()
+
+    assert not [each for each in schemas if '"default":' in json.dumps(each)]
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -124,10 +215,11 @@ def test_what_was_not_attempted_is_described_with_retry_after():
 
 def test_scaling_is_described_with_its_limits():
     body = operations()["update_controller_replicas"]["requestBody"]["content"]["application/json"]
-    replicas = body["schema"]["properties"]["replicas"]
+    schema = openapi.document()["components"]["schemas"]["UpdateControllerReplicasBody"]
+    replicas = schema["properties"]["replicas"]
 
-    assert body["example"] == {"replicas": 3}
-    assert body["schema"]["required"] == ["replicas"]
+    assert body["examples"] == {"any": {"value": {"replicas": 3}}}
+    assert schema["required"] == ["replicas"]
     assert (replicas["minimum"], replicas["maximum"]) == (0, 150_000)
 
 
@@ -144,7 +236,8 @@ def test_commands_are_persistent_and_queries_are_not():
     sends = {name: each for name, each in described.items() if each["action"] == "send"}
     modes = {name: each["bindings"]["amqp"]["deliveryMode"] for name, each in sends.items()}
 
-    assert modes == {"query": 1, "command": 2, "event": 2}
+    queries = {name: 1 for name, operation in OPERATIONS.items() if operation.row.safe}
+    assert modes == dict.fromkeys([*OPERATIONS, "event"], 2) | queries
 
 
 def test_an_outcome_that_is_published_is_what_the_document_describes():

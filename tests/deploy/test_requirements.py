@@ -1,5 +1,6 @@
 """The pinned requirements: complete, with hashes, and without the address of any package index."""
 
+import json
 import re
 from pathlib import Path
 
@@ -29,6 +30,16 @@ def test_no_package_index_is_named(file: str) -> None:
 
     assert "://" not in text
     assert not re.search(r"^\s*(-i|-f|--(extra-)?index-url|--find-links)\b", text, re.MULTILINE)
+
+
+def test_every_package_of_the_typescript_client_is_pinned_with_a_hash() -> None:
+    text = (DEPLOY.parent / "tests" / "documents" / "typescript" / "package-lock.json").read_text()
+    packages = json.loads(text)["packages"]
+
+    assert "://" not in text
+    assert packages.pop("")
+    assert packages
+    assert all(each["integrity"].startswith("sha512-") for each in packages.values())
 
 
 def test_the_tests_run_what_is_deployed() -> None:

@@ -114,10 +114,8 @@ async def test_the_next_plan_replaces_the_former_in_one_write(provider, served, 
     assert len(served.calls.writes()) == 1
 
 
-@pytest.mark.parametrize("newer", [{"generation": 13}, {"generation": 12}, {"generation": None}])
-async def test_the_same_plan_again_a_newer_or_an_unordered_one_is_applied(
-    provider, served, call, newer
-):
+@pytest.mark.parametrize("newer", [{"generation": 13}, {"generation": 12}])
+async def test_the_same_plan_again_or_a_newer_one_is_applied(provider, served, call, newer):
     await provider.apply_route_plan(operation(), call())
 
     await provider.apply_route_plan(operation(**newer), call())
@@ -130,6 +128,8 @@ async def test_the_same_plan_again_a_newer_or_an_unordered_one_is_applied(
         ({"generation": 12.5}, {"generation": 12}),
         ({"generation": None, "emittedAt": 1789000000001}, {"emittedAt": 1789000000000}),
         ({"generation": 12, "emittedAt": 1}, {"generation": 11, "emittedAt": 2}),
+        ({"generation": 12}, {"emittedAt": 1789000000000}),
+        ({"generation": 12}, {}),
     ],
 )
 async def test_a_stale_plan_is_a_conflict_and_changes_nothing(
@@ -138,7 +138,7 @@ async def test_a_stale_plan_is_a_conflict_and_changes_nothing(
     await provider.apply_route_plan(operation(**applied), call())
     before = route_of(served)
 
-    with pytest.raises(Fault, match="the plan is stale") as raised:
+    with pytest.raises(Fault, match="is stale") as raised:
         await provider.apply_route_plan(operation(**{"generation": None} | stale), call())
 
     assert raised.value.code is Code.CONFLICT
@@ -271,12 +271,12 @@ async def test_a_route_that_the_platform_refuses_is_not_tried_for_ever(tmp_path,
 async def test_without_a_gateway_or_a_service_nothing_is_applied(provider, cluster, call):
     with pytest.raises(Fault, match="no Gateway in the namespace") as raised:
         await provider.apply_route_plan(operation(), call())
-    assert raised.value.code is Code.NOT_FOUND
+    assert raised.value.code is Code.INVALID
 
     cluster.add_gateway("gateway")
-    with pytest.raises(Fault, match=r'services "orders-v\d" not found') as raised:
+    with pytest.raises(Fault, match=r'there is no service "orders-v\d" in') as raised:
         await provider.apply_route_plan(operation(), call())
-    assert raised.value.code is Code.NOT_FOUND
+    assert raised.value.code is Code.INVALID
 
     assert cluster.calls.writes() == []
 

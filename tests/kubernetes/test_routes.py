@@ -68,7 +68,7 @@ async def test_a_route_is_applied_read_and_deleted(provider, cluster, call):
 
     cluster.calls.clear()
     deleted = await provider.delete_http_route(api.DeleteHttpRoute("default", "web"), call())
-    assert deleted["status"] == "Success"
+    assert deleted == {"name": "web", "deleted": True}
     assert len(cluster.calls) == 1
 
 

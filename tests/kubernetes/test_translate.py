@@ -225,3 +225,18 @@ def test_an_operator_from_the_future_is_not_guessed_at():
         translate.selector(found)
 
     assert raised.value.code is Code.PLATFORM_FAILED
+
+
+def test_the_answer_to_a_deletion_says_what_holds_the_object_back():
+    status = {"kind": "Status", "status": "Success", "metadata": {}}
+    metadata = {"name": "web", "deletionTimestamp": "now", "finalizers": ["a.example/b", "c"]}
+    held = {"kind": "Service", "metadata": metadata}
+    going = {"kind": "Service", "metadata": {"name": "web", "deletionTimestamp": "now"}}
+
+    assert translate.deletion("web", status) == {"name": "web", "deleted": True}
+    assert translate.deletion("web", going) == {"name": "web", "deleted": True}
+    assert translate.deletion("web", held) == {
+        "name": "web",
+        "deleted": True,
+        "left": ['the Service "web", until its finalizers have run: a.example/b, c'],
+    }

@@ -104,6 +104,12 @@ class Cluster:
     def throttle(self, times: int | None) -> NoReturn:
         pytest.skip("a real cluster cannot be told to turn requests away")
 
+    def deny(self) -> NoReturn:
+        pytest.skip("a real cluster cannot be told to take rights away")
+
+    def heal(self) -> None:
+        """Nothing was hurt."""
+
     def cut(self, times: int | None) -> NoReturn:
         pytest.skip("a real cluster cannot be told to cut connections")
 

@@ -61,8 +61,14 @@ class Platform(Protocol):
     def throttle(self, times: int | None) -> None:
         """Turn so many requests away, all for None, with a wait of one second asked for."""
 
+    def deny(self) -> None:
+        """Refuse the next scaling, because the worker lacks the right to it."""
+
     def cut(self, times: int | None) -> None:
         """Carry requests out and break the connection instead of answering."""
+
+    def heal(self) -> None:
+        """Serve all requests again."""
 
     @property
     def writes(self) -> int:

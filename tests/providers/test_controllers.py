@@ -25,6 +25,20 @@ async def test_the_controllers_of_a_scope_are_all_that_run_machines(platform, pr
     assert await controllers_of(provider, platform, call) == {"one": 1, "three": 3}
 
 
+async def test_machines_are_told_with_one_controller_and_not_with_a_list(platform, provider, call):
+    platform.run("web", 2, {})
+    [machine, _] = await provider.get_machines(api.GetMachines(platform.scope), call())
+
+    for operation in (
+        api.GetControllers(platform.scope),
+        api.GetControllers(platform.scope, machine.id),
+    ):
+        [listed] = (await provider.get_controllers(operation, call())).controllers
+        assert listed.machines is UNSET
+    one = await provider.get_controller(api.GetController(platform.scope, "web"), call())
+    assert len(one.controller.machines) == 2
+
+
 async def test_an_empty_scope_has_no_controllers(platform, provider, call):
     assert await controllers_of(provider, platform, call) == {}
 
@@ -79,7 +93,7 @@ async def test_a_deleted_controller_is_gone_and_so_are_its_machines(platform, pr
 
     answer = await provider.delete_controller(api.DeleteController(platform.scope, "web"), call())
 
-    assert isinstance(answer, dict)
+    assert answer == {"name": "web", "deleted": True}
     with pytest.raises(Fault) as raised:
         await provider.get_controller(api.GetController(platform.scope, "web"), call())
     assert raised.value.code is Code.NOT_FOUND

@@ -142,6 +142,17 @@ async def test_a_platform_that_stays_busy_is_limiting_and_nothing_was_done(
     assert platform.size("web") == 1
 
 
+async def test_a_right_that_the_worker_lacks_is_named(platform, provider, call):
+    platform.run("web", 1, {})
+    platform.deny()
+
+    with pytest.raises(Fault, match=r"patch|UpdateService") as raised:
+        await scale(provider, platform, "web", 3, call())
+
+    assert raised.value.code is Code.PLATFORM_FORBIDDEN
+    assert platform.size("web") == 1
+
+
 async def test_a_platform_that_was_busy_for_a_moment_is_asked_again(platform, provider, call):
     platform.run("web", 1, {})
     platform.throttle(times=1)

@@ -34,7 +34,7 @@ def pinned(version: str) -> list[dict[str, Any]]:
 
 
 def plan(*rules: dict[str, Any], **more: Any) -> dict[str, Any]:
-    return examples.plan(APP, hostname=HOST, rules=list(rules), **more)
+    return examples.plan(APP, **{"hostname": HOST, "rules": list(rules), **more})
 
 
 @pytest.fixture
@@ -104,9 +104,20 @@ async def test_applying_the_same_plan_again_leaves_it_as_it_is(apply, route):
     await apply(*pinned("v6"), rule("v7"), generation=3)
     first = await route()
 
-    await apply(*pinned("v6"), rule("v7"), generation=3)
+    again = await apply(*pinned("v6"), rule("v7"), generation=3)
 
     assert leads(await route()) == leads(first)
+    assert again == {"appName": APP, "created": 0, "deleted": 0}
+
+
+async def test_the_rules_of_a_plan_that_changes_anything_are_counted_whole(apply):
+    await apply(*pinned("v6"), rule("v7"), generation=3)
+
+    newer = await apply(*pinned("v6"), rule("v7"), generation=4)
+    changed = await apply(rule("v6"), generation=4)
+
+    assert newer == {"appName": APP, "created": 3, "deleted": 3}
+    assert changed == {"appName": APP, "created": 1, "deleted": 3}
 
 
 async def test_an_older_plan_is_a_conflict_and_changes_nothing(apply, route):
@@ -119,13 +130,64 @@ async def test_an_older_plan_is_a_conflict_and_changes_nothing(apply, route):
     assert leads(await route()) == {"": "orders-v7"}
 
 
+@pytest.mark.parametrize(
+    ("applied", "late"),
+    [
+        ({"generation": 3}, {}),
+        ({"generation": 3}, {"emittedAt": 1789000000000}),
+        ({"emittedAt": 2}, {"emittedAt": 1}),
+        ({"emittedAt": 2}, {}),
+        ({"generation": 3, "emittedAt": 1}, {"generation": 2, "emittedAt": 2}),
+    ],
+)
+async def test_a_plan_that_does_not_say_that_it_is_newer_is_a_conflict(apply, route, applied, late):
+    await apply(rule("v7"), **applied)
+
+    with pytest.raises(Fault, match="is stale") as raised:
+        await apply(rule("v6"), **late)
+
+    assert raised.value.code is Code.CONFLICT
+    assert leads(await route()) == {"": "orders-v7"}
+
+
+@pytest.mark.parametrize(
+    "newer",
+    [{"generation": 1}, {"emittedAt": 2}, {"emittedAt": 3}, {"generation": 1, "emittedAt": 1}],
+)
+async def test_a_generation_is_newer_than_any_time(apply, route, newer):
+    await apply(rule("v7"), emittedAt=2)
+
+    await apply(rule("v6"), **newer)
+
+    assert leads(await route()) == {"": "orders-v6"}
+
+
+async def test_a_route_says_how_new_its_plan_is(apply, route):
+    await apply(rule("v7"), generation=3, emittedAt=1789000000000)
+
+    annotations = (await route())["metadata"]["annotations"]
+    assert annotations["plt.dev/generation"] == "3"
+    assert annotations["plt.dev/emitted-at"] == "1789000000000"
+
+
+async def test_a_host_name_is_the_same_in_any_case(apply, route):
+    await apply(rule("v7"), generation=1)
+    same = plan(rule("v7"), generation=1)["hostname"].upper()
+
+    again = await apply(rule("v7"), generation=1, hostname=same)
+
+    assert again == {"appName": APP, "created": 0, "deleted": 0}
+    assert (await route())["spec"]["hostnames"] == [HOST]
+
+
 async def test_a_plan_for_a_service_that_is_not_there_changes_nothing(apply, route):
     await apply(rule("v7"))
 
     with pytest.raises(Fault, match="orders-v8") as raised:
         await apply(rule("v8"))
 
-    assert raised.value.code in {Code.INVALID, Code.NOT_FOUND}
+    assert raised.value.code is Code.INVALID
+    assert "plan.rules[0].backend.serviceName" in raised.value.message
     assert leads(await route()) == {"": "orders-v7"}
 
 
@@ -134,7 +196,7 @@ async def test_a_deleted_route_is_gone(platform, provider, call, apply, route):
 
     answer = await provider.delete_http_route(api.DeleteHttpRoute(platform.scope, APP), call())
 
-    assert isinstance(answer, dict)
+    assert answer == {"name": APP, "deleted": True}
     with pytest.raises(Fault) as raised:
         await route()
     assert raised.value.code is Code.NOT_FOUND
@@ -161,6 +223,14 @@ async def test_a_route_that_is_absent_is_not_found(platform, provider, call):
         {"rules": [rule("v7", kind="colour", name="x", value="red")]},
         {"rules": [rule("v7") | {"backend": {}}]},
         {"generation": "newest"},
+        {"hostname": "a b"},
+        {"hostname": "orders_v1.example.org"},
+        {"hostname": "-.example.org"},
+        {"hostname": "10.0.0.1"},
+        {"hostname": "*"},
+        {"hostname": "https://orders.example.org/"},
+        {"rules": [rule("v7"), rule("v6")]},
+        {"rules": [*pinned("v6"), *pinned("v6"), rule("v7")]},
     ],
 )
 async def test_a_plan_that_makes_no_sense_is_invalid(platform, provider, call, wrong):

@@ -147,9 +147,41 @@ async def test_a_workload_that_makes_no_sense_is_invalid(platform, provider, cal
     assert raised.value.code is Code.INVALID
 
 
+@pytest.mark.parametrize("path", ["ready", "", "/a b", "/a#b", "https://a/"])
+async def test_a_health_check_that_is_no_path_is_invalid(platform, provider, call, path):
+    for member in ("readyPath", "livePath"):
+        with pytest.raises(Fault, match=member) as raised:
+            await apply(provider, platform, call, healthCheck={member: path})
+
+        assert raised.value.code is Code.INVALID
+    assert platform.writes == 0
+
+
+@pytest.mark.parametrize(
+    "resources",
+    [
+        {"limits": {"memory": "lots"}},
+        {"limits": {"memory": "512m"}},
+        {"limits": {"cpu": "0"}},
+        {"requests": {"cpu": "-1"}},
+        {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}},
+        {"requests": {"colour": "1"}},
+    ],
+)
+async def test_a_quantity_that_is_impossible_is_invalid_before_anything_is_asked(
+    platform, provider, call, resources
+):
+    with pytest.raises(Fault, match=r"workload\.resources") as raised:
+        await apply(provider, platform, call, resources=resources)
+
+    assert raised.value.code is Code.INVALID
+    assert platform.writes == 0
+
+
 async def test_a_service_is_deleted(platform, provider, call):
     await apply(provider, platform, call)
 
     answer = await provider.delete_service(api.DeleteService(platform.scope, "orders-v7"), call())
 
-    assert isinstance(answer, dict)
+    # On ECS a service goes with its controller, and stays until then.
+    assert answer == {"name": "orders-v7", "deleted": platform.name != "ecs"}

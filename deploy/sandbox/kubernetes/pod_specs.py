@@ -73,9 +73,13 @@ def default_pod_spec(spec: Object) -> None:
 def _default_container(container: Object) -> None:
     for port in container.get("ports") or ():
         port.setdefault("protocol", "TCP")
-    container.setdefault("resources", {})
-    for name, amount in container["resources"].get("limits", {}).items():
-        container["resources"].setdefault("requests", {}).setdefault(name, amount)
+    resources = container.setdefault("resources", {})
+    for part in ("limits", "requests"):
+        if amounts := resources.get(part):
+            # A quantity may be sent as a number, and is always answered as a text.
+            resources[part] = {name: str(amount) for name, amount in amounts.items()}
+    for name, amount in resources.get("limits", {}).items():
+        resources.setdefault("requests", {}).setdefault(name, amount)
     container.setdefault("terminationMessagePath", "/dev/termination-log")
     container.setdefault("terminationMessagePolicy", "File")
     container.setdefault("imagePullPolicy", _pull_policy(container.get("image") or ""))

@@ -213,7 +213,7 @@ async def test_of_many_plans_in_many_workers_at_once_the_newest_stays(aws, group
     assert list(routes(aws).values()) == ["dpl=v6 → orders-v6", "* → orders-v7"]
     async with worker(aws) as provider:
         route = await read(provider)
-    assert route["metadata"]["annotations"] == {"plt.dev/plan-generation": "9"}
+    assert route["metadata"]["annotations"] == {"plt.dev/generation": "9"}
 
 
 async def test_two_workers_with_plans_of_one_age_end_in_one_of_them_whole(aws, provider):
@@ -259,7 +259,7 @@ async def test_a_full_load_balancer_changes_in_place(provider, full):
     assert list(routes(full).values()) == NEXT_PLANNED
     route = await read(provider)
     assert [rule["versionId"] for rule in route["rules"]] == ["v6", "v7", "v8"]
-    assert route["metadata"]["annotations"] == {"plt.dev/plan-generation": "13"}
+    assert route["metadata"]["annotations"] == {"plt.dev/generation": "13"}
 
 
 async def test_a_full_load_balancer_has_no_room_for_a_longer_plan(provider, full):

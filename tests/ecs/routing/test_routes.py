@@ -232,7 +232,7 @@ async def test_a_route_reads_like_one_of_the_gateway_api(provider, aws):
 
     assert route["kind"] == "HTTPRoute"
     assert route["metadata"]["name"] == APPLICATION
-    assert route["metadata"]["annotations"] == {"plt.dev/plan-generation": "12"}
+    assert route["metadata"]["annotations"] == {"plt.dev/generation": "12"}
     assert route["spec"]["hostnames"] == [HOSTNAME]
     [first, pin, last] = route["spec"]["rules"]
     assert "headers" not in first["matches"][0]
@@ -283,7 +283,7 @@ async def test_only_rules_that_wait_are_no_route(provider):
 async def test_a_route_is_deleted_with_all_that_waits_and_then_absent(provider, aws):
     await apply(provider)
 
-    assert await delete(provider) == {"appName": APPLICATION, "deleted": 4}
+    assert await delete(provider) == {"name": APPLICATION, "deleted": True}
 
     assert present(aws) == {}
     for attempt in (read, delete):

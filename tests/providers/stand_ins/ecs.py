@@ -55,8 +55,19 @@ class Ecs:
     def throttle(self, times: int | None) -> None:
         self._sandbox.faults.add(code="ThrottlingException", message="Rate exceeded", times=times)
 
+    def deny(self) -> None:
+        action = "ecs:UpdateService"
+        words = (
+            "User: arn:aws:sts::123456789012:assumed-role/worker/machinist is not authorized to "
+            f"perform: {action} because no identity-based policy allows the {action} action"
+        )
+        self._sandbox.faults.add(action, code="AccessDeniedException", message=words)
+
     def cut(self, times: int | None) -> None:
         self._sandbox.faults.add(disconnect="after", times=times)
+
+    def heal(self) -> None:
+        self._sandbox.faults.clear()
 
     @property
     def writes(self) -> int:

@@ -63,8 +63,21 @@ class Kubernetes:
     def throttle(self, times: int | None) -> None:
         self._sandbox.faults.overload(times=times)
 
+    def deny(self) -> None:
+        words = (
+            'deployments.apps is forbidden: User "system:serviceaccount:machinist:worker" cannot '
+            f'patch resource "deployments" in API group "apps" in the namespace "{self.scope}"'
+        )
+        status = {"status": "Failure", "reason": "Forbidden", "code": 403, "message": words}
+        body = {"kind": "Status", "apiVersion": "v1", "metadata": {}, **status}
+        headers = {"content-type": "application/json"}
+        self._sandbox.faults.add("PATCH", status=403, body=body, headers=headers, times=1)
+
     def cut(self, times: int | None) -> None:
         self._sandbox.faults.add(disconnect="after", times=times)
+
+    def heal(self) -> None:
+        self._sandbox.faults.clear()
 
     @property
     def writes(self) -> int:

@@ -12,9 +12,11 @@ from functools import cached_property
 import msgspec
 from msgspec import Struct
 
-from contracts.faults import Code, Fault
+from contracts import route_plan as neutral
+from contracts.faults import Fault
+from contracts.route_plan import Freshness, freshness, text
 from worker.providers.ecs import ownership, rules
-from worker.providers.ecs.route_plan import Freshness, Pin, Plan, freshness, text
+from worker.providers.ecs.route_plan import Pin, Plan
 from worker.providers.ecs.rules import SERVICE, Rule, Wanted
 
 GENERATION = "plt.dev/plan-generation"
@@ -188,11 +190,7 @@ def refuse_older(seen: Seen, plan: Plan) -> None:
 
 def stale(plan: Plan, newest: Freshness) -> Fault:
     """The fault of a plan that came too late."""
-    return Fault(
-        Code.CONFLICT,
-        f'the plan for "{plan.application}" is stale: it has {plan.freshness}, and a plan with '
-        f"{newest} is there already",
-    )
+    return neutral.stale(plan.application, plan.freshness, newest)
 
 
 def replaced(seen: Seen, wanted: Iterable[Wanted]) -> list[Rule]:

@@ -4,14 +4,13 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import NamedTuple
 
+from contracts import quantities
 from contracts.faults import Code, Fault
+from contracts.quantities import MIB, Quantity
 from contracts.validation import show
 from contracts.workload import Amounts
-from worker.providers.ecs import quantities
-from worker.providers.ecs.quantities import Quantity
 
 UNITS_PER_CORE = 1024
-MIB = 1024**2
 
 OFFERED: dict[int, Sequence[int]] = {
     256: (512, 1024, 2048),
@@ -25,8 +24,6 @@ OFFERED: dict[int, Sequence[int]] = {
 """The memory, in MiB, that goes with each number of cpu units. AWS refuses every other pair."""
 
 DEFAULTS = {"cpu": "500m", "memory": "1Gi"}
-LEAST = {"cpu": Decimal("0.001"), "memory": Decimal(6 * MIB)}
-"""A millicore is Kubernetes' finest grain; 6 MiB is the least that a container starts with."""
 
 
 class Size(NamedTuple):
@@ -72,26 +69,12 @@ def _refuse_unknown(wanted: Amounts, where: str) -> None:
 
 
 def _amount(wanted: Amounts, resource: str, where: str) -> Decimal:
-    part = "limits" if resource in wanted.limits else "requests"
-    place = f"{where}.{part}.{resource}"
-    amount = quantities.read(_said(wanted, resource), place)
-    if amount < LEAST[resource]:
-        raise Fault(Code.INVALID, f"{place}: {_too_little(resource, wanted)}")
-    return amount
+    return quantities.read(_said(wanted, resource), f"{where}.{resource}")
 
 
 def _said(wanted: Amounts, resource: str) -> Quantity:
     default = DEFAULTS[resource]
     return wanted.limits.get(resource, wanted.requests.get(resource, default))
-
-
-def _too_little(resource: str, wanted: Amounts) -> str:
-    got = show(_said(wanted, resource))
-    if resource == "cpu":
-        return f"expected at least 1m, a thousandth of a core, got {got}"
-    return (
-        f"expected at least 6Mi, got {got}: a number alone is bytes, and m stands for thousandths"
-    )
 
 
 def _ceiling(amount: Decimal) -> int:

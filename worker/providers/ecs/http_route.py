@@ -3,9 +3,8 @@
 from msgspec import Struct, field
 
 from contracts.resources import Object
-from contracts.route_plan import APPLICATION, MANAGED_BY, MANAGER
-from worker.providers.ecs import ownership
-from worker.providers.ecs.editions import EMITTED_AT, GENERATION
+from contracts.route_plan import APPLICATION, EMITTED_AT, GENERATION, MANAGED_BY, MANAGER
+from worker.providers.ecs import editions, ownership
 from worker.providers.ecs.route_plan import unescaped
 from worker.providers.ecs.rules import HEADER, HOST, QUERY, SERVICE, Condition, Rule, is_default
 
@@ -96,8 +95,8 @@ def route(application: str, cluster: str, listener: str, found: tuple[Rule, ...]
 
 
 def _annotations(found: tuple[Rule, ...]) -> dict[str, str]:
-    known = (GENERATION, EMITTED_AT)
-    return {key: rule.tags[key] for rule in found for key in known if key in rule.tags}
+    known = {GENERATION: editions.GENERATION, EMITTED_AT: editions.EMITTED_AT}
+    return {key: rule.tags[tag] for rule in found for key, tag in known.items() if tag in rule.tags}
 
 
 def _pins(rule: Rule) -> list[Condition]:

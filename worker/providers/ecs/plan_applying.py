@@ -132,7 +132,8 @@ class Applying:
         settled = verdicts.unchanged(seen, draft)
         if settled is not None:
             call.observed(observed.routes(seen.in_force), observed.routes(seen.in_force))
-            return self._answer(0, await self._writer.clear([*settled.rest, *settled.unfinished]))
+            await self._writer.clear([*settled.rest, *settled.unfinished])
+            return self._answer(0, 0)
         writing = await self._writer.write(seen, draft)
         if writing is None:
             return None
@@ -145,17 +146,17 @@ class Applying:
 
         Without the former rules no writer who counted on them can bring its edition into force.
         """
-        deleted = writing.deleted
         known: Mapping[str, Mapping[str, str]] = writing.known
         while True:
             now = await self._listener.read(known)
             match verdicts.judge(seen, now, draft):
                 case Settled([], unfinished):
-                    deleted += await self._writer.clear(unfinished)
+                    await self._writer.clear(unfinished)
                     call.observed(_found(seen), observed.routes(draft.rules))
-                    return self._answer(writing.created, deleted)
+                    in_force = [rule for rule in draft.rules if not rule.waits]
+                    return self._answer(len(in_force), len(seen.in_force))
                 case Settled(rest):
-                    deleted += await self._writer.clear(rest)
+                    await self._writer.clear(rest)
                     known = now.known
                 case Overtaken(by):
                     await self._writer.discard(writing)
@@ -174,6 +175,7 @@ class Applying:
         return editions.draft(self._plan, targets, absent, seen, self._cluster, digits)
 
     def _answer(self, created: int, deleted: int) -> Object:
+        """The rules in force that are new, and those that were; others match no request."""
         answer: Object = {
             "appName": self._plan.application,
             "created": created,

@@ -9,6 +9,7 @@ from contracts.faults import Code, Fault
 from contracts.resources import (
     Controller,
     Controllers,
+    Deletion,
     Machine,
     MachineLabels,
     Object,
@@ -123,7 +124,7 @@ class EcsProvider:
             raise controllers.absent(cluster, name)
         left = {"left": rest.left} if rest.left else {}
         call.observed(before, observed.ABSENT | left)
-        return {"name": name, "deleted": True} | left
+        return Deletion(name, True, rest.left).answer()
 
     async def get_services_by_labels(
         self, operation: api.GetServicesByLabels, call: Call
@@ -139,7 +140,7 @@ class EcsProvider:
         name = names.service_name(operation.name, cluster=operation.scope)
         # An ECS service is a controller, and its deletion the controller's: nothing is left here.
         call.observed(observed.UNKNOWN, observed.UNCHANGED)
-        return {"name": name, "deleted": False}
+        return Deletion(name, False).answer()
 
     async def apply_workload(self, operation: api.ApplyWorkload, call: Call) -> Object:
         cluster = names.cluster(operation.scope)

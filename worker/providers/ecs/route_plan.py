@@ -6,14 +6,13 @@ A listener compares values without regard to case and takes the first rule that 
 import re
 from typing import Annotated
 
-import msgspec
 from msgspec import Meta, Struct
 
 from contracts import route_plan as neutral
 from contracts.faults import Code, Fault
 from contracts.names import Name
 from contracts.resources import Object
-from contracts.route_plan import Backend, Match
+from contracts.route_plan import Backend, Freshness, Match, freshness
 from contracts.validation import checked, show
 from worker.providers.ecs import names
 from worker.providers.ecs.names import TagValue
@@ -76,17 +75,6 @@ ParameterValue = Annotated[
 ]
 
 
-class Freshness(Struct, frozen=True, order=True):
-    """How new a plan is. A generation tells, and the time of emission only where there is none."""
-
-    rank: int = 0
-    number: float | int = 0
-
-    def __str__(self) -> str:
-        known = ("neither generation nor emittedAt", "emittedAt", "generation")[self.rank]
-        return f"{known} {text(self.number)}" if self.rank else known
-
-
 class Pin(Struct, frozen=True):
     """A rule of a plan: requests with these `conditions` go to a version's service.
 
@@ -109,18 +97,6 @@ class Plan(Struct, frozen=True):
     freshness: Freshness
     generation: float | int | None
     emitted_at: float | int | None
-
-
-def text(number: float) -> str:
-    """A number in few characters."""
-    return msgspec.json.encode(number).decode()
-
-
-def freshness(generation: float | None, emitted_at: float | None) -> Freshness:
-    """How new a plan with these is."""
-    if generation is not None:
-        return Freshness(2, generation)
-    return Freshness() if emitted_at is None else Freshness(1, emitted_at)
 
 
 def unescaped(value: str) -> str:

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Awaitable
 
 from contracts.faults import Code, Fault
-from contracts.resources import Object
+from contracts.resources import Deletion, Object
 from worker.provider import Call
 from worker.providers.ecs import backends, http_route, names, observed, route_plan
 from worker.providers.ecs.backends import Backend
@@ -93,7 +93,7 @@ class Routing:
         if not owned:
             raise self._absent(cluster, name)
         call.observed(before, observed.ABSENT)
-        return {"appName": name, "deleted": len(owned)}
+        return Deletion(name, True).answer()
 
     def _listener(self, talk: Conversation, cluster: str, application: str) -> Listener | None:
         if self._arn is None:

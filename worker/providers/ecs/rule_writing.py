@@ -43,11 +43,6 @@ class Writing:
         return sum(isinstance(step, Create) for step in self.done)
 
     @property
-    def deleted(self) -> int:
-        """How many rules were taken away."""
-        return sum(isinstance(step, Delete) for step in self.done)
-
-    @property
     def known(self) -> Mapping[str, Mapping[str, str]]:
         """The tags by ARN that nobody changes; in place, another writer may have changed ours."""
         if self.in_place:

@@ -1,27 +1,14 @@
 """The neutral workload as ECS on Fargate understands it, checked before anything is asked; pure."""
 
-from typing import Annotated
-
-from msgspec import Meta, Struct
+from msgspec import Struct
 
 from contracts import workload as neutral
 from contracts.faults import Code, Fault
 from contracts.resources import Object
-from contracts.validation import checked
 from contracts.workload import Workload
 from worker.providers.ecs import fargate, names
 from worker.providers.ecs.fargate import Size
 from worker.providers.ecs.settings import Settings
-
-Path = Annotated[
-    str,
-    Meta(
-        max_length=1024,
-        pattern=r"^/[A-Za-z0-9._~!$&'()*+,;=:@%/?-]*\Z",
-        description="a path of a URL such as /status",
-    ),
-]
-
 
 BOUNDS = frozenset({"icc.platformatic.dev/scaler-min", "icc.platformatic.dev/scaler-max"})
 """The labels that concern the controller alone: a change of them replaces no machines."""
@@ -50,9 +37,6 @@ def read(specification: Object, cluster: str, settings: Settings) -> Wanted:
     tags = neutral.machine_labels(workload)
     names.label_changes(workload.labels, "workload.labels")
     _check_number(tags, workload)
-    if workload.health_check is not None:
-        checked(workload.health_check.ready_path, Path, "workload.healthCheck.readyPath")
-        checked(workload.health_check.live_path, Path, "workload.healthCheck.livePath")
     _refuse_lacking(workload, settings)
     return Wanted(workload, name, size, tags)
 

@@ -1,5 +1,7 @@
 """The operations on Kubernetes: validate, ask, translate."""
 
+from msgspec import UNSET, structs
+
 from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import (
@@ -76,7 +78,9 @@ class KubernetesProvider:
         if operation.machine_id is None:
             # Owners are made before what they own, and so they are read after it.
             pods = await _running(talk, namespace, None)
-            return Controllers(await controllers.of_namespace(talk, namespace, pods))
+            listed = await controllers.of_namespace(talk, namespace, pods)
+            # Machines belong to the answer about one controller, as on every platform.
+            return Controllers([structs.replace(each, machines=UNSET) for each in listed])
         name = names.object_name(operation.machine_id, "machineId")
         pod = await talk.get(PODS.path(namespace, name), Pod)
         found = await controllers.of_machine(talk, namespace, pod)
@@ -129,7 +133,7 @@ class KubernetesProvider:
             operation, talk, self._versions, namespace, name, is_repeat=call.redelivered
         )
         call.observed(*observed.deleted(*deleted))
-        return manifests.shown(deleted.answer)
+        return translate.deletion(name, deleted.answer)
 
     async def get_services_by_labels(
         self, operation: api.GetServicesByLabels, call: Call
@@ -156,7 +160,7 @@ class KubernetesProvider:
         name = names.object_name(operation.name, "name")
         answer = await self._client.during(call).delete(SERVICES.path(namespace, name))
         call.observed(*observed.deleted(SERVICES, None, answer))
-        return answer
+        return translate.deletion(name, answer)
 
     async def apply_secret(self, operation: api.ApplySecret, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
@@ -188,7 +192,7 @@ class KubernetesProvider:
         with with_gateway_api():
             answer = await self._client.during(call).delete(path)
         call.observed(*observed.deleted(HTTP_ROUTES, None, answer))
-        return answer
+        return translate.deletion(operation.name, answer)
 
     async def apply_workload(self, operation: api.ApplyWorkload, call: Call) -> Object:
         namespace = names.namespace(operation.scope)

@@ -8,15 +8,21 @@ import msgspec
 from contracts import route_plan as neutral
 from contracts.faults import Code, Fault
 from contracts.resources import Object
-from contracts.route_plan import APPLICATION, MANAGED_BY, MANAGER, Match, RoutePlan, Rule
+from contracts.route_plan import (
+    APPLICATION,
+    EMITTED_AT,
+    GENERATION,
+    MANAGED_BY,
+    MANAGER,
+    Match,
+    RoutePlan,
+    Rule,
+)
 from contracts.workload import label_values
 from worker.providers.k8s import names
 from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES
 
-GENERATION = "plt.dev/generation"
-EMITTED_AT = "plt.dev/emitted-at"
 ORDERING = (GENERATION, EMITTED_AT)
-"""The annotations that say how new a plan is, the decisive one first."""
 
 MOST_RULES = 16
 """The limit of the Gateway API. Several routes could not change in one write."""
@@ -46,9 +52,13 @@ def read(specification: Object) -> RoutePlan:
     return plan
 
 
-def backends(plan: RoutePlan) -> list[str]:
-    """The services that the plan sends requests to, each once."""
-    return list(dict.fromkeys(rule.backend.service_name for rule in plan.rules))
+def backends(plan: RoutePlan) -> dict[str, str]:
+    """The services that the plan sends requests to, each with its first place in the plan."""
+    places = {
+        rule.backend.service_name: f"plan.rules[{number}].backend.serviceName"
+        for number, rule in reversed(list(enumerate(plan.rules)))
+    }
+    return dict(reversed(places.items()))
 
 
 def route(
@@ -75,7 +85,7 @@ def route(
             "name": plan.app_name,
             "namespace": namespace,
             "labels": label_values({MANAGED_BY: MANAGER, APPLICATION: plan.app_name}),
-            "annotations": {key: _number(value) for key, value in _ordering(plan).items()},
+            "annotations": {key: neutral.text(value) for key, value in _ordering(plan).items()},
         },
         "spec": spec,
     }
@@ -130,10 +140,6 @@ def _ordering(plan: RoutePlan) -> dict[str, float]:
     return {key: value for key, value in known.items() if value is not None}
 
 
-def _number(value: float) -> str:
-    return msgspec.json.encode(value).decode()
-
-
 def refuse_older(live: Object, plan: RoutePlan) -> None:
     """Raise where a route is nobody's plan, or that of a newer one; the same again is welcome."""
     metadata = live["metadata"]
@@ -143,17 +149,11 @@ def refuse_older(live: Object, plan: RoutePlan) -> None:
             f'the HTTPRoute "{plan.app_name}" is there already and has no label '
             f"{MANAGED_BY}={MANAGER}: it is not ours to change",
         )
-    for key, value in _ordering(plan).items():
-        applied = _applied(metadata.get("annotations") or {}, key)
-        if applied is None:
-            continue
-        if value < applied:
-            raise Fault(
-                Code.CONFLICT,
-                f"the plan is stale: its {key} is {_number(value)}, and {_number(applied)} is "
-                f'applied to the HTTPRoute "{plan.app_name}" already',
-            )
-        return
+    annotations = metadata.get("annotations") or {}
+    applied = neutral.freshness(*(_applied(annotations, key) for key in ORDERING))
+    given = neutral.freshness(plan.generation, plan.emitted_at)
+    if given < applied:
+        raise neutral.stale(plan.app_name, given, applied)
 
 
 def _applied(annotations: dict[str, str], key: str) -> float | int | None:
@@ -161,6 +161,22 @@ def _applied(annotations: dict[str, str], key: str) -> float | int | None:
         return msgspec.json.decode(annotations.get(key, ""), type=float | int)
     except msgspec.DecodeError:
         return None
+
+
+def counts(former: Object | None, found: Object) -> tuple[int, int]:
+    """Return how many rules were created and deleted: none where the same plan was in force."""
+    created, deleted = len(_rules(found)), len(_rules(former) if former else ())
+    is_same = former is not None and _plan_in(former) == _plan_in(found)
+    return (0, 0) if is_same else (created, deleted)
+
+
+def _rules(route: Object) -> list[Object]:
+    return route["spec"].get("rules") or []
+
+
+def _plan_in(route: Object) -> tuple[Object, dict[str, str | None]]:
+    annotations = route["metadata"].get("annotations") or {}
+    return route["spec"], {key: annotations.get(key) for key in ORDERING}
 
 
 def guard(live: Object) -> list[Object]:

@@ -84,7 +84,8 @@ async def apply_plan(
     update = Update(talk, HTTP_ROUTES.path(namespace, plan.app_name), plan, wanted)
     settled = await settle(talk, HTTP_ROUTES, namespace, wanted, update)
     call.observed(*observed.written(HTTP_ROUTES, settled.former, settled.found))
-    return {"appName": plan.app_name, "created": len(plan.rules), "deleted": update.replaced}
+    created, deleted = route_plan.counts(settled.former, settled.found)
+    return {"appName": plan.app_name, "created": created, "deleted": deleted}
 
 
 class Update:
@@ -96,13 +97,11 @@ class Update:
         self._plan = plan
         self._wanted = wanted
         self._refused: list[Object] | None = None
-        self.replaced = 0
 
     async def __call__(self, live: Object) -> Object:
         route_plan.refuse_older(live, self._plan)
         guard = route_plan.guard(live)
         patch = guard + route_plan.change(live, self._wanted)
-        self.replaced = len(live["spec"].get("rules") or ())
         try:
             return await self._talk.patch(self._path, patch, Object, JSON_PATCH)
         except Failure as failure:
@@ -132,7 +131,9 @@ async def _surroundings(
     if parent is None:
         raise _no_gateway(namespace, plan.hostname, places, unread)
     services = route_plan.backends(plan)
-    ports = await together(*(_port(talk, namespace, service) for service in services))
+    ports = await together(
+        *(_port(talk, namespace, name, where) for name, where in services.items())
+    )
     return parent, dict(zip(services, ports, strict=True))
 
 
@@ -142,21 +143,32 @@ def _no_gateway(
     there = [each.shown for each in places] + unread
     if not there:
         return Fault(
-            Code.NOT_FOUND,
-            f'there is no Gateway in the namespace "{namespace}" that a route could attach to, '
-            "and PLT_K8S_GATEWAYS of the worker names none in another",
+            Code.INVALID,
+            f'plan: there is no Gateway in the namespace "{namespace}" that a route could attach '
+            "to, and PLT_K8S_GATEWAYS of the worker names none in another",
         )
     wanted = f'for the hostname "{hostname}"' if hostname else "for HTTP"
     return Fault(
-        Code.NOT_FOUND,
-        f"there is no Gateway with a listener {wanted} that admits routes of the namespace "
+        Code.INVALID,
+        f"plan: there is no Gateway with a listener {wanted} that admits routes of the namespace "
         f'"{namespace}": {"; ".join(there)}',
     )
 
 
-async def _port(talk: Conversation, namespace: str, name: str) -> int:
-    service = await talk.get(SERVICES.path(namespace, name), Service)
+async def _port(talk: Conversation, namespace: str, name: str, where: str) -> int:
+    try:
+        service = await talk.get(SERVICES.path(namespace, name), Service)
+    except Fault as fault:
+        if fault.code is not Code.NOT_FOUND:
+            raise
+        # The route itself is not absent: 404 would be taken for that.
+        raise Fault(
+            Code.INVALID,
+            f'{where}: there is no service "{name}" in the namespace "{namespace}"',
+        ) from fault
     port = http_port(service.spec.ports or [])
     if port is None:
-        raise Fault(Code.CONFLICT, f'the Service "{name}" has no TCP port to send requests to')
+        raise Fault(
+            Code.INVALID, f'{where}: the service "{name}" has no TCP port to send requests to'
+        )
     return port.port

@@ -8,7 +8,9 @@ from contracts.faults import Code, Fault
 from contracts.resources import (
     Controller,
     ControllerReference,
+    Deletion,
     Machine,
+    Object,
     Port,
     Quantities,
     ServiceEndpoint,
@@ -128,6 +130,16 @@ def endpoint(service: Service) -> ServiceEndpoint:
         labels=service.metadata.labels or {},
         ports=[Port(port=each.port, protocol=each.protocol) for each in service.spec.ports or ()],
     )
+
+
+def deletion(name: str, answer: Object) -> Object:
+    """The answer to a deletion: the API server sends a Status, or an object that is held back."""
+    metadata = answer.get("metadata") or {}
+    finalizers = metadata.get("finalizers") or []
+    if not (finalizers and metadata.get("deletionTimestamp")):
+        return Deletion(name, True).answer()
+    held = f'the {answer.get("kind")} "{name}", until its finalizers have run: '
+    return Deletion(name, True, [held + ", ".join(finalizers)]).answer()
 
 
 def wanted(workload: Workload | Replication) -> int:

@@ -1,0 +1,72 @@
+"""Examples of what is asked and answered, by platform: recorded, so that they are true.
+
+`python -m tests.documents` records them again; a test compares them with what is answered now.
+"""
+
+from collections.abc import ItemsView
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+FILE = Path(__file__).parent / "documents" / "examples.json"
+
+PLATFORMS = {"k8s": "Kubernetes", "ecs": "AWS ECS"}
+
+Named = dict[str, dict[str, Any]]
+
+
+class Exchange(msgspec.Struct, frozen=True):
+    """An operation by its JSON names, and its answer."""
+
+    request: dict[str, Any]
+    answer: Any
+
+
+class Examples(msgspec.Struct, frozen=True):
+    """Exchanges by operation and platform, problems by code and speaker, pages, an outcome."""
+
+    operations: dict[str, dict[str, Exchange]]
+    problems: dict[str, dict[str, dict[str, Any]]]
+    pages: dict[str, Any]
+    outcome: dict[str, Any]
+
+
+RECORDED = msgspec.json.decode(FILE.read_bytes(), type=Examples)
+
+
+def _exchanges(name: str) -> ItemsView[str, Exchange]:
+    """None for an operation that is new in the table, until examples are recorded again."""
+    return RECORDED.operations.get(name, {}).items()
+
+
+def requests(name: str) -> dict[str, dict[str, Any]]:
+    """The recorded operations of a name, by platform."""
+    return {each: found.request for each, found in _exchanges(name)}
+
+
+def answers(name: str) -> dict[str, Any]:
+    """The recorded answers to an operation, by platform."""
+    return {each: found.answer for each, found in _exchanges(name)}
+
+
+def named(values: dict[str, Any]) -> Named:
+    """Values by platform in OpenAPI's form; one example where the platforms do not differ."""
+    distinct = list(values.values())
+    if distinct and all(each == distinct[0] for each in distinct):
+        return {"any": {"value": distinct[0]}}
+    return {
+        platform: {"summary": PLATFORMS.get(platform, platform), "value": value}
+        for platform, value in values.items()
+    }
+
+
+def problems(code: str) -> Named:
+    """The recorded problems with a code, by who says so: a platform or a gateway."""
+    return {
+        f"{code}-{speaker}": {
+            "summary": f"{code}: {PLATFORMS.get(speaker, speaker)}",
+            "value": each,
+        }
+        for speaker, each in RECORDED.problems.get(code, {}).items()
+    }

@@ -1,0 +1,51 @@
+"""Shapes of what a gateway says of itself at `/status` and `/ready`, for the documents alone."""
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from contracts.shapes import Shape
+
+
+class GatewayStatus(Shape, frozen=True, kw_only=True):
+    """The gateway lives."""
+
+    status: str
+    version: str
+
+
+class BrokerState(Shape, frozen=True, kw_only=True):
+    """Whether the broker is reached since when, or why it is not; `missing` is to be imported."""
+
+    reachable: bool
+    since: str | None
+    reason: str | None
+    missing: list[str]
+
+
+class AttachedWorker(Shape, frozen=True, kw_only=True):
+    """A worker that announces itself, with the partitions that it owns."""
+
+    worker: str
+    version: str
+    since: str | None
+    partitions: list[int]
+    clock_behind_seconds: float | None
+
+
+class AttachedProvider(Shape, frozen=True, kw_only=True):
+    """Who is attached under one name."""
+
+    attended: bool
+    consumers: int
+    since: str | None
+    workers: list[AttachedWorker]
+
+
+class Readiness(Shape, frozen=True, kw_only=True):
+    """Whether the gateway serves: `ready`, `degraded` or `not ready`."""
+
+    status: str
+    version: str
+    broker: BrokerState
+    providers: Annotated[dict[str, AttachedProvider], Meta(title="AttachedProviders")]

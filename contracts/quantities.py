@@ -1,0 +1,89 @@
+"""Kubernetes' quantities: read in every spelling, and refused where no platform has so much."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from contracts.faults import Code, Fault
+from contracts.validation import show
+
+Quantity = str | int | float
+
+DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
+BINARY = {"Ki": 1, "Mi": 2, "Gi": 3, "Ti": 4, "Pi": 5, "Ei": 6}
+
+SPELLING = re.compile(
+    r"(?P<number>\+?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40}))"
+    rf"(?:[eE](?P<exponent>[+-]?[0-9]{{1,3}})|(?P<suffix>{'|'.join([*BINARY, *DECIMAL])}))"
+)
+"""An `E` with digits behind it is an exponent, without them a suffix."""
+
+EXPECTED = (
+    "a quantity of Kubernetes: a number, alone or with one of n u m k M G T P E Ki Mi Gi Ti Pi Ei, "
+    "or with an exponent such as e3"
+)
+
+
+def read(value: Quantity, where: str) -> Decimal:
+    """The amount in its base unit (cores, bytes), or the fault `invalid`."""
+    found = SPELLING.fullmatch(str(value))
+    if found is None:
+        raise Fault(Code.INVALID, f"{where}: expected {EXPECTED}, got {show(value)}")
+    number = Decimal(found["number"])
+    suffix = found["suffix"] or ""
+    if suffix in BINARY:
+        return number * Decimal(1024 ** BINARY[suffix])
+    return number.scaleb(int(found["exponent"] or DECIMAL[suffix]))
+
+
+MIB = 1024**2
+LEAST = {"cpu": Decimal("0.001"), "memory": Decimal(6 * MIB)}
+"""A millicore is Kubernetes' finest grain; 6 MiB is the least that a container starts with."""
+
+EVERYWHERE = ("cpu", "memory")
+ON_SOME = re.compile(r"ephemeral-storage|hugepages-.+|[^/]+/.+")
+"""Resources of Kubernetes that some platforms have: its own, and those with a domain."""
+
+
+def check(requests: Mapping[str, Quantity], limits: Mapping[str, Quantity], where: str) -> None:
+    """Raise `invalid` for what no platform can give: the answer must not depend on the platform."""
+    for part, amounts in {"requests": requests, "limits": limits}.items():
+        for resource, amount in amounts.items():
+            if resource not in EVERYWHERE and not ON_SOME.fullmatch(resource):
+                raise Fault(
+                    Code.INVALID,
+                    f"{where}.{part}: expected cpu, memory or another resource of Kubernetes, "
+                    f"got {show(resource)}",
+                )
+            read(amount, f"{where}.{part}.{resource}")
+    for resource in EVERYWHERE:
+        _check_least(requests, limits, resource, where)
+    for resource in requests.keys() & limits.keys():
+        place = f"{where}.requests.{resource}"
+        if read(requests[resource], place) > read(limits[resource], place):
+            raise Fault(
+                Code.INVALID,
+                f"{place}: expected at most the limit {show(limits[resource])}, "
+                f"got {show(requests[resource])}",
+            )
+
+
+def _check_least(
+    requests: Mapping[str, Quantity], limits: Mapping[str, Quantity], resource: str, where: str
+) -> None:
+    """The limit counts, else the request: that much a machine can use."""
+    part, amounts = ("limits", limits) if resource in limits else ("requests", requests)
+    if resource not in amounts:
+        return
+    place = f"{where}.{part}.{resource}"
+    if read(amounts[resource], place) < LEAST[resource]:
+        raise Fault(Code.INVALID, f"{place}: {_too_little(resource, amounts[resource])}")
+
+
+def _too_little(resource: str, amount: Quantity) -> str:
+    got = show(amount)
+    if resource == "cpu":
+        return f"expected at least 1m, a thousandth of a core, got {got}"
+    return (
+        f"expected at least 6Mi, got {got}: a number alone is bytes, and m stands for thousandths"
+    )

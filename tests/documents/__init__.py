@@ -1,0 +1,1 @@
+"""The documents against what really happens: recorded examples, and clients made from them."""
