@@ -19,6 +19,7 @@ from contracts.seal import SEALED, Seals
 from contracts.topology import Topology
 from contracts.wire import Message
 from gateway.checks import Checks
+from gateway.context import Context
 from gateway.places import MOST
 from gateway.rpc import Rpc
 from tests.examples import EXAMPLES
@@ -316,3 +317,18 @@ async def test_commands_whose_deadline_has_passed_leave_their_places_to_others()
 
 def test_several_gateways_may_wait_for_a_thing_and_leave_its_neighbours_room():
     assert topology.PREFETCH >= 8 * MOST
+
+
+async def test_a_command_is_published_under_the_id_that_its_caller_is_told_also_with_a_504():
+    link = Up()
+    rpc = rpc_of(link, Everybody(()), 100, 1)
+    broker = Broker()
+    session = asyncio.create_task(rpc.session(cast(Connection, broker)))
+    await link.is_ready.wait()
+
+    with pytest.raises(Fault) as raised:
+        await rpc.call("k8s", COMMAND, Context(command_id="c-1"))
+    session.cancel()
+
+    assert raised.value.code is Code.DEADLINE_EXCEEDED
+    assert [each.message_id for each in broker.published] == ["c-1"]

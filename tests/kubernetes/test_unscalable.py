@@ -55,6 +55,20 @@ async def test_scaling_the_replica_set_of_a_deployment_is_a_conflict_that_names_
     assert cluster.read("deployments.apps", "web")["spec"]["replicas"] == 2
 
 
+@pytest.mark.parametrize("kind", ["ReplicaSet", None])
+async def test_deleting_the_replica_set_of_a_deployment_is_a_conflict_that_names_the_deployment(
+    provider, cluster, call, kind
+):
+    cluster.add_deployment("web", replicas=2)
+    name = replica_set_of(cluster)
+
+    with pytest.raises(Fault, match=r'owned by the Deployment "web"') as raised:
+        await provider.delete_controller(api.DeleteController("default", name, kind), call())
+
+    assert raised.value.code is Code.CONFLICT
+    assert cluster.calls.writes() == []
+
+
 @pytest.mark.parametrize("redelivered", [False, True])
 async def test_scaling_what_a_custom_resource_owns_is_a_conflict_that_names_it(
     provider, cluster, call, redelivered

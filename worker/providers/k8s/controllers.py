@@ -20,6 +20,7 @@ from worker.providers.k8s.errors import Again, Failure, MissingRight
 from worker.providers.k8s.kinds import KINDS, REPLICA_SETS, Kind
 from worker.providers.k8s.objects import (
     ListOf,
+    Metadata,
     Owned,
     OwnerReference,
     Pod,
@@ -77,11 +78,12 @@ async def delete(
     """Delete the controller that the hints name or that has the name first.
 
     Without a kind it is read before: after a deletion whose answer was lost, nobody could tell the
-    one that was deleted from one that was never there, and delete the next. Where the uid is known,
-    a request that arrives late spares a later object of the same name.
+    one that was deleted from one that was never there, and delete the next. So is a ReplicaSet,
+    because a Deployment would make its own again at once. Where the uid is known, a request that
+    arrives late spares a later object of the same name.
     """
     candidates = kinds.hinted(operation.kind, operation.api_version)
-    if len(candidates) == 1:
+    if len(candidates) == 1 and candidates[0] is not REPLICA_SETS:
         [kind] = candidates
         version = versions.get(kind, namespace, name)
         versions.forget(kind, namespace, name)
@@ -98,9 +100,12 @@ async def delete(
         )
         if is_repeat and kind is not candidates[0]:
             raise _ambiguous(kind, name)
+        metadata = _metadata(found)
+        if (manager := manager_of(kind, metadata)) is not None:
+            raise _made_again(kind, name, manager)
         versions.forget(kind, namespace, name)
         try:
-            answer = await talk.delete(kind.path(namespace, name), _uid(found))
+            answer = await talk.delete(kind.path(namespace, name), metadata.uid)
             return Deleted(kind, found, answer)
         except Failure as failure:
             if failure.code is not Code.CONFLICT:
@@ -118,9 +123,17 @@ def _ambiguous(kind: Kind, name: str) -> Fault:
     )
 
 
-def _uid(found: Object) -> str:
+def _made_again(kind: Kind, name: str, manager: OwnerReference) -> Fault:
+    return Fault(
+        Code.CONFLICT,
+        f'the {kind.name} "{name}" is owned by the {manager.kind} "{manager.name}", which would '
+        f"make it again at once: delete the {manager.kind} instead",
+    )
+
+
+def _metadata(found: Object) -> Metadata:
     try:
-        return msgspec.convert(found, Owned).metadata.uid
+        return msgspec.convert(found, Owned).metadata
     except msgspec.ValidationError as error:
         raise errors.nonsense(str(error)) from error
 
