@@ -146,7 +146,7 @@ async def test_targets_that_are_not_checked_until_the_deadline_are_to_be_asked_f
     version = "v8b" if state == "none" else "v8"
 
     # A first pause as long as the deadline ends the waiting at once.
-    async with worker(aws, PLT_ECS_CLEANUP_RETRY_BASE_MS="60000") as hasty:
+    async with worker(aws, PLT_ECS_CLEANUP_RETRY_BASE_MS="600000") as hasty:
         with pytest.raises(Fault, match="Repeat the request") as raised:
             await apply(hasty, default(version), generation=14)
 
