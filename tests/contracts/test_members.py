@@ -19,7 +19,10 @@ FULL_WORKLOAD: dict[str, Any] = {
     "maxReplicas": 6,
     "pullSecret": {"registry": "registry.example", "username": "ci", "password": "pw"},
     "ports": {"app": 3042, "metrics": 9090},
-    "resources": {"requests": {"memory": "512Mi"}, "limits": {"cpu": "750m", "gpu": "1"}},
+    "resources": {
+        "requests": {"memory": "512Mi"},
+        "limits": {"cpu": "750m", "nvidia.com/gpu": "1"},
+    },
     "healthCheck": {"readyPath": "/ready", "livePath": "/status", "port": "metrics"},
     "env": [{"name": "FEATURE", "value": "on"}],
     "platformEnv": [{"name": "VERSION", "value": "v7"}],

@@ -38,6 +38,9 @@ BY_HAND = {
     Code.BROKER_UNREACHABLE: "no connection to the broker: not connected yet",
     Code.BROKER_BLOCKED: "the broker's memory or disk alarm is on",
     Code.QUEUE_FULL: "the queue of the provider 'k8s' takes no more",
+    Code.PLATFORM_NOT_READY: "the targets of orders-v6 are not checked yet, nothing has changed: "
+    "repeat the request",
+    Code.REQUEST_TIMEOUT: "expected the whole body within 30 s",
     Code.GATEWAY_BUSY: "512 requests are under way already",
     Code.PLATFORM_UNREACHABLE: "the Kubernetes API server cannot be reached: all connection "
     "attempts failed",
@@ -138,7 +141,8 @@ async def of_gateway() -> tuple[dict[str, Any], dict[str, Any]]:
     worker = Announcement("k8s/host-1", "k8s", VERSION, NOW, [0, 1, 2, 3])
     loopback.attendance.hear(worker.message())
     pages["ready-200"] = (await client.get("/ready")).json()
-    return found, Steady()(pages)
+    steady = Steady()
+    return steady(found), steady(pages)
 
 
 def outcome() -> Any:

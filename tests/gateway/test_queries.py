@@ -147,7 +147,6 @@ async def test_more_parameters_than_anybody_needs_are_refused(client, memory):
         ("labels=a=b%26c", "label value"),
         ("labels=a=%00", "label value"),
         ("labels=a=b%0A", "label value"),
-        ("labels=%C3%A4=b", "label key"),
         ("labels=a=%FF", "UTF-8"),
         ("labels=!a=b", "label key"),
         ("labels=a=" + "b" * 300, "label value"),

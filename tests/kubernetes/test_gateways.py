@@ -94,7 +94,7 @@ async def test_where_no_listener_fits_the_fault_says_for_what_the_gateways_liste
     with pytest.raises(Fault) as raised:
         await provider.apply_route_plan(operation(), call())
 
-    assert raised.value.code is Code.NOT_FOUND
+    assert raised.value.code is Code.INVALID
     assert 'for the hostname "shop.example"' in raised.value.message
     assert "default/public listens for *.other.test" in raised.value.message
     assert served.calls.writes() == []
@@ -218,11 +218,11 @@ async def test_requests_go_to_the_port_of_the_service_that_speaks_http(provider,
     assert found["spec"]["rules"][0]["backendRefs"][0]["port"] == 8080
 
 
-async def test_a_service_without_a_tcp_port_is_a_conflict(provider, cluster, call):
+async def test_a_service_without_a_tcp_port_is_an_invalid_backend(provider, cluster, call):
     cluster.add_gateway("public")
     cluster.add_service("shop-v2", ports=[{"port": 53, "protocol": "UDP"}])
 
     with pytest.raises(Fault, match="no TCP port") as raised:
         await provider.apply_route_plan(operation(), call())
 
-    assert raised.value.code is Code.CONFLICT
+    assert raised.value.code is Code.INVALID
