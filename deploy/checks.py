@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from contracts.printable import BREAKS, printable
 from deploy import on_cluster, options, signals, suites
 from deploy.failed import Failed
 from deploy.junit import Report, read
@@ -148,7 +149,7 @@ def _line(result: Result, width: int) -> str:
 
 
 def _say(message: str) -> None:
-    print(f"  {message}", flush=True)
+    print(f"  {printable(message, BREAKS)}", flush=True)
 
 
 if __name__ == "__main__":

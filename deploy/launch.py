@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from contracts.printable import BREAKS, printable
 from deploy import attached, first_request, options, signals
 from deploy.attached import Attached
 from deploy.failed import Failed
@@ -35,7 +36,7 @@ def main() -> None:
                 progress.say_if_heard("stop", "ending what was started")
     except Failed as failure:
         code = 1
-        print(f"\ndeploy/up failed: {failure}\n", file=sys.stderr)
+        print(f"\ndeploy/up failed: {printable(str(failure), BREAKS)}\n", file=sys.stderr)
     except BrokenPipeError:
         # Nobody reads on (`deploy/up | head`): what is still to be said goes nowhere.
         code = 1
