@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from contracts.faults import Code, Fault
+from contracts.json_limits import ANSWERS, decode
 from worker.providers.k8s.objects import Status
 
 CODES: dict[int, Code] = {
@@ -155,8 +156,8 @@ def nonsense(reason: str) -> Failure:
 
 def _status(body: bytes) -> Status | None:
     try:
-        return msgspec.json.decode(body, type=Status)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        return decode(body, ANSWERS, type=Status)
+    except msgspec.DecodeError:
         return None
 
 
