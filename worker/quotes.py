@@ -2,6 +2,8 @@
 
 A platform explains itself with the values that it refuses: `env[0].value: Invalid value: "…"`. Its
 words are worth passing on, the values are not: reply and outcome are open for operators to read.
+In our own words a value stands in quotation marks and nowhere else, so that the words stay whole
+where a value of the body happens to be one of them.
 """
 
 import base64
@@ -15,8 +17,9 @@ from urllib.parse import quote
 import msgspec
 
 from contracts import address
-from contracts.faults import Fault
+from contracts.faults import Code, Fault
 from contracts.operation import Operation
+from contracts.summary import summary_of
 
 HIDDEN = "(not shown)"
 RUN = 8
@@ -25,6 +28,18 @@ RUN = 8
 MOST_COMPARED = 200_000
 WORD = re.compile(r"[\w.-]+")
 KIND = re.compile(r"([A-Z][a-z]+)+")
+PLAIN = re.compile(
+    r"[+-]?[0-9]{1,5}(\.[0-9]{1,3})?([mkMGTPE]|[KMGTPE]i)?|true|false|.{0,2}", re.DOTALL
+)
+"""Short numbers, quantities, truths and what has two characters: no secret, and in any sentence."""
+
+OWN_CODES = frozenset({Code.INVALID, Code.UNSUPPORTED})
+"""What is refused before a platform is asked; the fault of a platform is of a class of its own."""
+
+QUOTED = re.compile(
+    r"""(?<!\w)(?P<mark>['"])(\\.|(?!(?P=mark))[^\\])*?((?P=mark)(?!\w)|…)""", re.DOTALL
+)
+"""A value in our own words, in full or cut off."""
 
 
 def without_quotes(fault: Fault, operation: Operation[Any]) -> Fault:
@@ -35,12 +50,40 @@ def without_quotes(fault: Fault, operation: Operation[Any]) -> Fault:
     public = {operation.scope, address.subject(operation) or ""}
     if isinstance(kind := body.get("kind"), str) and KIND.fullmatch(kind):
         public.add(kind)
-    values = set(_texts(body)) - public
-    if sum(map(len, values)) > MOST_COMPARED:
+    values = {
+        value for value in set(_texts(body)) - public - _told(operation) if not _is_plain(value)
+    }
+    is_large = sum(map(len, values)) > MOST_COMPARED
+    if _is_own(fault):
+        words = QUOTED.sub(
+            lambda found: HIDDEN if is_large else _hidden(found[0], values, public), fault.message
+        )
+    elif is_large:
         words = "why is not passed on: it may quote the body, which is too large to look for it"
     else:
         words = _hidden(fault.message, values, public)
     return Fault(fault.code, words, retry_after=fault.retry_after)
+
+
+def _is_own(fault: Fault) -> bool:
+    """Tell whether every word of a fault is ours: nothing that a platform said led to it."""
+    if type(fault) is not Fault or fault.code not in OWN_CODES:
+        return False
+    cause: BaseException | None = fault
+    while (cause := cause.__cause__ or cause.__context__) is not None:
+        if isinstance(cause, Fault):
+            return False
+    return True
+
+
+def _told(operation: Operation[Any]) -> set[str]:
+    """The values of a body that its summary in the audit shows to everybody."""
+    told = summary_of(operation)
+    return {*told.images, *told.labels.values(), *told.environment, *told.secret_keys}
+
+
+def _is_plain(value: str) -> bool:
+    return PLAIN.fullmatch(value) is not None
 
 
 def _texts(value: Any) -> Iterator[str]:
