@@ -1,6 +1,7 @@
 """JSON Schemas and examples of the contract's types, as both documents show them."""
 
 from collections.abc import Sequence
+from inspect import cleandoc
 from typing import Any, get_args
 
 import msgspec
@@ -29,7 +30,10 @@ def example_of(operation: type[Operation[Any]]) -> dict[str, Any]:
 
 
 def _portable(value: Any) -> Any:
-    r"""The schema with patterns in JavaScript's dialect, whose `$` is Python's `\Z`."""
+    r"""The schema with patterns in JavaScript's dialect, whose `$` is Python's `\Z`.
+
+    Descriptions are docstrings, which Python 3.13 dedents and older ones do not.
+    """
     if isinstance(value, list):
         return [_portable(item) for item in value]
     if not isinstance(value, dict):
@@ -37,4 +41,6 @@ def _portable(value: Any) -> Any:
     portable = {key: _portable(item) for key, item in value.items()}
     if isinstance(pattern := portable.get("pattern"), str):
         portable["pattern"] = pattern.replace(r"\Z", "$")
+    if isinstance(description := portable.get("description"), str):
+        portable["description"] = cleandoc(description)
     return portable

@@ -1,4 +1,4 @@
-"""The runs of pytest that `deploy/test` makes: which tests, on which RabbitMQ."""
+"""The runs of tests that `deploy/test` makes: which tests, on which RabbitMQ, Python and Debian."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy import fresh, pythons
 from deploy.failed import Failed
 from deploy.rabbitmq import debian13, installation
 from deploy.waiting import Say
@@ -41,18 +42,52 @@ class Suite:
     rabbitmq: Provide
     variables: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+    python: str = ""
+    """The version of another Python than the one that runs `deploy/test`: the daily tests alone."""
 
     def marks(self, asked: Namespace) -> str:
         """Return the expression for `pytest -m`."""
         if self.mark == "cluster":
             return self.mark
-        left_out = [f"not {name}" for name in LONG if not getattr(asked, name)]
+        left_out = [f"not {name}" for name in LONG if self.python or not getattr(asked, name)]
         return " and ".join([*filter(None, [self.mark]), "not cluster", *left_out])
 
     def command(self, asked: Namespace, junit: Path) -> list[str]:
-        """Return the words that run it and write its report."""
-        words = [sys.executable, "-m", "pytest", "-m", self.marks(asked), *HANGS, *self.options]
+        """Return the words that run it and write its report; raises Failed without its Python."""
+        python = str(pythons.prepared(self.python)) if self.python else sys.executable
+        words = [python, "-m", "pytest", "-m", self.marks(asked), *HANGS, *self.options]
         return [*words, f"--junitxml={junit}", *asked.pytest]
+
+    def passes(self, asked: Namespace, junit: Path, say: Say) -> bool:
+        """Run it and tell whether all of its tests passed.
+
+        Raises Failed where its RabbitMQ or its Python cannot be had, and for all but the first
+        suite where the caller's arguments select none of its tests.
+        """
+        variables = {**self.rabbitmq(say), **self.variables}
+        done = subprocess.run(
+            self.command(asked, junit),
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **variables},
+            check=False,
+        )
+        if done.returncode == NOTHING_SELECTED and asked.pytest and self.asked_by:
+            raise Failed(f"no test is selected by {' '.join(asked.pytest)}")
+        return done.returncode == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreshDebian:
+    """`deploy/test` as somebody runs it on a new machine with this release."""
+
+    name: str
+    release: str
+    asked_by: tuple[str, ...] = ("full",)
+
+    def passes(self, asked: Namespace, junit: Path, say: Say) -> bool:
+        """Run it in a root made for it; raises Failed where none can be made."""
+        pytest = ["--", *asked.pytest] if asked.pytest else []
+        return fresh.passes(self.release, pytest, junit, say)
 
 
 def as_called(say: Say) -> Mapping[str, str]:
@@ -75,7 +110,9 @@ def debians_4_0(say: Say) -> Mapping[str, str]:
     return {installation.VARIABLE: str(debian13.programs(say))}
 
 
-SUITES = (
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+SUITES: tuple[Suite | FreshDebian, ...] = (
     Suite(name="tests", rabbitmq=as_called, options=(*AT_ONCE, *COVERAGE)),
     Suite(
         name="broker on 4.0.5",
@@ -114,31 +151,26 @@ SUITES = (
         rabbitmq=debians_4_0,
         variables=KHEPRI | NODE_LOSS,
     ),
+    *(
+        Suite(
+            name=f"tests on Python {version}",
+            asked_by=("full",),
+            rabbitmq=as_called,
+            options=AT_ONCE,
+            python=version,
+        )
+        for version in pythons.SUPPORTED
+        if version != RUNNING
+    ),
+    FreshDebian(name="all on a fresh Debian 12", release="bookworm"),
+    FreshDebian(name="all on a fresh Debian 13", release="trixie"),
 )
 
 
-def chosen(asked: Namespace) -> list[Suite]:
+def chosen(asked: Namespace) -> list[Suite | FreshDebian]:
     """Return the suites that the options of `deploy/test` ask for."""
     return [
         suite
         for suite in SUITES
         if not suite.asked_by or any(getattr(asked, option) for option in suite.asked_by)
     ]
-
-
-def passes(suite: Suite, asked: Namespace, junit: Path, say: Say) -> bool:
-    """Run a suite and tell whether all of its tests passed.
-
-    Raises Failed where its RabbitMQ cannot be had, and for all but the first suite where the
-    caller's arguments select none of its tests.
-    """
-    variables = {**suite.rabbitmq(say), **suite.variables}
-    done = subprocess.run(
-        suite.command(asked, junit),
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **variables},
-        check=False,
-    )
-    if done.returncode == NOTHING_SELECTED and asked.pytest and suite.asked_by:
-        raise Failed(f"no test is selected by {' '.join(asked.pytest)}")
-    return done.returncode == 0
