@@ -69,10 +69,11 @@ def _is_own(fault: Fault) -> bool:
     """Tell whether every word of a fault is ours: nothing that a platform said led to it."""
     if type(fault) is not Fault or fault.code not in OWN_CODES:
         return False
-    cause: BaseException | None = fault
-    while (cause := cause.__cause__ or cause.__context__) is not None:
+    cause = fault.__cause__ or fault.__context__
+    while cause is not None:
         if isinstance(cause, Fault):
             return False
+        cause = cause.__cause__ or cause.__context__
     return True
 
 

@@ -104,9 +104,8 @@ def every_piece(words: str) -> list[str]:
 @pytest.mark.parametrize("code", [Code.INVALID, Code.UNSUPPORTED])
 def test_our_own_words_stay_whole_though_values_contain_them(words, code):
     fault = Fault(code, words)
-    workload = {"name": "odd", "image": "x", "env": []}
     for value in every_piece(words):
-        workload["env"] = [{"name": "A", "value": value}]
+        workload = {"name": "odd", "image": "x", "env": [{"name": "A", "value": value}]}
         assert without_quotes(fault, api.ApplyWorkload("default", workload)).message == words
 
 
@@ -152,12 +151,12 @@ def test_a_platforms_words_are_searched_whatever_we_say_around_them():
             raise failure
         except Failure as cause:
             raise Fault(Code.INVALID, f"left behind: {cause.message}") from None
-    except Fault as fault:
-        wrapped = fault
+    except Fault as around:
+        wrapped = around
 
-    for fault in (failure, wrapped):
-        quiet = without_quotes(fault, controller("hunter2secret"))
-        assert quiet.message == fault.message.replace("hunter2secret", HIDDEN)
+    for each in (failure, wrapped):
+        quiet = without_quotes(each, controller("hunter2secret"))
+        assert quiet.message == each.message.replace("hunter2secret", HIDDEN)
 
 
 def test_of_a_body_too_large_to_be_compared_our_own_words_are_told_without_values():
