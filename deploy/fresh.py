@@ -34,9 +34,10 @@ def passes(release: str, words: Sequence[str], junit: Path, say: Say) -> bool:
         with debian.root_of(release, PACKAGES, Path(folder), say) as root:
             _furnish(root)
             paths = ":".join(map(str, _ways_to_the_index(os.environ)))
-            command = [LAUNCHER, root, paths, "/usr/bin/env", "-i", *_environment(os.environ)]
-            inside = [THERE / "deploy" / "test", "--reports", REPORTS, *words]
-            done = subprocess.run([*command, *inside], stdin=subprocess.DEVNULL, check=False)
+            command: list[str | Path] = [LAUNCHER, root, paths, "/usr/bin/env", "-i"]
+            command += _environment(os.environ)
+            command += [THERE / "deploy" / "test", "--reports", REPORTS, *words]
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, check=False)
             report = root / REPORTS.relative_to("/") / "junit-0.xml"
             if report.exists():
                 shutil.copyfile(report, junit)
@@ -76,10 +77,11 @@ def _ways_to_the_index(environ: Mapping[str, str]) -> list[Path]:
     settings = [value for name, value in environ.items() if PASSED_ON.fullmatch(name)]
     for file in filter(os.path.isfile, PIP_FILES):
         settings += Path(file).read_text().splitlines()
-    words = {
-        word.removeprefix("file://") for text in settings for word in re.split(r"[\s=]+", text)
-    }
-    named = (Path(word) for word in words if word.startswith("/") and word.strip("/"))
-    paths = sorted(path for path in named if path.exists())
+    words = {word for text in settings for word in re.split(r"[\s=]+", text)}
+    named = {Path(word) for word in words if word.startswith("/")}
+    # The files of an index lie beside its pages.
+    indexes = (word.removeprefix("file://") for word in words if word.startswith("file:"))
+    named |= {Path(index).parent for index in indexes}
+    paths = sorted(path for path in named - {Path("/")} if path.exists())
     # One that is below another is there with it.
     return [path for path in paths if not any(other in path.parents for other in paths)]

@@ -19,6 +19,8 @@ HANGS = ("--timeout=120",)
 # stays together: its tests share what they started.
 AT_ONCE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 COVERAGE = ("--cov", "--cov-report=term")
+"""Doubles the CPU time of what it measures, so that only `--full` asks for it."""
+
 LONG = ("full", "chaos")
 NOTHING_SELECTED = 5
 """The exit status of pytest when the arguments select no test."""
@@ -42,6 +44,8 @@ class Suite:
     rabbitmq: Provide
     variables: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+    is_measured: bool = False
+    """Whether `--full` measures which lines and branches it runs."""
     python: str = ""
     """The version of another Python than the one that runs `deploy/test`: the daily tests alone."""
 
@@ -56,6 +60,7 @@ class Suite:
         """Return the words that run it and write its report; raises Failed without its Python."""
         python = str(pythons.prepared(self.python)) if self.python else sys.executable
         words = [python, "-m", "pytest", "-m", self.marks(asked), *HANGS, *self.options]
+        words += COVERAGE if self.is_measured and asked.full else ()
         return [*words, f"--junitxml={junit}", *asked.pytest]
 
     def passes(self, asked: Namespace, junit: Path, say: Say) -> bool:
@@ -113,7 +118,7 @@ def debians_4_0(say: Say) -> Mapping[str, str]:
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 SUITES: tuple[Suite | FreshDebian, ...] = (
-    Suite(name="tests", rabbitmq=as_called, options=(*AT_ONCE, *COVERAGE)),
+    Suite(name="tests", rabbitmq=as_called, options=AT_ONCE, is_measured=True),
     Suite(
         name="broker on 4.0.5",
         mark="broker",

@@ -129,6 +129,15 @@ def test_other_brokers_are_used_when_asked_for(argv: list[str], names: list[str]
     assert [suite.name for suite in suites.chosen(options.test(argv))] == names
 
 
+@pytest.mark.parametrize("argv", [[], ["--rabbitmq-4"], ["--chaos"], ["--full"]])
+def test_coverage_which_doubles_the_cpu_time_is_measured_once_and_by_full(argv: list[str]) -> None:
+    asked = options.test(argv)
+    runs = [suite for suite in suites.chosen(asked) if isinstance(suite, suites.Suite)]
+    own = [suite.command(asked, Path("junit.xml")) for suite in runs if not suite.python]
+
+    assert sum("--cov" in command for command in own) == int(asked.full)
+
+
 def test_what_cannot_have_its_broker_is_skipped_with_the_reason(tmp_path: Path) -> None:
     def impossible(say: object) -> dict[str, str]:
         raise Failed("this machine makes no root")
