@@ -26,7 +26,7 @@ from tests.stack import Gateway, Stack, eventually
 NAMES = ("e", "a", "f", "b", "g", "c", "d", "k")
 """A controller in each slot."""
 
-NOTICED_S = 30.0
+NOTICED_S = 60.0
 PAUSE_S = 0.5
 
 COMMON = topology.common()
@@ -140,7 +140,7 @@ def loaded(stack: Stack) -> Iterator[Gateway]:
     gateway, _ = stack.serving()
     with Auditor(stack.amqp_url) as auditor:
         with Load(stack.amqp_url) as load:
-            eventually(lambda: len(load.accepted) > 20, 20, "events are accepted")
+            eventually(lambda: len(load.accepted) > 20, what="events are accepted")
             yield gateway
         for identity in load.accepted:
             assert auditor.final(identity, NOTICED_S).result in {Result.DONE, Result.DEAD}
@@ -258,7 +258,7 @@ def test_without_rights_what_is_missing_is_named_and_the_rest_goes_on(
         stack.amqp_url = rights.url("worker-k8s")
         worker = stack.worker()
         gateway = stack.gateway(PLT_AMQP_URL=rights.url("gateway"))
-        eventually(lambda: gateway.attended_by(1), 30, "the worker is attached")
+        eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         broker = Broker(management, rights.url("gateway"))
         event = lasting_event("hello", 2)
         slot = int(event.key.split(".")[1])

@@ -22,7 +22,7 @@ JSON = b"content-type: application/json"
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for a condition, but not for ever."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - uvicorn has an attribute and no event for it
             await asyncio.sleep(0.01)
 
@@ -40,7 +40,7 @@ async def talk(
         port = listening.getsockname()[1]
 
         async def exchange(*parts: bytes) -> bytes:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
                 try:
                     for part in parts:

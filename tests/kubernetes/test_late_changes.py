@@ -9,6 +9,7 @@ from contracts import api
 from contracts.faults import Code, Fault
 from deploy.sandbox.kubernetes.messages import Request
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.calls import ample
 from tests.kubernetes import manifests
 from worker.provider import Call
 
@@ -29,7 +30,7 @@ def overtaken(cluster: KubernetesSandbox, method: str, change: Callable[[], None
             change()
         return cluster.calls.count(method) == 0
 
-    return Call(Call.within(10).deadline, may_go_on)
+    return Call(ample().deadline, may_go_on)
 
 
 def ask(cluster: KubernetesSandbox, method: str, path: str, body: object = None) -> None:

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from contracts.faults import Code, Fault
+from tests.calls import ample
 from tests.kubernetes.objects import Json, metadata, owner, workload
 from tests.kubernetes.scripted import Scripted, answer, failure, page
-from worker.provider import Call
 from worker.providers.k8s.objects import Metadata
 from worker.providers.k8s.owners import Chain, Owners
 
@@ -53,7 +53,7 @@ def pods_of(*names: str) -> list[Metadata]:
 def chains(tmp_path: Path) -> Callable[..., Awaitable[list[Chain]]]:
     async def of(cluster: Scripted, owners: Owners, pods: list[Metadata]) -> list[Chain]:
         async with cluster.client(tmp_path) as client:
-            return await owners.chains(client.during(Call.within(5)), "default", pods)
+            return await owners.chains(client.during(ample()), "default", pods)
 
     return of
 

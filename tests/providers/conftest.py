@@ -6,6 +6,7 @@ import pytest
 
 from deploy.sandbox.aws.server import AwsSandbox
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.calls import ample
 from tests.providers import cluster
 from tests.providers.cluster import Cluster
 from tests.providers.platforms import Ecs, Kubernetes, Platform
@@ -71,4 +72,4 @@ async def provider(platform: Platform) -> AsyncIterator[Port]:
 @pytest.fixture
 def call() -> Callable[[], Call]:
     """A new call with time enough, but not for ever."""
-    return lambda: Call.within(10)
+    return lambda: ample()
