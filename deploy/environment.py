@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.printable import BREAKS, printable
 from deploy import options
 from deploy.failed import Failed
 from deploy.packages import install
@@ -57,7 +58,7 @@ def main() -> None:
     try:
         prepare(requirements)
     except Failed as failure:
-        sys.exit(f"\ndeploy/{command} failed: {failure}")
+        sys.exit(f"\ndeploy/{command} failed: {printable(str(failure), BREAKS)}")
     except KeyboardInterrupt:
         sys.exit(130)
     os.chdir(CHECKOUT)
