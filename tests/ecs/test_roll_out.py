@@ -6,10 +6,11 @@ import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
-from tests.calls import Ending, ample
+from tests.calls import AMPLE_S, Ending, ample, pass_time
 from tests.ecs import scripted
 from tests.ecs.remains import NOTHING, remains, revisions, rules
 from tests.ecs.workloads import CLUSTER, NAME, apply, worker
+from tests.stack import BOUND_S, eventually
 from tests.workloads import CANARY, specification
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
@@ -521,10 +522,13 @@ async def test_throttling_after_the_first_step_is_not_called_unattempted(aws, pr
 
 
 async def test_a_deadline_leaves_what_was_made_for_the_repeat(aws, provider):
-    aws.faults.add("ecs:CreateService", delay=30)
+    held = aws.faults.add("ecs:CreateService", delay=2 * BOUND_S)
+    applying = asyncio.create_task(apply(provider, Ending(lambda: held.hits)))
+    await asyncio.to_thread(eventually, lambda: held.hits)
+    pass_time(AMPLE_S)
 
     with pytest.raises(Fault, match="Left behind") as raised:
-        await apply(provider, Ending(lambda: aws.calls.count("ecs:CreateService")))
+        await applying
 
     assert raised.value.code is Code.DEADLINE_EXCEEDED
 
