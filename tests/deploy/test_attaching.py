@@ -193,7 +193,7 @@ def test_tests_that_are_interrupted_leave_nothing_behind(
     try:
         place = "" if found == "namespaces" else "trial"
         before_it = len(sandbox.read_all(found, place))
-        wait_until(lambda: len(sandbox.read_all(found, place)) > before_it, 30, f"{found} appear")
+        wait_until(lambda: len(sandbox.read_all(found, place)) > before_it, 60, f"{found} appear")
     finally:
         running.terminate()
         printed, _ = running.communicate(timeout=60)
