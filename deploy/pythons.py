@@ -28,11 +28,14 @@ def find(version: str, environ: Mapping[str, str] = os.environ) -> str:
     )
 
 
-def prepared(version: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the Python of an environment with the tests' requirements; make it where missing."""
+def prepared(version: str, program: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Return the Python of an environment with the tests' requirements; make it where missing.
+
+    `program` is a Python of this version. Raises Failed where they cannot be installed.
+    """
     caches = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(caches).absolute() / "machinist" / f"python-{version}"
-    own = Environment(folder, find(version, environ))
+    own = Environment(folder, program)
     environment.prepare(environment.EVERYTHING, own)
     return own.python
 

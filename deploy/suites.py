@@ -56,22 +56,31 @@ class Suite:
         left_out = [f"not {name}" for name in LONG if self.python or not getattr(asked, name)]
         return " and ".join([*filter(None, [self.mark]), "not cluster", *left_out])
 
-    def command(self, asked: Namespace, junit: Path) -> list[str]:
-        """Return the words that run it and write its report; raises Failed without its Python."""
-        python = str(pythons.prepared(self.python)) if self.python else sys.executable
-        words = [python, "-m", "pytest", "-m", self.marks(asked), *HANGS, *self.options]
+    def command(
+        self, asked: Namespace, junit: Path, python: str | Path = sys.executable
+    ) -> list[str]:
+        """Return the words that run it and write its report."""
+        words = [str(python), "-m", "pytest", "-m", self.marks(asked), *HANGS, *self.options]
         words += COVERAGE if self.is_measured and asked.full else ()
         return [*words, f"--junitxml={junit}", *asked.pytest]
 
     def passes(self, asked: Namespace, junit: Path, say: Say) -> bool:
         """Run it and tell whether all of its tests passed.
 
-        Raises Failed where its RabbitMQ or its Python cannot be had, and for all but the first
+        Raises Failed where this machine has no such RabbitMQ or Python, and for all but the first
         suite where the caller's arguments select none of its tests.
         """
+        program = pythons.find(self.python) if self.python else None
         variables = {**self.rabbitmq(say), **self.variables}
+        python: str | Path = sys.executable
+        if program is not None:
+            try:
+                python = pythons.prepared(self.python, program)
+            except Failed as failure:  # that its requirements cannot be installed is our failure
+                say(str(failure))
+                return False
         done = subprocess.run(
-            self.command(asked, junit),
+            self.command(asked, junit, python),
             stdin=subprocess.DEVNULL,
             env={**os.environ, **variables},
             check=False,

@@ -15,7 +15,7 @@ RUNNING = "{}.{}".format(*sys.version_info)
 def python(place: Path, version: str) -> str:
     """A program that answers as a Python of this version."""
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.write_text(f"#!/bin/sh\necho {version}\n")
+    place.write_text(f"#!/bin/sh\n[ $1 = -c ] && echo {version}\n")
     place.chmod(0o755)
     return str(place)
 
@@ -56,6 +56,25 @@ def test_a_name_that_runs_nothing_or_another_version_is_no_python(tmp_path, envi
 
     with pytest.raises(Failed, match=r"no Python 3\.12: expected python3\.12 on the PATH"):
         pythons.find("3.12", environ)
+
+
+def on_a_python(rabbitmq: suites.Provide) -> suites.Suite:
+    return suites.Suite(name="on another", asked_by=("full",), rabbitmq=rabbitmq, python="3.0")
+
+
+def test_without_the_python_its_tests_are_not_run_and_that_is_said(tmp_path):
+    with pytest.raises(Failed, match=r"no Python 3\.0"):
+        on_a_python(lambda say: {}).passes(asked_for(["--full"]), tmp_path / "junit.xml", print)
+
+
+def test_a_python_for_which_nothing_can_be_installed_is_a_failure(tmp_path, monkeypatch, capsys):
+    python(tmp_path / "bin" / "python3.0", "3.0")
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    assert not on_a_python(lambda say: {}).passes(asked_for(["--full"]), tmp_path / "j", print)
+
+    assert "failed" in capsys.readouterr().out
 
 
 def test_every_other_supported_python_and_both_releases_of_debian_are_asked_for_by_full():
