@@ -35,6 +35,8 @@ def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Messa
     if message.user_id:
         headers[HEADER_USER] = message.user_id
     body, content_type = _body(message)
+    # What the body was compressed with is still true of it; not of our words in its place.
+    encoding = short(message.content_encoding or "") or None if body == message.body else None
     return Message(
         exchange=topology.DEAD,
         key=short(message.key),
@@ -42,6 +44,7 @@ def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Messa
         type=short(message.type),
         message_id=short(identity(message)),
         content_type=content_type,
+        content_encoding=encoding,
         correlation_id=short(message.correlation_id or "") or None,
         reply_to=short(message.reply_to or "") or None,
         timestamp=message.timestamp,

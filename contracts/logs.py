@@ -1,6 +1,9 @@
 """Sets up logging for a process: one line a record, on standard error."""
 
 import logging
+from types import TracebackType
+
+from contracts.printable import printable
 
 LEVELS = {
     "trace": logging.DEBUG,
@@ -21,11 +24,42 @@ WIRE_LOGGERS = (
 """At debug level these print frames and headers, and so the bodies of secrets."""
 
 
+FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+INDENT = "    "
+
+ExceptionInfo = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+)
+
+
+class OneLine(logging.Formatter):
+    """Formats a record as one line, and a traceback below it as indented lines.
+
+    No peer can write a line that looks like a record: control characters are escaped, and what a
+    multi-line exception says begins with the indent.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        return printable(super().formatMessage(record))
+
+    def formatException(self, ei: ExceptionInfo) -> str:
+        """Return the lines of a traceback."""
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:
+        """Return the lines of a stack."""
+        return _indented(super().formatStack(stack_info))
+
+
 def configure(level: str) -> None:
     """Log from this level up; the libraries on the wire only what nobody else tells."""
-    logging.basicConfig(
-        level=LEVELS[level],
-        format="%(asctime)s %(levelname)-7s %(name)s: %(message)s",
-    )
+    handler = logging.StreamHandler()
+    handler.setFormatter(OneLine(FORMAT))
+    logging.basicConfig(level=LEVELS[level], handlers=[handler])
     for name in WIRE_LOGGERS:
         logging.getLogger(name).setLevel(max(LEVELS[level], logging.ERROR))
+
+
+def _indented(text: str) -> str:
+    return "\n".join(INDENT + printable(line) for line in text.split("\n"))

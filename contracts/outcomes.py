@@ -17,6 +17,7 @@ import msgspec
 
 from contracts import CONTRACT, topology
 from contracts.faults import Code, Fault
+from contracts.json_limits import RECORDS, decode
 from contracts.requests import MOST_S as MOST_S
 from contracts.requests import Request
 from contracts.results import Result as Result
@@ -203,7 +204,7 @@ def _json_text(value: Any) -> str:
 
 def read(message: Message) -> Outcome:
     """The outcome in a message; raises msgspec.DecodeError."""
-    return msgspec.json.decode(message.body, type=Outcome)
+    return decode(message.body, RECORDS, type=Outcome)
 
 
 def short(text: str) -> str:

@@ -4,6 +4,7 @@ import logging
 
 import msgspec
 
+from contracts.json_limits import MESSAGES, decode
 from contracts.topology import ATTENDANCE, COMMANDS
 from contracts.wire import Message
 
@@ -21,7 +22,7 @@ def workers_in(message: Message) -> int | None:
     if message.type != ATTENDANCE or message.exchange != COMMANDS:
         return None
     try:
-        return max(1, msgspec.json.decode(message.body, type=Roll).workers)
+        return max(1, decode(message.body, MESSAGES, type=Roll).workers)
     except msgspec.DecodeError as error:
         log.warning("a check under %s cannot be read: %s", message.key, error)
         return 1

@@ -5,6 +5,7 @@ such a name already: so every object and every enumeration is a component with a
 """
 
 from collections.abc import Sequence
+from inspect import cleandoc
 from typing import Any
 
 import msgspec
@@ -63,6 +64,9 @@ class Schemas:
         }
         if isinstance(pattern := portable.get("pattern"), str):
             portable["pattern"] = pattern.replace(r"\Z", "$")
+        if isinstance(description := portable.get("description"), str):
+            # Python 3.13 dedents docstrings, older ones do not.
+            portable["description"] = cleandoc(description)
         if isinstance(default := portable.pop("default", None), str | int | float):
             words = f"The default is {msgspec.json.encode(default).decode()}."
             portable["description"] = " ".join(filter(None, [portable.get("description"), words]))

@@ -8,6 +8,7 @@ import msgspec
 from contracts import seal
 from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
+from contracts.json_limits import MESSAGES, decode
 from contracts.operation import AnyOperation
 
 MEMBERS = frozenset(
@@ -55,8 +56,8 @@ def may_hold_secrets(name: str, body: bytes) -> bool:
 
 def _json(body: bytes) -> dict[str, Any] | None:
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return decode(body, MESSAGES, type=dict[str, Any])
+    except msgspec.DecodeError:
         return None
 
 

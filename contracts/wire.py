@@ -1,14 +1,17 @@
 """Bytes to structs and back: messages, operations and replies; knows no broker."""
 
+from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import msgspec
 
+from contracts import CONTRACT, json_limits
 from contracts.api import OPERATIONS
 from contracts.faults import PROBLEM_JSON, Code, Fault, Problem
+from contracts.json_limits import BODIES, MESSAGES, Limits
 from contracts.operation import Operation
 from contracts.topology import MESSAGE_LIMIT
-from contracts.validation import checked, describe
+from contracts.validation import SHOWN, checked, describe, show
 
 JSON = "application/json"
 
@@ -23,6 +26,22 @@ HEADER_REQUESTED_BY = "requested-by"
 
 Header = str | int
 """Flat scalars: streams drop tables and arrays, AMQP floats lose precision."""
+
+COMPRESSED = "a body that is compressed with {}: send it as it is"
+FORMATS = {
+    b"\x1f\x8b": COMPRESSED.format("gzip"),
+    b"\x28\xb5\x2f\xfd": COMPRESSED.format("zstd"),
+    b"\x04\x22\x4d\x18": COMPRESSED.format("LZ4"),
+    b"\xff\x06\x00\x00sNaPpY": COMPRESSED.format("snappy"),
+    b"\xfd7zXZ\x00": COMPRESSED.format("xz"),
+    b"BZh": COMPRESSED.format("bzip2"),
+    b"PK\x03\x04": COMPRESSED.format("zip"),
+    **{bytes([0x78, level]): COMPRESSED.format("zlib") for level in (0x01, 0x5E, 0x9C, 0xDA)},
+    b"\xef\xbb\xbf": "a byte order mark before it",
+    b"\xff\xfe": "UTF-16 or UTF-32",
+    b"\xfe\xff": "UTF-16",
+}
+"""What bodies are that begin with these bytes, as no JSON does."""
 
 AnyOperation = TypeVar("AnyOperation", bound=Operation[Any])
 
@@ -39,6 +58,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     message_id: str
     content_type: str = JSON
+    content_encoding: str | None = None
     correlation_id: str | None = None
     reply_to: str | None = None
     expiration: int | None = None
@@ -90,31 +110,50 @@ def decode(name: str, body: bytes) -> Operation[Any]:
     """The operation in a request message; faults are `not_understood` and `invalid`."""
     operation = OPERATIONS.get(name)
     if operation is None:
-        raise Fault(
-            Code.NOT_UNDERSTOOD,
-            f"operation {name!r} is unknown here; expected one of {', '.join(OPERATIONS)}",
-        )
+        raise unknown_operation(name)
     try:
-        decoded: Operation[Any] = msgspec.json.decode(body, type=operation)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return build(operation, parse(body))  # slower, and says what is wrong
+        decoded: Operation[Any] = json_limits.decode(body, MESSAGES, type=operation)
+    except msgspec.DecodeError:
+        return build(operation, parse(body, MESSAGES))  # slower, and says what is wrong
     return decoded
 
 
-def parse(body: bytes) -> dict[str, Any]:
+def unknown_operation(name: str) -> Fault:
+    """The fault of a message whose `type` is no operation, or that has none."""
+    expected = f"one of {', '.join(OPERATIONS)}"
+    if not name:
+        words = f"property type: expected the name of the operation, {expected}, got nothing"
+        return Fault(Code.NOT_UNDERSTOOD, words)
+    near = get_close_matches(name[:SHOWN], OPERATIONS, n=1)
+    meant = f"; did you mean {near[0]}?" if near else ""
+    return Fault(
+        Code.NOT_UNDERSTOOD,
+        f"property type: expected an operation of contract {CONTRACT}, {expected}, got "
+        f"{show(name)}{meant}",
+    )
+
+
+def parse(body: bytes, limits: Limits = BODIES) -> dict[str, Any]:
     """The JSON object in a body."""
     if not body:
         raise Fault(Code.INVALID, "expected a JSON object, got an empty body")
     try:
-        return msgspec.json.decode(body, type=dict[str, Any])
+        return json_limits.decode(body, limits, type=dict[str, Any])
     except msgspec.ValidationError as error:
         raise Fault(Code.INVALID, f"expected a JSON object: {error}") from error
+    except json_limits.LimitExceeded as error:
+        raise Fault(Code.INVALID, str(error)) from error
     except msgspec.DecodeError as error:
-        raise Fault(Code.INVALID, f"expected a JSON object, got invalid JSON: {error}") from error
-    except UnicodeDecodeError as error:
-        raise Fault(Code.INVALID, "expected JSON in UTF-8") from error
-    except RecursionError as error:
-        raise Fault(Code.INVALID, "expected JSON that is not nested so deeply") from error
+        got = _other_format(body) or f"invalid JSON: {error}"
+        raise Fault(Code.INVALID, f"expected a JSON object, got {got}") from error
+
+
+def _other_format(body: bytes) -> str | None:
+    """What a body is that begins as no JSON does, None where nothing is known of it."""
+    for start, name in FORMATS.items():
+        if body.startswith(start):
+            return name
+    return None
 
 
 def build(operation: type[AnyOperation], values: dict[str, Any]) -> AnyOperation:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from contracts.printable import BREAKS, printable
 from deploy import on_cluster, options, signals, suites
 from deploy.failed import Failed
 from deploy.junit import Report, read
@@ -45,6 +46,8 @@ def main() -> int:
     # A check that runs is ended with us, and with it all that it started.
     signals.listen()
     with tempfile.TemporaryDirectory(prefix="machinist-test-") as folder:
+        reports = asked.reports or Path(folder)
+        reports.mkdir(parents=True, exist_ok=True)
         junit = Path(folder) / "junit.xml"
         if asked.kubeconfig:
             result = timed("tests", lambda: on_cluster.passes(asked, Path(folder), junit))
@@ -52,7 +55,7 @@ def main() -> int:
         results = [timed("broker", broker)]
         results += [run(check) for check in checks()]
         for number, suite in enumerate(suites.chosen(asked)):
-            results.append(run_suite(suite, asked, Path(folder) / f"junit-{number}.xml"))
+            results.append(run_suite(suite, asked, reports / f"junit-{number}.xml"))
         return summary(results)
 
 
@@ -82,13 +85,13 @@ def run(check: Check) -> Result:
     return timed(check.name, passes)
 
 
-def run_suite(suite: suites.Suite, asked: Namespace, junit: Path) -> Result:
-    """Run tests; where their RabbitMQ cannot be had, the result says why they did not run."""
+def run_suite(suite: suites.Suite | suites.FreshDebian, asked: Namespace, junit: Path) -> Result:
+    """Run tests; where they cannot have what they need, the result says why they did not run."""
     reasons: list[str] = []
 
     def passes() -> bool:
         try:
-            return suites.passes(suite, asked, junit, _say)
+            return suite.passes(asked, junit, _say)
         except Failed as failure:
             reasons.append(str(failure))
             _say(f"not run: {failure}")
@@ -148,7 +151,7 @@ def _line(result: Result, width: int) -> str:
 
 
 def _say(message: str) -> None:
-    print(f"  {message}", flush=True)
+    print(f"  {printable(message, BREAKS)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -12,19 +12,38 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from contracts.printable import BREAKS, printable
 from deploy import options
 from deploy.failed import Failed
 from deploy.packages import install
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-ENVIRONMENT = CHECKOUT / ".venv"
-PYTHON = ENVIRONMENT / "bin" / "python"
-RECORD = ENVIRONMENT / "installed.json"
 
 RUNTIME = "requirements.txt"
 EVERYTHING = "requirements-test.txt"
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A virtual environment: its folder, and the Python that makes it."""
+
+    folder: Path
+    maker: str
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    @property
+    def record(self) -> Path:
+        """The file that says what is installed."""
+        return self.folder / "installed.json"
+
+
+OWN = Environment(CHECKOUT / ".venv", sys.executable)
 
 COMMANDS = {
     "up": (options.up, RUNTIME, "deploy.launch"),
@@ -37,28 +56,32 @@ def main() -> None:
     check_usage, requirements, module = COMMANDS[command]
     check_usage(arguments)
     try:
-        with _alone():
-            prepare(requirements)
+        prepare(requirements)
     except Failed as failure:
-        sys.exit(f"\ndeploy/{command} failed: {failure}")
+        sys.exit(f"\ndeploy/{command} failed: {printable(str(failure), BREAKS)}")
     except KeyboardInterrupt:
         sys.exit(130)
     os.chdir(CHECKOUT)
-    os.execv(PYTHON, [str(PYTHON), "-m", module, *arguments])
+    os.execv(OWN.python, [str(OWN.python), "-m", module, *arguments])
 
 
-def prepare(requirements: str) -> None:
+def prepare(requirements: str, environment: Environment = OWN) -> None:
     """Install the requirements, unless that was done already and they are still the same."""
+    with _alone():
+        _prepare(requirements, environment)
+
+
+def _prepare(requirements: str, environment: Environment) -> None:
     wanted = _digest(requirements)
-    if _works() and _record().get(requirements) == wanted:
+    if _works(environment) and _record(environment).get(requirements) == wanted:
         return
     began = time.monotonic()
-    if not _works():
-        _say("making the virtual environment .venv")
-        _make()
+    if not _works(environment):
+        _say(f"making the virtual environment {environment.folder.name}")
+        _make(environment)
     _say(f"installing what deploy/{requirements} pins")
     pip: list[str | Path] = [
-        PYTHON,
+        environment.python,
         "-m",
         "pip",
         "install",
@@ -71,35 +94,37 @@ def prepare(requirements: str) -> None:
     _run([*pip, *pinned, CHECKOUT / "deploy" / requirements])
     # The tests' requirements contain those of deploy/up.
     names = {requirements} if requirements == RUNTIME else {RUNTIME, EVERYTHING}
-    RECORD.write_text(json.dumps(_record() | {name: _digest(name) for name in names}))
+    record = _record(environment) | {name: _digest(name) for name in names}
+    environment.record.write_text(json.dumps(record))
     _say(f"the virtual environment is ready after {time.monotonic() - began:.0f} s")
 
 
-def _make() -> None:
-    if not _can_make():
-        version = f"{sys.version_info.major}.{sys.version_info.minor}"
-        install({"apt-get": f"python{version}-venv"}, _say)
-    _run([sys.executable, "-m", "venv", "--clear", ENVIRONMENT])
+def _make(environment: Environment) -> None:
+    if not _can_make(environment.maker):
+        version = "import sys; print('%d.%d' % sys.version_info[:2])"
+        named = subprocess.run([environment.maker, "-c", version], capture_output=True, text=True)
+        install({"apt-get": f"python{named.stdout.strip()}-venv"}, _say)
+    _run([environment.maker, "-m", "venv", "--clear", environment.folder])
 
 
-def _can_make() -> bool:
+def _can_make(python: str) -> bool:
     """Debian ships Python without what puts pip into a virtual environment."""
     probe = "import ensurepip, venv"
-    return not subprocess.run([sys.executable, "-c", probe], capture_output=True).returncode
+    return not subprocess.run([python, "-c", probe], capture_output=True).returncode
 
 
-def _works() -> bool:
+def _works(environment: Environment) -> bool:
     """Tell whether the environment is there, whole, and of a Python that still exists."""
     probe = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
-    if not PYTHON.exists():
+    if not environment.python.exists():
         return False
-    return not subprocess.run([PYTHON, "-c", probe], capture_output=True).returncode
+    return not subprocess.run([environment.python, "-c", probe], capture_output=True).returncode
 
 
-def _record() -> dict[str, str]:
-    if not RECORD.exists():
+def _record(environment: Environment) -> dict[str, str]:
+    if not environment.record.exists():
         return {}
-    record: dict[str, str] = json.loads(RECORD.read_text())
+    record: dict[str, str] = json.loads(environment.record.read_text())
     return record
 
 

@@ -10,6 +10,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from contracts.environment import ConfigurationError
+from contracts.printable import BREAKS, printable
 from deploy import attached, caller, first_request, options, signals
 from deploy.attached import Attached
 from deploy.failed import Failed
@@ -36,7 +37,7 @@ def main() -> None:
                 progress.say_if_heard("stop", "ending what was started")
     except (Failed, ConfigurationError) as failure:
         code = 1
-        print(f"\ndeploy/up failed: {failure}\n", file=sys.stderr)
+        print(f"\ndeploy/up failed: {printable(str(failure), BREAKS)}\n", file=sys.stderr)
     except BrokenPipeError:
         # Nobody reads on (`deploy/up | head`): what is still to be said goes nowhere.
         code = 1

@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Mapping
 from pathlib import Path
 
+from contracts.printable import BREAKS, printable
 from deploy import signals
 from deploy.failed import Failed
 from deploy.kubeconfig import attachment, namespace
@@ -53,4 +54,4 @@ def _succeeds(command: list[str], environment: Mapping[str, str]) -> bool:
 
 
 def _say(message: str) -> None:
-    print(f"  {message}", flush=True)
+    print(f"  {printable(message, BREAKS)}", flush=True)

@@ -50,23 +50,32 @@ def up(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def test(argv: Sequence[str]) -> argparse.Namespace:
-    """Return `full`, `chaos`, `rabbitmq_4`, what names a cluster, and pytest's arguments."""
+    """Return what to run, where reports are kept, what names a cluster, and pytest's arguments."""
     ours, theirs = _split(list(argv))
     parser = argparse.ArgumentParser(
         prog="deploy/test",
-        usage="deploy/test [-h] [--full] [--chaos] [--rabbitmq-4] [-- PYTEST-ARGUMENT ...]\n"
+        usage="deploy/test [-h] [--full] [--chaos] [--rabbitmq-4] [--reports FOLDER] "
+        "[-- PYTEST-ARGUMENT ...]\n"
         "       deploy/test --kubeconfig FILE [--context NAME] --namespace NAME [--image IMAGE] "
         "[-- PYTEST-ARGUMENT ...]",
         description="Check format, lint, types and import rules, and run the tests against a "
-        "real RabbitMQ with branch coverage. Every check runs, even after one has failed. With "
+        "real RabbitMQ. Every check runs, even after one has failed. With "
         "--kubeconfig, run instead what every provider has to do against a cluster that you have, "
         "in a namespace that is made for it and deleted at the end.",
     )
     parser.add_argument(
         "--full",
         action="store_true",
-        help="also run what takes long, and what needs a broker on RabbitMQ 4.0.5, with Khepri, "
-        "and on clusters of three nodes of 3.10 and 4.0.5",
+        help="also measure branch coverage, and run what takes long, and what needs a broker on "
+        "RabbitMQ 4.0.5, with Khepri, and on clusters of three nodes of 3.10 and 4.0.5; then the "
+        "tests on every other supported Python of this machine, and `deploy/test` in fresh roots "
+        "of Debian 12 and 13",
+    )
+    parser.add_argument(
+        "--reports",
+        metavar="FOLDER",
+        type=as_typed,
+        help="keep what the tests report in this folder, as JUnit's XML",
     )
     parser.add_argument(
         "--rabbitmq-4",

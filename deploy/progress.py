@@ -3,6 +3,8 @@
 import time
 from contextlib import suppress
 
+from contracts.printable import BREAKS, printable
+
 
 class Progress:
     """The lines of one run."""
@@ -11,7 +13,8 @@ class Progress:
         self._began = time.monotonic()
 
     def say(self, step: str, message: str) -> None:
-        print(f"{time.monotonic() - self._began:7.1f} s  {step:<8}  {message}", flush=True)
+        said = printable(message, BREAKS)  # platforms and brokers are quoted in it
+        print(f"{time.monotonic() - self._began:7.1f} s  {step:<8}  {said}", flush=True)
 
     def say_if_heard(self, step: str, message: str) -> None:
         """Say it while stopping: a closed terminal must not keep us from ending the rest."""

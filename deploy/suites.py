@@ -1,4 +1,4 @@
-"""The runs of pytest that `deploy/test` makes: which tests, on which RabbitMQ."""
+"""The runs of tests that `deploy/test` makes: which tests, on which RabbitMQ, Python and Debian."""
 
 import os
 import subprocess
@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy import fresh, pythons
 from deploy.failed import Failed
 from deploy.rabbitmq import debian13, installation
 from deploy.waiting import Say
@@ -18,6 +19,8 @@ HANGS = ("--timeout=120",)
 # stays together: its tests share what they started.
 AT_ONCE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 COVERAGE = ("--cov", "--cov-report=term")
+"""Doubles the CPU time of what it measures, so that only `--full` asks for it."""
+
 LONG = ("full", "chaos")
 NOTHING_SELECTED = 5
 """The exit status of pytest when the arguments select no test."""
@@ -41,18 +44,64 @@ class Suite:
     rabbitmq: Provide
     variables: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
+    is_measured: bool = False
+    """Whether `--full` measures which lines and branches it runs."""
+    python: str = ""
+    """The version of another Python than the one that runs `deploy/test`: the daily tests alone."""
 
     def marks(self, asked: Namespace) -> str:
         """Return the expression for `pytest -m`."""
         if self.mark == "cluster":
             return self.mark
-        left_out = [f"not {name}" for name in LONG if not getattr(asked, name)]
+        left_out = [f"not {name}" for name in LONG if self.python or not getattr(asked, name)]
         return " and ".join([*filter(None, [self.mark]), "not cluster", *left_out])
 
-    def command(self, asked: Namespace, junit: Path) -> list[str]:
+    def command(
+        self, asked: Namespace, junit: Path, python: str | Path = sys.executable
+    ) -> list[str]:
         """Return the words that run it and write its report."""
-        words = [sys.executable, "-m", "pytest", "-m", self.marks(asked), *HANGS, *self.options]
+        words = [str(python), "-m", "pytest", "-m", self.marks(asked), *HANGS, *self.options]
+        words += COVERAGE if self.is_measured and asked.full else ()
         return [*words, f"--junitxml={junit}", *asked.pytest]
+
+    def passes(self, asked: Namespace, junit: Path, say: Say) -> bool:
+        """Run it and tell whether all of its tests passed.
+
+        Raises Failed where this machine has no such RabbitMQ or Python, and for all but the first
+        suite where the caller's arguments select none of its tests.
+        """
+        program = pythons.find(self.python) if self.python else None
+        variables = {**self.rabbitmq(say), **self.variables}
+        python: str | Path = sys.executable
+        if program is not None:
+            try:
+                python = pythons.prepared(self.python, program)
+            except Failed as failure:  # that its requirements cannot be installed is our failure
+                say(str(failure))
+                return False
+        done = subprocess.run(
+            self.command(asked, junit, python),
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **variables},
+            check=False,
+        )
+        if done.returncode == NOTHING_SELECTED and asked.pytest and self.asked_by:
+            raise Failed(f"no test is selected by {' '.join(asked.pytest)}")
+        return done.returncode == 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class FreshDebian:
+    """`deploy/test` as somebody runs it on a new machine with this release."""
+
+    name: str
+    release: str
+    asked_by: tuple[str, ...] = ("full",)
+
+    def passes(self, asked: Namespace, junit: Path, say: Say) -> bool:
+        """Run it in a root made for it; raises Failed where none can be made."""
+        pytest = ["--", *asked.pytest] if asked.pytest else []
+        return fresh.passes(self.release, pytest, junit, say)
 
 
 def as_called(say: Say) -> Mapping[str, str]:
@@ -75,8 +124,10 @@ def debians_4_0(say: Say) -> Mapping[str, str]:
     return {installation.VARIABLE: str(debian13.programs(say))}
 
 
-SUITES = (
-    Suite(name="tests", rabbitmq=as_called, options=(*AT_ONCE, *COVERAGE)),
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+
+SUITES: tuple[Suite | FreshDebian, ...] = (
+    Suite(name="tests", rabbitmq=as_called, options=AT_ONCE, is_measured=True),
     Suite(
         name="broker on 4.0.5",
         mark="broker",
@@ -114,31 +165,26 @@ SUITES = (
         rabbitmq=debians_4_0,
         variables=KHEPRI | NODE_LOSS,
     ),
+    *(
+        Suite(
+            name=f"tests on Python {version}",
+            asked_by=("full",),
+            rabbitmq=as_called,
+            options=AT_ONCE,
+            python=version,
+        )
+        for version in pythons.SUPPORTED
+        if version != RUNNING
+    ),
+    FreshDebian(name="all on a fresh Debian 12", release="bookworm"),
+    FreshDebian(name="all on a fresh Debian 13", release="trixie"),
 )
 
 
-def chosen(asked: Namespace) -> list[Suite]:
+def chosen(asked: Namespace) -> list[Suite | FreshDebian]:
     """Return the suites that the options of `deploy/test` ask for."""
     return [
         suite
         for suite in SUITES
         if not suite.asked_by or any(getattr(asked, option) for option in suite.asked_by)
     ]
-
-
-def passes(suite: Suite, asked: Namespace, junit: Path, say: Say) -> bool:
-    """Run a suite and tell whether all of its tests passed.
-
-    Raises Failed where its RabbitMQ cannot be had, and for all but the first suite where the
-    caller's arguments select none of its tests.
-    """
-    variables = {**suite.rabbitmq(say), **suite.variables}
-    done = subprocess.run(
-        suite.command(asked, junit),
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, **variables},
-        check=False,
-    )
-    if done.returncode == NOTHING_SELECTED and asked.pytest and suite.asked_by:
-        raise Failed(f"no test is selected by {' '.join(asked.pytest)}")
-    return done.returncode == 0

@@ -7,6 +7,7 @@ import uvloop
 
 from contracts.environment import ConfigurationError, load
 from contracts.logs import configure
+from contracts.printable import BREAKS, printable
 from gateway.app import serve
 from gateway.settings import Settings
 
@@ -18,7 +19,7 @@ def main() -> None:
         configure(settings.logger_level)
         uvloop.run(serve(settings))
     except ConfigurationError as error:
-        sys.stderr.write(f"gateway: {error}\n")
+        sys.stderr.write(f"gateway: {printable(str(error), keep=BREAKS)}\n")
         sys.exit(2)
 
 

@@ -12,7 +12,7 @@ from contracts.broker.link import Connection, Link
 from contracts.outcomes import Outcome, Result, read
 from contracts.topology import MINUTE_MS, OUTCOMES, Binding, Exchange, Queue, Topology
 from contracts.wire import Message
-from tests.stack import eventually
+from tests.stack import BOUND_S, eventually
 
 PREFETCH = 1000
 
@@ -38,7 +38,7 @@ class Auditor:
         """Those of one command so far."""
         return [outcome for _, outcome in self.outcomes() if outcome.id == identity]
 
-    def final(self, identity: str, within: float = 15.0) -> Outcome:
+    def final(self, identity: str, within: float = BOUND_S) -> Outcome:
         """Wait for the first final one of a command."""
 
         def finals() -> list[Outcome]:

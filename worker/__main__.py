@@ -7,6 +7,7 @@ import uvloop
 
 from contracts.environment import ConfigurationError, load
 from contracts.logs import configure
+from contracts.printable import BREAKS, printable
 from worker.app import serve
 from worker.settings import Settings
 
@@ -18,7 +19,7 @@ def main() -> None:
         configure(settings.logger_level)
         uvloop.run(serve(settings, os.environ))
     except ConfigurationError as error:
-        sys.stderr.write(f"worker: {error}\n")
+        sys.stderr.write(f"worker: {printable(str(error), keep=BREAKS)}\n")
         sys.exit(2)
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import logging
-import traceback
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, get_type_hints
 
@@ -44,6 +43,10 @@ def methods(provider: object) -> dict[str, Method]:
             raise TypeError(f"{type(provider).__name__}.{name} takes {hints}, not {expected}")
         found[name] = getattr(provider, name)
     return found
+
+
+class Concealed(Exception):
+    """Stands for an exception of which only the type may be told."""
 
 
 class Dispatch:
@@ -116,8 +119,9 @@ def _unexpected(name: str, error: Exception) -> Fault:
     """
     operation = OPERATIONS.get(name)
     if operation is None or operation.row.seal:
-        where = "".join(traceback.format_tb(error.__traceback__))
-        log.error("%s failed unexpectedly: %s\n%s", name, type(error).__name__, where)
+        concealed = Concealed(type(error).__name__)
+        where = (Concealed, concealed, error.__traceback__)
+        log.error("%s failed unexpectedly: %s", name, concealed, exc_info=where)
     else:
         log.error("%s failed unexpectedly", name, exc_info=error)
     return Fault(Code.INTERNAL, f"{name} failed unexpectedly; see the worker's log")

@@ -10,11 +10,13 @@ from contracts import CONTRACT, address, wire
 from contracts.api import OPERATIONS
 from contracts.dead_letters import COPIES
 from contracts.faults import Code, Fault
+from contracts.json_limits import MESSAGES
 from contracts.members import require_known
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.secrecy import sealable
 from contracts.topology import COMMANDS, MESSAGE_LIMIT, QUERIES
+from contracts.validation import show
 from contracts.wire import Message
 
 FROM_EVENTS = frozenset({"update_controller_replicas", "set_machine_labels"})
@@ -22,6 +24,9 @@ FROM_GATEWAYS = frozenset({COMMANDS, QUERIES})
 """The exchanges that only gateways may publish to; anything else is an event."""
 
 KEY_LIMIT = 255
+PLAIN = frozenset({wire.JSON, "identity", "utf-8", "utf8", "binary"})
+"""Content types and encodings that some client writes beside JSON."""
+
 Producers = Mapping[str, frozenset[str]]
 """By user, the operations beside the usual ones that it may send as events."""
 
@@ -75,9 +80,14 @@ class Examination:
         if message.content_type == SEALED:
             where = message.key.split(".", 1 if row.safe else 2)[-1]
             body = self._seals.open(body, message.type, where)
-        operation = wire.decode(message.type, body)
-        if message.exchange not in FROM_GATEWAYS:
-            require_known(wire.parse(body), type(operation), "the event")
+        try:
+            operation = wire.decode(message.type, body)
+            if message.exchange not in FROM_GATEWAYS:
+                require_known(wire.parse(body, MESSAGES), type(operation), "the event")
+        except Fault as fault:
+            if message.content_type == SEALED:
+                raise
+            raise Fault(fault.code, f"{fault.message}{_announced(message)}") from fault
         if message.content_type == SEALED:
             return operation
         if row.secret is not None and address.find(operation, row.secret) is not None:
@@ -111,13 +121,14 @@ def _check_properties(message: Message) -> None:
             Code.NOT_UNDERSTOOD,
             f"header contract: expected the integer {CONTRACT}, got {contract!r:.80}",
         )
-    if message.type not in OPERATIONS or contract != CONTRACT:
-        name = message.type[:80]
+    if contract != CONTRACT:
         raise Refusal(
             Code.NOT_UNDERSTOOD,
-            f"operation {name!r} of contract {contract} is not understood by this worker; it "
-            f"speaks contract {CONTRACT}",
+            f"header contract: expected {CONTRACT}, the contract of this worker, got {contract}",
         )
+    if message.type not in OPERATIONS:
+        unknown = wire.unknown_operation(message.type)
+        raise Refusal(unknown.code, unknown.message)
     if message.exchange == QUERIES and not OPERATIONS[message.type].row.safe:
         raise Refusal(Code.INVALID, f"{message.type} is a command: publish it to {COMMANDS}")
     if not message.message_id:
@@ -132,6 +143,19 @@ def _check_properties(message: Message) -> None:
         raise Refusal(
             Code.INVALID, f"header idempotency-key: expected 1 to {KEY_LIMIT} printable characters"
         )
+
+
+def _announced(message: Message) -> str:
+    """What the properties of a message say that its body is, where they say anything but JSON."""
+    said = {"content_type": message.content_type, "content_encoding": message.content_encoding}
+    other = [
+        f"{name} {show(value)}"
+        for name, value in said.items()
+        if value and value.partition(";")[0].strip().lower() not in PLAIN
+    ]
+    if not other:
+        return ""
+    return f" (its properties say {' and '.join(other)}; expected {wire.JSON} as it is)"
 
 
 def _is_printable(key: object) -> bool:

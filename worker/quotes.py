@@ -2,6 +2,8 @@
 
 A platform explains itself with the values that it refuses: `env[0].value: Invalid value: "…"`. Its
 words are worth passing on, the values are not: reply and outcome are open for operators to read.
+In our own words a value stands in quotation marks and nowhere else, so that the words stay whole
+where a value of the body happens to be one of them.
 """
 
 import base64
@@ -15,35 +17,58 @@ from urllib.parse import quote
 import msgspec
 
 from contracts import address
-from contracts.faults import Fault
+from contracts.faults import Code, Fault
 from contracts.operation import Operation
+from contracts.summary import summary_of
 
 HIDDEN = "(not shown)"
+UNKNOWN = "why is not passed on: it may quote the body, which is too large to look for it"
 RUN = 8
 """So many characters in a row that a value has too are a quotation of it, cut off or not."""
 
 MOST_COMPARED = 200_000
 WORD = re.compile(r"[\w.-]+")
 KIND = re.compile(r"([A-Z][a-z]+)+")
+PLAIN = re.compile(
+    r"[+-]?[0-9]{1,5}(\.[0-9]{1,3})?([mkMGTPE]|[KMGTPE]i)?|true|false|.{0,2}", re.DOTALL
+)
+"""Short numbers, quantities, truths and what has two characters: no secret, and in any sentence."""
+
+OWN_CODES = frozenset({Code.INVALID, Code.UNSUPPORTED})
+"""What is refused before a platform is asked; the fault of a platform is of a class of its own."""
+
+QUOTED = re.compile(
+    r"""(?<!\w)(?P<mark>['"])(\\.|(?!(?P=mark))[^\\])*?((?P=mark)(?!\w)|…)""", re.DOTALL
+)
+"""A value in our own words, in full or cut off."""
 
 
 def without_quotes(fault: Fault, operation: Operation[Any]) -> Fault:
     """The fault as anybody may read it; names and kinds, which addresses tell as well, stay."""
-    words = redacted(fault.message, operation)
+    if not operation.row.seal:
+        return fault
+    if _is_own(fault):
+        words = QUOTED.sub(lambda found: redacted(found[0], operation, HIDDEN), fault.message)
+    else:
+        words = redacted(fault.message, operation)
     return Fault(fault.code, words, retry_after=fault.retry_after)
 
 
-def redacted(words: str, operation: Operation[Any]) -> str:
-    """The words of a platform about an operation without quotations of its sealed body."""
+def redacted(words: str, operation: Operation[Any], instead: str = UNKNOWN) -> str:
+    """The words of a platform about an operation without quotations of its sealed body.
+
+    `instead` stands for the words if the body is too large to look for them in it.
+    """
     if not operation.row.seal:
         return words
     body = getattr(operation, str(operation.row.body))
     public = {operation.scope, address.subject(operation) or ""}
     if isinstance(kind := body.get("kind"), str) and KIND.fullmatch(kind):
         public.add(kind)
-    values = set(_texts(body)) - public
+    hidden = set(_texts(body)) - public - _told(operation)
+    values = {value for value in hidden if not _is_plain(value)}
     if sum(map(len, values)) > MOST_COMPARED:
-        return "why is not passed on: it may quote the body, which is too large to look for it"
+        return instead
     return _hidden(words, values, public, set(_keys(body)))
 
 
@@ -56,6 +81,28 @@ def _keys(value: Any) -> Iterator[str]:
     elif isinstance(value, list):
         for each in value:
             yield from _keys(each)
+
+
+def _is_own(fault: Fault) -> bool:
+    """Tell whether every word of a fault is ours: nothing that a platform said led to it."""
+    if type(fault) is not Fault or fault.code not in OWN_CODES:
+        return False
+    cause = fault.__cause__ or fault.__context__
+    while cause is not None:
+        if isinstance(cause, Fault):
+            return False
+        cause = cause.__cause__ or cause.__context__
+    return True
+
+
+def _told(operation: Operation[Any]) -> set[str]:
+    """The values of a body that its summary in the audit shows to everybody."""
+    told = summary_of(operation)
+    return {*told.images, *told.labels.values(), *told.environment, *told.secret_keys}
+
+
+def _is_plain(value: str) -> bool:
+    return PLAIN.fullmatch(value) is not None
 
 
 def _texts(value: Any) -> Iterator[str]:

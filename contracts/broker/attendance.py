@@ -13,6 +13,7 @@ from contracts.broker.channel import Channel
 from contracts.broker.errors import ConnectionLost, NotDeclared, Rejected, Unroutable
 from contracts.broker.link import Connection
 from contracts.faults import Code, Fault
+from contracts.json_limits import MESSAGES, decode
 from contracts.topology import ATTENDANCE, QUERIES, REPLIES, queries_queue
 from contracts.wire import Message
 
@@ -139,7 +140,7 @@ class Attendance:
 
     def hear(self, message: Message) -> None:
         """Take in what a worker says about itself; raises msgspec.DecodeError."""
-        told = msgspec.json.decode(message.body, type=Announcement)
+        told = decode(message.body, MESSAGES, type=Announcement)
         self._heard.setdefault(told.provider, {})[told.worker] = Heard(time.monotonic(), told)
 
     def forget(self) -> None:

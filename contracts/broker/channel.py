@@ -221,6 +221,7 @@ def _properties(message: Message) -> Basic.Properties:
     timestamp = message.timestamp
     return Basic.Properties(
         content_type=message.content_type,
+        content_encoding=message.content_encoding,
         headers=dict(message.headers),
         delivery_mode=PERSISTENT if message.persistent else TRANSIENT,
         correlation_id=message.correlation_id,
@@ -245,6 +246,7 @@ def _delivery(raw: DeliveredMessage) -> Delivery:
         type=properties.message_type or "",
         message_id=properties.message_id or "",
         content_type=properties.content_type or "",
+        content_encoding=properties.content_encoding,
         correlation_id=properties.correlation_id,
         reply_to=properties.reply_to,
         expiration=int(expiration) if expiration and expiration.isdecimal() else None,

@@ -134,7 +134,9 @@ async def final(outcomes: AbstractQueue, identity: str) -> int:
 
 
 def complain(status: int, reason: str) -> int:
-    sys.stderr.write(f"scale.py: {reason}\n")
+    # The broker's words are in it, and may not write to the terminal what they like.
+    said = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in reason)
+    sys.stderr.write(f"scale.py: {said}\n")
     return status
 
 

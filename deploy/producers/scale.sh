@@ -18,7 +18,8 @@ Publishes a command to scale a controller. Variables:
 END
 }
 
-complain() { echo "scale.sh: $2" >&2; exit "$1"; }
+# The broker's words may be among them: cat -v shows control characters instead of sending them.
+complain() { printf 'scale.sh: %s\n' "${2//[$'\r\n']/ }" | cat -v >&2; exit "$1"; }
 
 [[ ${1-} == --help ]] && { usage; exit 0; }
 [[ $# -eq 3 ]] || { usage >&2; exit 2; }

@@ -7,17 +7,14 @@ is what PLT_RABBITMQ_BIN names. `python -m deploy.rabbitmq.debian13` makes both 
 import fcntl
 import os
 import shutil
-import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.child import Child
+from deploy import debian
 from deploy.failed import Failed
-from deploy.packages import install
-from deploy.waiting import Say, wait_until
+from deploy.waiting import Say
 
 RELEASE = "trixie"
 VERSION = "4.0.5"
@@ -34,7 +31,6 @@ PROGRAMS = (
     "rabbitmq-upgrade",
     "epmd",
 )
-MADE_WITHIN_S = 600
 
 
 def programs(say: Say, environ: Mapping[str, str] = os.environ) -> Path:
@@ -44,7 +40,7 @@ def programs(say: Say, environ: Mapping[str, str] = os.environ) -> Path:
     """
     folder = _cache(environ)
     root = folder / "root"
-    _require_mounts()
+    debian.require_mounts()
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder / "lock", say):
         if not root.exists():
@@ -53,67 +49,17 @@ def programs(say: Say, environ: Mapping[str, str] = os.environ) -> Path:
     return folder / "bin"
 
 
-def mirror(targets: str) -> str:
-    """Return the address of a Debian mirror from what `apt-get indextargets` prints for FORMAT."""
-    for line in targets.splitlines():
-        origin, component, codename, address = line.split(" ", 3)
-        # Updates and security updates are archives of their own.
-        if (origin, component) == ("Debian", "main") and "-" not in codename:
-            return address
-    raise Failed("apt on this machine knows no mirror of Debian: expected one with its main part")
-
-
-FORMAT = "$(ORIGIN) $(COMPONENT) $(CODENAME) $(REPO_URI)"
-
-
 def _cache(environ: Mapping[str, str]) -> Path:
     caches = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(caches).absolute() / "machinist" / f"debian-{RELEASE}"
 
 
-def _require_mounts() -> None:
-    """Fail where a process may not mount folders into a root, before one is made."""
-    if os.getuid():
-        raise Failed("a root file system of Debian 13 takes root to make and to run programs in")
-    try:
-        _output("unshare", "--mount", "--propagation", "private", "true")
-    except Failed as failure:
-        raise Failed(f"a process may not mount anything on this machine: {failure}") from failure
-
-
 def _make(root: Path, say: Say) -> None:
-    if not shutil.which("mmdebstrap"):
-        install({"apt-get": "mmdebstrap"}, say)
-    targets = _output("apt-get", "indextargets", "--format", FORMAT, "Created-By: Packages")
-    if not targets.startswith("Debian") and "\nDebian" not in targets:
-        _output("apt-get", "update")
-        targets = _output("apt-get", "indextargets", "--format", FORMAT, "Created-By: Packages")
-    address = mirror(targets)
     for left_over in root.parent.glob("part-*"):
         shutil.rmtree(left_over, ignore_errors=True)
-    part = Path(tempfile.mkdtemp(prefix="part-", dir=root.parent))
-    options = part / "apt.conf"
-    options.write_text(_ways_to_the_mirror())
     say(f"making a root of Debian 13 with RabbitMQ {VERSION}, which may take a minute")
-    command = [
-        "mmdebstrap",
-        *("--variant=minbase", "--include=rabbitmq-server", f"--aptopt={options}"),
-        *(RELEASE, str(part / "root"), f"deb {address} {RELEASE} main"),
-    ]
-    with Child("mmdebstrap", command, log=root.parent / "mmdebstrap.log") as child:
-        wait_until(lambda: not child.alive, MADE_WITHIN_S, "mmdebstrap ends")
-        if child.exit_code:
-            raise Failed(
-                f"mmdebstrap made no root of Debian 13 (see {child.log}):\n{child.last_lines()}"
-            )
-    (part / "root").rename(root)
-    shutil.rmtree(part)
-
-
-def _ways_to_the_mirror() -> str:
-    """Proxies and the like: mmdebstrap does not read this machine's settings of apt."""
-    settings = _output("apt-config", "dump").splitlines()
-    return "\n".join(line for line in settings if line.startswith("Acquire::http")) + "\n"
+    with debian.root_of(RELEASE, "rabbitmq-server", root.parent, say) as made:
+        made.rename(root)
 
 
 def _link(folder: Path) -> None:
@@ -141,18 +87,6 @@ def _locked(file: Path, say: Say) -> Iterator[None]:
             say("waiting for another process that makes the root of Debian 13")
             fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _output(*command: str) -> str:
-    try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-        )
-    except FileNotFoundError as error:
-        raise Failed(f"there is no {command[0]} on this machine") from error
-    if done.returncode:
-        raise Failed(f"{command[0]} {command[1]}: {done.stderr.strip() or done.returncode}")
-    return done.stdout
 
 
 if __name__ == "__main__":

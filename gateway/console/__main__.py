@@ -13,6 +13,7 @@ from contracts.environment import ConfigurationError, load
 from contracts.faults import Fault
 from contracts.logs import configure
 from contracts.outcomes import Outcome
+from contracts.printable import BREAKS, printable
 from contracts.wire import Message
 from gateway.console import errand, keys, lines, options
 from gateway.console.audit import Replay
@@ -87,7 +88,8 @@ def _on_broker(name: str, session: Session) -> None:
 
 
 def _complain(reason: object, status: int = 0) -> int:
-    sys.stderr.write(f"machinist: {reason}\n")
+    keep = BREAKS if isinstance(reason, ConfigurationError) else ""
+    sys.stderr.write(f"machinist: {printable(str(reason), keep)}\n")
     return status
 
 

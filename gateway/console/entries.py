@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from contracts import dead_letters, outcomes
+from contracts.json_limits import MESSAGES, decode
 from contracts.outcomes import Outcome
 from contracts.wire import JSON, Message
 
@@ -23,14 +24,11 @@ class Dead(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
     body: Any = None
 
 
-UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-
-
 def record(message: Message) -> Outcome | None:
     """The outcome in a message of the audit, None for one that nobody can read."""
     try:
         return outcomes.read(message)
-    except UNREADABLE:
+    except msgspec.DecodeError:
         return None
 
 
@@ -58,6 +56,6 @@ def _body(message: Message) -> Any:
     if message.content_type not in {JSON, ""}:
         return None
     try:
-        return msgspec.json.decode(message.body)
-    except UNREADABLE:
+        return decode(message.body, MESSAGES)
+    except msgspec.DecodeError:
         return None

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from contracts.outcomes import Outcome
+from contracts.printable import printable, printable_json
 from contracts.requests import Request
 from gateway.console.entries import Dead
 
@@ -17,7 +18,7 @@ WORD = 10
 
 def json_line(entry: Outcome | Dead) -> str:
     """The entry as one JSON object; only outcomes have a `result`, only the dead a `reason`."""
-    return msgspec.json.encode(entry).decode()
+    return printable_json(msgspec.json.encode(entry).decode())
 
 
 def dead_line(dead: Dead) -> str:
@@ -53,12 +54,7 @@ def outcome_line(outcome: Outcome) -> str:
 
 
 def _line(*parts: str | None) -> str:
-    return _printable(" ".join(part for part in parts if part))
-
-
-def _printable(text: str) -> str:
-    """Strangers write names and headers, and must not write to the operator's terminal."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+    return printable(" ".join(part for part in parts if part))
 
 
 def _time(moment: datetime | None) -> str:

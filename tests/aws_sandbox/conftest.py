@@ -13,12 +13,12 @@ from deploy.sandbox.aws.server import AwsSandbox
 Connect = Callable[[str], Any]
 
 
-def until(condition: Callable[[], object], seconds: float = 5) -> None:
+def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait for what other threads do, but not for ever."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.001)
+        time.sleep(0.005)
 
 
 @pytest.fixture(scope="session")
@@ -42,7 +42,7 @@ def connected(sandbox: AwsSandbox, service: str, **more: Any) -> Any:
         endpoint_url=sandbox.url,
         aws_access_key_id=sandbox.environment["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=sandbox.environment["AWS_SECRET_ACCESS_KEY"],
-        config=Config(retries={"total_max_attempts": 1}, read_timeout=10, **more),
+        config=Config(retries={"total_max_attempts": 1}, read_timeout=60, **more),
     )
 
 

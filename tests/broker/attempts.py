@@ -9,6 +9,7 @@ from contracts.broker.channel import Channel
 from contracts.broker.errors import BrokerError, ConnectionLost, Refused
 from contracts.broker.link import Connection, Link, Session
 from contracts.wire import Message
+from tests.stack import BOUND_S
 
 Attempt = Callable[[Channel], Awaitable[object]]
 
@@ -63,14 +64,14 @@ def no_connection(url: str) -> str:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for a condition, within the bound of whoever calls."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(BOUND_S):
         while not condition():  # noqa: ASYNC110 - a link and a list have no event for it
             await asyncio.sleep(0.01)
 
 
 def during(url: str, session: Session) -> None:
     """Do something on one connection; an error of the broker does not pass for its end."""
-    asyncio.run(asyncio.wait_for(Link(url, "test").run(session), 30))
+    asyncio.run(asyncio.wait_for(Link(url, "test").run(session), BOUND_S))
 
 
 def publishing(exchange: str, key: str, **properties: Any) -> Attempt:

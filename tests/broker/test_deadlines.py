@@ -1,7 +1,6 @@
 """Promises 3 and 4: nothing starts after its deadline, wherever it waited."""
 
 import threading
-import time
 
 from tests.scalings import written
 from tests.stack import Stack, eventually
@@ -10,16 +9,16 @@ from tests.stack import Stack, eventually
 def test_a_command_that_waited_in_a_frozen_worker_past_its_deadline_is_never_run(
     stack: Stack,
 ) -> None:
-    gateway, [worker] = stack.serving(PLT_DEADLINE_MS="commands=1000")
+    gateway, [worker] = stack.serving()
+    impatient = stack.gateway(PLT_DEADLINE_MS="commands=1000")
+    eventually(lambda: impatient.attended_by(1), what="the impatient gateway knows the worker")
     assert gateway.scale("hello", 4).status_code == 200
     stack.sandbox.calls.clear()
     worker.freeze()
 
-    started = time.monotonic()
-    answer = gateway.scale("hello", 9)
+    answer = impatient.scale("hello", 9)
 
     assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")
-    assert 1.0 <= time.monotonic() - started < 2.0
     worker.thaw()
     assert gateway.scale("hello", 5).status_code == 200
     assert written(stack.sandbox) == [5]
@@ -28,10 +27,10 @@ def test_a_command_that_waited_in_a_frozen_worker_past_its_deadline_is_never_run
 def test_a_command_that_waited_behind_a_slow_one_past_its_deadline_is_never_run(
     stack: Stack,
 ) -> None:
-    gateway, _ = stack.serving(PLT_DEADLINE_MS="commands=1500")
+    gateway, _ = stack.serving()
     impatient = stack.gateway(PLT_DEADLINE_MS="commands=500")
     assert impatient.get("/k8s/machines/default").status_code == 200
-    stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=1.4, times=1)
+    stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=5, times=1)
     first = gateway.http.build_request(
         "POST", "/k8s/controllers/default/hello?kind=Deployment", json={"replicas": 4}
     )
@@ -51,11 +50,10 @@ def test_a_command_that_waited_behind_a_slow_one_past_its_deadline_is_never_run(
 
 def test_a_platform_call_is_cut_at_the_deadline(stack: Stack) -> None:
     gateway, _ = stack.serving(PLT_DEADLINE_MS="queries=1000")
-    stack.sandbox.faults.add(method="GET", path="/pods", delay=20, times=1)
+    # Without the cut the answer would be 200, or none before the client gives up.
+    stack.sandbox.faults.add(method="GET", path="/pods", delay=30, times=1)
 
-    started = time.monotonic()
     answer = gateway.get("/k8s/machines/default")
 
     assert (answer.status_code, answer.json()["code"]) == (504, "deadline_exceeded")
-    assert time.monotonic() - started < 1.5
-    assert gateway.get("/k8s/machines/default").status_code == 200
+    eventually(lambda: gateway.get("/k8s/machines/default").status_code == 200)

@@ -34,7 +34,7 @@ def gateway(stack: Stack, aws: AwsSandbox) -> Gateway:
     key = base64.b64encode(os.urandom(32)).decode()
     stack.ecs_worker(aws, PLT_SEAL_KEY=key)
     gateway = stack.gateway(PLT_PROVIDERS="k8s,ecs", PLT_SEAL_KEY=key)
-    eventually(lambda: gateway.attended_by(1, "ecs"), 60, "the worker is attached")
+    eventually(lambda: gateway.attended_by(1, "ecs"), what="the worker is attached")
     return gateway
 
 
@@ -46,7 +46,7 @@ def outcomes_of(auditor: Auditor, operation: str, count: int) -> list[Outcome]:
         ended = [each for each in outcomes if each.result is not Result.STARTED]
         return [each for each in ended if each.operation == operation]
 
-    eventually(lambda: len(finals()) >= count, 15, f"{count} outcomes of {operation}")
+    eventually(lambda: len(finals()) >= count, what=f"{count} outcomes of {operation}")
     return finals()
 
 
@@ -54,7 +54,7 @@ def test_both_platforms_are_behind_one_gateway(
     stack: Stack, aws: AwsSandbox, gateway: Gateway
 ) -> None:
     stack.worker()
-    eventually(lambda: gateway.attended_by(1), 60, "the worker of Kubernetes is attached")
+    eventually(lambda: gateway.attended_by(1), what="the worker of Kubernetes is attached")
 
     pods, tasks = (gateway.get(f"/{name}/machines/default") for name in ("k8s", "ecs"))
 

@@ -26,27 +26,27 @@ def test_what_a_frozen_worker_had_sent_in_part_or_whole_has_no_effect_after_the_
             PLT_K8S_CONNECT_TIMEOUT_MS="120000",
         )
         gateway = stack.gateway()
-        eventually(lambda: gateway.attended_by(1), 60, "the first worker owns every partition")
+        eventually(lambda: gateway.attended_by(1), what="the first worker owns every partition")
         for name in CUTS:
             assert gateway.scale(name, KNOWN).status_code == 200
 
         proxy.hold(CUTS)
         publish(stack.amqp_url, [lasting_event(name, OLD) for name in CUTS])
-        eventually(lambda: set(proxy.held) == set(CUTS), 20, "every request is held in its place")
+        eventually(lambda: set(proxy.held) == set(CUTS), what="every request is held in its place")
         proxy.hold_handshakes()
         publish(stack.amqp_url, [lasting_event(UNSENT, OLD)])
-        eventually(lambda: proxy.held_handshakes, 20, "the last command waits for a connection")
+        eventually(lambda: proxy.held_handshakes, what="the last command waits for a connection")
         first.freeze()
         assert set(proxy.writes) == {1}, "every request is one write"
 
         stack.worker()
         publish(stack.amqp_url, [lasting_event(name, NEW) for name in (*CUTS, UNSENT)])
-        eventually(lambda: set(replicas(stack).values()) == {NEW}, 60, "the successor took over")
+        eventually(lambda: set(replicas(stack).values()) == {NEW}, what="the successor took over")
         proxy.release()
         late = len(CUTS) - 1
-        eventually(lambda: refused(stack) == late, 20, "the API server refuses what comes late")
+        eventually(lambda: refused(stack) == late, what="the API server refuses what comes late")
         first.thaw()
-        eventually(lambda: gateway.attended_by(2), 30, "the first worker is back")
+        eventually(lambda: gateway.attended_by(2), what="the first worker is back")
 
         assert refused(stack) == late
         assert set(replicas(stack).values()) == {NEW}

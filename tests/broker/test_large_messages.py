@@ -56,9 +56,9 @@ def test_events_over_the_limit_are_dead_with_the_limit_as_the_reason_and_fill_no
     events = [padded(lasting_event("hello", n), LARGE) for n in range(20)]
     with Auditor(stack.amqp_url) as auditor:
         publish(stack.amqp_url, [lasting_event("hello", 1)])
-        eventually(lambda: hanging.hits, 20, "the command before them runs")
+        eventually(lambda: hanging.hits, what="the command before them runs")
         assert publish(stack.amqp_url, events) == 0
-        finals = [auditor.final(event.message_id, 60) for event in events]
+        finals = [auditor.final(event.message_id) for event in events]
 
         assert {final.result for final in finals} == {Result.DEAD}
         assert {len(auditor.of(event.message_id)) for event in events} == {1}
@@ -81,9 +81,9 @@ def test_200_mib_of_commands_wait_in_little_memory_and_run_in_order_afterwards(
     first = msgspec.structs.replace(lasting_event("app", 0), expiration=20_000)
     later = [padded(lasting_event("app", n), 500_000) for n in range(1, 421)]
     publish(stack.amqp_url, [first])
-    eventually(lambda: hanging.hits, 20, "the first of them runs")
+    eventually(lambda: hanging.hits, what="the first of them runs")
     assert publish(stack.amqp_url, later) == 0
-    eventually(lambda: ready(stack.amqp_url, "app") == 0, 60, "the worker holds them all")
+    eventually(lambda: ready(stack.amqp_url, "app") == 0, what="the worker holds them all")
     assert len(writes_by_name(stack.sandbox)["app"]) == 1
 
     eventually(lambda: len(writes_by_name(stack.sandbox)["app"]) >= len(later) + 1, 240)

@@ -141,7 +141,7 @@ def loaded(stack: Stack) -> Iterator[Gateway]:
     gateway, _ = stack.serving()
     with Auditor(stack.amqp_url) as auditor:
         with Load(stack.amqp_url) as load:
-            eventually(lambda: len(load.accepted) > 20, 20, "events are accepted")
+            eventually(lambda: len(load.accepted) > 20, what="events are accepted")
             yield gateway
         for identity in load.accepted:
             assert auditor.final(identity, NOTICED_S).result in {Result.DONE, Result.DEAD}
@@ -262,7 +262,7 @@ def test_without_rights_what_is_missing_is_named_and_the_rest_goes_on(
         stack.amqp_url = rights.url("worker-k8s")
         worker = stack.worker()
         gateway = stack.gateway(PLT_AMQP_URL=rights.url("gateway"))
-        eventually(lambda: gateway.attended_by(1), 30, "the worker is attached")
+        eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         broker = Broker(management, rights.url("gateway"))
         event = lasting_event("hello", 2)
         slot = int(event.key.split(".")[1])

@@ -1,7 +1,6 @@
 """Promise 2: a 503 means that nothing was attempted and nothing will be."""
 
 import threading
-import time
 
 from tests.producer import announcement, publish, scale_event
 from tests.scalings import written
@@ -16,15 +15,14 @@ def test_a_command_without_a_worker_is_refused_at_once_and_never_run(stack: Stac
     eventually(lambda: gateway.attended_by(0), what="the worker is gone")
     stack.sandbox.calls.clear()
 
-    started = time.monotonic()
+    # A command that was published is answered after its deadline, with 504.
     answer = gateway.scale("hello", 9)
 
-    assert time.monotonic() - started < 1
     assert answer.status_code == 503
     assert answer.json()["code"] == "provider_unattended"
     assert int(answer.headers["retry-after"]) >= 1
     stack.worker()
-    eventually(lambda: gateway.attended_by(1), 60, "a worker attached right after")
+    eventually(lambda: gateway.attended_by(1), what="a worker attached right after")
     assert gateway.scale("hello", 6).status_code == 200
     assert written(stack.sandbox) == [6]
 
@@ -43,8 +41,8 @@ def test_a_provider_that_was_never_there_is_unattended_if_expected_else_unknown(
 
 
 def test_a_query_whose_last_worker_dies_is_answered_soon(stack: Stack) -> None:
-    gateway, [worker] = stack.serving()
-    stack.sandbox.faults.add(method="GET", path="/pods", delay=30)
+    gateway, [worker] = stack.serving(PLT_DEADLINE_MS="queries=50000")
+    stack.sandbox.faults.add(method="GET", path="/pods", delay=120)
     answers: list[int] = []
     asking = threading.Thread(
         target=lambda: answers.append(gateway.get("/k8s/machines/default").status_code)
@@ -53,11 +51,10 @@ def test_a_query_whose_last_worker_dies_is_answered_soon(stack: Stack) -> None:
     eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
 
     worker.kill()
-    died = time.monotonic()
     asking.join()
 
+    # At its deadline it would be 504.
     assert answers == [503]
-    assert time.monotonic() - died < 2
 
 
 def test_a_full_queue_turns_commands_away(stack: Stack) -> None:
@@ -71,7 +68,7 @@ def test_a_full_queue_turns_commands_away(stack: Stack) -> None:
         """The limit counts what waits, and lets in what came in the same moment."""
         return publish(stack.amqp_url, [scale_event("hello", n) for n in range(2000)]) > 0
 
-    eventually(is_full, 30, "the queue is full")
+    eventually(is_full, what="the queue is full")
 
     publish(stack.amqp_url, [announcement()])
     answer = gateway.scale("hello", 777)
@@ -79,7 +76,7 @@ def test_a_full_queue_turns_commands_away(stack: Stack) -> None:
     assert (answer.status_code, answer.json()["code"]) == (503, "queue_full")
     worker.thaw()
     stack.node.ctl("clear_policy", "-p", host, "small")
-    eventually(lambda: gateway.scale("hello", 778).status_code == 200, 20, "there is room again")
+    eventually(lambda: gateway.scale("hello", 778).status_code == 200, what="there is room again")
     assert 777 not in written(stack.sandbox)
 
 
@@ -90,12 +87,11 @@ def test_a_blocked_broker_is_told_before_anything_is_published(stack: Stack) -> 
         # The broker tells a connection that it is blocked when it first publishes.
         eventually(
             lambda: gateway.scale("hello", 7).json().get("code") == "broker_blocked",
-            20,
-            "the gateway knows that the broker is blocked",
+            what="the gateway knows that the broker is blocked",
         )
     finally:
         stack.node.ctl("set_vm_memory_high_watermark", "0.4")
-    eventually(lambda: gateway.scale("hello", 3).status_code == 200, 20, "the alarm is off")
+    eventually(lambda: gateway.scale("hello", 3).status_code == 200, what="the alarm is off")
 
 
 def test_more_requests_than_may_be_in_flight_are_turned_away(stack: Stack) -> None:

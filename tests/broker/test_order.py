@@ -53,45 +53,45 @@ def test_forty_addresses_keep_their_order_over_a_death_and_a_broker_restart(
     stack.sandbox.calls.clear()
     rounds = range(1, 16)
     publish(stack.amqp_url, [lasting_event(name, n) for n in rounds for name in names])
-    eventually(lambda: len(stack.sandbox.calls) > 100, 20, "commands run")
+    eventually(lambda: len(stack.sandbox.calls) > 100, what="commands run")
 
     workers[0].kill()
-    eventually(lambda: len(stack.sandbox.calls) > 200, 30, "the other worker runs commands")
+    eventually(lambda: len(stack.sandbox.calls) > 200, what="the other worker runs commands")
     stack.node.restart()
 
     def last_values() -> set[int]:
         return {written[-1][0] for written in writes_by_name(stack.sandbox).values()}
 
-    eventually(lambda: last_values() == {rounds[-1]}, 60, "every last command was run")
+    eventually(lambda: last_values() == {rounds[-1]}, what="every last command was run")
     for written in writes_by_name(stack.sandbox).values():
         assert {value for value, _ in written} == set(rounds)
         assert_in_order(written)
         assert_no_overlap(written)
-    eventually(lambda: gateway.scale("app-0", 77).status_code == 200, 20, "all is well")
+    eventually(lambda: gateway.scale("app-0", 77).status_code == 200, what="all is well")
 
 
 def test_a_frozen_worker_never_overlaps_with_its_successor(stack: Stack, names: list[str]) -> None:
     first = stack.worker()
     gateway = stack.gateway()
-    eventually(lambda: gateway.attended_by(1), 60, "the first worker owns every partition")
+    eventually(lambda: gateway.attended_by(1), what="the first worker owns every partition")
     stack.sandbox.faults.add(method="PATCH", delay=0.2)
     stack.sandbox.calls.clear()
     rounds = range(1, 31)
     publish(stack.amqp_url, [lasting_event(name, n) for n in rounds for name in names[:8]])
-    eventually(lambda: len(stack.sandbox.calls) > 40, 20, "commands run")
+    eventually(lambda: len(stack.sandbox.calls) > 40, what="commands run")
 
     first.freeze()
     stack.worker()
     frozen_at = time.monotonic()
     calls = len(stack.sandbox.calls) + 8
-    eventually(lambda: len(stack.sandbox.calls) > calls, 60, "the successor took over")
+    eventually(lambda: len(stack.sandbox.calls) > calls, what="the successor took over")
     assert time.monotonic() - frozen_at > 15, "the broker hands over after two heartbeats"
     first.thaw()
 
     def last_values() -> set[int]:
         return {written[-1][0] for written in writes_by_name(stack.sandbox).values()}
 
-    eventually(lambda: last_values() == {30}, 60, "every last command was run")
+    eventually(lambda: last_values() == {30}, what="every last command was run")
     for written in writes_by_name(stack.sandbox).values():
         assert_in_order(written)
         assert_no_overlap(written)
@@ -130,10 +130,10 @@ def test_partitions_spread_over_workers_that_come_later(stack: Stack, names: lis
         assert isinstance(told, dict)
         return [len(worker["partitions"]) for worker in told["k8s"]["workers"]]
 
-    eventually(lambda: owned() == [8], 20, "the only worker owns every partition")
+    eventually(lambda: owned() == [8], what="the only worker owns every partition")
     stack.worker()
-    eventually(lambda: gateway.attended_by(2), 60, "a second worker is attached")
+    eventually(lambda: gateway.attended_by(2), what="a second worker is attached")
 
-    eventually(lambda: sorted(owned()) == [0, 4], 30, "the first left half of what was idle")
+    eventually(lambda: sorted(owned()) == [0, 4], what="the first left half of what was idle")
     publish(stack.amqp_url, [scale_event(name, 2) for name in names])
-    eventually(lambda: sorted(owned()) == [4, 4], 20, "the second got the other half's commands")
+    eventually(lambda: sorted(owned()) == [4, 4], what="the second got the other half's commands")

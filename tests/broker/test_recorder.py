@@ -39,7 +39,7 @@ def expiring(number: int, milliseconds: int) -> Message:
 def recording(stack: Stack, **variables: str) -> Gateway:
     """A gateway whose recorder is ready, and active if it is the first."""
     gateway = stack.gateway(**variables)
-    eventually(lambda: " recorder: " in gateway.log.read_text(), 20, "it records")
+    eventually(lambda: " recorder: " in gateway.log.read_text(), what="it records")
     return gateway
 
 
@@ -80,13 +80,13 @@ def in_background(work: Callable[[], object]) -> threading.Thread:
 
 def test_a_command_that_waited_in_a_frozen_worker_is_recorded_as_expired(stack: Stack) -> None:
     gateway, [worker] = stack.serving(PLT_DEADLINE_MS="commands=1000")
-    assert gateway.scale("hello", 4).status_code == 200
+    eventually(lambda: gateway.scale("hello", 4).status_code == 200)
     with Auditor(stack.amqp_url) as auditor:
         worker.freeze()
         assert gateway.scale("hello", 9).status_code == 504
         worker.kill()
 
-        eventually(auditor.outcomes, 15, "an outcome")
+        eventually(auditor.outcomes, what="an outcome")
         outcome = auditor.outcomes()[0][1]
 
     assert (outcome.result, outcome.status) == (Result.EXPIRED, 504)
@@ -100,7 +100,7 @@ def test_a_command_whose_worker_was_lost_is_unknown_to_the_next_recorder_as_well
     worker = stack.worker()
     active = recording(stack)
     gateway = recording(stack, PLT_DEADLINE_MS="commands=4000")
-    eventually(lambda: gateway.attended_by(1), 60, "the worker is attached")
+    eventually(lambda: gateway.attended_by(1), what="the worker is attached")
     stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=30)
     with Auditor(stack.amqp_url) as auditor:
         asking = in_background(lambda: gateway.scale("hello", 9))
@@ -218,7 +218,7 @@ def test_a_command_that_a_full_partition_turned_away_is_recorded_as_refused(stac
     stack.node.ctl("set_policy", "-p", host, "small", queues, '{"max-length":1}')
     worker.freeze()
     events = [scale_event("hello", number) for number in range(2000)]
-    eventually(lambda: publish(stack.amqp_url, events), 30, "the partition is full")
+    eventually(lambda: publish(stack.amqp_url, events), what="the partition is full")
     publish(stack.amqp_url, [announcement()])
     with Auditor(stack.amqp_url) as auditor:
         answer = gateway.scale("hello", 777)

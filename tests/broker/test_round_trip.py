@@ -41,7 +41,7 @@ def test_ready_tells_who_is_attached_since_when_and_which_version(stack: Stack) 
 def test_two_providers_of_one_platform_are_kept_apart(stack: Stack) -> None:
     stack.worker(PLT_PROVIDER_NAME="k8s-eu1")
     gateway, _ = stack.serving(PLT_PROVIDERS="k8s,k8s-us2")
-    eventually(lambda: gateway.get("/k8s-eu1/machines/default").status_code == 200, 20)
+    eventually(lambda: gateway.get("/k8s-eu1/machines/default").status_code == 200)
 
     assert gateway.get("/k8s/machines/default").status_code == 200
     assert gateway.get("/k8s-us2/machines/default").status_code == 503
@@ -90,7 +90,7 @@ def test_a_worker_that_stops_holds_no_partition_while_its_last_query_runs(stack:
     asking.start()
     eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
     stack.worker()
-    eventually(lambda: gateway.attended_by(2), 60, "another worker is attached")
+    eventually(lambda: gateway.attended_by(2), what="another worker is attached")
 
     first.terminate()
     eventually(lambda: gateway.attended_by(1), what="the first has left")

@@ -31,7 +31,7 @@ def stack_with(stack: Stack, sealing: str, opening: str) -> Gateway:
     """A gateway and a worker with their keys."""
     stack.worker(PLT_SEAL_KEY=opening)
     gateway = stack.gateway(PLT_SEAL_KEY=sealing)
-    eventually(lambda: gateway.attended_by(1), 60, "the worker is attached")
+    eventually(lambda: gateway.attended_by(1), what="the worker is attached")
     return gateway
 
 

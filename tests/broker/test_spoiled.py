@@ -144,13 +144,13 @@ def test_a_partition_whose_queue_was_deleted_is_declared_and_consumed_again(
     stack: Stack, management: httpx.Client
 ) -> None:
     gateway, _ = stack.serving(PLT_DEADLINE_MS="commands=1000")
-    assert gateway.scale("hello", 4).status_code == 200
+    eventually(lambda: gateway.scale("hello", 4).status_code == 200)
     host = stack.amqp_url.rpartition("/")[2]
     slot = scale_event("hello", 1).key.split(".")[1]
 
     management.delete(f"/queues/{host}/machinist.k8s.commands.{slot}").raise_for_status()
 
-    eventually(lambda: gateway.scale("hello", 5).status_code == 200, 20, "it is consumed again")
+    eventually(lambda: gateway.scale("hello", 5).status_code == 200, what="it is consumed again")
 
 
 def test_the_heartbeat_is_ours_whatever_the_url_says(
@@ -164,7 +164,7 @@ def test_the_heartbeat_is_ours_whatever_the_url_says(
         connections = management.get(f"/vhosts/{host}/connections").json()
         return {connection["timeout"] for connection in connections if "timeout" in connection}
 
-    eventually(heartbeats, 20, "the gateway is connected")
+    eventually(heartbeats, what="the gateway is connected")
     assert heartbeats() == {10}
 
 
@@ -219,7 +219,7 @@ def test_no_other_header_keeps_the_broker_from_ending_commands(stack: Stack) -> 
         sent = [*zip(odd, ODD.values(), strict=True), *((event, {}) for event in good)]
         assert bytes_of.publish(stack.amqp_url, sent) == [""] * len(sent)
 
-        ends = {auditor.final(event.message_id, 30).result for event in [*odd, *good]}
+        ends = {auditor.final(event.message_id).result for event in [*odd, *good]}
 
     assert ends == {Result.EXPIRED}
     assert "no connection" not in gateway.log.read_text()

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from contracts import outcomes, topology
@@ -46,9 +46,13 @@ def record_of(event: Message, result: Result, provider: str = "k8s") -> Message:
     return outcomes.message_of(outcomes.outcome_of(event, provider, result), "worker/test")
 
 
-def expired(command: Message, ago: timedelta = timedelta(seconds=10)) -> Expiry:
-    """The question that its end raises."""
-    return Expiry("k8s", command.message_id, outcomes.now() - ago)
+BEGAN = outcomes.now() - timedelta(seconds=10)
+"""Before all that these tests publish, however long that takes."""
+
+
+def expired(command: Message, since: datetime = BEGAN) -> Expiry:
+    """The question that the end of a command raises, which was published since a moment."""
+    return Expiry("k8s", command.message_id, since)
 
 
 Asking = Callable[[Audited, Started], Awaitable[None]]
@@ -103,9 +107,10 @@ def test_an_older_command_is_looked_for_further_back(amqp_url):
     async def ask(audit: Audited, started: Started) -> None:
         older = await audit.command(started=True)
         await asyncio.sleep(2.1)  # the broker keeps the time of arrival in whole seconds
+        since = outcomes.now()
         newer = await audit.command(started=True)
 
-        assert await started.of(expired(newer, ago=timedelta(seconds=0))) is True
+        assert await started.of(expired(newer, since)) is True
         assert await started.of(expired(older)) is True
 
     asking(amqp_url, ask)
@@ -118,8 +123,9 @@ def test_too_much_of_the_audit_is_not_read_for_an_answer_and_others_are_answered
             others = (record_of(scale_event("hello", n), Result.DONE) for n in range(300))
             await audit.publish(*others)
         await asyncio.sleep(2.1)  # the broker keeps the time of arrival in whole seconds
+        since = outcomes.now()
         newer = await audit.command(started=False)
-        questions = [expired(older, timedelta(minutes=1)), expired(newer, timedelta(0))]
+        questions = [expired(older), expired(newer, since)]
 
         assert await asyncio.gather(*map(started.of, questions)) == [None, False]
 

@@ -41,7 +41,7 @@ def test_a_round_trip_over_tls(
         stack.worker(PLT_AMQP_URL=url)
         gateway = stack.gateway(PLT_AMQP_URL=url)
 
-        eventually(lambda: gateway.attended_by(1), 60, "the worker is attached")
+        eventually(lambda: gateway.attended_by(1), what="the worker is attached")
 
         assert gateway.get("/k8s/machines/default").status_code == 200
 
@@ -58,5 +58,5 @@ def test_a_broker_that_a_stranger_vouches_for_is_not_trusted(
             broker = gateway.ready().get("broker")
             return str(broker.get("reason")) if isinstance(broker, dict) else ""
 
-        eventually(lambda: "certificate verify failed" in reason().lower(), 20, "it is told why")
+        eventually(lambda: "certificate verify failed" in reason().lower(), what="it is told why")
         assert gateway.get("/ready").status_code == 503

@@ -23,7 +23,7 @@ def test_five_thousand_commands_for_an_unresponsive_target_do_not_delay_its_neig
     stack.sandbox.add_deployment(other, replicas=0)
     hanging = stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=600)
     assert publish(stack.amqp_url, [lasting_event("hello", n) for n in range(MANY)]) == 0
-    eventually(lambda: hanging.hits, 20, "the first of them runs")
+    eventually(lambda: hanging.hits, what="the first of them runs")
 
     assert gateway.scale(other, 5).status_code == 200
     assert hanging.hits == 1

@@ -19,7 +19,7 @@ from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.broker.granted import Granted, granted
 from tests.producer import publish, scale_event
-from tests.stack import Gateway, Stack, eventually
+from tests.stack import BOUND_S, Gateway, Stack, eventually
 
 PROVIDERS = ["k8s", "other"]
 """Those with a worker; there is another one without."""
@@ -47,7 +47,7 @@ def gateway(
             url = broker.url(f"worker-{provider}")
             stack.worker(PLT_AMQP_URL=url, PLT_PROVIDER_NAME=provider)
         gateway = stack.gateway(PLT_AMQP_URL=broker.url("gateway"), PLT_PROVIDERS="k8s,other")
-        eventually(lambda: all(gateway.attended_by(1, name) for name in PROVIDERS), 20, "attended")
+        eventually(lambda: all(gateway.attended_by(1, name) for name in PROVIDERS), what="attended")
         yield gateway
 
 
@@ -129,7 +129,7 @@ def read_out(url: str, until: Message) -> list[Message]:
             await channel.consume(topology.AUDIT, receive, prefetch=1000, arguments=offset)
             await ended.wait()
 
-    asyncio.run(asyncio.wait_for(Link(url, "test auditor").run(session), 20))
+    asyncio.run(asyncio.wait_for(Link(url, "test auditor").run(session), BOUND_S))
     return read
 
 

@@ -212,5 +212,5 @@ def test_a_reader_that_has_enough_ends_the_console_quietly(broker):
         console.stdout.readline()
         console.stdout.close()
 
-        eventually(lambda: console.poll() is not None, 20, "it ends")
+        eventually(lambda: console.poll() is not None, what="it ends")
         assert (console.returncode, console.stderr.read()) == (0, "")

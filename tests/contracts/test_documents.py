@@ -73,6 +73,11 @@ def test_patterns_are_those_of_javascript(document):
     assert not [pattern for pattern in patterns if "\\Z" in pattern or "\\A" in pattern]
 
 
+@pytest.mark.parametrize("document", [openapi.document(), asyncapi.document()])
+def test_a_description_has_no_indent_which_pythons_give_docstrings_differently(document):
+    assert not [text for text in _values(document, "description") if "\n " in text]
+
+
 def test_every_operation_is_described_over_http_and_over_the_broker():
     http = operations()
     messages = asyncapi.document()["components"]["messages"]

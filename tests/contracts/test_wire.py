@@ -27,13 +27,13 @@ UNREADABLE = {
     b'"text"': "expected a JSON object",
     b"3": "expected a JSON object",
     b"\xff\xfe{": "expected a JSON object",
-    b'{"scope": "\xff"}': "expected JSON in UTF-8",
+    b'{"scope": "\xff"}': "expected a JSON object, got invalid JSON: JSON is expected in UTF-8",
     b'{"scope": "\\ud800"}': "expected a JSON object",
     b'{"replicas": ' + b"9" * 5000 + b"}": "expected a JSON object",
     b'{"manifest": '
     + b"[" * DEEP
     + b"]" * DEEP
-    + b"}": "expected JSON that is not nested so deeply",
+    + b"}": "expected JSON whose arrays and objects are nested at most 10",
 }
 
 EVERY_UNREADABLE = pytest.mark.parametrize(

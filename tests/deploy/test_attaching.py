@@ -18,9 +18,9 @@ from deploy.kubeconfig.namespace import MADE_BY, NAMESPACES
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.signals import Stopped
 from deploy.waiting import wait_until
+from tests.calls import ample
 from tests.deploy import kubeconfigs
 from tests.providers.cluster import Cluster
-from worker.provider import Call
 from worker.providers import k8s
 
 OURS = {"metadata": {"name": "trial", "labels": {MADE_BY: "an-earlier-run"}}}
@@ -163,7 +163,7 @@ async def test_what_workers_write_to_a_cluster_is_told_from_what_tests_write(api
 
         async with k8s.open_provider(api.environment) as provider:
             scaling = UpdateControllerReplicas("trial", "web", 3)
-            await provider.update_controller_replicas(scaling, Call.within(10))
+            await provider.update_controller_replicas(scaling, ample())
 
         assert (cluster.size("web"), cluster.writes) == (3, 1)
 
@@ -193,7 +193,7 @@ def test_tests_that_are_interrupted_leave_nothing_behind(
     try:
         place = "" if found == "namespaces" else "trial"
         before_it = len(sandbox.read_all(found, place))
-        wait_until(lambda: len(sandbox.read_all(found, place)) > before_it, 30, f"{found} appear")
+        wait_until(lambda: len(sandbox.read_all(found, place)) > before_it, 60, f"{found} appear")
     finally:
         running.terminate()
         printed, _ = running.communicate(timeout=60)

@@ -104,13 +104,17 @@ def test_a_failing_check_shows_what_it_printed(capsys: pytest.CaptureFixture[str
 def test_long_tests_run_when_asked_for(argv: list[str], marks: str) -> None:
     asked = options.test([*argv, "--", "-k", "name"])
     tests, *others = suites.chosen(asked)
+    assert isinstance(tests, suites.Suite)
     command = tests.command(asked, Path("junit.xml"))
 
     assert command[command.index("-m", 2) + 1] == marks
     assert command[-2:] == ["-k", "name"]
     for suite in others:
+        if isinstance(suite, suites.FreshDebian):
+            continue
+        daily = "not cluster and not full and not chaos"
         alone = "cluster" if "cluster" in suite.name else f"broker and {marks}"
-        assert suite.marks(asked) == alone
+        assert suite.marks(asked) == (daily if suite.python else alone)
 
 
 @pytest.mark.parametrize(
@@ -123,6 +127,15 @@ def test_long_tests_run_when_asked_for(argv: list[str], marks: str) -> None:
 )
 def test_other_brokers_are_used_when_asked_for(argv: list[str], names: list[str]) -> None:
     assert [suite.name for suite in suites.chosen(options.test(argv))] == names
+
+
+@pytest.mark.parametrize("argv", [[], ["--rabbitmq-4"], ["--chaos"], ["--full"]])
+def test_coverage_which_doubles_the_cpu_time_is_measured_once_and_by_full(argv: list[str]) -> None:
+    asked = options.test(argv)
+    runs = [suite for suite in suites.chosen(asked) if isinstance(suite, suites.Suite)]
+    own = [suite.command(asked, Path("junit.xml")) for suite in runs if not suite.python]
+
+    assert sum("--cov" in command for command in own) == int(asked.full)
 
 
 def test_what_cannot_have_its_broker_is_skipped_with_the_reason(tmp_path: Path) -> None:

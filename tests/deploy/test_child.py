@@ -46,7 +46,7 @@ def is_up(child: Child) -> bool:
 def test_its_end_is_ours_to_choose(tmp_path: Path) -> None:
     """Leaving the context ends the child, and its exit code says how."""
     with Child("sleep", SLEEP, log=tmp_path / "log") as child:
-        wait_until(lambda: is_up(child), 10, "the child is up")
+        wait_until(lambda: is_up(child), 60, "the child is up")
 
     assert not child.alive
     assert child.exit_code == -signal.SIGTERM
@@ -55,7 +55,7 @@ def test_its_end_is_ours_to_choose(tmp_path: Path) -> None:
 def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     child = Child("stubborn", STUBBORN, log=tmp_path / "log")
     child.start()
-    wait_until(lambda: is_up(child), 10, "the child is up")
+    wait_until(lambda: is_up(child), 60, "the child is up")
 
     child.stop(grace=0.2)
 
@@ -65,7 +65,7 @@ def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
 def test_its_own_children_go_with_it(tmp_path: Path) -> None:
     child = Child("parent", PARENT, log=tmp_path / "log")
     child.start()
-    wait_until(lambda: is_up(child), 10, "the child is up")
+    wait_until(lambda: is_up(child), 60, "the child is up")
     family = descendants(child.pid)
 
     child.kill()
@@ -88,12 +88,12 @@ def test_it_dies_when_its_starter_is_killed(tmp_path: Path) -> None:
     starter.kill()
     starter.wait()
 
-    wait_until(lambda: child not in descendants(1), 5, "the child follows its starter")
+    wait_until(lambda: child not in descendants(1), 60, "the child follows its starter")
 
 
 def test_a_program_that_is_not_there_is_named_in_the_log(tmp_path: Path) -> None:
     with Child("ghost", ["/nowhere/ghost"], log=tmp_path / "log") as child:
-        wait_until(lambda: not child.alive, 10, "the child has ended")
+        wait_until(lambda: not child.alive, 60, "the child has ended")
 
     assert child.exit_code == 1
     assert "/nowhere/ghost: No such file" in child.last_lines()

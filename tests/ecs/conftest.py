@@ -6,6 +6,7 @@ import pytest
 
 from deploy.sandbox.aws.account import Pace
 from deploy.sandbox.aws.server import AwsSandbox
+from tests.calls import ample
 from worker.provider import Call
 from worker.providers import ecs
 from worker.providers.ecs.provider import EcsProvider
@@ -43,4 +44,4 @@ async def provider(environment: dict[str, str]) -> AsyncIterator[EcsProvider]:
 @pytest.fixture
 def call() -> Callable[[], Call]:
     """A new call with time enough, but not for ever."""
-    return lambda: Call.within(10)
+    return lambda: ample()

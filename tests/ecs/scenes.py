@@ -11,10 +11,10 @@ from msgspec import structs
 from contracts import api
 from contracts.faults import Fault
 from contracts.operation import Operation
+from tests.calls import ample
 from tests.ecs import workloads
 from tests.workloads import specification
 from worker.dispatch import methods
-from worker.provider import Call
 from worker.providers import ecs
 
 REGION = "eu-central-1"
@@ -94,10 +94,10 @@ async def played(url: str) -> dict[str, Any]:
     async with ecs.open_provider(_populated(url)) as provider:
         perform = methods(provider)
         [machine, *_] = await provider.get_machines(
-            api.GetMachines(CLUSTER, {"app": "web"}), Call.within(10)
+            api.GetMachines(CLUSTER, {"app": "web"}), ample()
         )
         for name, operation in SCENES.items():
-            call = Call.within(20)
+            call = ample()
             asked = _about(operation, machine.id)
             try:
                 told[name] = _plain(await perform[operation.row.name](asked, call))

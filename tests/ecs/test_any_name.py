@@ -10,6 +10,7 @@ from hypothesis import strategies as some
 
 from contracts import api
 from contracts.faults import Code, Fault
+from tests.calls import ample
 from tests.ecs.scripted import Asked, Said, Scripted, answer
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
@@ -98,7 +99,7 @@ ATTEMPTS: list[Attempt] = [
 
 
 def now() -> Call:
-    return Call.within(10)
+    return ample()
 
 
 @given(

@@ -9,6 +9,7 @@ import pytest
 
 from contracts import api
 from deploy.sandbox.aws.server import AwsSandbox
+from tests.calls import ample
 from tests.ecs.scripted import Asked, Said, Scripted, answer
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
@@ -172,7 +173,7 @@ async def test_memory_stays_flat_however_often_a_large_cluster_is_listed():
         provider = EcsProvider(client)
 
         async def list_all() -> int:
-            machines = await provider.get_machines(api.GetMachines("shop"), Call.within(30))
+            machines = await provider.get_machines(api.GetMachines("shop"), ample())
             aws.requests.clear()
             assert len(machines) == MANY
             return tracemalloc.get_traced_memory()[0]

@@ -1,12 +1,15 @@
 """A controller deleted on ECS: what goes with it, what stays, and how that is told."""
 
+import asyncio
+
 import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
+from tests.calls import AMPLE_S, ample, pass_time
 from tests.ecs.remains import NOTHING, remains, rules
 from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
-from worker.provider import Call
+from tests.stack import BOUND_S, eventually
 from worker.providers.ecs import target_groups
 
 GROUP = "orders-api-v7-1d1284"
@@ -29,7 +32,7 @@ def whole(aws):
 async def test_all_that_was_made_for_a_service_goes_with_it(whole):
     async with worker(whole) as provider:
         await apply(provider)
-        call = Call.within(10)
+        call = ample()
         answer = await delete(provider, call)
 
     assert answer == {"name": NAME, "deleted": True}
@@ -74,7 +77,7 @@ async def test_somebody_elses_rule_keeps_the_target_group_and_that_is_told(whole
         await apply(provider)
         [group] = whole.account.balancing.target_groups
         whole.add_rule(group, host="hand.example")
-        call = Call.within(10)
+        call = ample()
         answer = await delete(provider, call)
 
     [left] = answer["left"]
@@ -173,8 +176,16 @@ async def test_names_that_stay_in_use_are_told(whole):
 async def test_a_clean_up_that_would_pass_the_deadline_is_cut_and_told(whole):
     async with worker(whole) as provider:
         await apply(provider)
-        whole.faults.add("secretsmanager:DescribeSecret", delay=30)
-        answer = await delete(provider, Call.within(4))
+        held = whole.faults.add("secretsmanager:DescribeSecret", delay=2 * BOUND_S)
+        deleting = asyncio.create_task(delete(provider, ample()))
+
+        def all_else_is_gone() -> bool:
+            found = remains(whole)
+            return bool(held.hits) and not (found["target groups"] or found["names"])
+
+        await asyncio.to_thread(eventually, all_else_is_gone)
+        pass_time(AMPLE_S)
+        answer = await deleting
 
     assert answer["left"] == [f'the secret "{NAME}-pull": there was no time left for it']
 
@@ -260,7 +271,7 @@ async def test_delete_service_leaves_the_controller_alone(whole):
     async with worker(whole) as provider:
         await apply(provider)
         before = remains(whole)
-        await provider.delete_service(api.DeleteService(CLUSTER, NAME), Call.within(10))
+        await provider.delete_service(api.DeleteService(CLUSTER, NAME), ample())
 
     assert remains(whole) == before
 

@@ -14,6 +14,7 @@ from botocore.exceptions import (
 
 from contracts import VERSION
 from contracts.faults import Code, Fault
+from tests.calls import ample
 from tests.ecs.scripted import Asked, Said, Scripted, answer, failure
 from worker.provider import Call
 from worker.providers.ecs.errors import Failure
@@ -145,7 +146,7 @@ async def test_after_a_change_nothing_is_promised_any_more():
     aws = Scripted(answer({}), THROTTLED)
 
     async with aws.client() as client:
-        talk = client.during(Call.within(10))
+        talk = client.during(ample())
         await talk.ask("ecs:TagResource", Nothing, resourceArn="a", tags=[])
         with pytest.raises(Fault, match="may have been done") as raised:
             await talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
@@ -157,7 +158,7 @@ async def test_after_reading_a_refusal_still_promises_that_nothing_was_done():
     aws = Scripted(LOST, TASKS, THROTTLED)
 
     async with aws.client() as client:
-        talk = client.during(Call.within(10))
+        talk = client.during(ample())
         await talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
         with pytest.raises(Failure) as raised:
             await talk.ask("ecs:UpdateService", OneService, service="web")
@@ -200,7 +201,7 @@ async def test_nonsense_after_a_change_may_be_its_effect():
     aws = Scripted(Said(200, b"[1]"), THROTTLED)
 
     async with aws.client() as client:
-        talk = client.during(Call.within(10))
+        talk = client.during(ample())
         with pytest.raises(Failure):
             await talk.ask("ecs:UpdateService", OneService, service="web")
         with pytest.raises(Fault, match="may have been done"):
@@ -262,7 +263,7 @@ async def test_pages_are_followed_to_the_end_by_the_services_own_token():
     aws = Scripted(*pages)
 
     async with aws.client() as client:
-        talk = client.during(Call.within(10))
+        talk = client.during(ample())
         found = [page.task_arns async for page in talk.pages("ecs:ListTasks", TaskArns)]
 
     assert found == [["a/1"], [], ["a/2"]]
@@ -286,7 +287,7 @@ async def test_a_list_that_goes_on_with_the_same_page_for_ever_is_nonsense():
     aws = Scripted(answer({"taskArns": ["a/1"], "nextToken": "x"}))
 
     async with aws.client() as client:
-        talk = client.during(Call.within(10))
+        talk = client.during(ample())
         with pytest.raises(Failure, match="same again"):
             async for _ in talk.pages("ecs:ListTasks", TaskArns):
                 pass
@@ -300,7 +301,7 @@ async def test_a_rate_that_is_used_up_until_the_deadline_sends_nothing_and_says_
     async with aws.client() as client:
         drain(client.limits, "ecs:UpdateService", 50 + 5 * 20)
         with pytest.raises(Failure, match="was not asked") as raised:
-            await client.during(Call.within(10)).ask("ecs:UpdateService", OneService, service="web")
+            await client.during(ample()).ask("ecs:UpdateService", OneService, service="web")
 
     assert raised.value.code is Code.PLATFORM_LIMITING
     assert raised.value.retry_after in {20, 21}
@@ -312,7 +313,7 @@ async def test_no_more_is_asked_at_once_than_is_allowed(limit):
     aws = Scripted(TASKS)
 
     async with aws.client(ecs_concurrency=limit) as client:
-        talk = client.during(Call.within(10))
+        talk = client.during(ample())
         await together(*(talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"]) for _ in range(10)))
 
     assert aws.most_at_once == limit
@@ -326,7 +327,7 @@ async def test_a_request_waits_for_its_rate():
     async with aws.client() as client:
         drain(client.limits, "ecs:UpdateService", 50)
         since = loop.time()
-        await client.during(Call.within(10)).ask("ecs:UpdateService", OneService, service="web")
+        await client.during(ample()).ask("ecs:UpdateService", OneService, service="web")
 
     assert loop.time() - since > 0.1
 
@@ -354,7 +355,7 @@ async def test_a_throttled_action_is_held_back_for_all():
 
     async with aws.client(ecs_attempts=1) as client:
         with pytest.raises(Failure):
-            await client.during(Call.within(10)).ask("ecs:UpdateService", OneService, service="web")
+            await client.during(ample()).ask("ecs:UpdateService", OneService, service="web")
         assert client.limits.wait("ecs:UpdateService") > 0
 
 

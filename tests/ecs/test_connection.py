@@ -11,7 +11,7 @@ import trustme
 
 from contracts import api
 from contracts.faults import Code, Fault
-from worker.provider import Call
+from tests.calls import ample
 from worker.providers import ecs
 
 EMPTY = b'{"taskArns": [], "tasks": []}'
@@ -75,7 +75,7 @@ async def test_a_certificate_of_the_bundle_is_trusted_and_the_connection_kept(au
         ecs.open_provider(trusting(url, authority, tmp_path)) as provider,
     ):
         for _ in range(3):
-            assert await provider.get_machines(api.GetMachines("shop"), Call.within(10)) == []
+            assert await provider.get_machines(api.GetMachines("shop"), ample()) == []
 
     assert server.connections == 1
 
@@ -88,7 +88,7 @@ async def test_a_certificate_of_anybody_else_is_not_trusted(authority, tmp_path)
         ecs.open_provider(trusting(url, trustme.CA(), tmp_path)) as provider,
     ):
         with pytest.raises(Fault, match=r"cannot be reached.*certificate") as raised:
-            await provider.get_machines(api.GetMachines("shop"), Call.within(10))
+            await provider.get_machines(api.GetMachines("shop"), ample())
 
     assert raised.value.code is Code.PLATFORM_UNREACHABLE
     assert server.connections == 0

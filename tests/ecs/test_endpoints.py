@@ -10,6 +10,7 @@ from contracts.environment import load
 from contracts.faults import Code, Fault
 from contracts.resources import ServiceEndpoint
 from deploy.sandbox.aws.server import AwsSandbox
+from tests.calls import ample
 from worker.provider import Call
 from worker.providers import ecs
 from worker.providers.ecs.client import connect
@@ -117,7 +118,7 @@ class Created(Struct, rename="pascal"):
 async def registered(aws: AwsSandbox, name: str) -> str:
     """The ARN of a new Cloud Map service of that name."""
     async with connect(load(Settings, aws.environment), aws.environment) as client:
-        created = await client.during(Call.within(10)).ask(
+        created = await client.during(ample()).ask(
             "servicediscovery:CreateService",
             Created,
             Name=name,

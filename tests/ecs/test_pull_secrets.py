@@ -12,9 +12,9 @@ from contracts import logs
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from deploy.sandbox.aws.server import AwsSandbox
+from tests.calls import ample
 from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
 from tests.workloads import CANARY, specification
-from worker.provider import Call
 
 SECRET = f"{NAME}-pull"
 CHANGES = [f"secretsmanager:{name}" for name in ("CreateSecret", "PutSecretValue", "RestoreSecret")]
@@ -217,7 +217,7 @@ async def test_its_password_is_in_no_fault_log_or_request_but_its_own(
     with pytest.raises(Fault) as raised:
         await apply(provider)
     aws.faults.clear()
-    call = Call.within(10)
+    call = ample()
     answer = await apply(provider, call)
     await delete(provider)
 

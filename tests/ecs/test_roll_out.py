@@ -6,9 +6,11 @@ import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
+from tests.calls import AMPLE_S, Ending, ample, pass_time
 from tests.ecs import scripted
 from tests.ecs.remains import NOTHING, remains, revisions, rules
 from tests.ecs.workloads import CLUSTER, NAME, apply, worker
+from tests.stack import BOUND_S, eventually
 from tests.workloads import CANARY, specification
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
@@ -42,11 +44,11 @@ async def provider(aws):
 
 async def scale(provider: EcsProvider, replicas: int) -> None:
     operation = api.UpdateControllerReplicas(CLUSTER, NAME, replicas)
-    await provider.update_controller_replicas(operation, Call.within(10))
+    await provider.update_controller_replicas(operation, ample())
 
 
 async def test_a_workload_becomes_a_service_with_all_that_it_needs(whole):
-    call = Call.within(10)
+    call = ample()
     async with worker(whole) as provider:
         answer = await apply(provider, call)
 
@@ -174,7 +176,7 @@ async def test_applying_the_same_workload_again_changes_nothing(whole):
 async def test_a_running_count_is_kept_whatever_the_least_count_is(aws, provider, running, minimum):
     await apply(provider)
     await scale(provider, running)
-    call = Call.within(10)
+    call = ample()
 
     answer = await apply(provider, call, image="reg.example.com/x:8", minReplicas=minimum)
 
@@ -261,7 +263,7 @@ async def test_the_revision_that_is_replaced_stays_to_go_back_to(aws):
 
 async def test_old_revisions_that_stay_fail_nothing_and_are_told(aws):
     aws.faults.deny("ecs:DeregisterTaskDefinition")
-    call = Call.within(10)
+    call = ample()
     async with worker(aws, PLT_ECS_KEEP_REVISIONS="0") as provider:
         for number in range(3):
             answer = await apply(provider, call, image=f"reg.example.com/x:{number}")
@@ -302,7 +304,7 @@ async def test_who_applies_the_same_at_once_succeeds_and_leaves_one_of_everythin
 async def test_a_service_that_drains_is_waited_for(aws, provider):
     aws.pace.stopped_after = 0.7
     aws.add_service(NAME, CLUSTER)
-    await provider.delete_controller(api.DeleteController(CLUSTER, NAME), Call.within(10))
+    await provider.delete_controller(api.DeleteController(CLUSTER, NAME), ample())
 
     answer = await apply(provider)
 
@@ -315,7 +317,7 @@ async def test_a_service_that_drains_past_the_deadline_is_told_so_that_a_repeat_
 ):
     aws.pace.stopped_after = None
     aws.add_service(NAME, CLUSTER)
-    await provider.delete_controller(api.DeleteController(CLUSTER, NAME), Call.within(10))
+    await provider.delete_controller(api.DeleteController(CLUSTER, NAME), ample())
     aws.calls.clear()
 
     with pytest.raises(Fault, match="is being deleted") as raised:
@@ -420,7 +422,7 @@ async def test_what_aws_refuses_for_long_is_told_so_that_a_repeat_is_made(
 
 async def test_a_service_that_was_deleted_can_be_made_again(aws, provider):
     await apply(provider)
-    await provider.delete_controller(api.DeleteController(CLUSTER, NAME), Call.within(10))
+    await provider.delete_controller(api.DeleteController(CLUSTER, NAME), ample())
 
     answer = await apply(provider)
 
@@ -520,10 +522,13 @@ async def test_throttling_after_the_first_step_is_not_called_unattempted(aws, pr
 
 
 async def test_a_deadline_leaves_what_was_made_for_the_repeat(aws, provider):
-    aws.faults.add("ecs:CreateService", delay=30)
+    held = aws.faults.add("ecs:CreateService", delay=2 * BOUND_S)
+    applying = asyncio.create_task(apply(provider, Ending(lambda: held.hits)))
+    await asyncio.to_thread(eventually, lambda: held.hits)
+    pass_time(AMPLE_S)
 
     with pytest.raises(Fault, match="Left behind") as raised:
-        await apply(provider, Call.within(4))
+        await applying
 
     assert raised.value.code is Code.DEADLINE_EXCEEDED
 

@@ -7,6 +7,7 @@ from typing import Any
 from contracts import api
 from contracts.resources import Object
 from deploy.sandbox.aws.server import AwsSandbox
+from tests.calls import ample
 from tests.workloads import specification
 from worker.provider import Call
 from worker.providers import ecs
@@ -46,7 +47,7 @@ async def apply(
 ) -> Object:
     """Apply the example, with some of it changed."""
     operation = api.ApplyWorkload(cluster, specification(**more))
-    return await provider.apply_workload(operation, call or Call.within(10))
+    return await provider.apply_workload(operation, call or ample())
 
 
 async def delete(
@@ -54,4 +55,4 @@ async def delete(
 ) -> Object:
     """Delete the controller of the example."""
     operation = api.DeleteController(cluster, name)
-    return await provider.delete_controller(operation, call or Call.within(10))
+    return await provider.delete_controller(operation, call or ample())

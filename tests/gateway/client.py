@@ -8,7 +8,7 @@ from urllib.parse import unquote
 import msgspec
 from litestar.types import ASGIApp
 
-ANSWER_S = 10
+ANSWER_S = 60
 
 
 class Answer(msgspec.Struct):

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.api import OPERATIONS
+from contracts.json_limits import BODIES
 from tests.gateway.client import Answer
 from tests.gateway.conftest import MOST_BODY_BYTES
 from tests.gateway.requests import REQUESTS, Asked
@@ -252,7 +253,7 @@ async def test_a_body_that_is_nested_very_deeply_is_searched_in_part_and_passed_
     client, loopback
 ):
     deep: Any = {}
-    for _ in range(100):
+    for _ in range(BODIES.depth // 2 - 1):
         deep = {"items": [deep]}
 
     await client.send("PUT", "/memory/services/default", {"metadata": {"name": "hello"}} | deep)

@@ -14,7 +14,7 @@ from gateway.checks import Checks
 
 REPLIES = "machinist.replies.gateway.1"
 ROUNDS = 3
-WITHIN_S = 20
+WITHIN_S = 60
 
 
 class Broker:

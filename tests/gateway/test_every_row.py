@@ -12,10 +12,10 @@ from contracts.operation import Operation
 from contracts.seal import SEALED
 from contracts.wire import Reply
 from gateway.context import NOTHING, Context
+from tests.calls import ample
 from tests.gateway.client import Client
 from tests.gateway.requests import MANIFEST, REQUESTS
 from tests.memory import MemoryProvider
-from worker.provider import Call
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
@@ -35,7 +35,7 @@ class Canned:
 async def populate(memory: MemoryProvider) -> None:
     """Have `hello` run in the scope `shop`, with everything that belongs to it."""
     hello = MANIFEST | {"kind": "Deployment", "apiVersion": "apps/v1"}
-    call = Call.within(10)
+    call = ample()
     await memory.apply_controller(api.ApplyController("shop", hello), call)
     await memory.apply_service(api.ApplyService("shop", MANIFEST), call)
     await memory.apply_http_route(api.ApplyHttpRoute("shop", MANIFEST), call)

@@ -155,7 +155,7 @@ async def outcome(rpc: Rpc, operation: Operation[Any] = QUERY) -> str:
 
 async def published(broker: Broker, number: int) -> None:
     """Wait until so many messages were published."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(broker.published) < number:  # noqa: ASYNC110 - a list has no event for it
             await asyncio.sleep(0.01)
 

@@ -73,7 +73,7 @@ def test_a_worker_takes_more_than_a_thousand_events_a_second_for_an_instant_plat
     worker = Process("tests.bench.memory_worker", environment, tmp_path / "worker.log")
     with closing(worker), Tap(stack.amqp_url) as tap:
         gateway = stack.gateway()
-        eventually(lambda: gateway.attended_by(1), 60, "the worker is attached")
+        eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         group = {"worker": [worker.pid]}
         before = usage.now(group)
         assert publish(stack.amqp_url, events) == 0

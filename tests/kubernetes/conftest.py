@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.calls import ample
 from worker.provider import Call
 from worker.providers import k8s
 from worker.providers.k8s.provider import KubernetesProvider
@@ -42,4 +43,4 @@ async def provider(environment: dict[str, str]) -> AsyncIterator[KubernetesProvi
 @pytest.fixture
 def call() -> Callable[[], Call]:
     """A new call with time enough, but not for ever."""
-    return lambda: Call.within(10)
+    return lambda: ample()

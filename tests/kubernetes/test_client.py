@@ -7,6 +7,7 @@ import pytest
 
 from contracts import VERSION
 from contracts.faults import Code, Fault
+from tests.calls import ample
 from tests.kubernetes.objects import pod
 from tests.kubernetes.scripted import Scripted, answer, failure, page, text
 from worker.provider import Call
@@ -121,7 +122,7 @@ async def test_a_read_that_arrived_has_changed_nothing(tmp_path, then, code):
 
 async def test_a_call_that_has_changed_something_never_ends_as_not_attempted(tmp_path):
     async with Scripted(POD, REFUSED).client(tmp_path) as client:
-        talk = client.during(Call.within(5))
+        talk = client.during(ample())
         await talk.patch(PATH, {"a": 1}, Pod)
 
         with pytest.raises(Fault) as raised:
@@ -203,7 +204,7 @@ async def test_nothing_is_sent_after_the_deadline(tmp_path):
 
 async def listed(server: Scripted, folder: Any, selector: str | None = None) -> list[str]:
     async with server.client(folder) as client:
-        talk = client.during(Call.within(5))
+        talk = client.during(ample())
         pods = await talk.list("/api/v1/namespaces/default/pods", ListOf[Pod], selector)
         return [each.metadata.name for each in pods]
 

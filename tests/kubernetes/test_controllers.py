@@ -269,7 +269,7 @@ async def test_a_deletion_that_may_have_happened_never_ends_as_not_attempted(pro
 
     with pytest.raises(Fault, match="may have been done in part or whole") as raised:
         await provider.delete_controller(
-            api.DeleteController("default", "it", "Deployment"), Call.within(3)
+            api.DeleteController("default", "it", "Deployment"), Call.within(50)
         )
 
     assert raised.value.code is Code.PLATFORM_FAILED

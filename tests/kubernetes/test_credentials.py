@@ -11,8 +11,8 @@ import trustme
 from contracts import api
 from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
+from tests.calls import ample
 from tests.kubernetes.scripted import Scripted, answer
-from worker.provider import Call
 from worker.providers import PROVIDERS, k8s
 from worker.providers.k8s.credentials import Token, Trust
 from worker.providers.k8s.provider import KubernetesProvider
@@ -93,7 +93,7 @@ async def test_a_client_certificate_is_enough(environment, cluster):
 
     async with PROVIDERS["k8s"](environment | client) as provider:
         assert isinstance(provider, KubernetesProvider)
-        assert await provider.get_machines(api.GetMachines("default"), Call.within(5)) == []
+        assert await provider.get_machines(api.GetMachines("default"), ample()) == []
 
 
 async def test_a_server_that_another_authority_vouches_for_is_not_reached(
@@ -104,7 +104,7 @@ async def test_a_server_that_another_authority_vouches_for_is_not_reached(
 
     async with k8s.open_provider(environment | {"PLT_K8S_CA_PATH": str(other)}) as provider:
         with pytest.raises(Fault, match="cannot be reached") as raised:
-            await provider.get_machines(api.GetMachines("default"), Call.within(5))
+            await provider.get_machines(api.GetMachines("default"), ample())
 
     assert raised.value.code is Code.PLATFORM_UNREACHABLE
     assert len(cluster.calls) == 0
@@ -114,7 +114,7 @@ async def test_no_authority_is_asked_for_when_self_signed_certificates_are_allow
     trusting = {"PLT_K8S_ALLOW_SELFSIGNED_CERT": "true", "PLT_K8S_CA_PATH": "/nowhere/ca.crt"}
 
     async with k8s.open_provider(environment | trusting) as provider:
-        assert await provider.get_machines(api.GetMachines("default"), Call.within(5)) == []
+        assert await provider.get_machines(api.GetMachines("default"), ample()) == []
 
 
 async def test_proxies_of_the_environment_are_left_alone(environment, monkeypatch):
@@ -122,15 +122,15 @@ async def test_proxies_of_the_environment_are_left_alone(environment, monkeypatc
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
 
     async with k8s.open_provider(environment) as provider:
-        assert await provider.get_machines(api.GetMachines("default"), Call.within(5)) == []
+        assert await provider.get_machines(api.GetMachines("default"), ample()) == []
 
 
 async def test_a_token_that_was_rotated_costs_one_repeated_request(provider, cluster):
-    await provider.get_machines(api.GetMachines("default"), Call.within(5))
+    await provider.get_machines(api.GetMachines("default"), ample())
     cluster.calls.clear()
     cluster.rotate_token()
 
-    assert await provider.get_machines(api.GetMachines("default"), Call.within(5)) == []
+    assert await provider.get_machines(api.GetMachines("default"), ample()) == []
     assert [each.status for each in cluster.calls] in ([401, 200], [200])
 
 
@@ -201,6 +201,6 @@ async def test_a_path_in_the_url_stays_in_front(tmp_path):
 
     async with server.client(tmp_path, k8s_rest_api_url=url) as client:
         provider = KubernetesProvider(client)
-        await provider.get_machines(api.GetMachines("default"), Call.within(5))
+        await provider.get_machines(api.GetMachines("default"), ample())
 
     assert server.asked == ["GET /k8s/clusters/c-1/api/v1/namespaces/default/pods?limit=500"]

@@ -7,6 +7,7 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.calls import ample
 from tests.kubernetes import manifests, outside
 from worker.provider import Call
 
@@ -27,7 +28,7 @@ def overtaken(cluster: KubernetesSandbox, method: str, change: Callable[[], obje
             change()
         return cluster.calls.count(method) == 0
 
-    return Call(Call.within(10).deadline, may_go_on)
+    return Call(ample().deadline, may_go_on)
 
 
 def statuses(cluster: KubernetesSandbox) -> list[tuple[str, int | None]]:

@@ -7,6 +7,7 @@ import pytest
 
 from contracts import api
 from contracts.faults import Fault
+from tests.calls import ample
 from tests.kubernetes import manifests
 from tests.kubernetes.scripted import Scripted, answer
 from worker.provider import Call
@@ -66,7 +67,7 @@ async def test_a_scaling_that_finds_another_version_does_not_claim_what_was_want
 
 async def test_a_redelivered_scaling_knows_what_it_read(provider, cluster):
     cluster.add_deployment("web", replicas=3)
-    run = Call(Call.within(10).deadline, redelivered=True)
+    run = Call(ample().deadline, redelivered=True)
 
     await scaled(provider, 5, run)
 

@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from contracts.faults import Code, Fault
+from tests.calls import ample
 from tests.kubernetes.objects import Json, metadata, owner, workload
 from tests.kubernetes.scripted import Scripted, answer, failure, page
-from worker.provider import Call
 from worker.providers.k8s.objects import Metadata
 from worker.providers.k8s.owners import READ_BY_NAME, Chain, chains
 
@@ -56,7 +56,7 @@ Read = Callable[[Scripted, list[Metadata]], Awaitable[list[Chain]]]
 def read(tmp_path: Path) -> Read:
     async def of(cluster: Scripted, pods: list[Metadata]) -> list[Chain]:
         async with cluster.client(tmp_path) as client:
-            return await chains(client.during(Call.within(5)), "default", pods)
+            return await chains(client.during(ample()), "default", pods)
 
     return of
 

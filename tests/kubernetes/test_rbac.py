@@ -10,10 +10,10 @@ import pytest
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.calls import ample
 from tests.kubernetes import rights
 from tests.kubernetes.rights import IDLE, SHOP, Right
 from worker.dispatch import methods
-from worker.provider import Call
 from worker.providers import k8s
 from worker.providers.k8s.provider import KubernetesProvider
 
@@ -66,7 +66,7 @@ class Worker:
 
 async def answer(provider: KubernetesProvider, use: Operation[Any]) -> Any:
     try:
-        return await methods(provider)[use.row.name](use, Call.within(10))
+        return await methods(provider)[use.row.name](use, ample())
     except Fault as fault:
         return fault
 

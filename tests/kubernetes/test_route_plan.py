@@ -10,9 +10,9 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.calls import ample
 from tests.kubernetes import manifests, outside
 from tests.kubernetes.scripted import Scripted, answer, failure, page
-from worker.provider import Call
 from worker.providers.k8s import route_plan
 from worker.providers.k8s.provider import KubernetesProvider
 
@@ -320,6 +320,6 @@ async def test_a_plan_that_no_route_can_express_is_invalid(
 async def test_a_plan_whose_answer_was_lost_has_one_effect(provider, served):
     served.faults.add(method="POST", disconnect="after", times=1)
 
-    await provider.apply_route_plan(operation(), Call.within(5))
+    await provider.apply_route_plan(operation(), ample())
 
     assert len(route_of(served)["spec"]["rules"]) == 4

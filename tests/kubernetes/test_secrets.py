@@ -10,10 +10,10 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.calls import Ending
 from tests.kubernetes import manifests
 from tests.kubernetes.restricted import restricted
 from tests.kubernetes.scripted import Scripted, failure
-from worker.provider import Call
 from worker.providers import k8s
 from worker.providers.k8s.provider import KubernetesProvider
 
@@ -148,7 +148,7 @@ async def test_what_the_platform_says_about_a_secret_is_not_passed_on(tmp_path, 
     async with server.client(tmp_path) as client:
         with pytest.raises(Fault) as raised:
             await KubernetesProvider(client).apply_secret(
-                secret(stringData={"a": CANARY}), Call.within(0.5)
+                secret(stringData={"a": CANARY}), Ending(lambda: server.requests)
             )
 
     told = "".join(traceback.format_exception(raised.value))

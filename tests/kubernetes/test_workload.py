@@ -223,7 +223,7 @@ async def test_a_step_that_is_turned_away_after_another_is_not_called_unattempte
     cluster.faults.add(path="/services", status=429, headers={"retry-after": "60"})
 
     with pytest.raises(Fault, match="may have been done in part or whole") as raised:
-        await provider.apply_workload(operation(), Call.within(2))
+        await provider.apply_workload(operation(), Call.within(50))
 
     assert raised.value.code is Code.PLATFORM_FAILED
 
@@ -233,6 +233,6 @@ async def test_the_pull_secret_is_in_no_fault(provider, cluster):
     cluster.faults.add(path="/secrets", status=422, body=quoting)
 
     with pytest.raises(Fault) as raised:
-        await provider.apply_workload(operation(), Call.within(2))
+        await provider.apply_workload(operation(), Call.within(50))
 
     assert CANARY not in raised.value.message

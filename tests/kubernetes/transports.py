@@ -27,6 +27,6 @@ async def client(
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for a condition, within the bound of the test."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - a number and a list have no event for it
             await asyncio.sleep(0.001)

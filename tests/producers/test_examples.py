@@ -62,10 +62,10 @@ def test_both_scale_a_deployment_and_a_repeat_with_the_same_key_is_not_run(
 ) -> None:
     stack.worker()
     first = scale_event("store", 2)
-    eventually(lambda: publish(stack.amqp_url, [first]) == 0, 20, "a worker is attached")
+    eventually(lambda: publish(stack.amqp_url, [first]) == 0, what="a worker is attached")
 
     assert run(SHELL, "default", "hello", "7").stdout.startswith("accepted: k8s.0.controllers.")
-    eventually(lambda: 7 in written(stack.sandbox), 30, "scale.sh scales")
+    eventually(lambda: 7 in written(stack.sandbox), what="scale.sh scales")
     words = ["default", "hello", "8", "--kind", "Deployment", "--wait", "--idempotency-key", "k1"]
     ends = [run(PYTHON, *words) for _ in range(2)]
 
@@ -78,7 +78,7 @@ def test_both_scale_a_deployment_and_a_repeat_with_the_same_key_is_not_run(
 
 def test_waiting_for_a_command_that_fails_tells_why(stack: Stack, run: Run) -> None:
     stack.worker()
-    eventually(lambda: publish(stack.amqp_url, [scale_event("hello", 2)]) == 0, 20, "attached")
+    eventually(lambda: publish(stack.amqp_url, [scale_event("hello", 2)]) == 0, what="attached")
 
     end = run(PYTHON, "default", "nobody", "2", "--wait")
 
@@ -110,7 +110,7 @@ def test_a_full_queue_is_told(
         end = run(example, "default", "hello", "3")
         return end.returncode == 1 and "nacked: the queue is full" in end.stderr
 
-    eventually(told, 20, "nacked")
+    eventually(told, what="nacked")
 
 
 @BOTH

@@ -61,7 +61,7 @@ def test_every_command_on_the_page_works_in_the_order_of_the_page(
 ) -> None:
     stack.worker()
     first = scale_event("hello", 1)
-    eventually(lambda: publish(stack.amqp_url, [first]) == 0, 20, "a worker is attached")
+    eventually(lambda: publish(stack.amqp_url, [first]) == 0, what="a worker is attached")
     runnable = [
         b for b in blocks() if b.language in RUN_BY and not computes_key(b) and not makes_a_user(b)
     ]

@@ -37,7 +37,7 @@ def waiter(stack: Stack, tmp_path: Path) -> Iterator[str]:
     """
     stack.worker()
     first = scale_event("hello", 1)
-    eventually(lambda: publish(stack.amqp_url, [first]) == 0, 20, "a worker is attached")
+    eventually(lambda: publish(stack.amqp_url, [first]) == 0, what="a worker is attached")
     [block] = filter(makes_a_user, blocks())
     told = tmp_path / "rabbitmqctl"
     told.write_text(f"#!{sys.executable}\nimport shlex, sys\nprint(shlex.join(sys.argv[1:]))\n")

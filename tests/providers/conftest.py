@@ -5,6 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from tests.calls import ample
 from tests.providers import cluster
 from tests.providers.platforms import Platform
 from tests.providers.stand_ins import stand_in
@@ -55,4 +56,4 @@ async def provider(platform: Platform) -> AsyncIterator[Port]:
 @pytest.fixture
 def call() -> Callable[[], Call]:
     """A new call with time enough, but not for ever."""
-    return lambda: Call.within(10)
+    return lambda: ample()

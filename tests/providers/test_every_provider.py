@@ -130,6 +130,7 @@ async def test_a_platform_that_stays_busy_is_limiting_and_nothing_was_done(
     platform.run("web", 1, {})
     platform.throttle(times=None)
 
+    # The wait that is asked for would pass these deadlines, so that the first refusal ends them.
     for attempt in (
         machines_of(provider, platform, lambda: Call.within(1)),
         scale(provider, platform, "web", 3, Call.within(1)),

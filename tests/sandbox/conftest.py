@@ -11,7 +11,7 @@ from deploy.sandbox.kubernetes.server import KubernetesSandbox
 Connect = Callable[..., httpx.AsyncClient]
 
 
-async def until(condition: Callable[[], object], seconds: float = 5) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60) -> None:
     """Wait for a condition, but not for ever."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the condition is in another thread or process

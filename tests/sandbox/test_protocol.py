@@ -88,7 +88,7 @@ def test_the_command_prints_where_it_serves_and_ends_on_a_signal(tmp_path: Path)
         with httpx.Client(base_url=ready["url"], verify=trust) as client:
             pods = client.get(PODS, headers=headers).json()["items"]
         process.send_signal(signal.SIGTERM)
-        status = process.wait(timeout=10)
+        status = process.wait(timeout=60)
 
     assert (len(pods), status) == (3, 0)
     assert Path(ready["token_path"]).stat().st_mode & 0o777 == 0o600
@@ -104,7 +104,7 @@ async def test_a_watch_tells_of_changes_as_they_happen(
 ) -> None:
     version = (await api.get(PODS)).json()["metadata"]["resourceVersion"]
     asked = {"watch": "1", "resourceVersion": version, "labelSelector": "w=y"}
-    async with asyncio.timeout(10), api.stream("GET", PODS, params=asked) as response:
+    async with asyncio.timeout(60), api.stream("GET", PODS, params=asked) as response:
         stream = events(response)
         sandbox.add_pod("p", labels={"w": "y"})
         added = await anext(stream)
@@ -123,7 +123,7 @@ async def test_leaving_the_selector_is_a_deletion_for_a_watcher(
     sandbox.add_pod("p", labels={"w": "y"})
     merge = {"content-type": "application/merge-patch+json"}
     asked = {"watch": "1", "labelSelector": "w=y"}
-    async with asyncio.timeout(10), api.stream("GET", PODS, params=asked) as response:
+    async with asyncio.timeout(60), api.stream("GET", PODS, params=asked) as response:
         stream = events(response)
         initial = await anext(stream)
         patch = {"metadata": {"labels": {"w": "n"}}}
@@ -153,7 +153,7 @@ async def test_a_watch_ends_when_its_time_is_over(api: httpx.AsyncClient) -> Non
 
 
 async def test_open_watches_do_not_hold_up_the_end() -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async with KubernetesSandbox() as sandbox:
             headers = {"authorization": f"Bearer {sandbox.token}"}
             client = httpx.AsyncClient(base_url=sandbox.url, verify=sandbox.trust())

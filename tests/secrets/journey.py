@@ -104,10 +104,10 @@ class Journey:
         with ThreadPoolExecutor(1) as pool:
             body = bodies.secret(self.canary, "survivor")
             answer = pool.submit(put, gateway, bodies.SECRETS, body, 200)
-            eventually(lambda: fault.hits, 20, "it runs")
+            eventually(lambda: fault.hits, what="it runs")
             worker.kill()
             successor = self.worker("debug")
-            answer.result(40)
+            answer.result(60)
         return successor
 
     def outlast(self, impatient: Gateway, worker: Process) -> None:
@@ -151,7 +151,7 @@ class Journey:
         expires = but(expires, expiration=300)
         queue = topology.partition_queue("k8s", int(expires.key.split(".")[1]))
         self.broker.publish(expires)
-        results = [audit.final(expires.message_id, 20).result]
+        results = [audit.final(expires.message_id).result]
         self.broker.publish(rejected)
         self.broker.consume(queue, Channel.reject, 1)
         self.broker.publish(returned)

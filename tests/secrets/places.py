@@ -18,7 +18,7 @@ from deploy.rabbitmq.node import RabbitNode
 Settle = Callable[[Channel, Delivery], Coroutine[Any, Any, None]]
 STREAM_START = {"x-stream-offset": "first"}
 MOST = 5000
-MOST_S = 20
+MOST_S = 60
 
 
 class Broker:

@@ -10,6 +10,7 @@ from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.seal import Seals
+from tests.calls import ample
 from tests.examples import EXAMPLES, message_of, workload
 from worker.dispatch import Dispatch
 from worker.provider import Call
@@ -83,7 +84,7 @@ async def test_of_a_mistake_in_a_sealed_operation_the_log_has_only_the_place(cap
     dispatch = Dispatch("k8s", Broken(), Seals([]))
 
     with pytest.raises(Fault) as raised:
-        await dispatch.perform(EXAMPLES[name], Call.within(5))
+        await dispatch.perform(EXAMPLES[name], ample())
 
     assert raised.value.code is Code.INTERNAL
     assert "test_open_bodies.py" in caplog.text

@@ -8,6 +8,7 @@ import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
+from contracts.validation import show
 from tests.kubernetes import manifests
 from tests.secrets.test_canary import SPELLINGS
 from worker.quotes import HIDDEN, MOST_COMPARED, without_quotes
@@ -86,6 +87,92 @@ def test_what_does_not_travel_sealed_is_told_as_it_is():
     operation = api.UpdateControllerReplicas("default", "web", 3)
 
     assert told("quite-a-long-message", operation) == "quite-a-long-message"
+
+
+OWN_WORDS = [
+    "workload.labels: expected at most 50, as many tags as AWS allows, got 54",
+    "workload.labels: expected a tag key: 1 to 128 letters, digits and _.:/=+-@",
+    "workload.resources: expected at most 16 cores and 120Gi, which is the largest size of "
+    "Fargate, got 20 and 1Gi",
+    "workload.labels.app: expected the workload's name, by which AWS's machines are told "
+    "from others",
+    "apply_secret needs a worker with PLT_ECS_EXECUTION_ROLE_ARN; it is not set",
+]
+
+
+def every_piece(words: str) -> list[str]:
+    """Every word of a text, and pieces of some words in a row."""
+    parts = words.split()
+    runs = [" ".join(parts[at : at + size]) for size in (1, 2, 5) for at in range(len(parts))]
+    return [*runs, *(run.strip(".,:;") for run in runs)]
+
+
+@pytest.mark.parametrize("words", OWN_WORDS)
+@pytest.mark.parametrize("code", [Code.INVALID, Code.UNSUPPORTED])
+def test_our_own_words_stay_whole_though_values_contain_them(words, code):
+    fault = Fault(code, words)
+    for value in every_piece(words):
+        workload = {"name": "odd", "image": "x", "env": [{"name": "A", "value": value}]}
+        assert without_quotes(fault, api.ApplyWorkload("default", workload)).message == words
+
+
+@pytest.mark.parametrize("secret", ["hunter2", "hunter2secret", SECRET, "it's", 'a"b', "x" * 300])
+def test_a_value_that_our_own_words_show_is_replaced(secret):
+    words = f"manifest.apiVersion: expected v1, got {show(secret)}"
+    told = without_quotes(Fault(Code.INVALID, words), controller(secret)).message
+
+    assert told.startswith("manifest.apiVersion: expected v1, got ")
+    assert HIDDEN in told
+    assert secret[:7] not in told
+
+
+@pytest.mark.parametrize("number", ["0", "50", "3042", "65535", "1.5", "500m", "120Gi", "true"])
+def test_a_short_number_is_no_secret_in_a_platforms_words_either(number):
+    words = f"Invalid value: {number}: must be less than {number}"
+
+    assert told(words, controller(number)) == words
+
+
+@pytest.mark.parametrize("number", ["123456", "4711-0815", "0123456789"])
+def test_a_long_number_may_be_a_secret(number):
+    assert told(f"it is {number}!", controller(number)) == f"it is {HIDDEN}!"
+
+
+def test_what_the_audit_shows_of_a_body_is_not_hidden():
+    operation = controller(
+        "hunter2secret", metadata={"name": "web", "labels": {"team": "payments"}}
+    )
+    [container] = operation.manifest["spec"]["template"]["spec"]["containers"]
+    words = f'"{container["image"]}" of team "payments": env[0].name "A": "hunter2secret"'
+
+    assert told(words, operation) == words.replace("hunter2secret", HIDDEN)
+
+
+def test_a_platforms_words_are_searched_whatever_we_say_around_them():
+    class Failure(Fault):
+        """Of a platform."""
+
+    failure = Failure(Code.INVALID, "no hunter2secret")
+    try:
+        try:
+            raise failure
+        except Failure as cause:
+            raise Fault(Code.INVALID, f"left behind: {cause.message}") from None
+    except Fault as around:
+        wrapped = around
+
+    for each in (failure, wrapped):
+        quiet = without_quotes(each, controller("hunter2secret"))
+        assert quiet.message == each.message.replace("hunter2secret", HIDDEN)
+
+
+def test_of_a_body_too_large_to_be_compared_our_own_words_are_told_without_values():
+    operation = controller(*(f"{number:09}" for number in range(MOST_COMPARED // 9 + 1)))
+    fault = Fault(Code.INVALID, "manifest.kind: expected Deployment, got '000000001'")
+
+    assert without_quotes(fault, operation).message == (
+        f"manifest.kind: expected Deployment, got {HIDDEN}"
+    )
 
 
 def test_of_a_body_too_large_to_be_compared_nothing_is_told():

@@ -61,7 +61,7 @@ def test_a_secret_that_went_through_everything_is_found_nowhere(
         worker = journey.worker("trace")
         gateway = journey.gateway("debug")
         impatient = journey.gateway("trace", PLT_DEADLINE_MS=f"commands={SHORT_MS}")
-        eventually(lambda: gateway.attended_by(1), 60, "the worker is attached")
+        eventually(lambda: gateway.attended_by(1), what="the worker is attached")
 
         journey.succeed(gateway)
         journey.fail(gateway)
@@ -92,7 +92,7 @@ def test_what_came_open_is_found_in_every_place_that_is_searched(
     with Auditor(stack.amqp_url) as audit:
         journey.worker("debug")
         gateway = journey.gateway("debug")
-        eventually(lambda: gateway.attended_by(1), 60, "the worker is attached")
+        eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         put(gateway, "/k8s/services/default", manifests.service(kind=canary.core), 400)
         misplaced = message_of_example("update_controller_replicas")
         misplaced = but(misplaced, key=f"{misplaced.key}-{canary.core}")
@@ -108,7 +108,7 @@ def test_what_came_open_is_found_in_every_place_that_is_searched(
             files = " ".join(found(canary, dict(broker.files(since))))
             return [place for place in ON_DISK if place in files]
 
-        eventually(lambda: open_on_disk() == ON_DISK, 20, "it is on the broker's disk")
+        eventually(lambda: open_on_disk() == ON_DISK, what="it is on the broker's disk")
 
 
 def test_a_secret_that_a_producer_published_open_is_not_spread_any_further(
@@ -121,7 +121,7 @@ def test_a_secret_that_a_producer_published_open_is_not_spread_any_further(
     with Auditor(stack.amqp_url) as audit:
         journey.worker("debug")
         gateway = journey.gateway("debug")
-        eventually(lambda: gateway.attended_by(1), 60, "the worker is attached")
+        eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         event = open_event(bodies.secret(canary))
         cut = but(event, body=event.body[:-1])
         misspelt = but(event, type="aply_secret")
@@ -140,7 +140,7 @@ def test_no_library_tells_a_secret_however_loud_it_is(stack: Stack, broker: Brok
     journey = Journey(stack, canary, broker, PYTHONASYNCIODEBUG="1", PYTHONPATH=str(LOUD))
     journey.worker("trace")
     gateway = journey.gateway("trace")
-    eventually(lambda: gateway.attended_by(1), 60, "the worker is attached")
+    eventually(lambda: gateway.attended_by(1), what="the worker is attached")
 
     journey.succeed(gateway)
     journey.fail(gateway)

@@ -18,7 +18,7 @@ from worker.dispatch import Dispatch
 from worker.record import Record
 from worker.replies import Replies
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 
 
 class Channel:

@@ -1,5 +1,10 @@
 """Messages that nobody may run: in another's place, on another's behalf, or out of shape."""
 
+import bz2
+import gzip
+import lzma
+import zlib
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -7,6 +12,7 @@ import pytest
 
 from contracts import topology
 from contracts.api import OPERATIONS
+from contracts.dead_letters import REASON_LIMIT
 from contracts.faults import Code
 from contracts.operation import Operation
 from contracts.seal import Seals
@@ -136,3 +142,73 @@ def test_an_event_with_an_unknown_member_is_refused_and_the_nearest_one_is_named
     assert refused.message.startswith(f"the event: unknown member '{name}', ")
     assert meant is None or f"did you mean {meant}?" in refused.message
     assert examined(body=body) == SCALE
+
+
+@pytest.mark.parametrize("sender", [{}, as_event()], ids=["gateway", "producer"])
+def test_a_message_without_a_type_is_told_the_property_and_the_operations(sender):
+    refused = refusal(type="", **sender)
+
+    assert refused.code is Code.NOT_UNDERSTOOD
+    assert refused.message.startswith("property type: expected the name of the operation, one of ")
+    assert all(name in refused.message for name in OPERATIONS)
+    assert len(refused.message) < REASON_LIMIT
+
+
+@pytest.mark.parametrize(
+    "name", ["update_controller_replica", "UpdateControllerReplicas", "x" * 255]
+)
+def test_a_type_that_is_misspelt_is_shown_with_the_operations(name):
+    refused = refusal(type=name, **as_event())
+
+    assert refused.code is Code.NOT_UNDERSTOOD
+    assert name[:70] in refused.message
+    assert "set_machine_labels" in refused.message
+    assert len(refused.message) < REASON_LIMIT
+
+
+def test_a_type_that_is_nearly_right_is_told_which_was_meant():
+    assert refusal(type="aply_secret").message.endswith("; did you mean apply_secret?")
+
+
+PACKED: dict[str, Callable[[bytes], bytes]] = {
+    "gzip": gzip.compress,
+    "zlib": zlib.compress,
+    "bzip2": bz2.compress,
+    "xz": lzma.compress,
+    "zstd": lambda body: b"\x28\xb5\x2f\xfd" + body,
+}
+
+
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+@pytest.mark.parametrize("name", PACKED)
+def test_a_compressed_body_is_told_so(name, encoding):
+    body = PACKED[name](b'{"scope":"default","name":"hello","replicas":2}')
+    refused = refusal(body=body, content_encoding=encoding, **as_event())
+
+    assert refused.code is Code.INVALID
+    assert f"got a body that is compressed with {name}: send it as it is" in refused.message
+
+
+@pytest.mark.parametrize(
+    ("properties", "said"),
+    [
+        ({"content_encoding": "br"}, "its properties say content_encoding 'br'"),
+        ({"content_type": "application/x-msgpack"}, "say content_type 'application/x-msgpack'"),
+        ({"content_type": "text/plain", "content_encoding": "utf-8"}, "content_type 'text/plain'"),
+    ],
+)
+def test_a_body_that_cannot_be_read_is_told_what_its_properties_say_that_it_is(properties, said):
+    message = refusal(body=b"\x8b\x03", **properties, **as_event()).message
+
+    assert message.startswith("expected a JSON object, got ")
+    assert said in message
+
+
+@pytest.mark.parametrize("start", [b"\xef\xbb\xbf", "{".encode("utf-16")])
+def test_a_body_in_another_encoding_is_told_so(start):
+    assert "invalid character" not in refusal(body=start + b"{}").message
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "identity", "binary", ""])
+def test_json_is_read_whatever_a_client_writes_into_its_properties(encoding):
+    assert examined(content_encoding=encoding, content_type="text/json") == SCALE

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 from xml.sax.saxutils import escape
 
+import msgspec
 from moto.core.model import OperationModel
 from moto.core.parse import QueryParser
 from moto.core.serialize import QuerySerializer, XFormedAttributePicker
@@ -16,6 +17,7 @@ from moto.core.utils import get_service_model
 from moto.elbv2.responses import ELBV2Response
 from werkzeug.datastructures import Headers, MultiDict
 
+from contracts.json_limits import ANSWERS, decode
 from deploy.sandbox.aws.messages import Answer, Json, Refusal, Request
 
 # How IAM calls a service, by the first word of its target header.
@@ -105,8 +107,8 @@ def is_query(environ: dict[str, Any]) -> bool:
 
 def _object(body: bytes) -> Json:
     try:
-        content = json.loads(body or b"{}")
-    except ValueError as error:
+        content = decode(body or b"{}", ANSWERS)
+    except msgspec.DecodeError as error:
         raise Refusal("SerializationException", "The body is not JSON.") from error
     if not isinstance(content, dict):
         raise Refusal("SerializationException", "The body is not a JSON object.")

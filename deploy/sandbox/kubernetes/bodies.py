@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from contracts.json_limits import ANSWERS, LimitExceeded, decode
 from deploy.sandbox.kubernetes.core import SECRETS
 from deploy.sandbox.kubernetes.kinds import INCOMPLETE, Cause, Kind, Object, Struct
 from deploy.sandbox.kubernetes.messages import YAML, Request
@@ -23,7 +24,9 @@ class Unreadable(Exception):
 def loads(body: bytes) -> Any:
     try:
         # The fast parser says too little about faults; only a fault is worth the slow one.
-        return msgspec.json.decode(body)
+        return decode(body, ANSWERS)
+    except LimitExceeded as error:
+        raise Unreadable("exceeded max depth") from error
     except msgspec.DecodeError:
         return _explained(body)
 

@@ -13,8 +13,8 @@ from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.population import Population
 from deploy.sandbox.aws.rule_requests import delete_rule
 from deploy.sandbox.aws.server import AwsSandbox
+from tests.calls import ample
 from tests.ecs.routing import plans
-from worker.provider import Call
 from worker.providers import ecs
 from worker.providers.ecs import rules
 from worker.providers.ecs.provider import EcsProvider
@@ -106,15 +106,15 @@ async def worker(aws: AwsSandbox, **settings: str) -> AsyncIterator[EcsProvider]
 async def apply(provider: EcsProvider, *rules_: Object, **more: Any) -> Object:
     """Apply a plan of these rules within a deadline that is not met."""
     operation = api.ApplyRoutePlan(plans.CLUSTER, plans.plan(*rules_, **more))
-    return await provider.apply_route_plan(operation, Call.within(10))
+    return await provider.apply_route_plan(operation, ample())
 
 
 async def read(provider: EcsProvider, name: str = plans.APPLICATION) -> Object:
     """The route of an application."""
-    return await provider.get_http_route(api.GetHttpRoute(plans.CLUSTER, name), Call.within(10))
+    return await provider.get_http_route(api.GetHttpRoute(plans.CLUSTER, name), ample())
 
 
 async def delete(provider: EcsProvider, name: str = plans.APPLICATION) -> Object:
     """Delete the route of an application."""
     operation = api.DeleteHttpRoute(plans.CLUSTER, name)
-    return await provider.delete_http_route(operation, Call.within(10))
+    return await provider.delete_http_route(operation, ample())

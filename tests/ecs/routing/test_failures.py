@@ -14,6 +14,7 @@ from deploy.sandbox.aws.faults import Fault as Injected
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.ecs.routing.listeners import add_version, apply, present, read, routes, worker
 from tests.ecs.routing.plans import APPLICATION, CLUSTER, default, header, plan, query
+from tests.stack import BOUND_S
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
 
@@ -135,7 +136,7 @@ async def test_what_a_killed_worker_leaves_meets_no_request_and_the_next_plan_cl
 ):
     held = after(applied, f"{ELB}:{action}", requests, delay=0.05, disconnect="before")
     killed = asyncio.create_task(apply(provider, *NEXT, generation=13))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(BOUND_S):
         while not held.hits:  # noqa: ASYNC110  # counted in the thread of the stand-in
             await asyncio.sleep(0.005)
     killed.cancel()
@@ -182,14 +183,24 @@ async def reading(provider: EcsProvider) -> AsyncIterator[list[Object]]:
 
 async def test_a_reader_sees_the_former_plan_or_the_next(provider, applied):
     for action in ACTIONS:
-        applied.faults.add(f"{ELB}:{action}", times=None, delay=0.02)
+        applied.faults.add(f"{ELB}:{action}", times=None, delay=0.1)
 
     async with reading(provider) as told:
         await apply(provider, *NEXT, generation=13)
 
     seen = [[rule["versionId"] for rule in route["rules"]] for route in told]
-    assert len(seen) > 5
+    assert len(seen) > 2
     assert all(each in (["v6", "v6", "v7"], ["v6", "v7", "v8"]) for each in seen)
+
+
+async def insist(provider: EcsProvider, *rules: Object, **more: Any) -> Object:
+    """Repeat a plan as clients do, while others change the listener faster than it is written."""
+    while True:
+        try:
+            return await apply(provider, *rules, **more)
+        except Fault as fault:
+            if fault.code is not Code.PLATFORM_FAILED:
+                raise
 
 
 async def test_of_many_plans_in_many_workers_at_once_the_newest_stays(aws, groups):
@@ -200,7 +211,7 @@ async def test_of_many_plans_in_many_workers_at_once_the_newest_stays(aws, group
     async def applying(generation: int) -> Object:
         async with worker(aws) as provider:
             rules = [query("v6"), default("v7")] if generation % 2 else [default("v8")]
-            return await apply(provider, *rules, generation=generation)
+            return await insist(provider, *rules, generation=generation)
 
     ended = await asyncio.gather(
         *(applying(generation) for generation in [5, 3, 9, 1, 8, 2, 7]), return_exceptions=True
@@ -208,8 +219,7 @@ async def test_of_many_plans_in_many_workers_at_once_the_newest_stays(aws, group
 
     failed = [each for each in ended if isinstance(each, BaseException)]
     assert all(isinstance(each, Fault) for each in failed)
-    codes = {each.code for each in failed if isinstance(each, Fault)}
-    assert codes <= {Code.CONFLICT, Code.PLATFORM_FAILED}
+    assert {each.code for each in failed if isinstance(each, Fault)} <= {Code.CONFLICT}
     assert list(routes(aws).values()) == ["dpl=v6 → orders-v6", "* → orders-v7"]
     async with worker(aws) as provider:
         route = await read(provider)
@@ -221,8 +231,8 @@ async def test_two_workers_with_plans_of_one_age_end_in_one_of_them_whole(aws, p
         aws.faults.add(f"{ELB}:SetRulePriorities", times=1, delay=delay)
         async with worker(aws) as other:
             await asyncio.gather(
-                apply(provider, *NEXT),
-                apply(other, query("v6"), header("v6"), default("v7")),
+                insist(provider, *NEXT),
+                insist(other, query("v6"), header("v6"), default("v7")),
                 return_exceptions=True,
             )
 
@@ -237,7 +247,7 @@ async def test_many_applications_at_once_find_rows_of_their_own(aws, provider):
         return default("v1", backend={"serviceName": f"{name}-v1"})
 
     await asyncio.gather(
-        *(apply(provider, own(name), appName=name, hostname=f"{name}.example") for name in names)
+        *(insist(provider, own(name), appName=name, hostname=f"{name}.example") for name in names)
     )
 
     leading = [rule.target for rule in present(aws).values() if not rule.waits]

@@ -5,10 +5,10 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import Object
+from tests.calls import ample
 from tests.ecs import workloads
 from tests.ecs.routing.listeners import apply, present, read, routes
 from tests.ecs.routing.plans import APPLICATION, CLUSTER, default, query
-from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
 
 
@@ -23,7 +23,7 @@ async def roll_out(provider: EcsProvider, version: str) -> Object:
     labels = {"plt.dev/version": version}
     given = {"name": name, "appName": APPLICATION, "image": "registry.example/orders:1"}
     operation = api.ApplyWorkload(CLUSTER, {**given, "labels": labels})
-    return await provider.apply_workload(operation, Call.within(10))
+    return await provider.apply_workload(operation, ample())
 
 
 async def test_a_version_is_rolled_out_pinned_replaced_and_expired(aws):
@@ -36,9 +36,7 @@ async def test_a_version_is_rolled_out_pinned_replaced_and_expired(aws):
         assert [rule["versionId"] for rule in (await read(provider))["rules"]] == ["v1", "v2"]
 
         await apply(provider, default("v2"), generation=14)
-        await provider.delete_controller(
-            api.DeleteController(CLUSTER, "orders-v1"), Call.within(10)
-        )
+        await provider.delete_controller(api.DeleteController(CLUSTER, "orders-v1"), ample())
 
         assert [rule["versionId"] for rule in (await read(provider))["rules"]] == ["v2"]
         assert len(present(aws)) == 1
@@ -51,9 +49,7 @@ async def test_a_version_that_ends_while_it_is_pinned_takes_its_pin_along(aws):
             await roll_out(provider, version)
         await apply(provider, query("v1"), default("v2"))
 
-        await provider.delete_controller(
-            api.DeleteController(CLUSTER, "orders-v1"), Call.within(10)
-        )
+        await provider.delete_controller(api.DeleteController(CLUSTER, "orders-v1"), ample())
 
         assert [rule["versionId"] for rule in (await read(provider))["rules"]] == ["v2"]
         told = await apply(provider, default("v2"), generation=13)

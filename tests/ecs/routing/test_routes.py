@@ -5,10 +5,10 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from deploy.sandbox.aws.server import AwsSandbox
+from tests.calls import ample
 from tests.ecs.routing import plans
 from tests.ecs.routing.listeners import add_version, apply, delete, present, read, routes, worker
 from tests.ecs.routing.plans import APPLICATION, CLUSTER, HOSTNAME, default, header, query
-from worker.provider import Call
 from worker.providers.ecs import rules
 from worker.providers.ecs.provider import EcsProvider
 
@@ -20,7 +20,7 @@ def asked(aws: AwsSandbox) -> list[str]:
 
 
 async def test_a_listener_is_the_gateway(provider, aws):
-    [found] = await provider.list_gateways(api.ListGateways(CLUSTER), Call.within(10))
+    [found] = await provider.list_gateways(api.ListGateways(CLUSTER), ample())
 
     balancer = aws.listener_arn.replace(":listener/", ":loadbalancer/")
     assert found == {
@@ -37,7 +37,7 @@ async def test_a_listener_is_the_gateway(provider, aws):
 
 async def test_a_worker_without_a_listener_has_no_gateways_and_no_routes(aws, caplog):
     async with worker(aws) as provider:
-        assert await provider.list_gateways(api.ListGateways(CLUSTER), Call.within(10)) == []
+        assert await provider.list_gateways(api.ListGateways(CLUSTER), ample()) == []
         for attempt in (read, delete):
             with pytest.raises(Fault, match="has no PLT_ECS_LISTENER_ARN") as raised:
                 await attempt(provider)
@@ -52,7 +52,7 @@ async def test_a_worker_without_a_listener_has_no_gateways_and_no_routes(aws, ca
 async def test_a_listener_that_is_gone_is_no_gateway_and_the_operator_reads_why(aws, caplog):
     gone = aws.add_listener() + "0"
     async with worker(aws, PLT_ECS_LISTENER_ARN=gone) as provider:
-        assert await provider.list_gateways(api.ListGateways(CLUSTER), Call.within(10)) == []
+        assert await provider.list_gateways(api.ListGateways(CLUSTER), ample()) == []
 
     assert "PLT_ECS_LISTENER_ARN names no listener that is there" in caplog.text
 

@@ -11,6 +11,7 @@ import httpx
 import msgspec
 
 from contracts.faults import Code, Fault
+from contracts.json_limits import ANSWERS, decode
 from worker.providers.k8s import admission
 from worker.providers.k8s.objects import Status
 
@@ -176,8 +177,8 @@ def nonsense(reason: str) -> Failure:
 def _status(body: bytes) -> Status | None:
     """Return the `Status` in a body, None for anything else: JSON too may come from a proxy."""
     try:
-        said = msgspec.json.decode(body, type=Status)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        said = decode(body, ANSWERS, type=Status)
+    except msgspec.DecodeError:
         return None
     return said if said.kind == "Status" else None
 

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from contracts.faults import Code
+from contracts.json_limits import ANSWERS, decode
 from worker.providers.k8s import errors
 
 Answer = TypeVar("Answer")
@@ -94,6 +95,6 @@ def deletion(path: str, uid: str | None) -> Request:
 def decoded(answer: Answered, expected: type[Answer]) -> Answer:
     """The body of an answer as what was asked for, or the failure that it is something else."""
     try:
-        return msgspec.json.decode(answer.body, type=expected)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        return decode(answer.body, ANSWERS, type=expected)
+    except msgspec.DecodeError as error:
         raise errors.nonsense(str(error)) from error
