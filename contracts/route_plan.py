@@ -146,6 +146,6 @@ def _check_hostname(hostname: str) -> None:
         raise Fault(
             Code.INVALID,
             "plan.hostname: expected a host name such as orders.example.org, at most "
-            f"{HOSTNAME_LIMIT} letters, digits, '-', '_' and '.', which may begin with '*.' and is no "
+            f"{HOSTNAME_LIMIT} letters, digits, '-', '_' and '.'; it may begin with '*.' and is no "
             f"IP address, got {show(hostname)}",
         )
