@@ -15,7 +15,7 @@ Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z", max_length=256)]
 
 HOSTNAME = re.compile(
-    r"(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*", re.IGNORECASE
+    r"(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", re.IGNORECASE
 )
 ADDRESS = re.compile(r"[0-9.]+")
 HOSTNAME_LIMIT = 253
@@ -153,6 +153,6 @@ def _check_hostname(hostname: str) -> None:
         raise Fault(
             Code.INVALID,
             "plan.hostname: expected a host name such as orders.example.org, at most "
-            f"{HOSTNAME_LIMIT} letters, digits, '-' and '.', which may begin with '*.' and is no "
+            f"{HOSTNAME_LIMIT} letters, digits, '-', '_' and '.'; it may begin with '*.' and is no "
             f"IP address, got {show(hostname)}",
         )

@@ -175,7 +175,7 @@ async def test_a_plan_that_is_overtaken_between_look_and_write_is_stale(
 
     await provider.apply_route_plan(operation(generation=9), call())
 
-    with pytest.raises(Fault, match=r"the plan .* is stale"):
+    with pytest.raises(Fault, match="is stale"):
         await slow
     assert route_of(served)["metadata"]["annotations"]["plt.dev/generation"] == "9"
 

@@ -32,7 +32,11 @@ async def test_the_server_says_what_it_serves(api: httpx.AsyncClient) -> None:
     apps = (await api.get("/apis/apps/v1")).json()["resources"]
     core = (await api.get("/api/v1")).json()["resources"]
 
-    assert [group["name"] for group in groups] == ["apps", "gateway.networking.k8s.io"]
+    assert [group["name"] for group in groups] == [
+        "apps",
+        "autoscaling",
+        "gateway.networking.k8s.io",
+    ]
     assert {"deployments", "deployments/scale"} <= {resource["name"] for resource in apps}
     assert {"pods", "services", "secrets"} <= {resource["name"] for resource in core}
     assert (await api.get("/apis/nope")).status_code == 404
