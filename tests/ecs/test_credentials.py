@@ -299,7 +299,7 @@ async def test_a_redirection_is_not_followed_and_hands_no_request_to_another_hos
 async def test_an_endpoint_that_is_none_is_named(bare):
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
-    with pytest.raises(ConfigurationError, match="PLT_ECS_ENDPOINT.*expected a URL"):
+    with pytest.raises(ConfigurationError, match=r"PLT_ECS_ENDPOINT.*expected a URL"):
         async with ecs.open_provider(bare | keys | {"PLT_ECS_ENDPOINT": "http://a b"}):
             pass
 
