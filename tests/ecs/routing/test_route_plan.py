@@ -128,7 +128,7 @@ def test_hosts_and_headers_have_no_case():
     )
 
 
-@pytest.mark.parametrize("hostname", ["*.example.org", "a-1.b.co"])
+@pytest.mark.parametrize("hostname", ["*.example.org", "my_app.example.org", "a-1.b.co"])
 def test_hosts_that_a_listener_can_match_are_taken(hostname):
     assert plans.read(hostname=hostname).hostname == hostname
 
