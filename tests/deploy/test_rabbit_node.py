@@ -31,7 +31,7 @@ def test_every_listener_is_on_loopback(rabbit: RabbitNode) -> None:
 
 
 def test_a_failing_command_says_why(rabbit: RabbitNode) -> None:
-    with pytest.raises(Failed, match=r"(?s)rabbitmqctl delete_vhost nowhere:.*does not exist"):
+    with pytest.raises(Failed, match=r"(?s)rabbitmqctl delete_vhost:.*does not exist"):
         rabbit.ctl("delete_vhost", "nowhere")
 
 

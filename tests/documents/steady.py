@@ -13,6 +13,9 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _HEX = re.compile(r"(?<![0-9a-z])([0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{16})(?![0-9a-z])")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 _GENERATED = re.compile(r"(?<=-)([bcdfghjklmnpqrstvwxz2456789]{8,10}-[a-z0-9]{5})\b")
+_ACCOUNT = re.compile(r"\b1234567890\d\d\b")
+"""The stand-in takes a new account each time that it is emptied."""
+
 _LOCAL = re.compile(r"https?://127\.0\.0\.1:\d+")
 _CLUSTER_IP = re.compile(r"\b10\.\d+\.\d+\.\d+\b")
 
@@ -40,6 +43,7 @@ class Steady:
         text = _HEX.sub(self._numbered(lambda n, old: f"{n:x}".rjust(len(old), "a")), text)
         text = _GENERATED.sub(self._numbered(lambda n, _: f"7d4b9c8f6d-x2x{n:02d}"), text)
         text = _CLUSTER_IP.sub(self._numbered(lambda n, _: f"10.96.0.{n}"), text)
+        text = _ACCOUNT.sub("123456789012", text)
         return _LOCAL.sub("https://kubernetes.default.svc", text)
 
     def _numbered(self, new: Callable[[int, str], str]) -> Callable[[re.Match[str]], str]:
