@@ -116,14 +116,23 @@ class Broker:
         asyncio.run(asyncio.wait_for(link.run(session), MOST_S))
 
     def consume(self, queue: str, settle: Settle, count: int) -> None:
-        """Take messages one after another as a stranger who settles them so."""
+        """Take messages one after another as a stranger who settles them so.
+
+        The checks of gateways may wait there too, and are none of them.
+        """
 
         async def session(connection: Connection) -> None:
             arrived: asyncio.Queue[Delivery] = asyncio.Queue()
             async with connection.passing_channel() as channel:
                 await channel.consume(queue, arrived.put_nowait, prefetch=1)
-                for _ in range(count):
-                    await settle(channel, await arrived.get())
+                settled = 0
+                while settled < count:
+                    delivery = await arrived.get()
+                    if delivery.message.type == topology.ATTENDANCE:
+                        await channel.ack(delivery)
+                        continue
+                    await settle(channel, delivery)
+                    settled += 1
 
         self._run(session)
 
