@@ -27,7 +27,7 @@ from worker.provider import Call
 from worker.record import Record
 from worker.repeats import End, Repeats
 from worker.replies import Replies
-from worker.runs import Verdict
+from worker.runs import Runs, Verdict
 
 LEAST_LEFT_S = 0.25
 ALIKE_S = 1.0
@@ -116,6 +116,7 @@ class Commands:
         record: Record,
         clock: Clock,
         fence: Fence,
+        runs: Runs,
         seals: Seals,
     ) -> None:
         """`seals` are those of the dispatch: records of sealed commands have a digest by them."""
@@ -125,6 +126,7 @@ class Commands:
         self._record = record
         self._clock = clock
         self._fence = fence
+        self._runs = runs
         self._repeats = Repeats()
 
     def take(self, delivery: Delivery, slot: int) -> Command:
@@ -245,13 +247,17 @@ class Commands:
         started: datetime | None = None,
         repeats: str | None = None,
     ) -> Verdict:
-        """Record the end and answer whoever asked, without one waiting for the other."""
+        """Record the end and answer whoever asked, without one waiting for the other.
+
+        The answer may be on its way when the broker falls silent and the run is given up. What was
+        done is recorded all the same.
+        """
         async with asyncio.TaskGroup() as group:
             if command.message.reply_to:
                 group.create_task(
                     self._replies.send(command.message, end.reply, command.expires_at)
                 )
-            await self._record.write(
+            recording = self._record.write(
                 command.message,
                 end.result,
                 self._request(command) if started is None else None,
@@ -263,6 +269,7 @@ class Commands:
                 after=end.after,
                 repeats=repeats,
             )
+            await (self._runs.last(recording) if end.result is Result.DONE else recording)
         return Verdict.DONE
 
 

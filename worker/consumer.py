@@ -78,7 +78,7 @@ class Consumer:
         self._left_queries = asyncio.Event()
         places = Places(concurrency)
         bodies = Bodies(limits)
-        commands = Commands(dispatch, replies, record, clock, self._fence, seals)
+        commands = Commands(dispatch, replies, record, clock, self._fence, self._runs, seals)
         self._partitions = [
             Partition(
                 topology.partition_queue(dispatch.name, slot),
@@ -152,7 +152,7 @@ class Consumer:
     def abort(self) -> None:
         """Cancel everything that runs."""
         self._fence.close()
-        self._runs.stop_all()
+        self._runs.abandon()
         for task in self._queries:
             task.cancel()
 

@@ -45,6 +45,7 @@ class Runs:
         self._group = group
         self._known: OrderedDict[str, Run] = OrderedDict()
         self._live: set[Run] = set()
+        self._lasting: set[asyncio.Task[None]] = set()
 
     def start(self, message: Message, work: Coroutine[Any, Any, Verdict]) -> Run:
         """Begin a run; `joinable` finds it again for a while after its end."""
@@ -83,10 +84,23 @@ class Runs:
                 loop = asyncio.get_running_loop()
                 loop.call_later(GIVE_UP_AFTER_S, self._give_up, run)
 
+    async def last(self, work: Coroutine[Any, Any, None]) -> None:
+        """Wait for work that goes on to its end though the run that waits for it is given up."""
+        task = self._group.create_task(work)
+        self._lasting.add(task)
+        task.add_done_callback(self._lasting.discard)
+        await asyncio.shield(task)
+
     def stop_all(self) -> None:
         """Cancel every run: the broker may hand them over."""
         for run in self._live:
             run.task.cancel()
+
+    def abandon(self) -> None:
+        """Cancel every run and what outlasts it: the process ends."""
+        self.stop_all()
+        for task in self._lasting:
+            task.cancel()
 
     async def idle(self) -> None:
         """Wait until nothing runs."""

@@ -116,6 +116,7 @@ class Worker:
             Record("w-1", "k8s", publisher),
             Clock(),
             self.fence,
+            self.runs,
             Seals([]),
         )
 

@@ -29,7 +29,7 @@ def test_a_command_is_recorded_as_started_before_the_platform_is_called():
             assert w.log == []
 
             assert await running is Verdict.DONE
-            assert w.log == ["started a-5", "call 5", "done a-5", "reply 200"]
+            assert w.log == ["started a-5", "call 5", "reply 200", "done a-5"]
 
     virtual.run(test)
 
@@ -321,6 +321,41 @@ def test_an_outcome_that_is_refused_once_is_published_again():
     virtual.run(test)
 
 
+def test_what_was_done_is_recorded_though_the_run_is_given_up_meanwhile():
+    """The answer may have reached the gateway before the broker fell silent."""
+
+    async def test():
+        async with working() as w:
+            w.post.seconds["done"] = 5
+            run = w.runs.start(request(5), w.commands.run(w.take(request(5))))
+            await asyncio.sleep(1)
+            assert w.log == ["started a-5", "call 5", "reply 200"]
+
+            w.runs.stop_all()
+            await asyncio.wait([run.task])
+            assert run.verdict() is Verdict.GIVEN_UP
+            await asyncio.sleep(5)
+
+            assert w.results("a-5") == [Result.STARTED, Result.DONE]
+
+    virtual.run(test)
+
+
+def test_what_was_done_is_not_waited_for_when_the_process_ends():
+    async def test():
+        async with working() as w:
+            w.post.seconds["done"] = 5
+            w.runs.start(request(5), w.commands.run(w.take(request(5))))
+            await asyncio.sleep(1)
+
+            w.runs.abandon()
+            await asyncio.sleep(10)
+
+            assert w.results("a-5") == [Result.STARTED]
+
+    virtual.run(test)
+
+
 def test_a_command_waits_for_an_audit_that_was_deleted_which_then_gets_it_over_a_new_connection():
     async def test():
         async with working() as w:
@@ -331,7 +366,7 @@ def test_a_command_waits_for_an_audit_that_was_deleted_which_then_gets_it_over_a
             w.post.without_queue.clear()
 
             assert await running is Verdict.DONE
-            assert w.log == ["started a-5", "call 5", "done a-5", "reply 200"]
+            assert w.log == ["started a-5", "call 5", "reply 200", "done a-5"]
             assert w.post.renewed == 1
 
     virtual.run(test)
