@@ -17,7 +17,7 @@ from contracts.broker.channel import Channel, Delivery
 from contracts.broker.declaration import Declaration
 from contracts.broker.errors import BrokerError, Rejected, Unroutable
 from contracts.broker.link import Connection, Link
-from contracts.broker.recording import Confirmed, until_taken
+from contracts.broker.recording import until_taken
 from contracts.faults import Fault
 from contracts.outcomes import Result
 from contracts.requests import operation_in, request_of
@@ -57,7 +57,6 @@ class Recorder:
         self._dropped = 0
         self._told = asyncio.Event()
         self._renewed_at = float("-inf")
-        self._confirmed = Confirmed()
 
     def refused(self, provider: str, command: Message, fault: Fault) -> None:
         """The broker turned a command away: its outcome is published when it can be."""
@@ -98,19 +97,14 @@ class Recorder:
             again_s=self._again_s,
             seals=self._seals,
             renew=partial(self._renew, outgoing),
-            confirmed=self._confirmed,
         )
-        try:
-            async with asyncio.TaskGroup() as group:
-                for channel in (incoming, letters, outgoing):
-                    group.create_task(channel.lost())
-                    group.create_task(connection.confirms(channel))
-                group.create_task(self._record_refused(recording))
-                group.create_task(self._confirmed.publish_again(recording.publish))
-                await recording.start(group)
-                self._link.ready()
-        finally:
-            self._confirmed.lost()
+        async with asyncio.TaskGroup() as group:
+            for channel in (incoming, letters, outgoing):
+                group.create_task(channel.lost())
+                group.create_task(connection.confirms(channel))
+            group.create_task(self._record_refused(recording))
+            await recording.start(group)
+            self._link.ready()
 
     async def _renew(self, outgoing: Channel) -> None:
         """Record over a new connection, unless that was begun a moment ago."""
@@ -148,11 +142,9 @@ class _Recording:
         again_s: float,
         seals: Seals,
         renew: Callable[[], Awaitable[None]],
-        confirmed: Confirmed,
     ) -> None:
         self._seals = seals
         self._renew = renew
-        self._confirmed = confirmed
         self._incoming = incoming
         self._letters = letters
         self._outcomes = outcomes
@@ -179,7 +171,6 @@ class _Recording:
         else:
             publish = partial(self._outcomes.publish, mandatory=True)
             await until_taken(publish, message, self._renew)
-            self._confirmed.note(message)
 
     async def _record(self, delivery: Delivery) -> None:
         """What is asked of the audit first holds up nothing else."""

@@ -19,7 +19,6 @@ from contracts.broker.channel import Channel
 from contracts.broker.declaration import Declaration
 from contracts.broker.errors import BrokerError, ConnectionLost, NotDeclared, Refused, Rejected
 from contracts.broker.link import Connection, Link
-from contracts.broker.recording import Confirmed
 from contracts.topology import Topology
 from contracts.wire import Message
 
@@ -38,7 +37,6 @@ class Publisher:
         self._announcement = announcement
         self._channel: Channel | None = None
         self._outcomes: Channel | None = None
-        self._confirmed = Confirmed()
         self._user: str | None = None
         self._opened = asyncio.Event()
         self._changed = asyncio.Event()
@@ -64,11 +62,9 @@ class Publisher:
                     group.create_task(connection.confirms(each))
                 group.create_task(connection.pulse())
                 group.create_task(self._announce(channel))
-                group.create_task(self._confirmed.publish_again(self._again))
                 self._link.ready()
         finally:
             self._drop(channel)
-            self._confirmed.lost()
 
     async def publish(self, message: Message, *, mandatory: bool = False) -> None:
         """Publish and wait for the confirm, again after a loss of the connection.
@@ -91,16 +87,7 @@ class Publisher:
                 log.debug("%s is published again: %s", message.key, error)
                 self._drop(channel)
             else:
-                if is_outcome:
-                    self._confirmed.note(message)
                 return
-
-    async def _again(self, outcome: Message) -> None:
-        """Publish an outcome that was confirmed once; refused, it waits for no queue."""
-        try:
-            await self.publish(outcome)
-        except Rejected as error:
-            log.debug("%s was refused the second time: %s", outcome.key, error)
 
     async def renew(self) -> None:
         """Connect anew, unless that was done a moment ago; what is under way is published again."""

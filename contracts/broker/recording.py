@@ -9,8 +9,6 @@ and not stored.
 
 import asyncio
 import logging
-import time
-from collections import deque
 from collections.abc import Awaitable, Callable
 
 from contracts.broker.errors import Rejected, Unroutable
@@ -19,8 +17,8 @@ from contracts.wire import Message
 log = logging.getLogger(__name__)
 
 REFUSED_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
-"""Delays before an outcome that a queue refused is published again. The audit itself refuses while
-its leader moves to another node; after the last delay the queue is taken for somebody else's.
+"""Delays before republishing an outcome that a queue rejected. The audit itself rejects while its
+leader moves to another node; a queue that still rejects after the last delay is a foreign one.
 """
 
 RENEW_AFTER_S = 1.0
@@ -30,40 +28,6 @@ channel that published to a stream whose leader was killed may refuse for good.
 
 NO_AUDIT_S = 1.0
 """The delay before an outcome that no queue took is published again."""
-
-
-CONFIRMED = 1_000
-CONFIRMED_S = 30.0
-"""The outcomes that are published again after a lost connection: so many, and so old at most."""
-
-
-class Confirmed:
-    """The newest outcomes of a process, which are published again when its connection was lost.
-
-    RabbitMQ 3.10.8 was seen to lose a record of a stream that it had confirmed a tenth of a second
-    before the node with the stream's leader froze. Whoever reads the audit knows by the
-    `message_id` that both are the same.
-    """
-
-    def __init__(self, most: int = CONFIRMED) -> None:
-        self._newest: deque[tuple[float, Message]] = deque(maxlen=most)
-        self._again: dict[str, Message] = {}
-
-    def note(self, outcome: Message) -> None:
-        """A queue took the outcome."""
-        self._newest.append((time.monotonic(), outcome))
-
-    def lost(self) -> None:
-        """The connection is lost, by now or for as long as its loss takes to show."""
-        oldest = time.monotonic() - CONFIRMED_S
-        self._again |= {each.message_id: each for at, each in self._newest if at >= oldest}
-        self._newest.clear()
-
-    async def publish_again(self, publish: Callable[[Message], Awaitable[None]]) -> None:
-        """Publish what was confirmed shortly before the loss, over the next connection."""
-        for identity, outcome in list(self._again.items()):
-            await publish(outcome)
-            del self._again[identity]
 
 
 async def until_taken(
