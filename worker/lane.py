@@ -8,7 +8,7 @@ import msgspec
 from contracts.broker.channel import Delivery
 from contracts.wire import Message
 from worker.bodies import Bodies
-from worker.commands import Command
+from worker.command import Command
 
 
 class Held:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from contracts.broker.channel import Delivery
 from contracts.faults import Code, Fault
-from worker.commands import Command
+from worker.command import Command
 from worker.lane import Held
 from worker.runs import Run, Runs, Verdict
 

@@ -18,7 +18,8 @@ from tests.worker import virtual
 from tests.worker.providers import Everything
 from tests.worker.scene import Scene
 from worker.clock import Clock
-from worker.commands import Command, Commands
+from worker.command import Command
+from worker.commands import Commands
 from worker.dispatch import Dispatch
 from worker.fence import Fence
 from worker.provider import Call

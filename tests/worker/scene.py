@@ -14,7 +14,7 @@ from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 from tests.worker import virtual
 from worker.bodies import Bodies
-from worker.commands import Command
+from worker.command import Command
 from worker.fence import Fence
 from worker.partition import Partition
 from worker.places import Places

@@ -6,7 +6,7 @@ import pytest
 
 from tests.worker import virtual
 from tests.worker.scene import PLACES, SECOND, Platform, scene
-from worker.commands import Command
+from worker.command import Command
 from worker.redelivery import LAST_DELIVERY, SUSPECT_RETURNS, SUSPECT_S, TAKE_OVER_S
 from worker.runs import GIVE_UP_AFTER_S, Verdict
 

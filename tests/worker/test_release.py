@@ -5,7 +5,7 @@ from typing import Any
 
 from tests.worker import virtual
 from tests.worker.scene import PLACES, SECOND, Platform, Scene, scene
-from worker.commands import Command
+from worker.command import Command
 from worker.places import Places
 from worker.runs import Verdict
 
