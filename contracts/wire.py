@@ -1,6 +1,5 @@
 """Bytes to structs and back: messages, operations and replies; knows no broker."""
 
-from difflib import get_close_matches
 from typing import Any, TypeVar
 
 import msgspec
@@ -11,7 +10,7 @@ from contracts.faults import PROBLEM_JSON, Code, Fault, Problem
 from contracts.json_limits import BODIES, MESSAGES, Limits
 from contracts.operation import Operation
 from contracts.topology import MESSAGE_LIMIT
-from contracts.validation import SHOWN, checked, describe, show
+from contracts.validation import checked, describe, nearest, show
 
 JSON = "application/json"
 
@@ -124,8 +123,8 @@ def unknown_operation(name: str) -> Fault:
     if not name:
         words = f"property type: expected the name of the operation, {expected}, got nothing"
         return Fault(Code.NOT_UNDERSTOOD, words)
-    near = get_close_matches(name[:SHOWN], OPERATIONS, n=1)
-    meant = f"; did you mean {near[0]}?" if near else ""
+    near = nearest(name, OPERATIONS)
+    meant = f"; did you mean {near}?" if near else ""
     return Fault(
         Code.NOT_UNDERSTOOD,
         f"property type: expected an operation of contract {CONTRACT}, {expected}, got "

@@ -27,6 +27,7 @@ from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight
 from worker.providers.k8s.kinds import Kind, Place
 from worker.providers.k8s.objects import Metadata, Replication, Workload
+from worker.providers.k8s.owners import owner_of
 from worker.providers.k8s.requests import JSON_PATCH
 from worker.providers.k8s.retries import Patience
 
@@ -214,7 +215,7 @@ def _refuse_unscalable(kind: Kind, metadata: Metadata) -> None:
             f"{what} is being deleted and not gone yet, so that no machines are started or stopped "
             f"for it; its finalizers: {waiting}",
         )
-    owner = next((each for each in metadata.owner_references or () if each.controller), None)
+    owner = owner_of(metadata)
     if owner is not None:
         raise Failure(
             Code.CONFLICT,

@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-from difflib import get_close_matches
 from typing import Any
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
+from contracts.validation import nearest
 from worker.providers.k8s import manifests
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight
@@ -67,8 +67,8 @@ def _refuse_unknown(given: Object, known: frozenset[str], where: str) -> None:
     unknown = sorted(given.keys() - known)
     if not unknown:
         return
-    like = {key: get_close_matches(key, known, 1) for key in unknown}
-    named = [f"{where}{key} (expected {near[0]})" for key, near in like.items() if near]
+    like = {key: nearest(key, known) for key in unknown}
+    named = [f"{where}{key} (expected {near})" for key, near in like.items() if near]
     rest = len(unknown) - len(named)
     told = named + ([f"{rest} that is like none of them"] if rest else [])
     raise Fault(
