@@ -8,14 +8,14 @@ from contracts.shapes import Shape
 
 
 class GatewayStatus(Shape, frozen=True, kw_only=True):
-    """The gateway lives."""
+    """Liveness of the gateway."""
 
     status: str
     version: str
 
 
 class BrokerState(Shape, frozen=True, kw_only=True):
-    """Whether the broker is reached since when, or why it is not; `missing` is to be imported."""
+    """The connection to the broker, or why there is none; `missing` lists what to import."""
 
     reachable: bool
     since: str | None
@@ -34,7 +34,7 @@ class AttachedWorker(Shape, frozen=True, kw_only=True):
 
 
 class AttachedProvider(Shape, frozen=True, kw_only=True):
-    """Who is attached under one name."""
+    """The workers of one provider."""
 
     attended: bool
     consumers: int
@@ -43,7 +43,7 @@ class AttachedProvider(Shape, frozen=True, kw_only=True):
 
 
 class Readiness(Shape, frozen=True, kw_only=True):
-    """Whether the gateway serves: `ready`, `degraded` or `not ready`."""
+    """Readiness of the gateway: `ready`, `degraded` or `not ready`."""
 
     status: str
     version: str

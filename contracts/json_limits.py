@@ -28,7 +28,7 @@ MESSAGES = Limits(size=MESSAGE_LIMIT, depth=BODIES.depth + 2, members=BODIES.mem
 """Messages: a body with what is wrapped around it."""
 
 RECORDS = Limits(size=4 * MESSAGE_LIMIT, depth=BODIES.depth + 10, members=2 * BODIES.members)
-"""Records of the audit: a message, in Base64 where it is sealed, and what became of it."""
+"""Records of the audit: a message, in base64 where it is sealed, and its outcome."""
 
 ANSWERS = Limits(size=64 * MIB, depth=100, members=2_000_000)
 """Answers of platforms: a page of a list has 500 objects."""

@@ -11,7 +11,7 @@ Object = dict[str, Any]
 """A JSON object in the platform's own words."""
 
 Warnings = list[str] | UnsetType
-"""What the platform or the provider says beside the result of a command, left out if nothing."""
+"""Warnings of the platform or the provider beside the result of a command, if there are any."""
 
 Labels = Annotated[dict[str, str], Meta(title="Labels", description="Labels by their keys.")]
 SetLabels = Annotated[

@@ -78,7 +78,7 @@ class RoutePlan(Part, frozen=True):
 
 
 class Freshness(Struct, frozen=True, order=True):
-    """How new a plan is. A generation tells, and the time of emission only where there is none."""
+    """The age of a plan: its generation, or its time of emission where it has no generation."""
 
     rank: int = 0
     number: float | int = 0

@@ -161,8 +161,8 @@ class Attendance:
     def attached(self, provider: str) -> int:
         """The number of workers that take the provider's operations.
 
-        The owners of partitions share them by this number, so a worker that was silent for a moment
-        does not count: owners would give partitions to each other that nobody else takes.
+        Owners divide the partitions by this number, so a worker without a recent announcement does
+        not count: the other owners would release partitions that no other worker takes.
         """
         return self._attached(provider, LATELY_S)
 
@@ -178,7 +178,7 @@ class Attendance:
         )
 
     def _attached(self, provider: str, within: float) -> int:
-        """The attached workers that announced themselves within so many seconds."""
+        """The number of attached workers that announced themselves in the last `within` seconds."""
         oldest = time.monotonic() - within
         return sum(
             each.at >= oldest and each.told.state == "attached"
