@@ -52,10 +52,10 @@ class Metadata(BaseHTTPRequestHandler):
     redirected: ClassVar[list[str]] = []
 
     def do_POST(self) -> None:
-        """Refuse every role, as STS does, and redirect every request for ECS."""
+        """Refuse every role, as STS does, and redirect every request for ECS and of /moved."""
         if self.path == "/elsewhere":
             self.redirected.append(self.path)
-        if self.headers.get("X-Amz-Target"):
+        if self.headers.get("X-Amz-Target") or self.path == "/moved":
             self.send_response(307)
             self.send_header("Location", f"http://{self.headers['Host']}/elsewhere")
             self.send_header("Content-Length", "0")
@@ -293,6 +293,21 @@ async def test_a_redirection_is_not_followed_and_hands_no_request_to_another_hos
             await provider.get_controllers(api.GetControllers("redirected"), call())
 
     assert raised.value.code is Code.PLATFORM_FAILED
+    assert Metadata.redirected == []
+
+
+async def test_a_redirection_of_sts_is_not_followed_with_the_token_of_the_role(
+    bare, metadata, monkeypatch, tmp_path
+):
+    Metadata.redirected.clear()
+    (tmp_path / "token").write_text("the token of the role")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/worker")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"{metadata}/moved")
+
+    with pytest.raises(ConfigurationError, match="there are no AWS credentials to use"):
+        async with ecs.open_provider(bare):
+            pass
     assert Metadata.redirected == []
 
 

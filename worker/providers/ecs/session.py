@@ -9,7 +9,7 @@ import aioboto3
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioCredentials
 from aiobotocore.httpsession import AIOHTTPSession
-from aiobotocore.session import AioSession, get_session
+from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts import VERSION
@@ -71,6 +71,20 @@ class Warm(Session):
         return self
 
 
+class Chain(AioSession):  # type: ignore[misc]  # the client library is not typed
+    """The client library's session, which follows no redirection for a role's credentials either.
+
+    Its clients for STS and SSO send the token that a role is assumed with.
+    """
+
+    def create_client(self, *service: Any, config: Any = None, **options: Any) -> Any:
+        """Return a client, with sessions of ours where nothing else is said."""
+        if getattr(config, "http_session_cls", AIOHTTPSession) is AIOHTTPSession:
+            config = AioConfig() if config is None else AioConfig().merge(config)
+            config.http_session_cls = Session
+        return super().create_client(*service, config=config, **options)
+
+
 async def open_services(
     stack: AsyncExitStack,
     settings: Settings,
@@ -84,7 +98,7 @@ async def open_services(
     the library looks for where it always does: files, roles of a container or an instance.
     """
     try:
-        chain = get_session()
+        chain = Chain()
         # First: the library reads its files once and for all.
         for variable, name in VARIABLES.items():
             if value := environment.get(variable):
@@ -119,7 +133,7 @@ class Known:
         return self._found
 
 
-async def _credentials(chain: AioSession, environment: Mapping[str, str]) -> Credentials:
+async def _credentials(chain: Chain, environment: Mapping[str, str]) -> Credentials:
     key, secret = environment.get("AWS_ACCESS_KEY_ID"), environment.get("AWS_SECRET_ACCESS_KEY")
     if bool(key) != bool(secret):
         raise ConfigurationError(
