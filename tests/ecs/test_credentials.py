@@ -55,6 +55,9 @@ class Metadata(BaseHTTPRequestHandler):
         """Refuse every role, as STS does, and redirect every request for ECS and of /moved."""
         if self.path == "/elsewhere":
             self.redirected.append(self.path)
+        if self.path == "/deep/":
+            self._answer("[" * 5000 + "]" * 5000)
+            return
         if self.headers.get("X-Amz-Target") or self.path == "/moved":
             self.send_response(307)
             self.send_header("Location", f"http://{self.headers['Host']}/elsewhere")
@@ -294,6 +297,16 @@ async def test_a_redirection_is_not_followed_and_hands_no_request_to_another_hos
 
     assert raised.value.code is Code.PLATFORM_FAILED
     assert Metadata.redirected == []
+
+
+async def test_an_answer_that_is_nested_too_deep_is_refused_on_every_python(bare, call, metadata):
+    """The client library's parser has the interpreter's limit alone, which 3.13 does not have."""
+    given = {"AWS_ACCESS_KEY_ID": "AKIAGIVEN", "AWS_SECRET_ACCESS_KEY": "secret"}
+    async with ecs.open_provider(bare | given | {"PLT_ECS_ENDPOINT": f"{metadata}/deep/"}) as deep:
+        with pytest.raises(Fault, match="nested at most 100 deep") as raised:
+            await deep.get_controllers(api.GetControllers("shop"), call())
+
+    assert raised.value.code is Code.PLATFORM_FAILED
 
 
 async def test_a_redirection_of_sts_is_not_followed_with_the_token_of_the_role(

@@ -5,6 +5,7 @@ from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
 from contracts.faults import Code
+from contracts.json_limits import LimitExceeded
 from worker.providers.ecs import errors
 from worker.providers.ecs.errors import Again, Failure
 
@@ -103,6 +104,8 @@ def failure(action: str, error: Exception) -> Failure:
             f"the connection to AWS was lost before it answered {action}: {error}",
             again=Again.LOST,
         )
+    if isinstance(error, LimitExceeded):
+        return errors.nonsense(action, str(error))
     if isinstance(error, UNREADABLE):
         # Its words would quote the answer, and that may hold a container's environment.
         return errors.nonsense(action, f"it cannot be read ({type(error).__name__})")

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from contracts import VERSION
 from contracts.environment import ConfigurationError
+from contracts.json_limits import ANSWERS, check
 from worker.providers.ecs import credentials
 from worker.providers.ecs.credentials import Credentials
 from worker.providers.ecs.settings import Settings
@@ -56,7 +57,15 @@ class Unredirected:
 
 
 class Session(AIOHTTPSession):  # type: ignore[misc]  # the client library is not typed
-    """The client library's HTTP session, without redirections."""
+    """The client library's HTTP session, without redirections and with limits of what it reads."""
+
+    async def send(self, request: Any) -> Any:
+        """Send a request and return its answer; raises LimitExceeded."""
+        response = await super().send(request)
+        body = await response.content
+        if not body.startswith(b"<"):  # XML, which its parser reads without recursion
+            check(body, ANSWERS)
+        return response
 
     async def _get_session(self, proxy_url: str | None) -> Unredirected:
         return Unredirected(await super()._get_session(proxy_url))

@@ -19,6 +19,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
+from contracts.json_limits import ANSWERS, decode
 from contracts.resources import Object
 from worker.providers.k8s.requests import FIELD_MANAGER
 
@@ -135,7 +136,9 @@ def _merged_list(name: str, live: list[Any], wanted: list[Any], by: Writers) -> 
         return wanted + [
             each for each in live if each not in wanted and _stays(by.below(f"v:{_json(each)}"))
         ]
-    recorded = {_key(json.loads(each[2:])): each for each in elements if each.startswith("k:")}
+    recorded = {
+        _key(decode(each[2:].encode(), ANSWERS)): each for each in elements if each.startswith("k:")
+    }
     if not recorded or not all(isinstance(each, dict) for each in [*live, *wanted]):
         return wanted
     fields = [field for field, _ in next(iter(recorded))]
