@@ -62,7 +62,7 @@ def plant(cluster: KubernetesSandbox) -> None:
     """One controller of each kind in both namespaces, a Service and the way to it in one."""
     cluster.reset()
     for namespace, replicas in ((SHOP, 1), (IDLE, 0)):
-        cluster.add_namespace(namespace)
+        cluster.add_namespace(namespace, team="shop")
         cluster.add_deployment("deployment", namespace, replicas=replicas)
         cluster.add_stateful_set("statefulset", namespace, replicas=replicas)
         cluster.add_replica_set("replicaset", namespace, replicas=replicas)
@@ -70,7 +70,11 @@ def plant(cluster: KubernetesSandbox) -> None:
     # A second version of it: with owners of its own, which makes one list of several.
     cluster.add_deployment("deployment-2", SHOP)
     cluster.add_service("web", SHOP, {"app": "web"})
-    cluster.add_gateway("public", SHOP)
+    by_labels = {"from": "Selector", "selector": {"matchLabels": {"team": "shop"}}}
+    listener = {"name": "http", "protocol": "HTTP", "port": 80}
+    cluster.add_gateway(
+        "public", SHOP, listeners=[listener | {"allowedRoutes": {"namespaces": by_labels}}]
+    )
     for name in ("read", "deleted"):
         cluster.add(gateway_api.HTTP_ROUTES, manifests.route(name, metadata=placed(name)))
 

@@ -121,7 +121,11 @@ async def test_where_no_listener_fits_the_fault_says_for_what_the_gateways_liste
             ),
             True,
         ),
-        (selected(matchLabels={"team": "shop"}), True),
+        (selected(matchLabels={"team": "shop"}), False),
+        (selected(matchExpressions=[{"key": "team", "operator": "DoesNotExist"}]), True),
+        (selected(matchExpressions=[{"key": "team", "operator": "Exists"}]), False),
+        (selected(matchExpressions=[{"key": "a", "operator": "NotIn", "values": ["b"]}]), True),
+        (selected(), True),
         (listener(namespaces={"from": "All"}, kinds=[{"kind": "GRPCRoute"}]), False),
         (listener(namespaces={"from": "All"}, kinds=[{"kind": "HTTPRoute"}]), True),
     ],
@@ -141,6 +145,30 @@ async def test_a_shared_gateway_is_used_where_it_admits_the_namespace(
                 await provider.apply_route_plan(operation(), call())
 
     assert [each["metadata"]["name"] for each in listed] == (["public"] if fits else [])
+
+
+@pytest.mark.parametrize("may_read", [True, False])
+async def test_a_listener_that_admits_by_labels_is_chosen_by_those_of_the_namespace(
+    cluster, environment, tmp_path, call, may_read
+):
+    """Without the right to read them it is the last choice, rather than none."""
+    cluster.add_namespace("store", team="shop")
+    cluster.add_service("shop-v2", "store", ports=[{"port": 80}])
+    cluster.add_gateway("a", "store", listeners=[selected(matchLabels={"team": "other"})])
+    cluster.add_gateway("b", "store", listeners=[selected(matchLabels={"team": "shop"})])
+    rules = [
+        ("list", "gateways.gateway.networking.k8s.io", "store"),
+        ("get create patch", "httproutes.gateway.networking.k8s.io", "store"),
+        ("get", "services", "store"),
+        *([("get", "namespaces", "store")] if may_read else []),
+    ]
+    variables = restricted(cluster, environment, tmp_path, *rules)
+
+    async with k8s.open_provider(variables) as provider:
+        await provider.apply_route_plan(api.ApplyRoutePlan("store", plan("shop")), call())
+
+    found = cluster.read("httproutes.gateway.networking.k8s.io", "shop", "store")
+    assert found["spec"]["parentRefs"][0]["name"] == ("b" if may_read else "a")
 
 
 async def test_a_gateway_of_the_own_namespace_comes_before_a_shared_one_that_fits_as_well(

@@ -21,8 +21,9 @@ ROLE = rights.of_the_role()
 KINDS = ("deployments.apps", "statefulsets.apps", "replicasets.apps", "replicationcontrollers")
 POORER = {Right("list", kind) for kind in KINDS}
 """Without them answers say less, and nothing fails: no owner may fail a list."""
-OPTIONAL = {Right("list", "horizontalpodautoscalers.autoscaling")}
-"""Without it a scaling does not say what else scales the controller."""
+OPTIONAL = {Right("list", "horizontalpodautoscalers.autoscaling"), Right("get", "namespaces")}
+"""Without them a scaling does not say what else scales the controller, and a Gateway that admits
+namespaces by their labels may be chosen in vain."""
 UNTOLD = {Right("create", "secrets")}
 """Refused in the middle of an apply, where the API server does not say which right was missing."""
 

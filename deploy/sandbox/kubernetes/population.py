@@ -43,8 +43,8 @@ class Population:
             self.controllers.settle()
             return self._current(kind, *stored.key) or stored.object
 
-    def add_namespace(self, name: str) -> Object:
-        return self.add(core.NAMESPACES, {"metadata": {"name": name}})
+    def add_namespace(self, name: str, **labels: str) -> Object:
+        return self.add(core.NAMESPACES, {"metadata": {"name": name, "labels": labels}})
 
     def add_deployment(self, name: str, namespace: str = "default", **more: Any) -> Object:
         """With its ReplicaSet and pods; `more` as in `_workload`."""

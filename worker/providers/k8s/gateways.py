@@ -1,6 +1,7 @@
 """Chooses the Gateway for a route, and the port of a Service that speaks HTTP; pure."""
 
 import re
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from msgspec import field
@@ -8,7 +9,7 @@ from msgspec import field
 from worker.providers.k8s.objects import LabelSelector, Metadata, Part, Requirement, ServicePort
 
 HTTP = frozenset({"HTTP", "HTTPS"})
-NAMESPACE_LABEL = "kubernetes.io/metadata.name"
+NAME_LABEL = "kubernetes.io/metadata.name"
 """The only label of a namespace that is known without reading it: the API server sets it."""
 
 HTTP_PROTOCOLS = frozenset({"http", "kubernetes.io/h2c", "kubernetes.io/ws"})
@@ -74,6 +75,13 @@ class Place(NamedTuple):
         return f"{self.namespace}/{self.gateway.metadata.name} listens {listens}"
 
 
+class Namespace(NamedTuple):
+    """The namespace of a route, and its labels, None where they were not read."""
+
+    name: str
+    labels: Mapping[str, str] | None = None
+
+
 class Fit(NamedTuple):
     """How well a listener fits, best first: known to admit the namespace, then by hostname."""
 
@@ -84,7 +92,7 @@ class Fit(NamedTuple):
     is_shared: bool
 
 
-def choose(places: list[Place], hostname: str | None, namespace: str) -> Place | None:
+def choose(places: list[Place], hostname: str | None, namespace: Namespace) -> Place | None:
     """Return the Gateway whose listener fits a hostname best, None where none fits.
 
     Of those that fit equally well, a Gateway in the route's own namespace comes first.
@@ -98,18 +106,28 @@ def choose(places: list[Place], hostname: str | None, namespace: str) -> Place |
     return places[min(found)[1]] if found else None
 
 
-def admits(place: Place, namespace: str) -> bool:
+def admits(place: Place, namespace: Namespace) -> bool:
     """Whether HTTPRoutes of a namespace may attach to a Gateway, as far as is known."""
     return choose([place], None, namespace) is not None
 
 
-def _fit(listener: Listener, where: str, hostname: str | None, namespace: str) -> Fit | None:
+def ask_for_labels(places: list[Place]) -> bool:
+    """Whether a listener admits namespaces by labels that take reading the namespace."""
+    return any(
+        term.key != NAME_LABEL
+        for place in places
+        for listener in place.gateway.spec.listeners or ()
+        for term in _terms(listener)
+    )
+
+
+def _fit(listener: Listener, where: str, hostname: str | None, namespace: Namespace) -> Fit | None:
     admitted = _admits(listener, where, namespace)
     distance = _distance((listener.hostname or "").lower(), (hostname or "").lower())
     if listener.protocol not in HTTP or admitted is False or distance is None:
         return None
     return Fit(
-        admitted is None, distance, -len(listener.hostname or ""), is_shared=where != namespace
+        admitted is None, distance, -len(listener.hostname or ""), is_shared=where != namespace.name
     )
 
 
@@ -123,7 +141,7 @@ def _distance(listened: str, wanted: str) -> int | None:
     return 1 if is_wildcard or (wanted.startswith("*.") and listened.endswith(wanted[1:])) else None
 
 
-def _admits(listener: Listener, where: str, namespace: str) -> bool | None:
+def _admits(listener: Listener, where: str, namespace: Namespace) -> bool | None:
     """Whether a listener lets HTTPRoutes of a namespace attach, None if that cannot be told."""
     allowed = listener.allowed_routes or AllowedRoutes()
     if allowed.kinds and "HTTPRoute" not in {each.kind for each in allowed.kinds}:
@@ -133,28 +151,36 @@ def _admits(listener: Listener, where: str, namespace: str) -> bool | None:
         case "All":
             return True
         case "Same":
-            return where == namespace
-        case "Selector":
-            return _selects(namespaces.selector, namespace)
+            return where == namespace.name
+        case "Selector" if namespaces.selector is not None:
+            found = [_holds(term, namespace) for term in _terms(listener)]
+            return False if False in found else None if None in found else True
         case _:
             return False
 
 
-def _selects(selector: LabelSelector | None, namespace: str) -> bool | None:
-    if selector is None:
-        return False
-    equal = (selector.match_labels or {}).items()
+def _terms(listener: Listener) -> list[Requirement]:
+    """The terms of the selector of a listener that admits namespaces by their labels."""
+    allowed = listener.allowed_routes and listener.allowed_routes.namespaces
+    if not allowed or allowed.from_ != "Selector" or allowed.selector is None:
+        return []
+    equal = (allowed.selector.match_labels or {}).items()
     terms = [Requirement(key, "In", [value]) for key, value in equal]
-    found = [_holds(term, namespace) for term in [*terms, *(selector.match_expressions or ())]]
-    return False if False in found else None if None in found else True
+    return terms + (allowed.selector.match_expressions or [])
 
 
-def _holds(term: Requirement, namespace: str) -> bool | None:
+def _holds(term: Requirement, namespace: Namespace) -> bool | None:
     """Whether a term of a selector is true of a namespace, None if its labels are not known."""
-    if term.key != NAMESPACE_LABEL:
+    if term.key != NAME_LABEL and namespace.labels is None:
         return None
+    value = {NAME_LABEL: namespace.name, **(namespace.labels or {})}.get(term.key)
     values = term.values or []
-    answers = {"In": namespace in values, "NotIn": namespace not in values, "Exists": True}
+    answers = {
+        "In": value in values,
+        "NotIn": value not in values,
+        "Exists": value is not None,
+        "DoesNotExist": value is None,
+    }
     return answers.get(term.operator, False)
 
 

@@ -116,3 +116,8 @@ def path(api_version: str, namespace: str, plural: str, name: str | None = None)
     root = "apis" if "/" in api_version else "api"
     where = f"/{root}/{api_version}/namespaces/{quote(namespace, safe='')}/{plural}"
     return where if name is None else f"{where}/{quote(name, safe='')}"
+
+
+def namespace_path(namespace: str) -> str:
+    """Where a namespace itself is."""
+    return f"/api/v1/namespaces/{quote(namespace, safe='')}"

@@ -46,7 +46,7 @@ class Metadata(Part, frozen=True):
 
 
 class Owned(Part, frozen=True):
-    """Any object, when only its owner is of interest."""
+    """Any object, when only its metadata are of interest."""
 
     metadata: Metadata
 

@@ -11,13 +11,21 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.route_plan import RoutePlan
 from worker.provider import Call
-from worker.providers.k8s import observed, route_plan
+from worker.providers.k8s import names, observed, route_plan
 from worker.providers.k8s.applying import settle
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight, NoSuchApi
-from worker.providers.k8s.gateways import Gateway, Place, admits, choose, http_port
+from worker.providers.k8s.gateways import (
+    Gateway,
+    Namespace,
+    Place,
+    admits,
+    ask_for_labels,
+    choose,
+    http_port,
+)
 from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
-from worker.providers.k8s.objects import ListOf, Service
+from worker.providers.k8s.objects import ListOf, Owned, Service
 from worker.providers.k8s.requests import JSON_PATCH
 from worker.together import together
 
@@ -51,8 +59,10 @@ async def gateways(talk: Conversation, namespace: str, shared: Shared) -> list[O
     except NoSuchApi:
         return []
     found, _ = await _read_shared(talk, namespace, shared, Object)
-    places = [(each, Place(where, convert(each, Gateway))) for where, each in found]
-    return own + [each for each, place in places if admits(place, namespace)]
+    places = [Place(where, convert(each, Gateway)) for where, each in found]
+    here = await _labelled(talk, namespace, places)
+    admitted = zip(found, places, strict=True)
+    return own + [each for (_, each), place in admitted if admits(place, here)]
 
 
 async def _read_shared(
@@ -127,7 +137,8 @@ async def _surroundings(
         others, unread = await _read_shared(talk, namespace, shared, Gateway)
     places = [Place(namespace, each) for each in own]
     places += [Place(where, each) for where, each in others]
-    parent = choose(places, plan.hostname, namespace)
+    here = await _labelled(talk, namespace, places)
+    parent = choose(places, plan.hostname, here)
     if parent is None:
         raise _no_gateway(namespace, plan.hostname, places, unread)
     services = route_plan.backends(plan)
@@ -135,6 +146,22 @@ async def _surroundings(
         *(_port(talk, namespace, name, where) for name, where in services.items())
     )
     return parent, dict(zip(services, ports, strict=True))
+
+
+async def _labelled(talk: Conversation, namespace: str, places: list[Place]) -> Namespace:
+    """The namespace, with its labels if a listener asks for them and the worker may read them."""
+    if not ask_for_labels(places):
+        return Namespace(namespace)
+    try:
+        found = await talk.get(names.namespace_path(namespace), Owned)
+    except MissingRight as failure:
+        log.info("whom a listener of a Gateway admits is not known: %s", failure.message)
+        return Namespace(namespace)
+    except Failure as failure:
+        if failure.code is not Code.NOT_FOUND:
+            raise
+        return Namespace(namespace, {})
+    return Namespace(namespace, found.metadata.labels or {})
 
 
 def _no_gateway(
