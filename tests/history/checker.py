@@ -164,7 +164,9 @@ def _recorded_again(address: Address) -> Iterator[Violation]:
             yield _violation(address, write.value, "written before it was recorded as started")
     for command in address.commands:
         for first, second in repeated(address, command):
-            if not address.disturbed(first.worker, first.at, second.at):
+            # A record that was late may tell of an earlier moment than the one before it.
+            since, until = sorted((first.at, second.at))
+            if not address.disturbed(first.worker, since, until):
                 what = f"{second.result} after {first.result} without a disturbance"
                 yield _violation(address, command.value, what)
 

@@ -216,6 +216,21 @@ def test_a_second_final_outcome_is_found_unless_its_worker_was_disturbed() -> No
     assert said(history(twice, more, History([], [], [], [hurt(2.5, what="cut")]))) == []
 
 
+def test_an_end_that_is_recorded_late_may_be_earlier_than_the_one_before_it() -> None:
+    """The broker fell silent after the run, and the recorder took the command for unfinished."""
+    gateway = 0
+    asked = [command(1), command(2, Fate.OPEN), command(3)]
+    late = History([], [write(2, 2)], [record(2, Result.STARTED, 2),
+                                       record(2, Result.UNKNOWN, 60, gateway),
+                                       record(2, Result.DONE, 2.1)], [])  # fmt: skip
+    rest = run(3, 61)
+
+    found = said(history(run(1, 1), late, rest, asked=asked))
+    assert found == [(2, "done after unknown without a disturbance")]
+    silent = History([], [], [], [hurt(2.2, worker=gateway, what="freeze", until=47)])
+    assert said(history(run(1, 1), late, rest, silent, asked=asked)) == []
+
+
 def test_an_outcome_that_does_not_fit_what_the_publisher_was_told_is_found() -> None:
     answered = [command(1), command(2, Fate.ANSWERED), command(3)]
     unknown = History([], [write(2, 2)], [record(2, Result.STARTED, 2),
