@@ -29,6 +29,15 @@ RUN = 8
 MOST_COMPARED = 200_000
 WORD = re.compile(r"[\w.-]+")
 KIND = re.compile(r"([A-Z][a-z]+)+")
+NAMES = frozenset({"imagePullPolicy", "key", "kind", "name", "namespace", "protocol", "type"})
+"""Members of the parts of a controller that name something, or choose one of a few words."""
+NAME = re.compile(r"[a-z0-9./-]{1,63}|[A-Z][A-Za-z]{0,62}|[\w.,+-]{1,16}")
+"""What names and quantities look like; anything else there may be a secret in the wrong place."""
+QUANTITIES = frozenset({"limits", "requests"})
+MAPS = frozenset({"annotations", "data", "stringData"})
+"""Members whose own members the caller names: a `name` among them may be a secret."""
+OUR_WORDS = frozenset({"Kubernetes", "AWS"})
+"""Said around a platform's words: a value may have them too."""
 PLAIN = re.compile(
     r"[+-]?[0-9]{1,5}(\.[0-9]{1,3})?([mkMGTPE]|[KMGTPE]i)?|true|false|.{0,2}", re.DOTALL
 )
@@ -62,14 +71,43 @@ def redacted(words: str, operation: Operation[Any], instead: str = UNKNOWN) -> s
     if not operation.row.seal:
         return words
     body = getattr(operation, str(operation.row.body))
-    public = {operation.scope, address.subject(operation) or ""}
+    public = {operation.scope, address.subject(operation) or "", *OUR_WORDS}
     if isinstance(kind := body.get("kind"), str) and KIND.fullmatch(kind):
         public.add(kind)
+    public.update(filter(NAME.fullmatch, _names(body)))
     hidden = set(_texts(body)) - public - _told(operation)
     values = {value for value in hidden if not _is_plain(value)}
     if sum(map(len, values)) > MOST_COMPARED:
         return instead
     return _hidden(words, values, public, set(_keys(body)))
+
+
+def _names(body: dict[str, Any]) -> Iterator[str]:
+    """Return what the parts of a controller or workload are called, and its quantities.
+
+    The body's own members are left out: a secret whose `data` is misspelt has any.
+    """
+    for part in ("spec", "resources"):
+        yield from _named_below(body.get(part))
+
+
+def _named_below(value: Any) -> Iterator[str]:
+    yield from _named(value)
+    if isinstance(value, dict):
+        for key, each in value.items():
+            if key not in MAPS:
+                yield from _named_below(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _named_below(each)
+
+
+def _named(value: Any) -> Iterator[str]:
+    for key, each in value.items() if isinstance(value, dict) else ():
+        if key in NAMES and isinstance(each, str):
+            yield each
+        elif key in QUANTITIES:
+            yield from _texts(each)
 
 
 def _keys(value: Any) -> Iterator[str]:

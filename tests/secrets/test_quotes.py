@@ -148,6 +148,41 @@ def test_what_the_audit_shows_of_a_body_is_not_hidden():
     assert told(words, operation) == words.replace("hunter2secret", HIDDEN)
 
 
+def test_names_of_parts_and_quantities_are_not_hidden():
+    """Without them nobody can tell which container or port is refused, or why."""
+    operation = controller("hunter2secret")
+    [container] = operation.manifest["spec"]["template"]["spec"]["containers"]
+    container |= {
+        "name": "server",
+        "imagePullPolicy": "Sometimes",
+        "ports": [{"name": "http", "containerPort": 80}],
+        "resources": {"limits": {"cpu": "1,5", "memory": "512MB"}, "requests": {"cpu": "0x10"}},
+    }
+    words = "<server> http Sometimes '1,5' 512MB \"0x10\": hunter2secret"
+
+    assert told(words, operation) == words.replace("hunter2secret", HIDDEN)
+
+
+def test_our_name_of_a_platform_stays_though_a_value_has_it():
+    operation = controller("https://kubernetes.default.svc", "kubernetes.io/tls")
+
+    words = "not what was asked for (Kubernetes: 422 Invalid)"
+    assert told(words, operation) == words
+
+
+@pytest.mark.parametrize("member", ["data", "stringData", "Data", "annotations"])
+def test_no_member_that_the_caller_names_is_taken_for_a_name(member):
+    manifest = manifests.secret() | {member: {"name": "hunter2secret", "type": "hunter2secret"}}
+    manifest["metadata"]["annotations"] = {"key": "hunter2secret"}
+
+    words = 'Invalid value: "hunter2secret"'
+    for operation in (
+        api.ApplySecret("default", manifest),
+        controller(spec={"template": {"metadata": {"annotations": {"name": "hunter2secret"}}}}),
+    ):
+        assert HIDDEN in told(words, operation)
+
+
 def test_a_platforms_words_are_searched_whatever_we_say_around_them():
     class Failure(Fault):
         """Of a platform."""
