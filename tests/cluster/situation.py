@@ -129,6 +129,6 @@ class Situation:
         return httpx.Client(
             base_url=f"{self.cluster.management_urls[index]}/api",
             auth=(self.cluster.user, self.cluster.password),
-            timeout=30,
+            timeout=60,
             trust_env=False,
         )

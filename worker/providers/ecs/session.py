@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -11,6 +12,7 @@ from aiobotocore.credentials import AioCredentials
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import create_loader
 
 from contracts import VERSION
 from contracts.environment import ConfigurationError
@@ -112,6 +114,7 @@ async def open_services(
         for variable, name in VARIABLES.items():
             if value := environment.get(variable):
                 chain.set_config_variable(name, value)
+        chain.register_component("data_loader", _models(chain.get_config_variable("data_path")))
         session = aioboto3.Session(region_name=settings.ecs_region, botocore_session=chain)
         found = await _credentials(chain, environment)
         stack.push_async_callback(found.aclose)
@@ -121,6 +124,8 @@ async def open_services(
                 session.client(
                     service,
                     endpoint_url=settings.ecs_endpoint,
+                    # A plain connection has nobody to verify; CAs are not read for it in vain.
+                    verify=False if _is_plain(settings) else None,
                     config=_config(settings, http or _sessions(settings)),
                 )
             )
@@ -161,9 +166,18 @@ async def _credentials(chain: Chain, environment: Mapping[str, str]) -> Credenti
     return found_in_chain
 
 
+@cache
+def _models(data_path: str | None) -> Any:
+    """What the client library reads of its own description of AWS: once, however many providers."""
+    return create_loader(data_path)
+
+
+def _is_plain(settings: Settings) -> bool:
+    return (settings.ecs_endpoint or "").lower().startswith("http:")
+
+
 def _sessions(settings: Settings) -> Callable[..., Any]:
-    plain = (settings.ecs_endpoint or "").startswith("http:")
-    return Session if plain else Warm
+    return Session if _is_plain(settings) else Warm
 
 
 def _proxies(settings: Settings) -> dict[str, str] | None:
