@@ -169,7 +169,7 @@ def problem() -> dict[str, Any]:
                 "payload": each["value"],
             }
             for code in Code
-            for name, each in examples.problems(code).items()
+            for name, each in examples.problems(code, of_command=True).items()
         ],
     }
 

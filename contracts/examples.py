@@ -13,6 +13,8 @@ FILE = Path(__file__).parent / "documents" / "examples.json"
 
 PLATFORMS = {"k8s": "Kubernetes", "ecs": "AWS ECS"}
 
+COMMAND_ID = "7d0c5a1e9f3b4862a1c4e8d05b7f9263"
+
 Named = dict[str, dict[str, Any]]
 
 
@@ -61,12 +63,16 @@ def named(values: dict[str, Any]) -> Named:
     }
 
 
-def problems(code: str) -> Named:
-    """The recorded problems with a code, by who says so: a platform or a gateway."""
+def problems(code: str, *, of_command: bool) -> Named:
+    """The recorded problems with a code, by who says so: a platform or a gateway.
+
+    The problem of a command has its id, that of a query has none, whichever was recorded.
+    """
+    identity = {"commandId": COMMAND_ID} if of_command else {}
     return {
         f"{code}-{speaker}": {
             "summary": f"{code}: {PLATFORMS.get(speaker, speaker)}",
-            "value": each,
+            "value": {key: value for key, value in each.items() if key != "commandId"} | identity,
         }
         for speaker, each in RECORDED.problems.get(code, {}).items()
     }

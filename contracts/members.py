@@ -17,11 +17,16 @@ from contracts.validation import nearest, show
 def require_known(value: Any, expected: type[msgspec.Struct], where: str) -> None:
     """Raise `invalid` for the first member of a JSON value, at any depth, that the type lacks."""
     for place, name, known in _unknown(value, _described(expected), where):
-        near = nearest(name, known)
-        hint = f"did you mean {near}? Expected" if near else "expected"
-        raise Fault(
-            Code.INVALID, f"{place}: unknown member {show(name)}, {hint} one of {', '.join(known)}"
-        )
+        raise unknown_member(place, name, known)
+
+
+def unknown_member(place: str, name: str, known: tuple[str, ...]) -> Fault:
+    """Return the fault of a member that the object at a place does not have."""
+    near = nearest(name, known)
+    hint = f"did you mean {near}? Expected" if near else "expected"
+    return Fault(
+        Code.INVALID, f"{place}: unknown member {show(name)}, {hint} one of {', '.join(known)}"
+    )
 
 
 @cache

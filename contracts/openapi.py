@@ -42,6 +42,16 @@ IDEMPOTENCY_KEY = {
     "example": "7f9c2ba4e88f827d",
 }
 
+COMMAND_ID = {
+    "Command-Id": {
+        "description": "The id of the command in the audit.",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+        "example": examples.COMMAND_ID,
+    }
+}
+"""The header of every response to a command."""
+
 MEANINGS = {
     "scope": "A Kubernetes namespace, an ECS cluster.",
     "id": "A machine: the name of a pod, the id of a task.",
@@ -51,6 +61,9 @@ MEANINGS = {
     "api_version": "A hint that goes with `kind`.",
 }
 """Of parameters, by field; another field is described by what its type expects."""
+
+QUERY_PROBLEM, COMMAND_PROBLEM = "Problem", "CommandProblem"
+"""How the responses of either begin, among the components."""
 
 WITHOUT_ROUTE = {HTTPStatus.METHOD_NOT_ALLOWED}
 WITHOUT_BODY = WITHOUT_ROUTE | {HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
@@ -89,7 +102,11 @@ def document() -> dict[str, Any]:
         "paths": {**paths, **_own_paths()},
         "components": {
             "schemas": dict(sorted(schemas.components.items())),
-            "responses": {f"Problem{s}": _response(s) for s in sorted(set(STATUS.values()))},
+            "responses": {
+                f"{kind}{s}": _response(s, of_command=kind is COMMAND_PROBLEM)
+                for kind in (QUERY_PROBLEM, COMMAND_PROBLEM)
+                for s in sorted(set(STATUS.values()))
+            },
         },
     }
 
@@ -100,6 +117,8 @@ def _operation(
     row = operation.row
     members = {row.body} if isinstance(row.body, str) else set(row.body)
     fields = [f for f in msgspec.structs.fields(operation) if f.name not in members]
+    problem = QUERY_PROBLEM if row.safe else COMMAND_PROBLEM
+    headers = {} if row.safe else {"headers": COMMAND_ID}
     answers = set(STATUS.values()) - (WITHOUT_ROUTE if row.body else WITHOUT_BODY)
     keys = [] if row.safe else [IDEMPOTENCY_KEY]
     content = {JSON: {"schema": result, "examples": examples.named(examples.answers(row.name))}}
@@ -109,8 +128,8 @@ def _operation(
         "tags": [row.collection],
         "parameters": [PROVIDER, *(_parameter(row, field, of_fields) for field in fields), *keys],
         "responses": {
-            "200": {"description": "Done.", "content": content},
-            **{f"{s}": {"$ref": f"#/components/responses/Problem{s}"} for s in sorted(answers)},
+            "200": {"description": "Done.", **headers, "content": content},
+            **{f"{s}": {"$ref": f"#/components/responses/{problem}{s}"} for s in sorted(answers)},
         },
     }
 
@@ -159,6 +178,7 @@ def _body(
         "type": "object",
         "properties": properties,
         "required": list(body),
+        "additionalProperties": False,
     }
     bodies = {
         platform: {name: request[name] for name in body} for platform, request in values.items()
@@ -166,7 +186,7 @@ def _body(
     return {"schema": schemas.put(named, whole), "examples": examples.named(bodies)}
 
 
-def _response(status: HTTPStatus) -> dict[str, Any]:
+def _response(status: HTTPStatus, *, of_command: bool) -> dict[str, Any]:
     codes = " or ".join(f"`{code}`" for code in Code if STATUS[code] is status)
     described: dict[str, Any] = {
         "description": f"A problem of RFC 9457; `code` is {codes}.",
@@ -177,20 +197,21 @@ def _response(status: HTTPStatus) -> dict[str, Any]:
                     name: example
                     for code in Code
                     if STATUS[code] is status
-                    for name, example in examples.problems(code).items()
+                    for name, example in examples.problems(code, of_command=of_command).items()
                 },
             }
         },
     }
+    headers = dict(COMMAND_ID) if of_command else {}
     if status in NOT_ATTEMPTED:
         described["description"] += " Nothing was attempted and nothing will be."
-        described["headers"] = {
-            "Retry-After": {
-                "description": "Repeat after so many seconds.",
-                "required": True,
-                "schema": {"type": "integer", "minimum": 1},
-            }
+        headers["Retry-After"] = {
+            "description": "Repeat after so many seconds.",
+            "required": True,
+            "schema": {"type": "integer", "minimum": 1},
         }
+    if headers:
+        described["headers"] = headers
     if status is HTTPStatus.GATEWAY_TIMEOUT:
         described["description"] += " It may or may not have happened; a repeat has one effect."
     return described

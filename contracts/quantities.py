@@ -40,6 +40,11 @@ MIB = 1024**2
 LEAST = {"cpu": Decimal("0.001"), "memory": Decimal(6 * MIB)}
 """A millicore is Kubernetes' finest grain; 6 MiB is the least that a container starts with."""
 
+MOST = {"cpu": Decimal(8192), "memory": Decimal(2**52)}
+"""The limits of one machine under Linux: 8192 processors (`NR_CPUS` of x86-64, the largest of any
+architecture), and 4 PiB of memory (52 bits of physical address on x86-64 and ARM64).
+"""
+
 EVERYWHERE = ("cpu", "memory")
 ON_SOME = re.compile(r"ephemeral-storage|hugepages-.+|[^/]+/.+")
 """Resources of Kubernetes that some platforms have: its own, and those with a domain."""
@@ -57,7 +62,7 @@ def check(requests: Mapping[str, Quantity], limits: Mapping[str, Quantity], wher
                 )
             read(amount, f"{where}.{part}.{resource}")
     for resource in EVERYWHERE:
-        _check_least(requests, limits, resource, where)
+        _check_bounds(requests, limits, resource, where)
     for resource in requests.keys() & limits.keys():
         place = f"{where}.requests.{resource}"
         if read(requests[resource], place) > read(limits[resource], place):
@@ -68,7 +73,7 @@ def check(requests: Mapping[str, Quantity], limits: Mapping[str, Quantity], wher
             )
 
 
-def _check_least(
+def _check_bounds(
     requests: Mapping[str, Quantity], limits: Mapping[str, Quantity], resource: str, where: str
 ) -> None:
     """The limit counts, else the request: that much a machine can use."""
@@ -76,8 +81,14 @@ def _check_least(
     if resource not in amounts:
         return
     place = f"{where}.{part}.{resource}"
-    if read(amounts[resource], place) < LEAST[resource]:
+    amount = read(amounts[resource], place)
+    if amount < LEAST[resource]:
         raise Fault(Code.INVALID, f"{place}: {_too_little(resource, amounts[resource])}")
+    if amount > MOST[resource]:
+        most = "8192 cores" if resource == "cpu" else "4Pi"
+        raise Fault(
+            Code.INVALID, f"{place}: expected at most {most}, got {show(amounts[resource])}"
+        )
 
 
 def _too_little(resource: str, amount: Quantity) -> str:

@@ -11,6 +11,10 @@ from contracts.resources import Object
 from contracts.validation import checked, show
 
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
+Printable = Annotated[
+    str,
+    Meta(pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z", description="a text without control characters"),
+]
 Token = Annotated[str, Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\Z", max_length=128)]
 HeaderName = Annotated[str, Meta(pattern=r"^[A-Za-z0-9!#$%&'*+.^_`|~-]+\Z", max_length=256)]
 
@@ -30,7 +34,7 @@ EMITTED_AT = "plt.dev/emitted-at"
 """The annotations of a route that say how new its plan is; the generation decides."""
 
 
-class Part(Struct, frozen=True, rename="camel"):
+class Part(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """A piece of the plan."""
 
 
@@ -125,6 +129,8 @@ def read(specification: Object) -> RoutePlan:
                 f"plan.rules[{number}].match: expected a name and a value for the kind "
                 f"{rule.match.kind}",
             )
+        if rule.match.value is not None:
+            checked(rule.match.value, Printable, f"plan.rules[{number}].match.value")
     if not plan.hostname:
         return plan
     _check_hostname(plan.hostname)
@@ -132,12 +138,16 @@ def read(specification: Object) -> RoutePlan:
 
 
 def _refuse_twins(plan: RoutePlan) -> None:
-    """Raise where two rules are for the same requests: the second would never be used."""
+    """Raise where two rules are for the same requests: the second would never be used.
+
+    Names of headers have no case.
+    """
     seen: dict[object, int] = {}
     for number, rule in enumerate(plan.rules):
         match = rule.match
         is_default = match.kind == "default"
-        key = match.kind if is_default else (match.kind, match.name, match.value)
+        name = match.name.lower() if match.name and match.kind == "header" else match.name
+        key = match.kind if is_default else (match.kind, name, match.value)
         first = seen.setdefault(key, number)
         if first != number:
             raise Fault(

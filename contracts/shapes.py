@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from contracts.resources import SetLabels
+from contracts.resources import SetLabels, Warnings
 
 Free = Annotated[
     dict[str, Any],
@@ -103,6 +103,7 @@ class AppliedController(OpenShape, frozen=True, kw_only=True):
     metadata: ObjectMetadata
     spec: Free
     status: Free | UnsetType = UNSET
+    warnings: Warnings = UNSET
 
 
 class AppliedService(OpenShape, frozen=True, kw_only=True):
@@ -113,6 +114,7 @@ class AppliedService(OpenShape, frozen=True, kw_only=True):
     metadata: ObjectMetadata
     spec: Free
     status: Free | UnsetType = UNSET
+    warnings: Warnings = UNSET
 
 
 class AppliedSecret(OpenShape, frozen=True, kw_only=True):
@@ -123,6 +125,7 @@ class AppliedSecret(OpenShape, frozen=True, kw_only=True):
     metadata: ObjectMetadata
     type: str | UnsetType = UNSET
     immutable: bool | UnsetType = UNSET
+    warnings: Warnings = UNSET
 
 
 class Routing(OpenShape, frozen=True, kw_only=True):
@@ -146,6 +149,7 @@ class HttpRoute(OpenShape, frozen=True, kw_only=True):
     status: Free | UnsetType = UNSET
     app_name: str | UnsetType = UNSET
     rules: list[Free] | UnsetType = UNSET
+    warnings: Warnings = UNSET
 
 
 class TrafficGateway(OpenShape, frozen=True, kw_only=True):
@@ -163,6 +167,7 @@ class AppliedLabels(Shape, frozen=True, kw_only=True):
     """The labels that were set; null where one was removed."""
 
     labels: SetLabels
+    warnings: Warnings = UNSET
 
 
 class Endpoint(Shape, frozen=True, kw_only=True):
@@ -180,6 +185,7 @@ class AppliedWorkload(Shape, frozen=True, kw_only=True):
     endpoint: Endpoint | UnsetType = UNSET
     task_definition_arn: str | UnsetType = UNSET
     target_group_arn: str | UnsetType = UNSET
+    warnings: Warnings = UNSET
 
 
 class AppliedRoutePlan(Shape, frozen=True, kw_only=True):
@@ -192,3 +198,4 @@ class AppliedRoutePlan(Shape, frozen=True, kw_only=True):
     created: int
     deleted: int
     unhealthy: list[str] | UnsetType = UNSET
+    warnings: Warnings = UNSET

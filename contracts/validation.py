@@ -24,13 +24,26 @@ ALIKE = 0.6
 def checked(value: Any, expected: Any, where: str, *, secret: bool = False) -> Any:
     """Return the value as `expected`, or raise `invalid` naming the place and what is expected.
 
-    What came is shown, unless it is `secret`.
+    What came is shown, unless it is `secret`. Of a dict it is the entry that is wrong.
     """
     try:
         return msgspec.convert(value, expected)
     except msgspec.ValidationError as error:
+        if isinstance(value, dict) and not secret:
+            _check_entries(value, expected, where)
         got = "" if secret else f", got {show(value)}"
         raise Fault(Code.INVALID, explain(error, expected, where) + got) from error
+
+
+def _check_entries(value: dict[Any, Any], expected: Any, where: str) -> None:
+    """Raise for the first wrong entry, where `expected` is a dict of described keys and values."""
+    plain = get_args(expected)[0] if get_origin(expected) is Annotated else expected
+    if get_origin(plain) is not dict:
+        return
+    of_keys, of_values = get_args(plain)
+    for key, item in value.items():
+        checked(key, of_keys, where)
+        checked(item, of_values, f"{where}[{show(key)}]")
 
 
 def explain(error: msgspec.ValidationError, expected: Any, where: str) -> str:

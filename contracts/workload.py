@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from contracts import quantities
 from contracts.faults import Code, Fault
 from contracts.members import require_known
+from contracts.names import IN_NO_LABEL
 from contracts.resources import Labels, Object
 from contracts.validation import checked
 
@@ -35,6 +36,27 @@ Path = Annotated[
     ),
 ]
 
+Image = Annotated[
+    str,
+    Meta(
+        pattern=r"^[!-~]+\Z",
+        description="the reference of an image such as registry.example/hello:2, without spaces",
+    ),
+]
+
+IN_HOST = rf"[^{IN_NO_LABEL}\s./:=+@]+"
+"""One part of a host name: no punctuation but '-' and '_', and letters of every script."""
+
+Hostname = Annotated[
+    str,
+    Meta(
+        max_length=253,
+        pattern=rf"^(\*\.)?{IN_HOST}(\.{IN_HOST})*\Z",
+        description="a host name such as orders.example.org, at most 253 letters, digits, '-', '_' "
+        "and single '.'; it may begin with '*.'",
+    ),
+]
+
 NAME = "app.kubernetes.io/name"
 INSTANCE = "app.kubernetes.io/instance"
 VERSION = "plt.dev/version"
@@ -49,7 +71,7 @@ UNUSED = "deploymentVersion"
 """The control plane sends it, and no platform uses it."""
 
 
-class Part(Struct, frozen=True, rename="camel"):
+class Part(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
     """A piece of the specification."""
 
 
@@ -130,6 +152,10 @@ def read(specification: Object) -> Workload:
         key: value for key, value in specification.items() if value is not None and key != UNUSED
     }
     workload: Workload = checked(given, Workload, "workload", secret=True)
+    checked(workload.image, Image, "workload.image")
+    if workload.hostname:
+        checked(workload.hostname, Hostname, "workload.hostname")
+    _check_bounds(workload.min_replicas, workload.max_replicas)
     if workload.ports.app == workload.ports.metrics:
         raise Fault(Code.INVALID, "workload.ports: expected two different ports")
     if workload.resources is not None:
@@ -141,6 +167,14 @@ def read(specification: Object) -> Workload:
     _check(workload.env, "workload.env")
     _check(workload.platform_env, "workload.platformEnv")
     return workload
+
+
+def _check_bounds(least: int | None, most: int | None) -> None:
+    if least is not None and most is not None and least > most:
+        raise Fault(
+            Code.INVALID,
+            f"workload.minReplicas: expected at most maxReplicas, {most}, got {least}",
+        )
 
 
 def _check(variables: list[Variable], where: str) -> None:

@@ -28,6 +28,7 @@ MOST = 256
 USE_LABELS = "expected labels=key=value, once for each label"
 NO_DRY_RUN = "expected no such parameter: what is accepted is done"
 AS_THE_PLATFORM_DOES = "expected no such parameter: it deletes as the platform does by itself"
+NO_FORCE = "expected no such parameter: nothing is forced"
 
 REFUSED = {
     "selector": USE_LABELS,
@@ -37,11 +38,19 @@ REFUSED = {
     "propagationpolicy": AS_THE_PLATFORM_DOES,
     "orphandependents": AS_THE_PLATFORM_DOES,
     "graceperiodseconds": AS_THE_PLATFORM_DOES,
+    "graceperiod": AS_THE_PLATFORM_DOES,
+    "cascade": AS_THE_PLATFORM_DOES,
+    "force": NO_FORCE,
 }
-"""Parameters of the Kubernetes API that change what is read or done, in lower-case letters."""
+"""Parameters of Kubernetes' API and flags of kubectl that change what is read or done, in
+lower-case letters.
+"""
 
 ALIKE = 0.75
 """`lables` and `lbls` are so much alike to `labels`, `tables` and `levels` are not."""
+
+NO_MISSPELLING = frozenset({"version"})
+"""As much alike to one of our names as a slip is, and a word of its own in provider metadata."""
 
 STEMS = {"label": LABELS, "machine": "machineId"}
 """How the names of our filters begin, however the rest is written."""
@@ -91,9 +100,11 @@ def misread(name: str, own: frozenset[str]) -> str | None:
     plain = re.sub(r"[^a-z]", "", name.lower())
     if reason := REFUSED.get(plain):
         return reason
-    meant = next((each for each in sorted(own) if name.startswith(each)), None)
+    if plain in NO_MISSPELLING:
+        return None
+    meant = next((each for each in sorted(own) if plain.startswith(each.lower())), None)
     meant = meant or next((each for stem, each in STEMS.items() if plain.startswith(stem)), None)
-    meant = meant or nearest(plain, FILTERS, ALIKE)
+    meant = meant or nearest(plain, FILTERS | own, ALIKE)
     if meant is None:
         near = nearest(plain, REFUSED, ALIKE)
         return None if near is None else REFUSED[near]

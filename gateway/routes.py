@@ -10,6 +10,7 @@ from litestar.types import Receive, Scope, Send
 from contracts import wire
 from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
+from contracts.members import unknown_member
 from contracts.operation import PATH_FIELD, Operation, Row
 from contracts.secrecy import sealable
 from contracts.validation import show
@@ -105,4 +106,7 @@ def _body(row: Row, content_type: str | None, body: bytes) -> dict[str, Any]:
     parsed = wire.parse(body)
     if isinstance(row.body, str):
         return {row.body: parsed}
-    return {name: parsed[name] for name in row.body if name in parsed}
+    for name in parsed:
+        if name not in row.body:
+            raise unknown_member("body", name, row.body)
+    return parsed

@@ -81,6 +81,10 @@ def test_what_is_no_quantity_is_invalid_and_told_what_one_looks_like(spelling):
         ({"cpu": "2"}, {"cpu": "1500m"}, "here.requests.cpu: expected at most the limit '1500m'"),
         ({"colour": "1"}, {}, "here.requests: expected cpu, memory or another"),
         ({}, {"nvidia.com/gpu": "one"}, "here.limits.nvidia.com/gpu: expected a quantity"),
+        ({}, {"cpu": 1e30}, "here.limits.cpu: expected at most 8192 cores, got 1e+30"),
+        ({"cpu": "8193"}, {}, "here.requests.cpu: expected at most 8192 cores, got '8193'"),
+        ({}, {"memory": "5Pi"}, "here.limits.memory: expected at most 4Pi, got '5Pi'"),
+        ({"memory": "9" * 20 + "Ei"}, {}, "here.requests.memory: expected at most 4Pi"),
     ],
 )
 def test_what_no_platform_can_give_is_invalid(
@@ -99,6 +103,7 @@ def test_what_no_platform_can_give_is_invalid(
         ({}, {}),
         ({"cpu": "1m", "memory": "1Mi"}, {"memory": "6Mi"}),
         ({"cpu": "1"}, {"cpu": "1000m"}),
+        ({"cpu": "8192"}, {"memory": "4Pi"}),
         ({"ephemeral-storage": "1Gi", "nvidia.com/gpu": 1}, {"hugepages-2Mi": "4Mi"}),
     ],
 )

@@ -100,6 +100,12 @@ async def test_a_dry_run_is_refused_by_every_operation_and_nothing_is_done(
         ("DELETE", "controllers/shop/hello?labels=app=hello", "does not filter by labels"),
         ("DELETE", "controllers/shop/hello?labelSelector=app=hello", "expected labels"),
         ("DELETE", "controllers/shop/hello?propagationPolicy=Orphan", "deletes as the platform"),
+        ("DELETE", "controllers/shop/hello?cascade=orphan", "deletes as the platform"),
+        ("DELETE", "services/shop/hello?cascade=false", "deletes as the platform"),
+        ("DELETE", "controllers/shop/hello?orphanDependents=true", "deletes as the platform"),
+        ("DELETE", "controllers/shop/hello?gracePeriodSeconds=0", "deletes as the platform"),
+        ("DELETE", "controllers/shop/hello?grace-period=0", "deletes as the platform"),
+        ("DELETE", "controllers/shop/hello?force=true", "nothing is forced"),
         ("DELETE", "services/shop/hello?apiVersion[0]=v1&labels[x]=y", "does not filter by labels"),
     ],
 )
@@ -143,6 +149,8 @@ async def test_more_parameters_than_anybody_needs_are_refused(client, memory):
         ("labels=app=a&labels=app=b", "expected one value"),
         ("labels=app=a&labels=app", "expected key=value"),
         ("labels=a%2Cb=c", "label key"),
+        ("labels=app=x&labels=a%2Cb=c", "+@-, got 'a,b'"),
+        ("labels=app=x&labels=team=b%2Cc", "labels['team']: expected a label value"),
         ("labels=a=b%2Cc%3Dd", "label value"),
         ("labels=a=b%26c", "label value"),
         ("labels=a=%00", "label value"),
@@ -178,13 +186,37 @@ async def test_services_without_labels_are_400(client, query):
         ("?kind=Deployment&apiVersion=apps/v1", "Deployment", "apps/v1"),
         ("?apiVersion=v1", None, "v1"),
         ("?kind=A&kind=A", "A", None),
-        ("?api_version=v1&Kind=A&name=other", None, None),
+        ("?name=other&version=2&namespace=x&uid=1&launchType=FARGATE&limit=5", None, None),
     ],
 )
 async def test_hints_reach_the_provider(client, memory, query, kind, api_version):
     await client.get(f"/memory/controllers/shop/hello{query}")
 
     assert memory.calls == [api.GetController("shop", "hello", kind, api_version)]
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        *[(name, "kind") for name in ("Kind", "KIND", "knd", "kidn", "kin", "kinds", "Kind[]",
+                                      "kind ", "_kind", "k%69nd.")],
+        *[(name, "apiVersion") for name in ("apiversion", "ApiVersion", "api_version",
+                                            "api-version", "apiVersoin", "apiVer", "apiVersions")],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
+async def test_a_misspelt_hint_is_refused_and_the_right_one_is_named(
+    client, memory, method, name, meant
+):
+    """Ignored, the controller of another kind would be scaled or deleted."""
+    body = msgspec.json.encode({"replicas": 2}) if method == "POST" else None
+    target = f"/memory/controllers/shop/hello?{name}=StatefulSet"
+
+    answer = await client.ask(method, target, body)
+
+    assert (answer.status, answer.json()["code"]) == (400, "invalid")
+    assert answer.json()["message"].endswith(f": expected {meant}")
+    assert not memory.calls
 
 
 @pytest.mark.parametrize(

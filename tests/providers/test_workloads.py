@@ -166,6 +166,11 @@ async def test_a_health_check_that_is_no_path_is_invalid(platform, provider, cal
         {"requests": {"cpu": "-1"}},
         {"requests": {"cpu": "2"}, "limits": {"cpu": "1"}},
         {"requests": {"colour": "1"}},
+        {"limits": {"cpu": 1e30}},
+        {"limits": {"cpu": "500M"}},
+        {"requests": {"cpu": "8193"}},
+        {"limits": {"memory": "99999999999999999999Ei"}},
+        {"requests": {"memory": "5Pi"}},
     ],
 )
 async def test_a_quantity_that_is_impossible_is_invalid_before_anything_is_asked(
@@ -173,6 +178,32 @@ async def test_a_quantity_that_is_impossible_is_invalid_before_anything_is_asked
 ):
     with pytest.raises(Fault, match=r"workload\.resources") as raised:
         await apply(provider, platform, call, resources=resources)
+
+    assert raised.value.code is Code.INVALID
+    assert platform.writes == 0
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"image": " "},
+        {"image": "x\ny"},
+        {"image": "a b"},
+        {"hostname": "http://x"},
+        {"hostname": "x/"},
+        {"hostname": "a..b"},
+        {"hostname": "a\nb"},
+        {"hostname": "a b"},
+        {"hostname": "a" * 254},
+        {"minReplicas": 3, "maxReplicas": 2},
+    ],
+)
+async def test_a_workload_that_makes_no_sense_is_invalid_before_anything_is_asked(
+    platform, provider, call, wrong
+):
+    [member, *_] = wrong
+    with pytest.raises(Fault, match=rf"workload\.{member}: expected") as raised:
+        await apply(provider, platform, call, **wrong)
 
     assert raised.value.code is Code.INVALID
     assert platform.writes == 0

@@ -1,0 +1,43 @@
+"""What the documents say of commands: their ids, their warnings, and bodies that are closed."""
+
+import pytest
+
+from contracts import asyncapi, openapi
+from contracts.api import OPERATIONS
+from contracts.faults import PROBLEM_JSON
+
+COMMANDS = {name: each for name, each in OPERATIONS.items() if not each.row.safe}
+CLOSED = [
+    "Workload", "PullSecret", "Ports", "Amounts", "HealthCheck", "Variable",
+    "RoutePlan", "Rule", "Match", "Backend",
+    "UpdateControllerReplicasBody", "SetMachineLabelsBody",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_response_to_a_command_and_to_no_query_has_the_id_of_the_command(name):
+    document = openapi.document()
+    shared = document["components"]["responses"]
+    row = OPERATIONS[name].row
+    described = document["paths"]["/{provider}" + row.path][row.method.lower()]["responses"]
+
+    for response in described.values():
+        whole = shared[response["$ref"].rpartition("/")[2]] if "$ref" in response else response
+        assert ("Command-Id" in whole.get("headers", {})) is (name in COMMANDS)
+        problem = whole["content"].get(PROBLEM_JSON, {"examples": {}})
+        for example in problem["examples"].values():
+            assert ("commandId" in example["value"]) is (name in COMMANDS)
+
+
+@pytest.mark.parametrize("document", [openapi.document(), asyncapi.document()])
+def test_the_answer_to_every_command_may_have_warnings(document):
+    schemas = document["components"]["schemas"]
+
+    for operation in COMMANDS.values():
+        properties = schemas[operation.row.gives.__name__]["properties"]
+        assert properties["warnings"] == {"type": "array", "items": {"type": "string"}}
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_a_body_in_which_an_unknown_member_is_refused_is_described_so(name):
+    assert openapi.document()["components"]["schemas"][name]["additionalProperties"] is False
