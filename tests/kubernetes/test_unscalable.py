@@ -70,6 +70,22 @@ async def test_deleting_the_replica_set_of_a_deployment_is_a_conflict_that_names
 
 
 @pytest.mark.parametrize("redelivered", [False, True])
+async def test_deleting_what_a_custom_resource_owns_is_a_conflict_that_names_it(
+    provider, cluster, call, redelivered
+):
+    reference = owner("Prometheus", "main", api_version="monitoring.coreos.com/v1")
+    cluster.add_deployment("web", owner=reference)
+
+    with pytest.raises(Fault, match=r'owned by the Prometheus "main"') as raised:
+        await provider.delete_controller(
+            api.DeleteController("default", "web"), Call(call().deadline, redelivered=redelivered)
+        )
+
+    assert raised.value.code is Code.CONFLICT
+    assert cluster.calls.writes() == []
+
+
+@pytest.mark.parametrize("redelivered", [False, True])
 async def test_scaling_what_a_custom_resource_owns_is_a_conflict_that_names_it(
     provider, cluster, call, redelivered
 ):
