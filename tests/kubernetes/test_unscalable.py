@@ -5,7 +5,7 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.kubernetes import outside
+from tests.kubernetes import manifests, outside
 from tests.kubernetes.objects import owner
 from tests.kubernetes.restricted import restricted
 from worker.provider import Call
@@ -173,6 +173,29 @@ async def test_scaling_what_an_autoscaler_manages_says_so(provider, cluster, cal
     assert done.replicas == 9
     [warning] = asked.warnings
     assert 'HorizontalPodAutoscaler "web-scaler" (1 to 3 replicas)' in warning
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["created", "updated"])
+async def test_applying_replicas_that_an_autoscaler_manages_says_so(provider, cluster, call, times):
+    cluster.add_autoscaler("web-scaler", target())
+    manifest = manifests.deployment("web", 2)
+    for _ in range(times):
+        asked = call()
+        await provider.apply_controller(api.ApplyController("default", manifest), asked)
+
+    [warning] = asked.warnings
+    assert 'HorizontalPodAutoscaler "web-scaler" (1 to 3 replicas)' in warning
+
+
+async def test_applying_a_manifest_without_replicas_asks_for_no_autoscaler(provider, cluster, call):
+    cluster.add_autoscaler("web-scaler", target())
+    asked = call()
+
+    command = api.ApplyController("default", manifests.deployment("web"))
+    await provider.apply_controller(command, asked)
+
+    assert asked.warnings == []
+    assert len(cluster.calls) == 2
 
 
 async def test_scaling_what_keda_manages_names_the_scaled_object(provider, cluster, call):

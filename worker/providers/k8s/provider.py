@@ -123,6 +123,8 @@ class KubernetesProvider:
         found, _, former = await applying.apply(talk, kind, namespace, wanted)
         self._versions.learn_from(kind, namespace, found)
         call.observed(*observed.written(kind, former, found))
+        if "replicas" in wanted.get("spec", {}):
+            await self._autoscalers.tell(talk, call, kind, namespace, wanted["metadata"]["name"])
         return manifests.shown(found)
 
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
