@@ -8,7 +8,9 @@ import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
+from deploy.sandbox.kubernetes.core import SERVICES
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from deploy.sandbox.kubernetes.statuses import not_found
 from tests.kubernetes import manifests
 from worker.provider import Call
 from worker.providers.k8s import errors
@@ -78,7 +80,7 @@ def test_what_a_webhook_quotes_of_the_api_server_is_not_believed(quoted):
     ],
 )
 def test_only_the_beginning_of_a_message_says_who_spoke(message):
-    assert not isinstance(denied(404, message), Denied)
+    assert not isinstance(denied(409, message), Denied)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 409])
@@ -220,7 +222,7 @@ async def test_a_refused_plan_over_an_older_one_is_not_looked_at_again(provider,
 async def test_an_object_that_comes_and_goes_is_tried_with_pauses_and_is_the_platforms_failure(
     provider, furnished
 ):
-    absent = {"kind": "Status", "message": "not found", "reason": "NotFound", "code": 404}
+    absent = not_found(SERVICES, "web").status
     furnished.faults.add(method="PATCH", status=404, body=absent)
 
     with pytest.raises(Fault, match="others changed it all the time") as raised:

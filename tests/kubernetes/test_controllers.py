@@ -165,11 +165,35 @@ async def test_a_kind_that_may_not_be_listed_costs_the_others_nothing(
 
     async with k8s.open_provider(restricted(cluster, environment, tmp_path, rules)) as provider:
         controllers = await listed(provider, call)
-        with pytest.raises(Fault, match="lacks the right to get statefulsets") as raised:
-            await listed(provider, call, "db-0")
 
     assert shape(controllers) == [("Deployment", "web", 2), ("StatefulSet", "db", 3)]
-    assert raised.value.code is Code.PLATFORM_FORBIDDEN
+
+
+@pytest.mark.parametrize(
+    ("readable", "pod", "expected"),
+    [
+        ("deployments.apps replicasets.apps", "db-0", ("StatefulSet", "db", 3)),
+        ("replicasets.apps statefulsets.apps", "web-", ("Deployment", "web", 2)),
+        ("deployments.apps statefulsets.apps", "web-", ("ReplicaSet", "web-", 2)),
+    ],
+)
+async def test_the_controller_of_a_machine_that_may_not_be_read_is_as_the_list_shows_it(
+    cluster, environment, tmp_path, call, readable, pod, expected
+):
+    cluster.add_deployment("web", replicas=2)
+    cluster.add_stateful_set("db", replicas=3)
+    rules = ("get list", f"pods {readable}", "default")
+    named = (each["metadata"]["name"] for each in cluster.read_all("pods"))
+    machine = next(name for name in named if name.startswith(pod))
+
+    async with k8s.open_provider(restricted(cluster, environment, tmp_path, rules)) as provider:
+        [found] = await listed(provider, call, machine)
+        whole = await listed(provider, call)
+
+    assert found in whole
+    assert found.machines is UNSET
+    assert (found.provider_metadata["kind"], found.replicas) == expected[::2]
+    assert found.name.startswith(expected[1])
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -26,7 +26,6 @@ def read(response: httpx.Response, method: str = "GET") -> errors.Failure:
         (400, "BadRequest", Code.INVALID),
         (401, "Unauthorized", Code.PLATFORM_FAILED),
         (403, "Forbidden", Code.PLATFORM_FORBIDDEN),
-        (404, "NotFound", Code.NOT_FOUND),
         (405, "MethodNotAllowed", Code.PLATFORM_FAILED),
         (409, "Conflict", Code.CONFLICT),
         (409, "AlreadyExists", Code.CONFLICT),

@@ -158,6 +158,15 @@ def test_a_probe_goes_whole_even_where_others_changed_a_part_of_it():
     assert "livenessProbe" not in containers(applied(slower, manifests.deployment()))[0]
 
 
+def test_a_hook_goes_whole_even_where_others_changed_a_part_of_it():
+    hook = {"httpGet": {"path": "/bye", "port": 80}}
+    live = written(with_container(lifecycle={"preStop": hook, "postStart": {"exec": {}}}))
+    theirs = {"preStop": {"httpGet": {"path": "/later", "port": 80}}}
+    longer = changed(live, "kubectl-edit", edited(live, lifecycle=theirs))
+
+    assert "lifecycle" not in containers(applied(longer, manifests.deployment()))[0]
+
+
 @pytest.mark.parametrize("strategy", ["strategy", "updateStrategy"])
 def test_a_part_of_a_strategy_that_others_wrote_stays_where_no_manifest_names_it(strategy):
     """Its defaults are ours: the API server filled them in when we created the object."""
@@ -197,6 +206,45 @@ def test_a_variable_from_a_source_replaces_one_with_a_value_whoever_wrote_it():
     assert containers(applied(live, with_container(env=env)))[0]["env"] == env
 
 
+@pytest.mark.parametrize(
+    ("field", "theirs", "ours"),
+    [
+        ("lifecycle", {"preStop": {"exec": {"command": ["a"]}}}, {"preStop": {"httpGet": {}}}),
+        ("lifecycle", {"postStart": {"sleep": {"seconds": 1}}}, {"postStart": {"exec": {}}}),
+        (
+            "securityContext",
+            {"seccompProfile": {"type": "Localhost", "localhostProfile": "a.json"}},
+            {"seccompProfile": {"type": "RuntimeDefault"}},
+        ),
+    ],
+)
+def test_a_handler_or_profile_of_another_kind_leaves_nothing_of_that_of_others(field, theirs, ours):
+    live = written(with_container(**{field: theirs}), by="helm")
+
+    assert containers(applied(live, with_container(**{field: ours})))[0][field] == ours
+
+
+def test_a_hook_that_others_wrote_stays_beside_ours():
+    theirs = {"preStop": {"exec": {"command": ["a"]}}}
+    live = written(with_container(lifecycle=theirs), by="helm")
+    ours = {"postStart": {"exec": {"command": ["b"]}}}
+
+    after = applied(live, with_container(lifecycle=ours))
+
+    assert containers(after)[0]["lifecycle"] == theirs | ours
+
+
+def test_a_variable_from_another_source_leaves_nothing_of_that_of_others():
+    def variable(source: str) -> list[Json]:
+        return [{"name": "FEATURE_X", "valueFrom": {source: {"name": "s", "key": "k"}}}]
+
+    live = written(with_container(env=variable("configMapKeyRef")), by="helm")
+
+    after = applied(live, with_container(env=variable("secretKeyRef")))
+
+    assert containers(after)[0]["env"] == variable("secretKeyRef")
+
+
 def test_a_volume_of_another_source_leaves_nothing_of_the_former():
     def with_volume(**source: Any) -> Json:
         manifest = manifests.deployment()
@@ -230,6 +278,27 @@ def test_a_port_of_others_stays_unless_its_name_is_the_manifests():
         ("p80", 80),
         ("x", 1),
     ]
+
+
+@pytest.mark.parametrize("name", [{}, {"name": "metrics"}], ids=["unnamed", "named"])
+def test_a_port_that_others_added_to_our_container_stays(name):
+    live = written(manifests.deployment())
+    theirs = {"containerPort": 9000, "protocol": "TCP", **name}
+    added = changed(live, "mesh", edited(live, ports=[*containers(live)[0]["ports"], theirs]))
+
+    [container] = containers(applied(added, manifests.deployment()))
+
+    assert [each["containerPort"] for each in container["ports"]] == [3042, 9000]
+
+
+def test_a_port_of_a_container_that_has_our_ports_name_goes():
+    live = written(manifests.deployment())
+    theirs = [{"name": "app", "containerPort": 9000, "protocol": "TCP"}]
+    renamed = changed(live, "kubectl-edit", edited(live, ports=theirs))
+
+    [container] = containers(applied(renamed, manifests.deployment()))
+
+    assert [each["containerPort"] for each in container["ports"]] == [3042]
 
 
 def test_a_selector_is_replaced_and_never_mixed():
@@ -296,6 +365,16 @@ def test_of_an_object_without_a_record_of_its_writers_nothing_goes():
 
     assert after["metadata"]["labels"].keys() == {"old", "app.kubernetes.io/instance"}
     assert after["spec"]["paused"]
+
+
+@pytest.mark.parametrize("replicas", [True, 1.0])
+def test_a_value_that_only_python_takes_for_the_same_is_sent(replicas):
+    live = written(manifests.deployment("web", 1))
+    _, wanted = read(manifests.deployment("web", replicas), "default", *KINDS)
+
+    sent = change(live, wanted)["spec"]["replicas"]
+
+    assert type(sent) is type(replicas)
 
 
 @pytest.mark.parametrize(

@@ -246,24 +246,57 @@ async def test_what_is_nowhere_is_not_found_and_says_where_it_was_looked_for(
     assert "Deployment, StatefulSet, ReplicaSet, ReplicationController" in raised.value.message
 
 
-async def test_a_missing_right_on_one_kind_does_not_hide_another_kind(
+async def test_a_missing_right_on_one_kind_does_not_hide_another_kind_from_a_read(
     cluster, environment, tmp_path, call
 ):
     cluster.add_stateful_set("it")
-    rules = ("get patch", "statefulsets.apps", "default")
+    rules = ("get", "statefulsets.apps", "default"), ("list", "pods", "default")
+
+    async with k8s.open_provider(restricted(cluster, environment, tmp_path, *rules)) as provider:
+        found = await provider.get_controller(api.GetController("default", "it"), call())
+        with pytest.raises(Fault, match='lacks the right to get deployments in the namespace "'):
+            await provider.get_controller(api.GetController("default", "nope"), call())
+
+    assert found.controller.provider_metadata["kind"] == "StatefulSet"
+
+
+@pytest.mark.parametrize("command", [api.UpdateControllerReplicas, api.DeleteController])
+@pytest.mark.parametrize("deployments", ["get", "patch delete", ""])
+async def test_a_command_by_a_bare_name_stops_at_a_kind_that_it_has_no_right_to(
+    cluster, environment, tmp_path, call, command, deployments
+):
+    """Each of the rights to a Deployment is too few for one of both commands."""
+    cluster.add_deployment("same", replicas=1)
+    cluster.add_stateful_set("same", replicas=1)
+    is_scaling = command is api.UpdateControllerReplicas
+    if deployments == ("patch delete" if is_scaling else "get"):
+        deployments = ""
+    rules = [("get patch delete", "statefulsets.apps", "default")]
+    rules += [(deployments, "deployments.apps", "default")] if deployments else []
+    more = (4,) if is_scaling else ()
+
+    async with k8s.open_provider(restricted(cluster, environment, tmp_path, *rules)) as provider:
+        run = getattr(provider, command.row.name)
+        with pytest.raises(
+            Fault, match=r"lacks the right to \w+ deployments .* hint kind"
+        ) as raised:
+            await run(command("default", "same", *more), call())
+        assert raised.value.code is Code.PLATFORM_FORBIDDEN
+        assert cluster.read("statefulsets.apps", "same")["spec"]["replicas"] == 1
+
+        await run(command("default", "same", *more, kind="StatefulSet"), call())
+
+    changed = cluster.read("statefulsets.apps", "same")
+    assert changed["spec"]["replicas"] == 4 if is_scaling else changed is None
+
+
+async def test_a_missing_right_is_named(cluster, environment, tmp_path, call):
+    rules = ("get", "statefulsets.apps", "default")
 
     async with k8s.open_provider(restricted(cluster, environment, tmp_path, rules)) as provider:
-        scaled = await provider.update_controller_replicas(
-            api.UpdateControllerReplicas("default", "it", 2), call()
-        )
-        with pytest.raises(Fault, match='lacks the right to patch deployments in the namespace "'):
-            await provider.update_controller_replicas(
-                api.UpdateControllerReplicas("default", "nope", 2), call()
-            )
         with pytest.raises(Fault, match="lacks the right to list pods") as raised:
             await provider.get_machines(api.GetMachines("default"), call())
 
-    assert scaled.provider_metadata["kind"] == "StatefulSet"
     assert raised.value.code is Code.PLATFORM_FORBIDDEN
 
 

@@ -12,6 +12,7 @@ from contracts.faults import Code, Fault
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.calls import Ending
 from tests.kubernetes import manifests
+from tests.kubernetes.objects import owner
 from tests.kubernetes.restricted import restricted
 from tests.kubernetes.scripted import Scripted, failure
 from worker.providers import k8s
@@ -67,7 +68,13 @@ async def test_data_and_string_data_are_merged_and_what_is_named_no_more_is_gone
 
 @pytest.mark.parametrize(
     ("data", "text"),
-    [("bXlwYXNz\n", b"mypass"), ("bXlw\r\nYXNz\r\n", b"mypass"), ("\n", b""), (None, b"")],
+    [
+        ("bXlwYXNz\n", b"mypass"),
+        ("Zh=\n=", b"f"),
+        ("bXlw\r\nYXNz\r\n", b"mypass"),
+        ("\n", b""),
+        (None, b""),
+    ],
 )
 async def test_data_is_accepted_as_kubernetes_accepts_it(provider, cluster, call, data, text):
     await provider.apply_secret(secret(data={"password": data}), call())
@@ -75,7 +82,22 @@ async def test_data_is_accepted_as_kubernetes_accepts_it(provider, cluster, call
     assert base64.b64decode(stored(cluster)["data"]["password"]) == text
 
 
-@pytest.mark.parametrize("data", ["bXlw YXNz", "bXlwYXN", "bXlw\tYXNz", "bXlwY-_z"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        "Zm9v=",
+        "Zm9v==",
+        "Zg=",
+        "Zg",
+        "=",
+        "====",
+        "Zg==Zg==",
+        "bXlw YXNz",
+        "bXlwYXN",
+        "bXlw\tYXNz",
+        "bXlwY-_z",
+    ],
+)
 async def test_what_kubernetes_does_not_take_for_base64_is_invalid(provider, cluster, call, data):
     with pytest.raises(Fault, match=r"manifest.data.password: expected base64"):
         await provider.apply_secret(secret(data={"password": data}), call())
@@ -122,6 +144,7 @@ WRONG = [
     {"kind": "ConfigMap", "data": {"a": CANARY}},
     {"metadata": [CANARY], "data": {"a": ENCODED}},
     {"metadata": {"name": "a/b"}, "stringData": {"a": CANARY}},
+    {"data": {"a": f"{ENCODED}===="}},
 ]
 
 
@@ -137,6 +160,70 @@ async def test_a_manifest_that_is_no_secret_is_invalid_and_not_quoted(
     told = "".join(traceback.format_exception(raised.value.with_traceback(None)))
     assert CANARY not in told
     assert ENCODED not in told
+
+
+@pytest.mark.parametrize(
+    ("wrong", "member"),
+    [
+        ({"immutable": CANARY}, "manifest.immutable"),
+        ({"immutable": 1}, "manifest.immutable"),
+        ({"type": 5}, "manifest.type"),
+        ({"type": {"a": CANARY}}, "manifest.type"),
+        ({"data": []}, "manifest.data"),
+        ({"data": {"a b": ENCODED}}, "manifest.data"),
+        ({"data": {"..a": ENCODED}}, "manifest.data"),
+        ({"stringData": {".": CANARY}}, "manifest.stringData"),
+        ({"stringData": {"": CANARY}}, "manifest.stringData"),
+        ({"stringData": {"a" * 254: CANARY}}, "manifest.stringData"),
+        ({"annotations": {"a": 5}}, "manifest.metadata.annotations"),
+        ({"annotations": CANARY}, "manifest.metadata.annotations"),
+        ({"annotations": {"a b": CANARY}}, "manifest.metadata.annotations"),
+        ({"labels": {"a": 5}}, "manifest.metadata.labels"),
+        ({"labels": []}, "manifest.metadata.labels"),
+        ({"labels": {"-a": CANARY}}, "manifest.metadata.labels"),
+        ({"labels": {"a": f"{CANARY}-"}}, "manifest.metadata.labels.a"),
+        ({"finalizers": CANARY}, "manifest.metadata.finalizers"),
+        ({"finalizers": [5]}, "manifest.metadata.finalizers[0]"),
+        ({"ownerReferences": {"a": CANARY}}, "manifest.metadata.ownerReferences"),
+        ({"ownerReferences": [{"name": CANARY}]}, "manifest.metadata.ownerReferences[0]"),
+    ],
+)
+async def test_a_member_of_a_wrong_type_or_name_is_invalid_and_named(
+    provider, cluster, call, wrong, member
+):
+    of_metadata = {"annotations", "labels", "finalizers", "ownerReferences"} & wrong.keys()
+    more = {"metadata": {"name": "pull"} | wrong} if of_metadata else wrong
+
+    with pytest.raises(Fault) as raised:
+        await provider.apply_secret(secret(**more), call())
+
+    assert raised.value.code is Code.INVALID
+    assert raised.value.message.startswith(member)
+    assert raised.value.message.lower()[len(member) :].startswith(
+        (": expected", ": object missing")
+    )
+    assert len(cluster.calls) == 0
+    told = "".join(traceback.format_exception(raised.value))
+    for canary in (CANARY, ENCODED):
+        assert canary not in told
+
+
+async def test_names_and_members_as_kubernetes_takes_them_are_stored(provider, cluster, call):
+    metadata = {
+        "name": "pull",
+        "labels": {"a.example/App_1": "", "none": None},
+        "annotations": {"A.Example/Note": CANARY},
+        "finalizers": ["a.example/f"],
+        "ownerReferences": [owner("Deployment", "web")],
+    }
+    keys = ("tls.crt", ".dockerconfigjson", "a..b", "A_1-b", "." + "a" * 252)
+    data = dict.fromkeys(keys, ENCODED)
+
+    await provider.apply_secret(
+        secret(metadata=metadata, data=data, immutable=False, type="Opaque"), call()
+    )
+
+    assert stored(cluster)["data"] == data
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422, 500, 503])

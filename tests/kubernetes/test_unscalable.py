@@ -5,7 +5,7 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.kubernetes import outside
+from tests.kubernetes import manifests, outside
 from tests.kubernetes.objects import owner
 from tests.kubernetes.restricted import restricted
 from worker.provider import Call
@@ -64,6 +64,22 @@ async def test_deleting_the_replica_set_of_a_deployment_is_a_conflict_that_names
 
     with pytest.raises(Fault, match=r'owned by the Deployment "web"') as raised:
         await provider.delete_controller(api.DeleteController("default", name, kind), call())
+
+    assert raised.value.code is Code.CONFLICT
+    assert cluster.calls.writes() == []
+
+
+@pytest.mark.parametrize("redelivered", [False, True])
+async def test_deleting_what_a_custom_resource_owns_is_a_conflict_that_names_it(
+    provider, cluster, call, redelivered
+):
+    reference = owner("Prometheus", "main", api_version="monitoring.coreos.com/v1")
+    cluster.add_deployment("web", owner=reference)
+
+    with pytest.raises(Fault, match=r'owned by the Prometheus "main"') as raised:
+        await provider.delete_controller(
+            api.DeleteController("default", "web"), Call(call().deadline, redelivered=redelivered)
+        )
 
     assert raised.value.code is Code.CONFLICT
     assert cluster.calls.writes() == []
@@ -157,6 +173,29 @@ async def test_scaling_what_an_autoscaler_manages_says_so(provider, cluster, cal
     assert done.replicas == 9
     [warning] = asked.warnings
     assert 'HorizontalPodAutoscaler "web-scaler" (1 to 3 replicas)' in warning
+
+
+@pytest.mark.parametrize("times", [1, 2], ids=["created", "updated"])
+async def test_applying_replicas_that_an_autoscaler_manages_says_so(provider, cluster, call, times):
+    cluster.add_autoscaler("web-scaler", target())
+    manifest = manifests.deployment("web", 2)
+    for _ in range(times):
+        asked = call()
+        await provider.apply_controller(api.ApplyController("default", manifest), asked)
+
+    [warning] = asked.warnings
+    assert 'HorizontalPodAutoscaler "web-scaler" (1 to 3 replicas)' in warning
+
+
+async def test_applying_a_manifest_without_replicas_asks_for_no_autoscaler(provider, cluster, call):
+    cluster.add_autoscaler("web-scaler", target())
+    asked = call()
+
+    command = api.ApplyController("default", manifests.deployment("web"))
+    await provider.apply_controller(command, asked)
+
+    assert asked.warnings == []
+    assert len(cluster.calls) == 2
 
 
 async def test_scaling_what_keda_manages_names_the_scaled_object(provider, cluster, call):

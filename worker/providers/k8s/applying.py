@@ -9,7 +9,7 @@ from contracts.workload import Workload
 from worker.provider import Call
 from worker.providers.k8s import manifests, observed, secrets, workload
 from worker.providers.k8s.client import Conversation
-from worker.providers.k8s.errors import Again, Failure
+from worker.providers.k8s.errors import Absent, Again, Denied, Failure
 from worker.providers.k8s.kinds import DEPLOYMENTS, SERVICES, Place
 from worker.providers.k8s.retries import Patience
 
@@ -80,9 +80,9 @@ async def settle(
             wrote = True
             return Settled(await update(live), False, former)
         except Failure as failure:
-            if STRICT in failure.message:
+            if STRICT in failure.message and not isinstance(failure, Denied):
                 raise _unknown_fields(failure) from failure
-            if live is not None and failure.code is Code.NOT_FOUND:
+            if live is not None and isinstance(failure, Absent):
                 failure = Failure(failure.code, failure.message, again=Again.CONFLICT)
             is_lost_creation = live is None and failure.again is Again.LOST
             if not (is_lost_creation or failure.again in {Again.CONFLICT, Again.MOVED}):

@@ -1,4 +1,4 @@
-"""Finds the autoscaler of a controller that was scaled: it may change the replicas again.
+"""Finds the autoscaler of a controller whose replicas were set: it may change the replicas again.
 
 KEDA scales through a HorizontalPodAutoscaler of its own, which a ScaledObject owns.
 """
@@ -11,13 +11,13 @@ from worker.memory import Memory
 from worker.provider import Call
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import MissingRight, NoSuchApi
-from worker.providers.k8s.kinds import AUTOSCALERS, Kind
+from worker.providers.k8s.kinds import AUTOSCALERS, Place
 from worker.providers.k8s.objects import ListOf, Metadata, Part
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
-"""The longest time that a look for an autoscaler adds to a scaling, which is done by then."""
+"""The longest time that a look for an autoscaler adds to a change, which is done by then."""
 
 NAMESPACES_REMEMBERED = 10_000
 CLOSED_LIFETIME_S = 600
@@ -54,11 +54,11 @@ class Autoscalers:
         self._closed: Memory[str, bool] = Memory(NAMESPACES_REMEMBERED, CLOSED_LIFETIME_S)
 
     async def tell(
-        self, talk: Conversation, call: Call, kind: Kind, namespace: str, name: str
+        self, talk: Conversation, call: Call, kind: Place, namespace: str, name: str
     ) -> None:
-        """Warn the caller of a scaling where an autoscaler manages the controller.
+        """Warn the caller who set replicas where an autoscaler manages the controller.
 
-        The scaling is done, and a look that fails does not change that.
+        The replicas are set, and a look that fails does not change that.
         """
         if self._closed.get(namespace):
             return
@@ -80,7 +80,7 @@ class Autoscalers:
                     call.warn(_words(each, kind, name))
 
 
-def manages(autoscaler: HorizontalPodAutoscaler, kind: Kind, name: str) -> bool:
+def manages(autoscaler: HorizontalPodAutoscaler, kind: Place, name: str) -> bool:
     """Whether an autoscaler scales a controller; the version of the API makes no difference."""
     target = autoscaler.spec.scale_target_ref
     group = (target.api_version or kind.api_version).rpartition("/")[0]
@@ -91,7 +91,7 @@ def manages(autoscaler: HorizontalPodAutoscaler, kind: Kind, name: str) -> bool:
     )
 
 
-def _words(autoscaler: HorizontalPodAutoscaler, kind: Kind, name: str) -> str:
+def _words(autoscaler: HorizontalPodAutoscaler, kind: Place, name: str) -> str:
     owners = autoscaler.metadata.owner_references or ()
     owner = next((f' of the {each.kind} "{each.name}"' for each in owners if each.controller), "")
     bounds = f"{autoscaler.spec.min_replicas} to {autoscaler.spec.max_replicas}"

@@ -17,12 +17,10 @@ from contracts.resources import Object
 from worker.provider import Call
 from worker.providers.k8s import connection, errors
 from worker.providers.k8s.credentials import Token, Trust
-from worker.providers.k8s.errors import Again, Failure, NoSuchApi
+from worker.providers.k8s.errors import Absent, Again, Failure
 from worker.providers.k8s.objects import ListOf
 from worker.providers.k8s.requests import (
     APPLY_PATCH,
-    BUILT_IN,
-    DELETED,
     GONE,
     JSON,
     MERGE_PATCH,
@@ -31,6 +29,7 @@ from worker.providers.k8s.requests import (
     Request,
     decoded,
     deletion,
+    is_deleted,
     target,
     warnings,
 )
@@ -90,8 +89,7 @@ class Client:
                 response.content, response.status_code, warnings=warnings(response.headers)
             )
         said = response.status_code, response.headers, response.content
-        is_built_in = request.target.startswith(BUILT_IN)
-        raise errors.of_answer(request.method, *said, is_built_in=is_built_in)
+        raise errors.of_answer(request.method, *said, request.target.partition("?")[0])
 
     def _headers(self, request: Request) -> dict[str, str]:
         self._trust.refresh()
@@ -158,11 +156,7 @@ class Conversation:
         """Read one object, None when it is absent."""
         try:
             return await self.get(path, Object)
-        except NoSuchApi:
-            raise
-        except Failure as failure:
-            if failure.code is not Code.NOT_FOUND:
-                raise
+        except Absent:
             return None
 
     async def create(self, path: str, new: Object) -> Object:
@@ -216,7 +210,7 @@ class Conversation:
             try:
                 answer = await self._client.attempt(request, self._call)
             except Failure as failure:
-                if request.method == "DELETE" and arrived and failure.code in DELETED:
+                if request.method == "DELETE" and arrived and is_deleted(failure):
                     return Answered(GONE, 200, repeated=True)
                 arrived |= failure.arrived
                 self._changed |= failure.arrived and request.changes

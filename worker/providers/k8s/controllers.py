@@ -10,14 +10,15 @@ from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec import UNSET, structs
 
 from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import Controller, Machine, Object
 from worker.providers.k8s import errors, kinds, translate
 from worker.providers.k8s.client import Conversation
-from worker.providers.k8s.errors import Again, Failure, MissingRight
-from worker.providers.k8s.kinds import KINDS, REPLICA_SETS, Kind
+from worker.providers.k8s.errors import Absent, Again, Failure, MissingRight
+from worker.providers.k8s.kinds import KINDS, PODS, REPLICA_SETS, Kind
 from worker.providers.k8s.objects import (
     ListOf,
     Metadata,
@@ -49,7 +50,9 @@ class Deleted(NamedTuple):
 async def find(operation: Named, attempt: Callable[[Kind], Awaitable[Any]]) -> tuple[Kind, Any]:
     """The kind that the hints name or that has the name first, and what an attempt on it gives.
 
-    An attempt that ends as not_found has changed nothing, so commands may look this way too.
+    An attempt on an absent object has changed nothing, so commands may look this way too. A kind
+    that the worker has no right to is passed over by a read alone: a command could change a
+    controller of the next kind where the name means one of this.
     """
     candidates = kinds.hinted(operation.kind, operation.api_version)
     if operation.kind is not None:
@@ -59,11 +62,21 @@ async def find(operation: Named, attempt: Callable[[Kind], Awaitable[Any]]) -> t
         try:
             return kind, await attempt(kind)
         except MissingRight as fault:
+            if not isinstance(operation, api.GetController) and kind is not candidates[-1]:
+                raise _undecided(fault, kind, operation.name) from fault
             refusal = refusal or fault
-        except Fault as fault:
-            if fault.code is not Code.NOT_FOUND:
-                raise
+        except Absent:
+            continue
     raise refusal or _absent(operation, candidates)
+
+
+def _undecided(fault: MissingRight, kind: Kind, name: str) -> Fault:
+    return Fault(
+        fault.code,
+        f'{fault.message}. Without this right the worker cannot tell whether "{name}" is a '
+        f"{kind.name}: grant it, or repeat the request with the hint kind, expected "
+        f"{kinds.EXPECTED_KINDS}",
+    )
 
 
 async def delete(
@@ -79,8 +92,9 @@ async def delete(
 
     Without a kind it is read before: after a deletion whose answer was lost, nobody could tell the
     one that was deleted from one that was never there, and delete the next. So is a ReplicaSet,
-    because a Deployment would make its own again at once. Where the uid is known, a request that
-    arrives late spares a later object of the same name.
+    because a Deployment would make its own again at once. What was read and has an owner is a
+    conflict. Where the uid is known, a request that arrives late spares a later object of the same
+    name.
     """
     candidates = kinds.hinted(operation.kind, operation.api_version)
     if len(candidates) == 1 and candidates[0] is not REPLICA_SETS:
@@ -101,8 +115,8 @@ async def delete(
         if is_repeat and kind is not candidates[0]:
             raise _ambiguous(kind, name)
         metadata = _metadata(found)
-        if (manager := manager_of(kind, metadata)) is not None:
-            raise _made_again(kind, name, manager)
+        if (owner := owner_of(metadata)) is not None:
+            raise _made_again(kind, name, owner)
         versions.forget(kind, namespace, name)
         try:
             answer = await talk.delete(kind.path(namespace, name), metadata.uid)
@@ -123,11 +137,11 @@ def _ambiguous(kind: Kind, name: str) -> Fault:
     )
 
 
-def _made_again(kind: Kind, name: str, manager: OwnerReference) -> Fault:
+def _made_again(kind: Kind, name: str, owner: OwnerReference) -> Fault:
     return Fault(
         Code.CONFLICT,
-        f'the {kind.name} "{name}" is owned by the {manager.kind} "{manager.name}", which would '
-        f"make it again at once: delete the {manager.kind} instead",
+        f'the {kind.name} "{name}" is owned by the {owner.kind} "{owner.name}", which would '
+        f"make it again at once: delete the {owner.kind} instead",
     )
 
 
@@ -148,10 +162,18 @@ def _absent(operation: Named, candidates: tuple[Kind, ...]) -> Fault:
 
 
 async def of_machine(talk: Conversation, namespace: str, pod: Pod) -> Controller | None:
-    """The controller that a pod belongs to; None where it is gone or of another kind."""
+    """The controller that a pod belongs to; None where it is gone or of another kind.
+
+    An owner that the worker has no right to read costs more requests: the controller is then as the
+    list of the namespace shows it.
+    """
     owner = owner_of(pod.metadata)
     while owner is not None and (kind := kinds.of_owner(owner)) is not None:
-        workload = await _read(talk, kind, namespace, owner)
+        try:
+            workload = await _read(talk, kind, namespace, owner)
+        except MissingRight as fault:
+            log.warning("the %s %s in %s: %s", kind.name, owner.name, namespace, fault.message)
+            return await _listed(talk, namespace, pod)
         if workload is None:
             return None
         owner = manager_of(kind, workload.metadata)
@@ -160,14 +182,26 @@ async def of_machine(talk: Conversation, namespace: str, pod: Pod) -> Controller
     return None
 
 
+async def _listed(talk: Conversation, namespace: str, pod: Pod) -> Controller | None:
+    """The controller of a pod as the list of the namespace shows it, without machines."""
+    for each in await of_namespace(talk, namespace, await running(talk, namespace, None)):
+        if any(machine.id == pod.metadata.name for machine in each.machines or ()):
+            return structs.replace(each, machines=UNSET)
+    return None
+
+
+async def running(talk: Conversation, namespace: str, selector: str | None) -> list[Pod]:
+    """The pods that are not finished."""
+    listed = await talk.list(PODS.path(namespace), ListOf[Pod], selector)
+    return [pod for pod in listed if not translate.is_finished(pod)]
+
+
 async def _read(
     talk: Conversation, kind: Kind, namespace: str, owner: OwnerReference
 ) -> AnyWorkload | None:
     try:
         workload: AnyWorkload = await talk.get(kind.path(namespace, owner.name), kind.shape)
-    except Fault as fault:
-        if fault.code is not Code.NOT_FOUND:
-            raise
+    except Absent:
         return None
     # An object of the same name but another uid is a later one, and owns nothing of this.
     return workload if workload.metadata.uid == owner.uid else None

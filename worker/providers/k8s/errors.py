@@ -38,11 +38,18 @@ UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.Pro
 OVERDUE = (httpx.ReadTimeout, httpx.WriteTimeout)
 """The deadline passed: these timeouts are what was left of it."""
 
+BUILT_IN = ("/api/v1/", "/apis/apps/")
+"""Where kinds are that no cluster lacks."""
+
 NO_SUCH_API = b"404 page not found"
 """The answer, in plain text, for an API group that a cluster does not have."""
 
 NO_SUCH_RESOURCE = "the server could not find the requested resource"
 """The message of a `Status` for a kind that a group does not have."""
+
+NOT_FOUND = "NotFound"
+ABSENT = re.compile(r'(?P<kind>[a-z]+)(\.[a-z0-9.-]+)? "(?P<name>[^"]*)" not found')
+"""The reason and the message of a `Status` about an absent object."""
 
 RIGHT = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]*)" '
@@ -99,8 +106,15 @@ class NoSuchApi(Failure):
     """The cluster does not have this kind of object at all."""
 
 
+class Absent(Failure):
+    """The object that the request names does not exist."""
+
+
 class Denied(Failure):
-    """Admission refused the request, which changed nothing; `by` names the webhook or policy."""
+    """Admission refused the request, which changed nothing; `by` names the webhook or policy.
+
+    `by` is the API server where a 404 names no object: an admission plugin may choose any status.
+    """
 
     def __init__(self, code: Code, message: str, by: str) -> None:
         super().__init__(code, message)
@@ -108,14 +122,14 @@ class Denied(Failure):
 
 
 def of_answer(
-    method: str, status: int, headers: Mapping[str, str], body: bytes, *, is_built_in: bool = False
+    method: str, status: int, headers: Mapping[str, str], body: bytes, path: str = ""
 ) -> Failure:
-    """The failure that an answer other than 2xx is.
+    """The failure that an answer other than 2xx is; `path` is that of the request.
 
     Every API server has the kinds that are built in: of one that is missing a proxy speaks.
     """
     said = _status(body)
-    is_missing = status == 404 and body.strip() == NO_SUCH_API and not is_built_in
+    is_missing = status == 404 and body.strip() == NO_SUCH_API and not path.startswith(BUILT_IN)
     if said is None and status not in SAID_BY_ANYBODY and not is_missing:
         return _alien(status, headers)
     said = said or Status(message=_plain(body, headers))
@@ -126,6 +140,8 @@ def of_answer(
         return MissingRight(Code.PLATFORM_FORBIDDEN, _missing(right, words))
     if is_missing or (status == 404 and said.message == NO_SUCH_RESOURCE):
         return NoSuchApi(Code.NOT_FOUND, words)
+    if status == 404:
+        return _of_not_found(method, path, said, words)
     retry_after = _retry_after(headers, said)
     if _turned_away(method, status, retry_after):
         return Failure(
@@ -142,6 +158,21 @@ def of_answer(
         # Go writes no token as an empty one.
         resume=said.metadata.token or None if status == 410 and said.metadata else None,
     )
+
+
+def _of_not_found(method: str, path: str, said: Status, words: str) -> Failure:
+    """The failure of a 404: only one that names the object of the request says it is absent.
+
+    The details of the `Status` name it; where a proxy left them out, its message does.
+    """
+    kind, name = (said.details.kind, said.details.name) if said.details else (None, None)
+    if name is None and (named := ABSENT.fullmatch(said.message or "")):
+        kind, name = named["kind"], named["name"]
+    if said.reason == NOT_FOUND and [kind, name] == path.split("/")[-2:]:
+        return Absent(Code.NOT_FOUND, words)
+    if method == "GET" or (kind == "namespaces" and f"/namespaces/{name}/" in path):
+        return Failure(Code.NOT_FOUND, words)
+    return Denied(admission.code_of(404), words, "API server")
 
 
 def of_connection(error: httpx.HTTPError) -> Failure:

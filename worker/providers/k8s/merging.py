@@ -28,7 +28,10 @@ ATOMIC = frozenset({"selector", "matchLabels", "nodeSelector"})
 
 PROBES = frozenset({"livenessProbe", "readinessProbe", "startupProbe"})
 HANDLERS = frozenset({"exec", "grpc", "httpGet", "tcpSocket"})
-STRATEGIES = frozenset({"strategy", "updateStrategy"})
+SOURCES = frozenset({"postStart", "preStop", "valueFrom"})
+"""Structs of which one member alone is allowed: a handler, or where a value comes from."""
+TYPED = frozenset({"strategy", "updateStrategy", "appArmorProfile", "seccompProfile"})
+"""Structs whose `type` says which other members are allowed."""
 
 KEY_DEFAULTS = {"protocol": "TCP"}
 """Values of key fields that a manifest may leave out."""
@@ -102,10 +105,12 @@ def _merged_struct(name: str, live: Object, wanted: Object, by: Writers) -> Obje
 def _excluded(name: str, live: Object, wanted: Object) -> Iterable[str]:
     """Return the fields that cannot be beside those that the manifest names, whoever wrote them."""
     others = live.keys() - wanted.keys()
-    if name in STRATEGIES and "type" in wanted:
+    if name in TYPED and "type" in wanted:
         return others if wanted["type"] != live.get("type") else ()
     if name in PROBES and HANDLERS & wanted.keys():
         return others & HANDLERS
+    if name in SOURCES and wanted:
+        return others
     if name == "env":
         return others & {"value", "valueFrom"}
     if name == "volumes" and wanted.keys() - {"name"}:
@@ -117,8 +122,8 @@ def _rest(name: str, value: Any, by: Writers) -> Any:
     """Return what stays of a field that the manifest does not name, GONE for nothing."""
     if by.ours is None:
         return value
-    if by.others is None or name in PROBES:
-        # Of a probe no part means anything without the rest.
+    if by.others is None or name in PROBES | SOURCES:
+        # Of a probe or handler no part means anything without the rest.
         return GONE
     if by.is_leaf:
         return value
@@ -167,8 +172,15 @@ def _stays(by: Writers) -> bool:
 
 
 def _collides(name: str, item: Object, wanted: list[Object]) -> bool:
-    """Whether a port cannot be beside those of the manifest, because of its name or lack of one."""
-    return name == "ports" and item.get("name") in [None, *(each.get("name") for each in wanted)]
+    """Whether a port cannot be beside those of the manifest, because of its name or lack of one.
+
+    A Service with several ports has to name each. A container has not, though names are unique.
+    """
+    if name != "ports":
+        return False
+    if item.get("name") is None:
+        return "containerPort" not in item
+    return item["name"] in [each.get("name") for each in wanted]
 
 
 def _in_order(live: list[Key], new: list[tuple[Key, Any]], kept: Mapping[Key, Any]) -> list[Any]:
@@ -200,16 +212,19 @@ def _key_of(item: Object, fields: list[str]) -> Key:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
 
 
 def difference(live: Any, new: Any) -> Any:
-    """Return the merge patch from one value to another: null for what is to go."""
+    """Return the merge patch from one value to another: null for what is to go.
+
+    Values are compared as JSON: Python takes `true` and `1.0` for 1, and the API server does not.
+    """
     if not isinstance(live, dict) or not isinstance(new, dict):
         return new
     gone = {key: None for key in live if key not in new}
     return gone | {
         key: difference(live.get(key), value)
         for key, value in new.items()
-        if key not in live or live[key] != value
+        if key not in live or _json(live[key]) != _json(value)
     }

@@ -73,6 +73,16 @@ LabelValue = Annotated[
     ),
 ]
 
+DataKey = Annotated[
+    str,
+    Meta(
+        max_length=253,
+        pattern=r"^(?!\.\.|\.\Z)[A-Za-z0-9_.-]+\Z",
+        description="a key that a Secret can have: at most 253 letters, digits, '-', '_' and '.', "
+        "other than '.' and not beginning with '..'",
+    ),
+]
+
 
 def namespace(scope: str) -> str:
     """The scope as a namespace, or the fault `invalid`."""

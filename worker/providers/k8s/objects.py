@@ -190,8 +190,10 @@ class ListOf(Part, Generic[Item], frozen=True):
 
 
 class StatusDetails(Part, frozen=True):
-    """What a Status says beyond its message."""
+    """What a Status says beyond its message; `kind` is a plural, such as `deployments`."""
 
+    name: str | None = None
+    kind: str | None = None
     retry_after_seconds: int | None = None
 
 

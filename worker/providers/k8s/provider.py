@@ -77,7 +77,7 @@ class KubernetesProvider:
         talk = self._client.during(call)
         if operation.machine_id is None:
             # Owners are made before what they own, and so they are read after it.
-            pods = await _running(talk, namespace, None)
+            pods = await controllers.running(talk, namespace, None)
             listed = await controllers.of_namespace(talk, namespace, pods)
             # Machines belong to the answer about one controller, as on every platform.
             return Controllers([structs.replace(each, machines=UNSET) for each in listed])
@@ -123,6 +123,8 @@ class KubernetesProvider:
         found, _, former = await applying.apply(talk, kind, namespace, wanted)
         self._versions.learn_from(kind, namespace, found)
         call.observed(*observed.written(kind, former, found))
+        if "replicas" in wanted.get("spec", {}):
+            await self._autoscalers.tell(talk, call, kind, namespace, wanted["metadata"]["name"])
         return manifests.shown(found)
 
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
@@ -208,17 +210,11 @@ class KubernetesProvider:
         return await routes.apply_plan(talk, call, namespace, plan, self._gateways)
 
 
-async def _running(talk: Conversation, namespace: str, selector: str | None) -> list[Pod]:
-    """The pods that are not finished."""
-    listed = await talk.list(PODS.path(namespace), ListOf[Pod], selector)
-    return [pod for pod in listed if not translate.is_finished(pod)]
-
-
 async def _machines(
     talk: Conversation, namespace: str, selector: str | None
 ) -> list[tuple[Pod, Chain]]:
     """The pods that are not finished, each with its owners."""
-    pods = await _running(talk, namespace, selector)
+    pods = await controllers.running(talk, namespace, selector)
     owners = await chains(talk, namespace, [pod.metadata for pod in pods])
     return list(zip(pods, owners, strict=True))
 

@@ -17,8 +17,6 @@ JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 JSON_PATCH = "application/json-patch+json"
 APPLY_PATCH = "application/apply-patch+yaml"
-BUILT_IN = ("/api/v1/", "/apis/apps/")
-"""Where kinds are that no cluster lacks."""
 
 FIELD_MANAGER = "machinist"
 WRITE = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
@@ -26,9 +24,6 @@ WRITE = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
 GONE = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}'
 """The answer to a deletion that is found to have happened."""
 CREATED = 201
-
-DELETED = frozenset({Code.NOT_FOUND, Code.CONFLICT})
-"""How a repeat of a deletion fails: the object is gone, or another one has its name."""
 
 DELETE_OPTIONS = {"kind": "DeleteOptions", "apiVersion": "v1"}
 BACKGROUND = {"propagationPolicy": "Background"}
@@ -90,6 +85,11 @@ def deletion(path: str, uid: str | None) -> Request:
     # The API server reads options in the query only where there is no body.
     options = DELETE_OPTIONS | BACKGROUND | {"preconditions": {"uid": uid}}
     return Request("DELETE", path, msgspec.json.encode(options), JSON)
+
+
+def is_deleted(failure: errors.Failure) -> bool:
+    """Whether a repeated deletion failed for its success: gone, or another one has the name."""
+    return isinstance(failure, errors.Absent) or failure.code is Code.CONFLICT
 
 
 def decoded(answer: Answered, expected: type[Answer]) -> Answer:

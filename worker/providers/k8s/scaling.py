@@ -24,7 +24,7 @@ from contracts.faults import Code
 from contracts.resources import Object
 from worker.memory import Memory
 from worker.providers.k8s.client import Conversation
-from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight
+from worker.providers.k8s.errors import Absent, Again, Denied, Failure, MissingRight
 from worker.providers.k8s.kinds import Kind, Place
 from worker.providers.k8s.objects import Metadata, Replication, Workload
 from worker.providers.k8s.owners import owner_of
@@ -172,7 +172,7 @@ class Scaling:
             operations = _if_at(version, replicas)
             found = await self._talk.patch(self._path, operations, shape, JSON_PATCH)
         except Failure as failure:
-            if failure.code is Code.NOT_FOUND:
+            if isinstance(failure, Absent):
                 self._versions.forget(self._kind, self._namespace, self._name)
             raise
         self._versions.learn(self._kind, self._namespace, found)

@@ -1,16 +1,17 @@
 """Secrets: written without being read, and told about without a word of what is in them."""
 
 import base64
-import binascii
+import re
 from typing import Any
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
-from contracts.validation import nearest
-from worker.providers.k8s import manifests
+from contracts.validation import checked, nearest
+from worker.providers.k8s import manifests, names
 from worker.providers.k8s.client import Conversation
 from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight
 from worker.providers.k8s.kinds import SECRETS
+from worker.providers.k8s.objects import OwnerReference
 
 MEMBERS = frozenset(
     {"apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable", "status"}
@@ -19,6 +20,13 @@ METADATA = frozenset(
     {"name", "namespace", "labels", "annotations", "finalizers", "ownerReferences"}
 )
 TOLD = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels")
+TYPES: Object = {"immutable": bool | None, "type": str | None}
+METADATA_TYPES: Object = {
+    "finalizers": list[str] | None,
+    "ownerReferences": list[OwnerReference] | None,
+}
+BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
+"""What Go's decoder takes where the length is a multiple of four; Python's takes `Zm9v=` too."""
 QUOTES_NOTHING = frozenset(
     {
         Code.NOT_FOUND,
@@ -53,8 +61,11 @@ def read(manifest: Object, namespace: str) -> Object:
     if isinstance(metadata, dict):
         _refuse_unknown(metadata, METADATA | manifests.SERVERS, "metadata.")
     _, wanted = manifests.read(manifest, namespace, SECRETS)
-    data = {key: _base64(key, value) for key, value in _texts(wanted, "data").items()}
-    plain = _texts(wanted, "stringData")
+    _refuse_types(wanted)
+    encoded, plain = _texts(wanted, "data"), _texts(wanted, "stringData")
+    for key in (*encoded, *plain):
+        checked(key, names.DataKey, "manifest.data" if key in encoded else "manifest.stringData")
+    data = {key: _base64(key, value) for key, value in encoded.items()}
     data |= {key: base64.b64encode(value.encode()).decode() for key, value in plain.items()}
     return {key: value for key, value in wanted.items() if key != "stringData"} | {"data": data}
 
@@ -79,24 +90,38 @@ def _refuse_unknown(given: Object, known: frozenset[str], where: str) -> None:
     )
 
 
-def _texts(manifest: Object, member: str) -> dict[str, str]:
+def _refuse_types(wanted: Object) -> None:
+    """Raise for a member of a wrong type, and for labels and annotations that nothing can have."""
+    for key, expected in TYPES.items():
+        checked(wanted.get(key), expected, f"manifest.{key}", secret=True)
+    metadata: Object = wanted["metadata"]
+    for key, expected in METADATA_TYPES.items():
+        checked(metadata.get(key), expected, f"manifest.metadata.{key}", secret=True)
+    where = "manifest.metadata.labels"
+    for key, value in _texts(metadata, "labels", "metadata.").items():
+        checked(key, names.LabelKey, where)
+        checked(value, names.LabelValue, f"{where}.{key}", secret=True)
+    for key in _texts(metadata, "annotations", "metadata."):
+        # The API server takes the prefix of an annotation in capitals too.
+        checked(key.lower(), names.LabelKey, "manifest.metadata.annotations")
+
+
+def _texts(manifest: Object, member: str, where: str = "") -> dict[str, str]:
     """The texts of a member; null is as good as nothing, for the API server too."""
-    found = manifest.get(member) or {}
+    found = manifest.get(member)
+    found = {} if found is None else found
     if not isinstance(found, dict) or not all(
         each is None or isinstance(each, str) for each in found.values()
     ):
-        raise Fault(Code.INVALID, f"manifest.{member}: expected an object of strings")
+        raise Fault(Code.INVALID, f"manifest.{where}{member}: expected an object of strings")
     return {key: each or "" for key, each in found.items()}
 
 
 def _base64(key: str, value: str) -> str:
     """The value without line breaks, which Kubernetes ignores in base64 as Go does."""
     bare = value.replace("\r", "").replace("\n", "")
-    try:
-        base64.b64decode(bare, validate=True)
-    except (binascii.Error, ValueError):
-        # Without its cause, which would hold the value in a traceback.
-        raise Fault(Code.INVALID, f"manifest.data.{key}: expected base64") from None
+    if len(bare) % 4 or BASE64.fullmatch(bare) is None:
+        raise Fault(Code.INVALID, f"manifest.data.{key}: expected base64")
     return bare
 
 
