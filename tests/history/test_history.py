@@ -43,7 +43,7 @@ def test_what_is_killed_frozen_cut_and_restarted_changes_no_order_and_loses_noth
     played = script(
         seed,
         addresses=ADDRESSES,
-        commands=5_000,
+        commands=2_500,
         hurts={"kill": 2, "freeze": 2, "cut": 3, "restart": 1},
         freeze_s=(1.0, 4.0),
         pause_s=1.0,
