@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -166,13 +167,18 @@ async def test_without_credentials_a_worker_does_not_start_and_says_why(bare, va
             pass
 
 
+def assume_role(monkeypatch: pytest.MonkeyPatch, folder: Path, sts: str) -> None:
+    """Give a worker a role to assume with a token, at an endpoint of STS."""
+    (folder / "token").write_text("the token of the role")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(folder / "token"))
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/worker")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", sts)
+
+
 async def test_without_the_role_that_it_is_to_assume_a_worker_does_not_start_and_says_why(
     bare, metadata, monkeypatch, tmp_path
 ):
-    (tmp_path / "token").write_text("a-token")
-    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
-    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/worker")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", metadata)
+    assume_role(monkeypatch, tmp_path, metadata)
 
     with pytest.raises(ConfigurationError, match="not for you"):
         async with ecs.open_provider(bare):
@@ -285,6 +291,30 @@ async def test_short_lived_credentials_are_not_asked_for_with_each_request(aws, 
         assert source.asked == before
 
 
+def assumed(expiration: datetime) -> str:
+    """What STS answers for a role; its time has a zone if that of `expiration` has."""
+    keys = "<AccessKeyId>AKIA</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>"
+    rest = f"<SessionToken>t</SessionToken><Expiration>{expiration.isoformat()}</Expiration>"
+    result = f"<R><AssumeRoleWithWebIdentityResult><Credentials>{keys}{rest}</Credentials>"
+    return f"{result}</AssumeRoleWithWebIdentityResult></R>"
+
+
+async def test_an_odd_answer_of_sts_is_not_kept(aws, bare, call, source, monkeypatch, tmp_path):
+    """The client library stores it in a cache and fails when it reads its time of expiry there."""
+    aws.add_cluster("shop")
+    assume_role(monkeypatch, tmp_path, os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
+    now = datetime.now(UTC)
+    source.said = assumed(now + timedelta(seconds=2))
+    async with ecs.open_provider(bare) as provider:
+        await asyncio.sleep(2)
+        source.said = assumed(datetime(2099, 1, 1))  # without a zone
+        with pytest.raises(Fault, match="the worker has no AWS credentials"):
+            await provider.get_controllers(api.GetControllers("shop"), call())
+        source.said = assumed(now + timedelta(days=1))
+
+        await provider.get_controllers(api.GetControllers("shop"), call())
+
+
 async def test_a_redirection_is_not_followed_and_hands_no_request_to_another_host(
     aws, bare, call, metadata
 ):
@@ -313,10 +343,7 @@ async def test_a_redirection_of_sts_is_not_followed_with_the_token_of_the_role(
     bare, metadata, monkeypatch, tmp_path
 ):
     Metadata.redirected.clear()
-    (tmp_path / "token").write_text("the token of the role")
-    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
-    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/worker")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"{metadata}/moved")
+    assume_role(monkeypatch, tmp_path, f"{metadata}/moved")
 
     with pytest.raises(ConfigurationError, match="there are no AWS credentials to use"):
         async with ecs.open_provider(bare):

@@ -5,6 +5,7 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
+from copy import copy
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -39,12 +40,13 @@ class Credentials:
         self._is_odd = False
         self.method = found.method
         self._last: Any = None
+        self._last_found: Any = None
         self._renewal: asyncio.Task[Any] | None = None
         self._next_renewal = 0.0
 
     async def get_frozen_credentials(self) -> Any:
         """Return valid credentials, or raise Unavailable."""
-        if not (self._is_odd or self._expires_within(None)):
+        if not self._is_due():
             return await self._asked()
         if self._is_last_valid() and time.monotonic() < self._next_renewal:
             return self._last
@@ -59,7 +61,7 @@ class Credentials:
                 raise
             log.warning("AWS credentials: %s; the present ones are still valid", error)
             frozen = self._last
-        if self._expires_within(None):
+        if self._is_due():
             # The source failed, which the library passes over, or credentials are short-lived.
             self._next_renewal = time.monotonic() + PAUSE_S
         return frozen
@@ -83,44 +85,53 @@ class Credentials:
         try:
             async with limit:
                 if self._is_odd and self._load is not None:
-                    # The library keeps what it was given until the time of expiry in it.
-                    self._found = await self._load()
-                frozen = await self._found.get_frozen_credentials()
+                    found = await self._load()
+                    if found is None:
+                        raise Unavailable("their source gave none")
+                    self._found = found
+                frozen = checked(await self._found.get_frozen_credentials())
         except Exception as error:
+            # The library may keep a wrong answer until the time of expiry in it, or for ever.
+            self._is_odd = True
             if limit.expired():
                 raise Unavailable(_overdue(LONGEST_RENEWAL_S)) from error
             raise Unavailable(reason(error)) from error
-        self._is_odd = True
-        self._last = checked(frozen)
         self._is_odd = False
+        # A copy: the library stores the next time of expiry before it looks at it.
+        self._last, self._last_found = frozen, copy(self._found)
         return frozen
 
-    def _is_last_valid(self) -> bool:
-        return self._last is not None and not (self._is_odd or self._expires_within(0))
+    def _is_due(self) -> bool:
+        """Whether credentials have to be renewed, by the library's own limit, or found anew."""
+        if not self._is_odd:
+            try:
+                return _expire_within(self._found, None)
+            except Exception as error:
+                log.warning("AWS credentials are looked for anew: %s", reason(error))
+                self._is_odd = True
+        return True
 
-    def _expires_within(self, seconds: int | None) -> bool:
-        """Whether the credentials expire soon; None stands for the library's own limit."""
-        refresh_needed = getattr(self._found, "refresh_needed", None)
-        try:
-            return refresh_needed is not None and bool(refresh_needed(seconds))
-        except Exception as error:
-            raise Unavailable(reason(error)) from error
+    def _is_last_valid(self) -> bool:
+        return self._last is not None and not _expire_within(self._last_found, 0)
+
+
+def _expire_within(found: Any, seconds: int | None) -> bool:
+    """Whether credentials of the library expire soon; None stands for its own limit."""
+    refresh_needed = getattr(found, "refresh_needed", None)
+    return refresh_needed is not None and bool(refresh_needed(seconds))
 
 
 async def find(session: Any, seconds: float) -> Credentials | None:
-    """Return the credentials that a session of the client library finds, or raise Unavailable."""
+    """Return the credentials that a `session.Chain` finds, or raise Unavailable."""
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            load = session.get_component("credential_provider").load_credentials
-            found = await load()
+            found = await session.load_anew()
             if found is None:
                 return None
-            credentials = Credentials(found, load)
+            credentials = Credentials(found, session.load_anew)
             await credentials.get_frozen_credentials()
             return credentials
-    except Unavailable:
-        raise
     except Exception as error:
         if limit.expired():
             raise Unavailable(_overdue(seconds)) from error
@@ -141,6 +152,8 @@ def checked(frozen: Any) -> Any:
 def reason(error: Exception) -> str:
     """Say why there are no credentials, and quote no part of any."""
     words = str(error)
+    if isinstance(error, Unavailable):
+        return words
     if isinstance(error, EXPLAINED) and not SECRET.search(words):
         return words[:MESSAGE_LIMIT]
     if isinstance(error, RuntimeError) and "expired" in words:

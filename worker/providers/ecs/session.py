@@ -95,6 +95,10 @@ class Chain(AioSession):  # type: ignore[misc]  # the client library is not type
             config.http_session_cls = Session
         return super().create_client(*service, config=config, **options)
 
+    async def load_anew(self) -> Any:
+        """Return credentials or None, by providers that keep no earlier answer in a cache."""
+        return await self._create_credential_resolver().load_credentials()
+
 
 async def open_services(
     stack: AsyncExitStack,
