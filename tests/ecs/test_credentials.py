@@ -152,6 +152,20 @@ async def test_credentials_of_an_instance_role(aws, bare, call, metadata, monkey
     assert await used(aws, bare, call) == "AKIAFOUND"
 
 
+@pytest.mark.parametrize("profile", ["ops", "nested"])
+async def test_a_profile_that_wants_mfa_is_refused_and_nobody_is_asked_for_a_code(bare, profile):
+    Path(bare["AWS_SHARED_CREDENTIALS_FILE"]).write_text(
+        "[base]\naws_access_key_id=AKIABASE\naws_secret_access_key=secret\n"
+        "[ops]\nrole_arn=arn:aws:iam::123456789012:role/ops\nsource_profile=base\n"
+        "mfa_serial=arn:aws:iam::123456789012:mfa/me\n"
+        "[nested]\nrole_arn=arn:aws:iam::123456789012:role/nested\nsource_profile=ops\n"
+    )
+
+    with pytest.raises(ConfigurationError, match="cannot enter an MFA code"):
+        async with ecs.open_provider(bare | {"AWS_PROFILE": profile}):
+            pass
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [

@@ -18,7 +18,7 @@ from contracts import VERSION
 from contracts.environment import ConfigurationError
 from contracts.json_limits import ANSWERS, check
 from worker.providers.ecs import credentials
-from worker.providers.ecs.credentials import Credentials
+from worker.providers.ecs.credentials import Credentials, Unavailable
 from worker.providers.ecs.settings import Settings
 
 LONGEST_READ_S = 60
@@ -85,7 +85,8 @@ class Warm(Session):
 class Chain(AioSession):  # type: ignore[misc]  # the client library is not typed
     """The client library's session, which follows no redirection for a role's credentials either.
 
-    Its clients for STS and SSO send the token that a role is assumed with.
+    Its clients for STS and SSO send the token that a role is assumed with. It asks nobody for a
+    code of MFA: that would wait at a terminal and block the event loop.
     """
 
     def create_client(self, *service: Any, config: Any = None, **options: Any) -> Any:
@@ -98,6 +99,19 @@ class Chain(AioSession):  # type: ignore[misc]  # the client library is not type
     async def load_anew(self) -> Any:
         """Return credentials or None, by providers that keep no earlier answer in a cache."""
         return await self._create_credential_resolver().load_credentials()
+
+    def _create_credential_resolver(self) -> Any:
+        resolver = super()._create_credential_resolver()
+        # The library has no parameters for these.
+        resolver.get_provider("assume-role")._prompter = _refuse_mfa
+        return resolver
+
+
+def _refuse_mfa(_prompt: str) -> str:
+    raise Unavailable(
+        "the profile has an mfa_serial, and a worker cannot enter an MFA code: expected a role that "
+        "can be assumed without MFA"
+    )
 
 
 async def open_services(
@@ -163,7 +177,7 @@ async def _credentials(chain: Chain, environment: Mapping[str, str]) -> Credenti
             await (found := Credentials(given)).get_frozen_credentials()
             return found
         found_in_chain = await credentials.find(chain, LONGEST_START_S)
-    except credentials.Unavailable as error:
+    except Unavailable as error:
         raise ConfigurationError(f"there are no AWS credentials to use: {error}") from error
     if found_in_chain is None:
         raise ConfigurationError(NO_CREDENTIALS)
