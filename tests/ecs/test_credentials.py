@@ -47,10 +47,13 @@ INHERITED = (
 class Metadata(BaseHTTPRequestHandler):
     """What an ECS agent and an EC2 instance tell about the role that they have."""
 
-    def do_PUT(self) -> None:
-        self._answer("a-session")
-
     redirected: ClassVar[list[str]] = []
+
+    def do_PUT(self) -> None:
+        if self.path.startswith("/moved/PUT"):
+            self._redirect(302)
+        else:
+            self._answer("a-session")
 
     def do_POST(self) -> None:
         """Refuse every role, as STS does, and redirect every request for ECS and of /moved."""
@@ -60,10 +63,7 @@ class Metadata(BaseHTTPRequestHandler):
             self._answer("[" * 5000 + "]" * 5000)
             return
         if self.headers.get("X-Amz-Target") or self.path == "/moved":
-            self.send_response(307)
-            self.send_header("Location", f"http://{self.headers['Host']}/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
+            self._redirect(307)
             return
         self._answer(
             "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not for you</Message></Error>"
@@ -72,8 +72,19 @@ class Metadata(BaseHTTPRequestHandler):
         )
 
     def do_GET(self) -> None:
+        if self.path == "/elsewhere":
+            self.redirected.append(self.path)
+        if self.path.startswith("/moved"):
+            self._redirect(302)
+            return
         is_list = self.path.endswith("/security-credentials/")
         self._answer("worker" if is_list else json.dumps(FOUND))
+
+    def _redirect(self, status: int) -> None:
+        self.send_response(status)
+        self.send_header("Location", f"http://{self.headers['Host']}/elsewhere")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _answer(self, text: str, status: int = 200) -> None:
         self.send_response(status)
@@ -126,10 +137,13 @@ async def test_credentials_of_the_environment(aws, bare, call):
 
 @pytest.fixture
 def profiles(bare: dict[str, str]) -> None:
-    """A credentials file with the profiles "default" and "ops"."""
+    """A credentials file with two profiles of keys and two roles that want MFA."""
     Path(bare["AWS_SHARED_CREDENTIALS_FILE"]).write_text(
         "[default]\naws_access_key_id=AKIADEFAULT\naws_secret_access_key=secret\n"
         "[ops]\naws_access_key_id=AKIAOPS\naws_secret_access_key=secret\n"
+        "[with-mfa]\nrole_arn=arn:aws:iam::123456789012:role/ops\nsource_profile=ops\n"
+        "mfa_serial=arn:aws:iam::123456789012:mfa/me\n"
+        "[nested]\nrole_arn=arn:aws:iam::123456789012:role/nested\nsource_profile=with-mfa\n"
     )
 
 
@@ -152,15 +166,9 @@ async def test_credentials_of_an_instance_role(aws, bare, call, metadata, monkey
     assert await used(aws, bare, call) == "AKIAFOUND"
 
 
-@pytest.mark.parametrize("profile", ["ops", "nested"])
+@pytest.mark.usefixtures("profiles")
+@pytest.mark.parametrize("profile", ["with-mfa", "nested"])
 async def test_a_profile_that_wants_mfa_is_refused_and_nobody_is_asked_for_a_code(bare, profile):
-    Path(bare["AWS_SHARED_CREDENTIALS_FILE"]).write_text(
-        "[base]\naws_access_key_id=AKIABASE\naws_secret_access_key=secret\n"
-        "[ops]\nrole_arn=arn:aws:iam::123456789012:role/ops\nsource_profile=base\n"
-        "mfa_serial=arn:aws:iam::123456789012:mfa/me\n"
-        "[nested]\nrole_arn=arn:aws:iam::123456789012:role/nested\nsource_profile=ops\n"
-    )
-
     with pytest.raises(ConfigurationError, match="cannot enter an MFA code"):
         async with ecs.open_provider(bare | {"AWS_PROFILE": profile}):
             pass
@@ -360,6 +368,30 @@ async def test_a_redirection_of_sts_is_not_followed_with_the_token_of_the_role(
     assume_role(monkeypatch, tmp_path, f"{metadata}/moved")
 
     with pytest.raises(ConfigurationError, match="there are no AWS credentials to use"):
+        async with ecs.open_provider(bare):
+            pass
+    assert Metadata.redirected == []
+
+
+async def test_a_redirection_of_a_task_role_is_not_followed(bare, metadata, monkeypatch):
+    Metadata.redirected.clear()
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{metadata}/moved")
+
+    with pytest.raises(ConfigurationError, match=r"no AWS credentials.*redirection \(status 302\)"):
+        async with ecs.open_provider(bare):
+            pass
+    assert Metadata.redirected == []
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+async def test_a_redirection_of_an_instance_role_is_not_followed(
+    bare, metadata, monkeypatch, method
+):
+    Metadata.redirected.clear()
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"{metadata}/moved/{method}")
+
+    with pytest.raises(ConfigurationError, match=r"no AWS credentials.*redirection \(status 302\)"):
         async with ecs.open_provider(bare):
             pass
     assert Metadata.redirected == []

@@ -11,8 +11,10 @@ from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioCredentials
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
+from aiobotocore.utils import _RefCountedSession
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import create_loader
+from botocore.utils import get_environ_proxies
 
 from contracts import VERSION
 from contracts.environment import ConfigurationError
@@ -82,6 +84,23 @@ class Warm(Session):
         return self
 
 
+class Metadata(Session, _RefCountedSession):  # type: ignore[misc]  # the library is not typed
+    """The session of the sources of a container's or an instance's role: refuses redirections.
+
+    Whoever answered the redirected request would choose the account that a worker works on.
+    """
+
+    async def send(self, request: Any) -> Any:
+        """Send a request and return its answer; raises LimitExceeded and Unavailable."""
+        response = await super().send(request)
+        if 300 <= response.status_code < 400:
+            raise Unavailable(
+                f"their source answered with a redirection (status {response.status_code}), "
+                "which is not followed: expected the credentials themselves"
+            )
+        return response
+
+
 class Chain(AioSession):  # type: ignore[misc]  # the client library is not typed
     """The client library's session, which follows no redirection for a role's credentials either.
 
@@ -104,13 +123,18 @@ class Chain(AioSession):  # type: ignore[misc]  # the client library is not type
         resolver = super()._create_credential_resolver()
         # The library has no parameters for these.
         resolver.get_provider("assume-role")._prompter = _refuse_mfa
+        container = resolver.get_provider("container-role")._fetcher
+        container._session = Metadata(timeout=container.TIMEOUT_SECONDS)
+        instance = resolver.get_provider("iam-role")._role_fetcher
+        proxies = get_environ_proxies(instance._base_url)
+        instance._session = Metadata(timeout=instance._timeout, proxies=proxies)
         return resolver
 
 
 def _refuse_mfa(_prompt: str) -> str:
     raise Unavailable(
-        "the profile has an mfa_serial, and a worker cannot enter an MFA code: expected a role that "
-        "can be assumed without MFA"
+        "the profile has an mfa_serial, and a worker cannot enter an MFA code: "
+        "expected a role that can be assumed without MFA"
     )
 
 
