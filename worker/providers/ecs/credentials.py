@@ -10,6 +10,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from contracts.json_limits import LimitExceeded
+from contracts.printable import printable
+
 log = logging.getLogger(__name__)
 
 LONGEST_RENEWAL_S = 30.0
@@ -18,9 +21,40 @@ PAUSE_S = 30.0
 """After a renewal that did not help, credentials that are still valid are used without another."""
 USABLE = re.compile(r"[\x21-\x7e]+")
 SECRET = re.compile(r"secret_?access_?key|session_?token|\"token\"", re.IGNORECASE)
+PLACE = re.compile(r"(https?://)(?:[^/\s\"'@]*@)?([^/?#\s\"']+)[^\s\"']*")
+"""A URL; its path or query may be what entitles to the credentials."""
 MESSAGE_LIMIT = 500
-EXPLAINED = (BotoCoreError, ClientError, OSError)
+EXPLAINED = (BotoCoreError, ClientError, LimitExceeded, OSError)
 """Exceptions with words for people; other ones may quote what the source of credentials said."""
+TOKEN = (
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN, or the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: "
+    "expected one line of text"
+)
+OUR_WORDS = {
+    r"Received non 200 response (\d+)": r"their source answered with status \1",
+    r"unhandled exception: \d+, message": "their source did not answer with HTTP",
+    r"Missing required key in response: '(\w+)'": r"the output of credential_process has no \1",
+    r"credentials from custom-process": (
+        'the command of credential_process failed, or its output does not say "Version": 1; what '
+        "the command said may hold secrets and is shown when it is run by hand"
+    ),
+    r"Partial credentials found in ([\w-]+), missing: ([\w-]+)": r"\1: expected also \2",
+    r"^Unsupported host": (
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI: expected a URL whose host is localhost, a loopback "
+        "address, 169.254.170.2, 169.254.170.23 or fd00:ec2::23"
+    ),
+    r"Auth token value|detected in headers|codec can't encode|serialize non-str": TOKEN,
+    r"codec can't decode": (
+        "expected UTF-8 text from their source, and in the file of "
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE or AWS_WEB_IDENTITY_TOKEN_FILE"
+    ),
+    r"^Invalid endpoint: ": (
+        "AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, or endpoint_url in the configuration file: "
+        "expected a URL"
+    ),
+}
+"""Patterns in messages of the client library, and what is said instead: the library quotes what a
+source answered, or does not name the variable."""
 
 
 class Unavailable(Exception):
@@ -150,12 +184,15 @@ def checked(frozen: Any) -> Any:
 
 
 def reason(error: Exception) -> str:
-    """Say why there are no credentials, and quote no part of any."""
+    """Say in one line why there are no credentials; quote no part of any, nor their source."""
     words = str(error)
     if isinstance(error, Unavailable):
         return words
+    for pattern, ours in OUR_WORDS.items():
+        if found := re.search(pattern, words):
+            return found.expand(ours)
     if isinstance(error, EXPLAINED) and not SECRET.search(words):
-        return words[:MESSAGE_LIMIT]
+        return printable(PLACE.sub(r"\1\2", words))[:MESSAGE_LIMIT]
     if isinstance(error, RuntimeError) and "expired" in words:
         return "their source gave credentials that have expired"
     return (
