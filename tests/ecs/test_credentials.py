@@ -1,14 +1,9 @@
 """Whose credentials a worker uses: AWS's own chain, none of it in our settings."""
 
 import asyncio
-import json
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+import os
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
@@ -16,96 +11,10 @@ from contracts import api
 from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
 from deploy.sandbox.aws.server import AwsSandbox
+from tests.ecs.credential_sources import FOUND, Metadata, assume_role
 from worker.provider import Call
 from worker.providers import ecs
 from worker.together import together
-
-FOUND = {
-    "Code": "Success",
-    "Type": "AWS-HMAC",
-    "AccessKeyId": "AKIAFOUND",
-    "SecretAccessKey": "secret",
-    "Token": "token",
-    "Expiration": "2099-01-01T00:00:00Z",
-    "LastUpdated": "2026-01-01T00:00:00Z",
-}
-INHERITED = (
-    "AWS_ACCESS_KEY_ID",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "AWS_PROFILE",
-    "AWS_CONFIG_FILE",
-    "AWS_SHARED_CREDENTIALS_FILE",
-    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
-    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
-    "AWS_WEB_IDENTITY_TOKEN_FILE",
-    "AWS_ROLE_ARN",
-)
-
-
-class Metadata(BaseHTTPRequestHandler):
-    """What an ECS agent and an EC2 instance tell about the role that they have."""
-
-    def do_PUT(self) -> None:
-        self._answer("a-session")
-
-    redirected: ClassVar[list[str]] = []
-
-    def do_POST(self) -> None:
-        """Refuse every role, as STS does, and redirect every request for ECS and of /moved."""
-        if self.path == "/elsewhere":
-            self.redirected.append(self.path)
-        if self.path == "/deep/":
-            self._answer("[" * 5000 + "]" * 5000)
-            return
-        if self.headers.get("X-Amz-Target") or self.path == "/moved":
-            self.send_response(307)
-            self.send_header("Location", f"http://{self.headers['Host']}/elsewhere")
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-            return
-        self._answer(
-            "<ErrorResponse><Error><Code>AccessDenied</Code><Message>not for you</Message></Error>"
-            "</ErrorResponse>",
-            403,
-        )
-
-    def do_GET(self) -> None:
-        is_list = self.path.endswith("/security-credentials/")
-        self._answer("worker" if is_list else json.dumps(FOUND))
-
-    def _answer(self, text: str, status: int = 200) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(text)))
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def metadata() -> Iterator[str]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), Metadata) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-@pytest.fixture
-def bare(
-    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> dict[str, str]:
-    """The environment of a worker that is given no credentials, nor finds any by chance."""
-    for name in INHERITED:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    given = {name: value for name, value in environment.items() if name.startswith("PLT_")}
-    files = {"AWS_CONFIG_FILE": "config", "AWS_SHARED_CREDENTIALS_FILE": "credentials"}
-    return given | {name: str(tmp_path / file) for name, file in files.items()}
 
 
 async def used(aws: AwsSandbox, environment: dict[str, str], call: Callable[[], Call]) -> str:
@@ -121,15 +30,6 @@ async def test_credentials_of_the_environment(aws, bare, call):
     given = {"AWS_ACCESS_KEY_ID": "AKIAGIVEN", "AWS_SECRET_ACCESS_KEY": "secret"}
 
     assert await used(aws, bare | given, call) == "AKIAGIVEN"
-
-
-@pytest.fixture
-def profiles(bare: dict[str, str]) -> None:
-    """A credentials file with the profiles "default" and "ops"."""
-    Path(bare["AWS_SHARED_CREDENTIALS_FILE"]).write_text(
-        "[default]\naws_access_key_id=AKIADEFAULT\naws_secret_access_key=secret\n"
-        "[ops]\naws_access_key_id=AKIAOPS\naws_secret_access_key=secret\n"
-    )
 
 
 @pytest.mark.usefixtures("profiles")
@@ -151,6 +51,14 @@ async def test_credentials_of_an_instance_role(aws, bare, call, metadata, monkey
     assert await used(aws, bare, call) == "AKIAFOUND"
 
 
+@pytest.mark.usefixtures("profiles")
+@pytest.mark.parametrize("profile", ["with-mfa", "nested"])
+async def test_a_profile_that_wants_mfa_is_refused_and_nobody_is_asked_for_a_code(bare, profile):
+    with pytest.raises(ConfigurationError, match="cannot enter an MFA code"):
+        async with ecs.open_provider(bare | {"AWS_PROFILE": profile}):
+            pass
+
+
 @pytest.mark.parametrize(
     ("variables", "words"),
     [
@@ -169,10 +77,7 @@ async def test_without_credentials_a_worker_does_not_start_and_says_why(bare, va
 async def test_without_the_role_that_it_is_to_assume_a_worker_does_not_start_and_says_why(
     bare, metadata, monkeypatch, tmp_path
 ):
-    (tmp_path / "token").write_text("a-token")
-    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
-    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/worker")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", metadata)
+    assume_role(monkeypatch, tmp_path, metadata)
 
     with pytest.raises(ConfigurationError, match="not for you"):
         async with ecs.open_provider(bare):
@@ -215,37 +120,6 @@ WITHIN_MINUTES = FOUND | {
 """Valid throughout a test, and so short that each request has them renewed."""
 
 
-class Source:
-    """A credentials endpoint whose answer a test changes."""
-
-    def __init__(self) -> None:
-        self.said: object = FOUND
-        self.asked = 0
-
-    @asynccontextmanager
-    async def served(self) -> AsyncIterator[str]:
-        async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as server:
-            yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/credentials"
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        self.asked += 1
-        text = self.said if isinstance(self.said, str) else json.dumps(self.said)
-        head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(text)}"
-        writer.write(f"{head}\r\nConnection: close\r\n\r\n{text}".encode())
-        await writer.drain()
-        writer.close()
-
-
-@pytest.fixture
-async def source(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Source]:
-    """The source of the credentials of a task."""
-    made = Source()
-    async with made.served() as url:
-        monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", url)
-        yield made
-
-
 @pytest.mark.parametrize("odd", ODD)
 async def test_with_odd_credentials_a_worker_does_not_start_and_says_why(bare, source, odd):
     source.said = ODD[odd]
@@ -285,6 +159,30 @@ async def test_short_lived_credentials_are_not_asked_for_with_each_request(aws, 
         assert source.asked == before
 
 
+def assumed(expiration: datetime) -> str:
+    """What STS answers for a role; its time has a zone if that of `expiration` has."""
+    keys = "<AccessKeyId>AKIA</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>"
+    rest = f"<SessionToken>t</SessionToken><Expiration>{expiration.isoformat()}</Expiration>"
+    result = f"<R><AssumeRoleWithWebIdentityResult><Credentials>{keys}{rest}</Credentials>"
+    return f"{result}</AssumeRoleWithWebIdentityResult></R>"
+
+
+async def test_an_odd_answer_of_sts_is_not_kept(aws, bare, call, source, monkeypatch, tmp_path):
+    """The client library stores it in a cache and fails when it reads its time of expiry there."""
+    aws.add_cluster("shop")
+    assume_role(monkeypatch, tmp_path, os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
+    now = datetime.now(UTC)
+    source.said = assumed(now + timedelta(seconds=2))
+    async with ecs.open_provider(bare) as provider:
+        await asyncio.sleep(2)
+        source.said = assumed(datetime(2099, 1, 1))  # without a zone
+        with pytest.raises(Fault, match="the worker has no AWS credentials"):
+            await provider.get_controllers(api.GetControllers("shop"), call())
+        source.said = assumed(now + timedelta(days=1))
+
+        await provider.get_controllers(api.GetControllers("shop"), call())
+
+
 async def test_a_redirection_is_not_followed_and_hands_no_request_to_another_host(
     aws, bare, call, metadata
 ):
@@ -313,12 +211,33 @@ async def test_a_redirection_of_sts_is_not_followed_with_the_token_of_the_role(
     bare, metadata, monkeypatch, tmp_path
 ):
     Metadata.redirected.clear()
-    (tmp_path / "token").write_text("the token of the role")
-    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
-    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/worker")
-    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"{metadata}/moved")
+    assume_role(monkeypatch, tmp_path, f"{metadata}/moved")
 
     with pytest.raises(ConfigurationError, match="there are no AWS credentials to use"):
+        async with ecs.open_provider(bare):
+            pass
+    assert Metadata.redirected == []
+
+
+async def test_a_redirection_of_a_task_role_is_not_followed(bare, metadata, monkeypatch):
+    Metadata.redirected.clear()
+    monkeypatch.setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", f"{metadata}/moved")
+
+    with pytest.raises(ConfigurationError, match=r"no AWS credentials.*redirection \(status 302\)"):
+        async with ecs.open_provider(bare):
+            pass
+    assert Metadata.redirected == []
+
+
+@pytest.mark.parametrize("method", ["PUT", "GET"])
+async def test_a_redirection_of_an_instance_role_is_not_followed(
+    bare, metadata, monkeypatch, method
+):
+    Metadata.redirected.clear()
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "false")
+    monkeypatch.setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", f"{metadata}/moved/{method}")
+
+    with pytest.raises(ConfigurationError, match=r"no AWS credentials.*redirection \(status 302\)"):
         async with ecs.open_provider(bare):
             pass
     assert Metadata.redirected == []

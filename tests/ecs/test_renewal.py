@@ -21,6 +21,11 @@ GOOD: dict[str, Any] = {
     "Token": "token",
     "Expiration": "2099-01-01T00:00:00Z",
 }
+WITHOUT_ZONE = [
+    GOOD | {"Expiration": expiration}
+    for expiration in ("2099-01-01T00:00:00", "2099-01-01", "2099-01-01T00:00:00+25:00")
+]
+"""The client library stores these times before it fails to compare them with its clock."""
 ROLE_REFUSED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
 
 
@@ -79,7 +84,7 @@ async def ask(aws: Scripted, credentials: Credentials, seconds: float = 10) -> N
         GOOD | {"Expiration": "2020-01-01T00:00:00Z"},
         GOOD | {"Expiration": None},
         GOOD | {"Expiration": "tomorrow"},
-        GOOD | {"Expiration": "2099-01-01T00:00:00"},
+        *WITHOUT_ZONE,
         GOOD | {"AccessKeyId": None},
         GOOD | {"SecretAccessKey": "two\nlines"},
         {key: value for key, value in GOOD.items() if key != "Expiration"},
@@ -103,7 +108,7 @@ async def test_credentials_that_cannot_be_renewed_are_the_workers_and_nothing_is
     assert aws.requests == []
 
 
-@pytest.mark.parametrize("says", [ROLE_REFUSED, GOOD | {"Token": 7}], ids=str)
+@pytest.mark.parametrize("says", [ROLE_REFUSED, GOOD | {"Token": 7}, *WITHOUT_ZONE], ids=str)
 async def test_after_a_renewal_that_failed_the_next_request_tries_again(says):
     source, aws = Source(), Scripted(answer({"taskArns": []}))
     credentials = source.credentials(minutes=-1)
@@ -117,7 +122,7 @@ async def test_after_a_renewal_that_failed_the_next_request_tries_again(says):
     assert len(aws.requests) == 1
 
 
-@pytest.mark.parametrize("says", [None, {}, ROLE_REFUSED], ids=str)
+@pytest.mark.parametrize("says", [None, {}, ROLE_REFUSED, *WITHOUT_ZONE], ids=str)
 async def test_credentials_that_are_valid_for_minutes_are_used_when_a_renewal_fails(says):
     source, aws = Source(), Scripted(answer({"taskArns": []}))
     credentials = source.credentials(minutes=60)

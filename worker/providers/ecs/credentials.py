@@ -5,9 +5,13 @@ import logging
 import re
 import time
 from collections.abc import Awaitable, Callable
+from copy import copy
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from contracts.json_limits import LimitExceeded
+from contracts.printable import printable
 
 log = logging.getLogger(__name__)
 
@@ -17,9 +21,40 @@ PAUSE_S = 30.0
 """After a renewal that did not help, credentials that are still valid are used without another."""
 USABLE = re.compile(r"[\x21-\x7e]+")
 SECRET = re.compile(r"secret_?access_?key|session_?token|\"token\"", re.IGNORECASE)
+PLACE = re.compile(r"(https?://)(?:[^/\s\"'@]*@)?([^/?#\s\"']+)[^\s\"']*")
+"""A URL; its path or query may be what entitles to the credentials."""
 MESSAGE_LIMIT = 500
-EXPLAINED = (BotoCoreError, ClientError, OSError)
+EXPLAINED = (BotoCoreError, ClientError, LimitExceeded, OSError)
 """Exceptions with words for people; other ones may quote what the source of credentials said."""
+TOKEN = (
+    "AWS_CONTAINER_AUTHORIZATION_TOKEN, or the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: "
+    "expected one line of text"
+)
+OUR_WORDS = {
+    r"Received non 200 response (\d+)": r"their source answered with status \1",
+    r"unhandled exception: \d+, message": "their source did not answer with HTTP",
+    r"Missing required key in response: '(\w+)'": r"the output of credential_process has no \1",
+    r"credentials from custom-process": (
+        'the command of credential_process failed, or its output does not say "Version": 1; what '
+        "the command said may hold secrets and is shown when it is run by hand"
+    ),
+    r"Partial credentials found in ([\w-]+), missing: ([\w-]+)": r"\1: expected also \2",
+    r"^Unsupported host": (
+        "AWS_CONTAINER_CREDENTIALS_FULL_URI: expected a URL whose host is localhost, a loopback "
+        "address, 169.254.170.2, 169.254.170.23 or fd00:ec2::23"
+    ),
+    r"Auth token value|detected in headers|codec can't encode|serialize non-str": TOKEN,
+    r"codec can't decode": (
+        "expected UTF-8 text from their source, and in the file of "
+        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE or AWS_WEB_IDENTITY_TOKEN_FILE"
+    ),
+    r"^Invalid endpoint: ": (
+        "AWS_ENDPOINT_URL_STS, AWS_ENDPOINT_URL, or endpoint_url in the configuration file: "
+        "expected a URL"
+    ),
+}
+"""Patterns in messages of the client library, and what is said instead: the library quotes what a
+source answered, or does not name the variable."""
 
 
 class Unavailable(Exception):
@@ -39,12 +74,13 @@ class Credentials:
         self._is_odd = False
         self.method = found.method
         self._last: Any = None
+        self._last_found: Any = None
         self._renewal: asyncio.Task[Any] | None = None
         self._next_renewal = 0.0
 
     async def get_frozen_credentials(self) -> Any:
         """Return valid credentials, or raise Unavailable."""
-        if not (self._is_odd or self._expires_within(None)):
+        if not self._is_due():
             return await self._asked()
         if self._is_last_valid() and time.monotonic() < self._next_renewal:
             return self._last
@@ -59,7 +95,7 @@ class Credentials:
                 raise
             log.warning("AWS credentials: %s; the present ones are still valid", error)
             frozen = self._last
-        if self._expires_within(None):
+        if self._is_due():
             # The source failed, which the library passes over, or credentials are short-lived.
             self._next_renewal = time.monotonic() + PAUSE_S
         return frozen
@@ -83,44 +119,53 @@ class Credentials:
         try:
             async with limit:
                 if self._is_odd and self._load is not None:
-                    # The library keeps what it was given until the time of expiry in it.
-                    self._found = await self._load()
-                frozen = await self._found.get_frozen_credentials()
+                    found = await self._load()
+                    if found is None:
+                        raise Unavailable("their source gave none")
+                    self._found = found
+                frozen = checked(await self._found.get_frozen_credentials())
         except Exception as error:
+            # The library may keep a wrong answer until the time of expiry in it, or for ever.
+            self._is_odd = True
             if limit.expired():
                 raise Unavailable(_overdue(LONGEST_RENEWAL_S)) from error
             raise Unavailable(reason(error)) from error
-        self._is_odd = True
-        self._last = checked(frozen)
         self._is_odd = False
+        # A copy: the library stores the next time of expiry before it looks at it.
+        self._last, self._last_found = frozen, copy(self._found)
         return frozen
 
-    def _is_last_valid(self) -> bool:
-        return self._last is not None and not (self._is_odd or self._expires_within(0))
+    def _is_due(self) -> bool:
+        """Whether credentials have to be renewed, by the library's own limit, or found anew."""
+        if not self._is_odd:
+            try:
+                return _expire_within(self._found, None)
+            except Exception as error:
+                log.warning("AWS credentials are looked for anew: %s", reason(error))
+                self._is_odd = True
+        return True
 
-    def _expires_within(self, seconds: int | None) -> bool:
-        """Whether the credentials expire soon; None stands for the library's own limit."""
-        refresh_needed = getattr(self._found, "refresh_needed", None)
-        try:
-            return refresh_needed is not None and bool(refresh_needed(seconds))
-        except Exception as error:
-            raise Unavailable(reason(error)) from error
+    def _is_last_valid(self) -> bool:
+        return self._last is not None and not _expire_within(self._last_found, 0)
+
+
+def _expire_within(found: Any, seconds: int | None) -> bool:
+    """Whether credentials of the library expire soon; None stands for its own limit."""
+    refresh_needed = getattr(found, "refresh_needed", None)
+    return refresh_needed is not None and bool(refresh_needed(seconds))
 
 
 async def find(session: Any, seconds: float) -> Credentials | None:
-    """Return the credentials that a session of the client library finds, or raise Unavailable."""
+    """Return the credentials that a `session.Chain` finds, or raise Unavailable."""
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            load = session.get_component("credential_provider").load_credentials
-            found = await load()
+            found = await session.load_anew()
             if found is None:
                 return None
-            credentials = Credentials(found, load)
+            credentials = Credentials(found, session.load_anew)
             await credentials.get_frozen_credentials()
             return credentials
-    except Unavailable:
-        raise
     except Exception as error:
         if limit.expired():
             raise Unavailable(_overdue(seconds)) from error
@@ -139,10 +184,15 @@ def checked(frozen: Any) -> Any:
 
 
 def reason(error: Exception) -> str:
-    """Say why there are no credentials, and quote no part of any."""
+    """Say in one line why there are no credentials; quote no part of any, nor their source."""
     words = str(error)
+    if isinstance(error, Unavailable):
+        return words
+    for pattern, ours in OUR_WORDS.items():
+        if found := re.search(pattern, words):
+            return found.expand(ours)
     if isinstance(error, EXPLAINED) and not SECRET.search(words):
-        return words[:MESSAGE_LIMIT]
+        return printable(PLACE.sub(r"\1\2", words))[:MESSAGE_LIMIT]
     if isinstance(error, RuntimeError) and "expired" in words:
         return "their source gave credentials that have expired"
     return (

@@ -11,14 +11,16 @@ from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioCredentials
 from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.session import AioSession
+from aiobotocore.utils import _RefCountedSession
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import create_loader
+from botocore.utils import get_environ_proxies
 
 from contracts import VERSION
 from contracts.environment import ConfigurationError
 from contracts.json_limits import ANSWERS, check
 from worker.providers.ecs import credentials
-from worker.providers.ecs.credentials import Credentials
+from worker.providers.ecs.credentials import Credentials, Unavailable
 from worker.providers.ecs.settings import Settings
 
 LONGEST_READ_S = 60
@@ -82,10 +84,28 @@ class Warm(Session):
         return self
 
 
+class Metadata(Session, _RefCountedSession):  # type: ignore[misc]  # the library is not typed
+    """The session of the sources of a container's or an instance's role: refuses redirections.
+
+    Whoever answered the redirected request would choose the account that a worker works on.
+    """
+
+    async def send(self, request: Any) -> Any:
+        """Send a request and return its answer; raises LimitExceeded and Unavailable."""
+        response = await super().send(request)
+        if 300 <= response.status_code < 400:
+            raise Unavailable(
+                f"their source answered with a redirection (status {response.status_code}), "
+                "which is not followed: expected the credentials themselves"
+            )
+        return response
+
+
 class Chain(AioSession):  # type: ignore[misc]  # the client library is not typed
     """The client library's session, which follows no redirection for a role's credentials either.
 
-    Its clients for STS and SSO send the token that a role is assumed with.
+    Its clients for STS and SSO send the token that a role is assumed with. It asks nobody for a
+    code of MFA: that would wait at a terminal and block the event loop.
     """
 
     def create_client(self, *service: Any, config: Any = None, **options: Any) -> Any:
@@ -94,6 +114,28 @@ class Chain(AioSession):  # type: ignore[misc]  # the client library is not type
             config = AioConfig() if config is None else AioConfig().merge(config)
             config.http_session_cls = Session
         return super().create_client(*service, config=config, **options)
+
+    async def load_anew(self) -> Any:
+        """Return credentials or None, by providers that keep no earlier answer in a cache."""
+        return await self._create_credential_resolver().load_credentials()
+
+    def _create_credential_resolver(self) -> Any:
+        resolver = super()._create_credential_resolver()
+        # The library has no parameters for these.
+        resolver.get_provider("assume-role")._prompter = _refuse_mfa
+        container = resolver.get_provider("container-role")._fetcher
+        container._session = Metadata(timeout=container.TIMEOUT_SECONDS)
+        instance = resolver.get_provider("iam-role")._role_fetcher
+        proxies = get_environ_proxies(instance._base_url)
+        instance._session = Metadata(timeout=instance._timeout, proxies=proxies)
+        return resolver
+
+
+def _refuse_mfa(_prompt: str) -> str:
+    raise Unavailable(
+        "the profile has an mfa_serial, and a worker cannot enter an MFA code: "
+        "expected a role that can be assumed without MFA"
+    )
 
 
 async def open_services(
@@ -159,7 +201,7 @@ async def _credentials(chain: Chain, environment: Mapping[str, str]) -> Credenti
             await (found := Credentials(given)).get_frozen_credentials()
             return found
         found_in_chain = await credentials.find(chain, LONGEST_START_S)
-    except credentials.Unavailable as error:
+    except Unavailable as error:
         raise ConfigurationError(f"there are no AWS credentials to use: {error}") from error
     if found_in_chain is None:
         raise ConfigurationError(NO_CREDENTIALS)
