@@ -114,10 +114,10 @@ ODD = {
 }
 
 
-WITHIN_MINUTES = FOUND | {
-    "Expiration": (datetime.now(UTC) + timedelta(minutes=9)).strftime("%Y-%m-%dT%H:%M:%SZ")
-}
-"""Valid throughout a test, and so short that each request has them renewed."""
+def valid_for_minutes() -> dict[str, str]:
+    """Valid throughout a test, and so short that each request has them renewed."""
+    expiration = datetime.now(UTC) + timedelta(minutes=9)
+    return FOUND | {"Expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
 @pytest.mark.parametrize("odd", ODD)
@@ -135,7 +135,7 @@ async def test_credentials_that_are_still_valid_are_used_when_their_renewal_fail
     aws, bare, call, source
 ):
     aws.add_cluster("shop")
-    source.said = WITHIN_MINUTES
+    source.said = valid_for_minutes()
     async with ecs.open_provider(bare) as provider:
         source.said = {"Message": "not today"}
 
@@ -148,7 +148,7 @@ async def test_credentials_that_are_still_valid_are_used_when_their_renewal_fail
 
 async def test_short_lived_credentials_are_not_asked_for_with_each_request(aws, bare, call, source):
     aws.add_cluster("shop")
-    source.said = WITHIN_MINUTES
+    source.said = valid_for_minutes()
     async with ecs.open_provider(bare) as provider:
         before = source.asked
 
