@@ -342,6 +342,31 @@ async def test_a_full_load_balancer_has_no_room_for_a_longer_plan(provider, full
     assert present(full) == before
 
 
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        ({"code": "AccessDenied", "status": 403}, Code.PLATFORM_FORBIDDEN),
+        ({"code": "InternalFailure", "status": 500}, Code.PLATFORM_FAILED),
+    ],
+)
+async def test_a_change_in_place_that_cannot_be_taken_back_is_told_to_be_there_in_part(
+    provider, full, refusal, code
+):
+    before = routes(full)
+    # The one that finds the load balancer full comes before.
+    full.faults.add(f"{ELB}:CreateRule", "TooManyRules", times=1)
+    full.faults.add(f"{ELB}:CreateRule", times=None, **refusal)
+
+    with pytest.raises(Fault, match="the rules were changed in part") as raised:
+        await apply(provider, *NEXT, generation=13)
+
+    assert raised.value.code is code
+    assert routes(full) != before
+    full.faults.clear()
+    await apply(provider, *NEXT, generation=13)
+    assert list(routes(full).values()) == NEXT_PLANNED
+
+
 @pytest.mark.parametrize("action", ["CreateRule", "SetRulePriorities", "ModifyRule", "AddTags"])
 async def test_a_change_in_place_that_fails_is_taken_back(provider, full, action):
     before = {priority: rule for priority, rule in routes(full).items()}

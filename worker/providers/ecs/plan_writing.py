@@ -123,17 +123,25 @@ class PlanWriter:
         except Fault as fault:
             if len(writing.done) == len(steps):
                 return writing
-            await self._undo(writing)
-            if not _is_outrun(fault):
-                raise
-            return None
+            stays = await self._undo(writing)
+            if _is_outrun(fault):
+                return None
+            if stays:
+                words = "the rules were changed in part, which could not be taken back whole"
+                text = f"{fault.message}. For want of room {words}: {'; '.join(stays)}"
+                raise Fault(fault.code, text, retry_after=fault.retry_after) from fault
+            raise
         return writing
 
-    async def _undo(self, writing: Writing) -> None:
+    async def _undo(self, writing: Writing) -> list[str]:
+        """Take back what was done in place; return what kept it from that, in words."""
         try:
-            await writing.undo()
+            stays = await writing.undo()
         except Fault as fault:
-            log.warning("a route plan stays on the listener in part: %s", fault.message)
+            stays = [fault.message]
+        for words in stays:
+            log.warning("a route plan stays on the listener in part: %s", words)
+        return stays
 
     def _start(self) -> int:
         """Somewhere: who looks for room elsewhere meets no other writer there."""
