@@ -9,8 +9,8 @@ What is kept, one rule at a time being all that AWS changes:
   so that no request meets a third thing.
 - Whatever fails before the plan is in force is taken back, and the former plan stays, whole. What
   fails later leaves the plan in force, and the fault says so and names the rules that are left; a
-  repeat clears them away. What a killed worker
-  leaves is behind the plan in force and meets no request; the next plan clears it away.
+  repeat clears them away. What a killed worker leaves is behind the plan in force and meets no
+  request; the next plan clears it away.
 - Of two writers of one application's routes at once, one edition stays whole (`editions` says
   which), and the other writer's plan is a conflict. For a moment before, requests may meet both.
   When a plan is said to be applied no older one can come into force any more, because all that
