@@ -96,6 +96,9 @@ def test_an_object_that_aws_is_busy_with_is_asked_for_again(aws_code):
     [
         ("The specified task is stopped. Specify an active one and try again.", Code.CONFLICT),
         ("The specified service is inactive. Specify an active one and try again.", Code.CONFLICT),
+        ("The task has already stopped.", Code.CONFLICT),
+        ("The specified task is not running.", Code.CONFLICT),
+        ("The specified task is in a terminal state.", Code.CONFLICT),
         ("TaskDefinition is inactive", Code.CONFLICT),
         ("The specified capacity provider is not in an ACTIVE state.", Code.CONFLICT),
         ("The cluster was deprovisioned", Code.CONFLICT),

@@ -44,6 +44,17 @@ async def test_what_is_only_set_takes_two_calls(aws, provider, call):
     assert aws.calls.actions() == ["ecs:DescribeTasks", "ecs:TagResource"]
 
 
+async def test_labels_that_were_removed_before_others_were_refused_are_named(aws, provider, call):
+    arn = aws.add_task("shop", tags={"old": "1"})
+    aws.faults.deny("ecs:TagResource")
+
+    with pytest.raises(Fault, match="Removed before that: the labels old") as raised:
+        await label(provider, call, arn, old=None, new="1")
+
+    assert raised.value.code is Code.PLATFORM_FORBIDDEN
+    assert tags_of(aws, arn) == {}
+
+
 async def test_no_labels_change_nothing(aws, provider, call):
     arn = aws.add_task("shop", tags={"a": "1"})
 

@@ -42,6 +42,17 @@ async def test_a_machine_is_told_as_aws_knows_it(aws, provider, call):
     assert machine.start_time.endswith("Z")
 
 
+async def test_machines_are_found_by_the_labels_that_aws_gives_them(aws, provider, call):
+    aws.add_service("web", "shop", desired=1, enableECSManagedTags=True)
+    aws.add_service("store", "shop", desired=1, enableECSManagedTags=True)
+    [machine] = await provider.get_machines(
+        api.GetMachines("shop", {"aws:ecs:serviceName": "store"}), call()
+    )
+
+    assert machine.controller.name == "store"
+    assert machine.labels["aws:ecs:clusterName"] == "shop"
+
+
 async def test_a_machine_is_found_by_the_arn_of_its_task_too(aws, provider, call):
     arn = aws.add_task("shop")
 

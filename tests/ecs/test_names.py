@@ -149,11 +149,24 @@ def test_a_machine_that_cannot_be_is_absent_by_its_name():
         ("app.kubernetes.io/name", "orders-api"),
         ("k" * 128, "v" * 256),
         ("a b", ""),
-        ("Größe:x=+-@", "äöü _.:/=+-@"),
+        ("Größe:x+-@", "äöü _.:/=+-@"),
     ],
 )
 def test_a_label_can_be_what_a_tag_can_be(key, value):
     assert names.labels({key: value}) == {key: value}
+    assert names.label_changes({key: value}) == {key: value}
+
+
+@pytest.mark.parametrize("key", ["aws:ecs:serviceName", "AWS:x", "a=b"])
+def test_labels_that_others_set_can_be_asked_for_and_not_set(key):
+    assert names.labels({key: "v"}) == {key: "v"}
+    assert code_of(names.label_changes, {key: "v"}) is Code.INVALID
+
+
+def test_a_label_key_that_the_query_string_cannot_say_is_refused_with_the_reason():
+    with pytest.raises(Fault, match="labels are asked for as key=value"):
+        names.label_changes({"a=b": "c=d"})
+    assert names.label_changes({"a=b": None}) == {"a=b": None}
 
 
 @pytest.mark.parametrize(
@@ -162,8 +175,6 @@ def test_a_label_can_be_what_a_tag_can_be(key, value):
         ("", "v"),
         ("k" * 129, "v"),
         ("k", "v" * 257),
-        ("aws:ecs:serviceName", "v"),
-        ("AWS:x", "v"),
         ("a*", "v"),
         ("k", "a,b"),
         ("k", "a\x00b"),
@@ -174,6 +185,7 @@ def test_a_label_can_be_what_a_tag_can_be(key, value):
 )
 def test_a_label_that_no_tag_can_be_is_invalid(key, value):
     assert code_of(names.labels, {key: value}) is Code.INVALID
+    assert code_of(names.label_changes, {key: value}) is Code.INVALID
 
 
 def test_more_labels_than_aws_allows_tags_are_invalid():

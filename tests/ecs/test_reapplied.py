@@ -184,6 +184,92 @@ async def test_a_refused_update_puts_the_health_check_back_and_names_a_replaced_
     assert left.startswith(f'the secret "{NAME}-pull" with the new credentials: ')
 
 
+OTHER = {"registry": "r.example", "username": "ci", "password": "new"}
+
+
+def left_behind(fault: Fault) -> str:
+    return fault.message.partition("Left behind, where a repeat finds it: ")[2]
+
+
+@pytest.mark.parametrize(
+    ("action", "words", "changed"),
+    [
+        ("ecs:RegisterTaskDefinition", "new revisions of the task definition", {"image": NEXT}),
+        ("secretsmanager:PutSecretValue", f'the secret "{NAME}-pull"', {"pullSecret": OTHER}),
+        (
+            "elasticloadbalancing:ModifyTargetGroup",
+            "the health check of the target group",
+            {"healthCheck": {"readyPath": "/other"}},
+        ),
+        ("ecs:UntagResource", "the tags of the service", {"labels": {}}),
+    ],
+)
+async def test_what_an_update_with_lost_answers_may_have_left_is_named(aws, action, words, changed):
+    aws.add_listener()
+    async with worker(aws) as provider:
+        await apply(provider, labels={"gone": "yes"})
+        lost = aws.faults.add(action, disconnect="after", times=None)
+        denied = None
+        if action == "ecs:UntagResource":
+            denied = aws.faults.deny("ecs:TagResource")  # else the tags are put back
+
+        with pytest.raises(Fault) as raised:
+            await apply(provider, **{"labels": {"gone": "yes"}} | changed)
+
+        assert raised.value.code is Code.PLATFORM_FAILED
+        assert left_behind(raised.value).startswith(words)
+        aws.faults.remove(lost)
+        if denied is not None:
+            aws.faults.remove(denied)
+        await apply(provider, **{"labels": {"gone": "yes"}} | changed)
+
+
+async def test_a_health_check_and_tags_whose_change_was_lost_are_put_back(aws):
+    aws.add_listener()
+    async with worker(aws) as provider:
+        await apply(provider, labels={"gone": "yes"})
+        [group] = aws.account.balancing.target_groups.values()
+        before, check = tags(aws), group.health_check_path
+        # As many as one request is sent again: the way back is not among them.
+        aws.faults.add("elasticloadbalancing:ModifyTargetGroup", disconnect="after", times=4)
+        with pytest.raises(Fault) as raised:
+            await apply(provider, labels={"gone": "yes"}, healthCheck={"readyPath": "/other"})
+        assert left_behind(raised.value) == ""
+        assert group.health_check_path == check
+
+        aws.faults.add("ecs:UntagResource", disconnect="after", times=4)
+        with pytest.raises(Fault) as raised:
+            await apply(provider, labels={})
+        assert "the tags of the service" not in raised.value.message
+    assert tags(aws) == before
+
+
+@pytest.mark.parametrize("action", ["ecs:UntagResource", "ecs:TagResource"])
+async def test_tags_that_aws_refused_to_change_are_not_said_to_be_left(aws, provider, action):
+    await apply(provider, labels={"gone": "yes"})
+    before = tags(aws)
+    aws.faults.deny("ecs:UntagResource")
+    aws.faults.deny("ecs:TagResource")
+
+    with pytest.raises(Fault, match="lacks ecs:") as raised:
+        await apply(provider, labels={} if action == "ecs:UntagResource" else {"gone": "no"})
+
+    assert "the tags" not in left_behind(raised.value)
+    assert tags(aws) == before
+
+
+async def test_a_revision_whose_answer_was_lost_before_a_refused_update_is_named(aws, provider):
+    await apply(provider)
+    aws.faults.add("ecs:RegisterTaskDefinition", disconnect="after")
+    aws.faults.deny("ecs:UpdateService")
+
+    with pytest.raises(Fault) as raised:
+        await apply(provider, image=NEXT)
+
+    assert left_behind(raised.value).startswith("new revisions of the task definition")
+    assert remains(aws)["task definitions"] == [f"{NAME}:1", f"{NAME}:2"]
+
+
 async def test_what_a_refused_update_cannot_take_back_is_named(aws, provider):
     await apply(provider)
     aws.faults.deny("ecs:UpdateService")

@@ -12,7 +12,7 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from deploy.sandbox.aws.faults import Fault as Injected
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs.routing.listeners import add_version, apply, present, read, routes, worker
+from tests.ecs.routing.listeners import add_version, apply, delete, present, read, routes, worker
 from tests.ecs.routing.plans import APPLICATION, CLUSTER, default, header, plan, query
 from tests.stack import BOUND_S
 from worker.provider import Call
@@ -107,6 +107,65 @@ async def test_a_plan_that_is_throttled_later_does_not_promise_that_nothing_was_
 
     assert raised.value.code is Code.PLATFORM_FAILED
     assert present(applied) == before
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        ({"code": "AccessDenied", "status": 403}, Code.PLATFORM_FORBIDDEN),
+        ({"code": "InternalFailure", "status": 500}, Code.PLATFORM_FAILED),
+        ({"code": "Throttling"}, Code.PLATFORM_FAILED),
+    ],
+)
+@pytest.mark.parametrize("gone", range(3))
+async def test_a_plan_whose_former_rules_cannot_be_deleted_is_told_to_be_in_force(
+    provider, applied, refusal, code, gone
+):
+    former = {rule.arn for rule in present(applied).values()}
+    after(applied, f"{ELB}:DeleteRule", gone, times=None, **refusal)
+
+    with pytest.raises(Fault, match="is in force, but") as raised:
+        await apply(provider, *NEXT, generation=13)
+
+    assert raised.value.code is code
+    assert list(routes(applied).values())[:3] == NEXT_PLANNED
+    left = former & {rule.arn for rule in present(applied).values()}
+    assert left
+    assert all(arn in raised.value.message for arn in left)
+    assert not any(arn in raised.value.message for arn in former - left)
+
+    with pytest.raises(Fault, match="is in force, but") as raised:
+        await apply(provider, *NEXT, generation=13)
+    applied.faults.clear()
+    told = await apply(provider, *NEXT, generation=13)
+
+    assert told == {"appName": APPLICATION, "created": 0, "deleted": 0}
+    assert not former & {rule.arn for rule in present(applied).values()}
+
+
+async def test_a_plan_that_cannot_be_looked_at_after_it_was_written_is_told_to_be_written(
+    provider, applied
+):
+    after(applied, f"{ELB}:DescribeRules", 1, code="AccessDenied", status=403, times=None)
+
+    with pytest.raises(Fault, match="was written and may be in force") as raised:
+        await apply(provider, *NEXT, generation=13)
+
+    assert raised.value.code is Code.PLATFORM_FORBIDDEN
+    applied.faults.clear()
+    await apply(provider, *NEXT, generation=13)
+    assert list(routes(applied).values()) == NEXT_PLANNED
+
+
+async def test_a_deletion_that_fails_names_the_rules_that_are_left(provider, applied):
+    after(applied, f"{ELB}:DeleteRule", 1, code="AccessDenied", status=403, times=None)
+
+    with pytest.raises(Fault, match="Left behind") as raised:
+        await delete(provider)
+
+    left = present(applied).values()
+    assert left
+    assert all(rule.arn in raised.value.message for rule in left)
 
 
 ACTIONS = ["CreateRule", "SetRulePriorities", "DeleteRule"]
@@ -281,6 +340,31 @@ async def test_a_full_load_balancer_has_no_room_for_a_longer_plan(provider, full
 
     assert raised.value.code is Code.PLATFORM_INVALID
     assert present(full) == before
+
+
+@pytest.mark.parametrize(
+    ("refusal", "code"),
+    [
+        ({"code": "AccessDenied", "status": 403}, Code.PLATFORM_FORBIDDEN),
+        ({"code": "InternalFailure", "status": 500}, Code.PLATFORM_FAILED),
+    ],
+)
+async def test_a_change_in_place_that_cannot_be_taken_back_is_told_to_be_there_in_part(
+    provider, full, refusal, code
+):
+    before = routes(full)
+    # The one that finds the load balancer full comes before.
+    full.faults.add(f"{ELB}:CreateRule", "TooManyRules", times=1)
+    full.faults.add(f"{ELB}:CreateRule", times=None, **refusal)
+
+    with pytest.raises(Fault, match="the rules were changed in part") as raised:
+        await apply(provider, *NEXT, generation=13)
+
+    assert raised.value.code is code
+    assert routes(full) != before
+    full.faults.clear()
+    await apply(provider, *NEXT, generation=13)
+    assert list(routes(full).values()) == NEXT_PLANNED
 
 
 @pytest.mark.parametrize("action", ["CreateRule", "SetRulePriorities", "ModifyRule", "AddTags"])

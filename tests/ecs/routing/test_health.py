@@ -16,19 +16,17 @@ from tests.ecs.routing.listeners import (
 )
 from tests.ecs.routing.plans import APPLICATION, CLUSTER, default, query
 from worker.provider import Call
+from worker.providers.ecs.backends import Backend, Health
 
 PLANNED = ["dpl=v6 → orders-v6", "x-deployment-id=v6 → orders-v6", "* → orders-v7"]
 
 
-@pytest.mark.parametrize("state", ["unhealthy", "draining"])
-async def test_a_default_version_without_a_healthy_target_is_a_conflict(
-    provider, aws, groups, state
-):
+async def test_a_default_version_without_a_healthy_target_is_a_conflict(provider, aws, groups):
     await apply(provider)
-    aws.set_target_health(groups["v8"], None, state)
+    aws.set_target_health(groups["v8"], None, "unhealthy")
     aws.calls.clear()
 
-    with pytest.raises(Fault, match=rf'of version v8 \("orders-v8"\): 1 {state}') as raised:
+    with pytest.raises(Fault, match=r'of version v8 \("orders-v8"\): 1 unhealthy') as raised:
         await apply(provider, query("v6"), default("v8"), generation=13)
 
     assert raised.value.code is Code.CONFLICT
@@ -127,13 +125,13 @@ async def test_a_group_that_no_rule_forwards_to_is_checked_once_its_first_task_i
     assert list(routes(aws).values()) == ["* → orders-v9"]
 
 
-@pytest.mark.parametrize("state", ["initial", "unused", "none"])
+@pytest.mark.parametrize("state", ["initial", "draining", "unused", "none"])
 async def test_targets_that_are_not_checked_until_the_deadline_are_to_be_asked_for_again(
     provider, aws, groups, state
 ):
     await apply(provider)
     match state:
-        case "initial":
+        case "initial" | "draining":
             aws.set_target_health(groups["v8"], None, state)
         case "unused":
             await apply(provider, default("v8"), generation=13)
@@ -154,6 +152,31 @@ async def test_targets_that_are_not_checked_until_the_deadline_are_to_be_asked_f
     assert raised.value.retry_after == 10
     assert routes(aws) == before
     assert [rule.waits for rule in leading_to(aws, groups["v8"])] == [True]
+
+
+GONE = Health("unused", "Target.NotRegistered")
+LEAVES = Health("draining", "Target.DeregistrationInProgress")
+
+
+@pytest.mark.parametrize("health", [(), (LEAVES,), (GONE,), (LEAVES, GONE)])
+def test_targets_that_are_being_replaced_are_waited_for_as_long_as_the_service_has_tasks(health):
+    assert Backend("group", health, starts=True).is_pending
+    assert not Backend("group", health, starts=False).is_pending
+    assert not Backend("group", (*health, Health("unhealthy")), starts=True).is_pending
+
+
+async def test_a_plan_for_a_service_whose_last_task_drains_is_a_conflict_at_once(
+    provider, aws, groups
+):
+    await apply(provider)
+    scaled = api.UpdateControllerReplicas(CLUSTER, "orders-v8", 0)
+    await provider.update_controller_replicas(scaled, Call.within(10))
+    aws.set_target_health(groups["v8"], None, "draining")
+
+    with pytest.raises(Fault, match="no target") as raised:
+        await apply(provider, default("v8"), generation=13)
+
+    assert raised.value.code is Code.CONFLICT
 
 
 async def test_a_plan_for_a_service_without_tasks_is_a_conflict_at_once(provider, aws):

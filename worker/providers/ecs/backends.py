@@ -19,6 +19,8 @@ ACTIVE = "ACTIVE"
 HEALTHY = "healthy"
 INITIAL = "initial"
 NOT_IN_USE = "Target.NotInUse"
+LEAVING = frozenset({"Target.DeregistrationInProgress", "Target.NotRegistered"})
+"""Why a target is draining or unused that its service replaces or stops."""
 REPEAT_AFTER_S = 10
 """The interval of the health checks that target groups of workloads have."""
 
@@ -60,14 +62,18 @@ class Backend(Struct, frozen=True):
     @property
     def is_unchecked(self) -> bool:
         """Whether ELB does not check its targets, because no rule forwards to them."""
-        return bool(self.health) and all(each.reason == NOT_IN_USE for each in self.health)
+        return bool(self._staying) and all(each.reason == NOT_IN_USE for each in self._staying)
 
     @property
     def is_pending(self) -> bool:
         """Whether its targets are not checked yet: that passes by itself once a rule forwards."""
-        if not self.health:
+        if not self._staying:
             return self.starts
-        return any(each.state == INITIAL or each.reason == NOT_IN_USE for each in self.health)
+        return any(each.state == INITIAL or each.reason == NOT_IN_USE for each in self._staying)
+
+    @property
+    def _staying(self) -> list[Health]:
+        return [each for each in self.health if each.reason not in LEAVING]
 
     def __str__(self) -> str:
         counted = Counter(each.state for each in self.health)

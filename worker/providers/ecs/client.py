@@ -120,7 +120,8 @@ class Conversation:
     def __init__(self, client: Client, call: Call) -> None:
         self._client = client
         self._call = call
-        self._changed = False
+        self.effects = 0
+        """How many attempts to change something had an effect or may have had one."""
 
     async def ask(
         self, action: str, expected: type[Answer], *, repeat: bool = True, **parameters: Any
@@ -161,12 +162,12 @@ class Conversation:
             except Failure as failure:
                 failure.after_loss = lost
                 lost |= failure.arrived
-                self._changed |= failure.arrived and changes
+                self.effects += failure.arrived and changes
                 if failure.code is Code.PLATFORM_LIMITING:
                     self._client.limits.throttled(action)
                 await self._wait(failure, patience, repeat)
             else:
-                self._changed |= changes
+                self.effects += changes
                 return answer
 
     async def _pass(self, action: str) -> None:
@@ -197,7 +198,7 @@ class Conversation:
 
     def _give_up(self, failure: Failure) -> NoReturn:
         """Raise what a failure means for the whole call."""
-        if self._changed and failure.status in NOT_ATTEMPTED:
+        if self.effects and failure.status in NOT_ATTEMPTED:
             # An earlier request may have had its effect, so this must not promise that none had.
             raise Fault(
                 Code.PLATFORM_FAILED,

@@ -49,10 +49,10 @@ does not know everywhere yet what was made a moment ago."""
 
 STATES: dict[Code, re.Pattern[str]] = {
     Code.CONFLICT: re.compile(
-        r"\b(is|was|are) (already |currently |still )?"
-        r"(not (in )?(an? )?active|inactive|stopp(ed|ing)|draining|deprovision\w*|deactivat\w*"
-        r"|(being |marked for |scheduled for )?delet(ed|ion))\b"
-        r"|\bspecify an active one\b|\bstill draining\b"
+        r"\b(is|was|are|has|have) (already |currently |still |been )*"
+        r"(not (in )?(an? )?active|not running|inactive|stopp(ed|ing)|draining|deprovision\w*"
+        r"|deactivat\w*|(being |marked for |scheduled for )?delet(ed|ion))\b"
+        r"|\bin an? (terminal|final) state\b|\bspecify an active one\b|\bstill draining\b"
         r"|\b(target group|registry|namespace|secret|load balancer)\b[^.]{0,200}"
         r"\b(not (be )?found|does not exist)\b",
         re.IGNORECASE,

@@ -32,13 +32,23 @@ async def change(
         await talk.ask("ecs:UntagResource", Nothing, resourceArn=task.task_arn, tagKeys=removed)
         call.observed(before, observed.changed_labels(before, dict.fromkeys(removed)))
     if tags:
+        await _set(talk, task, tags, removed)
+        call.observed(before, observed.changed_labels(before, wanted))
+
+
+async def _set(talk: Conversation, task: Task, tags: Mapping[str, str], removed: list[str]) -> None:
+    try:
         await talk.ask(
             "ecs:TagResource",
             Nothing,
             resourceArn=task.task_arn,
             tags=[{"key": key, "value": value} for key, value in tags.items()],
         )
-        call.observed(before, observed.changed_labels(before, wanted))
+    except Fault as fault:
+        if not removed:
+            raise
+        words = f"{fault.message}. Removed before that: the labels {', '.join(removed)}"
+        raise Fault(fault.code, words, retry_after=fault.retry_after) from fault
 
 
 def _check_number(task: Task, tags: Mapping[str, str], removed: list[str]) -> None:

@@ -179,6 +179,21 @@ class Listener:
         """Delete a rule; one that is absent already counts as deleted."""
         await bootstrap.delete_rule(self._talk, arn)
 
+    async def clear(self, rest: Iterable[Rule]) -> None:
+        """Delete rules, the last first: no request falls through to a rule that goes next.
+
+        A fault names the rules that are left.
+        """
+        left = sorted(rest, key=lambda rule: -rule.priority)
+        while left:
+            try:
+                await self.delete(left[0].arn)
+            except Fault as fault:
+                named = ", ".join(f'the rule "{rule.arn}"' for rule in left)
+                words = f"{fault.message}. Left behind, where a repeat finds them: {named}"
+                raise Fault(fault.code, words, retry_after=fault.retry_after) from fault
+            del left[0]
+
 
 def _rule(described: DescribedRule, tags: Mapping[str, str]) -> Rule:
     try:

@@ -36,11 +36,22 @@ TagKey = Annotated[
     str,
     Meta(
         max_length=128,
+        pattern=rf"^[\w{SPACES}.:/=+@-]+\Z",
+        description="a tag key: 1 to 128 letters, digits, spaces and _.:/=+-@",
+    ),
+]
+"""Any key that a tag can have, those that AWS sets itself among them."""
+
+OwnTagKey = Annotated[
+    str,
+    Meta(
+        max_length=128,
         pattern=rf"^(?![Aa][Ww][Ss]:)[\w{SPACES}.:/=+@-]+\Z",
         description="a tag key: 1 to 128 letters, digits, spaces and _.:/=+-@, "
         "and not aws: at its beginning",
     ),
 ]
+"""A key that a tag can be given."""
 
 TagValue = Annotated[
     str,
@@ -110,8 +121,13 @@ def task_id(value: str, cluster: str, where: str = "id") -> str:
 
 
 def labels(wanted: Mapping[str, str], where: str = "labels") -> Mapping[str, str]:
-    """Labels that tags can be, or the fault `invalid` for the first wrong one or for too many."""
-    label_changes(wanted, where)
+    """Labels to ask for, any that a tag can have, or the fault `invalid` for a wrong one.
+
+    More than a resource can have are `invalid`, too.
+    """
+    for key, value in wanted.items():
+        checked(key, TagKey, where)
+        checked(value, TagValue, f"{where}.{key}")
     if len(wanted) > TAG_LIMIT:
         raise Fault(
             Code.INVALID,
@@ -125,9 +141,13 @@ def label_changes(
 ) -> Mapping[str, str | None]:
     """The labels to set, None for those to remove, or the fault `invalid`."""
     for key, value in wanted.items():
-        checked(key, TagKey, where)
-        if value is not None:
-            checked(value, TagValue, f"{where}.{key}")
+        checked(key, OwnTagKey, where)
+        if value is None:
+            continue
+        if "=" in key:
+            expected = "a key without '=', because labels are asked for as key=value"
+            raise _invalid(where, expected, key)
+        checked(value, TagValue, f"{where}.{key}")
     return wanted
 
 

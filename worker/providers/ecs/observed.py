@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from contracts.resources import Object
 from worker.observations import conforms, images, pair, plain
 from worker.providers.ecs import names, ownership, translate
-from worker.providers.ecs.names import TagKey, TagValue
+from worker.providers.ecs.names import OwnTagKey, TagValue
 from worker.providers.ecs.objects import Service, Task
 from worker.providers.ecs.route_plan import unescaped
 from worker.providers.ecs.rules import HEADER, HOST, QUERY, SERVICE, Condition
@@ -110,5 +110,5 @@ def _labels(tags: Mapping[str, str]) -> dict[str, str]:
     return {
         key: value
         for key, value in tags.items()
-        if conforms(key, TagKey) and conforms(value, TagValue)
+        if conforms(key, OwnTagKey) and conforms(value, TagValue)
     }

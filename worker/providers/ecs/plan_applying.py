@@ -7,8 +7,10 @@ What is kept, one rule at a time being all that AWS changes:
   pins come into force before its default rule, and its readers learn of it once it is whole. Where
   the host changes, or a plan has no default rule, rules come first to last and go last to first,
   so that no request meets a third thing.
-- Whatever fails on the way is taken back, and the former plan stays, whole. What a killed worker
-  leaves is behind the plan in force and meets no request; the next plan clears it away.
+- Whatever fails before the plan is in force is taken back, and the former plan stays, whole. What
+  fails later leaves the plan in force, and the fault says so and names the rules that are left; a
+  repeat clears them away. What a killed worker leaves is behind the plan in force and meets no
+  request; the next plan clears it away.
 - Of two writers of one application's routes at once, one edition stays whole (`editions` says
   which), and the other writer's plan is a conflict. For a moment before, requests may meet both.
   When a plan is said to be applied no older one can come into force any more, because all that
@@ -29,7 +31,7 @@ What is not:
 - A listener of more than 400 rules is read in pages, and a reader may see two moments of it.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
@@ -42,6 +44,7 @@ from worker.providers.ecs.pauses import pause
 from worker.providers.ecs.plan_writing import PlanWriter
 from worker.providers.ecs.route_plan import Plan
 from worker.providers.ecs.rule_writing import Writing
+from worker.providers.ecs.rules import Rule
 from worker.providers.ecs.verdicts import Broken, Overtaken, Settled
 
 ATTEMPTS = 4
@@ -132,7 +135,7 @@ class Applying:
         settled = verdicts.unchanged(seen, draft)
         if settled is not None:
             call.observed(observed.routes(seen.in_force), observed.routes(seen.in_force))
-            await self._writer.clear([*settled.rest, *settled.unfinished])
+            await self._clear([*settled.rest, *settled.unfinished])
             return self._answer(0, 0)
         writing = await self._writer.write(seen, draft)
         if writing is None:
@@ -148,15 +151,19 @@ class Applying:
         """
         known: Mapping[str, Mapping[str, str]] = writing.known
         while True:
-            now = await self._listener.read(known)
+            try:
+                now = await self._listener.read(known)
+            except Fault as fault:
+                raise self._explained(fault, "was written and may be in force") from fault
             match verdicts.judge(seen, now, draft):
                 case Settled([], unfinished):
-                    await self._writer.clear(unfinished)
                     call.observed(_found(seen), observed.routes(draft.rules))
+                    await self._clear(unfinished)
                     in_force = [rule for rule in draft.rules if not rule.waits]
                     return self._answer(len(in_force), len(seen.in_force))
                 case Settled(rest):
-                    await self._writer.clear(rest)
+                    call.observed(_found(seen), observed.routes(draft.rules))
+                    await self._clear(rest)
                     known = now.known
                 case Overtaken(by):
                     await self._writer.discard(writing)
@@ -169,6 +176,21 @@ class Applying:
                     if not writing.in_place:
                         await self._writer.discard(writing)
                     return None
+
+    async def _clear(self, rest: Sequence[Rule]) -> None:
+        """Delete what is left of other editions; a fault says that the plan is in force already.
+
+        Moving the former rules back would not do: others may have found the plan in force by now.
+        """
+        try:
+            await self._listener.clear(rest)
+        except Fault as fault:
+            words = "is in force, but not all other rules of the application were deleted"
+            raise self._explained(fault, words) from fault
+
+    def _explained(self, fault: Fault, words: str) -> Fault:
+        text = f'the plan for "{self._plan.application}" {words}: {fault.message}'
+        return Fault(fault.code, text, retry_after=fault.retry_after)
 
     def _draft(self, seen: Seen, targets: dict[str, str], absent: dict[str, str]) -> Draft:
         digits = self._writer.digits()

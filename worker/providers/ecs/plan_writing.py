@@ -2,7 +2,6 @@
 
 import logging
 import random
-from collections.abc import Sequence
 
 from contracts.faults import Code, Fault
 from worker.provider import Call
@@ -14,7 +13,6 @@ from worker.providers.ecs.pauses import pause
 from worker.providers.ecs.rows import Rows
 from worker.providers.ecs.rule_changes import Move
 from worker.providers.ecs.rule_writing import MOVED, Writing
-from worker.providers.ecs.rules import Rule
 
 log = logging.getLogger(__name__)
 
@@ -79,16 +77,10 @@ class PlanWriter:
     async def discard(self, writing: Writing) -> None:
         """Delete what is there of an edition that did not come into force, or is no more."""
         try:
-            await self.clear(await writing.present())
+            await self._listener.clear(await writing.present())
         except Fault as fault:
             # It is behind the plan in force, and the next plan clears it away.
             log.warning("rules of a route plan stay on the listener: %s", fault.message)
-
-    async def clear(self, rest: Sequence[Rule]) -> int:
-        """Delete rules, the last first: no request falls through to one that goes next."""
-        for rule in sorted(rest, key=lambda rule: -rule.priority):
-            await self._listener.delete(rule.arn)
-        return len(rest)
 
     async def _stage(self, writing: Writing, seen: Seen, draft: Draft) -> None:
         creates = rule_changes.prepared(seen, draft.rules, self._start())
@@ -131,17 +123,25 @@ class PlanWriter:
         except Fault as fault:
             if len(writing.done) == len(steps):
                 return writing
-            await self._undo(writing)
-            if not _is_outrun(fault):
-                raise
-            return None
+            stays = await self._undo(writing)
+            if _is_outrun(fault):
+                return None
+            if stays:
+                words = "the rules were changed in part, which could not be taken back whole"
+                text = f"{fault.message}. For want of room {words}: {'; '.join(stays)}"
+                raise Fault(fault.code, text, retry_after=fault.retry_after) from fault
+            raise
         return writing
 
-    async def _undo(self, writing: Writing) -> None:
+    async def _undo(self, writing: Writing) -> list[str]:
+        """Take back what was done in place; return what kept it from that, in words."""
         try:
-            await writing.undo()
+            stays = await writing.undo()
         except Fault as fault:
-            log.warning("a route plan stays on the listener in part: %s", fault.message)
+            stays = [fault.message]
+        for words in stays:
+            log.warning("a route plan stays on the listener in part: %s", words)
+        return stays
 
     def _start(self) -> int:
         """Somewhere: who looks for room elsewhere meets no other writer there."""

@@ -48,7 +48,7 @@ class Provisioning:
         self._cleanup_s = settings.ecs_cleanup_retry_base_ms / 1000
         self._priority_s = settings.ecs_priority_retry_base_ms / 1000
         self._secret: str | None = None
-        self.undo = UndoLog(call)
+        self.undo = UndoLog(talk, call)
         self.registered: str | None = None
         """The task definition that this run made."""
         self._read: dict[str, Described] = {}
@@ -95,16 +95,19 @@ class Provisioning:
             return self._secret
         name = pull_secrets.secret_name(self._wanted.name)
         what = f'the secret "{name}"'
-        settled = await pull_secrets.settle(
-            self._talk, self._call, self._owner, name, wanted, self._cleanup_s
-        )
+        with self.undo.trying(what):
+            settled = await pull_secrets.settle(
+                self._talk, self._call, self._owner, name, wanted, self._cleanup_s
+            )
+        if settled.created or settled.replaced:
+            self.undo.drop(what)
         if settled.created:
             # Only the task definition of this run can name it.
             self.undo.made(
                 what, lambda: pull_secrets.discard(self._talk, name), lambda: self.registered
             )
         elif settled.replaced:
-            self.undo.changed(f"{what} with the new credentials", None)
+            self.undo.changed(f"{what} with the new credentials")
         self._secret = settled.arn
         return settled.arn
 
@@ -117,7 +120,13 @@ class Provisioning:
             if found is not None and revisions.is_same(found, definition):
                 return found.task_definition.task_definition_arn
         if self.registered is None:
-            arn = await revisions.register(self._talk, self._owner, definition)
+            what = f'new revisions of the task definition "{name}"'
+            before = self._talk.effects
+            with self.undo.trying(what):
+                arn = await revisions.register(self._talk, self._owner, definition)
+            if self._talk.effects == before + 1:
+                # No answer was lost: the revision of this one is all that was made.
+                self.undo.drop(what)
             self.registered = arn
             self.undo.made(
                 f'the task definition "{arn}"',
@@ -131,12 +140,15 @@ class Provisioning:
         namespace = self._settings.ecs_cloud_map_namespace_id
         if present or namespace is None:
             return next(iter(present), None)
-        entry, created = await cloud_map.settle(
-            self._talk, namespace, self._owner, self._wanted.name
-        )
+        what = f'the name "{cloud_map.entry_name(self._wanted.name)}" in Cloud Map'
+        with self.undo.trying(what):
+            entry, created = await cloud_map.settle(
+                self._talk, namespace, self._owner, self._wanted.name
+            )
         if created:
+            self.undo.drop(what)
             self.undo.made(
-                f'the name "{entry.name}" in Cloud Map',
+                what,
                 lambda: cloud_map.discard(self._talk, self._call, entry.id, self._cleanup_s),
                 lambda: entry.arn,
             )
@@ -173,9 +185,11 @@ class Provisioning:
 
     async def _target_group(self, listener: str) -> str:
         vpc = await self._region.vpcs.of(self._talk, listener)
-        group, created = await target_groups.settle(self._talk, self._owner, self._wanted, vpc)
+        with self.undo.trying(self._group_in_words):
+            group, created = await target_groups.settle(self._talk, self._owner, self._wanted, vpc)
         arn = group.arn
         if created:
+            self.undo.drop(self._group_in_words)
             self.undo.made(
                 self._group_in_words,
                 lambda: target_groups.discard(self._talk, self._call, arn, self._cleanup_s),
@@ -188,22 +202,26 @@ class Provisioning:
     async def _keep_in_step(self, found: TargetGroup) -> None:
         """Have the target group ask where the workload says how it is."""
         former, check = target_groups.present_check(found), target_groups.health_check(self._wanted)
-        if former != check:
+        if former == check:
+            return
+        with self.undo.trying(
+            f"the health check of {self._group_in_words}",
+            lambda: target_groups.change_check(self._talk, found.arn, former),
+        ):
             await target_groups.change_check(self._talk, found.arn, check)
-            self.undo.changed(
-                f"the health check of {self._group_in_words}",
-                lambda: target_groups.change_check(self._talk, found.arn, former),
-            )
 
     @property
     def _group_in_words(self) -> str:
         return f'the target group "{target_groups.group_name(self._wanted.name)}"'
 
     async def _tie(self, listener: str, group: str) -> None:
-        rule = await bootstrap.tie(
-            self._talk, self._call, listener, self._owner, self._wanted, group, self._priority_s
-        )
+        what = f"the rule that forwards to {self._group_in_words}"
+        with self.undo.trying(what):
+            rule = await bootstrap.tie(
+                self._talk, self._call, listener, self._owner, self._wanted, group, self._priority_s
+            )
         if rule is not None:
+            self.undo.drop(what)
             self.undo.made(
                 f'the rule "{rule}"',
                 lambda: bootstrap.delete_rule(self._talk, rule),

@@ -144,16 +144,15 @@ class RollOut:
             changes = deployments.AGAIN
         undo = self._provisioning.undo
         what = f'the tags of the service "{service.service_name}"'
-        step = undo.changed(what, relabelling.undo) if relabelling else None
         try:
             # First, because new tasks get the tags that the service has when they start.
-            await relabelling.do()
+            with undo.trying(what, relabelling.undo):
+                await relabelling.do()
             return await self._ask_update(service, changes) if changes else service
         except Failure as failure:
             if not await self._is_gone(failure):
                 raise
-            if step is not None:
-                undo.drop(step)
+            undo.drop(what)
             return None
 
     async def _ask_update(self, service: Service, changes: Object) -> Service:

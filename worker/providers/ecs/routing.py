@@ -86,10 +86,8 @@ class Routing:
         seen = await listener.read()
         before = observed.routes(seen.in_force)
         call.observed(before, None)
-        # The last first: no request falls through to a rule that goes next.
-        owned = sorted([*seen.own, *seen.waiting], key=lambda rule: -rule.priority)
-        for rule in owned:
-            await listener.delete(rule.arn)
+        owned = [*seen.own, *seen.waiting]
+        await listener.clear(owned)
         if not owned:
             raise self._absent(cluster, name)
         call.observed(before, observed.ABSENT)

@@ -67,8 +67,12 @@ class Writing:
                 raise
             self._note(step)
 
-    async def undo(self) -> None:
-        """Take back what was carried out; what others took away meanwhile stays away."""
+    async def undo(self) -> list[str]:
+        """Take back what was carried out; return why some of it may not be, in words.
+
+        What others took away meanwhile stays away.
+        """
+        lost: list[str] = []
         done, self.done = self.done, []
         await self._find_lost(done)
         for step in rule_changes.undone(self._before, done):
@@ -79,7 +83,10 @@ class Writing:
                 if failure.aws_code not in MOVED and not failure.arrived:
                     raise
                 log.warning("%s may not be taken back: %s", step, failure.message)
+                if failure.arrived:
+                    lost.append(failure.message)
             self._note(step)
+        return lost
 
     async def _carry_out(self, step: Step) -> None:
         match step:
