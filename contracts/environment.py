@@ -20,9 +20,10 @@ Url = Annotated[
         description="a URL such as https://host:port or https://host/path, without user and query",
     ),
 ]
-_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s,/?#@:\[\]]+)"
+_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s,;/?#@:\[\]]+)"
 _PORT = r"(:([0-9]{1,4}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5])))))?"
-_AMQP_URL = rf"amqps?://([^\s,/?#]*@)?{_HOST}{_PORT}([/?][^\s,]*)?"
+# A ';', '@' or '://' behind the host is a second URL, or a password with a '/' that is not escaped.
+_AMQP_URL = rf"amqps?://([^\s,/?#]*@)?{_HOST}{_PORT}([/?]((?!://)[^\s,;@])*)?"
 SECRET = {"secret": True}
 """Meta(extra=SECRET) keeps the value of a variable out of error messages."""
 

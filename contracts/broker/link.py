@@ -164,7 +164,7 @@ class Link:
     """
 
     def __init__(self, urls: str, name: str) -> None:
-        self._urls = [_with_heartbeat(url.strip()) for url in urls.split(",")]
+        self._urls = broker_urls(urls)
         for url in self._urls:
             _expect_files(url)
         random.shuffle(self._urls)
@@ -280,15 +280,24 @@ def _expect_files(url: URL) -> None:
             ) from error
 
 
+def broker_urls(urls: str) -> list[URL]:
+    """The URLs of PLT_AMQP_URL; ConfigurationError where one cannot be used."""
+    return [_with_heartbeat(url.strip()) for url in urls.split(",")]
+
+
 def _with_heartbeat(url: str) -> URL:
     """The URL with our heartbeat: with a shorter one the broker would hand over before the fence
     of a worker closes.
     """
     try:
-        return URL(url).update_query(heartbeat=HEARTBEAT_S)
+        read = URL(url).update_query(heartbeat=HEARTBEAT_S)
+        # Python does this when it resolves a name: a label is empty or over 63 characters.
+        (read.raw_host or "").encode("idna")
+        return read
     except ValueError:
         # Without its words, which may hold the password.
         raise ConfigurationError(
             "PLT_AMQP_URL=(not shown): expected URLs such as amqp://user:password@host:5672/, with "
-            "other characters than letters, digits and -._~ written as %XX"
+            "a host name of labels of at most 63 characters, and in user, password and virtual "
+            "host other characters than letters, digits and -._~ written as %XX"
         ) from None
