@@ -107,6 +107,10 @@ def test_the_example_in_python_says_what_is_wrong_and_no_password(url: str, stat
     [
         {"RABBITMQ_URL": "http://me:hunter2@127.0.0.1:1"},
         {"RABBITMQ_URL": "me:hunter2"},
+        {"RABBITMQ_URL": "http://127.0.0.1:1/?p=hunter2"},
+        {"RABBITMQ_URL": "http://127.0.0.1:1#hunter2"},
+        {"RABBITMQ_URL": "http://me:hunter2"},
+        {"RABBITMQ_URL": "http://127.0.0.1:1", "RABBITMQ_USER": "me:hunter2"},
         {"RABBITMQ_URL": "http://127.0.0.1:1", "RABBITMQ_PASSWORD": "hun\nter2"},
     ],
 )
@@ -117,6 +121,17 @@ def test_the_example_for_the_shell_says_what_is_wrong_and_no_password(
 
     assert ended == 2
     assert "(not shown): expected" in said
+    assert SECRET not in said
+
+
+@needs("curl")
+def test_the_example_for_the_shell_shows_of_an_unreachable_url_scheme_and_host_alone() -> None:
+    ended, said = said_by(
+        ["bash", str(PAGE.parent / "scale.sh")], RABBITMQ_URL="http://127.0.0.1:1/hunter2"
+    )
+
+    assert ended == 1
+    assert said.splitlines()[-1] == "scale.sh: no connection to http://127.0.0.1:1"
     assert SECRET not in said
 
 
