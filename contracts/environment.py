@@ -24,7 +24,9 @@ Url = Annotated[
         description="a URL such as https://host:port or https://host/path, without user and query",
     ),
 ]
-_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s,;/?#@:\[\]]+)"
+# No resolver takes a name with a label that is empty or has more than 63 characters.
+_LABEL = r"[^\s,;/?#@:.\[\]]{1,63}"
+_HOST = rf"(\[[0-9A-Fa-f:.]+\]|{_LABEL}(\.{_LABEL})*\.?)"
 _PORT = r"(:([0-9]{1,4}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5])))))?"
 # A ';', '@' or '://' behind the host is a second URL, or a password with a '/' that is not escaped.
 _AMQP_URL = rf"amqps?://([^\s,/?#]*@)?{_HOST}{_PORT}([/?]((?!://)[^\s,;@])*)?"

@@ -32,7 +32,9 @@ from yarl import URL
 CONFIRM_S = 10
 EXPECTED = "one or more URLs such as amqp://user:password@host:5672/vhost, separated by commas"
 # A ';', '@' or '://' behind the host is a second URL, or a password with a '/' that is not escaped.
-BROKER = re.compile(r"amqps?://([^\s,/?#]*@)?[^\s,;/?#@]+([/?]((?!://)[^\s,;@])*)?")
+LABEL = r"[^\s,;/?#@:.\[\]]{1,63}"
+HOST = rf"(\[[0-9A-Fa-f:.]+\]|{LABEL}(\.{LABEL})*\.?)"
+BROKER = re.compile(rf"amqps?://([^\s,/?#]*@)?{HOST}(:[0-9]+)?([/?]((?!://)[^\s,;@])*)?")
 WORD = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
@@ -65,8 +67,6 @@ def brokers(text: str) -> list[URL]:
     if not all(BROKER.fullmatch(part) for part in parts):
         raise ValueError
     urls = [URL(part) for part in parts]
-    for url in urls:
-        (url.raw_host or "").encode("idna")  # as Python does when it resolves a name
     return random.sample(urls, len(urls))
 
 

@@ -158,6 +158,9 @@ def test_all_that_is_wrong_is_said_at_once():
         "amqps://user:p%40ss@broker.example:5671/team",
         "amqp://a:5672/,amqps://b:5671/",
         "amqp://a , amqp://b",
+        "amqp://a_b.example.:5672//",
+        f"amqp://u:a;b@{'a' * 63}.example/team?cafile=/etc/ca.crt",
+        "amqp://[::1]:5672/a:b",
     ],
 )
 def test_a_broker_has_one_url_or_several(urls):

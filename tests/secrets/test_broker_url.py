@@ -33,7 +33,7 @@ WRONG = {
     "a bar between two": "amqp://127.0.0.1:1/|amqp://hunter2",
     "an empty label": "amqp://me:hunter2@a..b:5672/",
     "a long label": f"amqp://me:hunter2@{'a' * 64}.example/",
-    "a long label of other letters": f"amqp://me:hunter2@{'ü' * 60}.example/",
+    "a long label of other letters": f"amqp://me:hunter2@{'ü' * 63}.example/",
     "a comma at the end": "amqp://me:hunter2@127.0.0.1:1/,",
     "one wrong of two": "amqp://me:hunter2@127.0.0.1:1/,me:hunter2@127.0.0.1",
     "no at sign": "amqp://me:hunter2",
