@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any
 
 from contracts.faults import Code, Fault
+from contracts.members import require_known
 from contracts.names import Name
 from contracts.operation import Operation, Row
 from contracts.validation import checked
@@ -68,6 +69,9 @@ def subject(operation: Operation[Any]) -> str | None:
     where = row.subject.partition(".")[2] or row.subject
     name = find(operation, row.subject)
     if name is None:
+        if "." not in where and row.takes is not None:
+            # The body has no members but ours: a misspelt one is why the name is missing.
+            require_known(getattr(operation, str(row.body)), row.takes, str(row.body))
         raise Fault(Code.INVALID, f"{where}: expected the name to act on, got nothing")
     subject: str = checked(name, Name, where, secret=row.seal)
     return subject

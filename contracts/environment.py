@@ -1,5 +1,6 @@
 """Reads the `PLT_*` variables into a frozen settings struct, or says which one is wrong and why."""
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
@@ -9,6 +10,9 @@ from msgspec import Meta
 from contracts.validation import describe
 
 PREFIX = "PLT_"
+
+URL_TO_HOST = re.compile(r"[a-z]{2,8}://[A-Za-z0-9.-]+(:[0-9]{1,5})?(?![^/?#:])")
+PLAIN = re.compile(rf"[\w\s.,;/-]{{0,32}}(:[0-9]{{1,5}})?|{URL_TO_HOST.pattern}/?|arn:aws[\w:/.-]*")
 
 Settings = TypeVar("Settings", bound=msgspec.Struct)
 
@@ -20,9 +24,12 @@ Url = Annotated[
         description="a URL such as https://host:port or https://host/path, without user and query",
     ),
 ]
-_HOST = r"(\[[0-9A-Fa-f:.]+\]|[^\s,/?#@:\[\]]+)"
+# No resolver takes a name with a label that is empty or has more than 63 characters.
+_LABEL = r"[^\s,;/?#@:.\[\]]{1,63}"
+_HOST = rf"(\[[0-9A-Fa-f:.]+\]|{_LABEL}(\.{_LABEL})*\.?)"
 _PORT = r"(:([0-9]{1,4}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5])))))?"
-_AMQP_URL = rf"amqps?://([^\s,/?#]*@)?{_HOST}{_PORT}([/?][^\s,]*)?"
+# A ';', '@' or '://' behind the host is a second URL, or a password with a '/' that is not escaped.
+_AMQP_URL = rf"amqps?://([^\s,/?#]*@)?{_HOST}{_PORT}([/?]((?!://)[^\s,;@])*)?"
 SECRET = {"secret": True}
 """Meta(extra=SECRET) keeps the value of a variable out of error messages."""
 
@@ -74,10 +81,21 @@ def load(settings: type[Settings], environment: Mapping[str, str]) -> Settings:
 
 def _complaint(field: Any, text: str, error: msgspec.ValidationError) -> str:
     reason = describe(field.type) or str(error)
-    return f"{variable(field.name)}={_shown(field.type, text)}: expected {reason}"
+    value = "(not shown)" if _is_secret(field.type) else shown(text)
+    return f"{variable(field.name)}={value}: expected {reason}"
 
 
-def _shown(expected: Any, text: str) -> str:
+def _is_secret(expected: Any) -> bool:
     metas = getattr(expected, "__metadata__", ())
-    secret = any(isinstance(meta, Meta) and (meta.extra or {}).get("secret") for meta in metas)
-    return "(not shown)" if secret or "@" in text else repr(text)
+    return any(isinstance(meta, Meta) and (meta.extra or {}).get("secret") for meta in metas)
+
+
+def shown(text: str) -> str:
+    """A wrong value as error messages show it: of a URL scheme and host, of others plain words.
+
+    Anything else may be, or have in it, a secret that was put into the wrong variable.
+    """
+    if PLAIN.fullmatch(text):
+        return repr(text)
+    host = URL_TO_HOST.match(text)
+    return "(not shown)" if host is None or "@" in text else repr(f"{host[0]}…")

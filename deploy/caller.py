@@ -6,10 +6,9 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from contracts.address import is_provider_name
+from contracts.environment import ConfigurationError, load, shown
 from contracts.environment import Port as Number
-from contracts.environment import load
 from deploy.attached import Attached
-from deploy.failed import Failed
 from deploy.ports import LOOPBACK, Port
 from gateway.settings import Host
 from worker.providers import PROVIDERS
@@ -95,15 +94,15 @@ def named(environ: Mapping[str, str], platforms: list[Attached]) -> list[Attache
     if not name:
         return platforms
     if len(platforms) != 1:
-        raise Failed(
-            f"{NAME}={name!r}: expected it unset, since workers of "
+        raise ConfigurationError(
+            f"{NAME}={shown(name)}: expected it unset, since workers of "
             f"{' and '.join(each.platform for each in platforms)} are started (--kubeconfig or "
             "--aws alone attaches those of one platform)"
         )
     if not is_provider_name(name):
-        raise Failed(
-            f"{NAME}={name!r}: expected at most 32 lower-case letters, digits and '-', beginning "
-            "with a letter, and no word that paths or queues are named by"
+        raise ConfigurationError(
+            f"{NAME}={shown(name)}: expected at most 32 lower-case letters, digits and '-', "
+            "beginning with a letter, and no word that paths or queues are named by"
         )
     return [each.under(name) for each in platforms]
 

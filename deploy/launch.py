@@ -36,7 +36,7 @@ def main() -> None:
                 signals.ignore()
                 progress.say_if_heard("stop", "ending what was started")
     except (Failed, ConfigurationError) as failure:
-        code = 1
+        code = 2 if isinstance(failure, ConfigurationError) else 1
         print(f"\ndeploy/up failed: {printable(str(failure), BREAKS)}\n", file=sys.stderr)
     except BrokenPipeError:
         # Nobody reads on (`deploy/up | head`): what is still to be said goes nowhere.

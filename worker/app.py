@@ -12,7 +12,7 @@ from uuid import uuid4
 from contracts import VERSION
 from contracts.broker.attendance import Announcement
 from contracts.broker.link import Link
-from contracts.environment import ConfigurationError
+from contracts.environment import ConfigurationError, shown
 from contracts.seal import Seals
 from worker.bodies import Limits
 from worker.clock import Clock
@@ -32,7 +32,8 @@ async def serve(settings: Settings, environment: Mapping[str, str]) -> None:
     opened = PROVIDERS.get(settings.provider)
     if opened is None:
         known = ", ".join(sorted(PROVIDERS))
-        raise ConfigurationError(f"PLT_PROVIDER={settings.provider!r}: expected one of {known}")
+        given = shown(settings.provider)
+        raise ConfigurationError(f"PLT_PROVIDER={given}: expected one of {known}")
     name = settings.attached_as()
     seals = Seals.from_text(settings.seal_key)
     async with opened(environment) as provider:

@@ -13,6 +13,7 @@ from contracts.faults import Code, Fault
 from contracts.json_limits import MESSAGES
 from contracts.members import require_known
 from contracts.operation import Operation
+from contracts.printable import printable
 from contracts.seal import SEALED, Seals
 from contracts.secrecy import sealable
 from contracts.topology import COMMANDS, MESSAGE_LIMIT, QUERIES
@@ -68,7 +69,9 @@ class Examination:
             raise Refusal(fault.code, fault.message) from fault
         key = address.routing_key(self._provider, operation.row, where)
         if message.key != key:
-            raise Refusal(Code.INVALID, f"expected the routing key {key}, got {message.key}")
+            raise Refusal(
+                Code.INVALID, f"expected the routing key {key}, got {printable(message.key)}"
+            )
         if slot is not None and (operation.row.safe or address.slot(where) != slot):
             raise Refusal(Code.INVALID, f"{key} does not belong into the queue of slot {slot}")
         return operation
@@ -81,9 +84,10 @@ class Examination:
             where = message.key.split(".", 1 if row.safe else 2)[-1]
             body = self._seals.open(body, message.type, where)
         try:
-            operation = wire.decode(message.type, body)
             if message.exchange not in FROM_GATEWAYS:
-                require_known(wire.parse(body, MESSAGES), type(operation), "the event")
+                # First: a misspelt member is why a required one is missing.
+                require_known(wire.parse(body, MESSAGES), OPERATIONS[message.type], "the event")
+            operation = wire.decode(message.type, body)
         except Fault as fault:
             if message.content_type == SEALED:
                 raise
@@ -109,9 +113,8 @@ class Examination:
             )
         allowed = FROM_EVENTS | self._producers.get(message.user_id, frozenset())
         if message.type not in allowed:
-            raise Refusal(
-                Code.FORBIDDEN, f"user {message.user_id} may not send {message.type} as an event"
-            )
+            user = printable(message.user_id)
+            raise Refusal(Code.FORBIDDEN, f"user {user} may not send {message.type} as an event")
 
 
 def _check_properties(message: Message) -> None:

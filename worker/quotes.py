@@ -8,9 +8,11 @@ where a value of the body happens to be one of them.
 
 import base64
 import binascii
+import html
 import json
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 from urllib.parse import quote
 
@@ -45,6 +47,10 @@ PLAIN = re.compile(
 
 OWN_CODES = frozenset({Code.INVALID, Code.UNSUPPORTED})
 """What is refused before a platform is asked; the fault of a platform is of a class of its own."""
+
+ESCAPE = re.compile("%[0-9A-F]{2}")
+MARKS = tuple(product(('"', "&quot;", "&#34;"), ("'", "&#39;", "&#x27;", "&apos;")))
+"""Quotation marks in HTML and XML, as programs of several languages write them."""
 
 QUOTED = re.compile(
     r"""(?<!\w)(?P<mark>['"])(\\.|(?!(?P=mark))[^\\])*?((?P=mark)(?!\w)|…)""", re.DOTALL
@@ -191,7 +197,12 @@ def _spellings(value: str) -> Iterator[str]:
     yield json.dumps(value)[1:-1]
     yield msgspec.json.encode(value).decode()[1:-1]
     yield ascii(value)[1:-1]
-    yield quote(raw, safe="")
+    in_url = quote(raw, safe="")
+    yield in_url
+    yield ESCAPE.sub(lambda found: found[0].lower(), in_url)
+    unquoted = html.escape(value, quote=False)
+    for double, single in MARKS:
+        yield unquoted.replace('"', double).replace("'", single)
     for before in range(3):  # of a longer text it looks different, after where it lies in it
         yield base64.b64encode(bytes(before) + raw).decode()
     yield raw.hex()

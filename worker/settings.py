@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
 from contracts.api import OPERATIONS
-from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level
+from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, shown
 from contracts.topology import GIB, MIB
 from worker.bodies import DEFAULT_LIMITS
 
@@ -60,7 +60,7 @@ class Settings(Struct, frozen=True):
         name = self.provider_name or self.provider
         if not is_provider_name(name):
             raise ConfigurationError(
-                f"PLT_PROVIDER_NAME={name!r}: expected at most 32 lower-case letters, digits and "
-                "'-', beginning with a letter, and no word that paths or queues are named by"
+                f"PLT_PROVIDER_NAME={shown(name)}: expected at most 32 lower-case letters, digits "
+                "and '-', beginning with a letter, and no word that paths or queues are named by"
             )
         return name

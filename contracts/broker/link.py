@@ -164,7 +164,7 @@ class Link:
     """
 
     def __init__(self, urls: str, name: str) -> None:
-        self._urls = [_with_heartbeat(url.strip()) for url in urls.split(",")]
+        self._urls = broker_urls(urls)
         for url in self._urls:
             _expect_files(url)
         random.shuffle(self._urls)
@@ -278,6 +278,11 @@ def _expect_files(url: URL) -> None:
                 f"PLT_AMQP_URL: {parameter}={path}: expected a file that can be read: "
                 f"{error.strerror}"
             ) from error
+
+
+def broker_urls(urls: str) -> list[URL]:
+    """The URLs of PLT_AMQP_URL; ConfigurationError where one cannot be used."""
+    return [_with_heartbeat(url.strip()) for url in urls.split(",")]
 
 
 def _with_heartbeat(url: str) -> URL:

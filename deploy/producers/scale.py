@@ -20,11 +20,21 @@ from datetime import UTC, datetime
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue, HeadersType
-from aio_pika.exceptions import AMQPError, ChannelClosed, DeliveryError, PublishError
+from aio_pika.exceptions import (
+    AMQPError,
+    ChannelClosed,
+    DeliveryError,
+    InvalidFrameError,
+    PublishError,
+)
 from yarl import URL
 
 CONFIRM_S = 10
 EXPECTED = "one or more URLs such as amqp://user:password@host:5672/vhost, separated by commas"
+# A ';', '@' or '://' behind the host is a second URL, or a password with a '/' that is not escaped.
+LABEL = r"[^\s,;/?#@:.\[\]]{1,63}"
+HOST = rf"(\[[0-9A-Fa-f:.]+\]|{LABEL}(\.{LABEL})*\.?)"
+BROKER = re.compile(rf"amqps?://([^\s,/?#]*@)?{HOST}(:[0-9]+)?([/?]((?!://)[^\s,;@])*)?")
 WORD = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
@@ -38,9 +48,14 @@ async def main(asked: argparse.Namespace) -> int:
     for url in urls:
         try:
             connection = await aio_pika.connect(url.update_query(heartbeat=10), timeout=10)
+        except InvalidFrameError:
+            # The broker gives its reason, which the library drops.
+            refusals.append(
+                f"{url.host} does not open the virtual host {url.path[1:] or '/'!r}: expected one "
+                f"that exists and in which the user {url.user or 'guest'!r} has rights"
+            )
         except (AMQPError, OSError, TimeoutError) as error:
-            vhost = url.path[1:] or "/"
-            refusals.append(f"no connection to {url.host}, virtual host {vhost}: {error!r}")
+            refusals.append(f"no connection to {url.host}: {error!r}")
         else:
             return await scaled(connection, asked, url.user or "guest")
     return complain(1, "; ".join(refusals))
@@ -48,9 +63,10 @@ async def main(asked: argparse.Namespace) -> int:
 
 def brokers(text: str) -> list[URL]:
     """The URLs of a list, in random order as its nodes are equal; ValueError for a wrong one."""
-    urls = [URL(each.strip()) for each in text.split(",")]
-    if not all(url.scheme in ("amqp", "amqps") and url.host for url in urls):
+    parts = [each.strip() for each in text.split(",")]
+    if not all(BROKER.fullmatch(part) for part in parts):
         raise ValueError
+    urls = [URL(part) for part in parts]
     return random.sample(urls, len(urls))
 
 

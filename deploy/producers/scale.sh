@@ -34,11 +34,14 @@ done
 [[ $replicas =~ ^[0-9]{1,6}$ ]] || complain 2 "REPLICAS: expected a whole number, got '$replicas'"
 [[ $deadline =~ ^[1-9][0-9]{0,2}$ && $deadline -le 600 ]] ||
     complain 2 "DEADLINE: expected seconds from 1 to 600, got '$deadline'"
-[[ $user =~ ^[A-Za-z0-9_.@-]+$ ]] || complain 2 "RABBITMQ_USER: expected a plain name, got '$user'"
+[[ $user =~ ^[A-Za-z0-9_.@-]+$ ]] || complain 2 "RABBITMQ_USER (not shown): expected a plain name"
 
 [[ ${RABBITMQ_PASSWORD-} != *$'\n'* ]] || complain 2 "RABBITMQ_PASSWORD (not shown): expected one line"
-[[ ${RABBITMQ_URL-http://} =~ ^https?://[^@[:space:]]*$ ]] ||
+url=${RABBITMQ_URL-http://localhost:15672}
+pattern='^(https?://([^][/@?#:[:space:]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?)(/[^@?#[:space:]]*)?$'
+[[ $url =~ $pattern ]] ||
     complain 2 "RABBITMQ_URL (not shown): expected such as http://host:15672; user and password go into RABBITMQ_USER and RABBITMQ_PASSWORD"
+host=${BASH_REMATCH[1]}
 
 address=controllers.$scope.$name
 # The last eight bytes of gzip are the CRC-32, lowest byte first, and the length.
@@ -48,7 +51,6 @@ id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
 now=$(date +%s)
 
 vhost=$(printf %s "${RABBITMQ_VHOST:-/}" | od -An -v -tx1 | tr -d '\n' | tr ' ' %)
-url=${RABBITMQ_URL:-http://localhost:15672}
 url=${url%/}/api/exchanges/$vhost/machinist.events/publish
 
 message='{
@@ -75,7 +77,7 @@ answer=$(curl --silent --show-error --max-time 20 --header 'content-type: applic
     --config <(printf 'user = "%s:%s"\n' "$user" "${password//\"/\\\"}") \
     --data-binary "$message" --write-out '\n%{http_code}' "$url") ||
     case $? in
-        6 | 7) complain 1 "no connection to ${RABBITMQ_URL:-http://localhost:15672}" ;;
+        6 | 7) complain 1 "no connection to $host" ;;
         *) complain 3 "no answer: it is not known whether the command arrived" ;;
     esac
 status=${answer##*$'\n'} answer=${answer%$'\n'*}

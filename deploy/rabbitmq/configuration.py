@@ -33,6 +33,9 @@ CLUSTER = "cluster_formation.peer_discovery_backend = classic_config"
 # and nobody starts an epmd that would outlive us.
 ERLANG_FLAGS = "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
 
+INHERITED = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "USER", "LOGNAME")
+"""RabbitMQ reads nearly all of its variables without their prefix too, LOGS as RABBITMQ_LOGS."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
@@ -66,11 +69,7 @@ class Configuration:
 
     def environment(self) -> dict[str, str]:
         """The variables for the server and for rabbitmqctl, without those of another node."""
-        inherited = {
-            name: value
-            for name, value in os.environ.items()
-            if not name.startswith(("RABBITMQ_", "ERL_", "NOTIFY_SOCKET"))
-        }
+        inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         return inherited | {
             "HOME": str(self.folder),
             "LC_ALL": "C.UTF-8",

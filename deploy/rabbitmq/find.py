@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from msgspec import Struct
+
+from contracts.broker.link import broker_urls
+from contracts.environment import AmqpUrls, load
 from deploy.failed import Failed
 from deploy.rabbitmq import installation
 from deploy.rabbitmq.broker import Broker
@@ -21,6 +24,12 @@ VARIABLE = "PLT_AMQP_URL"
 PORTS = {"amqp": 5672, "amqps": 5671}
 
 Provide = Callable[[], AbstractContextManager[Broker]]
+
+
+class Named(Struct, frozen=True):
+    """The variable that names a broker."""
+
+    amqp_url: AmqpUrls
 
 
 @contextmanager
@@ -44,10 +53,13 @@ def first(docker: Provide | None, private: Provide, say: Say) -> Iterator[Broker
 
 
 def named(urls: str) -> Broker:
-    """Return the broker of PLT_AMQP_URL, which may name several nodes, if one of them listens."""
+    """Return the broker of PLT_AMQP_URL, which may name several nodes, if one of them listens.
+
+    Raises Failed where none does, and ConfigurationError for a wrong URL.
+    """
     refused = []
-    for url in urls.split(","):
-        address = _address(url.strip())
+    for url in broker_urls(load(Named, {VARIABLE: urls}).amqp_url):
+        address = url.raw_host or "", url.port or PORTS[url.scheme]
         try:
             socket.create_connection(address, timeout=5).close()
         except OSError as error:
@@ -90,22 +102,3 @@ def _entered(stack: ExitStack, docker: Provide | None, say: Say) -> Broker | Non
     except Exception as error:
         say(f"Docker answers but cannot run RabbitMQ, going on without it: {error}")
         return None
-
-
-def _address(url: str) -> tuple[str, int]:
-    try:
-        parts = urlsplit(url)
-        port = parts.port or PORTS[parts.scheme]
-    except (KeyError, ValueError):
-        raise _wrong() from None
-    if not parts.hostname:
-        raise _wrong()
-    return parts.hostname, port
-
-
-def _wrong() -> Failed:
-    # The value is not shown: it may hold a password in any place.
-    return Failed(
-        f"{VARIABLE} has a URL that is none (it is not shown): expected "
-        "amqp://user:password@host:port/ or amqps://…, several separated by commas"
-    )

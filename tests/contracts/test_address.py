@@ -47,6 +47,21 @@ def test_a_name_becomes_a_word(name, word):
     assert address.word(name) == word
 
 
+@pytest.mark.parametrize(
+    ("operation", "misspelt", "meant"),
+    [
+        (api.ApplyWorkload("default", {"nme": "x", "image": "i"}), "nme", "name"),
+        (api.ApplyRoutePlan("default", {"appname": "x"}), "appname", "appName"),
+    ],
+    ids=["workload", "plan"],
+)
+def test_a_misspelt_name_is_named_with_the_member_that_was_meant(operation, misspelt, meant):
+    with pytest.raises(Fault) as raised:
+        address.address(operation)
+
+    assert f": unknown member '{misspelt}', did you mean {meant}?" in raised.value.message
+
+
 def test_a_name_that_ecs_would_shorten_has_the_word_of_the_shortened_one():
     """ECS: above 255 characters the first 248, a hyphen and 6 digits of the whole name's hash."""
     name = "a" * 300

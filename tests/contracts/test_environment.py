@@ -110,17 +110,35 @@ def test_a_secret_is_not_shown():
 @pytest.mark.parametrize(
     ("field", "value"),
     [
+        ("port", "user:canary"),
+        ("api_url", "user:canary"),
+        ("api_url", "token=canary"),
+        ("logger_level", "canary" * 20),
         ("amqp_url", "amqp:/guest:canary@localhost"),
         ("amqp_url", "amqp://guest:canary@a b"),
         ("api_url", "ftp://root:canary@localhost"),
         ("port", "https://root:canary@localhost"),
     ],
 )
-def test_a_url_with_a_password_is_not_shown_wherever_it_was_put(field, value):
+def test_what_may_be_or_hold_a_password_is_not_shown_wherever_it_was_put(field, value):
     message = complaint(**{field: value})
 
     assert message.startswith(f"PLT_{field.upper()}=(not shown): expected ")
     assert "canary" not in message
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("https://h:6443/?token=canary", "https://h:6443…"),
+        ("https://h/path#canary", "https://h…"),
+        ("https://user:canary?", "https://user…"),
+        ("ftp://h/canary", "ftp://h…"),
+        ("ftp://h", "ftp://h"),
+    ],
+)
+def test_of_a_wrong_url_scheme_and_host_are_shown(value, told):
+    assert complaint(api_url=value).startswith(f"PLT_API_URL={told!r}: expected a URL such as")
 
 
 def test_all_that_is_wrong_is_said_at_once():
@@ -140,6 +158,9 @@ def test_all_that_is_wrong_is_said_at_once():
         "amqps://user:p%40ss@broker.example:5671/team",
         "amqp://a:5672/,amqps://b:5671/",
         "amqp://a , amqp://b",
+        "amqp://a_b.example.:5672//",
+        f"amqp://u:a;b@{'a' * 63}.example/team?cafile=/etc/ca.crt",
+        "amqp://[::1]:5672/a:b",
     ],
 )
 def test_a_broker_has_one_url_or_several(urls):

@@ -108,10 +108,37 @@ def test_the_name_of_a_provider_is_that_of_the_variable() -> None:
     [found] = caller.named({"PLT_PROVIDER_NAME": "k8s-eu1"}, [CLUSTER])
 
     assert (found.provider, found.platform) == ("k8s-eu1", "k8s")
-    with pytest.raises(Failed, match="expected it unset, since workers of k8s and ecs are started"):
+    with pytest.raises(
+        ConfigurationError, match="expected it unset, since workers of k8s and ecs are started"
+    ):
         caller.named({"PLT_PROVIDER_NAME": "eu1"}, [CLUSTER, ACCOUNT])
-    with pytest.raises(Failed, match="'K8S': expected at most 32 lower-case letters"):
+    with pytest.raises(ConfigurationError, match="'K8S': expected at most 32 lower-case letters"):
         caller.named({"PLT_PROVIDER_NAME": "K8S"}, [CLUSTER])
+
+
+@pytest.mark.parametrize(
+    ("words", "variables"),
+    [
+        ([], {"PLT_PORT": "http"}),
+        ([], {"PLT_PROVIDER_NAME": "eu1"}),
+        ([], {"PLT_AMQP_URL": "amqp://a:b@h:1/ amqp://a:b@h:2/"}),
+        (["--port", "http"], {}),
+    ],
+)
+def test_deploy_up_exits_with_2_for_a_wrong_variable_as_for_a_wrong_word(
+    words: list[str], variables: dict[str, str]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.launch", "--check", *words],
+        env=os.environ | variables,
+        capture_output=True,
+        text=True,
+        timeout=110,
+        check=False,
+    )
+
+    assert done.returncode == 2
+    assert "expected" in done.stderr
 
 
 def test_a_port_that_is_taken_is_found_before_anything_is_started(

@@ -54,6 +54,20 @@ def test_it_survives_a_kill_and_leaves_nothing_behind(tmp_path: Path, rabbit: Ra
     Port(port).release()
 
 
+def test_it_reads_no_variable_of_another_node(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RabbitMQ reads its variables without their prefix too."""
+    for name in ("LOGS", "MNESIA_BASE", "CONFIG_FILE", "SERVER_START_ARGS", "CTL_ERL_ARGS"):
+        monkeypatch.setenv(name, str(tmp_path))
+    monkeypatch.setenv("NODENAME", "another@nowhere")
+
+    with RabbitNode(tmp_path / "node", management=False) as node:
+        assert node.ctl("--quiet", "list_vhosts")
+
+    assert {path.name for path in tmp_path.iterdir()} == {"node"}
+
+
 def listeners(family: set[Process]) -> set[tuple[str, str]]:
     """The addresses and ports, as Linux writes them, on which these processes listen for TCP."""
     inodes = {inode for process in family for inode in sockets(process.pid)}

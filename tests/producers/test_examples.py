@@ -131,6 +131,15 @@ def test_a_wrong_password_is_told(run: Run, amqp_url: str, example: list[str]) -
     assert "ACCESS_REFUSED" in end.stderr or "a wrong password" in end.stderr
 
 
+def test_a_virtual_host_that_does_not_exist_is_told(run: Run, amqp_url: str) -> None:
+    end = run(PYTHON, "default", "hello", "3", PLT_AMQP_URL=f"{amqp_url}-missing")
+
+    assert end.returncode == 1
+    assert "does not open the virtual host" in end.stderr
+    assert "expected one that exists" in end.stderr
+    assert "object at 0x" not in end.stderr
+
+
 @BOTH
 def test_no_broker_is_told(run: Run, example: list[str]) -> None:
     nowhere = "127.0.0.1:1"

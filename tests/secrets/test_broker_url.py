@@ -25,6 +25,15 @@ WRONG = {
     "a bracket": "amqp://me:hun[ter2@127.0.0.1/",
     "a slash in the password": "amqp://me:hun/ter2@127.0.0.1/",
     "a character that is two": "amqp://me:hunter2\u2100@127.0.0.1/",
+    "an at sign in the path": "amqp://me:5/hunter2@127.0.0.1:1/",
+    "a space between two": "amqp://a:b@127.0.0.1:1/ amqp://me:hunter2@127.0.0.1:2/",
+    "a line break between two": "amqp://a:b@127.0.0.1:1/\namqp://me:hunter2@127.0.0.1:2/",
+    "a semicolon between two": "amqp://a:b@127.0.0.1:1/;amqp://me:hunter2@127.0.0.1:2/",
+    "a semicolon between two hosts": "amqp://a:b@127.0.0.1;hunter2",
+    "a bar between two": "amqp://127.0.0.1:1/|amqp://hunter2",
+    "an empty label": "amqp://me:hunter2@a..b:5672/",
+    "a long label": f"amqp://me:hunter2@{'a' * 64}.example/",
+    "a long label of other letters": f"amqp://me:hunter2@{'ü' * 63}.example/",
     "a comma at the end": "amqp://me:hunter2@127.0.0.1:1/,",
     "one wrong of two": "amqp://me:hunter2@127.0.0.1:1/,me:hunter2@127.0.0.1",
     "no at sign": "amqp://me:hunter2",
@@ -68,21 +77,20 @@ def test_the_command_line_refuses_a_wrong_url_without_showing_it(
 
 @pytest.mark.parametrize("url", [*WRONG.values(), SEVERAL], ids=[*WRONG, "several"])
 def test_deploy_up_refuses_a_wrong_url_without_showing_it(url: str) -> None:
-    with pytest.raises(Failed) as raised:
+    with pytest.raises((Failed, ConfigurationError)) as raised:
         find.named(url)
 
+    assert isinstance(raised.value, Failed) == (url == SEVERAL)
     assert SECRET not in str(raised.value)
 
 
 @pytest.mark.parametrize(
     ("url", "status"),
     [
-        (WRONG["a port that is none"], 2),
-        (WRONG["no colon after the scheme"], 2),
-        (WRONG["a bracket"], 2),
-        (WRONG["one wrong of two"], 2),
+        *((url, 2) for url in WRONG.values()),
         (SEVERAL, 1),
     ],
+    ids=[*WRONG, "several"],
 )
 def test_the_example_in_python_says_what_is_wrong_and_no_password(url: str, status: int) -> None:
     ended, said = said_by([sys.executable, str(PAGE.parent / "scale.py")], PLT_AMQP_URL=url)
@@ -99,6 +107,10 @@ def test_the_example_in_python_says_what_is_wrong_and_no_password(url: str, stat
     [
         {"RABBITMQ_URL": "http://me:hunter2@127.0.0.1:1"},
         {"RABBITMQ_URL": "me:hunter2"},
+        {"RABBITMQ_URL": "http://127.0.0.1:1/?p=hunter2"},
+        {"RABBITMQ_URL": "http://127.0.0.1:1#hunter2"},
+        {"RABBITMQ_URL": "http://me:hunter2"},
+        {"RABBITMQ_URL": "http://127.0.0.1:1", "RABBITMQ_USER": "me:hunter2"},
         {"RABBITMQ_URL": "http://127.0.0.1:1", "RABBITMQ_PASSWORD": "hun\nter2"},
     ],
 )
@@ -109,6 +121,17 @@ def test_the_example_for_the_shell_says_what_is_wrong_and_no_password(
 
     assert ended == 2
     assert "(not shown): expected" in said
+    assert SECRET not in said
+
+
+@needs("curl")
+def test_the_example_for_the_shell_shows_of_an_unreachable_url_scheme_and_host_alone() -> None:
+    ended, said = said_by(
+        ["bash", str(PAGE.parent / "scale.sh")], RABBITMQ_URL="http://127.0.0.1:1/hunter2"
+    )
+
+    assert ended == 1
+    assert said.splitlines()[-1] == "scale.sh: no connection to http://127.0.0.1:1"
     assert SECRET not in said
 
 

@@ -55,6 +55,31 @@ def test_a_value_is_replaced_however_it_is_spelt(spell):
     assert base64.b64encode(SECRET.encode()).decode()[4:12] not in said
 
 
+ESCAPED = {
+    "&quot; and &#39;": "&quot;&#39;",
+    "&quot; and &#x27;": "&quot;&#x27;",
+    "&quot; and &apos;": "&quot;&apos;",
+    "&#34; and &#39;": "&#34;&#39;",
+    "double marks alone": "&quot;'",
+    "no marks": "\"'",
+}
+
+
+@pytest.mark.parametrize("marks", ESCAPED.values(), ids=ESCAPED)
+def test_a_value_in_html_or_xml_is_replaced(marks):
+    for value, spelt in (
+        ("s3cr3t&<pw>\"'q", f"s3cr3t&amp;&lt;pw&gt;{marks}q"),
+        ("<p>\"'", f"&lt;p&gt;{marks}"),
+    ):
+        assert told(f"before {spelt} after", controller(value)) == f"before {HIDDEN} after"
+
+
+def test_a_value_with_lower_case_escapes_of_urls_is_replaced():
+    spelt = "s3cr3t%26%3cpw%3e%22%27Q"
+
+    assert told(f"before {spelt} after", controller("s3cr3t&<pw>\"'Q")) == f"before {HIDDEN} after"
+
+
 def test_what_a_value_in_base64_says_is_replaced_too():
     encoded = base64.b64encode(b"open sesame, please").decode()
 

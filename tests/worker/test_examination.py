@@ -144,6 +144,28 @@ def test_an_event_with_an_unknown_member_is_refused_and_the_nearest_one_is_named
     assert examined(body=body) == SCALE
 
 
+def test_an_event_with_a_misspelt_required_member_names_the_misspelt_one():
+    refused = refusal(body=b'{"scope":"default","name":"hello","replica":1}', **as_event())
+
+    assert refused.message.startswith("the event: unknown member 'replica', did you mean replicas?")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"key": "k8s.0.\x1b[31m\u2028\u202ex"},
+        as_event(user_id="me\x1b[31m\u202e", name="delete_controller"),
+    ],
+    ids=["key", "user"],
+)
+def test_a_reason_shows_a_peers_words_without_control_characters(changes):
+    """The reason is a header in machinist.dead, which terminals show."""
+    words = refusal(**changes).message
+
+    assert words.isprintable()
+    assert "\\x1b[31m" in words
+
+
 @pytest.mark.parametrize("sender", [{}, as_event()], ids=["gateway", "producer"])
 def test_a_message_without_a_type_is_told_the_property_and_the_operations(sender):
     refused = refusal(type="", **sender)
