@@ -51,9 +51,9 @@ Hostname = Annotated[
     str,
     Meta(
         max_length=253,
-        pattern=rf"^(\*\.)?{IN_HOST}(\.{IN_HOST})*\Z",
+        pattern=rf"^(\*\.)?{IN_HOST}(\.{IN_HOST})*\.?(:[0-9]+)?\Z",
         description="a host name such as orders.example.org, at most 253 letters, digits, '-', '_' "
-        "and single '.'; it may begin with '*.'",
+        "and single '.'; it may begin with '*.' and end with a port",
     ),
 ]
 
@@ -155,7 +155,6 @@ def read(specification: Object) -> Workload:
     checked(workload.image, Image, "workload.image")
     if workload.hostname:
         checked(workload.hostname, Hostname, "workload.hostname")
-    _check_bounds(workload.min_replicas, workload.max_replicas)
     if workload.ports.app == workload.ports.metrics:
         raise Fault(Code.INVALID, "workload.ports: expected two different ports")
     if workload.resources is not None:
@@ -167,14 +166,6 @@ def read(specification: Object) -> Workload:
     _check(workload.env, "workload.env")
     _check(workload.platform_env, "workload.platformEnv")
     return workload
-
-
-def _check_bounds(least: int | None, most: int | None) -> None:
-    if least is not None and most is not None and least > most:
-        raise Fault(
-            Code.INVALID,
-            f"workload.minReplicas: expected at most maxReplicas, {most}, got {least}",
-        )
 
 
 def _check(variables: list[Variable], where: str) -> None:

@@ -73,6 +73,7 @@ async def test_the_machines_of_a_workload_carry_its_labels(platform, provider, c
     [
         ({"hostname": f"{'feature-' * 8}branch.preview.example"}, "plt.dev/hostname"),
         ({"hostname": "*.preview.example"}, "plt.dev/hostname"),
+        ({"hostname": "preview.example.:8080"}, "plt.dev/hostname"),
         ({"hostname": "b\u00fccher.example"}, "plt.dev/hostname"),
         ({"version": "v1 of " + "7" * 64, "labels": {}}, "plt.dev/version"),
         ({"appName": "a long name " * 9, "labels": {}}, "app.kubernetes.io/name"),
@@ -195,7 +196,6 @@ async def test_a_quantity_that_is_impossible_is_invalid_before_anything_is_asked
         {"hostname": "a\nb"},
         {"hostname": "a b"},
         {"hostname": "a" * 254},
-        {"minReplicas": 3, "maxReplicas": 2},
     ],
 )
 async def test_a_workload_that_makes_no_sense_is_invalid_before_anything_is_asked(
