@@ -12,7 +12,7 @@ import uvicorn
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from contracts.environment import ConfigurationError
+from contracts.environment import ConfigurationError, shown
 from gateway.connections import Connections
 from gateway.limits import BACKLOG, DEFAULT, Limits
 from gateway.protocol import BoundedProtocol
@@ -98,6 +98,6 @@ def listener(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(
-            f"PLT_HOST={host!r}, PLT_PORT={port}: expected an address of this machine and a port "
-            f"that is free: {error}"
+            f"PLT_HOST={shown(host)}, PLT_PORT={port}: expected an address of this machine and a "
+            f"port that is free: {error}"
         ) from error

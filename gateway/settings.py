@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
-from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, Port
+from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, Port, shown
 from gateway.limits import DEFAULT, Limits, within_descriptors
 
 MS = r"([5-9]\d\d|[1-9]\d{3,5})"
@@ -50,8 +50,8 @@ class Settings(Struct, frozen=True):
         for name in names:
             if not is_provider_name(name):
                 raise ConfigurationError(
-                    f"PLT_PROVIDERS={self.providers!r}: expected names of at most 32 lower-case "
-                    f"letters, digits and '-', separated by commas; {name!r} is none or reserved"
+                    "PLT_PROVIDERS: expected names of at most 32 lower-case letters, digits and "
+                    f"'-', separated by commas; {shown(name)} is none or reserved"
                 )
         return names
 

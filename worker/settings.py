@@ -50,7 +50,7 @@ class Settings(Struct, frozen=True):
         commands = {name for name, operation in OPERATIONS.items() if not operation.row.safe}
         for name in sorted(frozenset().union(*allowed.values()) - commands):
             raise ConfigurationError(
-                f"PLT_PRODUCERS={self.producers!r}: {name!r} is no command; expected some of "
+                f"PLT_PRODUCERS: {shown(name)} is no command; expected some of "
                 f"{', '.join(sorted(commands))}"
             )
         return allowed

@@ -40,7 +40,7 @@ OF_A_GATEWAY = [
     ("PLT_PORT", "70000", True, "a port from 0 to 65535"),
     ("PLT_HOST", "a b", True, "an address"),
     ("PLT_HOST", "192.0.2.1", True, "an address of this machine"),
-    ("PLT_PROVIDERS", "k8s,K8S", True, "'K8S' is none"),
+    ("PLT_PROVIDERS", "k8s,K8S", False, "'K8S' is none"),
     ("PLT_PROVIDERS", "status", True, "'status' is none or reserved"),
     ("PLT_DEADLINE_MS", "5s", True, "milliseconds from 500"),
     ("PLT_IN_FLIGHT", "0", True, A_NUMBER),

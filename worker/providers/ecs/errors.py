@@ -60,6 +60,12 @@ class Failure(Fault):
         """Whether an earlier attempt of this very request may have had its effect."""
 
 
+def may_have_happened(fault: Fault) -> bool:
+    """Whether the request that failed may have had its effect, in one of its attempts."""
+    failure = fault if isinstance(fault, Failure) else fault.__cause__
+    return isinstance(failure, Failure) and (failure.arrived or failure.after_loss)
+
+
 def of_answer(action: str, parameters: Mapping[str, Any], error: ClientError) -> Failure:
     """Return the failure that an answer other than 2xx means; `action` is what was asked for."""
     said = _mapping(error.response.get("Error"))

@@ -8,7 +8,14 @@ from msgspec import Struct
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.provider import Call
-from worker.providers.ecs import controllers, deployments, observed, revisions, translate
+from worker.providers.ecs import (
+    controllers,
+    deployments,
+    errors,
+    observed,
+    revisions,
+    translate,
+)
 from worker.providers.ecs.best_effort import attempt
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.deployments import Parts
@@ -121,7 +128,7 @@ class RollOut:
         try:
             return (await self._talk.ask("ecs:CreateService", OneService, **asked)).service
         except Fault as fault:
-            self._lost = _may_have_happened(fault)
+            self._lost = errors.may_have_happened(fault)
             if not await self._overtaken(fault):
                 raise
             return None
@@ -160,7 +167,7 @@ class RollOut:
         try:
             return (await self._talk.ask("ecs:UpdateService", OneService, **asked)).service
         except Fault as fault:
-            self._lost = _may_have_happened(fault)
+            self._lost = errors.may_have_happened(fault)
             raise
 
     async def _is_gone(self, failure: Failure) -> bool:
@@ -212,9 +219,3 @@ class RollOut:
 
     async def _standing(self) -> Service | None:
         return await deployments.standing(self._talk, self._cluster, self._wanted.name)
-
-
-def _may_have_happened(fault: Fault) -> bool:
-    """Whether the request that failed may have had its effect, in one of its attempts."""
-    failure = fault if isinstance(fault, Failure) else fault.__cause__
-    return isinstance(failure, Failure) and (failure.arrived or failure.after_loss)

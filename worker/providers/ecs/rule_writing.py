@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterable, Mapping
 
 from contracts.faults import Fault
-from worker.providers.ecs import rule_changes
+from worker.providers.ecs import errors, rule_changes
 from worker.providers.ecs.editions import EDITION, Seen
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.listener import PRIORITY_IN_USE, RULE_NOT_FOUND, Listener
@@ -62,7 +62,7 @@ class Writing:
             try:
                 await self._carry_out(step)
             except Fault as fault:
-                if _may_be_done(fault):
+                if errors.may_have_happened(fault):
                     self._note(step)
                 raise
             self._note(step)
@@ -118,8 +118,3 @@ class Writing:
                 for rule in await self.present():
                     if rule.priority == priority:
                         self._arns[priority] = rule.arn
-
-
-def _may_be_done(fault: Fault) -> bool:
-    failure = fault if isinstance(fault, Failure) else fault.__cause__
-    return isinstance(failure, Failure) and (failure.arrived or failure.after_loss)
