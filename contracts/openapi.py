@@ -178,7 +178,6 @@ def _body(
         "type": "object",
         "properties": properties,
         "required": list(body),
-        "additionalProperties": False,
     }
     bodies = {
         platform: {name: request[name] for name in body} for platform, request in values.items()

@@ -13,12 +13,12 @@ from contracts.faults import Code, Fault
 from contracts.members import unknown_member
 from contracts.operation import PATH_FIELD, Operation, Row
 from contracts.secrecy import sealable
-from contracts.validation import show
+from contracts.validation import SHOWN, show
 from contracts.wire import Reply
 from gateway.bodies import Bodies
 from gateway.context import NOTHING, Context, context_of
 from gateway.methods import READ
-from gateway.parameters import own_parameters, values_of
+from gateway.parameters import misread, own_parameters, values_of
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -75,7 +75,7 @@ def _route(operation: type[Operation[Any]], rpc: Caller, bodies: Bodies) -> HTTP
         if not row.body:
             return await answer(request, values, context)
         async with bodies.read(request) as body:
-            values |= _body(row, request.headers.get("content-type"), body)
+            values |= _body(row, own, request.headers.get("content-type"), body)
             return await answer(request, values, context)
 
     async def answer(request: AnyRequest, values: dict[str, Any], context: Context) -> Answer:
@@ -96,7 +96,8 @@ def _segment(request: AnyRequest, name: str) -> str:
         raise Fault(Code.INVALID, f"{name}: expected percent-encoded UTF-8") from error
 
 
-def _body(row: Row, content_type: str | None, body: bytes) -> dict[str, Any]:
+def _body(row: Row, own: frozenset[str], content_type: str | None, body: bytes) -> dict[str, Any]:
+    """Return the members that are the operation's; refuse those that look like what it has."""
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type != wire.JSON and not media_type.endswith("+json"):
         raise Fault(
@@ -107,6 +108,6 @@ def _body(row: Row, content_type: str | None, body: bytes) -> dict[str, Any]:
     if isinstance(row.body, str):
         return {row.body: parsed}
     for name in parsed:
-        if name not in row.body:
+        if name not in row.body and misread(name[:SHOWN], own.union(row.body)):
             raise unknown_member("body", name, row.body)
-    return parsed
+    return {name: parsed[name] for name in row.body if name in parsed}

@@ -10,7 +10,6 @@ COMMANDS = {name: each for name, each in OPERATIONS.items() if not each.row.safe
 CLOSED = [
     "Workload", "PullSecret", "Ports", "Amounts", "HealthCheck", "Variable",
     "RoutePlan", "Rule", "Match", "Backend",
-    "UpdateControllerReplicasBody", "SetMachineLabelsBody",
 ]  # fmt: skip
 
 

@@ -195,9 +195,7 @@ async def test_a_name_that_no_platform_means_reaches_none(platform, provider, ca
     assert platform.writes == 0
 
 
-@pytest.mark.parametrize(
-    "labels", [{"": "x"}, {"aws:a": "x"}, {"a": "b,c"}, {"a": "x" * 300}, {"a\x00": "x"}]
-)
+@pytest.mark.parametrize("labels", [{"": "x"}, {"a": "b,c"}, {"a": "x" * 300}, {"a\x00": "x"}])
 async def test_labels_that_no_platform_means_reach_none(platform, provider, call, labels):
     platform.run("web", 1, {})
     [machine] = await machines_of(provider, platform, call)
