@@ -16,7 +16,7 @@ TITLE = """\
 
 ```sh
 PLT_RABBITMQ_BIN=FOLDER PLT_NODE_LOSS_TABLE=deploy/rabbitmq/node-loss.md \\
-    python -m pytest -m cluster --timeout=120 tests/cluster/test_node_loss.py
+    python -m pytest -m cluster --timeout=700 tests/cluster/test_node_loss.py
 ```
 
 Three nodes with `three-nodes/rabbitmq.conf`, two gateways, three workers, the Kubernetes stand-in;
