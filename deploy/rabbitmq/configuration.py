@@ -88,9 +88,6 @@ class Configuration:
             "RABBITMQ_SCHEMA_DIR": str(self._file("schema")),
             "RABBITMQ_GENERATED_CONFIG_DIR": str(self._file("generated")),
             "RABBITMQ_PID_FILE": str(self._file("pid")),
-            # RabbitMQ's own value, none, costs a thread switch for each file that it reads: with it
-            # a start takes twice as long.
-            "RABBITMQ_SCHEDULER_BUSY_WAIT_THRESHOLD": "very_short",
             # The start script replaces itself with the Erlang machine then: one process to watch.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
