@@ -164,9 +164,9 @@ def _recorded_again(address: Address) -> Iterator[Violation]:
             yield _violation(address, write.value, "written before it was recorded as started")
     for command in address.commands:
         for first, second in repeated(address, command):
-            # A record that was late may tell of an earlier moment than the one before it.
-            since, until = sorted((first.at, second.at))
-            if not address.disturbed(first.worker, since, until):
+            # A record that was late tells of an earlier moment than the one before it.
+            earlier, later = sorted((first, second), key=lambda record: record.at)
+            if not address.disturbed(earlier.worker, earlier.at, later.at):
                 what = f"{second.result} after {first.result} without a disturbance"
                 yield _violation(address, command.value, what)
 

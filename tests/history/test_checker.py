@@ -227,8 +227,21 @@ def test_an_end_that_is_recorded_late_may_be_earlier_than_the_one_before_it() ->
 
     found = said(history(run(1, 1), late, rest, asked=asked))
     assert found == [(2, "done after unknown without a disturbance")]
-    silent = History([], [], [], [hurt(2.2, worker=gateway, what="freeze", until=47)])
+    silent = History([], [], [], [hurt(2.2, what="freeze", until=47)])
     assert said(history(run(1, 1), late, rest, silent, asked=asked)) == []
+
+
+def test_a_run_that_is_recorded_after_its_re_run_is_whole_if_its_worker_was_disturbed() -> None:
+    late = record(2, Result.DONE, 2 + CALL_S)
+    first = History([], [write(2, 2)], [record(2, Result.STARTED, 2)], [])
+    again = run(2, 60, SUCCESSOR)
+    rest = History([], [], [late], []), run(3, 61)
+    restart = History([], [], [], [hurt(2.1, what="restart", until=55)])
+
+    assert (2, "done after done without a disturbance") in said(
+        history(run(1, 1), first, again, *rest)
+    )
+    assert said(history(run(1, 1), first, again, *rest, restart)) == []
 
 
 def test_an_outcome_that_does_not_fit_what_the_publisher_was_told_is_found() -> None:
