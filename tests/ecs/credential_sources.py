@@ -37,7 +37,7 @@ INHERITED = (
 
 
 class Metadata(BaseHTTPRequestHandler):
-    """What an ECS agent and an EC2 instance tell about the role that they have."""
+    """The metadata endpoints of an ECS agent and an EC2 instance that have a role."""
 
     redirected: ClassVar[list[str]] = []
 
@@ -122,7 +122,7 @@ def assume_role(monkeypatch: pytest.MonkeyPatch, folder: Path, sts: str) -> None
 
 
 async def refused(environment: dict[str, str]) -> str:
-    """What a worker says that does not start."""
+    """The error message of a worker that does not start."""
     with pytest.raises(ConfigurationError) as raised:
         async with ecs.open_provider(environment):
             pass
