@@ -88,6 +88,9 @@ class Configuration:
             "RABBITMQ_SCHEMA_DIR": str(self._file("schema")),
             "RABBITMQ_GENERATED_CONFIG_DIR": str(self._file("generated")),
             "RABBITMQ_PID_FILE": str(self._file("pid")),
+            # RabbitMQ pins Erlang's schedulers to cores. A private node shares its cores with other
+            # nodes and processes: unpinned, it starts with 4.6 s of CPU instead of 5.5 to 10.
+            "RABBITMQ_SCHEDULER_BIND_TYPE": "u",
             # The start script replaces itself with the Erlang machine then: one process to watch.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
