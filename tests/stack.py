@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -17,6 +15,7 @@ from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.aws.server import AwsSandbox
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.stack import AWS_OF_NOBODY
+from tests.forking import forking, run
 
 REPOSITORY = Path(__file__).parent.parent
 START_S = 60
@@ -41,44 +40,45 @@ class Process:
 
     def __init__(self, module: str, environment: dict[str, str], log: Path) -> None:
         self.log = log
-        with log.open("wb") as output:
-            self._popen = subprocess.Popen(
-                [sys.executable, "-m", module],
-                env=os.environ | environment,
-                cwd=REPOSITORY,
-                stdout=output,
-                stderr=output,
-            )
+        self._process = forking.Process(
+            target=run, args=(module, os.environ | environment, log), name=module
+        )
+        self._process.start()
 
     @property
     def pid(self) -> int:
         """As it is part of a worker's name."""
-        return self._popen.pid
+        pid = self._process.pid
+        assert pid is not None
+        return pid
 
     def kill(self) -> None:
         """As a crash would."""
-        self._popen.kill()
-        self._popen.wait()
+        self._process.kill()
+        self._process.join()
 
     def freeze(self) -> None:
         """Stop it in its tracks."""
-        self._popen.send_signal(signal.SIGSTOP)
+        os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let it go on."""
-        self._popen.send_signal(signal.SIGCONT)
+        os.kill(self.pid, signal.SIGCONT)
 
     def terminate(self) -> None:
         """Ask it to stop."""
-        self._popen.send_signal(signal.SIGTERM)
+        self._process.terminate()
 
     def ended(self, within: float = BOUND_S) -> int:
         """Wait for its end and return the exit status."""
-        return self._popen.wait(within)
+        self._process.join(within)
+        status = self._process.exitcode
+        assert status is not None, f"{self._process.name} has not ended within {within} s"
+        return status
 
     def close(self) -> None:
         """End it, whatever its state."""
-        if self._popen.poll() is None:
+        if self._process.is_alive():
             self.thaw()
             self.kill()
 

@@ -1,0 +1,27 @@
+"""Forks a process off one that has imported what gateways and workers are made of.
+
+A start takes 0.1 s of CPU instead of 0.7, and a run of all tests starts some 150 processes.
+"""
+
+import multiprocessing
+import os
+import runpy
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parent.parent
+
+forking = multiprocessing.get_context("forkserver")
+forking.set_forkserver_preload(["gateway.app", "worker.app", __name__])
+
+
+def run(module: str, environment: dict[str, str], log: Path) -> None:
+    """Do what `python -m module` does, with these variables alone and all output in the log."""
+    with log.open("wb") as output:
+        os.dup2(output.fileno(), sys.stdout.fileno())
+        os.dup2(output.fileno(), sys.stderr.fileno())
+    os.chdir(REPOSITORY)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = [module]
+    runpy.run_module(module, run_name="__main__", alter_sys=True)
