@@ -1,4 +1,7 @@
-"""The order half of promise 5: per address in publish order, and never two at once."""
+"""The order half of promise 5: per address in publish order, and never two at once.
+
+Tests in tests/history hold it over deaths of workers and restarts of the broker.
+"""
 
 import asyncio
 import time
@@ -43,31 +46,6 @@ def names(sandbox: KubernetesSandbox) -> list[str]:
     for name in names:
         sandbox.add_deployment(name, replicas=0)
     return names
-
-
-def test_forty_addresses_keep_their_order_over_a_death_and_a_broker_restart(
-    stack: Stack, names: list[str]
-) -> None:
-    gateway, workers = stack.serving(workers=2)
-    stack.sandbox.faults.add(method="PATCH", delay=0.05)
-    stack.sandbox.calls.clear()
-    rounds = range(1, 16)
-    publish(stack.amqp_url, [lasting_event(name, n) for n in rounds for name in names])
-    eventually(lambda: len(stack.sandbox.calls) > 100, what="commands run")
-
-    workers[0].kill()
-    eventually(lambda: len(stack.sandbox.calls) > 200, what="the other worker runs commands")
-    stack.node.restart()
-
-    def last_values() -> set[int]:
-        return {written[-1][0] for written in writes_by_name(stack.sandbox).values()}
-
-    eventually(lambda: last_values() == {rounds[-1]}, what="every last command was run")
-    for written in writes_by_name(stack.sandbox).values():
-        assert {value for value, _ in written} == set(rounds)
-        assert_in_order(written)
-        assert_no_overlap(written)
-    eventually(lambda: gateway.scale("app-0", 77).status_code == 200, what="all is well")
 
 
 def test_a_frozen_worker_never_overlaps_with_its_successor(stack: Stack, names: list[str]) -> None:
