@@ -6,16 +6,18 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import httpx
 
 from deploy.ports import Port
 from deploy.rabbitmq.node import RabbitNode
-from deploy.sandbox.aws.server import AwsSandbox
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.stack import AWS_OF_NOBODY
 from tests.forking import forking, run
+
+if TYPE_CHECKING:  # moto takes 1.7 s of CPU to import, and most tests need no AWS
+    from deploy.sandbox.aws.server import AwsSandbox
 
 REPOSITORY = Path(__file__).parent.parent
 START_S = 60
@@ -161,7 +163,7 @@ class Stack:
         self._closing.callback(worker.close)
         return worker
 
-    def ecs_worker(self, aws: AwsSandbox, **variables: str) -> Process:
+    def ecs_worker(self, aws: "AwsSandbox", **variables: str) -> Process:
         """Start a worker on the sandbox's AWS."""
         environment = {
             "PLT_AMQP_URL": self.amqp_url,
