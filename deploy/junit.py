@@ -1,4 +1,4 @@
-"""Reads what pytest wrote about a run: how many passed and failed, and what was skipped and why."""
+"""Reads pytest's report of a run: which tests failed, which were skipped and why, and counts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,10 +8,13 @@ from xml.etree import ElementTree
 
 @dataclass(frozen=True)
 class Report:
-    """Counts, and the name and reason of each skipped test; an expected failure has passed."""
+    """The failed tests, the skipped ones with the reason, and the number of all others.
+
+    A test is named as pytest takes it on its command line. An expected failure has passed.
+    """
 
     passed: int
-    failed: int
+    failed: tuple[str, ...]
     skipped: tuple[tuple[str, str], ...]
 
 
@@ -25,7 +28,7 @@ def read(file: Path) -> Report | None:
     names = {_name(case) for case in cases}
     return Report(
         passed=len(names - failed - skipped.keys()),
-        failed=len(failed),
+        failed=tuple(sorted(failed)),
         skipped=tuple(sorted(skipped.items())),
     )
 
@@ -42,4 +45,7 @@ def _has(case: ElementTree.Element, tag: str) -> bool:
 
 
 def _name(case: ElementTree.Element) -> str:
-    return f"{case.get('classname')}.{case.get('name')}"
+    """Return PATH::NAME, or PATH alone for a file that could not be imported."""
+    module, name = case.get("classname", ""), case.get("name", "")
+    path = (module or name).replace(".", "/") + ".py"
+    return f"{path}::{name}" if module else path

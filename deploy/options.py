@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+CHECKOUT = Path(__file__).resolve().parent.parent
 IMAGE = "registry.k8s.io/pause:3.10"
 
 
@@ -50,26 +51,43 @@ def up(argv: Sequence[str]) -> argparse.Namespace:
 
 
 def test(argv: Sequence[str]) -> argparse.Namespace:
-    """Return what to run, where reports are kept, what names a cluster, and pytest's arguments."""
+    """Return the tests to run, the folder of reports, the cluster, and pytest's arguments.
+
+    `single` is true where every argument names a test of a file.
+    """
     ours, theirs = _split(list(argv))
     parser = argparse.ArgumentParser(
         prog="deploy/test",
-        usage="deploy/test [-h] [--full] [--chaos] [--rabbitmq-4] [--reports FOLDER] "
-        "[-- PYTEST-ARGUMENT ...]\n"
+        usage="deploy/test [-h] [--full] [--chaos] [--rabbitmq-4] [--coverage] "
+        "[--reports FOLDER] [-- PYTEST-ARGUMENT ...]\n"
+        "       deploy/test PATH[::NAME] ... [the same options] [-- PYTEST-ARGUMENT ...]\n"
         "       deploy/test --kubeconfig FILE [--context NAME] --namespace NAME [--image IMAGE] "
         "[-- PYTEST-ARGUMENT ...]",
         description="Check format, lint, types and import rules, and run the tests against a "
-        "real RabbitMQ. Every check runs, even after one has failed. With "
+        "real RabbitMQ. Every check runs, even after one has failed, and the last lines name what "
+        "failed. With PATHs, check format and lint and run these tests alone. With "
         "--kubeconfig, run instead what every provider has to do against a cluster that you have, "
         "in a namespace that is made for it and deleted at the end.",
     )
     parser.add_argument(
+        "tests",
+        metavar="PATH[::NAME]",
+        nargs="*",
+        type=_test_as_typed,
+        help="a file or folder of tests, or one test of a file, which then runs even if it is one "
+        "for --full, --chaos or a cluster",
+    )
+    parser.add_argument(
         "--full",
         action="store_true",
-        help="also measure branch coverage, and run what takes long, and what needs a broker on "
-        "RabbitMQ 4.0.5, with Khepri, and on clusters of three nodes of 3.10 and 4.0.5; then the "
-        "tests on every other supported Python of this machine, and `deploy/test` in fresh roots "
-        "of Debian 12 and 13",
+        help="also run what takes long, and what needs a broker on RabbitMQ 4.0.5, with Khepri, "
+        "and on clusters of three nodes of 3.10 and 4.0.5; then the tests on every other supported "
+        "Python of this machine, and `deploy/test` in fresh roots of Debian 12 and 13",
+    )
+    parser.add_argument(
+        "--coverage",
+        action="store_true",
+        help="also measure branch coverage, which doubles the CPU time of what it measures",
     )
     parser.add_argument(
         "--reports",
@@ -88,12 +106,17 @@ def test(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--image", default=IMAGE, help="what the tests' pods run (default: %(default)s)"
     )
-    options = parser.parse_args(ours)
+    options = parser.parse_intermixed_args(ours)
     if bool(options.kubeconfig) != bool(options.namespace):
         parser.error("--kubeconfig and --namespace, for the tests alone, belong together")
-    if options.kubeconfig and (options.full or options.chaos or options.rabbitmq_4):
-        parser.error("--full, --chaos and --rabbitmq-4 do not go together with --kubeconfig")
+    others = ("tests", "full", "chaos", "rabbitmq_4", "coverage")
+    if options.kubeconfig and any(getattr(options, name) for name in others):
+        parser.error(
+            "PATH, --full, --chaos, --rabbitmq-4 and --coverage do not go together with "
+            "--kubeconfig"
+        )
     options.pytest = theirs
+    options.single = bool(options.tests) and all("::" in test for test in options.tests)
     return options
 
 
@@ -106,6 +129,15 @@ def _name_a_cluster(parser: argparse.ArgumentParser, purpose: str) -> None:
 def as_typed(text: str) -> Path:
     """The file that was meant where the command was typed, which need not be where it runs."""
     return Path(os.environ.get("MACHINIST_CALLED_FROM", ""), text).expanduser().absolute()
+
+
+def _test_as_typed(text: str) -> str:
+    """The test that was meant where the command was typed, as seen from the checkout."""
+    path, *names = text.split("::")
+    file = as_typed(path).resolve()
+    if not file.exists():
+        raise argparse.ArgumentTypeError(f"there is no {file}: expected PATH or PATH::NAME")
+    return "::".join([os.path.relpath(file, CHECKOUT), *names])
 
 
 def _split(argv: list[str]) -> tuple[list[str], list[str]]:

@@ -18,8 +18,9 @@ HANGS = ("--timeout=120",)
 # Half of what they do is waiting. The long ones come first, since the folders are in order. A file
 # stays together: its tests share what they started.
 AT_ONCE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+ONE_PROCESS = ("-n", "0")
 COVERAGE = ("--cov", "--cov-report=term")
-"""Doubles the CPU time of what it measures, so that only `--full` asks for it."""
+"""Doubles the CPU time of what it measures, and so has an option of its own."""
 
 LONG = ("full", "chaos")
 NOTHING_SELECTED = 5
@@ -45,13 +46,13 @@ class Suite:
     variables: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     is_measured: bool = False
-    """Whether `--full` measures which lines and branches it runs."""
+    """True for the run of which `--coverage` measures lines and branches."""
     python: str = ""
     """The version of another Python than the one that runs `deploy/test`: the daily tests alone."""
 
     def marks(self, asked: Namespace) -> str:
         """Return the expression for `pytest -m`."""
-        if self.mark == "cluster":
+        if asked.single or self.mark == "cluster":
             return self.mark
         left_out = [f"not {name}" for name in LONG if self.python or not getattr(asked, name)]
         return " and ".join([*filter(None, [self.mark]), "not cluster", *left_out])
@@ -61,8 +62,9 @@ class Suite:
     ) -> list[str]:
         """Return the words that run it and write its report."""
         words = [str(python), "-m", "pytest", "-m", self.marks(asked), *HANGS, *self.options]
-        words += COVERAGE if self.is_measured and asked.full else ()
-        return [*words, f"--junitxml={junit}", *asked.pytest]
+        words += COVERAGE if self.is_measured and asked.coverage else ()
+        words += ONE_PROCESS if asked.single else ()
+        return [*words, f"--junitxml={junit}", *asked.tests, *asked.pytest]
 
     def passes(self, asked: Namespace, junit: Path, say: Say) -> bool:
         """Run it and tell whether all of its tests passed.
@@ -85,8 +87,9 @@ class Suite:
             env={**os.environ, **variables},
             check=False,
         )
-        if done.returncode == NOTHING_SELECTED and asked.pytest and self.asked_by:
-            raise Failed(f"no test is selected by {' '.join(asked.pytest)}")
+        selection = [*asked.tests, *asked.pytest]
+        if done.returncode == NOTHING_SELECTED and selection and self.asked_by:
+            raise Failed(f"no test is selected by {' '.join(selection)}")
         return done.returncode == 0
 
 
@@ -101,7 +104,7 @@ class FreshDebian:
     def passes(self, asked: Namespace, junit: Path, say: Say) -> bool:
         """Run it in a root made for it; raises Failed where none can be made."""
         pytest = ["--", *asked.pytest] if asked.pytest else []
-        return fresh.passes(self.release, pytest, junit, say)
+        return fresh.passes(self.release, [*asked.tests, *pytest], junit, say)
 
 
 def as_called(say: Say) -> Mapping[str, str]:

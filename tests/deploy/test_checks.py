@@ -1,5 +1,7 @@
 """What `deploy/test` says at its end is what happened."""
 
+import os
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,7 @@ JUNIT = """\
   <skipped type="pytest.skip" message="no broker"/></testcase>
 <testcase classname="tests.a" name="test_expected">
   <skipped type="pytest.xfail" message="known"/></testcase>
+<testcase classname="" name="tests.b"><error message="collection failure">no</error></testcase>
 </testsuite></testsuites>
 """
 
@@ -28,7 +31,8 @@ def test_the_report_counts_every_test_once(tmp_path: Path) -> None:
 
     report = read(file)
 
-    assert report == Report(passed=2, failed=2, skipped=(("tests.a.test_skips", "no broker"),))
+    failed = ("tests/a.py::test_breaks", "tests/a.py::test_fails", "tests/b.py")
+    assert report == Report(2, failed, (("tests/a.py::test_skips", "no broker"),))
 
 
 def test_without_a_report_there_is_nothing_to_count(tmp_path: Path) -> None:
@@ -36,18 +40,22 @@ def test_without_a_report_there_is_nothing_to_count(tmp_path: Path) -> None:
 
 
 def test_what_was_skipped_is_named(capsys: pytest.CaptureFixture[str]) -> None:
-    report = Report(passed=3, failed=0, skipped=(("tests.a.test_skips", "no broker"),))
+    report = Report(passed=3, failed=(), skipped=(("tests/a.py::test_skips", "no broker"),))
 
     assert summary([Result("tests", True, 1.0, report)]) == 0
 
     printed = capsys.readouterr().out
-    assert "skipped: tests.a.test_skips: no broker" in printed
+    assert "skipped: tests/a.py::test_skips: no broker" in printed
     assert printed.endswith("\n3 passed, 0 failed, 1 skipped\n")
 
 
 def test_the_closing_line_sums_up_every_run(capsys: pytest.CaptureFixture[str]) -> None:
-    first = Report(passed=3, failed=0, skipped=(("tests.a.test_skips", "no broker"),))
-    second = Report(passed=2, failed=1, skipped=(("tests.a.test_skips", "no broker"),))
+    first = Report(passed=3, failed=(), skipped=(("tests/a.py::test_skips", "no broker"),))
+    second = Report(
+        passed=2,
+        failed=("tests/a.py::test_fails",),
+        skipped=(("tests/a.py::test_skips", "no broker"),),
+    )
     results = [
         Result("lint", True, 1.0),
         Result("tests", True, 1.0, first),
@@ -58,22 +66,23 @@ def test_the_closing_line_sums_up_every_run(capsys: pytest.CaptureFixture[str]) 
     assert summary(results) == 1
 
     printed = capsys.readouterr().out
-    assert "skipped: broker on 4.0.5: tests.a.test_skips: no broker" in printed
+    assert "skipped: broker on 4.0.5: tests/a.py::test_skips: no broker" in printed
     assert "skipped: cluster of 4.0.5: this machine makes no root" in printed
-    assert "failed: broker on 4.0.5" in printed
-    assert printed.endswith("\n5 passed, 1 failed, 3 skipped\n")
+    assert printed.endswith(
+        "  failed: broker on 4.0.5: tests/a.py::test_fails\n\n5 passed, 1 failed, 3 skipped\n"
+    )
 
 
 @pytest.mark.parametrize(
     ("failing", "report", "closing"),
     [
-        ("lint", Report(3, 0, ()), "3 passed, 1 failed, 0 skipped"),
-        ("tests", Report(3, 2, ()), "3 passed, 2 failed, 0 skipped"),
-        ("tests", Report(0, 0, ()), "0 passed, 1 failed, 0 skipped"),
+        ("lint", Report(3, (), ()), ["lint", "3 passed, 1 failed, 0 skipped"]),
+        ("tests", Report(3, ("a.py::x", "b.py"), ()), ["b.py", "3 passed, 2 failed, 0 skipped"]),
+        ("tests", Report(0, (), ()), ["tests", "0 passed, 1 failed, 0 skipped"]),
     ],
 )
-def test_any_failure_shows_in_the_counts_and_the_exit_code(
-    capsys: pytest.CaptureFixture[str], failing: str, report: Report, closing: str
+def test_any_failure_is_named_and_shows_in_the_counts_and_the_exit_code(
+    capsys: pytest.CaptureFixture[str], failing: str, report: Report, closing: list[str]
 ) -> None:
     results = [
         Result("lint", failing != "lint", 1.0),
@@ -82,7 +91,7 @@ def test_any_failure_shows_in_the_counts_and_the_exit_code(
 
     assert summary(results) == 1
 
-    assert capsys.readouterr().out.splitlines()[-1] == closing
+    assert capsys.readouterr().out.endswith("  failed: {}\n\n{}\n".format(*closing))
 
 
 def test_a_failing_check_shows_what_it_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,6 +127,36 @@ def test_long_tests_run_when_asked_for(argv: list[str], marks: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("tests", "marks", "processes"),
+    [
+        (["test_checks.py"], "not cluster and not full and not chaos", "2"),
+        (["test_checks.py::test_a", "."], "not cluster and not full and not chaos", "2"),
+        (["test_checks.py::test_a[x::y]"], "", "0"),
+    ],
+)
+def test_named_tests_run_alone_as_named_from_where_the_command_was_typed(
+    monkeypatch: pytest.MonkeyPatch, tests: list[str], marks: str, processes: str
+) -> None:
+    monkeypatch.setenv("MACHINIST_CALLED_FROM", str(Path(__file__).parent))
+
+    asked = options.test(["--reports", "x", *tests, "--coverage", "--", "-x"])
+    suite = suites.Suite(name="tests", rabbitmq=suites.as_called, options=suites.AT_ONCE)
+    command = suite.command(asked, Path("junit.xml"))
+
+    assert command[command.index("-m", 2) + 1] == marks
+    assert [after for word, after in pairwise(command) if word == "-n"][-1] == processes
+    expected = [os.path.normpath(f"tests/deploy/{test}") for test in tests]
+    assert command[-len(tests) - 1 :] == [*expected, "-x"]
+
+
+def test_a_test_file_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        options.test(["tests/nowhere.py::test_a"])
+
+    assert "tests/nowhere.py: expected PATH or PATH::NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("argv", "names"),
     [
         ([], ["tests"]),
@@ -129,13 +168,15 @@ def test_other_brokers_are_used_when_asked_for(argv: list[str], names: list[str]
     assert [suite.name for suite in suites.chosen(options.test(argv))] == names
 
 
-@pytest.mark.parametrize("argv", [[], ["--rabbitmq-4"], ["--chaos"], ["--full"]])
-def test_coverage_which_doubles_the_cpu_time_is_measured_once_and_by_full(argv: list[str]) -> None:
+@pytest.mark.parametrize("argv", [[], ["--full"], ["--coverage"], ["--full", "--coverage"]])
+def test_coverage_which_doubles_the_cpu_time_is_measured_once_and_when_asked_for(
+    argv: list[str],
+) -> None:
     asked = options.test(argv)
     runs = [suite for suite in suites.chosen(asked) if isinstance(suite, suites.Suite)]
     own = [suite.command(asked, Path("junit.xml")) for suite in runs if not suite.python]
 
-    assert sum("--cov" in command for command in own) == int(asked.full)
+    assert sum("--cov" in command for command in own) == int(asked.coverage)
 
 
 def test_what_cannot_have_its_broker_is_skipped_with_the_reason(tmp_path: Path) -> None:
@@ -165,7 +206,7 @@ def test_the_variables_of_a_suite_reach_its_tests_and_its_tests_are_counted(tmp_
     result = run_suite(suite, asked, tmp_path / "junit.xml")
 
     assert result.passed
-    assert result.report == Report(passed=2, failed=0, skipped=())
+    assert result.report == Report(passed=2, failed=(), skipped=())
 
 
 def test_a_suite_of_which_the_arguments_select_nothing_is_named(tmp_path: Path) -> None:
