@@ -1,19 +1,24 @@
-"""`python -m gateway`: one gateway process, configured by `PLT_*` variables alone."""
+"""`machinist-gateway`, or `python -m gateway`: one gateway, configured by `PLT_*` variables."""
 
 import os
 import sys
+from collections.abc import Sequence
 
 import uvloop
 
+from contracts import command_line
 from contracts.environment import ConfigurationError, load
 from contracts.logs import configure
 from contracts.printable import BREAKS, printable
 from gateway.app import serve
 from gateway.settings import Settings
 
+PURPOSE = "Run one gateway: HTTP in, AMQP out."
 
-def main() -> None:
-    """Read the settings and serve; a wrong setting is told and exits with 2."""
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the settings and serve; exit with 2 if a setting is wrong."""
+    command_line.parse("machinist-gateway", PURPOSE, Settings, arguments)
     try:
         settings = load(Settings, os.environ)
         configure(settings.logger_level)

@@ -1,19 +1,24 @@
-"""`python -m worker`: one worker process, configured by `PLT_*` variables alone."""
+"""`machinist-worker`, or `python -m worker`: one worker, configured by `PLT_*` variables."""
 
 import os
 import sys
+from collections.abc import Sequence
 
 import uvloop
 
+from contracts import command_line
 from contracts.environment import ConfigurationError, load
 from contracts.logs import configure
 from contracts.printable import BREAKS, printable
 from worker.app import serve
 from worker.settings import Settings
 
+PURPOSE = "Run one worker: AMQP in, a platform out. PLT_K8S_* and PLT_ECS_* configure the platform."
 
-def main() -> None:
-    """Read the settings and work; a wrong setting is told and exits with 2."""
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Read the settings and work; exit with 2 if a setting is wrong."""
+    command_line.parse("machinist-worker", PURPOSE, Settings, arguments)
     try:
         settings = load(Settings, os.environ)
         configure(settings.logger_level)

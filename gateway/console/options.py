@@ -4,6 +4,7 @@ import argparse
 import re
 from datetime import UTC, datetime, timedelta
 
+from contracts.command_line import add_version
 from gateway.stream import Position
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
@@ -19,6 +20,7 @@ def parser() -> argparse.ArgumentParser:
         description="The operators' command line of machinist. What asks the broker finds it in "
         "PLT_AMQP_URL.",
     )
+    add_version(top)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _address(commands.add_parser("address", help="print the routing key of a command"))
     _audit(commands.add_parser("audit", help="replay what was asked and what became of it"))

@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -32,14 +32,14 @@ def main() -> None:
     sys.stdout.buffer.write(msgspec.json.encode(endings))
 
 
-def _ending(run: Callable[[], None], environment: dict[str, str]) -> Ending:
+def _ending(run: Callable[[Sequence[str]], None], environment: dict[str, str]) -> Ending:
     with tempfile.TemporaryFile() as said:
         child = os.fork()
         if not child:
             os.dup2(said.fileno(), sys.stderr.fileno())
             os.environ.update(environment)
             signal.alarm(LIMIT_S)
-            run()
+            run([])
             sys.exit("it went on, and then ended by itself")
         _, ended = os.waitpid(child, 0)
         said.seek(0)
