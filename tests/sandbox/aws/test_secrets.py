@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.aws_sandbox.refusals import refused
+from tests.sandbox.aws.refusals import refused
 
 
 def test_a_secret_that_leaves_can_neither_be_made_nor_changed(secrets: Any) -> None:

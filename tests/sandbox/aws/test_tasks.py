@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.aws_sandbox.refusals import refused
+from tests.sandbox.aws.refusals import refused
 
 
 def run(aws: AwsSandbox, ecs: Any, **more: Any) -> Any:

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.sandbox.conftest import until
+from tests.sandbox.kubernetes.conftest import until
 
 APPS = "/apis/apps/v1/namespaces/default"
 PODS = "/api/v1/namespaces/default/pods"

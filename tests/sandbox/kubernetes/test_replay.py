@@ -5,9 +5,9 @@ from collections import Counter
 import pytest
 
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.sandbox.arrangements import BEFORE, NAMESPACE
-from tests.sandbox.differences import KNOWN, reason
-from tests.sandbox.replay import Replayer, differences, message_agrees, recordings
+from tests.sandbox.kubernetes.arrangements import BEFORE, NAMESPACE
+from tests.sandbox.kubernetes.differences import KNOWN, reason
+from tests.sandbox.kubernetes.replay import Replayer, differences, message_agrees, recordings
 
 FLOOR = 0.93
 

@@ -15,8 +15,8 @@ import pytest
 
 from deploy.sandbox.aws.account import Pace
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.aws_sandbox.conftest import connected, until
-from tests.aws_sandbox.refusals import refused
+from tests.sandbox.aws.conftest import connected, until
+from tests.sandbox.aws.refusals import refused
 
 
 async def test_it_serves_in_a_loop_that_its_clients_block() -> None:

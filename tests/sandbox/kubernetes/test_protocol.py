@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.sandbox.conftest import Connect
+from tests.sandbox.kubernetes.conftest import Connect
 
 PODS = "/api/v1/namespaces/default/pods"
 

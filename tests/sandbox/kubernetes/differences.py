@@ -6,7 +6,7 @@ lists single recordings (`file#number`) that are replayed and answered otherwise
 
 import re
 
-from tests.sandbox.replay import Recording
+from tests.sandbox.kubernetes.replay import Recording
 
 _NOT_SERVED: dict[str, str] = {
     r"/leases|/componentstatuses|/events|/endpoints|/endpointslices|/persistentvolumeclaims|/jobs"

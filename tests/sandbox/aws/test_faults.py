@@ -8,8 +8,8 @@ import pytest
 from botocore.exceptions import ConnectionClosedError
 
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.aws_sandbox.conftest import until
-from tests.aws_sandbox.refusals import refused
+from tests.sandbox.aws.conftest import until
+from tests.sandbox.aws.refusals import refused
 
 
 def test_each_request_is_logged_with_its_parameters_and_times(
@@ -43,7 +43,9 @@ def test_each_request_is_logged_with_its_parameters_and_times(
 
 
 def test_a_fault_refuses_as_often_as_it_says(aws: AwsSandbox, ecs: Any) -> None:
-    aws.faults.add("ecs:ListServices", "ServerException", 500, "Internal error", times=2)
+    aws.faults.add(
+        "ecs:ListServices", "ServerException", status=500, message="Internal error", times=2
+    )
     for _ in range(2):
         with refused("ServerException", "Internal error", status=500):
             ecs.list_services(cluster="shop")

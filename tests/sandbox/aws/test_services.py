@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.aws_sandbox.refusals import refused
+from tests.sandbox.aws.refusals import refused
 
 
 def asked(aws: AwsSandbox, name: str = "web", **more: Any) -> dict[str, Any]:

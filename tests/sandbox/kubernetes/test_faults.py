@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.sandbox.conftest import Connect, until
+from tests.sandbox.kubernetes.conftest import Connect, until
 
 PODS = "/api/v1/namespaces/default/pods"
 SCALE = "/apis/apps/v1/namespaces/default/deployments/hello/scale"
@@ -56,7 +56,7 @@ async def test_a_fault_can_be_for_one_page_only(
     sandbox: KubernetesSandbox, api: httpx.AsyncClient
 ) -> None:
     status = {"kind": "Status", "code": 500}
-    sandbox.faults.add(path="/pods$", query="continue=", status=500, body=status)
+    sandbox.faults.add(path="/pods$", query="continue=", status=500, body=status, times=None)
     first = await api.get(PODS, params={"limit": 1})
     token = first.json()["metadata"]["continue"]
     second = await api.get(PODS, params={"limit": 1, "continue": token})
@@ -145,7 +145,7 @@ async def test_people_find_calls_and_faults_over_http(sandbox: KubernetesSandbox
 async def test_a_request_that_is_held_does_not_hold_up_the_end() -> None:
     async with asyncio.timeout(60):
         async with KubernetesSandbox() as sandbox:
-            sandbox.faults.add(delay=60)
+            sandbox.faults.add(delay=60, times=None)
             async with httpx.AsyncClient(base_url=sandbox.url, verify=sandbox.trust()) as client:
                 request = asyncio.create_task(client.get("/version"))
                 await until(lambda: sandbox.calls.count())

@@ -6,7 +6,7 @@ import pytest
 
 from deploy.sandbox.aws import fargate
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.aws_sandbox.refusals import refused
+from tests.sandbox.aws.refusals import refused
 
 
 def definition(**more: Any) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.aws_sandbox.refusals import refused
+from tests.sandbox.aws.refusals import refused
 
 
 def test_services_are_listed_by_namespace_in_pages(aws: AwsSandbox, cloud_map: Any) -> None:
