@@ -51,7 +51,7 @@ def test_events_over_the_limit_are_dead_with_the_limit_as_the_reason_and_fill_no
     stack: Stack,
 ) -> None:
     gateway, (worker,) = stack.serving()
-    hanging = stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=5)
+    hanging = stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=5, times=None)
     events = [padded(lasting_event("hello", n), LARGE) for n in range(20)]
     with Auditor(stack.amqp_url) as auditor:
         publish(stack.amqp_url, [lasting_event("hello", 1)])

@@ -101,7 +101,7 @@ def test_a_command_whose_worker_was_lost_is_unknown_to_the_next_recorder_as_well
     active = recording(stack)
     gateway = recording(stack, PLT_DEADLINE_MS="commands=4000")
     eventually(lambda: gateway.attended_by(1), what="the worker is attached")
-    stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=30)
+    stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=30, times=None)
     with Auditor(stack.amqp_url) as auditor:
         asking = in_background(lambda: gateway.scale("hello", 9))
         eventually(lambda: stack.sandbox.calls.count("PATCH"), what="the command runs")

@@ -1,8 +1,4 @@
-"""Around moto: logs each request, injects faults, answers what is corrected and asks moto the rest.
-
-For people and other processes: `/_sandbox/calls` (GET, DELETE), `/_sandbox/faults` (GET, POST one
-fault, DELETE) and `/_sandbox/reset` (POST).
-"""
+"""The layer around moto: the call log, faults, corrections, and moto for all other requests."""
 
 import io
 import threading
@@ -10,7 +6,6 @@ import traceback
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
 from moto.core.exceptions import ServiceException
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.exceptions import HTTPException
@@ -22,10 +17,9 @@ from deploy.sandbox.aws.api import ANSWERED, CHECKED
 from deploy.sandbox.aws.calls import Call, Calls
 from deploy.sandbox.aws.faults import Fault, Faults
 from deploy.sandbox.aws.messages import Answer, Refusal, Request
-from deploy.sandbox.aws.rates import Rates
 from deploy.sandbox.aws.scheduler import settle
+from deploy.sandbox.control import PREFIX, Control
 
-CONTROL = "/_sandbox/"
 _JSON = [("content-type", "application/json")]
 # These services speak JSON, where every refusal is a 400; moto has 404 and 409 for some.
 _ALWAYS_400 = ("secretsmanager:", "servicediscovery:", "ecs:", "tag:")
@@ -36,43 +30,46 @@ class Edge:
         self,
         account: Account,
         calls: Calls,
-        faults: Faults,
-        rates: Rates,
+        faults: Faults[...],
         reset: Callable[[], None],
     ) -> None:
         self._account = account
         self._calls = calls
         self._faults = faults
-        self._rates = rates
-        self._reset = reset
+        self._control = Control(calls, faults, reset)
         self._moto = DomainDispatcherApplication(create_backend_app)
         self.stopping = threading.Event()
 
     def answer(self, environ: dict[str, Any], body: bytes) -> Answer | None:
-        """None: cut the connection instead."""
-        if environ["PATH_INFO"].startswith(CONTROL):
-            return self._control(environ["REQUEST_METHOD"], environ["PATH_INFO"], body)
+        """Return the answer, or None to cut the connection instead."""
+        path = environ["PATH_INFO"]
+        if path.startswith(PREFIX):
+            status, content = self._control.answer(environ["REQUEST_METHOD"], path, body)
+            return Answer(status, _JSON, content)
         try:
             request = wire.read(environ, body)
         except Refusal as refusal:
             return wire.write_refusal(environ, refusal)
         # Logged on arrival, so that a test can see a request while a fault holds it.
-        agent = environ.get("HTTP_USER_AGENT", "")
-        call = Call(request.action, dict(request.parameters), agent, wire.access_key(environ))
+        call = Call(
+            request.action,
+            dict(request.parameters),
+            wire.access_key(environ),
+            user_agent=environ.get("HTTP_USER_AGENT", ""),
+        )
         self._calls.append(call)
-        answer, error = self._decide(request)
-        call.answered(None if answer is None else answer.status, error)
+        answer, call.error = self._decide(request, self._faults.take(call) or Fault())
+        call.answered(None if answer is None else answer.status)
         return answer
 
-    def _decide(self, request: Request) -> tuple[Answer | None, str | None]:
-        """The answer and its error code."""
-        fault = self._faults.take(request.action, request.parameters) or Fault()
+    def _decide(self, request: Request, fault: Fault) -> tuple[Answer | None, str | None]:
+        """Return the answer and its error code."""
         if fault.delay:
             self.stopping.wait(fault.delay)
         if fault.disconnect == "before":
             return None, None
         if fault.body is not None:
-            return Answer(fault.status, [("content-type", "text/html")], fault.body.encode()), None
+            return Answer(fault.status or 400, [("content-type", "text/html")], fault.content), None
         try:
             if fault.refusal is not None:
                 raise fault.refusal
@@ -84,7 +81,6 @@ class Edge:
     def _act(self, request: Request) -> Answer:
         self._check_region(request)
         with self._account.lock:
-            self._rates.check(request.action)
             settle(self._account)
             try:
                 return self._corrected(request) or self._ask_moto(request)
@@ -94,7 +90,7 @@ class Edge:
                 raise _refusal(error) from error
 
     def _corrected(self, request: Request) -> Answer | None:
-        """None leaves the request to moto."""
+        """Return the corrected answer, or None to leave the request to moto."""
         if request.action in ANSWERED:
             result = ANSWERED[request.action](self._account, request.parameters)
             return None if result is None else wire.write(request, result)
@@ -104,7 +100,7 @@ class Edge:
         return None
 
     def _check_region(self, request: Request) -> None:
-        """A request signed for another region is refused, as AWS does at a region's endpoint."""
+        """Refuse a request that is signed for another region, as a regional endpoint does."""
         region, _ = wire.scope(request.environ)
         if region in {"", self._account.region}:
             return
@@ -128,30 +124,9 @@ class Edge:
         listed = [(name, text) for name, text in headers if name.lower() not in hidden]
         return Answer(number, listed, b"".join(chunks))
 
-    def _control(self, method: str, path: str, body: bytes) -> Answer:
-        match method, path.removeprefix(CONTROL).rstrip("/"):
-            case "GET", "calls":
-                return Answer(200, _JSON, msgspec.json.encode(list(self._calls)))
-            case "DELETE", "calls":
-                self._calls.clear()
-            case "GET", "faults":
-                return Answer(200, _JSON, msgspec.json.encode(self._faults.listed()))
-            case "POST", "faults":
-                try:
-                    self._faults.put(msgspec.json.decode(body, type=Fault))
-                except msgspec.DecodeError as error:
-                    return Answer(400, _JSON, msgspec.json.encode({"message": str(error)}))
-            case "DELETE", "faults":
-                self._faults.clear()
-            case "POST", "reset":
-                self._reset()
-            case _:
-                return Answer(404, _JSON, b'{"message":"calls, faults or reset"}')
-        return Answer(200, _JSON, b"{}")
-
 
 def _refusal(error: Exception) -> Refusal:
-    """What moto raises, of its newer and of its older kind, and errors of the sandbox's own."""
+    """Turn an exception of moto, in its new or its old form, or of the sandbox into a refusal."""
     match error:
         case ServiceException():
             return Refusal(error.code, error.message)
@@ -160,6 +135,6 @@ def _refusal(error: Exception) -> Refusal:
             return Refusal(code, getattr(error, "message", None) or str(error.description))
         case NotImplementedError():
             return Refusal("UnknownOperationException", str(error))
-    # Shown, and answered as a failure: it must not look like a broken connection.
+    # Printed and answered with 500, so that a bug does not look like a broken connection.
     traceback.print_exception(error)
     return Refusal("InternalFailure", f"The sandbox failed: {error!r}", 500)

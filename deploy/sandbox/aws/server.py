@@ -1,14 +1,10 @@
-"""The sandbox as one thing to start and stop: an AWS account behind a socket on loopback.
+"""The sandbox of AWS: an account behind a socket on loopback, to start and to stop.
 
-    with AwsSandbox.in_thread() as aws:     # serves in threads of its own, either way
+    with AwsSandbox.in_thread() as aws:     # both forms serve in threads of their own
     async with AwsSandbox() as aws:
 
-Tests look at `aws.calls`, set `aws.faults`, `aws.pace` and `aws.rates`, and put things in with the
-methods of `population` and `surroundings`. For people and other processes, unsigned:
-
-    GET, DELETE /_sandbox/calls          the log of requests
-    GET, POST, DELETE /_sandbox/faults   e.g. {"action": "ecs:ListTasks", "code": "ServerException"}
-    POST /_sandbox/reset                 back to the seed
+Tests read `aws.calls`, set `aws.faults` and `aws.pace`, and add objects with the
+methods of `population` and `surroundings`; README.md describes the same over HTTP.
 """
 
 import asyncio
@@ -21,10 +17,9 @@ from typing import Any, Self
 from deploy.sandbox.aws.account import Account, Pace
 from deploy.sandbox.aws.calls import Calls
 from deploy.sandbox.aws.edge import Edge
-from deploy.sandbox.aws.faults import Faults
+from deploy.sandbox.aws.faults import Fault, Faults
 from deploy.sandbox.aws.listener import listening
 from deploy.sandbox.aws.population import Population
-from deploy.sandbox.aws.rates import Rates
 from deploy.sandbox.aws.seed import plant_application
 
 REGION = "eu-central-1"
@@ -41,8 +36,7 @@ class AwsSandbox(Population):
         self.region = REGION
         self.url = ""
         self.calls = Calls()
-        self.faults = Faults()
-        self.rates = Rates()
+        self.faults = Faults(Fault)
         self._port, self._seeded = port, seed
         self._stack = contextlib.ExitStack()
         self.reset()
@@ -77,7 +71,6 @@ class AwsSandbox(Population):
             self.listener_arn = self.namespace_id = None
             if self._seeded:
                 plant_application(self)
-            self.rates.clear()
         self.calls.clear()
         self.faults.clear()
 
@@ -103,7 +96,7 @@ class AwsSandbox(Population):
 
     @contextlib.contextmanager
     def _serving(self) -> Iterator[None]:
-        edge = Edge(self.account, self.calls, self.faults, self.rates, self.reset)
+        edge = Edge(self.account, self.calls, self.faults, self.reset)
         try:
             with listening(self._port, edge.answer) as server:
                 self.url = f"http://127.0.0.1:{server.server_port}"

@@ -94,20 +94,6 @@ def delete_target_group(account: Account, asked: Json) -> Json:
     return {}
 
 
-def register_targets(account: Account, asked: Json) -> Json:
-    group = _group(account, asked["TargetGroupArn"])
-    for target in asked.get("Targets", []):
-        account.targets.register(group.arn, target["Id"], target.get("Port", group.port))
-    return {}
-
-
-def deregister_targets(account: Account, asked: Json) -> Json:
-    group = _group(account, asked["TargetGroupArn"])
-    for target in asked.get("Targets", []):
-        account.targets.deregister(group.arn, target["Id"], target.get("Port"))
-    return {}
-
-
 def describe_target_health(account: Account, asked: Json) -> Json:
     group = _group(account, asked["TargetGroupArn"])
     known = account.targets.of(group.arn)

@@ -62,14 +62,8 @@ class Targets:
     def register(self, group: str, id: str, port: int) -> None:
         self.of(group).setdefault((id, port), Target(id, port))
 
-    def deregister(self, group: str, id: str, port: int | None = None) -> None:
-        """Without a port: under every port of the target."""
-        targets = self.of(group)
-        for key in list(targets):
-            if key[0] == id and port in {None, key[1]}:
-                del targets[key]
-
     def withdraw(self, id: str) -> None:
         """Deregister a target everywhere."""
-        for group in self._groups:
-            self.deregister(group, id)
+        for targets in self._groups.values():
+            for key in [key for key in targets if key[0] == id]:
+                del targets[key]

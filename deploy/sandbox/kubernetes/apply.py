@@ -1,4 +1,4 @@
-"""Server-side apply: merging what a manager applies, with ownership and conflicts. Pure."""
+"""Server-side apply: merging the fields of a manager, with ownership and conflicts. Pure."""
 
 import copy
 from collections.abc import Iterable
@@ -37,7 +37,7 @@ def apply(
     part: str = "",
     shown_version: str = "",
 ) -> Applied:
-    """Merge `wanted` into `live`; `shown_version` replaces apiVersions in messages (Scale)."""
+    """Merge `wanted` into `live`; `shown_version` is the apiVersion in messages about a Scale."""
     _refuse_duplicates(wanted, api_version)
     mine = leaves(wanted)
     previous: list[Object] = (live or {}).get("metadata", {}).get("managedFields") or []
@@ -76,7 +76,7 @@ def _own_metadata(wanted: Object) -> Object:
 def _disputed(
     mine: dict[Path, Any], live: dict[Path, Any], others: list[Object]
 ) -> list[tuple[Object, Paths]]:
-    # Applying the value that a field already has is no conflict but shared ownership.
+    # Applying the current value of a field is shared ownership, not a conflict.
     differing = {path for path, value in mine.items() if path in live and live[path] != value}
     found = [(managed, frozenset(owned(managed) & differing)) for managed in others]
     return [(managed, paths) for managed, paths in found if paths]
@@ -98,13 +98,13 @@ def _without(managed: Object, lost: Paths) -> Object | None:
 
 
 def _abandoned(before: Object | None, mine: dict[Path, Any], others: list[Object]) -> list[Path]:
-    """What this manager applied before, applies no more, and nobody else owns."""
+    """Return the paths that this manager no longer applies and that have no other owner."""
     if before is None:
         return []
     elsewhere = frozenset[Path]().union(*(owned(managed) for managed in others))
     held = {path[:end] for path in elsewhere for end in range(len(path))}
     gone = owned(before) - mine.keys() - elsewhere
-    # Whole items first, while they still have the key by which they are found.
+    # Whole list items first, while they still contain their merge key.
     whole = [path for path in gone if path[-1] == "." and path[:-1] not in held]
     return sorted(whole) + sorted(path for path in gone if path[-1] != ".")
 
@@ -169,7 +169,7 @@ def _refuse_duplicates(wanted: Object, api_version: str) -> None:
 
 
 def _twice(value: Any, at: str) -> str:
-    """Where a list has two items of one key, the empty string if nowhere."""
+    """Return the path of the first duplicate merge key with its message, or an empty string."""
     for name, item in value.items() if isinstance(value, dict) else ():
         items = item if isinstance(item, list) else []
         keys = [key for each in items if (key := item_key(name, each)) is not None]
@@ -183,7 +183,7 @@ def _twice(value: Any, at: str) -> str:
 
 
 def typed_patch_fault(wanted: Object, api_version: str, why: str) -> Exception:
-    """500, surprisingly: how the real server refuses an applied object that has no valid type."""
+    """Return the error for an applied object of an invalid type; the API server answers 500."""
     name = wanted["metadata"].get("name", "")
     group_version = api_version if "/" in api_version else f"/{api_version}"
     return internal(

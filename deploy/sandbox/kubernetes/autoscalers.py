@@ -1,4 +1,4 @@
-"""HorizontalPodAutoscalers (autoscaling/v2), as `kubectl autoscale` and KEDA make them."""
+"""HorizontalPodAutoscalers (autoscaling/v2), as `kubectl autoscale` and KEDA create them."""
 
 from deploy.sandbox.kubernetes.kinds import Cause, Kind, Listed, Object, required
 from deploy.sandbox.kubernetes.schema import STATUS, struct, whole

@@ -1,4 +1,4 @@
-"""The Scale of a workload (autoscaling/v1): shown, replaced, patched, applied."""
+"""The Scale subresource of a workload (autoscaling/v1): read, replaced, patched and applied."""
 
 import msgspec
 
@@ -40,7 +40,7 @@ def scale_of(stored: Stored) -> Object:
         "kind": "Scale",
         "apiVersion": SCALES.api_version,
         "metadata": {k: stored.metadata[k] for k in _IDENTITY if k in stored.metadata},
-        # Zero is left out, so the spec of a stopped workload is empty.
+        # Go omits a zero, so the spec of a stopped workload is empty.
         "spec": {"replicas": replicas} if replicas else {},
         "status": {
             "replicas": status.get("replicas", 0),
@@ -50,7 +50,7 @@ def scale_of(stored: Stored) -> Object:
 
 
 def wanted_replicas(scale: Object, name: str) -> int:
-    """The replicas that a Scale asks for; a missing number is zero."""
+    """Return the replicas in the spec of a Scale; a missing number is zero."""
     spec = scale.get("spec") or {}
     replicas = int(spec.get("replicas") or 0)
     causes = replicas_causes({"replicas": replicas})
@@ -84,7 +84,7 @@ def _rescale(
 
 
 def _answer(write: Write, stored: Stored, warnings: list[str]) -> Answer:
-    return answered(write.request, 200, msgspec.json.encode(scale_of(stored)), warnings)
+    return answered(200, msgspec.json.encode(scale_of(stored)), warnings)
 
 
 def patch_scale(write: Write) -> Answer:

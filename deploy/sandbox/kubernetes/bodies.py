@@ -1,4 +1,4 @@
-"""Reading request bodies: media types, JSON and YAML, declared types, with Go's complaints."""
+"""Reading request bodies: media types, JSON and YAML, declared types, with Go's error messages."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ import msgspec
 from contracts.json_limits import ANSWERS, LimitExceeded, decode
 from deploy.sandbox.kubernetes.core import SECRETS
 from deploy.sandbox.kubernetes.kinds import INCOMPLETE, Cause, Kind, Object, Struct
-from deploy.sandbox.kubernetes.messages import YAML, Request
+from deploy.sandbox.kubernetes.messages import JSON, Request
 from deploy.sandbox.kubernetes.schema import Mistyped, mistyped, pruned, unknown_fields
 from deploy.sandbox.kubernetes.secret_data import base64_fault
 from deploy.sandbox.kubernetes.statuses import Refusal, bad_request, invalid, unsupported_media_type
@@ -18,12 +18,12 @@ _SCHEME = 'in scheme "pkg/api/legacyscheme/scheme.go:30"'
 
 
 class Unreadable(Exception):
-    """A body that is neither JSON nor YAML; says so as Go's decoder does."""
+    """A body that cannot be decoded; the message is that of Go's decoder."""
 
 
 def loads(body: bytes) -> Any:
     try:
-        # The fast parser says too little about faults; only a fault is worth the slow one.
+        # msgspec is fast, but its errors lack the position; the json module decodes again for that.
         return decode(body, ANSWERS)
     except LimitExceeded as error:
         raise Unreadable("exceeded max depth") from error
@@ -32,7 +32,7 @@ def loads(body: bytes) -> Any:
 
 
 def _explained(body: bytes) -> Any:
-    """Decode again with the slower parser, which knows where the fault is."""
+    """Decode with the json module, which reports the position of an error."""
     text = body.decode("utf-8", "replace")
     if text.startswith("\ufeff"):
         raise Unreadable("invalid character 'ï' looking for beginning of value")
@@ -54,7 +54,7 @@ def load_yaml(body: bytes) -> Any:
     try:
         return loads(body)
     except Unreadable:
-        # Imported late: machinist sends JSON, and a sandbox without PyYAML still serves that.
+        # Imported only when needed: an apply by machinist is JSON.
         import yaml
 
         try:
@@ -71,18 +71,16 @@ def _yaml_problem(problem: str) -> str:
 
 
 def read_object(request: Request, kind: Kind, version: str) -> tuple[Object, list[str]]:
-    """The object in a POST or PUT and the warnings that go with it."""
-    if request.media_type not in {"", *ACCEPTED[:2]}:
+    """Return the object in a POST or PUT and the warnings about it."""
+    if request.media_type not in {"", JSON}:
         raise unsupported_media_type(ACCEPTED)
     unrecognized = f"the object provided is unrecognized (must be of type {kind.kind}): "
     summary = f"({_summary(request.body)})"
     try:
-        given = load_yaml(request.body) if request.media_type == YAML else loads(request.body)
+        given = loads(request.body)
     except Unreadable as error:
-        parse = (
-            "" if request.media_type == YAML else "couldn't get version/kind; json parse error: "
-        )
-        raise bad_request(f"{unrecognized}{parse}{error} {summary}") from error
+        why = f"couldn't get version/kind; json parse error: {error}"
+        raise bad_request(f"{unrecognized}{why} {summary}") from error
     if not isinstance(given, dict):
         given_type = "array" if isinstance(given, list) else "value"
         why = (
@@ -104,9 +102,7 @@ def read_object(request: Request, kind: Kind, version: str) -> tuple[Object, lis
 
 
 def _duplicate(request: Request) -> str:
-    """The path of a key that a JSON object has twice, if any; found from the inside out."""
-    if request.media_type == YAML:
-        return ""
+    """Return the path of a duplicate key in a JSON object, or an empty string."""
 
     def marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
@@ -129,7 +125,7 @@ def _summary(body: bytes) -> str:
 def checked(
     given: Object, kind: Kind, version: str, validation: str = "Warn"
 ) -> tuple[Object, list[str]]:
-    """Types checked, unknown fields reported and pruned, kind and apiVersion taken off."""
+    """Check types, report and prune unknown fields, and remove kind and apiVersion."""
     check_type(given, kind, version)
     handled = cannot_be_handled(given, kind, version)
     declared = kind.declared
@@ -149,7 +145,7 @@ def checked(
 
 
 def _schema_fault(given: Object, kind: Kind, fault: Mistyped) -> Refusal:
-    """A custom resource is not decoded into a type but checked against a schema: 422."""
+    """Return the error for a custom resource: a schema answers 422, a Go type 400."""
     message = (
         f'Invalid value: "{fault.given}": {fault.path} in body must be of type {fault.wanted}: '
         f'"{fault.given}"'
@@ -161,7 +157,7 @@ def _schema_fault(given: Object, kind: Kind, fault: Mistyped) -> Refusal:
 
 
 def stripped(given: Object, declared: Struct | None) -> Object:
-    """As stored: no unknown fields, no nulls, no type."""
+    """Return an object as stored: without unknown fields, nulls, kind and apiVersion."""
     kept: Object = pruned(given, declared) if declared else dict(given)
     kept.pop("kind", None)
     kept.pop("apiVersion", None)

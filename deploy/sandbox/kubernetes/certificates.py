@@ -1,4 +1,4 @@
-"""A certificate authority that lives as long as the sandbox, for the server and its clients."""
+"""A certificate authority for the server and its clients, created with each sandbox."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -14,7 +14,7 @@ _SKEW = timedelta(minutes=5)
 
 
 class Authority:
-    """Issues certificates; `pem` is what a client trusts."""
+    """A certificate authority; `pem` is its own certificate, for clients to trust."""
 
     def __init__(self, name: str = "sandbox-ca") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
@@ -41,7 +41,7 @@ class Authority:
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM)
 
     def server(self) -> tuple[bytes, bytes]:
-        """Certificate and key for a server on loopback."""
+        """Return a certificate and a key for a server on loopback."""
         names: list[x509.GeneralName] = [
             x509.DNSName("localhost"),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
@@ -49,7 +49,7 @@ class Authority:
         return self._issue(_named("sandbox"), ExtendedKeyUsageOID.SERVER_AUTH, names)
 
     def client(self, user: str, groups: tuple[str, ...] = ()) -> tuple[bytes, bytes]:
-        """Certificate and key for a user: the common name, with its groups as organizations."""
+        """Return a certificate and a key for a user (common name) with groups (organizations)."""
         return self._issue(_named(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, [])
 
     def _issue(

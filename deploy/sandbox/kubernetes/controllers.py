@@ -1,7 +1,7 @@
-"""What kube-controller-manager and the kubelet do: workloads get pods, pods run and end.
+"""The parts of kube-controller-manager and kubelet: pods for workloads, and their start and end.
 
-Works off the changes of the store until nothing is left to do, without timers: what is due
-later (`ready_after`, `terminate_after`) happens when `advance` is called next.
+The controllers react to changes of the store and have no timers: work that is due later
+(`ready_after`, `terminate_after`) is done by the next call of `advance`.
 """
 
 import heapq
@@ -21,9 +21,10 @@ _Due = tuple[float, int, str, str, str]
 
 
 class Controllers:
-    """`ready_after` None: no kubelet, pods stay Pending and unscheduled.
+    """The controllers of a cluster; both settings are seconds, 0 for at once.
 
-    `terminate_after` None: no kubelet confirms an end, deleted pods stay Terminating.
+    With a `ready_after` of None pods stay Pending and unscheduled, as without a kubelet. With a
+    `terminate_after` of None deleted pods stay Terminating.
     """
 
     def __init__(
@@ -46,9 +47,9 @@ class Controllers:
         store.listen(self._changes.append)
 
     def settle(self) -> None:
-        """React to all changes, and to those that the reactions make."""
+        """Reconcile after all changes, including those that reconciling makes."""
         while self._changes:
-            # Reconciling makes changes of its own; they are the next round.
+            # The changes that reconciling makes belong to the next round.
             changes, self._changes[:] = list(self._changes), []
             for kind, key in self._touched(changes):
                 stored = self._store.get(kind, *key)
@@ -56,12 +57,12 @@ class Controllers:
                     self._reconcile[kind](stored)
 
     def advance(self) -> None:
-        """Do what has become due."""
+        """Start and end the pods that are due."""
         moment = time.monotonic()
         while self._due and self._due[0][0] <= moment:
             *_, uid, namespace, name = heapq.heappop(self._due)
             pod = self._store.get(core.PODS, namespace, name)
-            # A pod of the same name may have taken its place since this was planned.
+            # Meanwhile another pod of the same name may exist.
             if pod is None or pod.metadata["uid"] != uid:
                 continue
             if "deletionTimestamp" in pod.metadata:
@@ -71,11 +72,11 @@ class Controllers:
         self.settle()
 
     def next_due(self) -> float | None:
-        """Seconds until something happens by itself."""
+        """Return the seconds until `advance` has work, or None."""
         return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
 
     def started(self, pod: Object) -> Object:
-        """A new pod as the scheduler and the kubelet make it, at once or on its way."""
+        """Return a new pod as scheduled, with its status after `ready_after` or before."""
         if self.ready_after is None or pod["spec"].get("nodeName"):
             return pod
         spec = {**pod["spec"], "nodeName": NODE}
@@ -87,7 +88,7 @@ class Controllers:
         return {**scheduled, "status": status}
 
     def _touched(self, changes: list[Change]) -> dict[tuple[Kind, tuple[str, str]], None]:
-        """Which workloads to look at, in order and each once."""
+        """Return the workloads that the changes concern, in order and without duplicates."""
         touched: dict[tuple[Kind, tuple[str, str]], None] = {}
         for change in changes:
             stored = change.after or change.before
@@ -100,7 +101,7 @@ class Controllers:
             if owner is not None:
                 for kind in self._reconcile:
                     if (kind.api_version, kind.kind) == (owner["apiVersion"], owner["kind"]):
-                        # Each once: a thousand new pods are one look at their owner.
+                        # A dict, so that a thousand new pods reconcile their owner once.
                         touched[kind, (stored.key[0], owner["name"])] = None
             elif change.kind is apps.REPLICA_SETS and change.after is not None:
                 for deployment in self._store.items(apps.DEPLOYMENTS, stored.key[0]):
@@ -126,7 +127,7 @@ class Controllers:
 
     def _end(self, kind: Kind, stored: Stored) -> None:
         current = self._store.get(kind, *stored.key)
-        # Later changes of the same object come around by themselves.
+        # A newer version of the object has a change of its own in the queue.
         if current is None or current.version != stored.version:
             return
         if kind is core.NAMESPACES and self.terminate_after is None:

@@ -1,4 +1,4 @@
-"""The core group (v1): what machinist touches of it, with the defaults and checks of each kind."""
+"""The kinds of the core group (v1) that machinist uses, with their defaults and checks."""
 
 import json
 
@@ -170,7 +170,6 @@ NAMESPACES = Kind(
     short_names=("ns",),
     has_status=True,
     deletion_answers_object=True,
-    deletable_together=False,
     selectable=("status.phase",),
     declared=whole("Namespace", spec="object", status=STATUS),
     defaults=_default_namespace,
@@ -199,7 +198,7 @@ REPLICATION_CONTROLLERS = Kind(
     "ReplicationController",
     "replicationcontrollers",
     short_names=("rc",),
-    # For compatibility, only this kind leaves its pods behind unless told otherwise.
+    # For compatibility, only this kind orphans its pods by default.
     orphans_by_default=True,
     scalable=True,
     has_status=True,

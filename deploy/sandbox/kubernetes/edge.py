@@ -1,27 +1,20 @@
-"""The ASGI application: reads a request, logs it, injects faults, asks the API, sends the answer.
-
-For people and other processes, without a token: `/_sandbox/calls` (GET, DELETE),
-`/_sandbox/faults` (GET, POST one fault, DELETE) and `/_sandbox/reset` (POST).
-"""
+"""The ASGI application: logs a request, injects faults, asks the API and sends the answer."""
 
 import asyncio
 import gzip
-import re
 import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-import msgspec
-
+from deploy.sandbox.control import PREFIX, Calls, Control
 from deploy.sandbox.kubernetes.api import Api
-from deploy.sandbox.kubernetes.calls import Call, Calls
+from deploy.sandbox.kubernetes.calls import Call
 from deploy.sandbox.kubernetes.faults import Fault, Faults
 from deploy.sandbox.kubernetes.listener import CONNECTION
 from deploy.sandbox.kubernetes.messages import Answer, Request
 from deploy.sandbox.kubernetes.store import Change, Store
 from deploy.sandbox.kubernetes.watching import Watch
 
-CONTROL = "/_sandbox/"
 COMPRESSED_FROM = 128 * 1024
 _FIXED_HEADERS = [
     (b"cache-control", b"no-cache, private"),
@@ -35,43 +28,50 @@ Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 class Edge:
     def __init__(
-        self, api: Api, store: Store, calls: Calls, faults: Faults, reset: Callable[[], None]
+        self,
+        api: Api,
+        store: Store,
+        calls: Calls[Call],
+        faults: Faults[...],
+        reset: Callable[[], None],
     ) -> None:
         self._api = api
         self._store = store
         self._calls = calls
         self._faults = faults
-        self._reset = reset
+        self._control = Control(calls, faults, reset)
         self._due: Callable[[], float | None] = lambda: None
         self._advance: Callable[[], None] = lambda: None
         self.stopping = asyncio.Event()
 
     def when_due(self, seconds: Callable[[], float | None], advance: Callable[[], None]) -> None:
-        """How open watches learn that something happens without a request."""
+        """Tell open watches when the controllers act without a request."""
         self._due, self._advance = seconds, advance
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         path = scope["raw_path"].decode("latin-1")
-        if path.startswith(CONTROL):
-            await _send(send, self._control(scope["method"], path, await _body(receive)), {})
+        if path.startswith(PREFIX):
+            answer = self._control.answer(scope["method"], path, await _body(receive))
+            await _send(send, Answer(*answer), {})
             return
         await self._serve(scope, path, receive, send)
 
     async def _serve(self, scope: dict[str, Any], path: str, receive: Receive, send: Send) -> None:
         connection = CONNECTION.get()
         if connection.leaving:
-            # As announced: what comes after GOAWAY is neither acted on nor answered.
+            # A request after GOAWAY is neither acted on nor answered.
             return connection.cut()
         connection.requests += 1
         headers = {k.decode("latin-1"): v.decode("latin-1") for k, v in scope["headers"]}
         query = scope["query_string"].decode("latin-1")
         method = scope["method"]
-        # Logged on arrival, so that a test can see a request while a fault holds it.
-        call = Call(method, path, query, headers.get("user-agent", ""), scope["http_version"])
+        # Logged on arrival, so that a test sees a request that a fault delays.
+        agent = headers.get("user-agent", "")
+        call = Call(method, path, query, scope["http_version"], user_agent=agent)
         self._calls.append(call)
-        fault = self._faults.take(method, path, query)
+        fault = self._faults.take(call)
         if fault is not None and fault.disconnect == "before" and not fault.delay:
             return self._cut(call)
         body = await _body(receive)
@@ -92,7 +92,7 @@ class Edge:
     async def _decide(
         self, call: Call, fault: Fault | None, request: Request
     ) -> Answer | Watch | None:
-        """The answer, or None after the connection was cut."""
+        """Return the answer, or None after the connection was cut."""
         if fault is None:
             return self._api.answer(request)
         if fault.delay:
@@ -133,7 +133,7 @@ class Edge:
                     await self._pause(changed, gone)
                 gone.cancel()
         except TimeoutError:
-            # timeoutSeconds is over: the stream ends as it should.
+            # The end of timeoutSeconds is the regular end of a watch.
             gone.cancel()
         finally:
             stop()
@@ -141,7 +141,7 @@ class Edge:
         await send(_part(b"", more=False))
 
     async def _pause(self, changed: asyncio.Event, gone: asyncio.Task[None]) -> None:
-        """Until the store changes, something is due, the client leaves or the server stops."""
+        """Wait for a change, a due controller, the end of the client or the end of the server."""
         waits = [asyncio.ensure_future(event.wait()) for event in (changed, self.stopping)]
         try:
             await asyncio.wait(
@@ -150,32 +150,6 @@ class Edge:
         finally:
             for wait in waits:
                 wait.cancel()
-
-    def _control(self, method: str, path: str, body: bytes) -> Answer:
-        match method, path.removeprefix(CONTROL).rstrip("/"):
-            case "GET", "calls":
-                return Answer(200, msgspec.json.encode([_readable(call) for call in self._calls]))
-            case "DELETE", "calls":
-                self._calls.clear()
-            case "GET", "faults":
-                return Answer(200, msgspec.json.encode(self._faults.listed()))
-            case "POST", "faults":
-                try:
-                    self._faults.put(msgspec.json.decode(body, type=Fault))
-                except (msgspec.DecodeError, re.error) as error:
-                    return Answer(400, msgspec.json.encode({"message": str(error)}))
-            case "DELETE", "faults":
-                self._faults.clear()
-            case "POST", "reset":
-                self._reset()
-            case _:
-                return Answer(404, b'{"message":"calls, faults or reset"}')
-        return Answer(200, b"{}")
-
-
-def _readable(call: Call) -> dict[str, Any]:
-    body = None if call.body is None else call.body.decode("utf-8", "replace")
-    return {**msgspec.structs.asdict(call), "body": body}
 
 
 async def _body(receive: Receive) -> bytes:
@@ -194,7 +168,7 @@ async def _until_gone(receive: Receive) -> None:
 
 async def _send(send: Send, answer: Answer, asked: dict[str, str]) -> None:
     body, encoding = answer.body, None
-    # The real server compresses from 128 KiB on, at the fastest level.
+    # The API server compresses from 128 KiB on, at the fastest level.
     if len(body) > COMPRESSED_FROM and "gzip" in asked.get("accept-encoding", ""):
         body, encoding = gzip.compress(body, compresslevel=1), "gzip"
     await send(_start(answer, asked, len(body), encoding))

@@ -1,4 +1,4 @@
-"""The Gateway API (gateway.networking.k8s.io), which a cluster may have or lack."""
+"""The kinds of the Gateway API (gateway.networking.k8s.io), which is optional in a cluster."""
 
 import re
 from typing import Any

@@ -1,4 +1,4 @@
-"""The rules for names and labels, with the sentences in which the real server states them."""
+"""The rules for names and labels, with the API server's messages."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""The options of a request, in its query or its DeleteOptions, and the refusal of bad ones."""
+"""The options of a request, in its query or its DeleteOptions, and their validation."""
 
 import json
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ def _dry_run_causes(value: str | None) -> list[Cause]:
 
 
 def check_write(request: Request, options: str) -> bool:
-    """Refuse bad options of a create, update or patch; True for a dry run."""
+    """Validate the options of a create, update or patch; return True for a dry run."""
     given = request.parameters
     causes = _dry_run_causes(given.get("dryRun"))
     if len(given.get("fieldManager", "").encode()) > 128:
@@ -69,9 +69,8 @@ class Deletion:
 
 
 def deletion(request: Request) -> Deletion:
-    """The options of a delete; those of a body win over those of the query."""
+    """Return the options of a delete; those in the body win over those in the query."""
     body = _delete_body(request)
-    # Read the way Kubernetes does: the body, where it says something, is the last word.
     given: Object = {**request.parameters, **body}
     policy = given.get("propagationPolicy") or ""
     causes = []
@@ -159,7 +158,7 @@ def version(text: str) -> int:
 
 
 def check_list(request: Request) -> None:
-    """Refuse combinations of resourceVersion, resourceVersionMatch and continue."""
+    """Refuse invalid combinations of resourceVersion, resourceVersionMatch and continue."""
     timeout(request)
     given = request.parameters
     match, wanted = given.get("resourceVersionMatch", ""), given.get("resourceVersion", "")

@@ -1,4 +1,4 @@
-"""Checking JSON against declared fields: type errors, unknown fields. Knows no kind."""
+"""Checks of JSON against declared fields: type errors and unknown fields."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ _LIMITS = {"int32": 2**31, "int64": 2**63}
 
 @dataclass(frozen=True)
 class Mistyped:
-    """A value of the wrong JSON type, with the words of Go's decoder."""
+    """A value of the wrong JSON type, with the message of Go's decoder."""
 
     path: str
     message: str
@@ -23,7 +23,7 @@ class Mistyped:
 
 
 def mistyped(value: Any, shape: Shape, path: str = "", owner: str = "") -> Mistyped | None:
-    """The first field whose JSON type is wrong; null is always allowed, it means absent."""
+    """Return the first field of a wrong JSON type; null is valid everywhere and means absent."""
     if value is None or shape == "any":
         return None
     if isinstance(shape, str):
@@ -45,7 +45,7 @@ def mistyped(value: Any, shape: Shape, path: str = "", owner: str = "") -> Misty
 
 
 def unknown_fields(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
-    """The paths of fields that the type does not have."""
+    """Yield the paths of fields that the type does not have."""
     if isinstance(shape, Struct) and isinstance(value, dict):
         for name, item in value.items():
             inner = f"{path}.{name}" if path else name
@@ -59,7 +59,7 @@ def unknown_fields(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
 
 
 def pruned(value: Any, shape: Shape) -> Any:
-    """A copy without unknown fields and without nulls, as the real server stores it."""
+    """Return a copy without unknown fields and nulls, as the API server stores it."""
     if isinstance(shape, Struct) and isinstance(value, dict):
         return {
             name: pruned(item, shape.fields[name])
@@ -89,7 +89,7 @@ def _fits(value: Any, shape: str) -> bool:
 
 def _complaint(value: Any, wanted: str, path: str, owner: str) -> Mistyped:
     given = _json_type(value)
-    # Go names the number itself only where an integer is wanted.
+    # Go includes the number in its message only if the field is an integer.
     if given == "number" and wanted.startswith("int"):
         given = f"number {value}"
     where = f"Go struct field {owner}.{path}" if path else "Go value"
@@ -136,15 +136,15 @@ METADATA = Struct(
 
 
 def whole(name: str, **fields: Shape) -> Struct:
-    """The shape of a whole object: its own fields beside those that every object has."""
+    """Return the type of an object: `fields` beside kind, apiVersion and metadata."""
     common: dict[str, Shape] = {"kind": "string", "apiVersion": "string", "metadata": METADATA}
     return Struct(name, {**common, **fields})
 
 
 def struct(name: str, _strings: str = "", **fields: Shape) -> Struct:
-    """A declared type; `_strings` lists its plain text fields, separated by blanks."""
+    """Return a declared type; `_strings` lists its string fields, separated by blanks."""
     return Struct(name, {**dict.fromkeys(_strings.split(), "string"), **fields})
 
 
-# Of a status only what the sandbox reads has a type; the rest is anybody's.
+# Only the fields of a status that the sandbox reads have a type.
 STATUS: Shape = Loose({"conditions": Listed("object"), "replicas": "int32", "phase": "string"})

@@ -1,4 +1,4 @@
-"""What a new sandbox holds: the namespaces of every cluster and a small application."""
+"""The objects of a new sandbox: the namespaces of every cluster and a small application."""
 
 from deploy.sandbox.kubernetes import core
 from deploy.sandbox.kubernetes.population import Population
@@ -13,7 +13,7 @@ def plant_cluster(population: Population) -> None:
 
 
 def plant_application(population: Population, gateway: bool) -> None:
-    """A Deployment `hello` of two with its Service, and a StatefulSet `store` of one."""
+    """Add a Deployment `hello` of two pods with a Service, and a StatefulSet `store` of one pod."""
     hello = _labels("hello", "1.4.0")
     population.add_deployment(
         "hello", replicas=2, labels=hello, image="registry.example/hello:1.4.0"

@@ -115,23 +115,6 @@ def test_a_delayed_request_is_seen_while_it_waits_and_holds_no_other(
     assert call.t_end - call.t_start >= 1
 
 
-def test_rates_are_those_that_aws_documents_when_enforced(aws: AwsSandbox, ecs: Any) -> None:
-    arn = aws.add_task("shop")
-    tags = [{"key": "a", "value": "b"}]
-
-    def tag_often(times: int) -> None:
-        for _ in range(times):
-            ecs.tag_resource(resourceArn=arn, tags=tags)
-
-    tag_often(30)
-    aws.rates.enforced = True
-    tag_often(20)
-    with refused("ThrottlingException", "Rate exceeded"):
-        # More than are added to the bucket meanwhile.
-        tag_often(1000)
-    ecs.list_tasks(cluster="shop")
-
-
 def test_a_fault_can_answer_nonsense(aws: AwsSandbox, ecs: Any) -> None:
     aws.faults.add("ecs:ListServices", status=502, body="<html>Bad Gateway</html>")
     with refused("502", status=502):

@@ -306,20 +306,6 @@ def test_an_arn_names_the_service_and_its_own_cluster_only(aws: AwsSandbox, ecs:
         ecs.describe_services(cluster="other", services=[arn])
 
 
-def test_clusters_count_what_is_in_them_and_stay_until_empty(aws: AwsSandbox, ecs: Any) -> None:
-    aws.add_service("web", "shop", desired=2)
-    [cluster] = ecs.describe_clusters(clusters=["shop"])["clusters"]
-
-    assert (cluster["activeServicesCount"], cluster["runningTasksCount"]) == (1, 2)
-    with refused("ClusterContainsServicesException"):
-        ecs.delete_cluster(cluster="shop")
-    ecs.delete_service(cluster="shop", service="web", force=True)
-    ecs.delete_cluster(cluster="shop")
-    assert ecs.list_clusters()["clusterArns"] == []
-    with refused("ClusterNotFoundException"):
-        ecs.list_services(cluster="shop")
-
-
 def test_a_deployment_that_failed_starts_no_task_until_the_next_one(
     aws: AwsSandbox, ecs: Any
 ) -> None:

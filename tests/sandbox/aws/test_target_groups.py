@@ -111,8 +111,7 @@ def test_targets_become_healthy_after_a_while_or_as_the_test_says(
     group = aws.add_target_group("web")
     aws.add_rule(group, host="web.example")
     aws.pace.healthy_after = None
-    targets = [{"Id": "172.31.0.8", "Port": 80}, {"Id": "172.31.0.9"}]
-    balancing.register_targets(TargetGroupArn=group, Targets=targets)
+    aws.register_targets(group, "172.31.0.8", "172.31.0.9")
     fresh = health(balancing, group)
     aws.set_target_health(group, "172.31.0.8", "unhealthy")
     aws.set_target_health(group, "172.31.0.9", "draining")
@@ -126,7 +125,6 @@ def test_targets_become_healthy_after_a_while_or_as_the_test_says(
         ("draining", "Target.DeregistrationInProgress"),
     ]
     assert [state for _, state, _ in health(balancing, group)] == ["healthy", "healthy"]
-    balancing.deregister_targets(TargetGroupArn=group, Targets=[{"Id": "172.31.0.8"}])
     asked = [{"Id": "172.31.0.8", "Port": 80}]
     assert health(balancing, group, Targets=asked) == [
         ("172.31.0.8", "unused", "Target.NotRegistered")

@@ -105,14 +105,6 @@ async def test_an_expired_page_is_410_with_a_token_to_go_on(
     assert len(names(first) + names(rest)) == 14
 
 
-async def test_metadata_alone_can_be_asked_for(api: httpx.AsyncClient) -> None:
-    accept = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1"
-    answer = (await api.get(PODS, headers={"accept": accept})).json()
-
-    assert answer["kind"] == "PartialObjectMetadataList"
-    assert set(answer["items"][0]) == {"kind", "apiVersion", "metadata"}
-
-
 async def test_items_of_built_in_kinds_do_not_repeat_their_type(api: httpx.AsyncClient) -> None:
     gateways = "/apis/gateway.networking.k8s.io/v1/namespaces/default/gateways"
 
