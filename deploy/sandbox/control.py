@@ -13,7 +13,7 @@ from typing import Any, Generic, Literal, ParamSpec, TypeVar, cast, overload
 import msgspec
 
 PREFIX = "/_sandbox/"
-KEPT = 100_000
+MAX_CALLS = 100_000
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -80,7 +80,7 @@ class Calls(Generic[C]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._calls: deque[C] = deque(maxlen=KEPT)
+        self._calls: deque[C] = deque(maxlen=MAX_CALLS)
 
     def append(self, call: C) -> None:
         with self._lock:

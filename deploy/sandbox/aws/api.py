@@ -1,6 +1,6 @@
-"""The table of corrections: which requests are answered here instead of by moto, or checked first.
+"""The table of corrections: the requests that are answered here, or checked before moto answers.
 
-Everything that is not in it goes to moto as it came.
+moto answers all other requests unchanged.
 """
 
 from collections.abc import Callable
@@ -19,9 +19,9 @@ from deploy.sandbox.aws import (
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.messages import Json
 
-# Parameters in, the answer out; None leaves the request to moto after all.
+# Returns the answer for the parameters of a request, or None to leave it to moto.
 Correction = Callable[[Account, Json], Json | None]
-# May refuse, and may change the parameters before moto gets them.
+# May refuse a request or change its parameters before moto answers it.
 Check = Callable[[Account, Json], None]
 
 ANSWERED: dict[str, Correction] = {

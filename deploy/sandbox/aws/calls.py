@@ -1,4 +1,4 @@
-"""A request to AWS, as the log keeps it."""
+"""A request to AWS in the call log."""
 
 import re
 

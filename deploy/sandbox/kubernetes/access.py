@@ -8,8 +8,8 @@ from deploy.sandbox.kubernetes.kinds import Object
 from deploy.sandbox.kubernetes.paths import Target
 from deploy.sandbox.kubernetes.statuses import Refusal, access_denied, quoted, unauthorized
 
-ANYBODY = {"/version", "/healthz", "/livez", "/readyz"}
-AUTHENTICATED = ("/api", "/apis", "/openapi")
+PUBLIC_PATHS = {"/version", "/healthz", "/livez", "/readyz"}
+AUTHENTICATED_PREFIXES = ("/api", "/apis", "/openapi")
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Rule:
     def permits(self, target: Target) -> bool:
         return (
             bool({"*", target.verb} & self.verbs)
-            and bool({"*", _written(target)} & self.resources)
+            and bool({"*", _resource_name(target)} & self.resources)
             and (not self.namespaces or target.namespace in self.namespaces)
         )
 
@@ -49,7 +49,7 @@ def rule(verbs: str, resources: str, namespaces: str = "") -> Rule:
     return Rule(*(frozenset(words.split()) for words in (verbs, resources, namespaces)))
 
 
-def _written(target: Target) -> str:
+def _resource_name(target: Target) -> str:
     group = f".{target.group}" if target.group else ""
     part = f"/{target.subresource}" if target.subresource else ""
     return f"{target.resource}{group}{part}"
@@ -82,11 +82,11 @@ class Access:
         self._identities[token] = identity
         return token
 
-    def identify(self, authorization: str, certified: Identity | None) -> Identity:
+    def identify(self, authorization: str, certificate_user: Identity | None) -> Identity:
         """Return the user of a request: a certificate wins; a wrong token is refused."""
         # As recorded: the API server ignores even a wrong token beside a valid certificate.
-        if certified is not None:
-            return certified
+        if certificate_user is not None:
+            return certificate_user
         scheme, _, token = authorization.strip().partition(" ")
         if scheme.lower() == "bearer" and token.strip():
             identity = self._identities.get(token.strip())
@@ -103,8 +103,8 @@ class Access:
         # Version and health are public; authenticated users may also read the list of APIs.
         known = identity is not ANONYMOUS
         if not target.is_resource:
-            open_to_known = known and target.path.startswith(AUTHENTICATED)
-            return target.verb == "get" and (target.path in ANYBODY or open_to_known)
+            open_to_known = known and target.path.startswith(AUTHENTICATED_PREFIXES)
+            return target.verb == "get" and (target.path in PUBLIC_PATHS or open_to_known)
         return any(rule.permits(target) for rule in self._rules.get(identity.user, ()))
 
     def check(self, identity: Identity, target: Target) -> None:

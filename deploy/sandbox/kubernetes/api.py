@@ -15,7 +15,7 @@ from deploy.sandbox.kubernetes.access import Access, Identity
 from deploy.sandbox.kubernetes.autoscaling import patch_scale, update_scale
 from deploy.sandbox.kubernetes.controllers import Controllers
 from deploy.sandbox.kubernetes.kinds import Kind
-from deploy.sandbox.kubernetes.messages import Answer, Request, refused
+from deploy.sandbox.kubernetes.messages import Answer, Request, error_answer
 from deploy.sandbox.kubernetes.patching import APPLY, check_media_type, patch
 from deploy.sandbox.kubernetes.paths import Catalogue, Target, decoded, parse
 from deploy.sandbox.kubernetes.statuses import (
@@ -26,10 +26,10 @@ from deploy.sandbox.kubernetes.statuses import (
     too_large,
 )
 from deploy.sandbox.kubernetes.store import Store
-from deploy.sandbox.kubernetes.watching import Watch, opened
-from deploy.sandbox.kubernetes.writing import begun, create, update
+from deploy.sandbox.kubernetes.watching import Watch, open_watch
+from deploy.sandbox.kubernetes.writing import begin_write, create, update
 
-LARGEST_BODY = 3 * 1024 * 1024
+MAX_BODY = 3 * 1024 * 1024
 
 
 def catalogue(gateway: bool = True) -> Catalogue:
@@ -62,14 +62,14 @@ class Api:
             try:
                 return self._answer(request)
             except Refusal as refusal:
-                return refused(refusal)
+                return error_answer(refusal)
             finally:
-                self._controllers.settle()
+                self._controllers.reconcile()
 
     def _answer(self, request: Request) -> Answer | Watch:
         path = decoded(request.path)
         identity = self._access.identify(
-            request.headers.get("authorization", ""), request.certified
+            request.headers.get("authorization", ""), request.certificate_user
         )
         target = parse(path, request.method, request.is_watch)
         self._access.check(identity, target)
@@ -82,10 +82,10 @@ class Api:
     ) -> Answer | Watch:
         kind = self.kinds.kind_of(target)
         request.check_accept()
-        if len(request.body) > LARGEST_BODY:
+        if len(request.body) > MAX_BODY:
             raise too_large()
         if target.verb == "watch":
-            return opened(self._store, kind, target, request)
+            return open_watch(self._store, kind, target, request)
         _check_method(kind, target, request)
         if request.media_type == APPLY and target.verb == "patch":
             self._check_creation(kind, target, identity)
@@ -104,18 +104,18 @@ class Api:
         return reading.listing(self._store, kind, target, request)
 
     def _create(self, kind: Kind, target: Target, request: Request) -> Answer:
-        return create(begun(self._store, kind, target, request, "create"))
+        return create(begin_write(self._store, kind, target, request, "create"))
 
     def _delete(self, kind: Kind, target: Target, request: Request) -> Answer:
         return deleting.delete(self._store, kind, target, request)
 
     def _update(self, kind: Kind, target: Target, request: Request) -> Answer:
-        write = begun(self._store, kind, target, request, "update")
+        write = begin_write(self._store, kind, target, request, "update")
         return update_scale(write) if target.subresource == "scale" else update(write)
 
     def _patch(self, kind: Kind, target: Target, request: Request) -> Answer:
         check_media_type(kind, request)
-        write = begun(self._store, kind, target, request, "patch")
+        write = begin_write(self._store, kind, target, request, "patch")
         return patch_scale(write) if target.subresource == "scale" else patch(write)
 
 

@@ -9,8 +9,8 @@ from contracts.json_limits import ANSWERS, LimitExceeded, decode
 from deploy.sandbox.kubernetes.core import SECRETS
 from deploy.sandbox.kubernetes.kinds import INCOMPLETE, Cause, Kind, Object, Struct
 from deploy.sandbox.kubernetes.messages import JSON, Request
-from deploy.sandbox.kubernetes.schema import Mistyped, mistyped, pruned, unknown_fields
-from deploy.sandbox.kubernetes.secret_data import base64_fault
+from deploy.sandbox.kubernetes.schema import TypeMismatch, prune, type_mismatch, unknown_fields
+from deploy.sandbox.kubernetes.secret_data import base64_error
 from deploy.sandbox.kubernetes.statuses import Refusal, bad_request, invalid, unsupported_media_type
 
 ACCEPTED = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
@@ -98,7 +98,7 @@ def read_object(request: Request, kind: Kind, version: str) -> tuple[Object, lis
             f"{cannot_be_handled(given, kind, version)}strict decoding error: duplicate field "
             f'"{twice}"'
         )
-    return checked(given, kind, version, validation)
+    return check_object(given, kind, version, validation)
 
 
 def _duplicate(request: Request) -> str:
@@ -122,7 +122,7 @@ def _summary(body: bytes) -> str:
     return text if len(body) <= 30 else f"{text} ..."
 
 
-def checked(
+def check_object(
     given: Object, kind: Kind, version: str, validation: str = "Warn"
 ) -> tuple[Object, list[str]]:
     """Check types, report and prune unknown fields, and remove kind and apiVersion."""
@@ -131,20 +131,20 @@ def checked(
     declared = kind.declared
     if declared is None:
         return {k: v for k, v in given.items() if k not in {"kind", "apiVersion"}}, []
-    fault = mistyped(given, declared)
+    fault = type_mismatch(given, declared)
     if fault is not None and kind.custom and fault.path != "metadata":
         raise _schema_fault(given, kind, fault)
     if fault is not None:
         raise bad_request(handled + fault.message)
-    if kind is SECRETS and (broken := base64_fault(given.get("data"))):
+    if kind is SECRETS and (broken := base64_error(given.get("data"))):
         raise bad_request(handled + broken)
     unknown = [f'unknown field "{path}"' for path in unknown_fields(given, declared)]
     if unknown and validation == "Strict":
         raise bad_request(f"{handled}strict decoding error: {', '.join(unknown)}")
-    return stripped(given, declared), [] if validation == "Ignore" else unknown
+    return strip(given, declared), [] if validation == "Ignore" else unknown
 
 
-def _schema_fault(given: Object, kind: Kind, fault: Mistyped) -> Refusal:
+def _schema_fault(given: Object, kind: Kind, fault: TypeMismatch) -> Refusal:
     """Return the error for a custom resource: a schema answers 422, a Go type 400."""
     message = (
         f'Invalid value: "{fault.given}": {fault.path} in body must be of type {fault.wanted}: '
@@ -156,9 +156,9 @@ def _schema_fault(given: Object, kind: Kind, fault: Mistyped) -> Refusal:
     return invalid(kind.kind, kind.group, str(name or ""), [cause, INCOMPLETE])
 
 
-def stripped(given: Object, declared: Struct | None) -> Object:
+def strip(given: Object, declared: Struct | None) -> Object:
     """Return an object as stored: without unknown fields, nulls, kind and apiVersion."""
-    kept: Object = pruned(given, declared) if declared else dict(given)
+    kept: Object = prune(given, declared) if declared else dict(given)
     kept.pop("kind", None)
     kept.pop("apiVersion", None)
     kept.setdefault("metadata", {})
@@ -183,7 +183,7 @@ def check_type(given: Object, kind: Kind, version: str) -> None:
         why = f'no kind "{name}" is registered for version "{api_version}" {_SCHEME}'
         raise bad_request(cannot_be_handled(given, kind, version) + why)
     if name != kind.kind:
-        if kind is not SECRETS and name == "Secret" and (broken := base64_fault(given.get("data"))):
+        if kind is not SECRETS and name == "Secret" and (broken := base64_error(given.get("data"))):
             raise bad_request(cannot_be_handled(given, kind, version) + broken)
         why = f"converting (v1.{name}) to ({kind.group or 'core'}.{kind.kind}): unknown conversion"
         raise bad_request(cannot_be_handled(given, kind, version) + why)

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from deploy.sandbox.kubernetes import apps, core, garbage
 from deploy.sandbox.kubernetes.builders import controller_of, now, pod_status
-from deploy.sandbox.kubernetes.deployments import reconcile_deployment, would_adopt
+from deploy.sandbox.kubernetes.deployments import can_adopt, reconcile_deployment
 from deploy.sandbox.kubernetes.kinds import Kind, Object
 from deploy.sandbox.kubernetes.pod_sets import reconcile_pod_set, reconcile_stateful_set
 from deploy.sandbox.kubernetes.store import Change, Store, Stored
@@ -39,19 +39,19 @@ class Controllers:
         self._reconcile: dict[Kind, Callable[[Stored], None]] = {
             apps.DEPLOYMENTS: lambda found: reconcile_deployment(store, found),
             apps.REPLICA_SETS: lambda found: self._pod_set(apps.REPLICA_SETS, found),
-            apps.STATEFUL_SETS: lambda found: reconcile_stateful_set(store, found, self.started),
+            apps.STATEFUL_SETS: lambda found: reconcile_stateful_set(store, found, self.start_pod),
             core.REPLICATION_CONTROLLERS: lambda found: self._pod_set(
                 core.REPLICATION_CONTROLLERS, found
             ),
         }
         store.listen(self._changes.append)
 
-    def settle(self) -> None:
+    def reconcile(self) -> None:
         """Reconcile after all changes, including those that reconciling makes."""
         while self._changes:
             # The changes that reconciling makes belong to the next round.
             changes, self._changes[:] = list(self._changes), []
-            for kind, key in self._touched(changes):
+            for kind, key in self._workloads_of(changes):
                 stored = self._store.get(kind, *key)
                 if stored is not None and "deletionTimestamp" not in stored.metadata:
                     self._reconcile[kind](stored)
@@ -69,13 +69,13 @@ class Controllers:
                 garbage.remove(self._store, core.PODS, pod)
             else:
                 self._store.put(core.PODS, _running(pod.object))
-        self.settle()
+        self.reconcile()
 
     def next_due(self) -> float | None:
         """Return the seconds until `advance` has work, or None."""
         return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
 
-    def started(self, pod: Object) -> Object:
+    def start_pod(self, pod: Object) -> Object:
         """Return a new pod as scheduled, with its status after `ready_after` or before."""
         if self.ready_after is None or pod["spec"].get("nodeName"):
             return pod
@@ -87,7 +87,7 @@ class Controllers:
         status = pod_status(spec, pod["metadata"]["name"], ready=False)
         return {**scheduled, "status": status}
 
-    def _touched(self, changes: list[Change]) -> dict[tuple[Kind, tuple[str, str]], None]:
+    def _workloads_of(self, changes: list[Change]) -> dict[tuple[Kind, tuple[str, str]], None]:
         """Return the workloads that the changes concern, in order and without duplicates."""
         touched: dict[tuple[Kind, tuple[str, str]], None] = {}
         for change in changes:
@@ -105,7 +105,7 @@ class Controllers:
                         touched[kind, (stored.key[0], owner["name"])] = None
             elif change.kind is apps.REPLICA_SETS and change.after is not None:
                 for deployment in self._store.items(apps.DEPLOYMENTS, stored.key[0]):
-                    if would_adopt(deployment, stored):
+                    if can_adopt(deployment, stored):
                         touched[apps.DEPLOYMENTS, deployment.key] = None
         return touched
 
@@ -121,7 +121,7 @@ class Controllers:
     def _start(self, pod: Stored) -> None:
         if pod.object.get("status", {}).get("phase") != "Pending":
             return
-        started = self.started(pod.object)
+        started = self.start_pod(pod.object)
         if started is not pod.object:
             self._store.put(core.PODS, started)
 
@@ -149,7 +149,7 @@ class Controllers:
         heapq.heappush(self._due, (due, next(self._order), *place))
 
     def _pod_set(self, kind: Kind, found: Stored) -> None:
-        reconcile_pod_set(self._store, kind, found, self.started)
+        reconcile_pod_set(self._store, kind, found, self.start_pod)
 
 
 def _running(pod: Object) -> Object:

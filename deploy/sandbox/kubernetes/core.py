@@ -18,7 +18,7 @@ from deploy.sandbox.kubernetes.pod_specs import (
     pod_spec_causes,
     replicas_causes,
 )
-from deploy.sandbox.kubernetes.schema import STATUS, struct, whole
+from deploy.sandbox.kubernetes.schema import STATUS, object_type, struct
 from deploy.sandbox.kubernetes.selectors import selects
 
 
@@ -117,7 +117,7 @@ PODS = Kind(
     counts_generations=True,
     deletion_answers_object=True,
     selectable=_POD_FIELDS,
-    declared=whole("Pod", spec=POD_SPEC, status=STATUS),
+    declared=object_type("Pod", spec=POD_SPEC, status=STATUS),
     defaults=_default_pod,
     validate=_pod_causes,
     validate_change=_pod_change_causes,
@@ -131,7 +131,7 @@ SERVICES = Kind(
     has_status=True,
     deletion_answers_object=True,
     selectable=("spec.clusterIP", "spec.type"),
-    declared=whole("Service", spec=services.SPEC, status=STATUS),
+    declared=object_type("Service", spec=services.SPEC, status=STATUS),
     defaults=services.defaults,
     validate=services.causes,
     validate_change=services.change_causes,
@@ -142,7 +142,7 @@ SECRETS = Kind(
     "Secret",
     "secrets",
     selectable=("type",),
-    declared=whole(
+    declared=object_type(
         "Secret",
         data=Mapped("string"),
         stringData=Mapped("string"),
@@ -159,7 +159,7 @@ CONFIG_MAPS = Kind(
     "ConfigMap",
     "configmaps",
     short_names=("cm",),
-    declared=whole("ConfigMap", data=Mapped("string"), binaryData="any", immutable="bool"),
+    declared=object_type("ConfigMap", data=Mapped("string"), binaryData="any", immutable="bool"),
 )
 NAMESPACES = Kind(
     "",
@@ -171,7 +171,7 @@ NAMESPACES = Kind(
     has_status=True,
     deletion_answers_object=True,
     selectable=("status.phase",),
-    declared=whole("Namespace", spec="object", status=STATUS),
+    declared=object_type("Namespace", spec="object", status=STATUS),
     defaults=_default_namespace,
 )
 NODES = Kind(
@@ -204,7 +204,7 @@ REPLICATION_CONTROLLERS = Kind(
     has_status=True,
     counts_generations=True,
     selectable=("status.replicas",),
-    declared=whole("ReplicationController", spec=_CONTROLLER_SPEC, status=STATUS),
+    declared=object_type("ReplicationController", spec=_CONTROLLER_SPEC, status=STATUS),
     defaults=_default_replication_controller,
     validate=_replication_controller_causes,
 )

@@ -4,7 +4,7 @@ import msgspec
 
 from deploy.sandbox.kubernetes import core, garbage, options
 from deploy.sandbox.kubernetes.kinds import Kind, Object
-from deploy.sandbox.kubernetes.messages import Answer, Request, answered, rendered
+from deploy.sandbox.kubernetes.messages import Answer, Request, encode_object, json_answer
 from deploy.sandbox.kubernetes.paths import Target
 from deploy.sandbox.kubernetes.statuses import deleted, not_found, precondition_failed, refused
 from deploy.sandbox.kubernetes.store import Store, Stored
@@ -24,8 +24,8 @@ def delete(store: Store, kind: Kind, target: Target, request: Request) -> Answer
     answer = stored if wanted.dry_run else _delete(store, kind, stored, wanted)
     if answer is None or (wanted.dry_run and not kind.deletion_answers_object):
         status = deleted(kind, target.name, stored.metadata["uid"])
-        return answered(200, msgspec.json.encode(status), [])
-    return answered(200, rendered(kind, target.version, answer), [])
+        return json_answer(200, msgspec.json.encode(status), [])
+    return json_answer(200, encode_object(kind, target.version, answer), [])
 
 
 def _delete(store: Store, kind: Kind, stored: Stored, wanted: options.Deletion) -> Stored | None:

@@ -37,7 +37,7 @@ def reconcile_deployment(store: Store, found: Stored) -> None:
         _report(store, found, current.key)
 
 
-def would_adopt(found: Stored, replica_set: Stored) -> bool:
+def can_adopt(found: Stored, replica_set: Stored) -> bool:
     """Return True for a ReplicaSet without a controller that the Deployment's selector matches."""
     return (
         found.key[0] == replica_set.key[0]
@@ -51,7 +51,7 @@ def would_adopt(found: Stored, replica_set: Stored) -> bool:
 def _adopt(store: Store, found: Stored) -> None:
     """Adopt the ReplicaSets that a deletion with orphaning left."""
     for replica_set in store.items(apps.REPLICA_SETS, found.metadata["namespace"]):
-        if would_adopt(found, replica_set):
+        if can_adopt(found, replica_set):
             owners = [
                 *(replica_set.metadata.get("ownerReferences") or ()),
                 owner_reference(apps.DEPLOYMENTS, found.object),

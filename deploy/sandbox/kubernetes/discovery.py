@@ -3,7 +3,7 @@
 import msgspec
 
 from deploy.sandbox.kubernetes.kinds import Kind, Object
-from deploy.sandbox.kubernetes.messages import Answer, Request, answered
+from deploy.sandbox.kubernetes.messages import Answer, Request, json_answer
 from deploy.sandbox.kubernetes.paths import Catalogue, Target
 from deploy.sandbox.kubernetes.statuses import (
     method_not_allowed,
@@ -39,7 +39,7 @@ def discover(catalogue: Catalogue, request: Request, target: Target) -> Answer:
         raise page_not_found()
     if request.method != "GET":
         raise method_not_allowed()
-    return answered(200, msgspec.json.encode(found), [])
+    return json_answer(200, msgspec.json.encode(found), [])
 
 
 def _document(catalogue: Catalogue, path: str) -> Object | None:

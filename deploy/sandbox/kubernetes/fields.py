@@ -97,7 +97,7 @@ def from_fields(tree: Object, path: Path = ()) -> Iterator[Path]:
             yield (*path, element)
 
 
-def shown(path: Path) -> str:
+def path_text(path: Path) -> str:
     """Return a path as in conflict messages: `.spec.containers[name="c"].image`."""
     text = ""
     for element in path:

@@ -31,16 +31,16 @@ class Connection:
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self.requests = 0
-        self.leaving = False
-        self.certified = _identity(writer.get_extra_info("peercert"))
+        self.draining = False
+        self.certificate_user = _identity(writer.get_extra_info("peercert"))
 
     def cut(self) -> None:
         """Abort the connection, as a crashed server or a broken link does."""
         self._writer.transport.abort()
 
-    def say_goodbye(self) -> None:
+    def send_goaway(self) -> None:
         """Send GOAWAY: this HTTP/2 connection accepts no more requests."""
-        self.leaving = True
+        self.draining = True
         # Clients number their streams 1, 3, 5 and so on.
         last_stream = (2 * self.requests - 1).to_bytes(4, "big")
         self._writer.write(_GOAWAY + last_stream + _NO_ERROR)

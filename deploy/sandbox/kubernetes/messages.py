@@ -22,7 +22,7 @@ class Request:
     query: str
     headers: dict[str, str]
     body: bytes = b""
-    certified: Identity | None = None
+    certificate_user: Identity | None = None
 
     @cached_property
     def parameters(self) -> dict[str, str]:
@@ -67,7 +67,7 @@ class Answer:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def rendered(kind: Kind, version: str, stored: Stored) -> bytes:
+def encode_object(kind: Kind, version: str, stored: Stored) -> bytes:
     """Return an encoded object with its type in front, as in single reads and events."""
     return _typed(kind.kind, kind.in_version(version)) + stored.encoded[1:]
 
@@ -76,7 +76,7 @@ def _typed(kind: str, api_version: str) -> bytes:
     return f'{{"kind":"{kind}","apiVersion":"{api_version}",'.encode()
 
 
-def answered(status: int, body: bytes, warnings: list[str]) -> Answer:
+def json_answer(status: int, body: bytes, warnings: list[str]) -> Answer:
     headers = {"warning": ", ".join(_warning(text) for text in warnings)} if warnings else {}
     return Answer(status, body, JSON, headers)
 
@@ -86,7 +86,7 @@ def _warning(text: str) -> str:
     return f'299 - "{escaped}"'
 
 
-def refused(refusal: Refusal) -> Answer:
+def error_answer(refusal: Refusal) -> Answer:
     if refusal.status is None:
         return Answer(
             refusal.code, refusal.text.encode(), "text/plain; charset=utf-8", refusal.headers

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from deploy.sandbox.kubernetes.bodies import Unreadable, loads
 from deploy.sandbox.kubernetes.kinds import Cause, Listed, Object, forbidden, required
 from deploy.sandbox.kubernetes.messages import Request
-from deploy.sandbox.kubernetes.schema import mistyped, struct
+from deploy.sandbox.kubernetes.schema import struct, type_mismatch
 from deploy.sandbox.kubernetes.statuses import bad_request, invalid, quoted
 
 _DELETE_OPTIONS = struct(
@@ -118,7 +118,7 @@ def _delete_body(request: Request) -> Object:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
     if not isinstance(body, dict):
         return {}
-    fault = mistyped(body, _DELETE_OPTIONS)
+    fault = type_mismatch(body, _DELETE_OPTIONS)
     if fault is not None:
         raise bad_request(f"couldn't get version/kind; json parse error: {fault.message}")
     kind = body.get("kind")

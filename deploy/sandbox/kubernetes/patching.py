@@ -7,11 +7,11 @@ import msgspec
 from deploy.sandbox.kubernetes import apply as server_side
 from deploy.sandbox.kubernetes import patches
 from deploy.sandbox.kubernetes.admission import check_namespace
-from deploy.sandbox.kubernetes.bodies import Unreadable, checked, load_yaml, loads, stripped
+from deploy.sandbox.kubernetes.bodies import Unreadable, check_object, load_yaml, loads, strip
 from deploy.sandbox.kubernetes.builders import now
 from deploy.sandbox.kubernetes.kinds import Cause, Kind, Object, invalid_value
 from deploy.sandbox.kubernetes.messages import Answer, Request
-from deploy.sandbox.kubernetes.schema import mistyped, unknown_fields
+from deploy.sandbox.kubernetes.schema import type_mismatch, unknown_fields
 from deploy.sandbox.kubernetes.statuses import (
     Refusal,
     bad_request,
@@ -26,7 +26,7 @@ from deploy.sandbox.kubernetes.statuses import (
 from deploy.sandbox.kubernetes.store import Stored
 from deploy.sandbox.kubernetes.writing import (
     Write,
-    check_place,
+    check_path,
     check_version,
     decoded,
     insert,
@@ -58,7 +58,7 @@ def patch(write: Write) -> Answer:
     result = patched(write.request, before)
     # Only the result of a patch is validated, so its operations may pass invalid states.
     warnings = _check_patched(write, result)
-    after = stripped(result, write.kind.declared)
+    after = strip(result, write.kind.declared)
     _check_identity(write, stored, before, after)
     return write.answer(200, replace(write, stored, after), warnings)
 
@@ -102,7 +102,7 @@ def _check_patched(write: Write, patched: Object) -> list[str]:
     declared = write.kind.declared
     if declared is None:
         return []
-    fault = mistyped(patched, declared)
+    fault = type_mismatch(patched, declared)
     named = (patched.get("kind"), patched.get("apiVersion"))
     if fault is not None:
         raise unpatchable(patched, fault.message)
@@ -124,7 +124,7 @@ def unpatchable(patched: Object, why: str) -> Refusal:
 
 def _check_identity(write: Write, stored: Stored, before: Object, after: Object) -> None:
     metadata = after["metadata"]
-    check_place(write, metadata)
+    check_path(write, metadata)
     # A patch without a resourceVersion leaves the stored one in the result.
     if metadata.get("resourceVersion") != before["metadata"]["resourceVersion"]:
         check_version(write, stored, metadata.get("resourceVersion"))
@@ -167,15 +167,15 @@ def is_forced(request: Request) -> bool:
 def _wanted(write: Write, given: Object) -> Object:
     declared = write.kind.declared
     metadata = given.setdefault("metadata", {})
-    fault = mistyped(given, declared) if declared else None
+    fault = type_mismatch(given, declared) if declared else None
     if fault is not None:
-        raise server_side.typed_patch_fault(given, write.api_version, fault.message)
-    check_place(write, metadata)
+        raise server_side.typed_patch_error(given, write.api_version, fault.message)
+    check_path(write, metadata)
     unknown = next(unknown_fields(given, declared), "") if declared else ""
     if unknown:
         why = f".{unknown}: field not declared in schema"
-        raise server_side.typed_patch_fault(given, write.api_version, why)
-    wanted, _ = checked(given, write.kind, write.target.version)
+        raise server_side.typed_patch_error(given, write.api_version, why)
+    wanted, _ = check_object(given, write.kind, write.target.version)
     return {"kind": write.kind.kind, "apiVersion": write.api_version, **wanted}
 
 

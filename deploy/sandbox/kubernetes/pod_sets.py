@@ -16,7 +16,7 @@ from deploy.sandbox.kubernetes.selectors import selects
 from deploy.sandbox.kubernetes.store import Store, Stored
 
 # The capacity of the nodes; a workload that needs more pods does not get them.
-MOST_PODS = 5_000
+MAX_PODS = 5_000
 MANAGER = "kube-controller-manager"
 Start = Callable[[Object], Object]
 
@@ -36,7 +36,7 @@ def reconcile_pod_set(store: Store, kind: Kind, found: Stored, start: Start) -> 
             name = prefix + word(f"{found.metadata['name']}/{store.version}", 5)
             store.put(core.PODS, start(_pod(pattern, name)))
     # As the real controller: pods that are not ready first, then the newest.
-    for pod in sorted(pods, key=_least_missed)[: max(0, -missing)]:
+    for pod in sorted(pods, key=_removal_order)[: max(0, -missing)]:
         garbage.delete(store, core.PODS, pod)
     _report(store, kind, found)
 
@@ -64,7 +64,7 @@ def _wanted(found: Stored) -> int:
     """Return the number of pods, or 0 if the selector does not match the template."""
     spec = found.object["spec"]
     labels = (spec["template"].get("metadata") or {}).get("labels") or {}
-    return min(spec.get("replicas", 1), MOST_PODS) if selects(spec.get("selector"), labels) else 0
+    return min(spec.get("replicas", 1), MAX_PODS) if selects(spec.get("selector"), labels) else 0
 
 
 def _numbered(found: Stored, name: str, number: int, revision: str) -> Object:
@@ -122,7 +122,7 @@ def _pod(pattern: Object, name: str) -> Object:
     return {"metadata": metadata, "spec": spec, "status": pattern["status"]}
 
 
-def _least_missed(pod: Stored) -> tuple[bool, int]:
+def _removal_order(pod: Stored) -> tuple[bool, int]:
     """Return the sort key for removal: pods that are not ready first, then the newest."""
     return is_ready(pod), -pod.version
 

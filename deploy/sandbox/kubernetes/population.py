@@ -40,7 +40,7 @@ class Population:
             if kind is core.SERVICES:
                 allocate(whole)
             stored = self.store.put(kind, whole)
-            self.controllers.settle()
+            self.controllers.reconcile()
             return self._current(kind, *stored.key) or stored.object
 
     def add_namespace(self, name: str, **labels: str) -> Object:
@@ -141,7 +141,7 @@ class Population:
         """Remove an object at once, with its dependents."""
         with self.store.lock:
             self.store.remove(self._kinds.named(kind), namespace, name)
-            self.controllers.settle()
+            self.controllers.reconcile()
 
     def touch(self, kind: str, name: str, namespace: str = "default", **annotations: str) -> Object:
         """Add annotations to an object, as another client would; its resourceVersion changes."""
@@ -154,7 +154,7 @@ class Population:
             merged.setdefault("touched", stored.metadata["resourceVersion"])
             metadata = {**stored.metadata, "annotations": merged}
             touched = self.store.put(found, {**stored.object, "metadata": metadata})
-            self.controllers.settle()
+            self.controllers.reconcile()
             return touched.object
 
     def _current(self, kind: Kind, namespace: str, name: str) -> Object | None:

@@ -12,8 +12,8 @@ from deploy.sandbox.kubernetes.kinds import Kind, Object
 from deploy.sandbox.kubernetes.messages import (
     Answer,
     Request,
-    answered,
-    rendered,
+    encode_object,
+    json_answer,
 )
 from deploy.sandbox.kubernetes.paths import Target
 from deploy.sandbox.kubernetes.statuses import (
@@ -34,8 +34,8 @@ def get(store: Store, kind: Kind, target: Target, request: Request) -> Answer:
     if stored is None or not known:
         raise not_found(kind, target.name)
     if target.subresource == "scale":
-        return answered(200, msgspec.json.encode(scale_of(stored)), [])
-    return answered(200, rendered(kind, target.version, stored), [])
+        return json_answer(200, msgspec.json.encode(scale_of(stored)), [])
+    return json_answer(200, encode_object(kind, target.version, stored), [])
 
 
 def selection(request: Request, kind: Kind) -> Callable[[Stored], bool] | None:
@@ -69,12 +69,14 @@ def listing(store: Store, kind: Kind, target: Target, request: Request) -> Answe
         metadata["continue"] = _token(version, "/" + _relative(page[-1], target) + "\0")
         if wanted is None:
             metadata["remainingItemCount"] = len(items) - len(page)
-    return answered(200, _encoded(kind, target, metadata, page), [])
+    return json_answer(200, _encoded(kind, target, metadata, page), [])
 
 
 def _encoded(kind: Kind, target: Target, metadata: Object, page: list[Stored]) -> bytes:
     # Only lists of custom resources repeat the type in every item.
-    parts = [rendered(kind, target.version, item) if kind.custom else item.encoded for item in page]
+    parts = [
+        encode_object(kind, target.version, item) if kind.custom else item.encoded for item in page
+    ]
     return b'{"kind":"%bList","apiVersion":"%b","metadata":%b,"items":[%b]}' % (
         kind.kind.encode(),
         kind.in_version(target.version).encode(),

@@ -46,7 +46,7 @@ def _joined(value: str) -> str:
     return value.replace("\r", "").replace("\n", "")
 
 
-def base64_fault(data: Any) -> str | None:
+def base64_error(data: Any) -> str | None:
     """Return the message of Go's decoder if the data of a Secret is not base64."""
     for value in (data or {}).values() if isinstance(data, dict) else ():
         bare = _joined(value or "")

@@ -6,13 +6,13 @@ from deploy.sandbox.kubernetes.population import Population
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
-def plant_cluster(population: Population) -> None:
+def seed_cluster(population: Population) -> None:
     for name in NAMESPACES:
         population.add_namespace(name)
     population.add(core.NODES, {"metadata": {"name": "node-1"}})
 
 
-def plant_application(population: Population, gateway: bool) -> None:
+def seed_application(population: Population, gateway: bool) -> None:
     """Add a Deployment `hello` of two pods with a Service, and a StatefulSet `store` of one pod."""
     hello = _labels("hello", "1.4.0")
     population.add_deployment(

@@ -202,7 +202,7 @@ def _expression(term: Object) -> Requirement:
     return Requirement(term.get("key", ""), OPERATORS.get(term.get("operator", ""), "in"), values)
 
 
-def written(selector: Object | None) -> str:
+def selector_text(selector: Object | None) -> str:
     """Return a selector as text, as in `status.selector` of a Scale."""
     if not selector:
         return ""

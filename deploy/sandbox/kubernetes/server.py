@@ -21,15 +21,15 @@ from typing import Any, Self
 from deploy.sandbox.control import Calls
 from deploy.sandbox.kubernetes.access import Access, rule
 from deploy.sandbox.kubernetes.api import Api, catalogue
+from deploy.sandbox.kubernetes.asgi import AsgiApplication
 from deploy.sandbox.kubernetes.calls import Call
 from deploy.sandbox.kubernetes.certificates import Authority
 from deploy.sandbox.kubernetes.controllers import Controllers
-from deploy.sandbox.kubernetes.edge import Edge
 from deploy.sandbox.kubernetes.faults import Fault, Faults
 from deploy.sandbox.kubernetes.listener import bound, listening
 from deploy.sandbox.kubernetes.messages import Answer, Request
 from deploy.sandbox.kubernetes.population import Population
-from deploy.sandbox.kubernetes.seed import plant_application, plant_cluster
+from deploy.sandbox.kubernetes.seed import seed_application, seed_cluster
 from deploy.sandbox.kubernetes.store import Store
 from deploy.sandbox.kubernetes.watching import Watch
 
@@ -85,9 +85,9 @@ class KubernetesSandbox(Population):
         """Restore the seed and clear calls and faults; tokens stay valid."""
         with self.store.lock:
             self.store.clear()
-            plant_cluster(self)
+            seed_cluster(self)
             if self._seeded:
-                plant_application(self, self._gateway)
+                seed_application(self, self._gateway)
         self.calls.clear()
         self.faults.clear()
 
@@ -162,15 +162,17 @@ class KubernetesSandbox(Population):
             self._authority = Authority()
             self._write("ca.crt", self._authority.pem)
             self._write("token", self.token.encode())
-            edge = Edge(self._api, self.store, self.calls, self.faults, self.reset)
-            edge.when_due(self.controllers.next_due, self._advance)
+            application = AsgiApplication(
+                self._api, self.store, self.calls, self.faults, self.reset
+            )
+            application.when_due(self.controllers.next_due, self._advance)
             sock = bound(self._port)
             self.url = f"https://127.0.0.1:{sock.getsockname()[1]}"
             self._loop = asyncio.get_running_loop()
             self._tls = self._context()
-            server = listening(edge, sock, self._tls)
+            server = listening(application, sock, self._tls)
             self._connections = await stack.enter_async_context(server)
-            stack.callback(edge.stopping.set)
+            stack.callback(application.stopping.set)
             self._stack = stack.pop_all()
         return self
 

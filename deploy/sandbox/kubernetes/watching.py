@@ -6,13 +6,13 @@ import msgspec
 
 from deploy.sandbox.kubernetes import options
 from deploy.sandbox.kubernetes.kinds import Kind, Object
-from deploy.sandbox.kubernetes.messages import Request, rendered
+from deploy.sandbox.kubernetes.messages import Request, encode_object
 from deploy.sandbox.kubernetes.paths import Target
 from deploy.sandbox.kubernetes.reading import selection
 from deploy.sandbox.kubernetes.statuses import expired, internal, quoted
 from deploy.sandbox.kubernetes.store import Change, Expired, Store, Stored
 
-LONGEST = 1800.0
+MAX_SECONDS = 1800.0
 
 
 class Watch:
@@ -21,7 +21,7 @@ class Watch:
     def __init__(
         self, store: Store, kind: Kind, target: Target, request: Request, since: int
     ) -> None:
-        self.seconds = float(options.timeout(request)) or LONGEST
+        self.seconds = float(options.timeout(request)) or MAX_SECONDS
         self.ended = False
         self._store = store
         self._kind = kind
@@ -82,11 +82,11 @@ class Watch:
         )
 
     def _event(self, event: str, stored: Stored) -> bytes:
-        shown = rendered(self._kind, self._target.version, stored)
+        shown = encode_object(self._kind, self._target.version, stored)
         return b'{"type":"%b","object":%b}\n' % (event.encode(), shown)
 
 
-def opened(store: Store, kind: Kind, target: Target, request: Request) -> Watch:
+def open_watch(store: Store, kind: Kind, target: Target, request: Request) -> Watch:
     options.check_list(request)
     text = request.parameters.get("resourceVersion", "")
     if text and not text.isdigit():

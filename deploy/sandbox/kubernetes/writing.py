@@ -14,7 +14,7 @@ from deploy.sandbox.kubernetes.builders import identity, now, with_account, word
 from deploy.sandbox.kubernetes.fields import after_update
 from deploy.sandbox.kubernetes.garbage import remove
 from deploy.sandbox.kubernetes.kinds import Cause, Kind, Object, forbidden, invalid_value
-from deploy.sandbox.kubernetes.messages import Answer, Request, answered, rendered
+from deploy.sandbox.kubernetes.messages import Answer, Request, encode_object, json_answer
 from deploy.sandbox.kubernetes.paths import Target
 from deploy.sandbox.kubernetes.services import allocate
 from deploy.sandbox.kubernetes.statuses import (
@@ -50,8 +50,8 @@ class Write:
     dry_run: bool
 
     def answer(self, status: int, stored: Stored, warnings: list[str]) -> Answer:
-        body = rendered(self.kind, self.target.version, stored)
-        return answered(status, body, warnings)
+        body = encode_object(self.kind, self.target.version, stored)
+        return json_answer(status, body, warnings)
 
     @property
     def api_version(self) -> str:
@@ -72,7 +72,7 @@ def create(write: Write) -> Answer:
 
 def insert(write: Write, obj: Object, managed: list[Object] | None = None) -> Stored:
     """Store a new object; server-side apply passes its managedFields as `managed`."""
-    metadata = _placed(write, obj)
+    metadata = _new_metadata(write, obj)
     # Admission precedes validation, so a missing namespace is reported before an invalid name.
     check_namespace(write.store, write.kind, write.target.namespace, metadata.get("name", ""))
     if metadata.pop("resourceVersion", None) and managed is None:
@@ -103,7 +103,7 @@ def insert(write: Write, obj: Object, managed: list[Object] | None = None) -> St
     return _stored(write, obj)
 
 
-def _placed(write: Write, obj: Object) -> Object:
+def _new_metadata(write: Write, obj: Object) -> Object:
     metadata: Object = obj["metadata"]
     given = metadata.get("namespace") or write.target.namespace
     if write.kind.namespaced and given != write.target.namespace:
@@ -160,10 +160,10 @@ def check_name(write: Write, metadata: Object) -> None:
             f"the name of the object ({wanted} based on URL) was undeterminable: name must be "
             "provided"
         )
-    check_place(write, metadata)
+    check_path(write, metadata)
 
 
-def check_place(write: Write, metadata: Object) -> None:
+def check_path(write: Write, metadata: Object) -> None:
     """Refuse a name or a namespace that differs from the path."""
     if metadata.get("name", write.target.name) != write.target.name:
         raise bad_request(
@@ -215,10 +215,10 @@ def replace(
     if write.dry_run:
         metadata["resourceVersion"] = stored.metadata["resourceVersion"]
         return Stored(after, stored.version)
-    return _kept(write, write.store.put(write.kind, after))
+    return _remove_if_finalized(write, write.store.put(write.kind, after))
 
 
-def _kept(write: Write, stored: Stored) -> Stored:
+def _remove_if_finalized(write: Write, stored: Stored) -> Stored:
     if "deletionTimestamp" in stored.metadata and not stored.metadata.get("finalizers"):
         remove(write.store, write.kind, stored)
     return stored
@@ -275,6 +275,6 @@ def _spec(obj: Object) -> Object:
     return {k: v for k, v in obj.items() if k not in {"metadata", "status"}}
 
 
-def begun(store: Store, kind: Kind, target: Target, request: Request, verb: str) -> Write:
+def begin_write(store: Store, kind: Kind, target: Target, request: Request, verb: str) -> Write:
     named = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
     return Write(store, kind, target, request, options.check_write(request, named[verb]))

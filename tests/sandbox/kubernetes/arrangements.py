@@ -72,7 +72,7 @@ def run_pods(app: str, node: bool = False) -> Arrangement:
             for stored in sandbox.store.items(core.PODS, NAMESPACE):
                 if stored.labels.get("app") == app:
                     sandbox.store.put(core.PODS, change(stored))
-            sandbox.controllers.settle()
+            sandbox.controllers.reconcile()
 
     return run
 
@@ -92,7 +92,7 @@ def bind(name: str, node: str) -> Arrangement:
         spec = {**stored.object["spec"], "nodeName": node}
         status = {**stored.object["status"], "conditions": [_SCHEDULED]}
         sandbox.store.put(core.PODS, {**stored.object, "spec": spec, "status": status})
-        sandbox.controllers.settle()
+        sandbox.controllers.reconcile()
 
     return run
 
@@ -103,7 +103,7 @@ def reap(sandbox: KubernetesSandbox) -> None:
         for stored in sandbox.store.items(core.PODS, NAMESPACE):
             if "deletionTimestamp" in stored.metadata:
                 sandbox.store.remove(core.PODS, *stored.key)
-        sandbox.controllers.settle()
+        sandbox.controllers.reconcile()
 
 
 def no_more_pods(sandbox: KubernetesSandbox) -> None:
@@ -121,7 +121,7 @@ def terminating_namespace(sandbox: KubernetesSandbox) -> None:
     }
     ending = {**namespace, "metadata": metadata, "status": {"phase": "Terminating"}}
     sandbox.store.put(core.NAMESPACES, ending)
-    sandbox.controllers.settle()
+    sandbox.controllers.reconcile()
 
 
 def compact(sandbox: KubernetesSandbox) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from deploy.sandbox.kubernetes import core
 from deploy.sandbox.kubernetes.fields import from_fields, leaves, to_fields
 from deploy.sandbox.kubernetes.patches import PatchFailed, json_patch, merge, strategic
-from deploy.sandbox.kubernetes.selectors import matches_labels, parse_labels, selects, written
+from deploy.sandbox.kubernetes.selectors import matches_labels, parse_labels, selector_text, selects
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.sandbox.kubernetes.store import Expired, Store
 
@@ -48,8 +48,8 @@ def test_a_selector_written_out_can_be_parsed_again() -> None:
         ],
     }
 
-    assert written(selector) == "app=hello,tier in (api,web),!old"
-    assert matches_labels(parse_labels(written(selector)), LABELS)
+    assert selector_text(selector) == "app=hello,tier in (api,web),!old"
+    assert matches_labels(parse_labels(selector_text(selector)), LABELS)
 
 
 @given(OBJECTS, OBJECTS)

@@ -17,15 +17,15 @@ from deploy.sandbox.aws.api import ANSWERED, CHECKED
 from deploy.sandbox.aws.calls import Call, Calls
 from deploy.sandbox.aws.faults import Fault, Faults
 from deploy.sandbox.aws.messages import Answer, Refusal, Request
-from deploy.sandbox.aws.scheduler import settle
+from deploy.sandbox.aws.scheduler import run_due
 from deploy.sandbox.control import PREFIX, Control
 
 _JSON = [("content-type", "application/json")]
-# These services speak JSON, where every refusal is a 400; moto has 404 and 409 for some.
+# In the JSON protocols every client error is 400; moto answers 404 and 409 for some.
 _ALWAYS_400 = ("secretsmanager:", "servicediscovery:", "ecs:", "tag:")
 
 
-class Edge:
+class Dispatcher:
     def __init__(
         self,
         account: Account,
@@ -50,7 +50,7 @@ class Edge:
             request = wire.read(environ, body)
         except Refusal as refusal:
             return wire.write_refusal(environ, refusal)
-        # Logged on arrival, so that a test can see a request while a fault holds it.
+        # Logged on arrival, so that a test sees a request that a fault delays.
         call = Call(
             request.action,
             dict(request.parameters),
@@ -81,7 +81,7 @@ class Edge:
     def _act(self, request: Request) -> Answer:
         self._check_region(request)
         with self._account.lock:
-            settle(self._account)
+            run_due(self._account)
             try:
                 return self._corrected(request) or self._ask_moto(request)
             except Refusal:

@@ -26,7 +26,7 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class Edge:
+class AsgiApplication:
     def __init__(
         self,
         api: Api,
@@ -60,7 +60,7 @@ class Edge:
 
     async def _serve(self, scope: dict[str, Any], path: str, receive: Receive, send: Send) -> None:
         connection = CONNECTION.get()
-        if connection.leaving:
+        if connection.draining:
             # A request after GOAWAY is neither acted on nor answered.
             return connection.cut()
         connection.requests += 1
@@ -76,8 +76,8 @@ class Edge:
             return self._cut(call)
         body = await _body(receive)
         call.body = None if method in {"GET", "HEAD"} else body
-        certified = connection.certified
-        request = Request(method, path, query, headers, body, certified)
+        certificate_user = connection.certificate_user
+        request = Request(method, path, query, headers, body, certificate_user)
         answer = await self._decide(call, fault, request)
         if answer is None:
             return None
@@ -86,7 +86,7 @@ class Edge:
         call.answered(answer.status)
         await _send(send, answer, headers)
         if fault is not None and fault.goaway and scope["http_version"] == "2":
-            connection.say_goodbye()
+            connection.send_goaway()
         return None
 
     async def _decide(

@@ -1,4 +1,4 @@
-"""Putting in what surrounds the services: load balancers, rules, targets, Cloud Map."""
+"""Methods that add load balancers, rules, targets and Cloud Map services from Python."""
 
 import itertools
 
@@ -7,8 +7,8 @@ from deploy.sandbox.aws.cloud_map import check_create_namespace, check_create_se
 from deploy.sandbox.aws.messages import Json
 
 
-class Surroundings:
-    """Every method may be called from any thread."""
+class Infrastructure:
+    """The load balancers and the Cloud Map of an account; all methods are thread-safe."""
 
     def __init__(self, account: Account) -> None:
         self.account = account
@@ -29,7 +29,7 @@ class Surroundings:
         return self.account.network.security_group
 
     def add_listener(self, name: str = "sandbox", port: int = 80) -> str:
-        """A load balancer with a listener that answers 404; the listener's ARN."""
+        """Add a load balancer with a listener that answers 404, and return the listener's ARN."""
         nothing = {"StatusCode": "404", "ContentType": "text/plain", "MessageBody": ""}
         with self.account.lock:
             balancing = self.account.balancing
@@ -55,7 +55,7 @@ class Surroundings:
     def add_target_group(
         self, name: str, port: int = 3042, tags: dict[str, str] | None = None
     ) -> str:
-        """For targets by address; its ARN. A service may only use it when a rule does."""
+        """Add a target group for IP addresses and return its ARN; services need a rule for it."""
         with self.account.lock:
             group = self.account.balancing.create_target_group(
                 name,
@@ -77,7 +77,7 @@ class Surroundings:
         listener_arn: str | None = None,
         conditions: list[Json] | None = None,
     ) -> str:
-        """A rule that forwards a host's requests; its ARN. A missing listener is made."""
+        """Add a rule that forwards a host and return its ARN; an absent listener is created."""
         first = {"Field": "host-header", "HostHeaderConfig": {"Values": [host]}}
         with self.account.lock:
             rule = self.account.balancing.create_rule(
@@ -90,7 +90,7 @@ class Surroundings:
             return str(rule.arn)
 
     def register_targets(self, target_group_arn: str, *ids: str, port: int = 3042) -> None:
-        """`ids` are addresses."""
+        """Register IP addresses in a target group."""
         with self.account.lock:
             for id in ids:
                 self.account.targets.register(target_group_arn, id, port)
@@ -98,14 +98,16 @@ class Surroundings:
     def set_target_health(
         self, target_group_arn: str, target: str | None, state: str | None
     ) -> None:
-        """initial, healthy, unhealthy or draining; None as time has it. No target: all."""
+        """Set initial, healthy, unhealthy or draining; None restores the state by age.
+
+        A target of None stands for all targets."""
         with self.account.lock:
             for (id, _), each in self.account.targets.of(target_group_arn).items():
                 if target in {None, id}:
                     each.state = state
 
     def add_cloud_map_namespace(self, name: str = "sandbox.internal") -> str:
-        """Its id."""
+        """Add a namespace and return its id."""
         with self.account.lock:
             check_create_namespace(self.account, {"Name": name})
             operation = self.account.cloud_map.create_private_dns_namespace(
@@ -116,7 +118,9 @@ class Surroundings:
             return made
 
     def add_cloud_map_service(self, name: str, namespace_id: str | None = None) -> str:
-        """Its ARN, for `registry_arn` of add_service. A missing namespace is made."""
+        """Add a service and return its ARN, for `registry_arn` of add_service.
+
+        An absent namespace is created."""
         with self.account.lock:
             namespace = namespace_id or self.namespace_id or self.add_cloud_map_namespace()
             check_create_service(self.account, {"Name": name, "NamespaceId": namespace})
