@@ -43,7 +43,7 @@ class Call(msgspec.Struct, kw_only=True):
 
 
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """What to do to matching requests: wait for `delay` seconds, then cut, refuse or act.
+    """An effect on matching requests: wait for `delay` seconds, then cut, refuse or act.
 
     `disconnect` "before" cuts the connection without acting, "after" acts and cuts instead of
     answering. `times` None means until the fault is removed; `hits` counts its requests.

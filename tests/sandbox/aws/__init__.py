@@ -1,1 +1,1 @@
-"""What the stand-in for AWS does as AWS does, seen by AWS's own client over a socket."""
+"""The sandbox of AWS, tested with AWS's own client over a socket."""

@@ -14,7 +14,7 @@ Connect = Callable[[str], Any]
 
 
 def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait for what other threads do, but not for ever."""
+    """Wait for a condition in another thread, within a limit."""
     end = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < end, "waited in vain"
@@ -35,7 +35,7 @@ def aws(account: AwsSandbox) -> AwsSandbox:
 
 
 def connected(sandbox: AwsSandbox, service: str, **more: Any) -> Any:
-    """A client without retries: a refusal is seen as it is answered."""
+    """Return a client without retries, so that the test sees each error response."""
     return botocore.session.get_session().create_client(
         service,
         region_name=more.pop("region_name", sandbox.region),

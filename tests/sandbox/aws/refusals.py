@@ -1,4 +1,4 @@
-"""Expecting AWS to say no."""
+"""Expected error responses of AWS."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 @contextmanager
 def refused(code: str, message: str = "", status: int = 400) -> Iterator[None]:
-    """The request is refused with this code and status; `message` is a pattern."""
+    """Expect an error response with this code and status; `message` is a pattern."""
     with pytest.raises(ClientError) as caught:
         yield
     answer = caught.value.response

@@ -1,4 +1,4 @@
-"""Cloud Map: namespaces, services found by namespace, and the instances that ECS registers."""
+"""Cloud Map: namespaces, services by namespace, and the instances that ECS registers."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ def test_services_are_listed_by_namespace_in_pages(aws: AwsSandbox, cloud_map: A
     assert len(cloud_map.list_services()["Services"]) == 4
 
 
-def test_a_name_is_of_one_service_in_a_namespace_that_exists(
+def test_a_service_has_a_unique_name_in_an_existing_namespace(
     aws: AwsSandbox, cloud_map: Any
 ) -> None:
     namespace = aws.add_cloud_map_namespace()
@@ -43,7 +43,7 @@ def test_a_name_is_of_one_service_in_a_namespace_that_exists(
         cloud_map.create_service(Name="web", DnsConfig=dns)
 
 
-def test_namespaces_are_found_by_id_and_arn_and_count_their_services(
+def test_namespaces_are_found_by_id_and_arn_with_a_service_count(
     aws: AwsSandbox, cloud_map: Any
 ) -> None:
     aws.add_cloud_map_service("web")
@@ -63,7 +63,7 @@ def test_a_vpc_has_namespaces_of_different_names(aws: AwsSandbox, cloud_map: Any
     assert len(cloud_map.list_namespaces()["Namespaces"]) == 2
 
 
-def test_tasks_of_a_service_are_instances_for_as_long_as_they_run(
+def test_running_tasks_of_a_service_are_instances(
     aws: AwsSandbox, ecs: Any, cloud_map: Any
 ) -> None:
     registry = aws.add_cloud_map_service("web")

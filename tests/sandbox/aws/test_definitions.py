@@ -1,4 +1,4 @@
-"""Task definitions: what Fargate runs, which revision a family means, and how they are listed."""
+"""Task definitions: Fargate sizes, the revision of a family, and lists."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ def definition(**more: Any) -> dict[str, Any]:
         ("many", "512", False),
     ],
 )
-def test_fargate_has_certain_sizes_only(cpu: str, memory: str, exists: bool) -> None:
+def test_fargate_has_fixed_sizes(cpu: str, memory: str, exists: bool) -> None:
     assert (fargate.problem(cpu, memory) is None) is exists
 
 
@@ -69,9 +69,7 @@ def test_a_size_that_fargate_lacks_is_refused(ecs: Any) -> None:
         ),
     ],
 )
-def test_a_definition_that_cannot_run_is_refused(
-    ecs: Any, change: dict[str, Any], message: str
-) -> None:
+def test_an_invalid_definition_is_refused(ecs: Any, change: dict[str, Any], message: str) -> None:
     code = "InvalidParameterException" if "family" in change else "ClientException"
     with refused(code, message):
         ecs.register_task_definition(**definition(**change))

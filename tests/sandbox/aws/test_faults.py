@@ -1,4 +1,4 @@
-"""The log of requests, and faults put in their way."""
+"""The call log and faults."""
 
 import threading
 import time
@@ -42,7 +42,7 @@ def test_each_request_is_logged_with_its_parameters_and_times(
     assert "Botocore" in first.user_agent
 
 
-def test_a_fault_refuses_as_often_as_it_says(aws: AwsSandbox, ecs: Any) -> None:
+def test_a_fault_holds_for_a_number_of_requests(aws: AwsSandbox, ecs: Any) -> None:
     aws.faults.add(
         "ecs:ListServices", "ServerException", status=500, message="Internal error", times=2
     )
@@ -56,7 +56,7 @@ def test_a_fault_refuses_as_often_as_it_says(aws: AwsSandbox, ecs: Any) -> None:
     assert statuses == [500, 500, 200]
 
 
-def test_a_fault_can_be_of_certain_parameters(aws: AwsSandbox, ecs: Any) -> None:
+def test_a_fault_can_match_parameters(aws: AwsSandbox, ecs: Any) -> None:
     aws.add_cluster("other")
     fault = aws.faults.add(code="ClientException", times=None, parameters={"cluster": "other"})
     ecs.list_services(cluster="shop")
@@ -67,7 +67,7 @@ def test_a_fault_can_be_of_certain_parameters(aws: AwsSandbox, ecs: Any) -> None
     ecs.list_services(cluster="other")
 
 
-def test_what_is_throttled_or_denied_is_refused_in_the_words_of_each_protocol(
+def test_throttling_and_denial_have_the_code_of_each_protocol(
     aws: AwsSandbox, ecs: Any, balancing: Any
 ) -> None:
     listener = aws.add_listener()
@@ -98,9 +98,7 @@ def test_a_cut_connection_acts_or_not(aws: AwsSandbox, ecs: Any, when: Any, coun
     assert call.t_end is not None
 
 
-def test_a_delayed_request_is_seen_while_it_waits_and_holds_no_other(
-    aws: AwsSandbox, ecs: Any
-) -> None:
+def test_a_delayed_request_is_logged_and_delays_no_other(aws: AwsSandbox, ecs: Any) -> None:
     aws.faults.add("ecs:ListServices", delay=1)
     waiting = threading.Thread(target=ecs.list_services, kwargs={"cluster": "shop"})
     waiting.start()
@@ -115,12 +113,12 @@ def test_a_delayed_request_is_seen_while_it_waits_and_holds_no_other(
     assert call.t_end - call.t_start >= 1
 
 
-def test_a_fault_can_answer_nonsense(aws: AwsSandbox, ecs: Any) -> None:
+def test_a_fault_can_answer_html(aws: AwsSandbox, ecs: Any) -> None:
     aws.faults.add("ecs:ListServices", status=502, body="<html>Bad Gateway</html>")
     with refused("502", status=502):
         ecs.list_services(cluster="shop")
 
 
-def test_what_nobody_knows_is_refused(aws: AwsSandbox, ecs: Any) -> None:
+def test_an_unknown_operation_is_refused(aws: AwsSandbox, ecs: Any) -> None:
     with refused("UnknownOperationException"):
         ecs.list_services_by_namespace(namespace="x")

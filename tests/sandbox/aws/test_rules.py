@@ -45,7 +45,7 @@ def test_either_form_of_condition_and_action_is_answered_in_both(
         assert action["ForwardConfig"]["TargetGroups"] == [{"TargetGroupArn": group, "Weight": 1}]
 
 
-def test_other_conditions_come_back_as_they_are(aws: AwsSandbox, balancing: Any) -> None:
+def test_other_conditions_are_returned_unchanged(aws: AwsSandbox, balancing: Any) -> None:
     values = [{"Key": "dpl", "Value": "v1"}]
     query = {"Field": "query-string", "QueryStringConfig": {"Values": values}}
     header = {"HttpHeaderName": "x-deployment-id", "Values": ["v1"]}
@@ -96,14 +96,14 @@ def test_other_conditions_come_back_as_they_are(aws: AwsSandbox, balancing: Any)
         ({"Tags": [{"Key": "a{", "Value": ""}]}, "ValidationError", "tag key"),
     ],
 )
-def test_a_rule_that_cannot_be_is_refused(
+def test_an_invalid_rule_is_refused(
     aws: AwsSandbox, balancing: Any, change: dict[str, Any], code: str, message: str
 ) -> None:
     with refused(code, message):
         create(aws, balancing, 1, **change)
 
 
-def test_what_a_rule_refers_to_has_to_exist(aws: AwsSandbox, balancing: Any) -> None:
+def test_the_references_of_a_rule_must_exist(aws: AwsSandbox, balancing: Any) -> None:
     group = aws.add_target_group("web")
     listener = aws.add_listener()
     with refused("TargetGroupNotFound"):
@@ -112,7 +112,7 @@ def test_what_a_rule_refers_to_has_to_exist(aws: AwsSandbox, balancing: Any) -> 
         create(aws, balancing, 1, ListenerArn=listener[:-4] + "0000")
 
 
-def test_a_priority_is_of_one_rule(aws: AwsSandbox, balancing: Any) -> None:
+def test_a_priority_belongs_to_one_rule(aws: AwsSandbox, balancing: Any) -> None:
     create(aws, balancing, 7)
     with refused("PriorityInUse", "Priority '7' is currently in use"):
         create(aws, balancing, 7, group=aws.add_target_group("other"))
@@ -126,7 +126,7 @@ def test_a_load_balancer_has_a_hundred_rules_at_most(aws: AwsSandbox, balancing:
         create(aws, balancing, 200, group=group)
 
 
-def test_a_group_serves_one_load_balancer_and_that_one_a_hundred_groups(
+def test_a_group_has_one_load_balancer_and_a_load_balancer_a_hundred_groups(
     aws: AwsSandbox, balancing: Any
 ) -> None:
     first, second = aws.add_listener("one"), aws.add_listener("two")
@@ -169,7 +169,7 @@ def test_rules_can_swap_their_priorities_in_one_call(aws: AwsSandbox, balancing:
     assert [first["RuleArn"], second["RuleArn"]] == [two["RuleArn"], one["RuleArn"]]
 
 
-def test_a_new_order_with_a_conflict_is_refused_whole(aws: AwsSandbox, balancing: Any) -> None:
+def test_a_new_order_with_a_conflict_changes_nothing(aws: AwsSandbox, balancing: Any) -> None:
     one, two, _ = (create(aws, balancing, number) for number in (1, 2, 3))
 
     def order(*priorities: int) -> None:
@@ -189,7 +189,7 @@ def test_a_new_order_with_a_conflict_is_refused_whole(aws: AwsSandbox, balancing
     assert [rule["Priority"] for rule in rules] == ["1", "2", "3", "default"]
 
 
-def test_a_rule_is_deleted_once_and_the_default_one_never(aws: AwsSandbox, balancing: Any) -> None:
+def test_a_rule_is_deleted_once_and_the_default_rule_never(aws: AwsSandbox, balancing: Any) -> None:
     rule = create(aws, balancing, 1)
     default = balancing.describe_rules(ListenerArn=aws.listener_arn)["Rules"][1]["RuleArn"]
     balancing.delete_rule(RuleArn=rule["RuleArn"])
@@ -204,7 +204,7 @@ def test_a_rule_is_deleted_once_and_the_default_one_never(aws: AwsSandbox, balan
         balancing.set_rule_priorities(RulePriorities=[{"RuleArn": default, "Priority": 3}])
 
 
-def test_a_rule_changes_what_is_given_and_keeps_the_rest(aws: AwsSandbox, balancing: Any) -> None:
+def test_modify_rule_changes_only_the_given_parts(aws: AwsSandbox, balancing: Any) -> None:
     rule = create(aws, balancing, 1)
     other = aws.add_target_group("other")
     changed = balancing.modify_rule(RuleArn=rule["RuleArn"], Actions=forward(other))["Rules"][0]

@@ -1,11 +1,11 @@
-"""Secrets Manager: what happens to a secret that is scheduled for deletion, and which status."""
+"""Secrets Manager: secrets that are scheduled for deletion, and statuses."""
 
 from typing import Any
 
 from tests.sandbox.aws.refusals import refused
 
 
-def test_a_secret_that_leaves_can_neither_be_made_nor_changed(secrets: Any) -> None:
+def test_a_secret_scheduled_for_deletion_can_be_neither_created_nor_changed(secrets: Any) -> None:
     secrets.create_secret(Name="pull", SecretString="a")
     secrets.delete_secret(SecretId="pull", RecoveryWindowInDays=7)
 
@@ -26,7 +26,7 @@ def test_a_second_secret_of_a_name_is_a_conflict(secrets: Any) -> None:
         secrets.create_secret(Name="pull", SecretString="b")
 
 
-def test_an_unknown_secret_is_refused_with_400_as_everything_in_json(secrets: Any) -> None:
+def test_an_unknown_secret_is_400_as_every_error_in_json(secrets: Any) -> None:
     with refused("ResourceNotFoundException"):
         secrets.get_secret_value(SecretId="absent")
     with refused("ResourceNotFoundException"):

@@ -1,4 +1,4 @@
-"""ECS services: what CreateService, UpdateService and DeleteService do, and how lists show it."""
+"""ECS services: CreateService, UpdateService, DeleteService, and lists."""
 
 from typing import Any
 
@@ -25,21 +25,21 @@ def described(ecs: Any, *names: str) -> Any:
     return ecs.describe_services(cluster="shop", services=list(names), include=["TAGS"])
 
 
-def test_a_service_makes_its_tasks_with_its_tags(aws: AwsSandbox, ecs: Any) -> None:
+def test_a_service_starts_tasks_with_its_tags(aws: AwsSandbox, ecs: Any) -> None:
     tags = [{"key": "app", "value": "web"}]
     made = ecs.create_service(**asked(aws, tags=tags, propagateTags="SERVICE"))["service"]
     deployment = made["deployments"][0]["id"]
     arns = ecs.list_tasks(cluster="shop", serviceName="web")["taskArns"]
     tasks = ecs.describe_tasks(cluster="shop", tasks=arns, include=["TAGS"])["tasks"]
 
-    # Nothing has started yet when ECS answers.
+    # No task has started when ECS answers.
     assert (made["runningCount"], made["pendingCount"], made["desiredCount"]) == (0, 0, 2)
     seen = {(task["group"], task["startedBy"], task["lastStatus"]) for task in tasks}
     assert seen == {("service:web", deployment, "RUNNING")}
     assert [task["tags"] for task in tasks] == [tags, tags]
 
 
-def test_tags_reach_the_tasks_only_when_asked_for(aws: AwsSandbox) -> None:
+def test_tags_are_propagated_only_on_request(aws: AwsSandbox) -> None:
     aws.add_service("web", "shop", tags={"app": "web"}, propagate_tags=False)
     aws.add_service("api", "shop", propagate_tags=False, enableECSManagedTags=True)
 
@@ -48,7 +48,7 @@ def test_tags_reach_the_tasks_only_when_asked_for(aws: AwsSandbox) -> None:
     assert keys == {"aws:ecs:clusterName", "aws:ecs:serviceName"}
 
 
-def test_a_service_is_described_as_it_was_asked_for(aws: AwsSandbox, ecs: Any) -> None:
+def test_the_description_of_a_service_shows_its_parameters(aws: AwsSandbox, ecs: Any) -> None:
     more: dict[str, Any] = {
         "healthCheckGracePeriodSeconds": 30,
         "enableECSManagedTags": True,
@@ -69,7 +69,7 @@ def test_a_service_is_described_as_it_was_asked_for(aws: AwsSandbox, ecs: Any) -
     assert {"createdAt", "createdBy", "platformVersion"} <= service.keys()
 
 
-def test_tags_are_told_only_when_included(aws: AwsSandbox, ecs: Any) -> None:
+def test_tags_are_described_only_when_included(aws: AwsSandbox, ecs: Any) -> None:
     aws.add_service("web", "shop", tags={"app": "web"})
     bare = ecs.describe_services(cluster="shop", services=["web"])["services"][0]
 
@@ -83,7 +83,7 @@ def test_a_second_service_of_a_name_is_a_conflict(aws: AwsSandbox, ecs: Any) -> 
         ecs.create_service(**asked(aws))
 
 
-def test_a_repeated_creation_with_its_token_answers_the_first_service(
+def test_a_repeated_creation_with_the_same_token_returns_the_service(
     aws: AwsSandbox, ecs: Any
 ) -> None:
     first = asked(aws, clientToken="once")
@@ -94,7 +94,7 @@ def test_a_repeated_creation_with_its_token_answers_the_first_service(
         ecs.create_service(**{**first, "desiredCount": 3})
 
 
-def test_scaling_answers_what_was_and_then_makes_and_stops_tasks(aws: AwsSandbox, ecs: Any) -> None:
+def test_scaling_starts_and_stops_tasks_after_its_answer(aws: AwsSandbox, ecs: Any) -> None:
     aws.add_service("web", "shop", desired=2)
     up = ecs.update_service(cluster="shop", service="web", desiredCount=5)["service"]
     more = aws.service("web", "shop")
@@ -145,7 +145,9 @@ def test_a_task_that_ends_is_replaced(aws: AwsSandbox) -> None:
     assert aws.service("web", "shop")["runningCount"] == 1
 
 
-def test_what_is_deleted_drains_then_is_inactive_and_in_no_list(aws: AwsSandbox, ecs: Any) -> None:
+def test_a_deleted_service_drains_and_becomes_inactive_and_unlisted(
+    aws: AwsSandbox, ecs: Any
+) -> None:
     aws.add_service("web", "shop", desired=2)
     answer = ecs.delete_service(cluster="shop", service="web", force=True)["service"]
     after = described(ecs, "web")["services"][0]
@@ -156,7 +158,7 @@ def test_what_is_deleted_drains_then_is_inactive_and_in_no_list(aws: AwsSandbox,
     assert ecs.list_tasks(cluster="shop")["taskArns"] == []
 
 
-def test_a_service_drains_for_as_long_as_its_tasks_take_to_stop(aws: AwsSandbox, ecs: Any) -> None:
+def test_a_service_drains_until_its_tasks_have_stopped(aws: AwsSandbox, ecs: Any) -> None:
     first = asked(aws)
     ecs.create_service(**first)
     aws.service("web", "shop")
@@ -175,7 +177,9 @@ def test_a_service_drains_for_as_long_as_its_tasks_take_to_stop(aws: AwsSandbox,
     assert aws.service("web", "shop")["status"] == "INACTIVE"
 
 
-def test_an_inactive_service_can_be_made_again_and_not_changed(aws: AwsSandbox, ecs: Any) -> None:
+def test_an_inactive_service_can_be_created_again_but_not_changed(
+    aws: AwsSandbox, ecs: Any
+) -> None:
     first = asked(aws)
     ecs.create_service(**first)
     ecs.delete_service(cluster="shop", service="web", force=True)
@@ -218,18 +222,18 @@ def test_a_cluster_has_only_its_own_services(aws: AwsSandbox, ecs: Any) -> None:
     assert described(ecs, "web")["failures"][0]["reason"] == "MISSING"
 
 
-def test_what_is_missing_is_a_failure_and_no_error(aws: AwsSandbox, ecs: Any) -> None:
+def test_an_absent_service_is_a_failure_and_no_error(aws: AwsSandbox, ecs: Any) -> None:
     aws.add_service("web", "shop")
     answer = described(ecs, "absent", "web")
     [failure] = answer["failures"]
 
     assert [service["serviceName"] for service in answer["services"]] == ["web"]
-    # Asked by name, the ARN has no cluster in it.
+    # For a name, the ARN does not contain a cluster.
     assert failure["arn"].endswith(":service/absent")
     assert failure["reason"] == "MISSING"
 
 
-def test_services_are_described_in_the_order_asked_and_ten_at_most(
+def test_services_are_described_in_the_requested_order_ten_at_most(
     aws: AwsSandbox, ecs: Any
 ) -> None:
     names = ["c", "a", "b"]
@@ -265,7 +269,7 @@ def test_services_are_described_in_the_order_asked_and_ten_at_most(
         ),
     ],
 )
-def test_a_service_that_cannot_be_is_refused(
+def test_an_invalid_service_is_refused(
     aws: AwsSandbox, ecs: Any, change: dict[str, Any], code: str, message: str
 ) -> None:
     with refused(code, message):
@@ -279,7 +283,7 @@ def test_a_definition_that_was_deregistered_starts_nothing_new(aws: AwsSandbox, 
         ecs.create_service(**asked(aws, definition=definition))
 
 
-def test_fargate_runs_only_what_is_made_for_it(aws: AwsSandbox, ecs: Any) -> None:
+def test_fargate_requires_a_compatible_definition(aws: AwsSandbox, ecs: Any) -> None:
     container = {"name": "web", "image": "i", "memory": 128}
     ecs.register_task_definition(family="plain", containerDefinitions=[container])
     with refused("InvalidParameterException", "does not support launch_type FARGATE"):

@@ -1,4 +1,4 @@
-"""The sandbox as a server: starting, stopping, several at once, starting over, and how fast."""
+"""The server: start, stop, several sandboxes, reset, and speed."""
 
 import json
 import signal
@@ -27,7 +27,7 @@ async def test_it_serves_in_a_loop_that_its_clients_block() -> None:
     assert len(names) == 2
 
 
-def test_its_threads_end_with_it_though_clients_stay_connected() -> None:
+def test_its_threads_end_though_clients_stay_connected() -> None:
     before = set(threading.enumerate())
     with AwsSandbox.in_thread(seed=False) as aws:
         ecs = connected(aws, "ecs")
@@ -36,7 +36,7 @@ def test_its_threads_end_with_it_though_clients_stay_connected() -> None:
     ecs.close()
 
 
-def test_two_sandboxes_have_nothing_in_common() -> None:
+def test_two_sandboxes_are_independent() -> None:
     with AwsSandbox.in_thread(seed=False) as one, AwsSandbox.in_thread(seed=False) as two:
         arn = one.add_service("web")["serviceArn"]
         one.add_listener()
@@ -49,9 +49,9 @@ def test_two_sandboxes_have_nothing_in_common() -> None:
         balancing.close()
 
 
-def test_a_delay_does_not_hold_up_the_end() -> None:
+def test_a_delayed_request_does_not_delay_the_shutdown() -> None:
     with AwsSandbox.in_thread(seed=False) as aws:
-        # The end of the context would wait for longer than a test may take.
+        # Longer than the timeout of a test.
         aws.faults.add(delay=600)
         host, port = aws.url.removeprefix("http://").split(":")
         client = socket.create_connection((host, int(port)))
@@ -60,7 +60,7 @@ def test_a_delay_does_not_hold_up_the_end() -> None:
     client.close()
 
 
-def test_a_client_that_leaves_before_its_answer_harms_nobody(aws: AwsSandbox, ecs: Any) -> None:
+def test_a_client_that_disconnects_early_does_no_harm(aws: AwsSandbox, ecs: Any) -> None:
     aws.faults.add(delay=0.1)
     host, port = aws.url.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port))) as client:
@@ -77,7 +77,7 @@ def test_a_port_that_is_taken_is_an_error_for_the_caller() -> None:
             pass
 
 
-def test_connections_are_kept(aws: AwsSandbox) -> None:
+def test_connections_are_kept_alive(aws: AwsSandbox) -> None:
     with httpx.Client(base_url=aws.url) as client:
         answers = [client.get("/_sandbox/calls") for _ in range(3)]
         streams = [answer.extensions["network_stream"] for answer in answers]
@@ -85,7 +85,7 @@ def test_connections_are_kept(aws: AwsSandbox) -> None:
     assert len(ports) == 1
 
 
-def test_a_reset_leaves_nothing_but_the_network(
+def test_a_reset_keeps_only_the_network(
     aws: AwsSandbox, ecs: Any, balancing: Any, secrets: Any
 ) -> None:
     network = aws.subnets, aws.security_group
@@ -109,7 +109,7 @@ def test_a_reset_leaves_nothing_but_the_network(
     assert secrets.list_secrets()["SecretList"] == []
 
 
-def test_the_seed_is_an_application_with_its_surroundings() -> None:
+def test_the_seed_is_an_application_with_its_infrastructure() -> None:
     with AwsSandbox.in_thread() as aws:
         hello, store = aws.service("hello"), aws.service("store")
         labels = {tag["key"]: tag["value"] for tag in hello["tags"]}
@@ -126,7 +126,7 @@ def test_the_seed_is_an_application_with_its_surroundings() -> None:
         assert aws.service("hello")["serviceArn"] == first
 
 
-def test_what_is_not_corrected_is_moto_of_the_same_account(aws: AwsSandbox) -> None:
+def test_moto_answers_other_requests_for_the_same_account(aws: AwsSandbox) -> None:
     ec2, sts = connected(aws, "ec2"), connected(aws, "sts")
     subnets = ec2.describe_subnets()["Subnets"]
     account = sts.get_caller_identity()["Account"]
@@ -145,7 +145,7 @@ def test_a_request_signed_for_another_region_is_refused(aws: AwsSandbox) -> None
     ecs.close()
 
 
-def test_a_pace_can_be_given_at_the_start() -> None:
+def test_a_pace_can_be_set_at_the_start() -> None:
     with AwsSandbox.in_thread(seed=False, pace=Pace(running_after=None)) as aws:
         aws.add_service("web", desired=1)
         assert aws.service("web")["pendingCount"] == 1
@@ -169,7 +169,7 @@ def test_a_thousand_tasks_take_a_second_or_two(aws: AwsSandbox, ecs: Any, taggin
     assert time.process_time() - began < 10
 
 
-def test_it_is_steered_over_http_too(aws: AwsSandbox, ecs: Any) -> None:
+def test_calls_faults_and_reset_are_available_over_http(aws: AwsSandbox, ecs: Any) -> None:
     with httpx.Client(base_url=f"{aws.url}/_sandbox/") as client:
         fault = {"action": "ecs:ListClusters", "code": "ServerException", "status": 500}
         client.post("faults", json=fault).raise_for_status()
@@ -190,7 +190,7 @@ def test_it_is_steered_over_http_too(aws: AwsSandbox, ecs: Any) -> None:
     assert (wrong, unknown, rest) == (400, 404, ([], []))
 
 
-def test_the_command_says_where_aws_is(tmp_path: Path) -> None:
+def test_the_command_prints_the_urls_and_settings(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "deploy.sandbox", "--directory", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

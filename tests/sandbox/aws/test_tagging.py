@@ -1,4 +1,4 @@
-"""The Resource Groups Tagging API: what is found by its tags, page by page."""
+"""The Resource Groups Tagging API: filters and pages."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from tests.sandbox.aws.refusals import refused
 
 
 def found(tagging: Any, **wish: Any) -> list[str]:
-    """The last words of the ARNs."""
+    """Return the last parts of the ARNs."""
     pages = tagging.get_paginator("get_resources").paginate(**wish)
     arns = [each["ResourceARN"] for page in pages for each in page["ResourceTagMappingList"]]
     return sorted(arn.replace("/", ":").rsplit(":", 1)[1] for arn in arns)
@@ -30,7 +30,7 @@ def tag(key: str, *values: str) -> dict[str, Any]:
         ([], ["api", "web", "web-2"]),
     ],
 )
-def test_values_are_alternatives_and_keys_all_have_to_match(
+def test_values_are_alternatives_and_all_keys_must_match(
     aws: AwsSandbox, tagging: Any, filters: list[Any], names: list[str]
 ) -> None:
     aws.add_service("web", "shop", desired=0, tags={"app": "web", "version": "1"})
@@ -59,7 +59,7 @@ def test_resources_are_filtered_by_service_and_type(
     assert len(found(tagging)) == 5
 
 
-def test_what_is_gone_is_still_found_and_other_clusters_are_too(
+def test_deleted_resources_and_other_clusters_are_found(
     aws: AwsSandbox, ecs: Any, tagging: Any
 ) -> None:
     stopped = aws.add_task("shop", tags={"app": "web"})
@@ -86,7 +86,7 @@ def test_pages_end_with_an_empty_token(aws: AwsSandbox, tagging: Any) -> None:
     assert last["PaginationToken"] == ""
     assert sizes(ResourcesPerPage=100) == [100, 20]
     assert sizes() == [50, 50, 20]
-    # At most 100 tags fit 14 resources of 7.
+    # 100 tags are 14 resources with 7 tags each.
     assert sizes(TagsPerPage=100) == [14] * 8 + [8]
     aws.pace.resources_per_page = 40
     assert sizes(ResourcesPerPage=100) == [40, 40, 40]
@@ -104,6 +104,6 @@ def test_pages_end_with_an_empty_token(aws: AwsSandbox, tagging: Any) -> None:
         ),
     ],
 )
-def test_what_it_cannot_answer_is_refused(tagging: Any, wish: dict[str, Any], code: str) -> None:
+def test_an_invalid_request_is_refused(tagging: Any, wish: dict[str, Any], code: str) -> None:
     with refused(code):
         tagging.get_resources(**wish)

@@ -1,4 +1,4 @@
-"""Target groups: creating them again, who uses them, and how healthy their targets are."""
+"""Target groups: repeated creation, load balancers, and target health."""
 
 from typing import Any
 
@@ -46,12 +46,12 @@ def test_creating_a_group_again_with_the_same_settings_succeeds(
 
 
 @pytest.mark.parametrize("name", ["a" * 33, "a_b", "-a", "a-", "a--b"])
-def test_names_of_groups_have_rules(aws: AwsSandbox, balancing: Any, name: str) -> None:
+def test_an_invalid_group_name_is_refused(aws: AwsSandbox, balancing: Any, name: str) -> None:
     with refused("ValidationError"):
         balancing.create_target_group(**settings(aws, Name=name))
 
 
-def test_a_group_names_each_load_balancer_once_while_rules_use_it(
+def test_a_group_lists_each_load_balancer_of_its_rules_once(
     aws: AwsSandbox, balancing: Any
 ) -> None:
     group = aws.add_target_group("web")
@@ -70,7 +70,7 @@ def test_a_group_names_each_load_balancer_once_while_rules_use_it(
     assert balancing.describe_target_groups(LoadBalancerArn=balancer)["TargetGroups"] == []
 
 
-def test_deleting_what_is_not_there_succeeds(aws: AwsSandbox, balancing: Any) -> None:
+def test_deleting_an_absent_group_succeeds(aws: AwsSandbox, balancing: Any) -> None:
     group = aws.add_target_group("web")
     balancing.delete_target_group(TargetGroupArn=group)
     balancing.delete_target_group(TargetGroupArn=group)
@@ -105,9 +105,7 @@ def test_a_target_is_unused_until_a_rule_forwards_to_its_group(
     assert health(balancing, group) == [("172.31.0.9", "healthy", None)]
 
 
-def test_targets_become_healthy_after_a_while_or_as_the_test_says(
-    aws: AwsSandbox, balancing: Any
-) -> None:
+def test_targets_become_healthy_by_age_or_by_the_test(aws: AwsSandbox, balancing: Any) -> None:
     group = aws.add_target_group("web")
     aws.add_rule(group, host="web.example")
     aws.pace.healthy_after = None
@@ -131,7 +129,7 @@ def test_targets_become_healthy_after_a_while_or_as_the_test_says(
     ]
 
 
-def test_tasks_of_a_service_are_the_targets_of_its_group(
+def test_the_tasks_of_a_service_are_targets_of_its_group(
     aws: AwsSandbox, ecs: Any, balancing: Any
 ) -> None:
     group = aws.add_target_group("web")
@@ -154,7 +152,7 @@ def test_tasks_of_a_service_are_the_targets_of_its_group(
     assert health(balancing, group) == []
 
 
-def test_a_service_takes_only_a_group_with_a_load_balancer(aws: AwsSandbox, ecs: Any) -> None:
+def test_a_service_requires_a_group_with_a_load_balancer(aws: AwsSandbox, ecs: Any) -> None:
     group = aws.add_target_group("web")
     aws.add_service("web", "shop", desired=1)
 

@@ -1,4 +1,4 @@
-"""ECS tasks: how they are run, listed, described and stopped."""
+"""ECS tasks: run, listed, described and stopped."""
 
 import re
 from typing import Any
@@ -22,7 +22,7 @@ def run(aws: AwsSandbox, ecs: Any, **more: Any) -> Any:
     )
 
 
-def test_a_running_task_has_what_its_containers_have(aws: AwsSandbox, ecs: Any) -> None:
+def test_a_running_task_describes_its_containers(aws: AwsSandbox, ecs: Any) -> None:
     sidecar = {"name": "log", "image": "registry.example/log:3", "memory": 64}
     definition = aws.add_task_definition("job", "registry.example/job:1", containers=[sidecar])
     [started] = run(aws, ecs, taskDefinition=definition, count=1)["tasks"]
@@ -61,7 +61,7 @@ def test_describing_a_task_does_not_change_it(aws: AwsSandbox, ecs: Any) -> None
     assert statuses == {"RUNNING"}
 
 
-def test_health_is_of_the_containers_that_are_checked(aws: AwsSandbox, ecs: Any) -> None:
+def test_health_comes_from_containers_with_a_health_check(aws: AwsSandbox, ecs: Any) -> None:
     checked = {"name": "c", "image": "i", "healthCheck": {"command": ["CMD", "true"]}}
     plain = aws.add_task("shop")
     definition = aws.add_task_definition("checked", containers=[checked])
@@ -73,7 +73,7 @@ def test_health_is_of_the_containers_that_are_checked(aws: AwsSandbox, ecs: Any)
     assert aws.tasks("shop")[1]["healthStatus"] == "UNHEALTHY"
 
 
-def test_a_task_waits_for_as_long_as_the_test_wants(aws: AwsSandbox) -> None:
+def test_a_task_starts_after_the_pace_of_the_test(aws: AwsSandbox) -> None:
     aws.pace.running_after = None
     aws.add_task("shop")
     [waiting] = aws.tasks("shop")
@@ -85,7 +85,7 @@ def test_a_task_waits_for_as_long_as_the_test_wants(aws: AwsSandbox) -> None:
     assert running["lastStatus"] == "RUNNING"
 
 
-def test_only_what_shall_run_is_listed_unless_asked_otherwise(aws: AwsSandbox, ecs: Any) -> None:
+def test_running_tasks_are_listed_by_default(aws: AwsSandbox, ecs: Any) -> None:
     stopped, running = aws.add_task("shop"), aws.add_task("shop")
     aws.stop_task(stopped)
 
@@ -124,7 +124,7 @@ def test_tasks_are_listed_a_hundred_to_a_page(aws: AwsSandbox, ecs: Any) -> None
     assert len(ecs.list_tasks(cluster="shop", maxResults=7)["taskArns"]) == 7
 
 
-def test_nothing_is_missed_when_tasks_end_between_two_pages(aws: AwsSandbox, ecs: Any) -> None:
+def test_tasks_that_end_between_two_pages_skip_no_other(aws: AwsSandbox, ecs: Any) -> None:
     arns = sorted(aws.add_task("shop") for _ in range(6))
     first = ecs.list_tasks(cluster="shop", maxResults=3)
     for arn in first["taskArns"]:
@@ -134,7 +134,9 @@ def test_nothing_is_missed_when_tasks_end_between_two_pages(aws: AwsSandbox, ecs
     assert first["taskArns"] + second["taskArns"] == arns
 
 
-def test_tasks_are_described_in_the_order_asked_with_failures(aws: AwsSandbox, ecs: Any) -> None:
+def test_tasks_are_described_in_the_requested_order_with_failures(
+    aws: AwsSandbox, ecs: Any
+) -> None:
     one, two = aws.add_task("shop"), aws.add_task("shop")
     absent = "0" * 32
     answer = ecs.describe_tasks(cluster="shop", tasks=[two, absent, one.rsplit("/", 1)[1]])
@@ -156,9 +158,7 @@ def test_tasks_are_described_in_the_order_asked_with_failures(aws: AwsSandbox, e
         (["arn:aws:ecs:eu-central-1:123456789012:service/shop/web"], "not a task ARN"),
     ],
 )
-def test_what_is_no_task_of_the_cluster_is_refused(
-    ecs: Any, tasks: list[str], message: str
-) -> None:
+def test_an_invalid_task_id_is_refused(ecs: Any, tasks: list[str], message: str) -> None:
     with refused("InvalidParameterException", message):
         ecs.describe_tasks(cluster="shop", tasks=tasks)
 
@@ -171,7 +171,7 @@ def test_an_unknown_cluster_has_no_tasks(ecs: Any, cluster: str) -> None:
         ecs.list_tasks(cluster=cluster)
 
 
-def test_a_stopped_task_tells_when_and_why(aws: AwsSandbox, ecs: Any) -> None:
+def test_a_stopped_task_has_a_time_and_a_reason(aws: AwsSandbox, ecs: Any) -> None:
     arn = aws.add_task("shop")
     answer = ecs.stop_task(cluster="shop", task=arn, reason="enough")["task"]
     [task] = ecs.describe_tasks(cluster="shop", tasks=[arn])["tasks"]
@@ -193,9 +193,7 @@ def test_at_most_ten_tasks_are_run_at_once(aws: AwsSandbox, ecs: Any) -> None:
         run(aws, ecs, networkConfiguration={})
 
 
-def test_tags_of_tasks_and_services_can_be_put_merged_and_taken_away(
-    aws: AwsSandbox, ecs: Any
-) -> None:
+def test_tags_of_tasks_and_services_are_added_merged_and_removed(aws: AwsSandbox, ecs: Any) -> None:
     task = aws.add_task("shop", tags={"a": "1"})
     service = aws.add_service("web", "shop", tags={"a": "1"})["serviceArn"]
     definition = aws.service("web", "shop")["taskDefinition"]
@@ -220,7 +218,7 @@ def test_tags_of_tasks_and_services_can_be_put_merged_and_taken_away(
         ({"a": "b" * 257}, "Invalid tag value"),
     ],
 )
-def test_tags_against_the_rules_are_refused(
+def test_invalid_tags_are_refused(
     aws: AwsSandbox, ecs: Any, tags: dict[str, str], message: str
 ) -> None:
     arn = aws.add_task("shop", tags={"own": "1", "aws:ecs:clusterName": "shop"})
@@ -229,7 +227,7 @@ def test_tags_against_the_rules_are_refused(
         ecs.tag_resource(resourceArn=arn, tags=listed)
 
 
-def test_what_is_gone_cannot_be_tagged(aws: AwsSandbox, ecs: Any) -> None:
+def test_deleted_resources_cannot_be_tagged(aws: AwsSandbox, ecs: Any) -> None:
     arn = aws.add_task("shop")
     aws.stop_task(arn)
     tags = [{"key": "a", "value": "b"}]

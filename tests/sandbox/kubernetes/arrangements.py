@@ -1,4 +1,4 @@
-"""What the recorder did between recorded requests, so that a replay finds the same cluster."""
+"""The changes between recorded requests that the recorder made to its cluster."""
 
 from collections.abc import Callable
 from typing import Any
@@ -58,7 +58,7 @@ def replication_controller(sandbox: KubernetesSandbox) -> None:
 
 
 def run_pods(app: str, node: bool = False) -> Arrangement:
-    """Report the pods of an application as Running, as the recorder did in a kubelet's place."""
+    """Report the pods of an application as Running, as the recorder did in place of a kubelet."""
 
     def change(stored: Stored) -> Object:
         spec = stored.object["spec"]

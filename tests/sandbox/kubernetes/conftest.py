@@ -1,4 +1,4 @@
-"""Sandboxes to test against, and a client that trusts them."""
+"""A sandbox per test, and clients that trust it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -12,7 +12,7 @@ Connect = Callable[..., httpx.AsyncClient]
 
 
 async def until(condition: Callable[[], object], seconds: float = 60) -> None:
-    """Wait for a condition, but not for ever."""
+    """Wait for a condition, within a limit."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the condition is in another thread or process
             await asyncio.sleep(0.01)

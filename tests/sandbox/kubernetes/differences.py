@@ -1,7 +1,7 @@
-"""Where the sandbox is knowingly unlike a real API server, with the reason for each.
+"""The known differences between the sandbox and a real API server, with the reason for each.
 
-`reason` says what is not replayed at all, by patterns for title, method and target; `KNOWN`
-lists single recordings (`file#number`) that are replayed and answered otherwise.
+`reason` excludes recordings by patterns for id, title, method, target and headers; `KNOWN` lists
+recordings (`file#number`) that are replayed and have another answer.
 """
 
 import re
@@ -30,7 +30,7 @@ _NOT_SERVED: dict[str, str] = {
 
 
 def reason(recording: Recording) -> str | None:
-    """Why this recording is not replayed, None when it is."""
+    """Return the reason for not replaying a recording, or None."""
     if recording.row.get("cut") == "request":
         return "the recorded request is incomplete"
     if "client-wrong" in recording.row["title"]:

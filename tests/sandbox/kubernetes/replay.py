@@ -1,4 +1,4 @@
-"""Replaying recorded requests against the sandbox and comparing the answers, field by field."""
+"""The replay of recorded requests, and the comparison of the answers field by field."""
 
 import http.client
 import json
@@ -11,14 +11,14 @@ from urllib.parse import urlsplit
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 
 RECORDINGS = Path(__file__).parent / "recordings"
-# Maps whose keys are data, not shape.
+# Maps whose keys are data.
 _OPEN = {"labels", "annotations", "matchLabels", "data", "limits", "requests", "nodeSelector"}
 _LEARNT = re.compile(r'"(uid|resourceVersion|continue)":\s*"([^"]+)"')
 
 
 @dataclass(frozen=True)
 class Recording:
-    """One recorded request with the real server's answer."""
+    """A recorded request with the real server's answer."""
 
     id: str
     row: dict[str, Any]
@@ -57,7 +57,7 @@ class Answer:
 
 @dataclass
 class Replayer:
-    """Sends recorded requests; recorded uids, versions and tokens become those of the sandbox."""
+    """A client for recorded requests that replaces uids, versions and tokens by the sandbox's."""
 
     sandbox: KubernetesSandbox
     tokens: dict[str, str]
@@ -134,7 +134,7 @@ class Replayer:
 
 
 def shape(value: Any, depth: int = 6) -> Any:
-    """The names in a body without their values; of a list, its first item."""
+    """Return the names in a body without values; a list is represented by its first item."""
     if depth == 0:
         return "..."
     if isinstance(value, dict):
@@ -148,7 +148,7 @@ def shape(value: Any, depth: int = 6) -> Any:
 
 
 def differences(recording: Recording, answer: Answer) -> list[str]:
-    """What disagrees: status, media type, kind, reason, details, shape, message."""
+    """Return the differences in status, media type, kind, reason, details and shape."""
     row, given = recording.row, answer.body
     found = []
     if answer.status != row["status"]:
@@ -179,7 +179,7 @@ def _status_differences(recorded: dict[str, Any], given: Any) -> list[str]:
 
 
 def _normal(value: Any) -> str:
-    """Generated values replaced; causes in a fixed order, their messages left out."""
+    """Return a value with uids replaced, and with sorted causes without messages."""
     if isinstance(value, dict) and "causes" in value:
         causes = [{k: v for k, v in c.items() if k != "message"} for c in value["causes"]]
         causes.sort(key=lambda cause: sorted(cause.items()))

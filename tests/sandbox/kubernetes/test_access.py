@@ -1,4 +1,4 @@
-"""Tokens, certificates and rights."""
+"""Authentication and authorisation."""
 
 import httpx
 
@@ -15,7 +15,9 @@ async def test_a_wrong_token_is_401_without_details(connect: Connect) -> None:
     assert "details" not in answer.json()
 
 
-async def test_no_token_is_403_or_401_as_the_server_is_set(sandbox: KubernetesSandbox) -> None:
+async def test_a_request_without_a_token_is_403_or_401_without_anonymous_access(
+    sandbox: KubernetesSandbox,
+) -> None:
     async with httpx.AsyncClient(base_url=sandbox.url, verify=sandbox.trust()) as client:
         anonymous = await client.get(PODS)
         version = await client.get("/version")
@@ -74,11 +76,13 @@ async def test_a_rotated_token_replaces_the_old_one(
     assert (await connect(new).get(PODS)).status_code == 200
 
 
-async def test_a_client_certificate_is_a_user_with_groups(sandbox: KubernetesSandbox) -> None:
-    certificate = sandbox.client_certificate("operator", ("system:masters",))
-    context = sandbox.trust()
-    context.load_cert_chain(*certificate)
-    async with httpx.AsyncClient(base_url=sandbox.url, verify=context) as client:
-        answer = await client.get(PODS)
+async def test_a_client_certificate_names_a_user_and_groups(sandbox: KubernetesSandbox) -> None:
+    answers = []
+    for user, groups in (("operator", ("system:masters",)), ("guest", ())):
+        context = sandbox.trust()
+        context.load_cert_chain(*sandbox.client_certificate(user, groups))
+        async with httpx.AsyncClient(base_url=sandbox.url, verify=context) as client:
+            answers.append(await client.get(PODS))
 
-    assert answer.status_code == 200
+    assert [answer.status_code for answer in answers] == [200, 403]
+    assert 'User "guest" cannot list resource "pods"' in answers[1].json()["message"]

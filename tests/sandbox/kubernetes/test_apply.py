@@ -1,4 +1,4 @@
-"""Server-side apply: creation, ownership, conflicts, and what becomes of replicas."""
+"""Server-side apply: creation, ownership, conflicts and replicas."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ async def test_a_field_of_another_manager_is_a_conflict_unless_forced(
     assert forced.json()["data"] == {"a": "2"}
 
 
-async def test_what_is_applied_no_more_is_removed(api: httpx.AsyncClient) -> None:
+async def test_a_field_that_is_no_longer_applied_is_removed(api: httpx.AsyncClient) -> None:
     await apply(api, MAPS, config_map(a="1", b="2"))
     await apply(api, MAPS, config_map(c="3"), "two")
     after = await apply(api, MAPS, config_map(a="1"))
@@ -88,7 +88,7 @@ async def test_replicas_of_a_scaler_survive_an_apply_that_names_none(
     assert 'with subresource "scale"' in conflict.json()["message"]
 
 
-async def test_replicas_that_were_applied_and_are_left_out_fall_back_to_one(
+async def test_replicas_that_are_no_longer_applied_default_to_one(
     api: httpx.AsyncClient,
 ) -> None:
     await apply(api, DEPLOYMENT, deployment(replicas=3))
@@ -97,14 +97,14 @@ async def test_replicas_that_were_applied_and_are_left_out_fall_back_to_one(
     assert again.json()["spec"]["replicas"] == 1
 
 
-async def test_yaml_is_read_too(api: httpx.AsyncClient) -> None:
+async def test_an_applied_object_can_be_yaml(api: httpx.AsyncClient) -> None:
     text = "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: m\ndata:\n  a: yaml\n"
     answer = await api.patch(f"{MAPS}?fieldManager=one", content=text, headers=APPLY)
 
     assert answer.json()["data"] == {"a": "yaml"}
 
 
-async def test_items_that_are_applied_no_more_leave_their_list(api: httpx.AsyncClient) -> None:
+async def test_list_items_that_are_no_longer_applied_are_removed(api: httpx.AsyncClient) -> None:
     two = deployment()
     two["spec"]["template"]["spec"]["containers"].append({"name": "side", "image": "y:1"})
     await apply(api, DEPLOYMENT, two)
@@ -113,8 +113,8 @@ async def test_items_that_are_applied_no_more_leave_their_list(api: httpx.AsyncC
     assert [c["name"] for c in after["spec"]["template"]["spec"]["containers"]] == ["c"]
 
 
-async def test_text_in_a_secret_is_not_removed_by_leaving_it_out(api: httpx.AsyncClient) -> None:
-    """Only `data` has owners; who applies `stringData` cannot take a key back."""
+async def test_an_omitted_string_data_key_keeps_its_data(api: httpx.AsyncClient) -> None:
+    """Only the keys of `data` have owners, so omitting a key of `stringData` removes nothing."""
     path = "/api/v1/namespaces/default/secrets/s"
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s"}}
     await apply(api, path, {**secret, "stringData": {"a": "1", "b": "2"}})

@@ -1,4 +1,4 @@
-"""Workloads make pods, scaling changes them, owners take what they own with them."""
+"""Workloads: their pods, scaling, and the deletion of dependents."""
 
 from typing import Any
 
@@ -44,7 +44,7 @@ async def count(api: httpx.AsyncClient, app: str = "w") -> int:
 async def test_scaling_changes_the_pods_at_once(
     sandbox: KubernetesSandbox, api: httpx.AsyncClient, plural: str
 ) -> None:
-    """The answer still shows the replicas from before: no second call is needed to know them."""
+    """The status in the answer to a PATCH of the scale has the former number of replicas."""
     add(sandbox, plural, replicas=2)
     up = await api.patch(
         f"{WORKLOADS[plural]}/scale", json={"spec": {"replicas": 5}}, headers=MERGE
@@ -62,7 +62,7 @@ async def test_scaling_changes_the_pods_at_once(
 
 
 @pytest.mark.parametrize("replicas", [-1, "3", 1.5, 2**31])
-async def test_a_scale_that_is_no_count_is_refused(
+async def test_an_invalid_number_of_replicas_is_refused(
     sandbox: KubernetesSandbox, api: httpx.AsyncClient, replicas: Any
 ) -> None:
     path = f"{APPS}/deployments/hello/scale"
@@ -122,7 +122,7 @@ async def test_a_deleted_pod_is_replaced(
 
 
 @pytest.mark.parametrize("policy", ["Background", "Foreground"])
-async def test_deleting_a_deployment_takes_its_pods_along(
+async def test_deleting_a_deployment_deletes_its_pods(
     sandbox: KubernetesSandbox, api: httpx.AsyncClient, policy: str
 ) -> None:
     await api.delete(f"{APPS}/deployments/hello", params={"propagationPolicy": policy})
@@ -142,7 +142,7 @@ async def test_orphaned_pods_stay_without_an_owner(
     assert await count(api, "hello") == 2
 
 
-async def test_a_replication_controller_leaves_its_pods_behind_unless_told_otherwise(
+async def test_a_replication_controller_orphans_its_pods_by_default(
     sandbox: KubernetesSandbox, api: httpx.AsyncClient
 ) -> None:
     sandbox.add_replication_controller("w", replicas=2)
@@ -182,7 +182,7 @@ async def test_a_deployment_adopts_replica_sets_without_an_owner_that_its_select
     assert [pod["metadata"]["name"] for pod in sandbox.read_all("pods")] == pods
 
 
-async def test_a_replica_set_that_comes_without_an_owner_is_adopted_too(
+async def test_a_new_replica_set_without_an_owner_is_adopted(
     sandbox: KubernetesSandbox,
 ) -> None:
     labels = sandbox.read("deployments.apps", "hello")["spec"]["selector"]["matchLabels"]  # type: ignore[index]

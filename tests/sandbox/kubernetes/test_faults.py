@@ -1,4 +1,4 @@
-"""Injected faults, and the log that shows what reached the server."""
+"""The call log and faults."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ async def test_a_delay_holds_the_request_before_it_acts(
     assert replicas(sandbox) == 5
 
 
-async def test_an_error_answer_comes_as_often_as_asked_and_nothing_is_done(
+async def test_an_error_answer_repeats_and_nothing_is_done(
     sandbox: KubernetesSandbox, api: httpx.AsyncClient
 ) -> None:
     sandbox.faults.add(
@@ -95,7 +95,7 @@ async def test_an_http2_connection_can_be_told_to_go_away(
     sandbox.faults.add(path="/pods$", goaway=True, times=1)
     client = connect(http2=True)
     first = await client.get(PODS)
-    # Whether the client learns of it before or after it sends again is a matter of timing.
+    # The client may receive GOAWAY before or after its next request.
     with contextlib.suppress(httpx.RemoteProtocolError):
         await client.get("/version")
     logged = sandbox.calls.count()
@@ -123,7 +123,7 @@ async def test_calls_are_logged_with_bodies_of_writes(
     assert sandbox.calls.count("GET", r"/pods$") == 1
 
 
-async def test_people_find_calls_and_faults_over_http(sandbox: KubernetesSandbox) -> None:
+async def test_calls_and_faults_are_available_over_http(sandbox: KubernetesSandbox) -> None:
     async with httpx.AsyncClient(base_url=sandbox.url, verify=sandbox.trust()) as client:
         fault = {"path": "version", "status": 500, "times": 1}
         await client.post("/_sandbox/faults", json=fault)
@@ -131,18 +131,19 @@ async def test_people_find_calls_and_faults_over_http(sandbox: KubernetesSandbox
         calls = (await client.get("/_sandbox/calls")).json()
         faults = (await client.get("/_sandbox/faults")).json()
         wrong = await client.post("/_sandbox/faults", json={"status": "many"})
+        unknown = await client.post("/_sandbox/faults", json={"stauts": 500})
         sandbox.remove("pods", "store-0")
         await client.post("/_sandbox/reset")
 
     assert failed.status_code == 500
     assert [(call["path"], call["status"]) for call in calls] == [("/version", 500)]
     assert faults[0]["hits"] == 1
-    assert wrong.status_code == 400
+    assert (wrong.status_code, unknown.status_code) == (400, 400)
     assert sandbox.calls.count() == 0
     assert sandbox.read("pods", "store-0") is not None
 
 
-async def test_a_request_that_is_held_does_not_hold_up_the_end() -> None:
+async def test_a_delayed_request_does_not_delay_the_shutdown() -> None:
     async with asyncio.timeout(60):
         async with KubernetesSandbox() as sandbox:
             sandbox.faults.add(delay=60, times=None)
@@ -154,7 +155,7 @@ async def test_a_request_that_is_held_does_not_hold_up_the_end() -> None:
 
 
 @pytest.mark.parametrize("code", [401, 404, 409, 422])
-async def test_a_denial_has_the_code_of_the_webhook_behind_the_words_of_the_server(
+async def test_a_denial_has_the_code_of_the_webhook_and_the_message_of_the_server(
     sandbox: KubernetesSandbox, api: httpx.AsyncClient, code: int
 ) -> None:
     sandbox.faults.deny(code, "not in this house", method="PATCH")

@@ -1,4 +1,4 @@
-"""Lists: selectors, pages that stay consistent, expired pages."""
+"""Lists: selectors, consistent pages and expired pages."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ def ten_pods(sandbox: KubernetesSandbox) -> None:
         ("app.kubernetes.io/name=hello", 2),
     ],
 )
-async def test_label_selectors_choose(api: httpx.AsyncClient, selector: str, number: int) -> None:
+async def test_label_selectors_filter(api: httpx.AsyncClient, selector: str, number: int) -> None:
     assert len((await page(api, labelSelector=selector)).json()["items"]) == number
 
 
@@ -49,7 +49,7 @@ async def test_bad_label_selectors_are_refused(api: httpx.AsyncClient, selector:
     assert (answer.status_code, answer.json()["reason"]) == (400, "BadRequest")
 
 
-async def test_a_badly_encoded_selector_is_dropped_and_everything_comes(
+async def test_a_badly_encoded_selector_is_ignored(
     api: httpx.AsyncClient,
 ) -> None:
     answer = await api.get(f"{PODS}?labelSelector=group%3Dten%2")
@@ -65,7 +65,7 @@ async def test_a_field_selector_finds_a_name(api: httpx.AsyncClient) -> None:
     assert refused.status_code == 400
 
 
-async def test_pages_are_of_one_moment_whatever_happens_between_them(
+async def test_pages_show_one_resource_version_despite_changes_between_them(
     api: httpx.AsyncClient, sandbox: KubernetesSandbox
 ) -> None:
     first = (await page(api, limit=6)).json()
@@ -83,14 +83,14 @@ async def test_pages_are_of_one_moment_whatever_happens_between_them(
     assert third["metadata"]["resourceVersion"] == first["metadata"]["resourceVersion"]
 
 
-async def test_a_selector_hides_how_many_remain(api: httpx.AsyncClient) -> None:
+async def test_a_list_with_a_selector_has_no_remaining_count(api: httpx.AsyncClient) -> None:
     metadata = (await page(api, limit=2, labelSelector="group=ten")).json()["metadata"]
 
     assert "continue" in metadata
     assert "remainingItemCount" not in metadata
 
 
-async def test_an_expired_page_is_410_with_a_token_to_go_on(
+async def test_an_expired_page_is_410_with_a_new_token(
     api: httpx.AsyncClient, sandbox: KubernetesSandbox
 ) -> None:
     first = (await page(api, limit=6)).json()

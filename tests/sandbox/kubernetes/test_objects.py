@@ -1,4 +1,4 @@
-"""One object at a time: reading, creating, replacing, patching, deleting."""
+"""Single objects: read, create, replace, patch and delete."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ def config_map(name: str, **data: str) -> dict[str, Any]:
     return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": data}
 
 
-async def test_the_seeded_application_is_there_and_running(api: httpx.AsyncClient) -> None:
+async def test_the_seeded_application_is_running(api: httpx.AsyncClient) -> None:
     pods = (await api.get(PODS)).json()["items"]
     hello = (await api.get(f"{DEPLOYMENTS}/hello")).json()
 
@@ -42,7 +42,7 @@ async def test_owners_lead_from_a_pod_to_its_deployment(api: httpx.AsyncClient) 
     assert replica_set.json()["metadata"]["ownerReferences"][0]["name"] == "hello"
 
 
-async def test_an_absent_object_is_a_status_that_names_it(api: httpx.AsyncClient) -> None:
+async def test_the_status_for_an_absent_object_names_the_object(api: httpx.AsyncClient) -> None:
     answer = await api.get(f"{DEPLOYMENTS}/nope")
 
     assert answer.status_code == 404
@@ -86,7 +86,7 @@ async def test_a_put_without_a_version_overwrites_but_not_a_custom_resource(
     assert (await api.put(f"{routes}/r", json=route)).status_code == 422
 
 
-async def test_the_same_content_keeps_its_resource_version(api: httpx.AsyncClient) -> None:
+async def test_equal_content_keeps_the_resource_version(api: httpx.AsyncClient) -> None:
     first = (await api.post(MAPS, json=config_map("m", a="1"))).json()
     again = (await api.put(f"{MAPS}/m", json=config_map("m", a="1"))).json()
 
@@ -140,7 +140,7 @@ async def test_invalid_objects_are_refused_with_causes(api: httpx.AsyncClient) -
     assert {"metadata.name", "spec.replicas", "spec.selector"} <= fields
 
 
-async def test_a_version_with_dots_is_no_name_for_a_service(api: httpx.AsyncClient) -> None:
+async def test_a_service_name_must_not_contain_dots(api: httpx.AsyncClient) -> None:
     service = {"metadata": {"name": "app-1.2.3"}, "spec": {"ports": [{"port": 80}]}}
     answer = await api.post("/api/v1/namespaces/default/services", json=service)
 
@@ -204,7 +204,7 @@ async def test_finalizers_hold_an_object_until_they_are_removed(
     assert (await api.get(f"{MAPS}/m")).status_code == 404
 
 
-async def test_nothing_is_created_where_there_is_no_namespace(api: httpx.AsyncClient) -> None:
+async def test_nothing_is_created_in_an_absent_namespace(api: httpx.AsyncClient) -> None:
     created = await api.post("/api/v1/namespaces/nope/configmaps", json=config_map("m"))
     listed = await api.get("/api/v1/namespaces/nope/pods")
 

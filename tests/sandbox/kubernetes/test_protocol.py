@@ -20,14 +20,14 @@ PODS = "/api/v1/namespaces/default/pods"
 
 
 @pytest.mark.parametrize("http2", [False, True])
-async def test_both_versions_of_http_are_spoken(connect: Connect, http2: bool) -> None:
+async def test_both_versions_of_http_are_served(connect: Connect, http2: bool) -> None:
     answer = await connect(http2=http2).get(PODS)
 
     assert answer.http_version == ("HTTP/2" if http2 else "HTTP/1.1")
     assert answer.status_code == 200
 
 
-async def test_the_server_says_what_it_serves(api: httpx.AsyncClient) -> None:
+async def test_discovery_lists_the_kinds(api: httpx.AsyncClient) -> None:
     groups = (await api.get("/apis")).json()["groups"]
     apps = (await api.get("/apis/apps/v1")).json()["resources"]
     core = (await api.get("/api/v1")).json()["resources"]
@@ -49,7 +49,7 @@ async def test_a_certificate_of_another_authority_is_refused(sandbox: Kubernetes
             await client.get("/version")
 
 
-async def test_a_large_list_comes_compressed_to_those_who_can_read_it(
+async def test_a_large_list_is_compressed_for_clients_that_accept_gzip(
     sandbox: KubernetesSandbox, api: httpx.AsyncClient
 ) -> None:
     sandbox.add_deployment("many", replicas=100)
@@ -61,7 +61,7 @@ async def test_a_large_list_comes_compressed_to_those_who_can_read_it(
     assert len(packed.json()["items"]) == len(plain.json()["items"]) == 103
 
 
-def test_it_serves_in_a_thread_while_the_caller_waits() -> None:
+def test_it_serves_in_a_thread_while_the_caller_blocks() -> None:
     with KubernetesSandbox.in_thread() as sandbox:
         headers = {"authorization": f"Bearer {sandbox.token}"}
         with httpx.Client(base_url=sandbox.url, verify=sandbox.trust()) as client:
@@ -103,7 +103,7 @@ async def events(response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
         yield json.loads(line)
 
 
-async def test_a_watch_tells_of_changes_as_they_happen(
+async def test_a_watch_reports_changes_as_they_happen(
     sandbox: KubernetesSandbox, api: httpx.AsyncClient
 ) -> None:
     version = (await api.get(PODS)).json()["metadata"]["resourceVersion"]
@@ -121,7 +121,7 @@ async def test_a_watch_tells_of_changes_as_they_happen(
     assert added["object"]["kind"] == "Pod"
 
 
-async def test_leaving_the_selector_is_a_deletion_for_a_watcher(
+async def test_an_object_that_no_longer_matches_is_deleted_for_a_watch(
     sandbox: KubernetesSandbox, api: httpx.AsyncClient
 ) -> None:
     sandbox.add_pod("p", labels={"w": "y"})
@@ -137,7 +137,7 @@ async def test_leaving_the_selector_is_a_deletion_for_a_watcher(
     assert (initial["type"], left["type"]) == ("ADDED", "DELETED")
 
 
-async def test_a_watch_from_an_expired_version_says_410_in_the_stream(
+async def test_a_watch_from_an_expired_version_ends_with_a_410_event(
     sandbox: KubernetesSandbox, api: httpx.AsyncClient
 ) -> None:
     version = (await api.get(PODS)).json()["metadata"]["resourceVersion"]
@@ -156,7 +156,7 @@ async def test_a_watch_ends_when_its_time_is_over(api: httpx.AsyncClient) -> Non
     assert (answer.status_code, answer.text) == (200, "")
 
 
-async def test_open_watches_do_not_hold_up_the_end() -> None:
+async def test_open_watches_do_not_delay_the_shutdown() -> None:
     async with asyncio.timeout(60):
         async with KubernetesSandbox() as sandbox:
             headers = {"authorization": f"Bearer {sandbox.token}"}

@@ -1,4 +1,4 @@
-"""The parts without a server: selectors, patches, ownership, the store."""
+"""The pure parts: selectors, patches, field ownership and the store."""
 
 import threading
 from typing import Any
@@ -35,11 +35,11 @@ OBJECTS = st.dictionaries(st.text(min_size=1, max_size=3), JSON, max_size=4)
         (None, False),
     ],
 )
-def test_a_selector_of_a_workload_chooses_labels(selector: Any, expected: bool) -> None:
+def test_the_selector_of_a_workload_matches_labels(selector: Any, expected: bool) -> None:
     assert selects(selector, LABELS) is expected
 
 
-def test_a_selector_written_out_can_be_parsed_again() -> None:
+def test_the_text_of_a_selector_can_be_parsed() -> None:
     selector = {
         "matchLabels": {"app": "hello"},
         "matchExpressions": [
@@ -60,7 +60,7 @@ def test_merging_the_same_patch_twice_changes_nothing_more(target: Any, patch: A
 
 
 @given(OBJECTS, OBJECTS)
-def test_patches_leave_their_target_alone(target: Any, patch: Any) -> None:
+def test_patches_do_not_change_their_target(target: Any, patch: Any) -> None:
     before = repr(target)
     merge(target, patch)
     strategic(target, patch)
@@ -90,14 +90,14 @@ def test_a_json_patch_that_does_not_fit_fails(operation: dict[str, Any]) -> None
         json_patch({"a": 1, "list": [1]}, [operation])
 
 
-def test_owned_fields_survive_being_written_down() -> None:
+def test_owned_fields_survive_a_round_trip() -> None:
     container = {"name": "c", "ports": [{"containerPort": 80}]}
     paths = leaves({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [container]}})
 
     assert set(from_fields(to_fields(paths))) == set(paths)
 
 
-def test_the_store_goes_back_in_time_until_it_is_compacted() -> None:
+def test_the_store_shows_earlier_versions_until_it_is_compacted() -> None:
     store = Store()
     for name in ("a", "b"):
         store.put(core.CONFIG_MAPS, {"metadata": {"name": name, "namespace": "n", "uid": name}})
@@ -140,7 +140,7 @@ def test_objects_can_be_added_from_several_threads() -> None:
     assert len(sandbox.read_all("pods")) == 150
 
 
-def test_a_json_patch_takes_an_absent_member_for_null() -> None:
+def test_a_json_patch_treats_an_absent_member_as_null() -> None:
     absent = {"op": "test", "path": "/metadata/ownerReferences", "value": None}
 
     assert json_patch({"metadata": {}}, [absent]) == {"metadata": {}}

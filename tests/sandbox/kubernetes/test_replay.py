@@ -1,4 +1,4 @@
-"""Recorded requests of a real API server, replayed: how many answers agree."""
+"""The replay of requests that were recorded on a real API server."""
 
 from collections import Counter
 
@@ -12,10 +12,10 @@ from tests.sandbox.kubernetes.replay import Replayer, differences, message_agree
 FLOOR = 0.93
 
 
-def test_recorded_requests_are_answered_as_the_real_server_answered_them(
+def test_answers_agree_with_recorded_ones(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Status, media type, kind, reason, details and shape agree but for listed differences."""
+    """Status, media type, kind, reason, details and shape agree, except for known differences."""
     left_out: Counter[str] = Counter()
     disagreeing: dict[str, list[str]] = {}
     compared = worded = 0

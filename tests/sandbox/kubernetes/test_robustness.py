@@ -1,4 +1,4 @@
-"""Whatever is sent, the sandbox answers; it never fails itself."""
+"""Robustness: the sandbox answers every manifest."""
 
 import copy
 import json
@@ -76,7 +76,7 @@ MANIFESTS: dict[str, dict[str, Any]] = {
 
 
 def spoiled(manifest: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The manifest with every field in turn replaced by every kind of junk."""
+    """Yield the manifest with each field in turn replaced by each invalid value."""
     for path in list(places(manifest)):
         for junk in JUNK:
             copied = copy.deepcopy(manifest)
@@ -96,7 +96,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("path", MANIFESTS)
-def test_spoiled_manifests_are_answered(path: str) -> None:
+def test_every_invalid_manifest_is_answered(path: str) -> None:
     sandbox = KubernetesSandbox()
     metadata = {"name": "z", "labels": {"a": "b"}, "annotations": {"c": "d"}}
     manifest = {**MANIFESTS[path], "metadata": metadata}
