@@ -120,7 +120,7 @@ class AsgiApplication:
         stop = self._store.listen(notify)
         await send(_start(Answer(200), {}, None))
         try:
-            # Only receiving tells a silent watch that its client has gone.
+            # Without events to send, only receiving detects that the client has gone.
             async with asyncio.timeout(watch.seconds), asyncio.TaskGroup() as group:
                 gone = group.create_task(_until_gone(receive))
                 while not (gone.done() or self.stopping.is_set()):
