@@ -66,12 +66,19 @@ QUERY_KEY = "{provider}.{address}"
 COMMAND_KEY = "{provider}.{slot}.{address}"
 OUTCOME_KEY = "{result}.{provider}.{address}"
 
-EVENTS_RULES = """\
-Producers' only way in. The property `user_id` is required, and the broker checks it. What a user
-may send beside update_controller_replicas and set_machine_labels is configured at the workers. A
-message that nobody can ever run, one with a header `CC` or `requested-by` among them, is put to
-`machinist.dead`, and so is a copy that `BCC` makes. Waiting scale events of one address that differ
-in `replicas` alone, and that nobody awaits, are superseded by the newest."""
+FROM_PRODUCERS = [name for name, op in OPERATIONS.items() if op.row.from_producers]
+COLLAPSES = [
+    f"`{op.row.collapses}` ({name})" for name, op in OPERATIONS.items() if op.row.collapses
+]
+
+EVENTS_RULES = f"""\
+The only exchange that producers publish to. The property `user_id` is required, and the broker
+checks it. Every producer may publish {" and ".join(FROM_PRODUCERS)}; the
+workers' configuration may allow further commands to single users. A message that can never be run
+is moved to `machinist.dead`, for instance one with a header `CC` or `requested-by`, and so is each
+copy that `BCC` makes. Waiting events of one address that differ only in
+{", ".join(COLLAPSES)} and have neither `reply_to` nor idempotency key are
+superseded by the newest."""
 
 
 def document() -> dict[str, Any]:

@@ -6,7 +6,6 @@ from typing import Any
 import msgspec
 
 from contracts import topology, wire
-from contracts.api import UpdateControllerReplicas
 from contracts.broker.channel import Delivery
 from contracts.faults import Fault
 from contracts.operation import Operation
@@ -60,18 +59,21 @@ class Command:
         return key if isinstance(key, str) else None
 
     def supersedes(self, older: "Command") -> bool:
-        """Whether the older command need not be run when this one is waiting behind it.
+        """Tell whether this command makes an older one, which waits before it, superfluous.
 
-        Both are scale events that differ in `replicas` alone, and nobody awaits either. One that
-        was delivered before may have been started; one with less time left might never run.
+        Both are events without a `reply_to` and differ only in the field that the table lets
+        collapse. A redelivered command may have been started before, and a newer command with less
+        time left may never run: neither supersedes nor is superseded.
         """
         if not (self._may_collapse() and older._may_collapse()):
             return False
         mine, theirs = self.operation, older.operation
+        if isinstance(mine, Fault) or isinstance(theirs, Fault) or type(mine) is not type(theirs):
+            return False
+        field = mine.row.collapses
         return (
-            isinstance(mine, UpdateControllerReplicas)
-            and isinstance(theirs, UpdateControllerReplicas)
-            and msgspec.structs.replace(theirs, replicas=mine.replicas) == mine
+            field is not None
+            and msgspec.structs.replace(theirs, **{field: getattr(mine, field)}) == mine
             and self.expires_at >= older.expires_at - ALIKE_S
         )
 

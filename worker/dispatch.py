@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, get_type_hints
 
 import msgspec
@@ -58,7 +58,6 @@ class Dispatch:
         """`name` is what the provider is attached as."""
         self.name = name
         self._methods = methods(provider)
-        self._instead: Mapping[str, str] = getattr(provider, "instead", {})
         self._examination = Examination(name, seals, producers or {})
 
     async def run(self, message: Message, call: Call) -> Reply:
@@ -99,8 +98,9 @@ class Dispatch:
 
     def _unsupported(self, name: str) -> Fault:
         words = f"{name} is not supported by the provider {self.name}"
-        if name in self._instead:
-            other = OPERATIONS[self._instead[name]].row
+        instead = OPERATIONS[name].row.instead
+        if instead in self._methods:
+            other = OPERATIONS[instead].row
             words += f": use {other.name}, {other.method} /{self.name}{other.path}"
         return Fault(Code.UNSUPPORTED, words)
 

@@ -20,7 +20,6 @@ from contracts.topology import COMMANDS, MESSAGE_LIMIT, QUERIES
 from contracts.validation import show
 from contracts.wire import Message
 
-FROM_EVENTS = frozenset({"update_controller_replicas", "set_machine_labels"})
 FROM_GATEWAYS = frozenset({COMMANDS, QUERIES})
 """The exchanges that only gateways may publish to; anything else is an event."""
 
@@ -29,7 +28,7 @@ PLAIN = frozenset({wire.JSON, "identity", "utf-8", "utf8", "binary"})
 """Content types and encodings that some client writes beside JSON."""
 
 Producers = Mapping[str, frozenset[str]]
-"""By user, the operations beside the usual ones that it may send as events."""
+"""Operations that a broker user may send as events beside the ones that every user may send."""
 
 
 class Refusal(Fault):
@@ -111,8 +110,8 @@ class Examination:
                 Code.FORBIDDEN,
                 "header requested-by: expected none, only a gateway says for whom it asks",
             )
-        allowed = FROM_EVENTS | self._producers.get(message.user_id, frozenset())
-        if message.type not in allowed:
+        is_allowed = OPERATIONS[message.type].row.from_producers
+        if not is_allowed and message.type not in self._producers.get(message.user_id, ()):
             user = printable(message.user_id)
             raise Refusal(Code.FORBIDDEN, f"user {user} may not send {message.type} as an event")
 
