@@ -1,11 +1,11 @@
-"""The AsyncAPI 3 document, derived from the table: what flows over the broker, for any client."""
+"""The AsyncAPI 3 document, derived from the table: all messages on the broker."""
 
 from typing import Any
 
 from contracts import VERSION, topology
 from contracts.address import SLOTS
 from contracts.api import OPERATIONS
-from contracts.asyncapi_messages import (
+from contracts.documents.asyncapi_messages import (
     AMQP,
     DEAD,
     HEADERS,
@@ -17,9 +17,9 @@ from contracts.asyncapi_messages import (
     reply_name,
     request,
 )
+from contracts.documents.schemas import Schemas
 from contracts.faults import Problem
 from contracts.outcomes import OUTCOME, Outcome, Result
-from contracts.schemas import Schemas
 from contracts.wire import JSON
 
 DESCRIPTION = """\
@@ -82,7 +82,7 @@ superseded by the newest."""
 
 
 def document() -> dict[str, Any]:
-    """The whole document."""
+    """Return the whole document."""
     queries = [name for name, operation in OPERATIONS.items() if operation.row.safe]
     commands = [name for name in OPERATIONS if name not in queries]
     schemas, payloads, results = _schemas()
@@ -129,7 +129,7 @@ def document() -> dict[str, Any]:
 
 
 def _schemas() -> tuple[Schemas, dict[str, Any], dict[str, Any]]:
-    """All schemas, and those of each operation and of its answer."""
+    """Return all schemas, those of the operations, and those of their results."""
     operations = OPERATIONS.values()
     gives = [operation.row.gives for operation in operations]
     takes = [operation.row.takes for operation in operations]
