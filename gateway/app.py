@@ -21,7 +21,7 @@ from gateway.documentation import documentation_routes
 from gateway.limits import DEFAULT, Limits
 from gateway.methods import options_routes
 from gateway.problems import on_exception, on_fault, on_http_error
-from gateway.recorder import Recorder
+from gateway.recorder.recorder import Recorder
 from gateway.routes import Caller, routes
 from gateway.rpc import Rpc
 from gateway.server import OnRawPath, http_server, listener

@@ -4,7 +4,7 @@ import argparse
 import re
 from datetime import UTC, datetime, timedelta
 
-from gateway.stream import Position
+from contracts.broker.stream_reader import Position
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DURATION = re.compile(r"([0-9]{1,6})([smhd])")

@@ -18,7 +18,7 @@ from contracts.outcomes import Result, read
 from contracts.seal import Seals
 from contracts.topology import DEAD, ENDED, EVENTS, OUTCOMES
 from contracts.wire import Message
-from gateway.recorder import MOST_REFUSED, MOST_STUCK, PREFETCH, Recorder
+from gateway.recorder.recorder import MOST_REFUSED, MOST_STUCK, PREFETCH, Recorder
 from tests.producer import scale_event
 from tests.stack import eventually
 

@@ -11,10 +11,10 @@ from contracts.api import UpdateControllerReplicas
 from contracts.broker.channel import Delivery
 from contracts.broker.declaration import declare
 from contracts.broker.link import Connection, Link
+from contracts.broker.stream_reader import OFFSET, offset
 from contracts.outcomes import Outcome, Result, read
 from contracts.topology import AUDIT, common
 from contracts.wire import Message
-from gateway.stream import OFFSET, offset
 from tests.history.history import Record
 
 PREFETCH = 1000
