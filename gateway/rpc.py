@@ -11,9 +11,10 @@ import msgspec
 from contracts import CONTRACT, VERSION, address, topology, wire
 from contracts.broker.attendance import Attendance
 from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from contracts.broker.errors import BrokerError, ConnectionLost
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
@@ -40,7 +41,7 @@ class Rpc:
     def __init__(
         self,
         gateway: str,
-        link: Link,
+        link: ReconnectingConnection,
         attendance: Attendance,
         seals: Seals,
         *,

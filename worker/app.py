@@ -11,7 +11,7 @@ from uuid import uuid4
 
 from contracts import VERSION
 from contracts.broker.attendance import Announcement
-from contracts.broker.link import Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.environment import ConfigurationError, shown
 from contracts.seal import Seals
 from worker.bodies import Limits
@@ -50,8 +50,12 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
     worker = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:4]}"
     since = time.time()
     clock = Clock()
-    consuming = Link(settings.amqp_url, f"machinist worker {dispatch.name} {worker} consume")
-    publishing = Link(settings.amqp_url, f"machinist worker {dispatch.name} {worker} publish")
+    consuming = ReconnectingConnection(
+        settings.amqp_url, f"machinist worker {dispatch.name} {worker} consume"
+    )
+    publishing = ReconnectingConnection(
+        settings.amqp_url, f"machinist worker {dispatch.name} {worker} publish"
+    )
 
     def announcement() -> Announcement:
         return Announcement(

@@ -10,9 +10,10 @@ from typing import Literal
 from contracts import topology
 from contracts.address import SLOTS
 from contracts.broker.channel import Channel, Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import Declaration
 from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.seal import Seals
 from contracts.wire import Message, bounded, reply_of
 from worker.bodies import DEFAULT_LIMITS, Bodies, Limits
@@ -43,7 +44,7 @@ class Consumer:
         dispatch: Dispatch,
         replies: Replies,
         record: Record,
-        link: Link,
+        link: ReconnectingConnection,
         clock: Clock,
         group: asyncio.TaskGroup,
         *,

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from contracts import topology
 from contracts.broker.channel import Channel, Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.errors import NotDeclared
-from contracts.broker.link import Connection
 from worker.bodies import Bodies
 from worker.places import Places
 

@@ -7,8 +7,8 @@ from functools import partial
 from typing import Any, TypeVar
 
 from contracts.broker.channel import Channel, Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
-from contracts.broker.link import Connection
 from contracts.roll import workers_in
 from worker.barrier import Barrier
 from worker.bodies import Bodies

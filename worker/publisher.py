@@ -16,9 +16,10 @@ import msgspec
 from contracts import topology
 from contracts.broker.attendance import ANNOUNCE_S, Announcement
 from contracts.broker.channel import Channel
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import Declaration
 from contracts.broker.errors import BrokerError, ConnectionLost, NotDeclared, Refused, Rejected
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.topology import Topology
 from contracts.wire import Message
 
@@ -32,7 +33,9 @@ RENEWED_S = 30.0
 class Publisher:
     """Publishes over whichever connection is up, and tells the gateways of this worker."""
 
-    def __init__(self, link: Link, announcement: Callable[[], Announcement]) -> None:
+    def __init__(
+        self, link: ReconnectingConnection, announcement: Callable[[], Announcement]
+    ) -> None:
         self._link = link
         self._announcement = announcement
         self._channel: Channel | None = None

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from contracts.broker.channel import Channel, Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost
-from contracts.broker.link import Connection
 from contracts.topology import Argument
 
 Arguments = Mapping[str, Argument | datetime]

@@ -12,7 +12,7 @@ from typing import Literal
 
 from contracts import topology
 from contracts.broker.channel import Delivery
-from contracts.broker.link import Connection
+from contracts.broker.connection import Connection
 from contracts.broker.queue_reader import QueueReader, read_queue
 from contracts.wire import Message
 

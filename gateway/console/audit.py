@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from contracts.broker.link import Connection
+from contracts.broker.connection import Connection
 from contracts.broker.stream_reader import Position, offset, read_stream
 from contracts.wire import Message
 

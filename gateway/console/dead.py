@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from contracts import topology
-from contracts.broker.link import Connection
+from contracts.broker.connection import Connection
 from contracts.broker.queue_reader import read_queue
 from contracts.wire import Message
 

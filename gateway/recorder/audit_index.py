@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 
 from contracts import outcomes
-from contracts.broker.link import Connection
+from contracts.broker.connection import Connection
 from contracts.broker.stream_reader import StreamReader, offset, read_stream
 from contracts.outcomes import Result
 from contracts.wire import Message

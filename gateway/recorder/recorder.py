@@ -14,9 +14,10 @@ import msgspec
 
 from contracts import outcomes, topology
 from contracts.broker.channel import Channel, Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import Declaration
 from contracts.broker.errors import BrokerError, Rejected, Unroutable
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.broker.recording import until_taken
 from contracts.faults import Fault
 from contracts.outcomes import Result
@@ -48,7 +49,9 @@ AGAIN_S = 30.0
 class Recorder:
     """Records over a connection of its own, so that its loss does not affect requests."""
 
-    def __init__(self, seals: Seals, link: Link, again_s: float = AGAIN_S) -> None:
+    def __init__(
+        self, seals: Seals, link: ReconnectingConnection, again_s: float = AGAIN_S
+    ) -> None:
         """`again_s` is the delay in seconds between a failure and the next attempt."""
         self._seals = seals
         self._link = link

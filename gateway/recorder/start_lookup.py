@@ -10,8 +10,8 @@ import logging
 import time
 from datetime import datetime, timedelta
 
+from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError
-from contracts.broker.link import Connection
 from gateway.recorder.audit_index import AuditIndex
 from gateway.recorder.dead_letters import Expiry
 

@@ -8,8 +8,8 @@ import msgspec
 
 from contracts import topology
 from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
-from contracts.broker.link import Connection
 from contracts.faults import Code
 from contracts.outcomes import Result
 from contracts.topology import DEAD, DELIVERY_LIMIT, ENDED

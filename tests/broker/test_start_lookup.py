@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from contracts import outcomes, topology
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
-from contracts.broker.link import Connection
 from contracts.outcomes import Result
 from contracts.wire import Message
 from gateway.recorder.dead_letters import Expiry

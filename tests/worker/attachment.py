@@ -7,7 +7,8 @@ from typing import Any, cast
 
 from contracts import topology
 from contracts.broker.channel import Delivery
-from contracts.broker.link import Connection, Link
+from contracts.broker.connection import Connection
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Fault
 from contracts.outcomes import Result
 from contracts.seal import Seals
@@ -127,7 +128,7 @@ async def consuming(provider: object, broker: Broker, concurrency: int = 64) -> 
             Dispatch("k8s", provider, Seals([])),
             cast(Replies, Silent()),
             cast(Record, broker.record),
-            Link("amqp://nowhere", "test"),
+            ReconnectingConnection("amqp://nowhere", "test"),
             Clock(),
             group,
             seals=Seals([]),

@@ -7,8 +7,8 @@ from typing import Any, cast
 
 from contracts import wire
 from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost
-from contracts.broker.link import Connection
 from contracts.faults import Fault
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
