@@ -15,7 +15,7 @@ from contracts.members import require_known
 from contracts.operation import Operation
 from contracts.printable import printable
 from contracts.seal import SEALED, Seals
-from contracts.secrecy import sealable
+from contracts.secrecy import reject_embedded_secret
 from contracts.topology import COMMANDS, MESSAGE_LIMIT, QUERIES
 from contracts.validation import show
 from contracts.wire import Message
@@ -95,7 +95,7 @@ class Examination:
             return operation
         if row.secret is not None and address.find(operation, row.secret) is not None:
             raise Fault(Code.INVALID, f"{message.type} carries secrets: expected a sealed body")
-        return sealable(operation)
+        return reject_embedded_secret(operation)
 
     def _authorise(self, message: Message) -> None:
         for name in COPIES:

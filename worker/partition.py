@@ -17,7 +17,7 @@ from worker.intake import Intake
 from worker.lane import Held, Lane
 from worker.places import Places
 from worker.redelivery import Redeliveries, Work, orphaned
-from worker.runs import Run, Runs, Verdict
+from worker.runs import Disposition, Run, Runs
 from worker.spool import SpoolError
 from worker.superseding import Superseding
 
@@ -218,8 +218,8 @@ class Partition:
         try:
             while held := lane.first:
                 await lane.settled()
-                verdict = await self._end(held)
-                await self._settle(channel, held, verdict)
+                disposition = await self._end(held)
+                await self._settle(channel, held, disposition)
                 lane.leave()
                 self._leave_if_asked()
         except ConnectionLost as error:
@@ -231,9 +231,11 @@ class Partition:
         if self._lanes.get(address) is lane:
             del self._lanes[address]
 
-    async def _end(self, held: Held) -> Verdict:
+    async def _end(self, held: Held) -> Disposition:
         if self._is_orphaned:
-            return await self._redeliveries.bury(held, lambda each: orphaned(each, self._queue))
+            return await self._redeliveries.dead_letter(
+                held, lambda each: orphaned(each, self._queue)
+            )
         if held.delivery.redelivered:
             return await self._redeliveries.run(held)
         return await self._fresh(held)
@@ -242,24 +244,24 @@ class Partition:
         """End a command without a run; a redelivery to this same process finds it ended."""
         await self._fence.near()  # while the broker's answers are late, reading them comes first
         work = self._work.supersede(older.command, newer.command)
-        verdict = await self.outcome(older, self._runs.start(older.command.message, work))
+        disposition = await self.outcome(older, self._runs.start(older.command.message, work))
         try:
-            await self._settle(channel, older, verdict)
+            await self._settle(channel, older, disposition)
         except ConnectionLost:
             await _forever()  # until it is forgotten with those behind it
         self._leave_if_asked()
 
-    async def _settle(self, channel: Channel, held: Held, verdict: Verdict) -> None:
+    async def _settle(self, channel: Channel, held: Held, disposition: Disposition) -> None:
         """Returns when the broker has handled it.
 
         A lost acknowledgement brings a command back: had the next one been run meanwhile, the
         older would be run again behind it.
         """
-        if verdict is Verdict.GIVEN_UP:
+        if disposition is Disposition.ABANDON:
             # Nothing behind it may overtake it: it comes back first, to us or to the next owner.
             self.leave()
             await _forever()
-        if verdict is Verdict.DEAD:
+        if disposition is Disposition.REJECT:
             await channel.reject(held.delivery)
         else:
             await channel.ack(held.delivery)
@@ -271,7 +273,7 @@ class Partition:
             self._held.remove(held)
             held.drop()
 
-    async def _fresh(self, held: Held) -> Verdict:
+    async def _fresh(self, held: Held) -> Disposition:
         while True:
             await self._gate.wait()
             async with self._places.running:
@@ -282,11 +284,11 @@ class Partition:
                     command = held.loaded()
                 except SpoolError as error:
                     self._intake.take_few(error)
-                    return Verdict.GIVEN_UP
+                    return Disposition.ABANDON
                 run = self._runs.start(command.message, self._work.run(command))
                 return await self.outcome(held, run)
 
-    async def outcome(self, held: Held, run: Run) -> Verdict:
+    async def outcome(self, held: Held, run: Run) -> Disposition:
         """Wait for the end of a run."""
         self._unsettled.add(held)
         return await self._runs.outcome(run)

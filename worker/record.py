@@ -1,4 +1,4 @@
-"""The record: tells what became of commands, and returns when the broker has it."""
+"""The records of a worker: outcomes and dead letters, published with publisher confirms."""
 
 import logging
 from functools import partial
@@ -18,7 +18,7 @@ APP = f"worker/{VERSION}"
 
 
 class Record:
-    """Publishes the outcomes of one provider's commands, and those that are dead."""
+    """Publishes the outcomes of one provider's commands, and its dead letters."""
 
     def __init__(self, worker: str, provider: str, publisher: Publisher) -> None:
         self._worker = worker
@@ -28,11 +28,10 @@ class Record:
     async def write(
         self, command: Message, result: Result, request: Request | None = None, **what: Any
     ) -> None:
-        """Publish an outcome of the command in a message; `what` are further fields of it.
+        """Publish an outcome of a command; `what` are further fields of the outcome.
 
-        `started`, and a final outcome without `started` before it, carry the request. Without an
-        audit to take the outcome this waits: the command is kept, and not run before `started` is
-        in the audit.
+        `started` contains the request, and so does a final outcome without `started` before it.
+        Waits while no queue takes outcomes: a command is not run before `started` is in the audit.
         """
         outcome = outcomes.outcome_of(
             command, self._provider, result, request=request, worker=self._worker, **what
@@ -41,10 +40,12 @@ class Record:
         publish = partial(self._publisher.publish, mandatory=True)
         await until_taken(publish, message, self._publisher.renew)
 
-    async def bury(self, command: Message, fault: Fault, queue: str, request: Request) -> None:
-        """Put the message to the dead ones, with its reason, and publish its outcome.
+    async def dead_letter(
+        self, command: Message, fault: Fault, queue: str, request: Request
+    ) -> None:
+        """Publish a command to `machinist.dead` with the reason, then its outcome.
 
-        Raises Rejected where the dead ones are too many.
+        Raises Rejected if that queue is full.
         """
         log.warning("%s %s is dead: %s", command.type, command.key, fault)
         letter = dead_letters.dead_letter(command, fault.message, queue, APP)

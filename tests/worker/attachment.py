@@ -108,7 +108,7 @@ class Notes:
     async def write(self, command: Message, result: Result, *_: Any, **what: Any) -> None:
         self.results.append(result)
 
-    async def bury(self, command: Message, fault: Fault, queue: str, *_: Any) -> None:
+    async def dead_letter(self, command: Message, fault: Fault, queue: str, *_: Any) -> None:
         self.results.append(Result.DEAD)
         self.reasons.append(fault.message)
 

@@ -19,7 +19,7 @@ from worker.fence import Fence
 from worker.partition import Partition
 from worker.places import Places
 from worker.redelivery import Work
-from worker.runs import Runs, Verdict
+from worker.runs import Disposition, Runs
 
 SECOND = 1.0
 PLACES = 64
@@ -116,14 +116,14 @@ class Platform:
             lambda message, _: wire.decode(message.type, message.body),
         )
 
-    async def bury(self, command: Command, fault: Fault) -> Verdict:
-        self.log.append(("bury", command.message.message_id))
-        return Verdict.DONE
+    async def dead_letter(self, command: Command, fault: Fault) -> Disposition:
+        self.log.append(("dead_letter", command.message.message_id))
+        return Disposition.ACKNOWLEDGE
 
-    async def supersede(self, command: Command, newer: Command) -> Verdict:
+    async def supersede(self, command: Command, newer: Command) -> Disposition:
         raise AssertionError("everything here is awaited by somebody")
 
-    async def run(self, command: Command) -> Verdict:
+    async def run(self, command: Command) -> Disposition:
         name = command.message.message_id
         self.log.append(("begin", name))
         self.began_at[name] = virtual.now()
@@ -133,7 +133,7 @@ class Platform:
             self.log.append(("cancel", name))
             raise
         self.log.append(("end", name))
-        return Verdict.DONE
+        return Disposition.ACKNOWLEDGE
 
     def overlaps(self) -> int:
         """The most that ran at once."""

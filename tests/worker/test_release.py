@@ -7,7 +7,7 @@ from tests.worker import virtual
 from tests.worker.scene import PLACES, SECOND, Platform, Scene, scene
 from worker.command import Command
 from worker.places import Places
-from worker.runs import Verdict
+from worker.runs import Disposition
 
 
 def begun(platform: Platform) -> list[str]:
@@ -171,15 +171,15 @@ def test_what_waited_to_be_released_still_needs_an_open_fence():
 
 
 class Slow(Platform):
-    """Takes its time to bury."""
+    """Dead-letters slowly."""
 
-    async def bury(self, command: Command, fault: Any) -> Verdict:
-        verdict = await super().bury(command, fault)
+    async def dead_letter(self, command: Command, fault: Any) -> Disposition:
+        disposition = await super().dead_letter(command, fault)
         await asyncio.sleep(0.5)
-        return verdict
+        return disposition
 
 
-def test_a_burial_is_waited_for_and_is_not_repeated():
+def test_a_dead_letter_under_way_is_waited_for_and_not_repeated():
     async def test():
         slow = Slow()
         async with scene(work=slow) as s:
@@ -196,7 +196,7 @@ def test_a_burial_is_waited_for_and_is_not_repeated():
     virtual.run(test)
 
 
-def test_a_burial_goes_on_for_whom_its_message_is_delivered_to_again():
+def test_a_dead_letter_under_way_is_joined_by_the_redelivery():
     async def test():
         slow = Slow()
         async with scene(work=slow) as s:
@@ -207,7 +207,7 @@ def test_a_burial_goes_on_for_whom_its_message_is_delivered_to_again():
             s.last.deliver("a", returns=10)
             await asyncio.sleep(5 * SECOND)
 
-            assert slow.log == [("bury", "a-0")]
+            assert slow.log == [("dead_letter", "a-0")]
             assert s.log == ["ack a-0"]
 
     virtual.run(test)
