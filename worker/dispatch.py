@@ -73,7 +73,7 @@ class Dispatch:
             return wire.reply_of(fault)
 
     def examine(self, message: Message, slot: int | None = None) -> Operation[Any]:
-        """Return the operation in a message; raises Refusal. A command comes with its queue's slot."""
+        """Return the operation in a message; `slot` is that of its queue. Raises Refusal."""
         try:
             return self._examination.operation(message, slot)
         except Fault:
