@@ -13,8 +13,8 @@ from contracts.faults import Fault
 from contracts.outcomes import Result
 from contracts.seal import Seals
 from contracts.wire import Message, Reply
+from worker.app import consuming_side
 from worker.clock import Clock
-from worker.consumer import Consumer
 from worker.dispatch import Dispatch
 from worker.record import Record
 from worker.replies import Replies
@@ -124,7 +124,7 @@ class Silent:
 async def consuming(provider: object, broker: Broker, concurrency: int = 64) -> AsyncIterator[None]:
     """A consumer in a session."""
     async with asyncio.TaskGroup() as group:
-        consumer = Consumer(
+        consumer = consuming_side(
             Dispatch("k8s", provider, Seals([])),
             cast(Replies, Silent()),
             cast(Record, broker.record),
