@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from contracts import VERSION, dead_letters, outcomes
-from contracts.broker.recording import until_taken
+from contracts.broker.outcome_publisher import OutcomePublisher
 from contracts.faults import Fault
 from contracts.outcomes import Result
 from contracts.requests import Request
@@ -24,6 +24,7 @@ class Record:
         self._worker = worker
         self._provider = provider
         self._publisher = publisher
+        self._outcomes = OutcomePublisher()
 
     async def write(
         self, command: Message, result: Result, request: Request | None = None, **what: Any
@@ -38,7 +39,7 @@ class Record:
         )
         message = outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
         publish = partial(self._publisher.publish, mandatory=True)
-        await until_taken(publish, message, self._publisher.renew)
+        await self._outcomes.publish(message, publish, self._publisher.reconnect)
 
     async def dead_letter(
         self, command: Message, fault: Fault, queue: str, request: Request

@@ -6,8 +6,7 @@ are reported by the calls of this gateway.
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -17,8 +16,8 @@ from contracts.broker.channel import Channel, Delivery
 from contracts.broker.connection import Connection
 from contracts.broker.declaration import Declaration
 from contracts.broker.errors import BrokerError, Rejected, Unroutable
+from contracts.broker.outcome_publisher import OutcomePublisher
 from contracts.broker.reconnecting import ReconnectingConnection
-from contracts.broker.recording import until_taken
 from contracts.faults import Fault
 from contracts.outcomes import Result
 from contracts.requests import operation_in, request_of
@@ -40,9 +39,6 @@ AT_ONCE = 16
 """Few, so that a thousand dead-lettered commands do not delay the requests of this process."""
 
 MOST_REFUSED = 1000
-RENEWED_S = 30.0
-"""The shortest time between two voluntary reconnects."""
-
 AGAIN_S = 30.0
 
 
@@ -59,7 +55,7 @@ class Recorder:
         self._refused: list[Message] = []
         self._dropped = 0
         self._told = asyncio.Event()
-        self._renewed_at = float("-inf")
+        self._publisher = OutcomePublisher()
 
     def refused(self, provider: str, command: Message, fault: Fault) -> None:
         """Publish the outcome of a command that the broker refused, as soon as possible."""
@@ -99,7 +95,7 @@ class Recorder:
             outgoing,
             again_s=self._again_s,
             seals=self._seals,
-            renew=partial(self._renew, outgoing),
+            publisher=self._publisher,
         )
         async with asyncio.TaskGroup() as group:
             for channel in (incoming, letters, outgoing):
@@ -108,14 +104,6 @@ class Recorder:
             group.create_task(self._record_refused(recording))
             await recording.start(group)
             self._link.ready()
-
-    async def _renew(self, outgoing: Channel) -> None:
-        """Reconnect, unless that was done a moment ago."""
-        now = time.monotonic()
-        if now - self._renewed_at >= RENEWED_S:
-            self._renewed_at = now
-            log.warning("the audit refused outcomes: recording over a new connection")
-            await outgoing.close()
 
     async def _record_refused(self, recording: "_RecordingSession") -> None:
         """Publish the outcomes of refused commands; keep those that are not confirmed."""
@@ -144,10 +132,10 @@ class _RecordingSession:
         *,
         again_s: float,
         seals: Seals,
-        renew: Callable[[], Awaitable[None]],
+        publisher: OutcomePublisher,
     ) -> None:
         self._seals = seals
-        self._renew = renew
+        self._publisher = publisher
         self._incoming = incoming
         self._letters = letters
         self._outcomes = outcomes
@@ -173,7 +161,7 @@ class _RecordingSession:
             await self._letters.publish(message, mandatory=True)
         else:
             publish = partial(self._outcomes.publish, mandatory=True)
-            await until_taken(publish, message, self._renew)
+            await self._publisher.publish(message, publish, self._outcomes.close)
 
     async def _record(self, delivery: Delivery) -> None:
         """Record a delivery; the lookup in the audit delays no other delivery."""

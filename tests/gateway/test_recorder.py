@@ -12,8 +12,8 @@ import pytest
 from contracts.broker.channel import Delivery
 from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError, ConnectionLost, Rejected, Unroutable
+from contracts.broker.outcome_publisher import REFUSED_AGAIN_S
 from contracts.broker.reconnecting import ReconnectingConnection
-from contracts.broker.recording import REFUSED_AGAIN_S
 from contracts.faults import Code, Fault
 from contracts.outcomes import Result, read
 from contracts.seal import Seals

@@ -79,7 +79,7 @@ class Post:
         self.published.append(message)
         self._log.append(_line(message))
 
-    async def renew(self) -> None:
+    async def reconnect(self) -> None:
         """Connect anew."""
         self.renewed += 1
 
