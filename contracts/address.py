@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import Any
 
 from contracts.faults import Code, Fault
+from contracts.field_types import Name
 from contracts.members import require_known
-from contracts.names import Name
 from contracts.operation import Operation, Row
 from contracts.validation import checked
 

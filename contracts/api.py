@@ -7,7 +7,7 @@ and AsyncAPI documents are derived from this table.
 """
 
 from contracts import route_plan, shapes, workload
-from contracts.names import (
+from contracts.field_types import (
     ApiVersion,
     Kind,
     LabelChanges,
@@ -15,8 +15,8 @@ from contracts.names import (
     Manifest,
     Name,
     Replicas,
-    RoutePlan,
-    Workload,
+    RoutePlanBody,
+    WorkloadBody,
 )
 from contracts.operation import OPERATIONS as OPERATIONS
 from contracts.operation import Operation, http
@@ -266,7 +266,7 @@ class ApplyWorkload(Operation[Object], frozen=True):
     """Create or update an application from a specification that every platform understands."""
 
     scope: Name
-    workload: Workload
+    workload: WorkloadBody
 
 
 @http(
@@ -282,4 +282,4 @@ class ApplyRoutePlan(Operation[Object], frozen=True):
     """Route an application's traffic by a plan that every platform understands."""
 
     scope: Name
-    plan: RoutePlan
+    plan: RoutePlanBody

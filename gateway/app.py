@@ -1,4 +1,4 @@
-"""The composition root of a gateway: everything it consists of is put together here."""
+"""The composition root of a gateway: builds all of its parts and runs them."""
 
 import asyncio
 import logging

@@ -7,12 +7,12 @@ import asyncio
 import logging
 
 from contracts.faults import Fault
-from worker.memory import Memory
 from worker.provider import Call
 from worker.providers.k8s.client import BoundClient
 from worker.providers.k8s.errors import MissingRight, NoSuchApi
 from worker.providers.k8s.kinds import AUTOSCALERS, ResourceType
 from worker.providers.k8s.objects import ListOf, Metadata, Part
+from worker.ttl_cache import TtlCache
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +51,7 @@ class Autoscalers:
     """Looks for autoscalers, except in namespaces where the worker lacks the right to list them."""
 
     def __init__(self) -> None:
-        self._closed: Memory[str, bool] = Memory(NAMESPACES_REMEMBERED, CLOSED_LIFETIME_S)
+        self._closed: TtlCache[str, bool] = TtlCache(NAMESPACES_REMEMBERED, CLOSED_LIFETIME_S)
 
     async def tell(
         self, kube: BoundClient, call: Call, kind: ResourceType, namespace: str, name: str

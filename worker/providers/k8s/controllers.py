@@ -15,6 +15,7 @@ from msgspec import UNSET, structs
 from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import Controller, Machine, Object
+from worker.gather_all import gather_all
 from worker.providers.k8s import errors, kinds, translate
 from worker.providers.k8s.client import BoundClient
 from worker.providers.k8s.errors import Absent, Again, Failure, MissingRight
@@ -31,7 +32,6 @@ from worker.providers.k8s.objects import (
 from worker.providers.k8s.owners import chain, manager_of, owner_of
 from worker.providers.k8s.retries import Patience
 from worker.providers.k8s.scaling import SpecVersions
-from worker.together import together
 
 log = logging.getLogger(__name__)
 
@@ -213,7 +213,7 @@ async def of_namespace(kube: BoundClient, namespace: str, pods: list[Pod]) -> li
     Left out are the ReplicaSets of Deployments. A kind that may not be listed costs no more than
     that: its controllers are as their pods show them.
     """
-    found = await together(*(_all(kube, namespace, kind) for kind in KINDS))
+    found = await gather_all(*(_all(kube, namespace, kind) for kind in KINDS))
     lists = dict(zip(KINDS, found, strict=True))
     managers = {
         each.metadata.uid: manager_of(REPLICA_SETS, each.metadata)

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
+from worker.gather_all import gather_all
 from worker.providers.k8s import kinds
 from worker.providers.k8s.client import BoundClient
 from worker.providers.k8s.kinds import DEPLOYMENTS, REPLICA_SETS, Kind
 from worker.providers.k8s.objects import ListOf, Metadata, Owned, OwnerReference
-from worker.together import together
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +90,7 @@ async def _replica_sets(
     names = {owner.name for owner in wanted}
     if len(names) > READ_BY_NAME:
         return await _all(kube, namespace)
-    found = await together(*(_one(kube, namespace, name) for name in names))
+    found = await gather_all(*(_one(kube, namespace, name) for name in names))
     return [metadata for each in found for metadata in each]
 
 

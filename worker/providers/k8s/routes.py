@@ -10,6 +10,7 @@ from msgspec import convert
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.route_plan import RoutePlan
+from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers.k8s import names, observed, route_plan
 from worker.providers.k8s.applying import settle
@@ -27,7 +28,6 @@ from worker.providers.k8s.gateways import (
 from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
 from worker.providers.k8s.objects import ListOf, Owned, Service
 from worker.providers.k8s.requests import JSON_PATCH
-from worker.together import together
 
 log = logging.getLogger(__name__)
 
@@ -142,7 +142,7 @@ async def _surroundings(
     if parent is None:
         raise _no_gateway(namespace, plan.hostname, candidates, unread)
     services = route_plan.backends(plan)
-    ports = await together(
+    ports = await gather_all(
         *(_port(kube, namespace, name, where) for name, where in services.items())
     )
     return parent, dict(zip(services, ports, strict=True))

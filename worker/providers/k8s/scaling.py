@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 
 from contracts.faults import Code
 from contracts.resources import Object
-from worker.memory import Memory
 from worker.providers.k8s.client import BoundClient
 from worker.providers.k8s.errors import Absent, Again, Denied, Failure, MissingRight
 from worker.providers.k8s.kinds import Kind, ResourceType
@@ -30,6 +29,7 @@ from worker.providers.k8s.objects import Metadata, Replication, Workload
 from worker.providers.k8s.owners import owner_of
 from worker.providers.k8s.requests import JSON_PATCH
 from worker.providers.k8s.retries import Patience
+from worker.ttl_cache import TtlCache
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class SpecVersions:
     """
 
     def __init__(self) -> None:
-        self._seen: Memory[tuple[str, str, str], SpecVersion] = Memory(
+        self._seen: TtlCache[tuple[str, str, str], SpecVersion] = TtlCache(
             VERSIONS_REMEMBERED, VERSION_LIFETIME_S
         )
 
