@@ -17,13 +17,13 @@ from contracts.environment import ConfigurationError, shown
 from contracts.seal import Seals
 from worker.balance import Balance
 from worker.bodies import DEFAULT_LIMITS, Bodies, Limits
+from worker.capacity import Capacity
 from worker.clock import Clock
 from worker.commands import Commands
 from worker.consumer import Consumer
 from worker.dispatch import Dispatch
 from worker.fence import Fence
 from worker.partition import Partition
-from worker.places import Places
 from worker.providers import PROVIDERS
 from worker.publisher import Publisher
 from worker.queries import Queries
@@ -131,7 +131,7 @@ def consuming_side(
     """
     runs = Runs(group)
     fence = Fence(runs.stop_all)
-    balance, places, bodies = Balance(), Places(concurrency), Bodies(limits)
+    balance, capacity, bodies = Balance(), Capacity(concurrency), Bodies(limits)
     commands = Commands(dispatch, replies, record, clock, fence, runs, seals)
     partitions = [
         Partition(
@@ -140,7 +140,7 @@ def consuming_side(
             group=group,
             runs=runs,
             fence=fence,
-            places=places,
+            capacity=capacity,
             bodies=bodies,
             work=commands,
             attended=balance.learn,

@@ -9,7 +9,7 @@ from contracts.broker.channel import Channel, Delivery
 from contracts.broker.connection import Connection
 from contracts.broker.errors import NotDeclared
 from worker.bodies import Bodies
-from worker.places import Places
+from worker.capacity import Capacity
 
 log = logging.getLogger(__name__)
 
@@ -27,10 +27,10 @@ ANSWERS = 5
 class Intake:
     """Consumes a queue over one channel after another."""
 
-    def __init__(self, queue: str, tag: str, places: Places, bodies: Bodies) -> None:
+    def __init__(self, queue: str, tag: str, capacity: Capacity, bodies: Bodies) -> None:
         self._queue = queue
         self._tag = tag
-        self._places = places
+        self._capacity = capacity
         self._bodies = bodies
         self._received = 0
         self.takes_few = False
@@ -45,7 +45,7 @@ class Intake:
         and the fence must not close behind the deliveries of eight partitions.
         """
         prefetch = FEW if self.takes_few else topology.PREFETCH
-        async with self._places.turn():
+        async with self._capacity.turn():
             await channel.consume(
                 self._queue, self._counted(receive), prefetch=prefetch, tag=self._tag
             )

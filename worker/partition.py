@@ -12,10 +12,10 @@ from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclar
 from contracts.roll import workers_in
 from worker.barrier import Barrier
 from worker.bodies import Bodies
+from worker.capacity import Capacity
 from worker.fence import Fence
 from worker.intake import Intake
 from worker.lane import Held, Lane
-from worker.places import Places
 from worker.redelivery import Redeliveries, Work, orphaned
 from worker.runs import Disposition, Run, Runs
 from worker.spool import SpoolError
@@ -41,13 +41,13 @@ class Partition:
         group: asyncio.TaskGroup,
         runs: Runs,
         fence: Fence,
-        places: Places,
+        capacity: Capacity,
         bodies: Bodies,
         work: Work,
         attended: Callable[[int], None],
         tag: str,
     ) -> None:
-        """`places` and `bodies` bound what the whole process runs and holds.
+        """`capacity` and `bodies` bound what the whole process runs and holds.
 
         `attended` is told how many workers share the partitions, as often as a gateway says so.
         `tag` is what the management UI shows for the owner.
@@ -58,10 +58,10 @@ class Partition:
         self._group = group
         self._runs = runs
         self._fence = fence
-        self._places = places
+        self._capacity = capacity
         self._bodies = bodies
         self._work = work
-        self._intake = Intake(queue, tag, places, bodies)
+        self._intake = Intake(queue, tag, capacity, bodies)
         self._leaving = asyncio.Event()
         self._gate = asyncio.Event()
         self._lanes: dict[str, Lane] = {}
@@ -276,7 +276,7 @@ class Partition:
     async def _fresh(self, held: Held) -> Disposition:
         while True:
             await self._gate.wait()
-            async with self._places.running:
+            async with self._capacity.running:
                 await self._fence.opened()
                 if not self._gate.is_set():
                     continue

@@ -19,9 +19,9 @@ from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.topology import Topology
 from contracts.wire import Message
+from gateway.address_limit import MOST
 from gateway.checks import Checks
 from gateway.context import Context
-from gateway.places import MOST
 from gateway.rpc import Rpc
 from tests.examples import EXAMPLES
 

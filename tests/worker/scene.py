@@ -14,15 +14,15 @@ from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 from tests.worker import virtual
 from worker.bodies import Bodies
+from worker.capacity import Capacity
 from worker.command import Command
 from worker.fence import Fence
 from worker.partition import Partition
-from worker.places import Places
 from worker.redelivery import Work
 from worker.runs import Disposition, Runs
 
 SECOND = 1.0
-PLACES = 64
+CONCURRENCY = 64
 
 
 class FakeChannel:
@@ -158,7 +158,7 @@ class Scene:
         runs: Runs | None = None,
         fence: Fence | None = None,
         log: list[str] | None = None,
-        places: Places | None = None,
+        capacity: Capacity | None = None,
         bodies: Bodies | None = None,
         slot: int = 0,
         kind: type[FakeChannel] = FakeChannel,
@@ -178,7 +178,7 @@ class Scene:
             group=group,
             runs=self.runs,
             fence=self.fence,
-            places=places or Places(PLACES),
+            capacity=capacity or Capacity(CONCURRENCY),
             bodies=self.bodies,
             work=work or self.platform,
             attended=self.attended.append,

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.worker import virtual
-from tests.worker.scene import PLACES, SECOND, Platform, scene
+from tests.worker.scene import CONCURRENCY, SECOND, Platform, scene
 from worker.command import Command
 from worker.redelivery import LAST_DELIVERY, SUSPECT_RETURNS, SUSPECT_S, TAKE_OVER_S
 from worker.runs import GIVE_UP_AFTER_S, Disposition
@@ -51,7 +51,7 @@ def test_commands_that_were_handed_back_once_start_beside_each_other_two_seconds
             assert s.platform.log == []
 
             await asyncio.sleep(0.1 + 2.1 * SECOND)
-            assert s.platform.overlaps() == PLACES
+            assert s.platform.overlaps() == CONCURRENCY
             assert s.platform.began_at["thing-0-0"] - came_at == pytest.approx(TAKE_OVER_S)
             assert {name for _, name in s.last.settled} == {f"{name}-0" for name in names}
 
@@ -372,11 +372,11 @@ def test_the_first_redelivered_command_is_counted_anew_after_a_take_over():
 def test_no_more_run_at_once_than_there_are_places():
     async def test():
         async with scene() as s:
-            for number in range(PLACES + 10):
+            for number in range(CONCURRENCY + 10):
                 s.last.deliver(f"thing-{number}")
             await asyncio.sleep(5 * SECOND)
 
-            assert s.platform.overlaps() == PLACES
-            assert len(s.last.settled) == PLACES + 10
+            assert s.platform.overlaps() == CONCURRENCY
+            assert len(s.last.settled) == CONCURRENCY + 10
 
     virtual.run(test)

@@ -4,9 +4,9 @@ import asyncio
 from typing import Any
 
 from tests.worker import virtual
-from tests.worker.scene import PLACES, SECOND, Platform, Scene, scene
+from tests.worker.scene import CONCURRENCY, SECOND, Platform, Scene, scene
+from worker.capacity import Capacity
 from worker.command import Command
-from worker.places import Places
 from worker.runs import Disposition
 
 
@@ -112,15 +112,15 @@ def test_what_was_taken_over_is_not_given_on_before_it_is_done():
 def test_what_it_keeps_waiting_takes_no_place_of_other_partitions():
     async def test():
         async with asyncio.TaskGroup() as group:
-            places = Places(PLACES)
-            left = Scene(group, places=places)
-            other = Scene(group, places=places)
+            capacity = Capacity(CONCURRENCY)
+            left = Scene(group, capacity=capacity)
+            other = Scene(group, capacity=capacity)
             left.platform.seconds = 3 * SECOND
             async with left.consuming(group), other.consuming(group):
                 left.last.deliver("a")
                 await asyncio.sleep(0.1)
                 left.partition.release()
-                for number in range(2 * PLACES):
+                for number in range(2 * CONCURRENCY):
                     left.last.deliver(f"thing-{number}")
                 await asyncio.sleep(0.1)
                 came_at = virtual.now()
@@ -135,9 +135,9 @@ def test_what_it_keeps_waiting_takes_no_place_of_other_partitions():
 def test_what_waited_for_a_place_meanwhile_does_not_start_either():
     async def test():
         async with asyncio.TaskGroup() as group:
-            places = Places(1)
-            left = Scene(group, places=places)
-            other = Scene(group, places=places)
+            capacity = Capacity(1)
+            left = Scene(group, capacity=capacity)
+            other = Scene(group, capacity=capacity)
             left.platform.seconds = other.platform.seconds = 0.4 * SECOND
             async with left.consuming(group), other.consuming(group):
                 other.last.deliver("b")
