@@ -13,7 +13,7 @@ from worker.settings import Settings
 
 
 def main() -> None:
-    """Read the settings and work; a wrong setting is told and exits with 2."""
+    """Run a worker; print a wrong setting and exit with 2."""
     try:
         settings = load(Settings, os.environ)
         configure(settings.logger_level)

@@ -1,4 +1,4 @@
-"""A command that a worker holds: what it asks for, and whether a newer one supersedes it."""
+"""A command that a worker holds: its operation, and the rule by which it supersedes others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,11 +12,11 @@ from contracts.operation import Operation
 from contracts.wire import Message
 
 ALIKE_S = 1.0
-"""Deadlines of events that name none differ by less: they are counted from whole seconds."""
+"""The tolerance for events without a deadline, whose timestamps are whole seconds."""
 
 
 class Command:
-    """A message in our hands: what it asks for, or why nobody can run it, and how long it has."""
+    """A message with its operation, or the reason why it can never be run, and its deadline."""
 
     __slots__ = ("_examine", "_operation", "expires_at", "message", "redelivered", "slot")
 
@@ -27,7 +27,7 @@ class Command:
         expires_at: float,
         examine: Callable[[Message, int], Operation[Any]],
     ) -> None:
-        """`expires_at` is on the monotonic clock; `examine` raises the fault of a message."""
+        """`expires_at` is on the monotonic clock; `examine` raises a message's fault."""
         self.message = delivery.message
         self.redelivered = delivery.redelivered
         self.slot = slot
@@ -37,9 +37,9 @@ class Command:
 
     @property
     def operation(self) -> Operation[Any] | Fault:
-        """What the message asks for, or what is wrong with it.
+        """The operation of the message, or the fault of its examination.
 
-        Examined when it is needed: thousands that wait are neither decoded nor kept decoded.
+        Examined on first use: thousands of waiting commands are neither decoded nor kept decoded.
         """
         if self._operation is None:
             try:
@@ -54,7 +54,7 @@ class Command:
 
     @property
     def idempotency_key(self) -> str | None:
-        """By which repeats of it are known."""
+        """The idempotency key, if the publisher chose one."""
         key = self.message.headers.get(wire.HEADER_IDEMPOTENCY_KEY)
         return key if isinstance(key, str) else None
 

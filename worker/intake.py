@@ -1,4 +1,4 @@
-"""The intake of a partition: begins to consume its queue, and says how many deliveries to hold."""
+"""The intake of a partition: consumes its queue, with a prefetch that fits the free memory."""
 
 import asyncio
 import logging
@@ -15,13 +15,13 @@ log = logging.getLogger(__name__)
 
 FEW = 8
 FEW_FOR_S = 60.0
-"""Prefetch while there is no room for more bodies, and for how long at least."""
+"""The prefetch while there is no room for more bodies, and its shortest duration."""
 
 LOOKS = 6
 LOOK_PAUSE_S = 0.2
 
 ANSWERS = 5
-"""Round trips that a partition waits for, at most, before the next one begins to consume."""
+"""The most round trips before the next partition begins to consume."""
 
 
 class Intake:
@@ -38,10 +38,10 @@ class Intake:
     async def attach(
         self, channel: Channel, receive: Callable[[Delivery], None], leave: Callable[[], None]
     ) -> None:
-        """Consume; `leave` is called when there is room for more deliveries again.
+        """Consume; `leave` is called when there is room for a larger prefetch again.
 
-        The partitions of a process begin one after another. The next one begins when the broker has
-        answered and no further deliveries came before the answer: answers wait behind deliveries,
+        The partitions of a process begin one after another: the next one when the broker has
+        answered without further deliveries before its response. Responses wait behind deliveries,
         and the fence must not close behind the deliveries of eight partitions.
         """
         prefetch = FEW if self.takes_few else topology.PREFETCH
@@ -72,7 +72,7 @@ class Intake:
         return True
 
     def take_few(self, reason: Exception) -> None:
-        """Hold few deliveries from the next channel on: what cannot be held stays in the queue."""
+        """Use a small prefetch from the next channel on; other commands stay in the queue."""
         log.warning("%s: no room for the bodies of more commands: %s", self._queue, reason)
         self.takes_few = True
 
