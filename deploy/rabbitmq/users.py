@@ -11,7 +11,7 @@ from msgspec import Struct, structs
 
 from contracts import topology
 from contracts.address import SLOTS
-from contracts.api import SetMachineLabels, UpdateControllerReplicas
+from contracts.api import OPERATIONS
 from contracts.outcomes import Result
 
 NOTHING = "^$"
@@ -24,7 +24,7 @@ OPERATOR = "operator"
 RECORDED = (Result.REFUSED, Result.EXPIRED, Result.UNKNOWN, Result.DEAD)
 """What gateways record: how commands ended that no worker could tell of."""
 
-COLLECTIONS = sorted({op.row.collection for op in (UpdateControllerReplicas, SetMachineLabels)})
+COLLECTIONS = sorted({op.row.collection for op in OPERATIONS.values() if op.row.from_producers})
 
 AUDITORS_QUEUES = rf"^{re.escape(topology.AUDIT)}\..+$"
 """No provider's queue has such a name: none may attach under the name of an exchange or queue."""

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from contracts import address, topology
-from contracts.broker.link import Connection, Link
+from contracts.broker.connection import Connection
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.outcomes import Result
 from contracts.topology import MIB
 from contracts.wire import Message
@@ -43,7 +44,7 @@ def ready(amqp_url: str, name: str) -> int:
         async with connection.passing_channel() as channel:
             found = await channel.messages(queue)
 
-    asyncio.run(Link(amqp_url, "test").run(session))
+    asyncio.run(ReconnectingConnection(amqp_url, "test").run(session))
     return found
 
 

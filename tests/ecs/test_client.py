@@ -16,11 +16,11 @@ from contracts import VERSION
 from contracts.faults import Code, Fault
 from tests.calls import ample
 from tests.ecs.scripted import Asked, Said, Scripted, answer, failure
+from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.limits import Limits
 from worker.providers.ecs.objects import Nothing, OneService, TaskArns, Tasks
-from worker.together import together
 
 URL = "http://aws.test"
 LOST = ConnectionClosedError(endpoint_url=URL)
@@ -303,7 +303,7 @@ async def test_no_more_is_asked_at_once_than_is_allowed(limit):
 
     async with aws.client(ecs_concurrency=limit) as client:
         talk = client.during(ample())
-        await together(*(talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"]) for _ in range(10)))
+        await gather_all(*(talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"]) for _ in range(10)))
 
     assert aws.most_at_once == limit
     assert len(aws.requests) == 10

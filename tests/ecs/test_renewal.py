@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError, CredentialRetrievalError
 
 from contracts.faults import Code, Fault
 from tests.ecs.scripted import Scripted, answer
+from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers.ecs.credentials import Credentials, Unavailable
 from worker.providers.ecs.objects import TaskArns
-from worker.together import together
 
 GOOD: dict[str, Any] = {
     "AccessKeyId": "AKIANEXT",
@@ -163,6 +163,6 @@ async def test_a_source_that_does_not_answer_is_named_at_the_deadline_and_costs_
     assert raised.value.code is Code.DEADLINE_EXCEEDED
     assert aws.requests == []
     source.answers.set()
-    await together(*(ask(aws, credentials) for _ in range(3)))
+    await gather_all(*(ask(aws, credentials) for _ in range(3)))
     assert source.asked == 1
     await credentials.aclose()

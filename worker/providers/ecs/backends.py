@@ -5,6 +5,7 @@ from collections import Counter
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
+from worker.gather_all import gather_all
 from worker.providers.ecs import deployments, names
 from worker.providers.ecs.batches import batches, expect_missing
 from worker.providers.ecs.client import Conversation
@@ -12,7 +13,6 @@ from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Service, Services
 from worker.providers.ecs.route_plan import Pin, Plan
 from worker.providers.ecs.rules import is_default
-from worker.together import together
 
 AT_ONCE = 10
 ACTIVE = "ACTIVE"
@@ -88,7 +88,7 @@ async def find(talk: Conversation, cluster: str, plan: Plan) -> dict[str, Backen
     services = await _services(talk, cluster, plan)
     first = {pin.service: pin for pin in reversed(plan.pins)}
     targets = {name: _target(pin, services.get(name), cluster) for name, pin in first.items()}
-    found = await together(
+    found = await gather_all(
         *(_health(talk, first[name], target) for name, target in targets.items())
     )
     health = zip(targets.items(), found, strict=True)
@@ -147,7 +147,7 @@ def _starts(service: Service) -> bool:
 
 async def _services(talk: Conversation, cluster: str, plan: Plan) -> dict[str, Service]:
     wanted = sorted({pin.service for pin in plan.pins})
-    answers = await together(
+    answers = await gather_all(
         *(
             talk.ask("ecs:DescribeServices", Services, cluster=cluster, services=batch)
             for batch in batches(wanted, AT_ONCE)

@@ -3,12 +3,12 @@
 from collections.abc import Awaitable
 
 from contracts.faults import Code, Fault
+from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers.ecs import bootstrap, cloud_map, ownership, pull_secrets, target_groups
 from worker.providers.ecs.best_effort import Attempt, attempt
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.settings import Settings
-from worker.together import together
 
 
 async def clean_up(
@@ -32,7 +32,7 @@ async def clean_up(
         work[f'the name "{cloud_map.entry_name(name)}" in Cloud Map'] = cloud_map.delete(
             talk, call, namespace, cluster, name, base_s
         )
-    ended = await together(*(attempt(call, what, each) for what, each in work.items()))
+    ended = await gather_all(*(attempt(call, what, each) for what, each in work.items()))
     return Attempt(
         any(each.done for each in ended), [words for each in ended for words in each.left]
     )

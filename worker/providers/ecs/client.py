@@ -17,13 +17,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from botocore import xform_name
 from botocore.exceptions import ClientError
 
-from contracts.faults import NOT_ATTEMPTED, Code, Fault
+from contracts.faults import Code
+from worker.attempts import Attempts, Slots, time_left
 from worker.provider import Call
 from worker.providers.ecs import errors, library_errors, session
 from worker.providers.ecs.credentials import Credentials, Unavailable
@@ -73,10 +74,8 @@ class Client:
         self.settings = settings
         self.limits = limits or Limits()
         self._services = services
-        # Requests wait here and not for a connection: whoever leaves asks for its deadline then.
-        # Changes that hang leave what only reads its own places.
-        self._reading = asyncio.Semaphore(settings.ecs_concurrency)
-        self._changing = asyncio.Semaphore(settings.ecs_concurrency)
+        # Requests wait for a slot and not for a connection, and look at their deadline after it.
+        self._slots = Slots(settings.ecs_concurrency)
 
     def during(self, call: Call) -> "Conversation":
         """The requests of one call."""
@@ -84,7 +83,7 @@ class Client:
 
     async def attempt(self, action: str, parameters: Parameters, call: Call) -> Any:
         """Send a request once and return the answer of a 2xx, or raise the failure that it was."""
-        async with self._changing if _changes(action) else self._reading:
+        async with self._slots.slot(changes=_changes(action)):
             overdue = errors.credentials_overdue
             try:
                 async with asyncio.timeout(_left(action, call)):
@@ -120,8 +119,12 @@ class Conversation:
     def __init__(self, client: Client, call: Call) -> None:
         self._client = client
         self._call = call
-        self.effects = 0
-        """How many attempts to change something had an effect or may have had one."""
+        self._attempts = Attempts()
+
+    @property
+    def effects(self) -> int:
+        """The number of requests that had an effect or may have had one."""
+        return self._attempts.effects
 
     async def ask(
         self, action: str, expected: type[Answer], *, repeat: bool = True, **parameters: Any
@@ -162,12 +165,12 @@ class Conversation:
             except Failure as failure:
                 failure.after_loss = lost
                 lost |= failure.arrived
-                self.effects += failure.arrived and changes
+                self._attempts.count(changes=changes, arrived=failure.arrived)
                 if failure.code is Code.PLATFORM_LIMITING:
                     self._client.limits.throttled(action)
                 await self._wait(failure, patience, repeat)
             else:
-                self.effects += changes
+                self._attempts.count(changes=changes)
                 return answer
 
     async def _pass(self, action: str) -> None:
@@ -175,7 +178,7 @@ class Conversation:
         limits, left = self._client.limits, _left(action, self._call)
         wait = limits.wait(action)
         if wait >= left:
-            self._give_up(
+            self._attempts.give_up(
                 Failure(
                     Code.PLATFORM_LIMITING,
                     f"AWS allows no more {action} for {wait:.1f} seconds; it was not asked",
@@ -190,21 +193,11 @@ class Conversation:
             raise
 
     async def _wait(self, failure: Failure, patience: Patience, repeat: bool) -> None:
-        """Wait until it makes sense to try again after a failure, or raise what it means."""
+        """Wait before a retry, or raise the fault of the call if there is to be none."""
         pause = patience.pause(failure, self._call.left())
-        if pause is None or (failure.again is Again.LOST and not repeat):
-            self._give_up(failure)
-        await asyncio.sleep(pause)
-
-    def _give_up(self, failure: Failure) -> NoReturn:
-        """Raise what a failure means for the whole call."""
-        if self.effects and failure.status in NOT_ATTEMPTED:
-            # An earlier request may have had its effect, so this must not promise that none had.
-            raise Fault(
-                Code.PLATFORM_FAILED,
-                f"it may have been done in part or whole before this: {failure.message}",
-            ) from failure
-        raise failure
+        if failure.again is Again.LOST and not repeat:
+            pause = None
+        await self._attempts.wait(failure, pause)
 
 
 @asynccontextmanager
@@ -226,10 +219,7 @@ def _changes(action: str) -> bool:
 
 
 def _left(action: str, call: Call) -> float:
-    left = call.left()
-    if left <= 0:
-        raise Fault(Code.DEADLINE_EXCEEDED, f"the deadline passed before AWS was asked {action}")
-    return left
+    return time_left(call, f"AWS was asked {action}")
 
 
 def _converted(action: str, answer: Any, expected: type[Answer]) -> Answer:

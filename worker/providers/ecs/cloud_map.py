@@ -7,13 +7,13 @@ from hashlib import sha256
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
+from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers.ecs import ownership
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing
 from worker.providers.ecs.pauses import persist
-from worker.together import together
 
 PAGE = 100
 TTL_S = 60
@@ -155,7 +155,7 @@ async def _deregister_all(talk: Conversation, id: str) -> None:
         if failure.aws_code not in GONE:
             raise
         return
-    await together(*(_deregister(talk, id, instance) for instance in found))
+    await gather_all(*(_deregister(talk, id, instance) for instance in found))
 
 
 async def _deregister(talk: Conversation, id: str, instance: str) -> None:

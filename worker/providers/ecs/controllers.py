@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 
 from contracts.faults import Code, Fault
+from worker.gather_all import gather_all
 from worker.providers.ecs import names, translate
 from worker.providers.ecs.batches import batches, expect_missing
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import OneService, Service, ServiceArns, Services
-from worker.together import together
 
 DESCRIBED_AT_ONCE = 10
 LISTED_AT_ONCE = 100
@@ -20,7 +20,7 @@ GONE = frozenset({"ServiceNotFoundException", "ServiceNotActiveException"})
 
 async def describe(talk: Conversation, cluster: str, wanted: Iterable[str]) -> list[Service]:
     """Those of the services that exist, with their tags, deleted ones too."""
-    answers = await together(
+    answers = await gather_all(
         *(_described(talk, cluster, batch) for batch in batches(wanted, DESCRIBED_AT_ONCE))
     )
     return [service for services in answers for service in services]

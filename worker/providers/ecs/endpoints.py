@@ -7,7 +7,7 @@ from msgspec import UNSET, UnsetType
 
 from contracts.faults import Code
 from contracts.resources import Port, ServiceEndpoint
-from worker.memory import Memory
+from worker.gather_all import gather_all
 from worker.providers.ecs import controllers, names, translate
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
@@ -19,7 +19,7 @@ from worker.providers.ecs.objects import (
     Service,
 )
 from worker.providers.ecs.tag_index import expect_cluster, tagged
-from worker.together import together
+from worker.ttl_cache import TtlCache
 
 REMEMBERED = 10_000
 LIFETIME_S = 3600
@@ -32,9 +32,9 @@ class Endpoints:
     def __init__(self, *, hostnames: bool) -> None:
         """`hostnames` says whether Cloud Map may be asked."""
         self._hostnames = hostnames
-        self._ports: Memory[str, list[Port]] = Memory(REMEMBERED, LIFETIME_S)
-        self._services: Memory[str, CloudMapService] = Memory(REMEMBERED, LIFETIME_S)
-        self._namespaces: Memory[str, str] = Memory(REMEMBERED, LIFETIME_S)
+        self._ports: TtlCache[str, list[Port]] = TtlCache(REMEMBERED, LIFETIME_S)
+        self._services: TtlCache[str, CloudMapService] = TtlCache(REMEMBERED, LIFETIME_S)
+        self._namespaces: TtlCache[str, str] = TtlCache(REMEMBERED, LIFETIME_S)
         self._asking = asyncio.Lock()
 
     async def find(
@@ -49,7 +49,7 @@ class Endpoints:
             for service in await controllers.active(talk, cluster, candidates)
             if labels.items() <= translate.labels(service.tags).items()
         ]
-        return await together(*(self._endpoint(talk, service) for service in services))
+        return await gather_all(*(self._endpoint(talk, service) for service in services))
 
     async def _endpoint(self, talk: Conversation, service: Service) -> ServiceEndpoint:
         ports = translate.service_ports(service)

@@ -6,7 +6,7 @@ from types import MappingProxyType
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
-from worker.memory import Memory
+from worker.gather_all import gather_all
 from worker.providers.ecs import bootstrap, editions, errors, rules, target_groups
 from worker.providers.ecs.batches import batches
 from worker.providers.ecs.client import Conversation
@@ -14,7 +14,7 @@ from worker.providers.ecs.editions import EDITION, Seen
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing
 from worker.providers.ecs.rules import DescribedRule, Rule, Wanted
-from worker.together import together
+from worker.ttl_cache import TtlCache
 
 PRIORITY_IN_USE = "PriorityInUse"
 RULE_NOT_FOUND = "RuleNotFound"
@@ -26,7 +26,7 @@ LIFETIME_S = 300
 NOTHING_KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
-class Owners(Memory[str, Mapping[str, str]]):
+class Owners(TtlCache[str, Mapping[str, str]]):
     """The tags of rules by their ARNs, to tell whose a rule is: that is said when it is made.
 
     Who gives somebody's rule to an application by hand waits for as long as they are remembered.
@@ -90,7 +90,7 @@ class Listener:
             arn: tags for arn, tags in remembered if tags is not None and self._are_of_others(tags)
         }
         asked = batches((arn for arn in arns if arn not in found), AT_ONCE)
-        for part in await together(*(self._asked(batch) for batch in asked)):
+        for part in await gather_all(*(self._asked(batch) for batch in asked)):
             for arn, tags in part.items():
                 found[arn] = tags
                 self._owners.put(arn, tags)
@@ -110,7 +110,7 @@ class Listener:
         if len(arns) == 1:
             return {}
         half = len(arns) // 2
-        parts = await together(self._asked(arns[:half]), self._asked(arns[half:]))
+        parts = await gather_all(self._asked(arns[:half]), self._asked(arns[half:]))
         return parts[0] | parts[1]
 
     def _are_of_others(self, tags: Mapping[str, str]) -> bool:

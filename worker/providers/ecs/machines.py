@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 
 from contracts.faults import Code, Fault
 from contracts.resources import Machine
+from worker.gather_all import gather_all
 from worker.providers.ecs import controllers, names, translate
 from worker.providers.ecs.batches import batches, expect_missing
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Task, TaskArns, Tasks
 from worker.providers.ecs.tag_index import expect_cluster, tagged
-from worker.together import together
 
 DESCRIBED_AT_ONCE = 100
 LISTED_AT_ONCE = 100
@@ -57,7 +57,7 @@ async def of_service(talk: Conversation, cluster: str, name: str) -> list[Task]:
 
 async def describe(talk: Conversation, cluster: str, ids: Iterable[str]) -> list[Task]:
     """Those of the tasks that exist, with their tags."""
-    answers = await together(
+    answers = await gather_all(
         *(_described(talk, cluster, batch) for batch in batches(ids, DESCRIBED_AT_ONCE))
     )
     return [task for tasks in answers for task in tasks]
@@ -87,7 +87,7 @@ async def _candidates(talk: Conversation, cluster: str, labels: Mapping[str, str
     A service that has a part of the labels leaves the rest to its tasks. A tag of the task that
     says otherwise than its service is found out when both are described.
     """
-    own, *services = await together(
+    own, *services = await gather_all(
         tagged(talk, "task", cluster, labels),
         *(tagged(talk, "service", cluster, {key: value}) for key, value in labels.items()),
     )
@@ -99,7 +99,7 @@ async def _candidates(talk: Conversation, cluster: str, labels: Mapping[str, str
     rests = {frozenset(labels.keys() - keys) for keys in has.values()} - {frozenset()}
     if len(whole) + len(rests) > WORTH_LOOKING_UP:
         return await ids_of(talk, cluster)
-    more = await together(
+    more = await gather_all(
         *(tagged(talk, "task", cluster, {key: labels[key] for key in rest}) for rest in rests),
         *(_of_deleted_too(talk, cluster, name) for name in whole),
     )

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from contracts.address import name_on_ecs
 from contracts.faults import Code, Fault
-from contracts.names import Name
+from contracts.field_types import Name
 from contracts.validation import checked, show
 
 CLUSTER_NAME = r"[A-Za-z0-9_-]{1,255}"

@@ -1,9 +1,5 @@
 """The operations on ECS: validate, ask, translate."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import ClassVar
-
 from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import (
@@ -40,16 +36,6 @@ class EcsProvider:
 
     `kind` and `apiVersion` are ignored: a cluster has one kind of controller.
     """
-
-    instead: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            "apply_controller": "apply_workload",
-            "apply_service": "apply_workload",
-            "apply_secret": "apply_workload",
-            "apply_http_route": "apply_route_plan",
-        }
-    )
-    """What ECS has no manifests for, and the operation that means the same on every platform."""
 
     def __init__(self, client: Client) -> None:
         self._client = client

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 
 from contracts import route_plan as neutral
 from contracts.faults import Code, Fault
-from contracts.names import Name
+from contracts.field_types import Name
 from contracts.resources import Object
 from contracts.route_plan import Backend, Freshness, Match, freshness
 from contracts.validation import checked, show

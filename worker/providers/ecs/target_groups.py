@@ -9,7 +9,6 @@ from msgspec import Struct, field
 from contracts import workload as neutral
 from contracts.resources import Object
 from contracts.workload import HealthCheck
-from worker.memory import Memory
 from worker.observations import conforms
 from worker.provider import Call
 from worker.providers.ecs import errors, names, ownership, task_definitions
@@ -19,6 +18,7 @@ from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing
 from worker.providers.ecs.pauses import persist
 from worker.providers.ecs.workload import Wanted
+from worker.ttl_cache import TtlCache
 
 NAME_LIMIT = 25
 HASH_DIGITS = 6
@@ -98,7 +98,7 @@ class Vpcs:
     """Remembers in which network a listener is: that never changes."""
 
     def __init__(self) -> None:
-        self._known: Memory[str, str] = Memory(REMEMBERED, LIFETIME_S)
+        self._known: TtlCache[str, str] = TtlCache(REMEMBERED, LIFETIME_S)
 
     async def of(self, talk: Conversation, listener: str) -> str:
         """The id of the network of a listener's load balancer."""

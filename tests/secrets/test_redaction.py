@@ -11,7 +11,7 @@ from contracts.faults import Code, Fault
 from contracts.validation import show
 from tests.kubernetes import manifests
 from tests.secrets.test_canary import SPELLINGS
-from worker.quotes import HIDDEN, MOST_COMPARED, without_quotes
+from worker.redaction import HIDDEN, MOST_COMPARED, redact
 
 SECRET = 'tr0ub4dor"&3 häuser\n'
 
@@ -26,7 +26,7 @@ def controller(*values: str, **more: Any) -> api.ApplyController:
 
 def told(words: str, operation: Any) -> str:
     """What is left of a platform's words."""
-    return without_quotes(Fault(Code.PLATFORM_INVALID, words), operation).message
+    return redact(Fault(Code.PLATFORM_INVALID, words), operation).message
 
 
 def test_a_value_is_replaced_and_the_place_of_the_mistake_stays():
@@ -138,13 +138,13 @@ def test_our_own_words_stay_whole_though_values_contain_them(words, code):
     fault = Fault(code, words)
     for value in every_piece(words):
         workload = {"name": "odd", "image": "x", "env": [{"name": "A", "value": value}]}
-        assert without_quotes(fault, api.ApplyWorkload("default", workload)).message == words
+        assert redact(fault, api.ApplyWorkload("default", workload)).message == words
 
 
 @pytest.mark.parametrize("secret", ["hunter2", "hunter2secret", SECRET, "it's", 'a"b', "x" * 300])
 def test_a_value_that_our_own_words_show_is_replaced(secret):
     words = f"manifest.apiVersion: expected v1, got {show(secret)}"
-    told = without_quotes(Fault(Code.INVALID, words), controller(secret)).message
+    told = redact(Fault(Code.INVALID, words), controller(secret)).message
 
     assert told.startswith("manifest.apiVersion: expected v1, got ")
     assert HIDDEN in told
@@ -222,7 +222,7 @@ def test_a_platforms_words_are_searched_whatever_we_say_around_them():
         wrapped = around
 
     for each in (failure, wrapped):
-        quiet = without_quotes(each, controller("hunter2secret"))
+        quiet = redact(each, controller("hunter2secret"))
         assert quiet.message == each.message.replace("hunter2secret", HIDDEN)
 
 
@@ -230,9 +230,7 @@ def test_of_a_body_too_large_to_be_compared_our_own_words_are_told_without_value
     operation = controller(*(f"{number:09}" for number in range(MOST_COMPARED // 9 + 1)))
     fault = Fault(Code.INVALID, "manifest.kind: expected Deployment, got '000000001'")
 
-    assert without_quotes(fault, operation).message == (
-        f"manifest.kind: expected Deployment, got {HIDDEN}"
-    )
+    assert redact(fault, operation).message == (f"manifest.kind: expected Deployment, got {HIDDEN}")
 
 
 def test_of_a_body_too_large_to_be_compared_nothing_is_told():
@@ -243,6 +241,6 @@ def test_of_a_body_too_large_to_be_compared_nothing_is_told():
 
 def test_code_and_time_to_return_stay():
     fault = Fault(Code.PLATFORM_LIMITING, "too many", retry_after=7)
-    quiet = without_quotes(fault, controller(json.dumps(SECRET)))
+    quiet = redact(fault, controller(json.dumps(SECRET)))
 
     assert (quiet.code, quiet.retry_after, quiet.message) == (fault.code, 7, "too many")

@@ -1,6 +1,7 @@
-"""Writes what a connection sends in one go where the library writes frame by frame.
+"""Write coalescing: the frames of a few turns of the event loop are sent in one write.
 
-Each write is a system call here and a wake-up of the connection's reader at the broker.
+The library writes frame by frame. Each write is a system call here and a wake-up of the
+connection's reader at the broker.
 """
 
 import asyncio
@@ -13,13 +14,13 @@ from aiormq.exceptions import AMQPConnectionError
 from yarl import URL
 
 TURNS = 4
-"""How many turns of the loop a frame waits for others: some 20 µs each where nothing else runs."""
+"""Turns of the event loop that a frame waits for others: 20 µs each if nothing else runs."""
 
 MOST_BYTES = 65_536
 
 
-class GatheringWriter(asyncio.StreamWriter):
-    """A writer that passes on what was written in a few turns of the loop together."""
+class CoalescingWriter(asyncio.StreamWriter):
+    """A writer that collects the data of a few turns of the event loop."""
 
     def __init__(
         self,
@@ -30,13 +31,13 @@ class GatheringWriter(asyncio.StreamWriter):
     ) -> None:
         super().__init__(transport, protocol, reader, loop)
         self._soon = loop.call_soon
-        self._gathered: list[bytes | bytearray | memoryview] = []
+        self._pending: list[bytes | bytearray | memoryview] = []
         self._bytes = 0
         self._turns_left = 0
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        """Write soon."""
-        self._gathered.append(data)
+        """Write within a few turns of the event loop."""
+        self._pending.append(data)
         self._bytes += len(data)
         if self._bytes > MOST_BYTES:
             self.flush()
@@ -45,25 +46,25 @@ class GatheringWriter(asyncio.StreamWriter):
             self._soon(self._turn)
 
     async def drain(self) -> None:
-        """Write now, and wait while the peer takes no more."""
+        """Write now, and wait until the peer takes more."""
         self.flush()
         await super().drain()
 
     def write_eof(self) -> None:
-        """Write now, and no more."""
+        """Write now, then end the stream."""
         self.flush()
         super().write_eof()
 
     def close(self) -> None:
-        """Write now, and close."""
+        """Write now, then close."""
         self.flush()
         super().close()
 
     def flush(self) -> None:
         """Write now."""
-        if self._gathered:
-            gathered, self._gathered, self._bytes = self._gathered, [], 0
-            super().write(b"".join(gathered))
+        if self._pending:
+            data, self._pending, self._bytes = self._pending, [], 0
+            super().write(b"".join(data))
 
     def _turn(self) -> None:
         self._turns_left -= 1
@@ -74,30 +75,30 @@ class GatheringWriter(asyncio.StreamWriter):
 
 
 class TimedProtocol(asyncio.StreamReaderProtocol):
-    """A reading protocol that knows when the peer's last bytes came."""
+    """A reading protocol that records the time of the peer's last bytes."""
 
     heard_at = float("-inf")
 
     def data_received(self, data: bytes) -> None:
-        """Take in bytes of the peer."""
+        """Receive bytes."""
         self.heard_at = time.monotonic()
         super().data_received(data)
 
 
-class Gathering(TransportFactory):
-    """Opens a TCP connection, with TLS for amqps, that is written to through a gathering writer."""
+class CoalescingTransport(TransportFactory):
+    """Opens TCP connections, with TLS for amqps, whose writes are coalesced."""
 
     def __init__(self) -> None:
         self._protocol: TimedProtocol | None = None
 
     def heard_at(self) -> float:
-        """Return when the broker's last bytes came, on the monotonic clock."""
+        """Return the time of the broker's last bytes, on the monotonic clock."""
         return float("-inf") if self._protocol is None else self._protocol.heard_at
 
     async def create(
         self, url: URL, **kwargs: Any
     ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        """The two ends of a connection; raises AMQPConnectionError."""
+        """Return reader and writer of a new connection; raises AMQPConnectionError."""
         contexts = kwargs.pop("ssl_context_provider")
         context = await contexts.get_context() if url.scheme == "amqps" else None
         loop = asyncio.get_running_loop()
@@ -108,20 +109,20 @@ class Gathering(TransportFactory):
             transport, _ = await loop.create_connection(lambda: protocol, ssl=context, **where)
         except OSError as error:
             raise AMQPConnectionError(*error.args) from error
-        return reader, GatheringWriter(transport, protocol, reader, loop)
+        return reader, CoalescingWriter(transport, protocol, reader, loop)
 
 
-class GatheredConnection(aio_pika.Connection):
-    """The library's connection, which has no argument for the transport of its own."""
+class CoalescingConnection(aio_pika.Connection):
+    """The library's connection with our transport, for which it has no argument."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.gathering = Gathering()
-        self.kwargs["transport_factory"] = self.gathering
+        self.transport_factory = CoalescingTransport()
+        self.kwargs["transport_factory"] = self.transport_factory
 
     def __del__(self) -> None:
-        """Nothing is left to close: whoever opens a connection closes it.
+        """Close nothing: the code that opens a connection closes it.
 
-        The library begins to close here one that never came about, in whichever thread it is
-        collected, and without a loop in that thread Python warns of it.
+        The library would close a connection that was never established, in the thread of the
+        garbage collector, and Python warns if that thread has no event loop.
         """

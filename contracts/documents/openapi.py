@@ -5,12 +5,13 @@ from typing import Any
 
 import msgspec
 
-from contracts import VERSION, examples
+from contracts import VERSION
 from contracts.api import OPERATIONS
+from contracts.documents import examples
+from contracts.documents.gateway_pages import GatewayStatus, Readiness
+from contracts.documents.schemas import REFERENCE, Schemas
 from contracts.faults import NOT_ATTEMPTED, PROBLEM_JSON, STATUS, Code, Problem
-from contracts.gateway_pages import GatewayStatus, Readiness
 from contracts.operation import Operation, Row
-from contracts.schemas import REFERENCE, Schemas
 from contracts.validation import describe
 from contracts.wire import JSON
 
@@ -60,18 +61,18 @@ MEANINGS = {
     "kind": "A hint; without it the name alone decides. Ignored by platforms with one kind.",
     "api_version": "A hint that goes with `kind`.",
 }
-"""Of parameters, by field; another field is described by what its type expects."""
+"""Descriptions of parameters by field; other fields are described by their type."""
 
 QUERY_PROBLEM, COMMAND_PROBLEM = "Problem", "CommandProblem"
-"""How the responses of either begin, among the components."""
+"""Prefixes of the response components of queries and of commands."""
 
 WITHOUT_ROUTE = {HTTPStatus.METHOD_NOT_ALLOWED}
 WITHOUT_BODY = WITHOUT_ROUTE | {HTTPStatus.UNSUPPORTED_MEDIA_TYPE}
-"""The statuses that an operation without a body is never answered with."""
+"""Statuses that an operation never answers, and that an operation without a body never answers."""
 
 
 def document() -> dict[str, Any]:
-    """The whole document."""
+    """Return the whole document."""
     operations = OPERATIONS.values()
     gives = [operation.row.gives for operation in operations]
     takes = [operation.row.takes for operation in operations]
@@ -165,7 +166,7 @@ def _body(
     taken: dict[str, Any],
     schemas: Schemas,
 ) -> dict[str, Any]:
-    """The body is one field of the operation, or an object of some."""
+    """Return the request body: one field of the operation, or an object of several fields."""
     body = operation.row.body
     values = examples.requests(operation.row.name)
     if isinstance(body, str):

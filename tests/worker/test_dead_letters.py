@@ -1,4 +1,4 @@
-"""Burials: what nobody can ever run is dead, with a reason that its sender and operators get."""
+"""Dead letters of commands that can never be run, with a reason for publisher and operators."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ from contracts.outcomes import Result
 from contracts.wire import HEADER_STATUS
 from tests.worker import virtual
 from tests.worker.ledger import SLOT, attending, event, request, working
-from worker.runs import Verdict
+from worker.runs import Disposition
 
 SPOILED: dict[str, dict[str, Any]] = {
     "malformed": {"body": b"{}"},
@@ -28,7 +28,7 @@ def test_what_nobody_can_run_is_dead_answered_and_not_run(changes):
         async with working() as w:
             message = request(5, **changes)
 
-            assert await w.run(message) is Verdict.DONE
+            assert await w.run(message) is Disposition.ACKNOWLEDGE
             assert w.provider.asked == []
             assert (w.final.result, w.final.status) == (
                 Result.DEAD,
@@ -62,21 +62,21 @@ def test_while_the_dead_ones_are_too_many_the_broker_is_left_to_end_it_and_it_is
         async with working() as w:
             w.post.refusing.add(topology.DEAD)
 
-            assert await w.run(request(5, body=b"{}")) is Verdict.DEAD
+            assert await w.run(request(5, body=b"{}")) is Disposition.REJECT
             assert w.log == ["reply 400"]
 
     virtual.run(test)
 
 
-def test_what_nobody_can_run_is_answered_however_long_its_burial_takes():
+def test_what_nobody_can_run_is_answered_however_long_its_dead_letter_takes():
     async def test():
         async with working() as w:
             w.post.seconds[topology.DEAD] = 3600
-            burial = asyncio.create_task(w.run(request(5, body=b"{}")))
+            ending = asyncio.create_task(w.run(request(5, body=b"{}")))
             await asyncio.sleep(1)
 
             assert w.log == ["reply 400"]
-            assert await burial is Verdict.DONE
+            assert await ending is Disposition.ACKNOWLEDGE
 
     virtual.run(test)
 
@@ -92,13 +92,13 @@ def test_what_workers_die_of_is_dead_at_its_tenth_delivery_and_answered():
             assert w.log[-1] == "ack a-5"
             assert (w.final.result, w.final.status) == (Result.DEAD, 500)
             assert w.final.fault is not None
-            assert "was given to workers 10 times" in w.final.fault.message
+            assert "was delivered to workers 10 times" in w.final.fault.message
             assert w.replies[0].headers[HEADER_STATUS] == 500
 
     virtual.run(test)
 
 
-def test_what_was_given_up_while_it_was_buried_is_buried_by_the_next():
+def test_a_run_abandoned_while_it_dead_letters_is_dead_lettered_by_the_next_owner():
     async def test():
         async with attending(heard=False) as (scene, w):
             w.post.seconds[topology.DEAD] = 3600

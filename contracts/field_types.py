@@ -1,8 +1,9 @@
-"""The types of what callers may write into an operation: names, labels, numbers, manifests.
+"""The types of the fields of operations: names, labels, numbers, manifests.
 
-They keep out what no platform can mean (in names a slash, `..`, other scripts; control characters
-anywhere), so that nothing unvalidated travels. What a platform is stricter about, its provider
-checks: tags of AWS have spaces and letters of every script, labels of Kubernetes have neither.
+They reject values that are invalid on every platform (`..` and other scripts in names; control
+characters anywhere), so that no unvalidated value is published. A provider checks the stricter
+rules of its platform: tags of AWS may have spaces and letters of every script, labels of Kubernetes
+neither.
 """
 
 from typing import Annotated, Any
@@ -40,7 +41,7 @@ ApiVersion = Annotated[
 ]
 
 IN_NO_LABEL = r"\x00-\x1f!-*,;<>?\[-^`{-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
-"""Control and invisible characters, and the punctuation that neither platform allows."""
+"""Control characters, invisible characters, and punctuation that neither platform allows."""
 
 LabelKey = Annotated[
     str,
@@ -77,7 +78,7 @@ Replicas = Annotated[
     int,
     Meta(
         ge=0,
-        le=150_000,  # as many pods as a Kubernetes cluster is designed for; more is a slip
+        le=150_000,  # the pods that a Kubernetes cluster is designed for; more is a mistake
         description="a whole number from 0 to 150000",
         examples=[3],
     ),
@@ -93,7 +94,7 @@ Manifest = Annotated[
     ),
 ]
 
-Workload = Annotated[
+WorkloadBody = Annotated[
     dict[str, Any],
     Meta(
         description="a workload: at least its name and image",
@@ -112,7 +113,7 @@ Workload = Annotated[
     ),
 ]
 
-RoutePlan = Annotated[
+RoutePlanBody = Annotated[
     dict[str, Any],
     Meta(
         description="a route plan: appName, hostname and rules in the order of their priority",

@@ -1,7 +1,7 @@
-"""JSON Schemas of the contract's types, as both documents show them.
+"""JSON Schemas of the contract's types for both documents.
 
-Client generators name a schema without a name after the place where they find it, and drop what has
-such a name already: so every object and every enumeration is a component with a name of its own.
+Client generators derive the name of an anonymous schema from its position, and drop a schema whose
+derived name is taken. Therefore every object and every enumeration is a named component.
 """
 
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ def _descendants(shape: type) -> set[str]:
 
 
 OPEN = _descendants(OpenShape)
-"""Models of a generator in which unknown members are an error, or get lost, would break these."""
+"""Shapes with unknown members: generated models must neither reject nor drop those."""
 
 
 class Schemas:

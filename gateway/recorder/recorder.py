@@ -1,30 +1,30 @@
-"""The recorder: writes the outcomes of commands that no worker could tell of.
+"""Records of commands that the broker dead-lettered or refused.
 
-Those that the broker ended are read from `machinist.ended`, by one gateway at a time. Those that it
-turned away are told by the calls of this gateway.
+Dead-lettered commands are read from `machinist.ended`, by one gateway at a time. Refused commands
+are reported by the calls of this gateway.
 """
 
 import asyncio
 import logging
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
 
 from contracts import outcomes, topology
 from contracts.broker.channel import Channel, Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import Declaration
 from contracts.broker.errors import BrokerError, Rejected, Unroutable
-from contracts.broker.link import Connection, Link
-from contracts.broker.recording import until_taken
+from contracts.broker.outcome_publisher import OutcomePublisher
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Fault
 from contracts.outcomes import Result
 from contracts.requests import operation_in, request_of
 from contracts.seal import Seals
 from contracts.wire import HEADER_TRACEPARENT, Message, bounded
-from gateway.endings import APP, endings, expiry, remains
-from gateway.started import Started
+from gateway.recorder.dead_letters import APP, expiry, records_for, unreadable_dead_letter
+from gateway.recorder.start_lookup import StartLookup
 
 log = logging.getLogger(__name__)
 
@@ -33,33 +33,32 @@ PREFETCH = 48
 """Each message is held with at most `topology.MESSAGE_LIMIT` bytes of its body."""
 
 MOST_STUCK = 24
-"""Dead letters that may wait for room among the dead: the rest of the prefetch is for others."""
+"""Dead letters that may wait for room in `machinist.dead`; the rest of the prefetch stays free."""
 
 AT_ONCE = 16
-"""Few, so that a thousand ended commands do not hold up the requests of this process."""
+"""Few, so that a thousand dead-lettered commands do not delay the requests of this process."""
 
 MOST_REFUSED = 1000
-RENEWED_S = 30.0
-"""The shortest time between two connections that are given up though they work."""
-
 AGAIN_S = 30.0
 
 
 class Recorder:
-    """Records over a connection of its own; whatever happens to it, requests go on."""
+    """Records over a connection of its own, so that its loss does not affect requests."""
 
-    def __init__(self, seals: Seals, link: Link, again_s: float = AGAIN_S) -> None:
-        """`again_s` is how long to wait after a failure before the next attempt."""
+    def __init__(
+        self, seals: Seals, link: ReconnectingConnection, again_s: float = AGAIN_S
+    ) -> None:
+        """`again_s` is the delay in seconds between a failure and the next attempt."""
         self._seals = seals
         self._link = link
         self._again_s = again_s
         self._refused: list[Message] = []
         self._dropped = 0
         self._told = asyncio.Event()
-        self._renewed_at = float("-inf")
+        self._publisher = OutcomePublisher()
 
     def refused(self, provider: str, command: Message, fault: Fault) -> None:
-        """The broker turned a command away: its outcome is published when it can be."""
+        """Publish the outcome of a command that the broker refused, as soon as possible."""
         if len(self._refused) >= MOST_REFUSED:
             if not self._dropped:
                 log.warning("outcomes of refused commands are dropped: %d wait", MOST_REFUSED)
@@ -83,20 +82,20 @@ class Recorder:
             try:
                 await self._link.run(self._session)
             except Exception:
-                log.exception("the recorder failed and begins again in %g seconds", self._again_s)
+                log.exception("the recorder failed and restarts in %g seconds", self._again_s)
             await asyncio.sleep(self._again_s)
 
     async def _session(self, connection: Connection) -> None:
         await Declaration(connection).run(topology.common())
         incoming, letters, outgoing = [await connection.channel() for _ in range(3)]
-        recording = _Recording(
+        recording = _RecordingSession(
             connection,
             incoming,
             letters,
             outgoing,
             again_s=self._again_s,
             seals=self._seals,
-            renew=partial(self._renew, outgoing),
+            publisher=self._publisher,
         )
         async with asyncio.TaskGroup() as group:
             for channel in (incoming, letters, outgoing):
@@ -106,16 +105,8 @@ class Recorder:
             await recording.start(group)
             self._link.ready()
 
-    async def _renew(self, outgoing: Channel) -> None:
-        """Record over a new connection, unless that was begun a moment ago."""
-        now = time.monotonic()
-        if now - self._renewed_at >= RENEWED_S:
-            self._renewed_at = now
-            log.warning("the audit refused outcomes: recording over a new connection")
-            await outgoing.close()
-
-    async def _record_refused(self, recording: "_Recording") -> None:
-        """What is not confirmed yet stays, for this connection or the next."""
+    async def _record_refused(self, recording: "_RecordingSession") -> None:
+        """Publish the outcomes of refused commands; keep those that are not confirmed."""
         while True:
             while waiting := self._refused[:AT_ONCE]:
                 async with asyncio.TaskGroup() as group:
@@ -129,8 +120,8 @@ class Recorder:
             await self._told.wait()
 
 
-class _Recording:
-    """The reading of one connection."""
+class _RecordingSession:
+    """The work of the recorder over one connection."""
 
     def __init__(
         self,
@@ -141,16 +132,16 @@ class _Recording:
         *,
         again_s: float,
         seals: Seals,
-        renew: Callable[[], Awaitable[None]],
+        publisher: OutcomePublisher,
     ) -> None:
         self._seals = seals
-        self._renew = renew
+        self._publisher = publisher
         self._incoming = incoming
         self._letters = letters
         self._outcomes = outcomes
         self._user = connection.user
         self._again_s = again_s
-        self._started = Started(connection)
+        self._starts = StartLookup(connection)
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._stuck: list[tuple[Delivery, list[Message]]] = []
 
@@ -159,42 +150,42 @@ class _Recording:
             message = bounded(delivery.message)
             group.create_task(self._record(msgspec.structs.replace(delivery, message=message)))
 
-        group.create_task(self._started.run())
+        group.create_task(self._starts.run())
         group.create_task(self._again(group))
         await self._incoming.consume(topology.ENDED, receive, prefetch=PREFETCH, tag=TAG)
 
     async def publish(self, message: Message) -> None:
-        """Publish a dead letter or an outcome, which must find a queue, and await the confirm."""
+        """Publish a dead letter or an outcome to a queue, and await the confirm."""
         message = msgspec.structs.replace(message, user_id=self._user)
         if message.exchange == topology.DEAD:
             await self._letters.publish(message, mandatory=True)
         else:
             publish = partial(self._outcomes.publish, mandatory=True)
-            await until_taken(publish, message, self._renew)
+            await self._publisher.publish(message, publish, self._outcomes.close)
 
     async def _record(self, delivery: Delivery) -> None:
-        """What is asked of the audit first holds up nothing else."""
+        """Record a delivery; the lookup in the audit delays no other delivery."""
         question = expiry(delivery.message, self._user)
-        started = None if question is None else await self._started.of(question)
-        told = partial(
-            endings, delivery.message, started=started, user=self._user, seals=self._seals
+        started = None if question is None else await self._starts.of(question)
+        records = partial(
+            records_for, delivery.message, started=started, user=self._user, seals=self._seals
         )
-        await self._tell(delivery, told)
+        await self._publish_all(delivery, records)
 
-    async def _tell(self, delivery: Delivery, told: Callable[[], list[Message]]) -> None:
-        """Publish all that there is to tell of a delivery, and settle it unless a letter waits.
+    async def _publish_all(self, delivery: Delivery, records: Callable[[], list[Message]]) -> None:
+        """Publish the records of a delivery, and acknowledge it unless its dead letter waits.
 
-        So many may wait that others are still delivered: their outcomes count for more.
+        Few dead letters may wait, so that further deliveries come: outcomes are more important.
         """
         message = delivery.message
         async with self._at_once:
             try:
-                left = await self._refused(told())
+                left = await self._left_over(records())
             except BrokerError:
                 raise
             except Exception:
                 log.exception("%s of %s cannot be recorded", message.message_id, message.key)
-                left = await self._refused([remains(message)])
+                left = await self._left_over([unreadable_dead_letter(message)])
             if left and len(self._stuck) < MOST_STUCK:
                 self._stuck.append((delivery, left))
                 return
@@ -203,8 +194,8 @@ class _Recording:
                 log.warning(words, message.message_id, message.key, MOST_STUCK)
             await self._incoming.ack(delivery)
 
-    async def _refused(self, messages: list[Message]) -> list[Message]:
-        """Publish these in their order; returns those from the first on that no queue takes."""
+    async def _left_over(self, messages: list[Message]) -> list[Message]:
+        """Publish messages in their order; return those from the first refused one on."""
         for number, message in enumerate(messages):
             try:
                 await self.publish(message)
@@ -214,9 +205,9 @@ class _Recording:
         return []
 
     async def _again(self, group: asyncio.TaskGroup) -> None:
-        """Try again what was refused, in a while; the broker keeps the command meanwhile."""
+        """Publish waiting dead letters again at intervals; the broker keeps the commands."""
         while True:
             await asyncio.sleep(self._again_s)
             stuck, self._stuck = self._stuck, []
             for delivery, left in stuck:
-                group.create_task(self._tell(delivery, partial(list, left)))
+                group.create_task(self._publish_all(delivery, partial(list, left)))

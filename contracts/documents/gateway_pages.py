@@ -1,4 +1,4 @@
-"""Shapes of what a gateway says of itself at `/status` and `/ready`, for the documents alone."""
+"""Shapes of the replies of `/status` and `/ready`, used by the documents only."""
 
 from typing import Annotated
 

@@ -1,6 +1,6 @@
-"""A bounded memory that forgets."""
+"""The TTL cache: bounded, and without expired values."""
 
-from worker.memory import Memory
+from worker.ttl_cache import TtlCache
 
 
 class Clock:
@@ -11,7 +11,7 @@ class Clock:
 
 
 def test_what_was_used_last_is_kept_when_there_is_too_much():
-    memory: Memory[str, int] = Memory(limit=2, lifetime=60)
+    memory: TtlCache[str, int] = TtlCache(limit=2, lifetime=60)
     memory.put("a", 1)
     memory.put("b", 2)
     memory.get("a")
@@ -23,7 +23,7 @@ def test_what_was_used_last_is_kept_when_there_is_too_much():
 
 def test_a_finding_is_believed_for_its_lifetime_however_often_it_is_used():
     clock = Clock()
-    memory: Memory[str, tuple[int, ...]] = Memory(limit=9, lifetime=60, clock=clock)
+    memory: TtlCache[str, tuple[int, ...]] = TtlCache(limit=9, lifetime=60, clock=clock)
     memory.put("a", ())
     clock.now = 60
     assert memory.get("a") == ()
@@ -35,7 +35,7 @@ def test_a_finding_is_believed_for_its_lifetime_however_often_it_is_used():
 
 
 def test_what_turned_out_wrong_is_forgotten():
-    memory: Memory[str, int] = Memory(limit=2, lifetime=60)
+    memory: TtlCache[str, int] = TtlCache(limit=2, lifetime=60)
     memory.put("a", 1)
     memory.forget("a")
     memory.forget("never known")

@@ -1,11 +1,11 @@
-"""The AsyncAPI 3 document, derived from the table: what flows over the broker, for any client."""
+"""The AsyncAPI 3 document, derived from the table: all messages on the broker."""
 
 from typing import Any
 
 from contracts import VERSION, topology
 from contracts.address import SLOTS
 from contracts.api import OPERATIONS
-from contracts.asyncapi_messages import (
+from contracts.documents.asyncapi_messages import (
     AMQP,
     DEAD,
     HEADERS,
@@ -17,9 +17,9 @@ from contracts.asyncapi_messages import (
     reply_name,
     request,
 )
+from contracts.documents.schemas import Schemas
 from contracts.faults import Problem
 from contracts.outcomes import OUTCOME, Outcome, Result
-from contracts.schemas import Schemas
 from contracts.wire import JSON
 
 DESCRIPTION = """\
@@ -66,16 +66,23 @@ QUERY_KEY = "{provider}.{address}"
 COMMAND_KEY = "{provider}.{slot}.{address}"
 OUTCOME_KEY = "{result}.{provider}.{address}"
 
-EVENTS_RULES = """\
-Producers' only way in. The property `user_id` is required, and the broker checks it. What a user
-may send beside update_controller_replicas and set_machine_labels is configured at the workers. A
-message that nobody can ever run, one with a header `CC` or `requested-by` among them, is put to
-`machinist.dead`, and so is a copy that `BCC` makes. Waiting scale events of one address that differ
-in `replicas` alone, and that nobody awaits, are superseded by the newest."""
+FROM_PRODUCERS = [name for name, op in OPERATIONS.items() if op.row.from_producers]
+COLLAPSES = [
+    f"`{op.row.collapses}` ({name})" for name, op in OPERATIONS.items() if op.row.collapses
+]
+
+EVENTS_RULES = f"""\
+The only exchange that producers publish to. The property `user_id` is required, and the broker
+checks it. Every producer may publish {" and ".join(FROM_PRODUCERS)}; the
+workers' configuration may allow further commands to single users. A message that can never be run
+is moved to `machinist.dead`, for instance one with a header `CC` or `requested-by`, and so is each
+copy that `BCC` makes. Waiting events of one address that differ only in
+{", ".join(COLLAPSES)} and have neither `reply_to` nor idempotency key are
+superseded by the newest."""
 
 
 def document() -> dict[str, Any]:
-    """The whole document."""
+    """Return the whole document."""
     queries = [name for name, operation in OPERATIONS.items() if operation.row.safe]
     commands = [name for name in OPERATIONS if name not in queries]
     schemas, payloads, results = _schemas()
@@ -122,7 +129,7 @@ def document() -> dict[str, Any]:
 
 
 def _schemas() -> tuple[Schemas, dict[str, Any], dict[str, Any]]:
-    """All schemas, and those of each operation and of its answer."""
+    """Return all schemas, those of the operations, and those of their results."""
     operations = OPERATIONS.values()
     gives = [operation.row.gives for operation in operations]
     takes = [operation.row.takes for operation in operations]

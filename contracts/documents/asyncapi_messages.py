@@ -1,12 +1,13 @@
-"""The messages of the AsyncAPI document: what each says of itself, in properties and headers."""
+"""The messages of the AsyncAPI document, with their properties and headers."""
 
 from typing import Any
 
-from contracts import CONTRACT, dead_letters, examples, outcomes, wire
+from contracts import CONTRACT, dead_letters, outcomes, wire
+from contracts.documents import examples
+from contracts.documents.schemas import REFERENCE
 from contracts.faults import PROBLEM_JSON, Code
 from contracts.operation import Operation, Row
 from contracts.outcomes import OUTCOME
-from contracts.schemas import REFERENCE
 from contracts.seal import SEALED
 from contracts.wire import JSON
 
@@ -115,7 +116,7 @@ HEADERS: dict[str, dict[str, Any]] = {
 
 
 def request(operation: type[Operation[Any]], payload: dict[str, Any]) -> dict[str, Any]:
-    """An operation, as it is asked for."""
+    """Return the message that requests an operation."""
     row = operation.row
     return {
         "name": row.name,
@@ -140,12 +141,12 @@ def _sealing(row: Row) -> str:
 
 
 def reply_name(name: str) -> str:
-    """The name of the message that answers an operation."""
+    """Return the name of the reply to an operation."""
     return f"{name}_reply"
 
 
 def reply(name: str, result: dict[str, Any]) -> dict[str, Any]:
-    """The answer to an operation that was performed."""
+    """Return the reply to an operation that succeeded."""
     summary = f"The answer to {name}: its body is the HTTP body."
     return _answer(reply_name(name), summary, result) | {
         "description": "What was asked for sealed is answered sealed by the same key "
@@ -158,7 +159,7 @@ def reply(name: str, result: dict[str, Any]) -> dict[str, Any]:
 
 
 def problem() -> dict[str, Any]:
-    """The answer to an operation that failed."""
+    """Return the reply to an operation that failed."""
     schema = {"$ref": REFERENCE.format(name="Problem")}
     return _answer(PROBLEM, "The answer to an operation that failed; never sealed.", schema) | {
         "contentType": PROBLEM_JSON,
@@ -189,7 +190,7 @@ def _answer(name: str, summary: str, payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def outcome() -> dict[str, Any]:
-    """What became of a command."""
+    """Return the message with the outcome of a command."""
     return {
         "name": OUTCOME,
         "summary": "A record of a command: that it is started, or how it ended.",
@@ -209,7 +210,7 @@ def outcome() -> dict[str, Any]:
 
 
 def dead() -> dict[str, Any]:
-    """What operators find."""
+    """Return the message in the queue of dead letters."""
     return {
         "name": DEAD,
         "summary": "A message that can never be run, as it was published, and the reason.",

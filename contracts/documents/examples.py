@@ -1,6 +1,6 @@
-"""Examples of what is asked and answered, by platform: recorded, so that they are true.
+"""Recorded examples of requests and replies, by platform.
 
-`python -m tests.documents` records them again; a test compares them with what is answered now.
+`python -m tests.documents` records them again; a test compares them with the present replies.
 """
 
 from collections.abc import ItemsView
@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-FILE = Path(__file__).parent / "documents" / "examples.json"
+FILE = Path(__file__).parent / "examples.json"
 
 PLATFORMS = {"k8s": "Kubernetes", "ecs": "AWS ECS"}
 
@@ -19,7 +19,7 @@ Named = dict[str, dict[str, Any]]
 
 
 class Exchange(msgspec.Struct, frozen=True):
-    """An operation by its JSON names, and its answer."""
+    """The fields of an operation by their JSON names, and its reply."""
 
     request: dict[str, Any]
     answer: Any
@@ -38,22 +38,22 @@ RECORDED = msgspec.json.decode(FILE.read_bytes(), type=Examples)
 
 
 def _exchanges(name: str) -> ItemsView[str, Exchange]:
-    """None for an operation that is new in the table, until examples are recorded again."""
+    """Return the recorded exchanges; none for an operation that is newer than the recording."""
     return RECORDED.operations.get(name, {}).items()
 
 
 def requests(name: str) -> dict[str, dict[str, Any]]:
-    """The recorded operations of a name, by platform."""
+    """Return the recorded requests of an operation, by platform."""
     return {each: found.request for each, found in _exchanges(name)}
 
 
 def answers(name: str) -> dict[str, Any]:
-    """The recorded answers to an operation, by platform."""
+    """Return the recorded replies to an operation, by platform."""
     return {each: found.answer for each, found in _exchanges(name)}
 
 
 def named(values: dict[str, Any]) -> Named:
-    """Values by platform in OpenAPI's form; one example where the platforms do not differ."""
+    """Return examples by platform in OpenAPI's form; one if the platforms do not differ."""
     distinct = list(values.values())
     if distinct and all(each == distinct[0] for each in distinct):
         return {"any": {"value": distinct[0]}}
@@ -64,9 +64,10 @@ def named(values: dict[str, Any]) -> Named:
 
 
 def problems(code: str, *, of_command: bool) -> Named:
-    """The recorded problems with a code, by who says so: a platform or a gateway.
+    """Return the recorded problems with a code, by the speaker: a platform or a gateway.
 
-    The problem of a command has its id, that of a query has none, whichever was recorded.
+    A problem of a command contains the command's id, a problem of a query does not, whichever of
+    the two was recorded.
     """
     identity = {"commandId": COMMAND_ID} if of_command else {}
     return {

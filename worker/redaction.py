@@ -1,9 +1,9 @@
-"""Takes out of a platform's words what they quote of a body that travelled sealed.
+"""Redaction: removes the values of a sealed body from a platform's error messages.
 
-A platform explains itself with the values that it refuses: `env[0].value: Invalid value: "…"`. Its
-words are worth passing on, the values are not: reply and outcome are open for operators to read.
-In our own words a value stands in quotation marks and nowhere else, so that the words stay whole
-where a value of the body happens to be one of them.
+A platform quotes the values that it rejects: `env[0].value: Invalid value: "…"`. The message is
+passed on, the values are not: replies and outcomes are readable by operators. Our own messages
+contain values only in quotation marks, and only there they are redacted: a word of the message
+stays even if the body contains it as a value.
 """
 
 import base64
@@ -26,53 +26,53 @@ from contracts.summary import summary_of
 HIDDEN = "(not shown)"
 UNKNOWN = "why is not passed on: it may quote the body, which is too large to look for it"
 RUN = 8
-"""So many characters in a row that a value has too are a quotation of it, cut off or not."""
+"""The length from which a common substring counts as a quotation of a value."""
 
 MOST_COMPARED = 200_000
 WORD = re.compile(r"[\w.-]+")
 KIND = re.compile(r"([A-Z][a-z]+)+")
 NAMES = frozenset({"imagePullPolicy", "key", "kind", "name", "namespace", "protocol", "type"})
-"""Members of the parts of a controller that name something, or choose one of a few words."""
+"""Members in the parts of a controller that hold a name or one of a few fixed words."""
 NAME = re.compile(r"[a-z0-9./-]{1,63}|[A-Z][A-Za-z]{0,62}|[\w.,+-]{1,16}")
-"""What names and quantities look like; anything else there may be a secret in the wrong place."""
+"""The pattern of names and quantities; another value there may be a misplaced secret."""
 QUANTITIES = frozenset({"limits", "requests"})
 MAPS = frozenset({"annotations", "data", "stringData"})
-"""Members whose own members the caller names: a `name` among them may be a secret."""
+"""Members whose keys the caller chooses: a key `name` in them may hold a secret."""
 OUR_WORDS = frozenset({"Kubernetes", "AWS"})
-"""Said around a platform's words: a value may have them too."""
+"""Words that we add to a platform's message, and that a value may equal."""
 PLAIN = re.compile(
     r"[+-]?[0-9]{1,5}(\.[0-9]{1,3})?([mkMGTPE]|[KMGTPE]i)?|true|false|.{0,2}", re.DOTALL
 )
-"""Short numbers, quantities, truths and what has two characters: no secret, and in any sentence."""
+"""Short numbers, quantities, booleans and two characters: no secrets, and common in sentences."""
 
 OWN_CODES = frozenset({Code.INVALID, Code.UNSUPPORTED})
-"""What is refused before a platform is asked; the fault of a platform is of a class of its own."""
+"""Codes of faults raised before any platform call; platform faults have classes of their own."""
 
 ESCAPE = re.compile("%[0-9A-F]{2}")
 MARKS = tuple(product(('"', "&quot;", "&#34;"), ("'", "&#39;", "&#x27;", "&apos;")))
-"""Quotation marks in HTML and XML, as programs of several languages write them."""
+"""Quotation marks as programs of several languages escape them in HTML and XML."""
 
 QUOTED = re.compile(
     r"""(?<!\w)(?P<mark>['"])(\\.|(?!(?P=mark))[^\\])*?((?P=mark)(?!\w)|…)""", re.DOTALL
 )
-"""A value in our own words, in full or cut off."""
+"""A quoted value in our own messages, complete or truncated."""
 
 
-def without_quotes(fault: Fault, operation: Operation[Any]) -> Fault:
-    """The fault as anybody may read it; names and kinds, which addresses tell as well, stay."""
+def redact(fault: Fault, operation: Operation[Any]) -> Fault:
+    """Return a fault without the values of a sealed body; names and kinds stay."""
     if not operation.row.seal:
         return fault
     if _is_own(fault):
-        words = QUOTED.sub(lambda found: redacted(found[0], operation, HIDDEN), fault.message)
+        words = QUOTED.sub(lambda found: redact_text(found[0], operation, HIDDEN), fault.message)
     else:
-        words = redacted(fault.message, operation)
+        words = redact_text(fault.message, operation)
     return Fault(fault.code, words, retry_after=fault.retry_after)
 
 
-def redacted(words: str, operation: Operation[Any], instead: str = UNKNOWN) -> str:
-    """The words of a platform about an operation without quotations of its sealed body.
+def redact_text(words: str, operation: Operation[Any], instead: str = UNKNOWN) -> str:
+    """Return a platform's message about an operation without the values of its sealed body.
 
-    `instead` stands for the words if the body is too large to look for them in it.
+    `instead` replaces the message if the body is too large for the comparison.
     """
     if not operation.row.seal:
         return words
@@ -89,9 +89,9 @@ def redacted(words: str, operation: Operation[Any], instead: str = UNKNOWN) -> s
 
 
 def _names(body: dict[str, Any]) -> Iterator[str]:
-    """Return what the parts of a controller or workload are called, and its quantities.
+    """Yield the names in the parts of a controller or workload, and its quantities.
 
-    The body's own members are left out: a secret whose `data` is misspelt has any.
+    The members of the body itself are left out: a secret whose `data` is misspelt has any name.
     """
     for part in ("spec", "resources"):
         yield from _named_below(body.get(part))
@@ -117,7 +117,7 @@ def _named(value: Any) -> Iterator[str]:
 
 
 def _keys(value: Any) -> Iterator[str]:
-    """Return the names of all members: `unknown field "metadata.label"` names nothing else."""
+    """Yield the names of all members: `unknown field "metadata.label"` contains only those."""
     if isinstance(value, dict):
         yield from value
         for each in value.values():
@@ -128,7 +128,7 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 def _is_own(fault: Fault) -> bool:
-    """Tell whether every word of a fault is ours: nothing that a platform said led to it."""
+    """Tell whether a fault contains only our own words, none of a platform."""
     if type(fault) is not Fault or fault.code not in OWN_CODES:
         return False
     cause = fault.__cause__ or fault.__context__
@@ -140,7 +140,7 @@ def _is_own(fault: Fault) -> bool:
 
 
 def _told(operation: Operation[Any]) -> set[str]:
-    """The values of a body that its summary in the audit shows to everybody."""
+    """Return the values of a body that its summary in the audit contains."""
     told = summary_of(operation)
     return {*told.images, *told.labels.values(), *told.environment, *told.secret_keys}
 
@@ -161,7 +161,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _hidden(words: str, values: set[str], public: set[str], keys: set[str]) -> str:
-    """The words with every quotation of a value, in whatever spelling, replaced."""
+    """Return a message in which every quotation of a value, in any encoding, is replaced."""
     hides = bytearray(len(words))
     runs = {words[at : at + RUN] for at in range(len(words) - RUN + 1)}
     for spelling in {each for value in values for each in _spellings(value)}:
@@ -189,7 +189,7 @@ def _cut(words: str, hides: bytearray) -> str:
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """A value as platforms and programs write it; of one in base64 also what it says."""
+    """Yield the encodings of a value, and the decoded text of a base64 value."""
     if not value:
         return
     raw = value.encode(errors="surrogatepass")
@@ -203,7 +203,7 @@ def _spellings(value: str) -> Iterator[str]:
     unquoted = html.escape(value, quote=False)
     for double, single in MARKS:
         yield unquoted.replace('"', double).replace("'", single)
-    for before in range(3):  # of a longer text it looks different, after where it lies in it
+    for before in range(3):  # base64 depends on the offset modulo 3: all alignments are tried
         yield base64.b64encode(bytes(before) + raw).decode()
     yield raw.hex()
     try:

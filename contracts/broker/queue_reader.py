@@ -1,4 +1,4 @@
-"""Reads a queue one message after another."""
+"""A reader of a queue: one message after another, or all that the broker has sent."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from contracts.broker.channel import Channel, Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost
-from contracts.broker.link import Connection
 from contracts.topology import Argument
 
 Arguments = Mapping[str, Argument | datetime]
@@ -15,8 +15,8 @@ Arguments = Mapping[str, Argument | datetime]
 TAG = "machinist reading"
 
 
-class Reading:
-    """A queue that is being consumed."""
+class QueueReader:
+    """A consumer whose deliveries are taken when they are wanted."""
 
     def __init__(self, channel: Channel, queue: str, arrived: asyncio.Queue[Delivery]) -> None:
         self._channel = channel
@@ -26,7 +26,10 @@ class Reading:
         self._lost.add_done_callback(_retrieve)
 
     async def next(self, within: float | None) -> Delivery | None:
-        """The next message, None if none comes within so many seconds; raises ConnectionLost."""
+        """Return the next message, None if none arrives within this many seconds.
+
+        Raises ConnectionLost.
+        """
         if not self._arrived.empty():
             return self._arrived.get_nowait()
         arrival = asyncio.ensure_future(self._arrived.get())
@@ -43,39 +46,39 @@ class Reading:
         return None
 
     async def arrived(self) -> list[Delivery]:
-        """What the broker had sent by now, but for what was read before."""
-        await self._channel.consumers(self._queue)  # its answer comes after what was sent before
+        """Return all messages that the broker has sent before this call and that are unread."""
+        await self._channel.consumers(self._queue)  # the answer comes after earlier deliveries
         if self._channel.is_cancelled:
             raise ConnectionLost(f"the broker no longer lets {self._queue} be read")
         return [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
 
     async def ack(self, last: Delivery) -> None:
-        """What came up to here is read: the broker may send more."""
+        """Acknowledge all messages up to this one: the broker may send more."""
         await self._channel.ack(last, and_before=True)
 
     def end(self) -> None:
-        """Wait for nothing more."""
+        """Stop watching the channel."""
         self._lost.cancel()
 
 
 def _retrieve(lost: asyncio.Future[None]) -> None:
-    """The connection's loss is told by the link; asyncio would complain that nobody asked here."""
+    """Fetch the exception: its owner reports the loss, and asyncio warns of unread exceptions."""
     if not lost.cancelled():
         lost.exception()
 
 
 @asynccontextmanager
-async def reading(
+async def read_queue(
     connection: Connection, queue: str, *, prefetch: int, arguments: Arguments | None = None
-) -> AsyncIterator[Reading]:
-    """Consume a queue for a while; what was not acknowledged goes back to it at the end."""
+) -> AsyncIterator[QueueReader]:
+    """Consume a queue until the context ends; unacknowledged messages go back to the queue."""
     async with connection.passing_channel() as channel:
         arrived: asyncio.Queue[Delivery] = asyncio.Queue()
         await channel.consume(
             queue, arrived.put_nowait, prefetch=prefetch, tag=TAG, arguments=arguments
         )
-        opened = Reading(channel, queue, arrived)
+        reader = QueueReader(channel, queue, arrived)
         try:
-            yield opened
+            yield reader
         finally:
-            opened.end()
+            reader.end()

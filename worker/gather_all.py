@@ -1,4 +1,4 @@
-"""Runs requests side by side."""
+"""Concurrent requests of which none is left running."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -7,10 +7,10 @@ from typing import TypeVar
 Result = TypeVar("Result")
 
 
-async def together(*work: Awaitable[Result]) -> list[Result]:
-    """All their results in order, or the first failure once none of the others goes on.
+async def gather_all(*work: Awaitable[Result]) -> list[Result]:
+    """Return all results in order, or raise the first failure once all requests have ended.
 
-    A request that is cancelled costs a connection; letting it end costs a moment.
+    Cancelling a request costs its connection; waiting for its end costs a moment.
     """
     ended = await asyncio.gather(*work, return_exceptions=True)
     results: list[Result] = []

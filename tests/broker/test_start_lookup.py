@@ -7,12 +7,12 @@ from datetime import datetime, timedelta
 from typing import cast
 
 from contracts import outcomes, topology
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
-from contracts.broker.link import Connection
 from contracts.outcomes import Result
 from contracts.wire import Message
-from gateway.endings import Expiry
-from gateway.started import Started
+from gateway.recorder.dead_letters import Expiry
+from gateway.recorder.start_lookup import StartLookup
 from tests.broker.attempts import during
 from tests.producer import scale_event
 
@@ -55,7 +55,7 @@ def expired(command: Message, since: datetime = BEGAN) -> Expiry:
     return Expiry("k8s", command.message_id, since)
 
 
-Asking = Callable[[Audited, Started], Awaitable[None]]
+Asking = Callable[[Audited, StartLookup], Awaitable[None]]
 
 
 def asking(amqp_url: str, ask: Asking, most: int = 1000, *, declared: bool = True) -> None:
@@ -66,7 +66,7 @@ def asking(amqp_url: str, ask: Asking, most: int = 1000, *, declared: bool = Tru
             await declare(connection, topology.common())
             await declare(connection, topology.of_provider("k8s"))
         audited = Audited(connection)
-        started = Started(cast(Connection, audited), most)
+        started = StartLookup(cast(Connection, audited), most)
         answering = asyncio.create_task(started.run())
         await ask(audited, started)
         answering.cancel()
@@ -75,7 +75,7 @@ def asking(amqp_url: str, ask: Asking, most: int = 1000, *, declared: bool = Tru
 
 
 def test_the_start_of_a_command_is_found_and_its_absence_proved(amqp_url):
-    async def ask(audit: Audited, started: Started) -> None:
+    async def ask(audit: Audited, started: StartLookup) -> None:
         begun = await audit.command(started=True)
         waiting = await audit.command(started=False)
         other = await audit.command(started=True, provider="other")
@@ -88,7 +88,7 @@ def test_the_start_of_a_command_is_found_and_its_absence_proved(amqp_url):
 
 
 def test_what_is_asked_of_many_is_read_once_and_later_goes_on_from_there(amqp_url):
-    async def ask(audit: Audited, started: Started) -> None:
+    async def ask(audit: Audited, started: StartLookup) -> None:
         first = await asyncio.gather(*(audit.command(started=n % 2 == 0) for n in range(300)))
         questions = (started.of(expired(command)) for command in first)
         assert await asyncio.gather(*questions) == [n % 2 == 0 for n in range(300)]
@@ -104,7 +104,7 @@ def test_what_is_asked_of_many_is_read_once_and_later_goes_on_from_there(amqp_ur
 
 
 def test_an_older_command_is_looked_for_further_back(amqp_url):
-    async def ask(audit: Audited, started: Started) -> None:
+    async def ask(audit: Audited, started: StartLookup) -> None:
         older = await audit.command(started=True)
         await asyncio.sleep(2.1)  # the broker keeps the time of arrival in whole seconds
         since = outcomes.now()
@@ -117,7 +117,7 @@ def test_an_older_command_is_looked_for_further_back(amqp_url):
 
 
 def test_too_much_of_the_audit_is_not_read_for_an_answer_and_others_are_answered(amqp_url, caplog):
-    async def ask(audit: Audited, started: Started) -> None:
+    async def ask(audit: Audited, started: StartLookup) -> None:
         older = await audit.command(started=False)
         for _ in range(3):
             others = (record_of(scale_event("hello", n), Result.DONE) for n in range(300))
@@ -136,7 +136,7 @@ def test_too_much_of_the_audit_is_not_read_for_an_answer_and_others_are_answered
 def test_where_there_is_no_audit_nothing_is_told_and_the_log_says_so_once(amqp_url, caplog):
     caplog.set_level(logging.WARNING)
 
-    async def ask(audit: Audited, started: Started) -> None:
+    async def ask(audit: Audited, started: StartLookup) -> None:
         for _ in range(3):
             assert await started.of(expired(scale_event("hello", 1))) is None
 

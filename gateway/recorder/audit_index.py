@@ -1,6 +1,6 @@
-"""The audit from a moment on to its end: which commands were started in that time.
+"""An index of the commands that were started since a moment, read from the audit stream.
 
-Commands are known by a hash, since there may be many of them.
+The index keeps hashes, since it may hold many commands.
 """
 
 import asyncio
@@ -9,45 +9,47 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 
 from contracts import outcomes
-from contracts.broker.link import Connection
+from contracts.broker.connection import Connection
+from contracts.broker.stream_reader import StreamReader, offset, read_stream
 from contracts.outcomes import Result
 from contracts.wire import Message
-from gateway.stream import Stream, offset, stream
 
 BATCH = 50
-"""Few, so that the requests to this process do not wait long while one is taken in."""
+"""Small, so that a batch delays the requests to this process only briefly."""
 
 
-class Span:
-    """Is read once and then continued."""
+class AuditIndex:
+    """The started commands since `since`; reading continues with each `to_end`."""
 
-    def __init__(self, since: datetime, audit: Stream, opened: AsyncExitStack, most: int) -> None:
+    def __init__(
+        self, since: datetime, audit: StreamReader, opened: AsyncExitStack, most: int
+    ) -> None:
         self.since = since
         self._audit = audit
         self._opened = opened
         self._most = most
         self.is_whole = True
-        """False when starts were forgotten, since there were too many."""
+        """False after more starts than `most`: the oldest were dropped."""
         self._started: dict[int, None] = {}
 
     @classmethod
-    async def of(cls, connection: Connection, since: datetime, most: int) -> "Span | None":
-        """Read from a moment on to the end; None if that would take more messages than `most`."""
+    async def of(cls, connection: Connection, since: datetime, most: int) -> "AuditIndex | None":
+        """Read from a moment to the end; return None if that takes more messages than `most`."""
         newest = await _newest(connection)
         async with AsyncExitStack() as opened:
-            audit = await opened.enter_async_context(stream(connection, since, BATCH))
+            audit = await opened.enter_async_context(read_stream(connection, since, BATCH))
             messages, is_end = await audit.read()
             if messages and newest - offset(messages[0]) > most:
                 return None
-            span = cls(since, audit, opened.pop_all(), most)
-        span._take_in(messages)
-        if not is_end and not await span.to_end():
-            await span.close()
+            index = cls(since, audit, opened.pop_all(), most)
+        index._take_in(messages)
+        if not is_end and not await index.to_end():
+            await index.close()
             return None
-        return span
+        return index
 
     async def to_end(self) -> bool:
-        """Read to the end of now; whether it was reached within `most` messages."""
+        """Read to the present end; return false if it was not reached within `most` messages."""
         for _ in range(0, self._most, BATCH):
             began = time.thread_time()
             messages, is_end = await self._audit.read()
@@ -58,11 +60,11 @@ class Span:
         return False
 
     def has_started(self, provider: str, identity: str) -> bool:
-        """Whether a worker recorded the start of a command that was published in this time."""
+        """Tell whether the audit holds the record `started` of a command."""
         return _key(provider, identity) in self._started
 
     async def close(self) -> None:
-        """Read no further."""
+        """Stop reading."""
         await self._opened.aclose()
 
     def _take_in(self, messages: list[Message]) -> None:
@@ -80,6 +82,6 @@ def _key(provider: str, identity: str) -> int:
 
 
 async def _newest(connection: Connection) -> int:
-    async with stream(connection, "last", BATCH) as audit:
+    async with read_stream(connection, "last", BATCH) as audit:
         messages, _ = await audit.read()
     return offset(messages[-1]) if messages else 0

@@ -14,7 +14,7 @@ from contracts.outcomes import Outcome, Result, read
 from contracts.seal import Seals
 from contracts.topology import ATTENDANCE, COMMANDS, DEAD, ENDED, EVENTS, OUTCOMES
 from contracts.wire import Header, Message
-from gateway.endings import endings, expiry, remains
+from gateway.recorder.dead_letters import expiry, records_for, unreadable_dead_letter
 from tests.producer import scale_event
 
 QUEUE = "machinist.k8s-eu1.commands.0"
@@ -49,7 +49,7 @@ def published(
     message: Message, *, started: bool | None = False
 ) -> tuple[Outcome | None, Message | None, list[Message]]:
     """The outcome, the dead letter, and both as they came."""
-    messages = endings(message, started=started, user=USER, seals=Seals([]))
+    messages = records_for(message, started=started, user=USER, seals=Seals([]))
     records = [read(each) for each in messages if each.exchange == OUTCOMES]
     letters = [each for each in messages if each.exchange == DEAD]
     assert len(records) + len(letters) == len(messages)
@@ -60,7 +60,7 @@ def published(
     ("reason", "started", "result", "code", "words"),
     [
         ("expired", False, Result.EXPIRED, Code.DEADLINE_EXCEEDED, "never started"),
-        ("expired", True, Result.UNKNOWN, Code.DEADLINE_EXCEEDED, "a worker started it"),
+        ("expired", True, Result.UNKNOWN, Code.DEADLINE_EXCEEDED, "a worker started the command"),
         ("expired", None, Result.UNKNOWN, Code.DEADLINE_EXCEEDED, "does not tell"),
         ("delivery_limit", False, Result.DEAD, Code.PLATFORM_FAILED, "more than 20 times"),
         ("delivery_limit", True, Result.DEAD, Code.PLATFORM_FAILED, "more than 20 times"),
@@ -145,7 +145,7 @@ def test_what_came_from_no_partition_is_put_to_the_dead(deaths: list[Any]) -> No
 
     assert outcome is None
     assert letter is not None
-    assert "no partition" in str(letter.headers["reason"])
+    assert "did not come from a partition" in str(letter.headers["reason"])
 
 
 anything = st.recursive(
@@ -246,7 +246,7 @@ def test_only_of_what_expired_in_a_partition_it_is_asked_whether_it_was_started(
 
 
 def test_the_remains_of_a_message_are_its_body_and_a_reason() -> None:
-    letter = remains(ended(death()))
+    letter = unreadable_dead_letter(ended(death()))
 
     assert (letter.exchange, letter.body) == (DEAD, ended(death()).body)
     assert "could not be read" in str(letter.headers["reason"])
@@ -283,14 +283,14 @@ def test_what_the_gate_turned_away_under_a_key_of_nobody_is_a_dead_letter_alone(
     message = msgspec.structs.replace(ended(death()), exchange=EVENTS, key="?.0.x")
 
     assert [
-        each.exchange for each in endings(message, started=None, user=USER, seals=Seals([]))
+        each.exchange for each in records_for(message, started=None, user=USER, seals=Seals([]))
     ] == [DEAD]
 
 
 def test_a_gateways_check_of_a_partition_that_no_worker_consumes_leaves_no_trace() -> None:
     check = msgspec.structs.replace(ended(death("expired", exchange=COMMANDS)), type=ATTENDANCE)
 
-    assert endings(check, started=None, user=USER, seals=Seals([])) == []
+    assert records_for(check, started=None, user=USER, seals=Seals([])) == []
     assert expiry(check, USER) is None
 
 

@@ -1,24 +1,24 @@
-"""Places: how much a worker does at once, over all of its partitions."""
+"""Limits that the partitions of a worker share."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 LONGEST_TURN_S = 10.0
-"""A queue without a leader does not answer, and must not keep the other partitions waiting."""
+"""A queue without a leader does not answer, and must not delay the other partitions."""
 
 
-class Places:
-    """What the partitions of a worker share."""
+class Capacity:
+    """The commands that run at once, and the turn to begin consuming."""
 
     def __init__(self, concurrency: int) -> None:
-        """`concurrency` bounds the commands that run."""
+        """`concurrency` limits the commands that run at once."""
         self.running = asyncio.Semaphore(concurrency)
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait until no other partition begins to consume; a turn that takes long is over early."""
+        """Wait until no other partition begins to consume; a long turn is ended early."""
         await self._turn.acquire()
         is_over = False
 
