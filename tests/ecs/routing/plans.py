@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from worker.providers.ecs import editions, route_plan
-from worker.providers.ecs.editions import Draft, Seen
+from worker.providers.ecs import route_plan, rule_sets
 from worker.providers.ecs.route_plan import Plan
+from worker.providers.ecs.rule_sets import Draft, ListenerState
 from worker.providers.ecs.rules import HOST, Condition, Rule, Wanted
 
 CLUSTER = "shop"
@@ -57,22 +57,21 @@ def target(service: str) -> str:
 
 
 def draft(
-    given: Plan, digits: str = "a", absent: Iterable[str] = (), before: Seen | None = None
+    given: Plan,
+    name: str = "a",
+    absent: Iterable[str] = (),
+    before: ListenerState | None = None,
 ) -> Draft:
-    """The next edition of a plan all of whose services can serve, but for the absent."""
+    """The rule set of a plan all of whose services can serve, but for the absent."""
     services = {pin.service for pin in given.pins}
     targets = {service: target(service) for service in services.difference(absent)}
     missing = {service: target(service) for service in absent}
-    return editions.draft(given, targets, missing, before or seen(), CLUSTER, digits)
+    return rule_sets.draft(given, targets, missing, before or seen(), CLUSTER, name)
 
 
-def edition(given: Plan, name: str = "1-a", absent: Iterable[str] = ()) -> list[Wanted]:
-    """The rules of such an edition, of whatever name."""
-    tag = {editions.EDITION: name}
-    return [
-        Wanted(each.conditions, each.target, {**each.tags, **tag})
-        for each in draft(given, absent=absent).rules
-    ]
+def rule_set(given: Plan, name: str = "a") -> list[Wanted]:
+    """The rules of such a rule set."""
+    return list(draft(given, name).rules)
 
 
 def rule(priority: int, wanted: Wanted, arn: str | None = None) -> Rule:
@@ -92,13 +91,13 @@ def stranger(priority: int, host: str = "other.example.org") -> Rule:
 
 
 def placed(wanted: Iterable[Wanted], first: int) -> list[Rule]:
-    """An edition that is there, one rule after the other."""
+    """A rule set on the listener, one rule after the other."""
     return [rule(priority, each) for priority, each in enumerate(wanted, first)]
 
 
-def seen(*rules: Rule) -> Seen:
+def seen(*rules: Rule) -> ListenerState:
     """A listener with these rules."""
-    return editions.see(rules, APPLICATION, CLUSTER)
+    return rule_sets.state(rules, APPLICATION, CLUSTER)
 
 
 def answer(state: Mapping[int, Wanted], host: str, **asked: str) -> str | None:

@@ -262,42 +262,6 @@ async def insist(provider: EcsProvider, *rules: Object, **more: Any) -> Object:
                 raise
 
 
-async def test_of_many_plans_in_many_workers_at_once_the_newest_stays(aws, groups):
-    # Others lead there too, so that all versions are known to be healthy whenever a writer starts.
-    for priority, group in enumerate(groups.values(), 1001):
-        aws.add_rule(group, host="other.example.org", priority=priority)
-
-    async def applying(generation: int) -> Object:
-        async with worker(aws) as provider:
-            rules = [query("v6"), default("v7")] if generation % 2 else [default("v8")]
-            return await insist(provider, *rules, generation=generation)
-
-    ended = await asyncio.gather(
-        *(applying(generation) for generation in [5, 3, 9, 1, 8, 2, 7]), return_exceptions=True
-    )
-
-    failed = [each for each in ended if isinstance(each, BaseException)]
-    assert all(isinstance(each, Fault) for each in failed)
-    assert {each.code for each in failed if isinstance(each, Fault)} <= {Code.CONFLICT}
-    assert list(routes(aws).values()) == ["dpl=v6 → orders-v6", "* → orders-v7"]
-    async with worker(aws) as provider:
-        route = await read(provider)
-    assert route["metadata"]["annotations"] == {"plt.dev/generation": "9"}
-
-
-async def test_two_workers_with_plans_of_one_age_end_in_one_of_them_whole(aws, provider):
-    for delay in (0.0, 0.01, 0.02):
-        aws.faults.add(f"{ELB}:SetRulePriorities", times=1, delay=delay)
-        async with worker(aws) as other:
-            await asyncio.gather(
-                insist(provider, *NEXT),
-                insist(other, query("v6"), header("v6"), default("v7")),
-                return_exceptions=True,
-            )
-
-        assert list(routes(aws).values()) in (NEXT_PLANNED, PLANNED)
-
-
 async def test_many_applications_at_once_find_rows_of_their_own(aws, provider):
     names = [f"app{number}" for number in range(6)]
     groups = {name: add_version(aws, "v1", application=name, far=True) for name in names}

@@ -88,7 +88,6 @@ async def test_a_plan_costs_a_request_for_each_rule_that_changes_and_a_few_looks
         "SetRulePriorities",
         "DescribeRules",
         *["DeleteRule"] * 2,
-        "DescribeRules",
     ]
 
 

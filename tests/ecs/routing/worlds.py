@@ -1,93 +1,111 @@
-"""A listener with an application's rules, those who write them, and what must be true of them."""
+"""A listener with an application's rules, their writers, and what must be true of the rules."""
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from contracts.faults import Fault
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.population import Population
-from deploy.sandbox.aws.rule_requests import create_rule
+from deploy.sandbox.aws.rule_requests import create_rule, delete_rule
 from tests.ecs.routing import listeners, plans
+from tests.ecs.routing.interrupted_client import Choose, InterruptedClient, answered
 from tests.ecs.routing.plans import APPLICATION, CLUSTER, HOSTNAME, default, header, query
-from tests.ecs.routing.turns import Talk, Turn, take_turns
 from worker.provider import Call
-from worker.providers.ecs import rules
+from worker.providers.ecs import rule_sets, rules
 from worker.providers.ecs.backends import Backend, Health
-from worker.providers.ecs.editions import FINAL, Seen, see
 from worker.providers.ecs.listener import Listener, Owners
-from worker.providers.ecs.plan_applying import Applying
-from worker.providers.ecs.plan_writing import PlanWriter
+from worker.providers.ecs.reconcile import Reconciliation
 from worker.providers.ecs.route_plan import Plan
-from worker.providers.ecs.rows import Rows
+from worker.providers.ecs.rule_sets import FINAL, ListenerState
+from worker.providers.ecs.rules import Wanted
+from worker.providers.ecs.writer import Writer
 
 VERSIONS = ("v6", "v7", "v8", "v9")
 KEPT = query("v6")
-"""A pin of every plan here: nobody who asks for v6 may ever get anything else."""
+"""A pin of every plan here: a request for v6 never gets anything else."""
 FORMER = plans.read(KEPT, query("v7"), default("v7"), generation=11)
-LONG = plans.read(
-    KEPT, *map(query, VERSIONS[1:]), *map(header, VERSIONS), default("v7"), generation=11
-)
 ONE = plans.read(KEPT, header("v7"), default("v8"), generation=12)
-SAME_AGE = plans.read(KEPT, default("v9"), generation=12)
 NEWER = plans.read(KEPT, query("v8"), header("v8"), default("v9"), generation=13)
 LAST = plans.read(KEPT, default("v9"), generation=14)
-
-Choose = Callable[[list[tuple[Talk, str]]], tuple[Talk, Turn]]
-GOOD: Turn = "answered"
-BAD: tuple[Turn, ...] = ("lost", "repeated", "killed before", "killed after")
-
-
-def first(waiting: list[tuple[Talk, str]]) -> tuple[Talk, Turn]:
-    """Whoever came first is answered."""
-    return waiting[0][0], GOOD
+TAGS_OF_OTHERS = {
+    "plt.dev/managed-by",
+    "plt.dev/application",
+    "plt.dev/version",
+    "plt.dev/plan-generation",
+}
+"""The tags that older implementations give their rules."""
 
 
 class World:
-    """A listener with an application's rules, and those who write them."""
+    """A listener with an application's rules."""
 
     def __init__(self, things: Population, groups: dict[str, str]) -> None:
         self.things = things
         self.groups = groups
-        self.writers: list[Talk] = []
-        self.looks = 0
+        self._writes = 0
 
-    def applying(self, talk: Talk, plan: Plan, seed: int) -> Coroutine[Any, Any, Any]:
-        assert self.things.listener_arn is not None
-        # As much of a conversation as a listener needs.
-        listener = Listener(talk, self.things.listener_arn, APPLICATION, CLUSTER, Owners())  # type: ignore[arg-type]  # it has the methods
-        call = Call.within(60)
-        writer = PlanWriter(listener, call, Rows(), 0, random.Random(seed))
-        found = {
-            pin.service: Backend(self.groups[pin.version], (Health("healthy"),))
-            for pin in plan.pins
+    def apply(
+        self, plan: Plan, choose: Choose = answered, after: Callable[[], None] = lambda: None
+    ) -> Any:
+        """Apply a plan; return the answer, the fault, or None where the writer was killed."""
+
+        self._writes += 1
+
+        async def applied() -> Any:
+            assert self.things.listener_arn is not None
+            client = InterruptedClient(self.things.account, choose, after)
+            listener = Listener(client, self.things.listener_arn, APPLICATION, CLUSTER, Owners())  # type: ignore[arg-type]  # it has the methods
+            call = Call.within(60)
+            writer = Writer(listener, call, {}, 0, random.Random(self._writes))
+            found = {
+                pin.service: Backend(self.groups[pin.version], (Health("healthy"),))
+                for pin in plan.pins
+            }
+
+            async def look() -> dict[str, Backend]:
+                return found
+
+            return await Reconciliation(listener, writer, plan, found, look, 0).run(call)
+
+        try:
+            return asyncio.run(applied())
+        except Fault as fault:
+            return fault
+        except asyncio.CancelledError:
+            return None
+
+    def apply_outside(self, plan: Plan) -> None:
+        """Apply a plan as an older implementation does: delete all rules, then make its own."""
+        found = self.seen()
+        for rule in (*found.own, *found.waiting):
+            delete_rule(self.things.account, {"RuleArn": rule.arn})
+        self.add_outside(plan)
+
+    def add_outside(self, plan: Plan) -> None:
+        """Make the rules of a plan without rule sets, in the lowest free priorities."""
+        taken = listeners.present_in(self.things.account).keys()
+        free = (priority for priority in FINAL if priority not in taken)
+        for priority, each in zip(free, plans.rule_set(plan), strict=False):
+            target = self.groups[each.tags["plt.dev/version"]]
+            tags = {key: each.tags[key] for key in each.tags.keys() & TAGS_OF_OTHERS}
+            self.create(priority, Wanted(each.conditions, target, tags))
+
+    def create(self, priority: int, wanted: Wanted) -> None:
+        asked = {
+            "ListenerArn": self.things.listener_arn,
+            "Priority": priority,
+            "Conditions": rules.conditions(wanted.conditions),
+            "Actions": rules.actions(wanted.target),
+            "Tags": rules.tag_list(wanted.tags),
         }
+        create_rule(self.things.account, asked)
 
-        async def look() -> dict[str, Backend]:
-            return found
-
-        return Applying(listener, writer, plan, found, CLUSTER, look, 0).run(call)
-
-    def run(
-        self, plans: list[Plan], choose: Choose, after: Callable[[], None] = lambda: None
-    ) -> list[Any]:
-        """How each ended that applied one of the plans."""
-
-        async def race() -> list[Any]:
-            self.writers = [Talk(self.things.account) for _ in plans]
-            for seed, (talk, plan) in enumerate(zip(self.writers, plans, strict=True)):
-                talk.start(self.applying(talk, plan, seed))
-            return await take_turns(self.writers, choose, after)
-
-        return asyncio.run(race())
-
-    def apply(self, plan: Plan) -> Any:
-        [ended] = self.run([plan], first)
-        return ended
-
-    def seen(self) -> Seen:
-        return see(listeners.present_in(self.things.account).values(), APPLICATION, CLUSTER)
+    def seen(self) -> ListenerState:
+        found = listeners.present_in(self.things.account).values()
+        return rule_sets.state(found, APPLICATION, CLUSTER)
 
     def answer(self, **asked: str) -> str | None:
         state = listeners.present_in(self.things.account)
@@ -95,18 +113,16 @@ class World:
         return None if found is None else found.split("/")[-2]
 
     def look(self) -> None:
-        """Whoever asks for a version of every plan gets it, and everybody else gets one."""
-        self.looks += 1
+        """Assert that a request for a version of every plan gets it, and all others get one."""
         assert self.answer(dpl="v6") == "orders-v6"
         assert self.answer() is not None
 
-    def expect(self, *possible: Plan) -> Plan:
-        """The one of the plans that the listener has, and nothing but it."""
-        [edition] = self.seen().editions
-        assert edition.is_whole
-        assert all(rule.priority in FINAL for rule in edition.rules)
-        here = [listeners.brief(rule) for rule in edition.rules]
-        return next(plan for plan in possible if self._brief(plan) == here)
+    def expect(self, plan: Plan) -> None:
+        """Assert that the listener has a plan, and nothing else of the application."""
+        [found] = self.seen().rule_sets
+        assert found.is_whole
+        assert all(rule.priority in FINAL for rule in found.rules)
+        assert [listeners.brief(rule) for rule in found.rules] == self._brief(plan)
 
     def in_force(self, *possible: Plan) -> Plan:
         """The one of the plans that requests meet."""
@@ -114,11 +130,11 @@ class World:
         return next(plan for plan in possible if self._brief(plan) == here)
 
     def _brief(self, plan: Plan) -> list[str]:
-        return [listeners.brief(each) for each in plans.edition(plan)]
+        return [listeners.brief(each) for each in plans.rule_set(plan)]
 
 
 class Place:
-    """The account that worlds are made in, one after the other."""
+    """The account in which worlds are made, one after the other."""
 
     def __init__(self, things: Population) -> None:
         self._things = things
@@ -127,9 +143,9 @@ class Place:
         }
 
     def world(self, former: Plan | None = FORMER, strangers: Iterable[int] = ()) -> World:
-        """One with a plan in force, or with rules that wait for the first one.
+        """A world with a plan in force, or with placeholder rules alone.
 
-        `strangers` are the priorities of rules of others.
+        `strangers` are the priorities of rules of other applications.
         """
         listeners.clear(self._things.account)
         for priority in strangers:
@@ -138,21 +154,13 @@ class Place:
         if former is not None:
             world.apply(former)
         else:
-            self._wait()
+            self._wait(world)
         return world
 
-    def _wait(self) -> None:
+    def _wait(self, world: World) -> None:
         marks = rules.marks(APPLICATION, CLUSTER)
         for number, (version, group) in enumerate(self._groups.items()):
-            waiting = rules.waiting(f"orders-{version}", group, None, marks)
-            asked = {
-                "ListenerArn": self._things.listener_arn,
-                "Priority": 49_990 + number,
-                "Conditions": rules.conditions(waiting.conditions),
-                "Actions": rules.actions(group),
-                "Tags": rules.tag_list(waiting.tags),
-            }
-            create_rule(self._things.account, asked)
+            world.create(49_990 + number, rules.waiting(f"orders-{version}", group, None, marks))
 
 
 @contextmanager

@@ -4,7 +4,7 @@ from msgspec import Struct, field
 
 from contracts.resources import Object
 from contracts.route_plan import APPLICATION, EMITTED_AT, GENERATION, MANAGED_BY, MANAGER
-from worker.providers.ecs import editions, ownership
+from worker.providers.ecs import ownership, rule_sets
 from worker.providers.ecs.route_plan import unescaped
 from worker.providers.ecs.rules import HEADER, HOST, QUERY, SERVICE, Condition, Rule, is_default
 
@@ -95,7 +95,7 @@ def route(application: str, cluster: str, listener: str, found: tuple[Rule, ...]
 
 
 def _annotations(found: tuple[Rule, ...]) -> dict[str, str]:
-    known = {GENERATION: editions.GENERATION, EMITTED_AT: editions.EMITTED_AT}
+    known = {GENERATION: rule_sets.GENERATION, EMITTED_AT: rule_sets.EMITTED_AT}
     return {key: rule.tags[tag] for rule in found for key, tag in known.items() if tag in rule.tags}
 
 

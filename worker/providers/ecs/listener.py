@@ -1,16 +1,14 @@
 """Asks AWS about the rules of one listener, and changes them as it is told; decides nothing."""
 
 from collections.abc import Iterable, Mapping
-from types import MappingProxyType
 
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
 from worker.memory import Memory
-from worker.providers.ecs import bootstrap, editions, errors, rules, target_groups
+from worker.providers.ecs import bootstrap, errors, rules, target_groups
 from worker.providers.ecs.batches import batches
 from worker.providers.ecs.client import Conversation
-from worker.providers.ecs.editions import EDITION, Seen
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing
 from worker.providers.ecs.rules import DescribedRule, Rule, Wanted
@@ -23,7 +21,6 @@ READS = 5
 AT_ONCE = target_groups.TAGS_DESCRIBED_AT_ONCE
 REMEMBERED = 10_000
 LIFETIME_S = 300
-NOTHING_KNOWN: Mapping[str, Mapping[str, str]] = MappingProxyType({})
 
 
 class Owners(Memory[str, Mapping[str, str]]):
@@ -52,24 +49,23 @@ class Listener:
         self._owners = owners
         self._talk = talk
         self.arn = arn
-        self._application = application
-        self._cluster = cluster
+        self.application = application
+        self.cluster = cluster
+        self._tags: dict[str, Mapping[str, str]] = {}
 
-    async def read(self, known: Mapping[str, Mapping[str, str]] = NOTHING_KNOWN) -> Seen:
-        """All rules of the listener; the tags of those that are `known` by ARN are not asked for.
+    async def read(self) -> list[Rule]:
+        """Return all rules but the default one; a page of 400 is a picture of one moment.
 
-        One page has 400 of them, so it is one moment's picture of most listeners.
+        Tags that this object has read or written already are not asked for again.
         """
         for _ in range(READS):
             described = await self._described()
-            unknown = [each.rule_arn for each in described if each.rule_arn not in known]
-            # What was learnt is kept, so that those who delete one rule after the other are caught
-            # up with.
-            known = {**known, **await self._tags(unknown)}
-            if all(each.rule_arn in known for each in described):
-                found = [_rule(each, known[each.rule_arn]) for each in described]
-                return editions.see(found, self._application, self._cluster)
-            # One was deleted since: what was read is no picture of any moment.
+            self._tags |= await self._read_tags(
+                [each.rule_arn for each in described if each.rule_arn not in self._tags]
+            )
+            if all(each.rule_arn in self._tags for each in described):
+                return [_rule(each, self._tags[each.rule_arn]) for each in described]
+            # A rule was deleted since: the rules that were read are no picture of any moment.
         raise Fault(
             Code.PLATFORM_FAILED, "the listener's rules come and go faster than they can be read"
         )
@@ -83,8 +79,8 @@ class Listener:
         )
         return [rule async for page in pages for rule in page.rules if not rule.is_default]
 
-    async def _tags(self, arns: list[str]) -> dict[str, Mapping[str, str]]:
-        """The tags of rules that are still there; of those of others as they were a while ago."""
+    async def _read_tags(self, arns: list[str]) -> dict[str, Mapping[str, str]]:
+        """The tags of rules that still exist; those of other applications may be from the cache."""
         remembered = ((arn, self._owners.get(arn)) for arn in arns)
         found = {
             arn: tags for arn, tags in remembered if tags is not None and self._are_of_others(tags)
@@ -97,7 +93,7 @@ class Listener:
         return found
 
     async def _asked(self, arns: list[str]) -> dict[str, dict[str, str]]:
-        """The tags of rules without those that are gone: AWS tells none where one is."""
+        """The tags of rules that still exist: DescribeTags fails if one does not."""
         try:
             found = await target_groups.tags_of(self._talk, arns)
         except Failure as failure:
@@ -114,10 +110,15 @@ class Listener:
         return parts[0] | parts[1]
 
     def _are_of_others(self, tags: Mapping[str, str]) -> bool:
-        return not rules.is_owned(tags, self._application, self._cluster)
+        return not rules.is_owned(tags, self.application, self.cluster)
 
     async def create(self, priority: int, wanted: Wanted) -> str:
         """Make a rule and return its ARN."""
+        arn = await self._created(priority, wanted)
+        self._tags[arn] = wanted.tags
+        return arn
+
+    async def _created(self, priority: int, wanted: Wanted) -> str:
         try:
             answer = await self._talk.ask(
                 "elasticloadbalancing:CreateRule",
@@ -131,19 +132,14 @@ class Listener:
         except Failure as failure:
             # If an answer was lost, the rule at this priority can be the one that was made then.
             made = failure.aws_code == PRIORITY_IN_USE and failure.after_loss
-            rule = await self._find(wanted.tags.get(EDITION, ""), priority) if made else None
-            if rule is None:
+            found = await self.read() if made else []
+            mine = [rule.arn for rule in found if rule.priority == priority]
+            if not mine or self._tags[mine[0]] != wanted.tags:
                 raise
-            return rule.arn
+            return mine[0]
         for made_rule in answer.rules:
             return made_rule.rule_arn
         raise errors.nonsense("elasticloadbalancing:CreateRule", "it names no rule")
-
-    async def _find(self, edition: str, priority: int) -> Rule | None:
-        seen = await self.read()
-        every = (*seen.own, *seen.waiting)
-        mine = (rule for rule in every if rule.tags.get(EDITION) == edition)
-        return next((rule for rule in mine if rule.priority == priority), None)
 
     async def move(self, priorities: Mapping[str, int]) -> None:
         """Give rules, by their ARNs, other priorities: all of them at once or none."""
@@ -167,6 +163,7 @@ class Listener:
 
     async def tag(self, arn: str, tags: Mapping[str, str], gone: Iterable[str]) -> None:
         """Set tags of a rule and remove those that are `gone`."""
+        self._tags.pop(arn, None)
         await self._talk.ask(
             "elasticloadbalancing:AddTags", Nothing, ResourceArns=[arn], Tags=rules.tag_list(tags)
         )
@@ -174,6 +171,7 @@ class Listener:
             await self._talk.ask(
                 "elasticloadbalancing:RemoveTags", Nothing, ResourceArns=[arn], TagKeys=keys
             )
+        self._tags[arn] = tags
 
     async def delete(self, arn: str) -> None:
         """Delete a rule; one that is absent already counts as deleted."""

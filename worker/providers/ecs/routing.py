@@ -6,14 +6,13 @@ from collections.abc import Awaitable
 from contracts.faults import Code, Fault
 from contracts.resources import Deletion, Object
 from worker.provider import Call
-from worker.providers.ecs import backends, http_route, names, observed, route_plan
+from worker.providers.ecs import backends, http_route, names, observed, route_plan, writer
 from worker.providers.ecs.backends import Backend
 from worker.providers.ecs.client import Client, Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.listener import Listener, Owners
-from worker.providers.ecs.plan_applying import Applying
-from worker.providers.ecs.plan_writing import PlanWriter
-from worker.providers.ecs.rows import Rows
+from worker.providers.ecs.reconcile import Reconciliation
+from worker.providers.ecs.writer import Rows, Writer
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +28,7 @@ class Routing:
         self._base_s = client.settings.ecs_priority_retry_base_ms / 1000
         self._first_look_s = client.settings.ecs_cleanup_retry_base_ms / 1000
         self._owners = Owners()
-        self._rows = Rows()
+        self._rows: Rows = {}
 
     async def gateways(self, call: Call, cluster: str) -> list[Object]:
         """The listener as a gateway; none where none is configured, or where it is gone."""
@@ -64,16 +63,21 @@ class Routing:
             return backends.find(talk, cluster, plan)
 
         found = await look()
-        writer = PlanWriter(listener, call, self._rows, self._base_s)
-        scope = names.cluster_name(cluster)
-        applying = Applying(listener, writer, plan, found, scope, look, self._first_look_s)
-        return await applying.run(call)
+        made = Reconciliation(
+            listener,
+            Writer(listener, call, self._rows, self._base_s),
+            plan,
+            found,
+            look,
+            self._first_look_s,
+        )
+        return await made.run(call)
 
     async def read(self, call: Call, cluster: str, name: str) -> Object:
         """The routes in force as an HTTPRoute, or `not_found`."""
         route_plan.application(name, "name")
         listener = self._listener(self._client.during(call), cluster, name)
-        if listener is not None and (found := (await listener.read()).in_force):
+        if listener is not None and (found := (await writer.read(listener)).in_force):
             return http_route.route(name, names.cluster_name(cluster), listener.arn, found)
         raise self._absent(cluster, name)
 
@@ -83,10 +87,10 @@ class Routing:
         listener = self._listener(self._client.during(call), cluster, name)
         if listener is None:
             raise self._absent(cluster, name)
-        seen = await listener.read()
-        before = observed.routes(seen.in_force)
+        found = await writer.read(listener)
+        before = observed.routes(found.in_force)
         call.observed(before, None)
-        owned = [*seen.own, *seen.waiting]
+        owned = [*found.own, *found.waiting]
         await listener.clear(owned)
         if not owned:
             raise self._absent(cluster, name)

@@ -1,14 +1,14 @@
-"""The steps from the rules that a listener has to those of the next edition of a plan; pure.
+"""The steps from the rules that a listener has to the rule set of the next plan; pure.
 
-AWS changes one rule at a time, but priorities of many at once. So the next plan is **staged**:
-made behind the former one, whose default rule takes every request before it gets there, and put
-in front in one step, which moves the former plan behind. A request meets one plan or the other.
+AWS changes one rule at a time, but the priorities of many at once. So the next plan is **staged**:
+its rules are made behind those of the former plan, whose default rule takes every request, and one
+step swaps both. A request meets one plan or the other.
 
-A load balancer that has as many rules as it may have leaves no room for that. Its rules are
-changed **in place**, in the order that does the least harm: rules that both plans have never go,
-the default rule among them; pins that only the former plan has go first (their requests meet the
-default a moment early), new pins are made behind and come into force with the new order in one
-step; only then do rules lead to other targets, one at a time and the default last.
+A load balancer at its limit of rules has no room for that. Its rules are changed **in place**, in
+the order that does the least harm: rules that both plans have are never deleted, the default rule
+among them; pins of the former plan alone are deleted first (their requests meet the default rule a
+moment early); new pins are made behind and come into force with the new order in one step; then
+rules get their new targets, one at a time and the default rule last.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,7 +17,7 @@ from msgspec import Struct
 
 from contracts.faults import Code, Fault
 from worker.providers.ecs import rules
-from worker.providers.ecs.editions import FINAL, STAGING, Seen, replaced
+from worker.providers.ecs.rule_sets import FINAL, STAGING, ListenerState, replaced
 from worker.providers.ecs.rules import Rule, Wanted
 
 
@@ -29,27 +29,27 @@ class Create(Struct, frozen=True):
 
 
 class Move(Struct, frozen=True):
-    """Give rules other priorities, all at once: those in front take them by those they have."""
+    """Give rules other priorities, all at once; keys are the present ones."""
 
     moves: dict[int, int]
 
 
 class Modify(Struct, frozen=True):
-    """Have a rule match what another does, and lead where that leads."""
+    """Give a rule the conditions and the target of another."""
 
     priority: int
     rule: Wanted
 
 
 class Tag(Struct, frozen=True):
-    """Have a rule's tags be those of another."""
+    """Give a rule the tags of another."""
 
     priority: int
     rule: Wanted
 
 
 class Delete(Struct, frozen=True):
-    """Take a rule away."""
+    """Delete a rule."""
 
     priority: int
 
@@ -57,39 +57,36 @@ class Delete(Struct, frozen=True):
 Step = Create | Move | Modify | Tag | Delete
 
 
-def prepared(seen: Seen, wanted: Sequence[Wanted], start: int) -> list[Create]:
-    """Make rules behind the plan in force.
-
-    `start` is where in STAGING to look for room: who looks elsewhere meets no other writer there.
-    """
-    behind = max((rule.priority for rule in seen.in_force), default=0) + 1
-    room = _room(len(wanted), _taken(seen), max(start, behind))
+def prepared(before: ListenerState, wanted: Sequence[Wanted], start: int) -> list[Create]:
+    """Make rules behind the plan in force; `start` is the first priority of STAGING tried."""
+    behind = max((rule.priority for rule in before.in_force), default=0) + 1
+    room = _room(len(wanted), _taken(before), max(start, behind))
     return [Create(priority, rule) for priority, rule in zip(room, wanted, strict=True)]
 
 
-def brought_forward(seen: Seen, wanted: Sequence[Wanted], made: Sequence[int], start: int) -> Move:
-    """Put rules that were `made` behind in front of all that the application has otherwise.
+def brought_forward(
+    before: ListenerState, wanted: Sequence[Wanted], made: Sequence[int], start: int
+) -> Move:
+    """Put rules that were `made` behind in front, and all others of the application behind.
 
-    `start` is where in STAGING to look for room for that. Nothing is deleted: that is for when the
-    new edition is known to stay.
+    `start` is the first priority of STAGING that is tried. Nothing is deleted: the former plan is
+    needed until the new one is known to be whole.
     """
-    former = _former(seen, wanted)
-    # These are named, wherever they go, so that it fails if another writer took one away: first
-    # plans have nothing in front, but rules that waited for their targets.
-    named = [rule for rule in former if rule.waits or rule.priority not in STAGING]
-    spare = _room(len(named), _taken(seen) | set(made), start)
-    moves = dict(zip(made, _final(len(made), _others(seen, former)), strict=True))
-    return Move(moves | {rule.priority: to for rule, to in zip(named, spare, strict=True)})
+    former = _former(before, wanted)
+    in_front = [rule for rule in former if rule.priority not in STAGING]
+    spare = _room(len(in_front), _taken(before) | set(made), start)
+    moves = dict(zip(made, _final(len(made), _others(before, former)), strict=True))
+    return Move(moves | {rule.priority: to for rule, to in zip(in_front, spare, strict=True)})
 
 
-def in_place(seen: Seen, wanted: Sequence[Wanted], start: int) -> list[Step]:
-    """Turn the rules that are there into the new ones, without more of them than needed."""
-    former = _former(seen, wanted)
-    others = _others(seen, former)
-    kept = _pairs([*seen.in_force, *former], wanted)
+def in_place(before: ListenerState, wanted: Sequence[Wanted], start: int) -> list[Step]:
+    """Turn the present rules into the new ones, with as few additional rules as possible."""
+    former = _former(before, wanted)
+    others = _others(before, former)
+    kept = _pairs([*before.in_force, *former], wanted)
     spare = [rule for rule in former if rule not in kept.values()]
     new = [number for number in range(len(wanted)) if number not in kept]
-    created = dict(zip(new, _room(len(new), _taken(seen), start), strict=True))
+    created = dict(zip(new, _room(len(new), _taken(before), start), strict=True))
     final = _final(len(wanted), others)
     present = {number: rule.priority for number, rule in kept.items()} | created
     moves = {
@@ -109,12 +106,12 @@ def in_place(seen: Seen, wanted: Sequence[Wanted], start: int) -> list[Step]:
 
 
 def more_rules(steps: Iterable[Step]) -> int:
-    """By how many rules a listener has more after these steps."""
+    """Return by how many rules these steps increase the number of rules."""
     return sum(isinstance(step, Create) - isinstance(step, Delete) for step in steps)
 
 
 def applied(state: Mapping[int, Wanted], step: Step) -> dict[int, Wanted]:
-    """What is at which priority after a step."""
+    """Return the rules by priority after a step."""
     match step:
         case Create(priority, rule):
             return {**state, priority: rule}
@@ -132,7 +129,7 @@ def applied(state: Mapping[int, Wanted], step: Step) -> dict[int, Wanted]:
 
 
 def undone(before: Mapping[int, Wanted], done: Iterable[Step]) -> list[Step]:
-    """The steps back to where the others began, the last one's inverse first."""
+    """Return the inverse steps, that of the last step first."""
     state = dict(before)
     inverse: list[Step] = []
     for step in done:
@@ -142,7 +139,7 @@ def undone(before: Mapping[int, Wanted], done: Iterable[Step]) -> list[Step]:
 
 
 def free(size: int, taken: frozenset[int], within: range) -> range | None:
-    """The first free priorities in one piece, None where there is no such piece."""
+    """Return the first free row of priorities, or None."""
     start = within.start
     while start + size <= within.stop:
         piece = range(start, start + size)
@@ -167,18 +164,18 @@ def _inverse(state: Mapping[int, Wanted], step: Step) -> Step:
             return Create(priority, state[priority])
 
 
-def _former(seen: Seen, wanted: Sequence[Wanted]) -> list[Rule]:
-    """What the application has and will have no more, by priority."""
-    return sorted([*seen.own, *replaced(seen, wanted)], key=lambda rule: rule.priority)
+def _former(before: ListenerState, wanted: Sequence[Wanted]) -> list[Rule]:
+    """The rules that the new ones replace, by priority."""
+    return sorted([*before.own, *replaced(before, wanted)], key=lambda rule: rule.priority)
 
 
-def _others(seen: Seen, former: list[Rule]) -> frozenset[int]:
-    """The priorities that nobody gives up: those of rules that still wait, too."""
-    return seen.taken | {rule.priority for rule in seen.waiting if rule not in former}
+def _others(before: ListenerState, former: list[Rule]) -> frozenset[int]:
+    """The priorities of rules that stay."""
+    return before.taken | {rule.priority for rule in before.waiting if rule not in former}
 
 
-def _taken(seen: Seen) -> frozenset[int]:
-    return seen.taken | {rule.priority for rule in (*seen.own, *seen.waiting)}
+def _taken(before: ListenerState) -> frozenset[int]:
+    return before.taken | {rule.priority for rule in (*before.own, *before.waiting)}
 
 
 def _final(size: int, taken: frozenset[int]) -> range:
@@ -202,7 +199,7 @@ def _room(size: int, taken: frozenset[int], start: int) -> range:
 
 
 def _pairs(candidates: list[Rule], wanted: Sequence[Wanted]) -> dict[int, Rule]:
-    """Which of the rules that are there become which of the new, by the numbers of these."""
+    """The present rules that become new ones, by the numbers of the new ones."""
     pairs: dict[int, Rule] = {}
     for alike in (_same, _both_default):
         for number, each in enumerate(wanted):

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 from contracts.faults import Code, Fault
 from tests.ecs.routing import plans
 from tests.ecs.routing.plans import HOSTNAME, default, header, query, stranger
-from worker.providers.ecs import rule_changes, rules
-from worker.providers.ecs.editions import FINAL, STAGING, Seen
+from worker.providers.ecs import rules
+from worker.providers.ecs import steps as steps_of
 from worker.providers.ecs.route_plan import Plan
-from worker.providers.ecs.rule_changes import Create, Delete, Modify, Move, Step
+from worker.providers.ecs.rule_sets import FINAL, STAGING, ListenerState
 from worker.providers.ecs.rules import Rule, Wanted
+from worker.providers.ecs.steps import Create, Delete, Modify, Move, Step
 
 START = 49_100
 VERSIONS = ["v1", "v2", "v3"]
@@ -47,18 +48,18 @@ def listeners(draw: st.DrawFn, former: st.SearchStrategy[Plan]) -> list[Rule]:
     """The rules of strangers, those of a plan in force among them, and what somebody left."""
     taken = draw(st.lists(st.integers(2, 30), unique=True, max_size=8))
     theirs = [stranger(priority) for priority in taken]
-    own = plans.edition(draw(former))
-    place = rule_changes.free(len(own), frozenset(taken), FINAL)
+    own = plans.rule_set(draw(former))
+    place = steps_of.free(len(own), frozenset(taken), FINAL)
     assert place is not None
     in_force = plans.placed(own, place.start)
-    left = plans.placed(plans.edition(draw(former), "2-b")[: draw(st.integers(0, 2))], 49_500)
+    left = plans.placed(plans.rule_set(draw(former), "2-b")[: draw(st.integers(0, 2))], 49_500)
     return [*theirs, *in_force, *left]
 
 
-def staged(seen: Seen, wanted: list[Wanted], start: int) -> list[Step]:
-    creates = rule_changes.prepared(seen, wanted, start)
+def staged(seen: ListenerState, wanted: list[Wanted], start: int) -> list[Step]:
+    creates = steps_of.prepared(seen, wanted, start)
     made = [step.priority for step in creates]
-    return [*creates, rule_changes.brought_forward(seen, wanted, made, start)]
+    return [*creates, steps_of.brought_forward(seen, wanted, made, start)]
 
 
 def state_of(found: list[Rule]) -> dict[int, Wanted]:
@@ -77,7 +78,7 @@ def states(state: Mapping[int, Wanted], steps: list[Step]) -> Iterator[dict[int,
                 assert moves.keys() <= now.keys()
                 assert len(set(moves.values())) == len(moves)
                 assert not (now.keys() - moves.keys()) & set(moves.values())
-        now = rule_changes.applied(now, step)
+        now = steps_of.applied(now, step)
         yield now
 
 
@@ -85,16 +86,16 @@ def answers(state: Mapping[int, Wanted], host: str = HOSTNAME) -> list[str | Non
     return [plans.answer(state, host, **asked) for asked in REQUESTS]
 
 
-def rest(state: Mapping[int, Wanted], edition: str) -> list[Step]:
-    """The deletion of all that is not of an edition, as it is done once that is settled."""
+def rest(state: Mapping[int, Wanted], rule_set: str) -> list[Step]:
+    """The deletion of all rules of other rule sets, as after the comparison."""
     own = [at for at, rule in state.items() if rules.is_owned(rule.tags, "orders", "shop")]
-    old = [at for at in own if state[at].tags["plt.dev/plan-edition"] != edition]
+    old = [at for at in own if state[at].tags["plt.dev/plan-edition"] != rule_set]
     return [Delete(priority) for priority in sorted(old, reverse=True)]
 
 
 @given(listeners(same_host), same_host, st.integers(STAGING.start, STAGING.stop))
 def test_a_staged_plan_answers_every_request_as_the_former_plan_or_as_itself(found, new, start):
-    wanted = plans.edition(new, "3-c")
+    wanted = plans.rule_set(new, "3-c")
     before = state_of(found)
     steps = staged(plans.seen(*found), wanted, start)
     *_, moved = states(before, steps)
@@ -109,24 +110,24 @@ def test_a_staged_plan_answers_every_request_as_the_former_plan_or_as_itself(fou
 
 @given(listeners(any_host), any_host, st.integers(STAGING.start, STAGING.stop - 1))
 def test_staged_or_in_place_the_end_is_the_plan_in_the_lowest_free_row(found, new, start):
-    wanted = plans.edition(new, "3-c")
+    wanted = plans.rule_set(new, "3-c")
     theirs = {rule.priority for rule in found if not rule.tags}
     ends = []
-    for way in (staged, rule_changes.in_place):
+    for way in (staged, steps_of.in_place):
         *_, now = states(state_of(found), way(plans.seen(*found), wanted, start))
         *_, end = states(now, rest(now, "3-c"))
         ends.append({at: rule for at, rule in end.items() if at not in theirs})
 
-    lowest = rule_changes.free(len(wanted), frozenset(theirs), FINAL)
+    lowest = steps_of.free(len(wanted), frozenset(theirs), FINAL)
     assert lowest is not None
     assert ends[0] == ends[1] == dict(zip(lowest, wanted, strict=True))
 
 
 @given(listeners(any_host), any_host)
 def test_in_place_no_rule_that_both_plans_have_is_ever_missing(found, new):
-    wanted = plans.edition(new, "3-c")
+    wanted = plans.rule_set(new, "3-c")
     seen = plans.seen(*found)
-    steps = rule_changes.in_place(seen, wanted, START)
+    steps = steps_of.in_place(seen, wanted, START)
     both = {rule.conditions for rule in seen.in_force} & {each.conditions for each in wanted}
 
     for state in states(state_of(found), steps):
@@ -138,34 +139,32 @@ def test_in_place_no_rule_that_both_plans_have_is_ever_missing(found, new):
 
 @given(listeners(any_host), any_host, st.data())
 def test_steps_that_are_undone_leave_the_listener_as_it_was(found, new, data):
-    wanted = plans.edition(new, "3-c")
-    way = data.draw(st.sampled_from([staged, rule_changes.in_place]))
+    wanted = plans.rule_set(new, "3-c")
+    way = data.draw(st.sampled_from([staged, steps_of.in_place]))
     steps = way(plans.seen(*found), wanted, START)
     done = steps[: data.draw(st.integers(0, len(steps)))]
     before = state_of(found)
 
     *_, now = states(before, done)
-    *_, back = states(now, rule_changes.undone(before, done))
+    *_, back = states(now, steps_of.undone(before, done))
 
     assert back == before
 
 
 def test_only_a_target_that_changes_is_one_change_in_place():
-    found = plans.placed(plans.edition(plans.read(query("v1"), default("v1"))), 2)
-    wanted = plans.edition(plans.read(query("v1"), default("v2")), "2-b")
+    found = plans.placed(plans.rule_set(plans.read(query("v1"), default("v1"))), 2)
+    wanted = plans.rule_set(plans.read(query("v1"), default("v2")), "2-b")
 
-    steps = rule_changes.in_place(plans.seen(*found), wanted, START)
+    steps = steps_of.in_place(plans.seen(*found), wanted, START)
 
-    assert [step for step in steps if not isinstance(step, rule_changes.Tag)] == [
-        Modify(3, wanted[1])
-    ]
+    assert [step for step in steps if not isinstance(step, steps_of.Tag)] == [Modify(3, wanted[1])]
 
 
 def test_a_host_that_changes_in_place_takes_its_default_rule_along_last():
-    found = plans.placed(plans.edition(plans.read(query("v1"), default("v1"))), 2)
-    wanted = plans.edition(plans.read(query("v1"), default("v1"), hostname="new.example"), "2-b")
+    found = plans.placed(plans.rule_set(plans.read(query("v1"), default("v1"))), 2)
+    wanted = plans.rule_set(plans.read(query("v1"), default("v1"), hostname="new.example"), "2-b")
 
-    steps = rule_changes.in_place(plans.seen(*found), wanted, START)
+    steps = steps_of.in_place(plans.seen(*found), wanted, START)
 
     kinds = [type(step).__name__ for step in steps]
     assert kinds == ["Delete", "Create", "Move", "Modify", "Tag"]
@@ -185,7 +184,7 @@ ROWS = [
 @pytest.mark.parametrize(("taken", "size", "first"), ROWS)
 def test_a_plan_takes_the_lowest_free_row_behind_priority_one(taken, size, first):
     rows = [query("v1"), query("v2"), default("v3")][-size:]
-    wanted = plans.edition(plans.read(*rows))
+    wanted = plans.rule_set(plans.read(*rows))
 
     *_, move = staged(plans.seen(*(stranger(priority) for priority in taken)), wanted, START)
 
@@ -199,7 +198,7 @@ def test_rules_that_wait_for_versions_outside_the_plan_keep_their_places():
         return plans.rule(priority, rules.waiting(service, plans.target(service), None, marks))
 
     found = plans.seen(waits("orders-v1", 2), waits("orders-v9", 4))
-    wanted = plans.edition(plans.read(default("v1"), query("v1")))
+    wanted = plans.rule_set(plans.read(default("v1"), query("v1")))
 
     *_, move = staged(found, wanted, START)
 
@@ -210,8 +209,8 @@ def test_rules_that_wait_for_versions_outside_the_plan_keep_their_places():
 
 
 def test_a_plan_that_is_in_force_far_behind_is_still_in_front_of_the_next_while_that_is_made():
-    found = plans.placed(plans.edition(plans.read(default("v1"))), STAGING.start + 700)
-    wanted = plans.edition(plans.read(query("v2"), default("v2")), "2-b")
+    found = plans.placed(plans.rule_set(plans.read(default("v1"))), STAGING.start + 700)
+    wanted = plans.rule_set(plans.read(query("v2"), default("v2")), "2-b")
 
     creates = staged(plans.seen(*found), wanted, START)[:-1]
 
@@ -220,9 +219,9 @@ def test_a_plan_that_is_in_force_far_behind_is_still_in_front_of_the_next_while_
 
 @pytest.mark.parametrize("within", [FINAL, STAGING], ids=["final", "staging"])
 def test_a_listener_without_a_free_row_is_a_conflict(within):
-    full = Seen((), (), frozenset(within), frozenset())
+    full = ListenerState((), (), frozenset(within))
 
     with pytest.raises(Fault, match="free priorities in a row") as raised:
-        staged(full, plans.edition(plans.read(default("v1"))), START)
+        staged(full, plans.rule_set(plans.read(default("v1"))), START)
 
     assert raised.value.code is Code.CONFLICT

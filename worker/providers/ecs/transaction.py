@@ -1,37 +1,38 @@
-"""Carries out the steps of a change of rules, and takes back those that were carried out."""
+"""Carries out the steps of a change of rules, and undoes those that were carried out."""
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 from contracts.faults import Fault
-from worker.providers.ecs import errors, rule_changes
-from worker.providers.ecs.editions import EDITION, Seen
+from worker.providers.ecs import errors, steps
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.listener import PRIORITY_IN_USE, RULE_NOT_FOUND, Listener
-from worker.providers.ecs.rule_changes import Create, Delete, Modify, Move, Step, Tag
+from worker.providers.ecs.rule_sets import RULE_SET, ListenerState
 from worker.providers.ecs.rules import Rule, Wanted
+from worker.providers.ecs.steps import Create, Delete, Modify, Move, Step, Tag
 
 log = logging.getLogger(__name__)
 
 MOVED = frozenset({PRIORITY_IN_USE, RULE_NOT_FOUND})
-"""What AWS says when others changed the listener meanwhile."""
+"""AWS's codes for a listener that others changed meanwhile."""
 
 
-class Writing:
-    """One attempt to change the rules that were seen into those of an edition.
+class Transaction:
+    """One attempt to write a rule set.
 
-    Steps name rules by their priorities; which rule that is, is told by what was done before.
+    Steps name rules by their priorities; the steps before tell which rule has a priority.
     """
 
     def __init__(
-        self, listener: Listener, seen: Seen, edition: str, *, in_place: bool = False
+        self, listener: Listener, before: ListenerState, rule_set: str, *, in_place: bool = False
     ) -> None:
-        """`in_place` says whether rules that are there are changed, and not only moved."""
+        """`in_place` is true if existing rules are changed, not only moved."""
         self.in_place = in_place
+        self.lost: Fault | None = None
+        """The failure of the move, if the move may have happened nevertheless."""
         self._listener = listener
-        self._seen = seen
-        self._edition = edition
-        found = [*seen.own, *seen.waiting]
+        self._rule_set = rule_set
+        found = [*before.own, *before.waiting]
         self._arns = {rule.priority: rule.arn for rule in found}
         self._state: dict[int, Wanted] = {rule.priority: rule for rule in found}
         self._before = self._state
@@ -39,26 +40,22 @@ class Writing:
 
     @property
     def created(self) -> int:
-        """How many rules were made."""
+        """The number of rules that were made."""
         return sum(isinstance(step, Create) for step in self.done)
 
     @property
-    def known(self) -> Mapping[str, Mapping[str, str]]:
-        """The tags by ARN that nobody changes; in place, another writer may have changed ours."""
-        if self.in_place:
-            return {arn: {} for arn in self._seen.foreign}
-        made = {arn: self._state[priority].tags for priority, arn in self._arns.items()}
-        return {**made, **self._seen.known}
+    def may_have_moved(self) -> bool:
+        """True if the last step is a move that happened or may have happened."""
+        return bool(self.done) and isinstance(self.done[-1], Move)
 
     async def present(self) -> list[Rule]:
-        """The rules of the edition that are there, whatever answers were lost."""
-        now = await self._listener.read(self.known)
-        every = (*now.own, *now.waiting)
-        return [rule for rule in every if rule.tags.get(EDITION) == self._edition]
+        """Return the rules of the rule set that the listener has, whatever answers were lost."""
+        found = await self._listener.read()
+        return [rule for rule in found if rule.tags.get(RULE_SET) == self._rule_set]
 
-    async def run(self, steps: Iterable[Step]) -> None:
-        """Carry out the steps until one fails."""
-        for step in steps:
+    async def run(self, wanted: Iterable[Step]) -> None:
+        """Carry out steps until one fails."""
+        for step in wanted:
             try:
                 await self._carry_out(step)
             except Fault as fault:
@@ -68,21 +65,21 @@ class Writing:
             self._note(step)
 
     async def undo(self) -> list[str]:
-        """Take back what was carried out; return why some of it may not be, in words.
+        """Undo what was carried out; return the messages of steps that may not be undone.
 
-        What others took away meanwhile stays away.
+        A rule that others deleted meanwhile stays deleted.
         """
         lost: list[str] = []
         done, self.done = self.done, []
         await self._find_lost(done)
-        for step in rule_changes.undone(self._before, done):
+        for step in steps.undone(self._before, done):
             try:
                 await self._carry_out(step)
             except Failure as failure:
-                # Whatever became of it, the other steps are worth taking back.
+                # The other steps are worth undoing even so.
                 if failure.aws_code not in MOVED and not failure.arrived:
                     raise
-                log.warning("%s may not be taken back: %s", step, failure.message)
+                log.warning("%s may not be undone: %s", step, failure.message)
                 if failure.arrived:
                     lost.append(failure.message)
             self._note(step)
@@ -106,13 +103,13 @@ class Writing:
 
     def _note(self, step: Step) -> None:
         self.done.append(step)
-        self._state = rule_changes.applied(self._state, step)
+        self._state = steps.applied(self._state, step)
         if isinstance(step, Move):
             moved = {to: self._arns.pop(at) for at, to in step.moves.items() if at in self._arns}
             self._arns |= moved
 
     async def _find_lost(self, done: list[Step]) -> None:
-        """Learn the ARN of a rule that may have been made although no answer said so."""
+        """Learn the ARN of a rule that may have been made although its answer was lost."""
         match done[-1:]:
             case [Create(priority)] if priority not in self._arns:
                 for rule in await self.present():
