@@ -16,11 +16,12 @@ from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
 from tests.ecs.routing import plans
 from worker.providers import ecs
-from worker.providers.ecs import rules
+from worker.providers.ecs import placeholder_rule, rules, tags
+from worker.providers.ecs.elb_requests import DescribedRule
 from worker.providers.ecs.provider import EcsProvider
-from worker.providers.ecs.rules import DescribedRule, Rule, Wanted
+from worker.providers.ecs.rules import Rule, RuleSpec
 
-Listed = dict[int, Wanted]
+Listed = dict[int, RuleSpec]
 """Rules by priority."""
 
 
@@ -34,7 +35,7 @@ def add_version(
     service = f"{application}-{version}"
     group = aws.add_target_group(service)
     marks = rules.marks(application, plans.CLUSTER) | {"plt.dev/version": version}
-    waits = rules.waiting(service, group, None, marks)
+    waits = placeholder_rule.spec(service, group, marks)
     priority = min(present(aws), default=49_001) - 1 if far else max(present(aws), default=1) + 1
     listener = aws.listener_arn or aws.add_listener()
     aws.account.balancing.create_rule(
@@ -42,7 +43,7 @@ def add_version(
         rules.conditions(waits.conditions),
         priority,
         rules.actions(group),
-        rules.tag_list(waits.tags),
+        tags.pascal(waits.tags),
     )
     aws.add_service(service, plans.CLUSTER, target_group_arn=group)
     return group
@@ -85,10 +86,10 @@ def leading_to(aws: Population, group: str) -> list[Rule]:
 
 
 def is_route(rule: Rule) -> bool:
-    return rule.tags.get("plt.dev/application") == plans.APPLICATION and not rule.waits
+    return rule.tags.get("plt.dev/application") == plans.APPLICATION and not rule.is_placeholder
 
 
-def brief(rule: Wanted) -> str:
+def brief(rule: RuleSpec) -> str:
     """Such as `dpl=v6 → orders-v6`."""
     pins = [f"{each.name}={each.value}" for each in rule.conditions if each.name]
     group = rule.target.split("/")[-2]

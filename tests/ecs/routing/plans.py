@@ -6,7 +6,7 @@ from typing import Any
 from worker.providers.ecs import route_plan, rule_sets
 from worker.providers.ecs.route_plan import Plan
 from worker.providers.ecs.rule_sets import Draft, ListenerState
-from worker.providers.ecs.rules import HOST, Condition, Rule, Wanted
+from worker.providers.ecs.rules import HOST, Condition, Rule, RuleSpec
 
 CLUSTER = "shop"
 APPLICATION = "orders"
@@ -69,12 +69,12 @@ def draft(
     return rule_sets.draft(given, targets, missing, before or seen(), CLUSTER, name)
 
 
-def rule_set(given: Plan, name: str = "a") -> list[Wanted]:
+def rule_set(given: Plan, name: str = "a") -> list[RuleSpec]:
     """The rules of such a rule set."""
     return list(draft(given, name).rules)
 
 
-def rule(priority: int, wanted: Wanted, arn: str | None = None) -> Rule:
+def rule(priority: int, wanted: RuleSpec, arn: str | None = None) -> Rule:
     """A rule that is there."""
     return Rule(
         wanted.conditions,
@@ -87,10 +87,10 @@ def rule(priority: int, wanted: Wanted, arn: str | None = None) -> Rule:
 
 def stranger(priority: int, host: str = "other.example.org") -> Rule:
     """A rule of somebody else."""
-    return rule(priority, Wanted((Condition(HOST, host),), target("other"), {}))
+    return rule(priority, RuleSpec((Condition(HOST, host),), target("other"), {}))
 
 
-def placed(wanted: Iterable[Wanted], first: int) -> list[Rule]:
+def placed(wanted: Iterable[RuleSpec], first: int) -> list[Rule]:
     """A rule set on the listener, one rule after the other."""
     return [rule(priority, each) for priority, each in enumerate(wanted, first)]
 
@@ -100,7 +100,7 @@ def seen(*rules: Rule) -> ListenerState:
     return rule_sets.state(rules, APPLICATION, CLUSTER)
 
 
-def answer(state: Mapping[int, Wanted], host: str, **asked: str) -> str | None:
+def answer(state: Mapping[int, RuleSpec], host: str, **asked: str) -> str | None:
     """Where a listener sends a request for a host, with these pins; None is nowhere."""
     for _, each in sorted(state.items()):
         if all(_fits(condition, host, asked) for condition in each.conditions):

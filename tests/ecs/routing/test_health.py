@@ -57,12 +57,14 @@ async def test_a_pin_that_gets_unhealthy_is_still_checked_and_comes_back(provide
 
     assert told == {"appName": APPLICATION, "created": 1, "deleted": 3, "unhealthy": ["v6"]}
     [waiting] = leading_to(aws, groups["v6"])
-    assert waiting.waits
+    assert waiting.is_placeholder
     aws.set_target_health(groups["v6"], None, None)
     await apply(provider, generation=13)
     assert list(routes(aws).values()) == PLANNED
     assert not [
-        rule for rule in present(aws).values() if rule.waits and rule.target == groups["v6"]
+        rule
+        for rule in present(aws).values()
+        if rule.is_placeholder and rule.target == groups["v6"]
     ]
 
 
@@ -151,7 +153,7 @@ async def test_targets_that_are_not_checked_until_the_deadline_are_to_be_asked_f
     assert (raised.value.code, raised.value.status) == (Code.PLATFORM_NOT_READY, 503)
     assert raised.value.retry_after == 10
     assert routes(aws) == before
-    assert [rule.waits for rule in leading_to(aws, groups["v8"])] == [True]
+    assert [rule.is_placeholder for rule in leading_to(aws, groups["v8"])] == [True]
 
 
 GONE = Health("unused", "Target.NotRegistered")

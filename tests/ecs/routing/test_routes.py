@@ -169,7 +169,7 @@ async def test_a_plan_passes_that_is_not_older_than_the_rules(
 async def test_rules_that_wait_for_versions_in_the_plan_go_and_others_stay(provider, aws, groups):
     await apply(provider)
 
-    [waiting] = [rule for rule in present(aws).values() if rule.waits]
+    [waiting] = [rule for rule in present(aws).values() if rule.is_placeholder]
     assert (waiting.priority, waiting.target) == (4, groups["v8"])
 
 

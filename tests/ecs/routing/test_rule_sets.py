@@ -7,7 +7,7 @@ from tests.ecs.routing import plans
 from tests.ecs.routing.plans import default, header, placed, query, seen, stranger
 from worker.providers.ecs import rule_sets, rules
 from worker.providers.ecs.rule_sets import Complete, Draft, Incomplete
-from worker.providers.ecs.rules import Rule, Wanted
+from worker.providers.ecs.rules import Rule, RuleSpec
 
 FORMER = plans.read(query("v1"), default("v1"), generation=11)
 NEXT = plans.read(query("v2"), default("v2"), generation=12)
@@ -39,7 +39,7 @@ def test_without_a_whole_plan_rules_count_as_far_as_requests_get():
 
 def test_rules_without_a_rule_set_are_one_plan():
     bare = [
-        Wanted(each.conditions, each.target, {**rules.marks("orders", "shop")})
+        RuleSpec(each.conditions, each.target, {**rules.marks("orders", "shop")})
         for each in OLD.rules
     ]
 
@@ -108,8 +108,8 @@ def test_a_group_whose_pins_are_left_out_gets_one_rule_that_keeps_it_checked():
 
     draft = plans.draft(plan, absent=["orders-v1"])
 
-    assert [rule.waits for rule in draft.rules] == [False, True]
+    assert [rule.is_placeholder for rule in draft.rules] == [False, True]
     assert draft.rules[0].tags[rule_sets.SIZE] == "1"
     [waiting] = placed(draft.rules[1:], 7)
     again = plans.draft(plan, absent=["orders-v1"], before=seen(waiting))
-    assert [rule.waits for rule in again.rules] == [False]
+    assert [rule.is_placeholder for rule in again.rules] == [False]

@@ -7,9 +7,10 @@ import pytest
 
 from contracts.faults import Code
 from worker.providers.ecs import rules
+from worker.providers.ecs.elb_requests import DescribedRule
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.listener import Listener, Owners
-from worker.providers.ecs.rules import Condition, DescribedRule
+from worker.providers.ecs.rules import Condition
 
 HOST: dict[str, Any] = {"Field": "host-header", "HostHeaderConfig": {"Values": ["A.example"]}}
 SHORT: dict[str, Any] = {"Field": "host-header", "Values": ["A.example"]}

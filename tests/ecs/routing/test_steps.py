@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from contracts.faults import Code, Fault
 from tests.ecs.routing import plans
 from tests.ecs.routing.plans import HOSTNAME, default, header, query, stranger
-from worker.providers.ecs import rules
+from worker.providers.ecs import placeholder_rule, rules
 from worker.providers.ecs import steps as steps_of
 from worker.providers.ecs.route_plan import Plan
 from worker.providers.ecs.rule_sets import FINAL, STAGING, ListenerState
-from worker.providers.ecs.rules import Rule, Wanted
+from worker.providers.ecs.rules import Rule, RuleSpec
 from worker.providers.ecs.steps import Create, Delete, Modify, Move, Step
 
 START = 49_100
@@ -56,17 +56,17 @@ def listeners(draw: st.DrawFn, former: st.SearchStrategy[Plan]) -> list[Rule]:
     return [*theirs, *in_force, *left]
 
 
-def staged(seen: ListenerState, wanted: list[Wanted], start: int) -> list[Step]:
+def staged(seen: ListenerState, wanted: list[RuleSpec], start: int) -> list[Step]:
     creates = steps_of.prepared(seen, wanted, start)
     made = [step.priority for step in creates]
     return [*creates, steps_of.brought_forward(seen, wanted, made, start)]
 
 
-def state_of(found: list[Rule]) -> dict[int, Wanted]:
-    return {rule.priority: Wanted(rule.conditions, rule.target, rule.tags) for rule in found}
+def state_of(found: list[Rule]) -> dict[int, RuleSpec]:
+    return {rule.priority: RuleSpec(rule.conditions, rule.target, rule.tags) for rule in found}
 
 
-def states(state: Mapping[int, Wanted], steps: list[Step]) -> Iterator[dict[int, Wanted]]:
+def states(state: Mapping[int, RuleSpec], steps: list[Step]) -> Iterator[dict[int, RuleSpec]]:
     """What the listener is like after each step; a step that AWS would refuse fails."""
     now = dict(state)
     yield now
@@ -82,11 +82,11 @@ def states(state: Mapping[int, Wanted], steps: list[Step]) -> Iterator[dict[int,
         yield now
 
 
-def answers(state: Mapping[int, Wanted], host: str = HOSTNAME) -> list[str | None]:
+def answers(state: Mapping[int, RuleSpec], host: str = HOSTNAME) -> list[str | None]:
     return [plans.answer(state, host, **asked) for asked in REQUESTS]
 
 
-def rest(state: Mapping[int, Wanted], rule_set: str) -> list[Step]:
+def rest(state: Mapping[int, RuleSpec], rule_set: str) -> list[Step]:
     """The deletion of all rules of other rule sets, as after the comparison."""
     own = [at for at, rule in state.items() if rules.is_owned(rule.tags, "orders", "shop")]
     old = [at for at in own if state[at].tags["plt.dev/plan-edition"] != rule_set]
@@ -195,7 +195,7 @@ def test_a_plan_takes_the_lowest_free_row_behind_priority_one(taken, size, first
 def test_rules_that_wait_for_versions_outside_the_plan_keep_their_places():
     def waits(service: str, priority: int) -> Rule:
         marks = rules.marks("orders", "shop")
-        return plans.rule(priority, rules.waiting(service, plans.target(service), None, marks))
+        return plans.rule(priority, placeholder_rule.spec(service, plans.target(service), marks))
 
     found = plans.seen(waits("orders-v1", 2), waits("orders-v9", 4))
     wanted = plans.rule_set(plans.read(default("v1"), query("v1")))

@@ -14,13 +14,13 @@ from tests.ecs.routing import listeners, plans
 from tests.ecs.routing.interrupted_client import Choose, InterruptedClient, answered
 from tests.ecs.routing.plans import APPLICATION, CLUSTER, HOSTNAME, default, header, query
 from worker.provider import Call
-from worker.providers.ecs import rule_sets, rules
+from worker.providers.ecs import placeholder_rule, rule_sets, rules, tags
 from worker.providers.ecs.backends import Backend, Health
 from worker.providers.ecs.listener import Listener, Owners
 from worker.providers.ecs.reconcile import Reconciliation
 from worker.providers.ecs.route_plan import Plan
 from worker.providers.ecs.rule_sets import FINAL, ListenerState
-from worker.providers.ecs.rules import Wanted
+from worker.providers.ecs.rules import RuleSpec
 from worker.providers.ecs.writer import Writer
 
 VERSIONS = ("v6", "v7", "v8", "v9")
@@ -80,7 +80,7 @@ class World:
     def apply_outside(self, plan: Plan) -> None:
         """Apply a plan as an older implementation does: delete all rules, then make its own."""
         found = self.seen()
-        for rule in (*found.own, *found.waiting):
+        for rule in (*found.own, *found.placeholders):
             delete_rule(self.things.account, {"RuleArn": rule.arn})
         self.add_outside(plan)
 
@@ -90,16 +90,16 @@ class World:
         free = (priority for priority in FINAL if priority not in taken)
         for priority, each in zip(free, plans.rule_set(plan), strict=False):
             target = self.groups[each.tags["plt.dev/version"]]
-            tags = {key: each.tags[key] for key in each.tags.keys() & TAGS_OF_OTHERS}
-            self.create(priority, Wanted(each.conditions, target, tags))
+            kept = {key: each.tags[key] for key in each.tags.keys() & TAGS_OF_OTHERS}
+            self.create(priority, RuleSpec(each.conditions, target, kept))
 
-    def create(self, priority: int, wanted: Wanted) -> None:
+    def create(self, priority: int, wanted: RuleSpec) -> None:
         asked = {
             "ListenerArn": self.things.listener_arn,
             "Priority": priority,
             "Conditions": rules.conditions(wanted.conditions),
             "Actions": rules.actions(wanted.target),
-            "Tags": rules.tag_list(wanted.tags),
+            "Tags": tags.pascal(wanted.tags),
         }
         create_rule(self.things.account, asked)
 
@@ -160,7 +160,7 @@ class Place:
     def _wait(self, world: World) -> None:
         marks = rules.marks(APPLICATION, CLUSTER)
         for number, (version, group) in enumerate(self._groups.items()):
-            world.create(49_990 + number, rules.waiting(f"orders-{version}", group, None, marks))
+            world.create(49_990 + number, placeholder_rule.spec(f"orders-{version}", group, marks))
 
 
 @contextmanager

@@ -5,17 +5,14 @@ from collections import Counter
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
-from worker.providers.ecs import deployments, names
-from worker.providers.ecs.batches import batches, expect_missing
+from worker.providers.ecs import controllers, deployments, names
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.objects import Service, Services
+from worker.providers.ecs.objects import Service
 from worker.providers.ecs.route_plan import Pin, Plan
 from worker.providers.ecs.rules import is_default
 from worker.together import together
 
-AT_ONCE = 10
-ACTIVE = "ACTIVE"
 HEALTHY = "healthy"
 INITIAL = "initial"
 NOT_IN_USE = "Target.NotInUse"
@@ -85,7 +82,9 @@ async def find(talk: Conversation, cluster: str, plan: Plan) -> dict[str, Backen
 
     A health that cannot be read is a fault: taking it for bad would take pins away.
     """
-    services = await _services(talk, cluster, plan)
+    wanted = sorted({pin.service for pin in plan.pins})
+    active = await controllers.active(talk, cluster, wanted)
+    services = {service.service_name: service for service in active}
     first = {pin.service: pin for pin in reversed(plan.pins)}
     targets = {name: _target(pin, services.get(name), cluster) for name, pin in first.items()}
     found = await together(
@@ -143,24 +142,6 @@ def _targets(plan: Plan, backends: dict[str, Backend]) -> str:
 
 def _starts(service: Service) -> bool:
     return service.desired_count > 0 and not deployments.is_stopped(service)
-
-
-async def _services(talk: Conversation, cluster: str, plan: Plan) -> dict[str, Service]:
-    wanted = sorted({pin.service for pin in plan.pins})
-    answers = await together(
-        *(
-            talk.ask("ecs:DescribeServices", Services, cluster=cluster, services=batch)
-            for batch in batches(wanted, AT_ONCE)
-        )
-    )
-    for answer in answers:
-        expect_missing("ecs:DescribeServices", answer.failures)
-    return {
-        service.service_name: service
-        for answer in answers
-        for service in answer.services
-        if service.status == ACTIVE
-    }
 
 
 def _target(pin: Pin, service: Service | None, cluster: str) -> str:

@@ -4,7 +4,14 @@ from collections.abc import Awaitable
 
 from contracts.faults import Code, Fault
 from worker.provider import Call
-from worker.providers.ecs import bootstrap, cloud_map, ownership, pull_secrets, target_groups
+from worker.providers.ecs import (
+    cloud_map,
+    elb_requests,
+    ownership,
+    placeholder_rule,
+    pull_secrets,
+    target_groups,
+)
 from worker.providers.ecs.best_effort import Attempt, attempt
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.settings import Settings
@@ -44,9 +51,9 @@ async def _target_group(
     found = await target_groups.find(talk, name)
     if found is None:
         return False
-    tags = await target_groups.tags_of(talk, [found.arn])
+    tags = await elb_requests.describe_tags(talk, [found.arn])
     if not ownership.is_ours(tags.get(found.arn, {}), cluster):
         raise Fault(Code.CONFLICT, "it was not made by machinist for this cluster")
-    await bootstrap.untie(talk, call, listener, cluster, found.arn, base_s)
+    await placeholder_rule.remove(talk, call, listener, cluster, found.arn, base_s)
     await target_groups.discard(talk, call, found.arn, base_s)
     return True

@@ -11,7 +11,7 @@ from worker.provider import Call
 from worker.providers.ecs import ownership
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.objects import Nothing
+from worker.providers.ecs.objects import CloudMapService, Nothing, OneCloudMapService
 from worker.providers.ecs.pauses import persist
 from worker.together import together
 
@@ -24,25 +24,10 @@ GONE = frozenset({"DuplicateRequest", "InstanceNotFound", "ServiceNotFound"})
 MARK = re.compile(r"machinist: cluster (?P<cluster>[A-Za-z0-9_-]+)")
 
 
-class Entry(Struct, frozen=True, rename="pascal"):
-    """A service of Cloud Map. Its description says for whom it was made: lists hold no tags."""
-
-    id: str
-    arn: str
-    name: str
-    description: str | None = None
-
-
-class Entries(Struct, frozen=True, rename="pascal"):
+class CloudMapServices(Struct, frozen=True, rename="pascal"):
     """A page of ListServices."""
 
-    services: list[Entry]
-
-
-class Created(Struct, frozen=True, rename="pascal"):
-    """The answer of CreateService."""
-
-    service: Entry
+    services: list[CloudMapService]
 
 
 class Instance(Struct, frozen=True, rename="pascal"):
@@ -68,7 +53,7 @@ def entry_name(service: str) -> str:
 
 async def settle(
     talk: Conversation, namespace: str, cluster: str, service: str
-) -> tuple[Entry, bool]:
+) -> tuple[CloudMapService, bool]:
     """The entry of a service, and whether it was created."""
     found = await _find(talk, namespace, service)
     if found is None:
@@ -85,11 +70,11 @@ async def settle(
     return found, False
 
 
-async def _find(talk: Conversation, namespace: str, service: str) -> Entry | None:
+async def _find(talk: Conversation, namespace: str, service: str) -> CloudMapService | None:
     name = entry_name(service)
     only = {"Name": "NAMESPACE_ID", "Values": [namespace], "Condition": "EQ"}
     async for page in talk.pages(
-        "servicediscovery:ListServices", Entries, Filters=[only], MaxResults=PAGE
+        "servicediscovery:ListServices", CloudMapServices, Filters=[only], MaxResults=PAGE
     ):
         for entry in page.services:
             if entry.name == name:
@@ -97,10 +82,12 @@ async def _find(talk: Conversation, namespace: str, service: str) -> Entry | Non
     return None
 
 
-async def _create(talk: Conversation, namespace: str, cluster: str, service: str) -> Entry:
+async def _create(
+    talk: Conversation, namespace: str, cluster: str, service: str
+) -> CloudMapService:
     answer = await talk.ask(
         "servicediscovery:CreateService",
-        Created,
+        OneCloudMapService,
         Name=entry_name(service),
         NamespaceId=namespace,
         # The same for every repeat: a creation whose answer was lost is not made twice.
@@ -111,7 +98,7 @@ async def _create(talk: Conversation, namespace: str, cluster: str, service: str
     return answer.service
 
 
-def _marks(entry: Entry) -> dict[str, str]:
+def _marks(entry: CloudMapService) -> dict[str, str]:
     mark = MARK.fullmatch(entry.description or "")
     return ownership.marks(mark["cluster"]) if mark else {}
 

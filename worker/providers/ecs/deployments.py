@@ -1,7 +1,6 @@
 """What ECS is asked for a service, new or changed, and the wait for one that is being deleted."""
 
 import uuid
-from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -14,6 +13,7 @@ from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.objects import Service
 from worker.providers.ecs.pauses import pause
 from worker.providers.ecs.settings import Settings
+from worker.providers.ecs.tags import camel
 from worker.providers.ecs.workload import Wanted
 
 GRACE: Object = {"healthCheckGracePeriodSeconds": 60}
@@ -75,7 +75,7 @@ def creation(settings: Settings, cluster: str, wanted: Wanted, parts: Parts) -> 
         "networkConfiguration": {"awsvpcConfiguration": network},
         # What never becomes healthy ends in what ran before, and does not start tasks for ever.
         "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True, "rollback": True}},
-        "tags": tag_list(wanted.tags),
+        "tags": camel(wanted.tags),
         "propagateTags": "SERVICE",
         "enableECSManagedTags": True,
         # The same for every repeat: a creation whose answer was lost is not made twice.
@@ -126,11 +126,6 @@ def references(service: Service) -> set[str]:
     groups = {each.target_group_arn or "" for each in service.load_balancers}
     registries = {each.registry_arn for each in service.service_registries}
     return {service.task_definition, *groups, *registries}
-
-
-def tag_list(tags: Mapping[str, str]) -> list[Object]:
-    """Tags in ECS's words."""
-    return [{"key": key, "value": value} for key, value in tags.items()]
 
 
 def _balancers(wanted: Wanted, parts: Parts) -> list[Object]:

@@ -1,10 +1,9 @@
 """Rules as the HTTPRoute that they amount to, and a listener as the gateway; pure."""
 
-from msgspec import Struct, field
-
 from contracts.resources import Object
 from contracts.route_plan import APPLICATION, EMITTED_AT, GENERATION, MANAGED_BY, MANAGER
 from worker.providers.ecs import ownership, rule_sets
+from worker.providers.ecs.elb_requests import DescribedListener
 from worker.providers.ecs.route_plan import unescaped
 from worker.providers.ecs.rules import HEADER, HOST, QUERY, SERVICE, Condition, Rule, is_default
 
@@ -12,21 +11,6 @@ GROUP = "gateway.networking.k8s.io"
 CONTROLLER = "platformatic.dev/machinist"
 KINDS = {HEADER: "header", QUERY: "queryParam"}
 PARTS = {HEADER: "headers", QUERY: "queryParams"}
-
-
-class DescribedListener(Struct, frozen=True, rename="pascal"):
-    """A listener in AWS's words."""
-
-    arn: str = field(name="ListenerArn")
-    load_balancer_arn: str
-    port: int
-    protocol: str
-
-
-class DescribedListeners(Struct, frozen=True, rename="pascal"):
-    """The answer of DescribeListeners."""
-
-    listeners: list[DescribedListener]
 
 
 def gateway_name(listener: str) -> str:

@@ -7,6 +7,7 @@ from worker.provider import Call
 from worker.providers.ecs import controllers, machines, names, observed, translate
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.objects import Nothing, Task
+from worker.providers.ecs.tags import camel
 
 STOPPED = "STOPPED"
 
@@ -42,7 +43,7 @@ async def _set(talk: Conversation, task: Task, tags: Mapping[str, str], removed:
             "ecs:TagResource",
             Nothing,
             resourceArn=task.task_arn,
-            tags=[{"key": key, "value": value} for key, value in tags.items()],
+            tags=camel(tags),
         )
     except Fault as fault:
         if not removed:

@@ -1,46 +1,41 @@
-"""Asks AWS about the rules of one listener, and changes them as it is told; decides nothing."""
+"""The rules of one listener: reads and changes them, and decides nothing."""
 
 from collections.abc import Iterable, Mapping
 
-from msgspec import Struct
-
 from contracts.faults import Code, Fault
 from worker.memory import Memory
-from worker.providers.ecs import bootstrap, errors, rules, target_groups
+from worker.providers.ecs import elb_requests, errors, rules
 from worker.providers.ecs.batches import batches
 from worker.providers.ecs.client import Conversation
+from worker.providers.ecs.elb_requests import (
+    PRIORITY_IN_USE,
+    RULE_NOT_FOUND,
+    TAGS_DESCRIBED_AT_ONCE,
+    DescribedRule,
+)
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing
-from worker.providers.ecs.rules import DescribedRule, Rule, Wanted
+from worker.providers.ecs.rules import Rule, RuleSpec
+from worker.providers.ecs.tags import pascal
 from worker.together import together
 
-PRIORITY_IN_USE = "PriorityInUse"
-RULE_NOT_FOUND = "RuleNotFound"
-TOO_MANY_RULES = "TooManyRules"
 READS = 5
-AT_ONCE = target_groups.TAGS_DESCRIBED_AT_ONCE
 REMEMBERED = 10_000
 LIFETIME_S = 300
 
 
 class Owners(Memory[str, Mapping[str, str]]):
-    """The tags of rules by their ARNs, to tell whose a rule is: that is said when it is made.
+    """The tags of rules by ARN, which tell the application of a rule once and for all.
 
-    Who gives somebody's rule to an application by hand waits for as long as they are remembered.
+    A rule that an operator tags by hand is found once its entry has expired.
     """
 
     def __init__(self) -> None:
         super().__init__(REMEMBERED, LIFETIME_S)
 
 
-class Rules(Struct, frozen=True, rename="pascal"):
-    """A page of DescribeRules, and the answer of CreateRule."""
-
-    rules: list[DescribedRule]
-
-
 class Listener:
-    """The rules of a listener, as far as they concern one application."""
+    """The rules of a listener, for the commands of one application."""
 
     def __init__(
         self, talk: Conversation, arn: str, application: str, cluster: str, owners: Owners
@@ -61,23 +56,18 @@ class Listener:
         for _ in range(READS):
             described = await self._described()
             self._tags |= await self._read_tags(
-                [each.rule_arn for each in described if each.rule_arn not in self._tags]
+                [each.arn for each in described if each.arn not in self._tags]
             )
-            if all(each.rule_arn in self._tags for each in described):
-                return [_rule(each, self._tags[each.rule_arn]) for each in described]
+            if all(each.arn in self._tags for each in described):
+                return [_rule(each, self._tags[each.arn]) for each in described]
             # A rule was deleted since: the rules that were read are no picture of any moment.
         raise Fault(
             Code.PLATFORM_FAILED, "the listener's rules come and go faster than they can be read"
         )
 
     async def _described(self) -> list[DescribedRule]:
-        pages = self._talk.pages(
-            "elasticloadbalancing:DescribeRules",
-            Rules,
-            ListenerArn=self.arn,
-            PageSize=bootstrap.PAGE,
-        )
-        return [rule async for page in pages for rule in page.rules if not rule.is_default]
+        found = await elb_requests.describe_rules(self._talk, self.arn)
+        return [rule for rule in found if not rule.is_default]
 
     async def _read_tags(self, arns: list[str]) -> dict[str, Mapping[str, str]]:
         """The tags of rules that still exist; those of other applications may be from the cache."""
@@ -85,7 +75,7 @@ class Listener:
         found = {
             arn: tags for arn, tags in remembered if tags is not None and self._are_of_others(tags)
         }
-        asked = batches((arn for arn in arns if arn not in found), AT_ONCE)
+        asked = batches((arn for arn in arns if arn not in found), TAGS_DESCRIBED_AT_ONCE)
         for part in await together(*(self._asked(batch) for batch in asked)):
             for arn, tags in part.items():
                 found[arn] = tags
@@ -95,7 +85,7 @@ class Listener:
     async def _asked(self, arns: list[str]) -> dict[str, dict[str, str]]:
         """The tags of rules that still exist: DescribeTags fails if one does not."""
         try:
-            found = await target_groups.tags_of(self._talk, arns)
+            found = await elb_requests.describe_tags(self._talk, arns)
         except Failure as failure:
             if failure.aws_code != RULE_NOT_FOUND:
                 raise
@@ -112,37 +102,26 @@ class Listener:
     def _are_of_others(self, tags: Mapping[str, str]) -> bool:
         return not rules.is_owned(tags, self.application, self.cluster)
 
-    async def create(self, priority: int, wanted: Wanted) -> str:
+    async def create(self, priority: int, wanted: RuleSpec) -> str:
         """Make a rule and return its ARN."""
-        arn = await self._created(priority, wanted)
-        self._tags[arn] = wanted.tags
-        return arn
-
-    async def _created(self, priority: int, wanted: Wanted) -> str:
+        conditions, actions = rules.conditions(wanted.conditions), rules.actions(wanted.target)
         try:
-            answer = await self._talk.ask(
-                "elasticloadbalancing:CreateRule",
-                Rules,
-                ListenerArn=self.arn,
-                Priority=priority,
-                Conditions=rules.conditions(wanted.conditions),
-                Actions=rules.actions(wanted.target),
-                Tags=rules.tag_list(wanted.tags),
+            arn = await elb_requests.create_rule(
+                self._talk, self.arn, priority, conditions, actions, wanted.tags
             )
         except Failure as failure:
-            # If an answer was lost, the rule at this priority can be the one that was made then.
+            # After a lost answer, the rule at this priority may be the one that was made.
             made = failure.aws_code == PRIORITY_IN_USE and failure.after_loss
             found = await self.read() if made else []
             mine = [rule.arn for rule in found if rule.priority == priority]
             if not mine or self._tags[mine[0]] != wanted.tags:
                 raise
             return mine[0]
-        for made_rule in answer.rules:
-            return made_rule.rule_arn
-        raise errors.nonsense("elasticloadbalancing:CreateRule", "it names no rule")
+        self._tags[arn] = wanted.tags
+        return arn
 
     async def move(self, priorities: Mapping[str, int]) -> None:
-        """Give rules, by their ARNs, other priorities: all of them at once or none."""
+        """Give rules, by their ARNs, other priorities: all at once or none."""
         await self._talk.ask(
             "elasticloadbalancing:SetRulePriorities",
             Nothing,
@@ -151,8 +130,8 @@ class Listener:
             ],
         )
 
-    async def modify(self, arn: str, wanted: Wanted) -> None:
-        """Replace what a rule matches and where it leads."""
+    async def modify(self, arn: str, wanted: RuleSpec) -> None:
+        """Replace the conditions and the target group of a rule."""
         await self._talk.ask(
             "elasticloadbalancing:ModifyRule",
             Nothing,
@@ -165,7 +144,7 @@ class Listener:
         """Set tags of a rule and remove those that are `gone`."""
         self._tags.pop(arn, None)
         await self._talk.ask(
-            "elasticloadbalancing:AddTags", Nothing, ResourceArns=[arn], Tags=rules.tag_list(tags)
+            "elasticloadbalancing:AddTags", Nothing, ResourceArns=[arn], Tags=pascal(tags)
         )
         if keys := sorted(gone):
             await self._talk.ask(
@@ -174,11 +153,11 @@ class Listener:
         self._tags[arn] = tags
 
     async def delete(self, arn: str) -> None:
-        """Delete a rule; one that is absent already counts as deleted."""
-        await bootstrap.delete_rule(self._talk, arn)
+        """Delete a rule; an absent rule counts as deleted."""
+        await elb_requests.delete_rule(self._talk, arn)
 
     async def clear(self, rest: Iterable[Rule]) -> None:
-        """Delete rules, the last first: no request falls through to a rule that goes next.
+        """Delete rules, the last first, so that no request falls through to a rule deleted next.
 
         A fault names the rules that are left.
         """
@@ -199,5 +178,5 @@ def _rule(described: DescribedRule, tags: Mapping[str, str]) -> Rule:
     except (AttributeError, LookupError, TypeError, ValueError) as error:
         raise errors.nonsense(
             "elasticloadbalancing:DescribeRules",
-            f"the rule {described.rule_arn} cannot be read ({type(error).__name__})",
+            f"the rule {described.arn} cannot be read ({type(error).__name__})",
         ) from error

@@ -4,16 +4,11 @@ from datetime import datetime
 
 from msgspec import Struct, field
 
+from worker.providers.ecs.tags import CamelTag
+
 
 class Part(Struct, frozen=True, rename="camel"):
     """A piece of an answer of ECS, in camel case."""
-
-
-class Tag(Part, frozen=True):
-    """A label, in AWS's words."""
-
-    key: str
-    value: str = ""
 
 
 class Missing(Part, frozen=True):
@@ -43,7 +38,7 @@ class Task(Part, frozen=True):
     memory: str | None = None
     started_at: datetime | None = None
     containers: list[Container] = []
-    tags: list[Tag] = []
+    tags: list[CamelTag] = []
 
 
 class Tasks(Part, frozen=True):
@@ -94,7 +89,7 @@ class Service(Part, frozen=True):
     load_balancers: list[LoadBalancer] = []
     service_registries: list[Registry] = []
     deployments: list[Deployment] = []
-    tags: list[Tag] = []
+    tags: list[CamelTag] = []
 
 
 class Services(Part, frozen=True):
@@ -132,15 +127,17 @@ class ContainerDefinition(Part, frozen=True):
 
 
 class TaskDefinition(Part, frozen=True):
-    """What a service's tasks are made from."""
+    """A revision of a task definition."""
 
+    task_definition_arn: str
     container_definitions: list[ContainerDefinition] = []
 
 
 class OneTaskDefinition(Part, frozen=True):
-    """The answer of DescribeTaskDefinition."""
+    """The answer of DescribeTaskDefinition and RegisterTaskDefinition."""
 
     task_definition: TaskDefinition
+    tags: list[CamelTag] = []
 
 
 class Nothing(Part, frozen=True):
@@ -160,14 +157,20 @@ class Resources(Struct, frozen=True):
 
 
 class CloudMapService(Struct, frozen=True, rename="pascal"):
-    """A name in a Cloud Map namespace."""
+    """A service of Cloud Map: a name in a namespace.
 
+    Its description tells the cluster that it was made for: lists contain no tags.
+    """
+
+    id: str
+    arn: str
     name: str
     namespace_id: str | None = None
+    description: str | None = None
 
 
 class OneCloudMapService(Struct, frozen=True, rename="pascal"):
-    """The answer of Cloud Map's GetService."""
+    """The answer of Cloud Map's GetService and CreateService."""
 
     service: CloudMapService
 

@@ -8,8 +8,7 @@ from worker.providers.ecs import names, ownership, translate
 from worker.providers.ecs.names import OwnTagKey, TagValue
 from worker.providers.ecs.objects import Service, Task
 from worker.providers.ecs.route_plan import unescaped
-from worker.providers.ecs.rules import HEADER, HOST, QUERY, SERVICE, Condition
-from worker.providers.ecs.rules import Wanted as Rule
+from worker.providers.ecs.rules import HEADER, HOST, QUERY, SERVICE, Condition, RuleSpec
 from worker.providers.ecs.workload import Wanted
 
 ABSENT: Object = {"exists": False}
@@ -71,9 +70,9 @@ def workload(
     return before, after
 
 
-def routes(found: Iterable[Rule]) -> Object:
+def routes(found: Iterable[RuleSpec]) -> Object:
     """The rules of an application that requests can meet, in their order."""
-    rules = [rule for rule in found if not rule.waits]
+    rules = [rule for rule in found if not rule.is_placeholder]
     hosts = (each.value for rule in rules for each in rule.conditions if each.field == HOST)
     versions = (rule.tags.get(ownership.VERSION, "") for rule in rules)
     return {
@@ -96,7 +95,7 @@ def _said(condition: Condition) -> str:
     return f"{kind} {pair(condition.name, unescaped(condition.value))}"
 
 
-def _backend(rule: Rule) -> str:
+def _backend(rule: RuleSpec) -> str:
     """The service as the plan named it, else the name of the target group."""
     _, _, group = rule.target.partition(":targetgroup/")
     return rule.tags.get(SERVICE) or group.partition("/")[0]

@@ -4,9 +4,10 @@ from msgspec import UNSET, Struct
 
 from worker.provider import Call
 from worker.providers.ecs import (
-    bootstrap,
     cloud_map,
+    elb_requests,
     names,
+    placeholder_rule,
     pull_secrets,
     revisions,
     target_groups,
@@ -16,8 +17,7 @@ from worker.providers.ecs import (
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.deployments import Parts
 from worker.providers.ecs.endpoints import Endpoints
-from worker.providers.ecs.objects import Service
-from worker.providers.ecs.revisions import Described
+from worker.providers.ecs.objects import OneTaskDefinition, Service
 from worker.providers.ecs.settings import Settings
 from worker.providers.ecs.target_groups import TargetGroup, Vpcs
 from worker.providers.ecs.undo import UndoLog
@@ -51,7 +51,7 @@ class Provisioning:
         self.undo = UndoLog(talk, call)
         self.registered: str | None = None
         """The task definition that this run made."""
-        self._read: dict[str, Described] = {}
+        self._read: dict[str, OneTaskDefinition] = {}
         """The task definitions that this run read, by their ARNs."""
 
     async def parts(self, service: Service | None) -> Parts:
@@ -82,7 +82,7 @@ class Provisioning:
     def _written(self) -> frozenset[str]:
         return BOUNDS.union(*(revisions.labels(each) for each in self._read.values()))
 
-    async def _look_up(self, task_definition: str) -> Described | None:
+    async def _look_up(self, task_definition: str) -> OneTaskDefinition | None:
         """Read a task definition by its ARN, or the newest of a family."""
         found = await revisions.find(self._talk, task_definition)
         if found is not None:
@@ -170,7 +170,7 @@ class Provisioning:
         if present or listener is None:
             return present
         arn = await self._target_group(listener)
-        await self._tie(listener, arn)
+        await self._ensure_rule(listener, arn)
         return [arn]
 
     async def _follow(self, listener: str | None, arn: str) -> None:
@@ -181,12 +181,20 @@ class Provisioning:
         await self._keep_in_step(found)
         if listener is not None and found.load_balancer_arns == []:
             # The route that led to it was deleted: no new task would ever be found healthy.
-            await self._tie(listener, arn)
+            await self._ensure_rule(listener, arn)
 
     async def _target_group(self, listener: str) -> str:
         vpc = await self._region.vpcs.of(self._talk, listener)
         with self.undo.trying(self._group_in_words):
-            group, created = await target_groups.settle(self._talk, self._owner, self._wanted, vpc)
+            group, created = await target_groups.ensure(
+                self._talk,
+                self._owner,
+                self._wanted.name,
+                vpc=vpc,
+                port=self._wanted.workload.ports.app,
+                check=self._wanted.target_check(),
+                tagged=self._wanted.load_balancer_tags(self._owner),
+            )
         arn = group.arn
         if created:
             self.undo.drop(self._group_in_words)
@@ -201,7 +209,7 @@ class Provisioning:
 
     async def _keep_in_step(self, found: TargetGroup) -> None:
         """Have the target group ask where the workload says how it is."""
-        former, check = target_groups.present_check(found), target_groups.health_check(self._wanted)
+        former, check = target_groups.present_check(found), self._wanted.target_check()
         if former == check:
             return
         with self.undo.trying(
@@ -214,16 +222,19 @@ class Provisioning:
     def _group_in_words(self) -> str:
         return f'the target group "{target_groups.group_name(self._wanted.name)}"'
 
-    async def _tie(self, listener: str, group: str) -> None:
+    async def _ensure_rule(self, listener: str, group: str) -> None:
         what = f"the rule that forwards to {self._group_in_words}"
         with self.undo.trying(what):
-            rule = await bootstrap.tie(
-                self._talk, self._call, listener, self._owner, self._wanted, group, self._priority_s
+            spec = placeholder_rule.spec(
+                self._wanted.name, group, self._wanted.load_balancer_tags(self._owner)
+            )
+            rule = await placeholder_rule.ensure(
+                self._talk, self._call, listener, spec, self._priority_s
             )
         if rule is not None:
             self.undo.drop(what)
             self.undo.made(
                 f'the rule "{rule}"',
-                lambda: bootstrap.delete_rule(self._talk, rule),
+                lambda: elb_requests.delete_rule(self._talk, rule),
                 lambda: group,
             )

@@ -13,11 +13,12 @@ from msgspec import Struct, field
 from contracts.faults import Code, Fault
 from contracts.workload import PullSecret
 from worker.provider import Call
-from worker.providers.ecs import ownership
+from worker.providers.ecs import ownership, tags
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing
 from worker.providers.ecs.pauses import persist
+from worker.providers.ecs.tags import PascalTag
 
 SALT_DIGITS = 16
 CURRENT = "AWSCURRENT"
@@ -26,24 +27,13 @@ MOVED = frozenset({ABSENT, "ResourceExistsException", "InvalidRequestException"}
 """It is not as it was looked at any more: others write too, and deletions take a while."""
 
 
-class Tag(Struct, frozen=True, rename="pascal"):
-    """A tag, in the words of Secrets Manager."""
-
-    key: str
-    value: str = ""
-
-
 class Secret(Struct, frozen=True, rename="pascal"):
     """A secret without its value, which nobody here reads."""
 
     arn: str = field(name="ARN")
     deleted_date: datetime | None = None
-    tags: list[Tag] = []
+    tags: list[PascalTag] = []
     versions: dict[str, list[str]] = field(name="VersionIdsToStages", default_factory=dict)
-
-    def marks(self) -> dict[str, str]:
-        """Its tags."""
-        return {tag.key: tag.value for tag in self.tags}
 
 
 class Written(Struct, frozen=True):
@@ -86,7 +76,7 @@ async def _settled(talk: Conversation, cluster: str, name: str, value: str) -> S
     found = await find(talk, name)
     if found is None:
         return Settled(await _create(talk, cluster, name, value), created=True, replaced=False)
-    ownership.refuse_foreign(f'the secret "{name}"', found.marks(), cluster)
+    ownership.refuse_foreign(f'the secret "{name}"', tags.mapping(found.tags), cluster)
     if found.deleted_date is not None:
         await talk.ask("secretsmanager:RestoreSecret", Nothing, SecretId=name)
     replaced = not await _holds(found, value)
@@ -98,9 +88,12 @@ async def _settled(talk: Conversation, cluster: str, name: str, value: str) -> S
             SecretString=value,
             ClientRequestToken=await _new_version(value),
         )
-    if not ownership.marks(cluster).items() <= found.marks().items():
+    if not ownership.marks(cluster).items() <= tags.mapping(found.tags).items():
         await talk.ask(
-            "secretsmanager:TagResource", Nothing, SecretId=name, Tags=_tag_list(cluster)
+            "secretsmanager:TagResource",
+            Nothing,
+            SecretId=name,
+            Tags=tags.pascal(ownership.marks(cluster)),
         )
     return Settled(found.arn, created=False, replaced=replaced)
 
@@ -121,7 +114,7 @@ async def _create(talk: Conversation, cluster: str, name: str, value: str) -> st
         Written,
         Name=name,
         SecretString=value,
-        Tags=_tag_list(cluster),
+        Tags=tags.pascal(ownership.marks(cluster)),
         # The same for every repeat: a creation whose answer was lost is not made twice.
         ClientRequestToken=await _new_version(value),
     )
@@ -133,7 +126,7 @@ async def delete(talk: Conversation, cluster: str, name: str) -> bool:
     found = await find(talk, name)
     if found is None or found.deleted_date is not None:
         return False
-    if not ownership.is_ours(found.marks(), cluster):
+    if not ownership.is_ours(tags.mapping(found.tags), cluster):
         raise Fault(Code.CONFLICT, "it was not made by machinist for this cluster")
     await discard(talk, name)
     return True
@@ -148,10 +141,6 @@ async def discard(talk: Conversation, name: str) -> None:
     except Failure as failure:
         if failure.aws_code != ABSENT:
             raise
-
-
-def _tag_list(cluster: str) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": text} for key, text in ownership.marks(cluster).items()]
 
 
 async def _holds(secret: Secret, value: str) -> bool:

@@ -149,7 +149,7 @@ class Reconciliation:
             case Complete(rest):
                 call.observed(_found(before), observed.routes(draft.rules))
                 await self._clear(rest)
-                in_force = [rule for rule in draft.rules if not rule.waits]
+                in_force = [rule for rule in draft.rules if not rule.is_placeholder]
                 return self._answer(len(in_force), len(before.in_force))
             case Incomplete() as incomplete:
                 is_stale = self._plan.freshness < now.freshness

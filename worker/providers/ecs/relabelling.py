@@ -2,9 +2,10 @@
 
 from collections.abc import Collection, Mapping
 
-from worker.providers.ecs import deployments, translate
+from worker.providers.ecs import translate
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.objects import Nothing, Service
+from worker.providers.ecs.tags import camel
 from worker.providers.ecs.workload import BOUNDS
 
 
@@ -59,5 +60,5 @@ class Relabelling:
                 "ecs:TagResource",
                 Nothing,
                 resourceArn=self._arn,
-                tags=deployments.tag_list(changed),
+                tags=camel(changed),
             )

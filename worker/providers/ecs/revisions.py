@@ -6,26 +6,13 @@ from contracts.resources import Object
 from worker.providers.ecs import ownership, task_definitions
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.objects import ContainerDefinition, Nothing, Part, Tag
+from worker.providers.ecs.objects import Nothing, OneTaskDefinition, Part
+from worker.providers.ecs.tags import CamelTag, camel
 
 DIGEST = "plt.dev/digest"
 LISTED_AT_ONCE = 100
 AT_ONCE = 3
 """Old revisions that one call deregisters at most: AWS allows one a second in the long run."""
-
-
-class Revision(Part, frozen=True):
-    """One revision of a task definition."""
-
-    task_definition_arn: str
-    container_definitions: list[ContainerDefinition] = []  # noqa: RUF012  # as `tags` below
-
-
-class Described(Part, frozen=True):
-    """The answer of DescribeTaskDefinition and RegisterTaskDefinition."""
-
-    task_definition: Revision
-    tags: list[Tag] = []  # noqa: RUF012  # msgspec copies it for each struct
 
 
 class Listed(Part, frozen=True):
@@ -34,12 +21,12 @@ class Listed(Part, frozen=True):
     task_definition_arns: list[str]
 
 
-def is_same(found: Described, wanted: Object) -> bool:
+def is_same(found: OneTaskDefinition, wanted: Object) -> bool:
     """Return whether a revision is as wanted: then a repeat replaces no machines."""
-    return Tag(DIGEST, task_definitions.digest(wanted)) in found.tags
+    return CamelTag(DIGEST, task_definitions.digest(wanted)) in found.tags
 
 
-def labels(found: Described) -> set[str]:
+def labels(found: OneTaskDefinition) -> set[str]:
     """The keys of the labels of the workload that a revision of ours was made from."""
     if all(tag.key != DIGEST for tag in found.tags):
         return set()
@@ -48,7 +35,7 @@ def labels(found: Described) -> set[str]:
     }
 
 
-def images(found: Described) -> list[str]:
+def images(found: OneTaskDefinition) -> list[str]:
     """The images of a revision's containers."""
     containers = found.task_definition.container_definitions
     return [each.image for each in containers if each.image]
@@ -60,18 +47,21 @@ async def register(talk: Conversation, cluster: str, wanted: Object) -> str:
     # A lost answer costs a superfluous revision, which goes with the old ones.
     answer = await talk.ask(
         "ecs:RegisterTaskDefinition",
-        Described,
+        OneTaskDefinition,
         **wanted,
-        tags=[{"key": key, "value": value} for key, value in tags.items()],
+        tags=camel(tags),
     )
     return answer.task_definition.task_definition_arn
 
 
-async def find(talk: Conversation, present: str) -> Described | None:
+async def find(talk: Conversation, present: str) -> OneTaskDefinition | None:
     """The revision of an ARN, or the newest of a family; None where there is none."""
     try:
         return await talk.ask(
-            "ecs:DescribeTaskDefinition", Described, taskDefinition=present, include=["TAGS"]
+            "ecs:DescribeTaskDefinition",
+            OneTaskDefinition,
+            taskDefinition=present,
+            include=["TAGS"],
         )
     except Failure as failure:
         if failure.aws_code != "ClientException":

@@ -6,7 +6,15 @@ from collections.abc import Awaitable
 from contracts.faults import Code, Fault
 from contracts.resources import Deletion, Object
 from worker.provider import Call
-from worker.providers.ecs import backends, http_route, names, observed, route_plan, writer
+from worker.providers.ecs import (
+    backends,
+    elb_requests,
+    http_route,
+    names,
+    observed,
+    route_plan,
+    writer,
+)
 from worker.providers.ecs.backends import Backend
 from worker.providers.ecs.client import Client, Conversation
 from worker.providers.ecs.errors import Failure
@@ -35,17 +43,13 @@ class Routing:
         if self._arn is None:
             return []
         try:
-            found = await self._client.during(call).ask(
-                "elasticloadbalancing:DescribeListeners",
-                http_route.DescribedListeners,
-                ListenerArns=[self._arn],
-            )
+            found = await elb_requests.describe_listener(self._client.during(call), self._arn)
         except Failure as failure:
             if failure.aws_code not in {"ListenerNotFound", "LoadBalancerNotFound"}:
                 raise
             log.error("%s names no listener that is there: %s", VARIABLE, failure.message)
             return []
-        return [http_route.gateway(each, names.cluster_name(cluster)) for each in found.listeners]
+        return [http_route.gateway(each, names.cluster_name(cluster)) for each in found]
 
     async def apply(self, call: Call, cluster: str, specification: Object) -> Object:
         """Make the routes of an application those of a plan."""
@@ -90,7 +94,7 @@ class Routing:
         found = await writer.read(listener)
         before = observed.routes(found.in_force)
         call.observed(before, None)
-        owned = [*found.own, *found.waiting]
+        owned = [*found.own, *found.placeholders]
         await listener.clear(owned)
         if not owned:
             raise self._absent(cluster, name)

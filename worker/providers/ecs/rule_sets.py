@@ -12,9 +12,9 @@ from msgspec import Struct
 
 from contracts import route_plan as neutral
 from contracts.route_plan import Freshness, freshness, text
-from worker.providers.ecs import ownership, rules
+from worker.providers.ecs import ownership, placeholder_rule, rules
 from worker.providers.ecs.route_plan import Pin, Plan
-from worker.providers.ecs.rules import SERVICE, Rule, Wanted
+from worker.providers.ecs.rules import SERVICE, Rule, RuleSpec
 
 GENERATION = "plt.dev/plan-generation"
 EMITTED_AT = "plt.dev/plan-emitted-at"
@@ -53,7 +53,7 @@ class RuleSet(Struct, frozen=True, dict=True):
     def matches(self, draft: "Draft") -> bool:
         """Return whether the rule set is whole and has the rules of the draft, in their order."""
         return self.is_whole and [_meaning(rule) for rule in self.rules] == [
-            _meaning(each) for each in draft.rules if not each.waits
+            _meaning(each) for each in draft.rules if not each.is_placeholder
         ]
 
 
@@ -61,30 +61,30 @@ class Draft(Struct, frozen=True):
     """A rule set to be written: the rules of the plan in order, then placeholder rules."""
 
     name: str
-    rules: tuple[Wanted, ...]
+    rules: tuple[RuleSpec, ...]
     freshness: Freshness
 
 
 class ListenerState(Struct, frozen=True):
     """The rules of a listener from the point of view of one application.
 
-    `own` are the rules of its plans and `waiting` its placeholder rules, by priority; `taken` are
-    the priorities of all other rules.
+    `own` are the rules of its plans and `placeholders` its placeholder rules, by priority; `taken`
+    are the priorities of all other rules.
     """
 
     own: tuple[Rule, ...]
-    waiting: tuple[Rule, ...]
+    placeholders: tuple[Rule, ...]
     taken: frozenset[int]
 
     def without(self, name: str) -> "ListenerState":
         """Return the state as if the rule set of this name was absent."""
         own = tuple(rule for rule in self.own if rule.tags.get(RULE_SET) != name)
-        waiting = tuple(rule for rule in self.waiting if rule.tags.get(RULE_SET) != name)
-        return ListenerState(own, waiting, self.taken)
+        placeholders = tuple(rule for rule in self.placeholders if rule.tags.get(RULE_SET) != name)
+        return ListenerState(own, placeholders, self.taken)
 
     def besides(self, priorities: frozenset[int]) -> "ListenerState":
         """Return the state as if others had these priorities as well."""
-        return ListenerState(self.own, self.waiting, self.taken | priorities)
+        return ListenerState(self.own, self.placeholders, self.taken | priorities)
 
     @property
     def rule_sets(self) -> list[RuleSet]:
@@ -134,8 +134,8 @@ def state(found: Iterable[Rule], application: str, cluster: str) -> ListenerStat
     ordered = sorted(found, key=lambda rule: rule.priority)
     mine = [rule for rule in ordered if rules.is_owned(rule.tags, application, cluster)]
     return ListenerState(
-        tuple(rule for rule in mine if not rule.waits),
-        tuple(rule for rule in mine if rule.waits),
+        tuple(rule for rule in mine if not rule.is_placeholder),
+        tuple(rule for rule in mine if rule.is_placeholder),
         frozenset(rule.priority for rule in ordered if rule not in mine),
     )
 
@@ -159,16 +159,16 @@ def draft(
     known = {GENERATION: plan.generation, EMITTED_AT: plan.emitted_at}
     stamps = {key: text(value) for key, value in known.items() if value is not None}
     stamps[SIZE] = str(len(served))
-    tied = {rule.target for rule in before.waiting}
+    tied = {rule.target for rule in before.placeholders}
     untied = {
         pin.service: pin for pin in plan.pins if absent.get(pin.service, "") not in {"", *tied}
     }
     made = [
-        Wanted(pin.conditions, targets[pin.service], marks | stamps | _backend(pin))
+        RuleSpec(pin.conditions, targets[pin.service], marks | stamps | _backend(pin))
         for pin in served
     ]
     made += [
-        rules.waiting(service, absent[service], plan.hostname, marks | _backend(pin))
+        placeholder_rule.spec(service, absent[service], marks | _backend(pin))
         for service, pin in untied.items()
     ]
     return Draft(name, tuple(made), plan.freshness)
@@ -185,7 +185,7 @@ def unchanged(found: ListenerState, draft: Draft) -> list[Rule] | None:
     first = next((each for each in found.rule_sets if each.is_whole), None)
     if first is None or first.is_staged or not first.matches(draft):
         return None
-    if first.freshness != draft.freshness or any(each.waits for each in draft.rules):
+    if first.freshness != draft.freshness or any(each.is_placeholder for each in draft.rules):
         return None
     return _rest(found, first.name, draft)
 
@@ -205,10 +205,10 @@ def compare(before: ListenerState, now: ListenerState, draft: Draft) -> Complete
     return Complete(_rest(now, draft.name, draft))
 
 
-def replaced(found: ListenerState, wanted: Iterable[Wanted]) -> list[Rule]:
+def replaced(found: ListenerState, wanted: Iterable[RuleSpec]) -> list[Rule]:
     """Return the placeholder rules whose target groups these rules forward to."""
-    targets = {each.target for each in wanted if not each.waits}
-    return [rule for rule in found.waiting if rule.target in targets]
+    targets = {each.target for each in wanted if not each.is_placeholder}
+    return [rule for rule in found.placeholders if rule.target in targets]
 
 
 def _rest(found: ListenerState, name: str, draft: Draft) -> list[Rule]:
@@ -220,7 +220,7 @@ def _backend(pin: Pin) -> dict[str, str]:
     return {SERVICE: pin.named, ownership.VERSION: pin.version}
 
 
-def _meaning(rule: Wanted) -> tuple[object, ...]:
+def _meaning(rule: RuleSpec) -> tuple[object, ...]:
     tags = rule.tags
     return (rule.conditions, rule.target, tags.get(SERVICE), tags.get(ownership.VERSION))
 

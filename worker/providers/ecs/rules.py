@@ -1,14 +1,14 @@
-"""Rules of a load balancer's listener as data: what they match, where they lead, whose they are."""
+"""Rules of a listener as data: conditions, target group and owner; pure."""
 
 from collections.abc import Mapping
-from hashlib import sha256
 from typing import Any
 
 import msgspec
 from msgspec import Struct
 
 from contracts.resources import Object
-from worker.providers.ecs import bootstrap, ownership
+from worker.providers.ecs import ownership
+from worker.providers.ecs.elb_requests import DescribedRule
 
 HOST = "host-header"
 QUERY = "query-string"
@@ -16,19 +16,19 @@ HEADER = "http-header"
 OTHER = "other"
 
 SERVICE = "plt.dev/service"
-PURPOSE: str = bootstrap.PURPOSE["Key"]
-BOOTSTRAP: str = bootstrap.PURPOSE["Value"]
+PURPOSE = "plt.dev/purpose"
+PLACEHOLDER = "bootstrap"
 
 
 class Condition(Struct, frozen=True):
-    """What a request has to have: a `value`, of the header or parameter `name` if it has one."""
+    """A condition of a rule; `name` is that of a header or parameter, otherwise empty."""
 
     field: str
     value: str
     name: str = ""
 
 
-class Wanted(Struct, frozen=True):
+class RuleSpec(Struct, frozen=True):
     """A rule to be made; `target` is the ARN of its one target group, or empty."""
 
     conditions: tuple[Condition, ...]
@@ -36,76 +36,55 @@ class Wanted(Struct, frozen=True):
     tags: Mapping[str, str]
 
     @property
-    def waits(self) -> bool:
-        """Whether it matches nothing, and only ties a target group to the load balancer."""
-        return self.tags.get(PURPOSE) == BOOTSTRAP
+    def is_placeholder(self) -> bool:
+        """True if the rule matches no request."""
+        return self.tags.get(PURPOSE) == PLACEHOLDER
 
 
-class Rule(Wanted, frozen=True, kw_only=True):
-    """A rule as the listener has it."""
+class Rule(RuleSpec, frozen=True, kw_only=True):
+    """A rule of a listener."""
 
     arn: str
     priority: int
 
 
-class DescribedRule(Struct, frozen=True, rename="pascal"):
-    """A rule in AWS's words."""
-
-    rule_arn: str
-    priority: str
-    conditions: list[Object] = []  # msgspec copies it for each struct
-    actions: list[Object] = []
-    is_default: bool = False
-
-
 def is_default(conditions: tuple[Condition, ...]) -> bool:
-    """Whether they match every request to a host."""
+    """Return whether conditions match every request to a host."""
     return all(each.field == HOST for each in conditions)
 
 
 def marks(application: str, cluster: str) -> dict[str, str]:
-    """The tags of all rules of an application: one of that name in another cluster has its own."""
+    """Return the tags of the rules of an application of a cluster."""
     return ownership.marks(cluster) | {ownership.APPLICATION: application}
 
 
 def is_owned(tags: Mapping[str, str], application: str, cluster: str) -> bool:
-    """Whether tags are those of an application's rules."""
+    """Return whether tags are those of an application's rules."""
     is_of_it = tags.get(ownership.APPLICATION) == application
     return is_of_it and ownership.is_ours(tags, cluster)
 
 
-def waiting(service: str, target: str, hostname: str | None, tags: Mapping[str, str]) -> Wanted:
-    """The rule that ties a target group to the load balancer while it gets no traffic.
-
-    Nobody checks the health of targets in a group that no rule forwards to.
-    """
-    secret = sha256(f"{service}:{target}".encode()).hexdigest()[: bootstrap.SECRET_DIGITS]
-    host = (Condition(HOST, hostname),) if hostname else ()
-    conditions = (*host, Condition(HEADER, secret, bootstrap.HEADER))
-    return Wanted(conditions, target, {**tags, PURPOSE: BOOTSTRAP})
-
-
 def rule(described: DescribedRule, tags: Mapping[str, str]) -> Rule:
-    """A rule of AWS that is not the listener's default one."""
+    """Return a rule of AWS that is not the default one of its listener."""
     conditions = tuple(_condition(each) for each in described.conditions)
     target = _target(described.actions)
-    arn, priority = described.rule_arn, int(described.priority)
+    arn, priority = described.arn, int(described.priority)
     return Rule(conditions, target, tags, arn=arn, priority=priority)
 
 
 def conditions(wanted: tuple[Condition, ...]) -> list[Object]:
-    """Conditions as AWS takes them."""
+    """Return conditions as AWS takes them."""
     return [_described(each) for each in wanted]
 
 
 def actions(target: str) -> list[Object]:
-    """The one action of a rule as AWS takes it."""
+    """Return the one action of a rule as AWS takes it."""
     return [{"Type": "forward", "TargetGroupArn": target}]
 
 
-def tag_list(tags: Mapping[str, str]) -> list[Object]:
-    """Tags as AWS takes them."""
-    return [{"Key": key, "Value": value} for key, value in tags.items()]
+def targets(described: DescribedRule) -> set[str]:
+    """Return the ARNs of all target groups that a rule forwards to."""
+    return {arn for action in described.actions for arn in _groups(action)} - {""}
 
 
 def _described(condition: Condition) -> Object:
@@ -140,17 +119,19 @@ def _condition(said: Mapping[str, Any]) -> Condition:
             found = []
     if len(found) == 1:
         return found[0]
-    # Nothing that we make: kept as it is, to be put back as it was.
+    # Not a condition of ours: kept as it is, so that it can be put back.
     return Condition(OTHER, msgspec.json.encode(said, order="sorted").decode())
 
 
 def _target(actions: list[Object]) -> str:
-    """The one target group that all traffic goes to; AWS says it here, there or in both places."""
+    """The one target group that all traffic goes to, otherwise empty."""
     if [each.get("Type") for each in actions] != ["forward"]:
         return ""
-    [action] = actions
-    groups = [
-        each["TargetGroupArn"] for each in action.get("ForwardConfig", {}).get("TargetGroups", [])
-    ]
-    [target, *others] = groups or [action.get("TargetGroupArn", "")]
+    [target, *others] = _groups(actions[0])
     return "" if others else str(target)
+
+
+def _groups(action: Object) -> list[str]:
+    """The target groups of an action: AWS uses either field or both, and for one group both."""
+    listed = action.get("ForwardConfig", {}).get("TargetGroups", [])
+    return [each["TargetGroupArn"] for each in listed] or [action.get("TargetGroupArn", "")]

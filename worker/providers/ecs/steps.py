@@ -18,14 +18,14 @@ from msgspec import Struct
 from contracts.faults import Code, Fault
 from worker.providers.ecs import rules
 from worker.providers.ecs.rule_sets import FINAL, STAGING, ListenerState, replaced
-from worker.providers.ecs.rules import Rule, Wanted
+from worker.providers.ecs.rules import Rule, RuleSpec
 
 
 class Create(Struct, frozen=True):
     """Make a rule."""
 
     priority: int
-    rule: Wanted
+    rule: RuleSpec
 
 
 class Move(Struct, frozen=True):
@@ -38,14 +38,14 @@ class Modify(Struct, frozen=True):
     """Give a rule the conditions and the target of another."""
 
     priority: int
-    rule: Wanted
+    rule: RuleSpec
 
 
 class Tag(Struct, frozen=True):
     """Give a rule the tags of another."""
 
     priority: int
-    rule: Wanted
+    rule: RuleSpec
 
 
 class Delete(Struct, frozen=True):
@@ -57,7 +57,7 @@ class Delete(Struct, frozen=True):
 Step = Create | Move | Modify | Tag | Delete
 
 
-def prepared(before: ListenerState, wanted: Sequence[Wanted], start: int) -> list[Create]:
+def prepared(before: ListenerState, wanted: Sequence[RuleSpec], start: int) -> list[Create]:
     """Make rules behind the plan in force; `start` is the first priority of STAGING tried."""
     behind = max((rule.priority for rule in before.in_force), default=0) + 1
     room = _room(len(wanted), _taken(before), max(start, behind))
@@ -65,7 +65,7 @@ def prepared(before: ListenerState, wanted: Sequence[Wanted], start: int) -> lis
 
 
 def brought_forward(
-    before: ListenerState, wanted: Sequence[Wanted], made: Sequence[int], start: int
+    before: ListenerState, wanted: Sequence[RuleSpec], made: Sequence[int], start: int
 ) -> Move:
     """Put rules that were `made` behind in front, and all others of the application behind.
 
@@ -79,7 +79,7 @@ def brought_forward(
     return Move(moves | {rule.priority: to for rule, to in zip(in_front, spare, strict=True)})
 
 
-def in_place(before: ListenerState, wanted: Sequence[Wanted], start: int) -> list[Step]:
+def in_place(before: ListenerState, wanted: Sequence[RuleSpec], start: int) -> list[Step]:
     """Turn the present rules into the new ones, with as few additional rules as possible."""
     former = _former(before, wanted)
     others = _others(before, former)
@@ -110,7 +110,7 @@ def more_rules(steps: Iterable[Step]) -> int:
     return sum(isinstance(step, Create) - isinstance(step, Delete) for step in steps)
 
 
-def applied(state: Mapping[int, Wanted], step: Step) -> dict[int, Wanted]:
+def applied(state: Mapping[int, RuleSpec], step: Step) -> dict[int, RuleSpec]:
     """Return the rules by priority after a step."""
     match step:
         case Create(priority, rule):
@@ -119,16 +119,16 @@ def applied(state: Mapping[int, Wanted], step: Step) -> dict[int, Wanted]:
             still = {at: rule for at, rule in state.items() if at not in moves}
             return still | {to: state[at] for at, to in moves.items()}
         case Modify(priority, rule):
-            changed = Wanted(rule.conditions, rule.target, state[priority].tags)
+            changed = RuleSpec(rule.conditions, rule.target, state[priority].tags)
             return {**state, priority: changed}
         case Tag(priority, rule):
             old = state[priority]
-            return {**state, priority: Wanted(old.conditions, old.target, rule.tags)}
+            return {**state, priority: RuleSpec(old.conditions, old.target, rule.tags)}
         case Delete(priority):
             return {at: rule for at, rule in state.items() if at != priority}
 
 
-def undone(before: Mapping[int, Wanted], done: Iterable[Step]) -> list[Step]:
+def undone(before: Mapping[int, RuleSpec], done: Iterable[Step]) -> list[Step]:
     """Return the inverse steps, that of the last step first."""
     state = dict(before)
     inverse: list[Step] = []
@@ -150,7 +150,7 @@ def free(size: int, taken: frozenset[int], within: range) -> range | None:
     return None
 
 
-def _inverse(state: Mapping[int, Wanted], step: Step) -> Step:
+def _inverse(state: Mapping[int, RuleSpec], step: Step) -> Step:
     match step:
         case Create(priority):
             return Delete(priority)
@@ -164,18 +164,18 @@ def _inverse(state: Mapping[int, Wanted], step: Step) -> Step:
             return Create(priority, state[priority])
 
 
-def _former(before: ListenerState, wanted: Sequence[Wanted]) -> list[Rule]:
+def _former(before: ListenerState, wanted: Sequence[RuleSpec]) -> list[Rule]:
     """The rules that the new ones replace, by priority."""
     return sorted([*before.own, *replaced(before, wanted)], key=lambda rule: rule.priority)
 
 
 def _others(before: ListenerState, former: list[Rule]) -> frozenset[int]:
     """The priorities of rules that stay."""
-    return before.taken | {rule.priority for rule in before.waiting if rule not in former}
+    return before.taken | {rule.priority for rule in before.placeholders if rule not in former}
 
 
 def _taken(before: ListenerState) -> frozenset[int]:
-    return before.taken | {rule.priority for rule in (*before.own, *before.waiting)}
+    return before.taken | {rule.priority for rule in (*before.own, *before.placeholders)}
 
 
 def _final(size: int, taken: frozenset[int]) -> range:
@@ -198,7 +198,7 @@ def _room(size: int, taken: frozenset[int], start: int) -> range:
     return room
 
 
-def _pairs(candidates: list[Rule], wanted: Sequence[Wanted]) -> dict[int, Rule]:
+def _pairs(candidates: list[Rule], wanted: Sequence[RuleSpec]) -> dict[int, Rule]:
     """The present rules that become new ones, by the numbers of the new ones."""
     pairs: dict[int, Rule] = {}
     for alike in (_same, _both_default):
@@ -210,13 +210,13 @@ def _pairs(candidates: list[Rule], wanted: Sequence[Wanted]) -> dict[int, Rule]:
     return pairs
 
 
-def _same(rule: Rule, wanted: Wanted) -> bool:
+def _same(rule: Rule, wanted: RuleSpec) -> bool:
     return rule.conditions == wanted.conditions
 
 
-def _both_default(rule: Rule, wanted: Wanted) -> bool:
+def _both_default(rule: Rule, wanted: RuleSpec) -> bool:
     return rules.is_default(rule.conditions) and rules.is_default(wanted.conditions)
 
 
-def _differs(rule: Rule, wanted: Wanted) -> bool:
+def _differs(rule: Rule, wanted: RuleSpec) -> bool:
     return (rule.conditions, rule.target) != (wanted.conditions, wanted.target)

@@ -1,28 +1,23 @@
-"""The target group of a service: found by its name, made, kept in step, removed with its rules."""
+"""The target group of a service: found by its name, made, changed and deleted."""
 
 import re
+from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
 from msgspec import Struct, field
 
-from contracts import workload as neutral
 from contracts.resources import Object
-from contracts.workload import HealthCheck
 from worker.memory import Memory
-from worker.observations import conforms
 from worker.provider import Call
-from worker.providers.ecs import errors, names, ownership, task_definitions
-from worker.providers.ecs.batches import batches
+from worker.providers.ecs import elb_requests, errors, ownership, tags
 from worker.providers.ecs.client import Conversation
 from worker.providers.ecs.errors import Failure
 from worker.providers.ecs.objects import Nothing
 from worker.providers.ecs.pauses import persist
-from worker.providers.ecs.workload import Wanted
 
 NAME_LIMIT = 25
 HASH_DIGITS = 6
-TAGS_DESCRIBED_AT_ONCE = 20
 TRAFFIC_PORT = "traffic-port"
 INTERVALS: Object = {
     "HealthCheckIntervalSeconds": 10,
@@ -34,15 +29,8 @@ REMEMBERED = 100
 LIFETIME_S = 3600
 
 
-class Tag(Struct, frozen=True, rename="pascal"):
-    """A tag, in the words of ELB."""
-
-    key: str
-    value: str = ""
-
-
 class TargetGroup(Struct, frozen=True, rename="pascal"):
-    """Where a load balancer finds the tasks of a service."""
+    """A target group: the addresses of the tasks of a service."""
 
     arn: str = field(name="TargetGroupArn")
     health_check_path: str = "/"
@@ -55,31 +43,6 @@ class TargetGroups(Struct, frozen=True, rename="pascal"):
     """The answer of DescribeTargetGroups and CreateTargetGroup."""
 
     target_groups: list[TargetGroup]
-
-
-class Tagged(Struct, frozen=True, rename="pascal"):
-    """The tags of one thing."""
-
-    resource_arn: str
-    tags: list[Tag] = []
-
-
-class TagDescriptions(Struct, frozen=True, rename="pascal"):
-    """The answer of DescribeTags."""
-
-    tag_descriptions: list[Tagged]
-
-
-class Listener(Struct, frozen=True, rename="pascal"):
-    """Where requests arrive."""
-
-    load_balancer_arn: str
-
-
-class Listeners(Struct, frozen=True, rename="pascal"):
-    """The answer of DescribeListeners."""
-
-    listeners: list[Listener]
 
 
 class Balancer(Struct, frozen=True, rename="pascal"):
@@ -95,13 +58,13 @@ class Balancers(Struct, frozen=True, rename="pascal"):
 
 
 class Vpcs:
-    """Remembers in which network a listener is: that never changes."""
+    """A cache of the networks of listeners, which never change."""
 
     def __init__(self) -> None:
         self._known: Memory[str, str] = Memory(REMEMBERED, LIFETIME_S)
 
     async def of(self, talk: Conversation, listener: str) -> str:
-        """The id of the network of a listener's load balancer."""
+        """Return the id of the network of a listener's load balancer."""
         known = self._known.get(listener)
         if known is None:
             known = await _vpc(talk, listener)
@@ -110,10 +73,7 @@ class Vpcs:
 
 
 async def _vpc(talk: Conversation, listener: str) -> str:
-    found = await talk.ask(
-        "elasticloadbalancing:DescribeListeners", Listeners, ListenerArns=[listener]
-    )
-    for each in found.listeners:
+    for each in await elb_requests.describe_listener(talk, listener):
         answer = await talk.ask(
             "elasticloadbalancing:DescribeLoadBalancers",
             Balancers,
@@ -125,7 +85,7 @@ async def _vpc(talk: Conversation, listener: str) -> str:
 
 
 def group_name(service: str) -> str:
-    """What the target group of a service is called: ELB allows 32 letters, digits and '-'."""
+    """Return the name of a service's target group: ELB allows 32 letters, digits and '-'."""
     digits = sha256(service.encode()).hexdigest()[:HASH_DIGITS]
     allowed = re.sub(r"[^A-Za-z0-9-]", "-", service)
     cut = allowed.lstrip("-")[:NAME_LIMIT].rstrip("-")
@@ -133,53 +93,46 @@ def group_name(service: str) -> str:
 
 
 def is_of(service: str, arn: str) -> bool:
-    """Whether a target group is the one that is made for a service."""
+    """Return whether a target group is the one that machinist makes for a service."""
     return f":targetgroup/{group_name(service)}/" in arn
 
 
-def tags(wanted: Wanted, cluster: str) -> list[dict[str, str]]:
-    """The tags of what a load balancer has for a workload."""
-    own = ownership.marks(cluster)
-    application = neutral.application(wanted.workload)
-    if conforms(application, names.TagValue):
-        own[ownership.APPLICATION] = application
-    if version := wanted.tags.get(ownership.VERSION):
-        own[ownership.VERSION] = version
-    return [{"Key": key, "Value": value} for key, value in own.items()]
-
-
-def health_check(wanted: Wanted) -> Object:
-    """How a load balancer finds out which tasks are ready."""
-    check = wanted.workload.health_check or HealthCheck()
-    asked = task_definitions.port(wanted.workload, check)
-    served = wanted.workload.ports.app
+def health_check(path: str, port: int, served: int) -> Object:
+    """Return the parameters of a health check; `served` is the port of the target group."""
     return {
-        "HealthCheckPath": check.ready_path,
-        "HealthCheckPort": TRAFFIC_PORT if asked == served else str(asked),
+        "HealthCheckPath": path,
+        "HealthCheckPort": TRAFFIC_PORT if port == served else str(port),
     }
 
 
-async def settle(
-    talk: Conversation, cluster: str, wanted: Wanted, vpc: str
+async def ensure(
+    talk: Conversation,
+    cluster: str,
+    service: str,
+    *,
+    vpc: str,
+    port: int,
+    check: Object,
+    tagged: Mapping[str, str],
 ) -> tuple[TargetGroup, bool]:
-    """The target group of a workload, and whether it was created."""
-    found = await find(talk, wanted.name)
+    """Return the target group of a service, and whether it was created."""
+    found = await find(talk, service)
     if found is None:
         try:
-            return await _create(talk, cluster, wanted, vpc), True
+            return await _create(talk, service, vpc, port, check, tagged), True
         except Failure as failure:
             if failure.aws_code != "DuplicateTargetGroupName":
                 raise
-            found = await find(talk, wanted.name)
+            found = await find(talk, service)
             if found is None:
                 raise
-    tags = (await tags_of(talk, [found.arn])).get(found.arn, {})
-    ownership.refuse_foreign(f'the target group "{group_name(wanted.name)}"', tags, cluster)
+    own = (await elb_requests.describe_tags(talk, [found.arn])).get(found.arn, {})
+    ownership.refuse_foreign(f'the target group "{group_name(service)}"', own, cluster)
     return found, False
 
 
 def present_check(found: TargetGroup) -> Object:
-    """The health check that a target group has, as `health_check` says it."""
+    """Return the health check of a target group, in the form of `health_check`."""
     return {
         "HealthCheckPath": found.health_check_path,
         "HealthCheckPort": found.health_check_port,
@@ -191,18 +144,20 @@ async def change_check(talk: Conversation, arn: str, check: Object) -> None:
     await talk.ask("elasticloadbalancing:ModifyTargetGroup", Nothing, TargetGroupArn=arn, **check)
 
 
-async def _create(talk: Conversation, cluster: str, wanted: Wanted, vpc: str) -> TargetGroup:
+async def _create(
+    talk: Conversation, service: str, vpc: str, port: int, check: Object, tagged: Mapping[str, str]
+) -> TargetGroup:
     answer = await talk.ask(
         "elasticloadbalancing:CreateTargetGroup",
         TargetGroups,
-        Name=group_name(wanted.name),
+        Name=group_name(service),
         Protocol="HTTP",
-        Port=wanted.workload.ports.app,
+        Port=port,
         VpcId=vpc,
         TargetType="ip",
         HealthCheckProtocol="HTTP",
-        Tags=tags(wanted, cluster),
-        **health_check(wanted),
+        Tags=tags.pascal(tagged),
+        **check,
         **INTERVALS,
     )
     for group in answer.target_groups:
@@ -211,12 +166,12 @@ async def _create(talk: Conversation, cluster: str, wanted: Wanted, vpc: str) ->
 
 
 async def find(talk: Conversation, service: str) -> TargetGroup | None:
-    """The target group of a service."""
+    """Return the target group of a service, or None."""
     return await _described(talk, Names=[group_name(service)])
 
 
 async def by_arn(talk: Conversation, arn: str) -> TargetGroup | None:
-    """A target group, None where it is gone."""
+    """Return the target group of an ARN, or None."""
     return await _described(talk, TargetGroupArns=[arn])
 
 
@@ -230,20 +185,8 @@ async def _described(talk: Conversation, **which: Any) -> TargetGroup | None:
     return next(iter(answer.target_groups), None)
 
 
-async def tags_of(talk: Conversation, arns: list[str]) -> dict[str, dict[str, str]]:
-    """The tags of groups and rules by ARN."""
-    found: dict[str, dict[str, str]] = {}
-    for batch in batches(arns, TAGS_DESCRIBED_AT_ONCE):
-        answer = await talk.ask(
-            "elasticloadbalancing:DescribeTags", TagDescriptions, ResourceArns=batch
-        )
-        for each in answer.tag_descriptions:
-            found[each.resource_arn] = {tag.key: tag.value for tag in each.tags}
-    return found
-
-
 async def discard(talk: Conversation, call: Call, arn: str, base_s: float) -> None:
-    """Delete a target group, waiting a few times until ELB knows that no rule forwards to it."""
+    """Delete a target group; wait a few times until ELB knows that no rule forwards to it."""
     await persist(
         call,
         base_s,

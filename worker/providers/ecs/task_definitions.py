@@ -73,7 +73,7 @@ def _container(wanted: Wanted, settings: Settings, pull_secret: str | None) -> d
         "dockerLabels": wanted.machine_labels,
     }
     if workload.health_check is not None:
-        container["healthCheck"] = _check(workload, workload.health_check)
+        container["healthCheck"] = _check(wanted, workload.health_check)
     if settings.ecs_log_group is not None:
         container["logConfiguration"] = _logs(workload, settings)
     if pull_secret is not None:
@@ -81,8 +81,8 @@ def _container(wanted: Wanted, settings: Settings, pull_secret: str | None) -> d
     return container
 
 
-def _check(wanted: Workload, check: HealthCheck) -> dict[str, Any]:
-    url = f"http://127.0.0.1:{port(wanted, check)}{check.live_path}"
+def _check(wanted: Wanted, check: HealthCheck) -> dict[str, Any]:
+    url = f"http://127.0.0.1:{wanted.check_port(check)}{check.live_path}"
     command = CHECK.format(url=shlex.quote(url), limit=CHECK_TIMEOUT_S - 1)
     return {
         "command": ["CMD-SHELL", command],
@@ -91,11 +91,6 @@ def _check(wanted: Workload, check: HealthCheck) -> dict[str, Any]:
         "retries": 3,
         "startPeriod": 30,
     }
-
-
-def port(wanted: Workload, check: HealthCheck) -> int:
-    """Where a health check asks."""
-    return wanted.ports.metrics if check.port == "metrics" else wanted.ports.app
 
 
 def _logs(wanted: Workload, settings: Settings) -> dict[str, Any]:

@@ -5,10 +5,11 @@ from collections.abc import Iterable
 
 from contracts.faults import Fault
 from worker.providers.ecs import errors, steps
+from worker.providers.ecs.elb_requests import PRIORITY_IN_USE, RULE_NOT_FOUND
 from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.listener import PRIORITY_IN_USE, RULE_NOT_FOUND, Listener
+from worker.providers.ecs.listener import Listener
 from worker.providers.ecs.rule_sets import RULE_SET, ListenerState
-from worker.providers.ecs.rules import Rule, Wanted
+from worker.providers.ecs.rules import Rule, RuleSpec
 from worker.providers.ecs.steps import Create, Delete, Modify, Move, Step, Tag
 
 log = logging.getLogger(__name__)
@@ -32,9 +33,9 @@ class Transaction:
         """The failure of the move, if the move may have happened nevertheless."""
         self._listener = listener
         self._rule_set = rule_set
-        found = [*before.own, *before.waiting]
+        found = [*before.own, *before.placeholders]
         self._arns = {rule.priority: rule.arn for rule in found}
-        self._state: dict[int, Wanted] = {rule.priority: rule for rule in found}
+        self._state: dict[int, RuleSpec] = {rule.priority: rule for rule in found}
         self._before = self._state
         self.done: list[Step] = []
 

@@ -14,7 +14,8 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from worker.providers.ecs import names
-from worker.providers.ecs.objects import Container, Service, Tag, Task, TaskDefinition
+from worker.providers.ecs.objects import Container, Service, Task, TaskDefinition
+from worker.providers.ecs.tags import CamelTag, mapping
 from worker.providers.ecs.workload import BOUNDS
 
 SERVICE_GROUP = "service:"
@@ -118,9 +119,9 @@ def _ports(found: Iterable[tuple[int | None, str | None]]) -> list[Port]:
     return list(dict.fromkeys(ports))
 
 
-def labels(tags: Iterable[Tag]) -> dict[str, str]:
-    """Tags as labels."""
-    return {tag.key: tag.value for tag in tags}
+def labels(tags: Iterable[CamelTag]) -> dict[str, str]:
+    """Return tags as labels."""
+    return mapping(tags)
 
 
 def iso(moment: datetime) -> str:

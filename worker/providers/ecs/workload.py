@@ -5,8 +5,9 @@ from msgspec import Struct
 from contracts import workload as neutral
 from contracts.faults import Code, Fault
 from contracts.resources import Object
-from contracts.workload import Workload
-from worker.providers.ecs import fargate, names
+from contracts.workload import HealthCheck, Workload
+from worker.observations import conforms
+from worker.providers.ecs import fargate, names, ownership, target_groups
 from worker.providers.ecs.fargate import Size
 from worker.providers.ecs.settings import Settings
 
@@ -27,6 +28,27 @@ class Wanted(Struct, frozen=True):
     def machine_labels(self) -> dict[str, str]:
         """The labels that tasks have to start with."""
         return {key: value for key, value in self.tags.items() if key not in BOUNDS}
+
+    def load_balancer_tags(self, cluster: str) -> dict[str, str]:
+        """Return the tags of the workload's target group and placeholder rule."""
+        own = ownership.marks(cluster)
+        application = neutral.application(self.workload)
+        if conforms(application, names.TagValue):
+            own[ownership.APPLICATION] = application
+        if version := self.tags.get(ownership.VERSION):
+            own[ownership.VERSION] = version
+        return own
+
+    def target_check(self) -> Object:
+        """Return the health check of the workload's target group."""
+        check = self.workload.health_check or HealthCheck()
+        served = self.workload.ports.app
+        return target_groups.health_check(check.ready_path, self.check_port(check), served)
+
+    def check_port(self, check: HealthCheck) -> int:
+        """Return the port of a health check."""
+        ports = self.workload.ports
+        return ports.metrics if check.port == "metrics" else ports.app
 
 
 def read(specification: Object, cluster: str, settings: Settings) -> Wanted:

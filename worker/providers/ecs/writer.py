@@ -6,8 +6,9 @@ import random
 from contracts.faults import Code, Fault
 from worker.provider import Call
 from worker.providers.ecs import rule_sets, steps
+from worker.providers.ecs.elb_requests import PRIORITY_IN_USE, TOO_MANY_RULES
 from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.listener import PRIORITY_IN_USE, TOO_MANY_RULES, Listener
+from worker.providers.ecs.listener import Listener
 from worker.providers.ecs.pauses import pause
 from worker.providers.ecs.rule_sets import STAGING, Draft, ListenerState
 from worker.providers.ecs.transaction import Transaction

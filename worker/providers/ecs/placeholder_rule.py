@@ -1,0 +1,89 @@
+"""The placeholder rule: matches no request, and associates a target group with a load balancer.
+
+ECS refuses a service whose target group no load balancer uses, ELB checks the health of a target
+group only if a rule forwards to it, and no route plan can name a service that does not exist yet.
+Route plans replace the rule by theirs.
+"""
+
+from collections.abc import Mapping
+from hashlib import sha256
+
+from worker.provider import Call
+from worker.providers.ecs import elb_requests, ownership, rules
+from worker.providers.ecs.client import Conversation
+from worker.providers.ecs.elb_requests import PRIORITY_IN_USE, RULE_NOT_FOUND, DescribedRule
+from worker.providers.ecs.pauses import persist
+from worker.providers.ecs.rules import HEADER, PLACEHOLDER, PURPOSE, Condition, RuleSpec
+
+HEADER_NAME = "x-platformatic-bootstrap"
+SECRET_DIGITS = 16
+HIGHEST_PRIORITY = 49_000
+"""The first priority tried, downwards: plans take the lowest ones, and are staged above."""
+
+
+def spec(service: str, target: str, tags: Mapping[str, str]) -> RuleSpec:
+    """Return the placeholder rule of a service's target group.
+
+    It matches a header value that no client sends by chance.
+    """
+    secret = sha256(f"{service}:{target}".encode()).hexdigest()[:SECRET_DIGITS]
+    condition = Condition(HEADER, secret, HEADER_NAME)
+    return RuleSpec((condition,), target, {**tags, PURPOSE: PLACEHOLDER})
+
+
+async def ensure(
+    talk: Conversation, call: Call, listener: str, wanted: RuleSpec, base_s: float
+) -> str | None:
+    """Make the rule unless one forwards to its target group already; return its ARN if made.
+
+    `base_s` is the first delay after another writer took the priority.
+    """
+    return await persist(
+        call,
+        base_s,
+        {PRIORITY_IN_USE},
+        "others take the listener's priorities",
+        lambda: _ensured(talk, listener, wanted),
+    )
+
+
+async def _ensured(talk: Conversation, listener: str, wanted: RuleSpec) -> str | None:
+    present = await elb_requests.describe_rules(talk, listener)
+    if any(wanted.target in rules.targets(rule) for rule in present):
+        return None
+    return await elb_requests.create_rule(
+        talk,
+        listener,
+        _free(present),
+        rules.conditions(wanted.conditions),
+        rules.actions(wanted.target),
+        wanted.tags,
+    )
+
+
+def _free(present: list[DescribedRule]) -> int:
+    taken = {rule.priority for rule in present}
+    free = (number for number in range(HIGHEST_PRIORITY, 1, -1) if str(number) not in taken)
+    return next(free)
+
+
+async def remove(
+    talk: Conversation, call: Call, listener: str, cluster: str, group: str, base_s: float
+) -> None:
+    """Delete our rules that forward to nothing but a target group, those of plans among them."""
+    ours = await persist(
+        call,
+        base_s,
+        {RULE_NOT_FOUND},
+        "others delete rules all the time",
+        lambda: _ours(talk, listener, cluster, group),
+    )
+    for arn in ours:
+        await elb_requests.delete_rule(talk, arn)
+
+
+async def _ours(talk: Conversation, listener: str, cluster: str, group: str) -> list[str]:
+    present = await elb_requests.describe_rules(talk, listener)
+    found = [rule.arn for rule in present if rules.targets(rule) == {group}]
+    tags = await elb_requests.describe_tags(talk, found)
+    return [arn for arn in found if ownership.is_ours(tags.get(arn, {}), cluster)]
