@@ -13,7 +13,7 @@ from deploy.sandbox.aws.server import AwsSandbox
 from tests.ecs.credential_sources import FOUND, Metadata, assume_role
 from worker.provider import Call
 from worker.providers import ecs
-from worker.providers.ecs.session import Chain
+from worker.providers.ecs.aws.session import Chain
 from worker.together import together
 
 

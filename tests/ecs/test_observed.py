@@ -7,8 +7,9 @@ from contracts.faults import Fault
 from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
 from tests.workloads import CANARY
 from worker.providers.ecs import observed
-from worker.providers.ecs.objects import Service
-from worker.providers.ecs.rules import (
+from worker.providers.ecs.aws.answers import Service
+from worker.providers.ecs.aws.tags import CamelTag
+from worker.providers.ecs.elb.rules import (
     HEADER,
     HOST,
     OTHER,
@@ -18,7 +19,7 @@ from worker.providers.ecs.rules import (
     Condition,
     RuleSpec,
 )
-from worker.providers.ecs.tags import CamelTag
+from worker.providers.ecs.routes import observations
 
 IMAGES = ["r.example/orders:7", "r.example/orders:8"]
 
@@ -133,7 +134,7 @@ def test_a_rule_is_written_in_words():
         RuleSpec((host,), group, {}),
     ]
 
-    assert observed.routes(rules) == {
+    assert observations.routes(rules) == {
         "hostnames": ["orders.example"],
         "rules": [
             "queryParam dpl=v*: orders-v7",
@@ -150,7 +151,7 @@ def test_a_rule_is_written_in_words():
 def test_a_rule_that_matches_nothing_is_not_noted():
     waiting = RuleSpec((), "", {PURPOSE: PLACEHOLDER})
 
-    assert observed.routes([waiting])["rules"] == []
+    assert observations.routes([waiting])["rules"] == []
 
 
 def test_tags_and_images_that_break_the_rules_of_aws_are_left_out():

@@ -3,8 +3,8 @@
 import pytest
 
 from contracts.faults import Code
-from worker.providers.ecs.errors import Again, Failure
-from worker.providers.ecs.retries import LONGEST_S, Patience
+from worker.providers.ecs.aws.errors import Again, Failure
+from worker.providers.ecs.aws.retries import LONGEST_S, Patience
 from worker.providers.ecs.settings import Settings
 
 

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from contracts.resources import Port, Quantities
 from worker.providers.ecs import translate
-from worker.providers.ecs.objects import Service, Task, TaskDefinition
+from worker.providers.ecs.aws.answers import Service, Task, TaskDefinition
 
 ID = "0123456789abcdef0123456789abcdef"
 ARN = f"arn:aws:ecs:eu-central-1:123456789012:task/shop/{ID}"

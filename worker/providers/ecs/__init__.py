@@ -13,7 +13,7 @@ async def open_provider(environment: Mapping[str, str]) -> AsyncIterator["EcsPro
     """The provider for the region that an environment names, until the context is left."""
     # AWS's client library is large: a worker of another platform does not load it.
     from contracts.environment import load
-    from worker.providers.ecs.client import connect
+    from worker.providers.ecs.aws.client import connect
     from worker.providers.ecs.provider import EcsProvider
     from worker.providers.ecs.settings import Settings
 

@@ -9,16 +9,16 @@ from contracts.faults import Code
 from contracts.resources import Port, ServiceEndpoint
 from worker.memory import Memory
 from worker.providers.ecs import controllers, names, translate
-from worker.providers.ecs.client import Conversation
-from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.objects import (
+from worker.providers.ecs.aws.answers import (
     CloudMapService,
     OneCloudMapNamespace,
     OneCloudMapService,
     OneTaskDefinition,
     Service,
 )
-from worker.providers.ecs.tag_index import expect_cluster, tagged
+from worker.providers.ecs.aws.client import BoundClient
+from worker.providers.ecs.aws.errors import Failure
+from worker.providers.ecs.aws.tag_index import expect_cluster, tagged
 from worker.together import together
 
 REMEMBERED = 10_000
@@ -38,33 +38,33 @@ class Endpoints:
         self._asking = asyncio.Lock()
 
     async def find(
-        self, talk: Conversation, cluster: str, labels: Mapping[str, str]
+        self, aws: BoundClient, cluster: str, labels: Mapping[str, str]
     ) -> list[ServiceEndpoint]:
         """The endpoints of the services that carry all the labels."""
-        candidates = sorted(await tagged(talk, "service", cluster, labels))
+        candidates = sorted(await tagged(aws, "service", cluster, labels))
         if not candidates:
-            await expect_cluster(talk, cluster)
+            await expect_cluster(aws, cluster)
         services = [
             service
-            for service in await controllers.active(talk, cluster, candidates)
+            for service in await controllers.active(aws, cluster, candidates)
             if labels.items() <= translate.labels(service.tags).items()
         ]
-        return await together(*(self._endpoint(talk, service) for service in services))
+        return await together(*(self._endpoint(aws, service) for service in services))
 
-    async def _endpoint(self, talk: Conversation, service: Service) -> ServiceEndpoint:
+    async def _endpoint(self, aws: BoundClient, service: Service) -> ServiceEndpoint:
         ports = translate.service_ports(service)
         if not ports and service.task_definition:
-            ports = await self._container_ports(talk, service.task_definition)
+            ports = await self._container_ports(aws, service.task_definition)
         arns = [each.registry_arn for each in service.service_registries if each.registry_arn]
-        hostname = await self.hostname(talk, arns[0]) if arns else UNSET
+        hostname = await self.hostname(aws, arns[0]) if arns else UNSET
         return translate.endpoint(service, ports, hostname)
 
-    async def _container_ports(self, talk: Conversation, arn: str) -> list[Port]:
+    async def _container_ports(self, aws: BoundClient, arn: str) -> list[Port]:
         known = self._ports.get(arn)
         if known is not None:
             return known
         try:
-            answer = await talk.ask(
+            answer = await aws.ask(
                 "ecs:DescribeTaskDefinition", OneTaskDefinition, taskDefinition=arn
             )
         except Failure as failure:
@@ -75,36 +75,34 @@ class Endpoints:
         self._ports.put(arn, ports)
         return ports
 
-    async def hostname(self, talk: Conversation, registry: str) -> str | UnsetType:
+    async def hostname(self, aws: BoundClient, registry: str) -> str | UnsetType:
         """The name in DNS of a Cloud Map service's tasks, by the service's ARN."""
         if not self._hostnames:
             return UNSET
         try:
-            found = await self._service(talk, names.last(registry))
+            found = await self._service(aws, names.last(registry))
             if found.namespace_id is None:
                 return UNSET
-            return f"{found.name}.{await self._namespace(talk, found.namespace_id)}"
+            return f"{found.name}.{await self._namespace(aws, found.namespace_id)}"
         except Failure as failure:
             if failure.code is not Code.NOT_FOUND:
                 raise
             return UNSET
 
-    async def _service(self, talk: Conversation, id: str) -> CloudMapService:
+    async def _service(self, aws: BoundClient, id: str) -> CloudMapService:
         known = self._services.get(id)
         if known is None:
-            answer = await talk.ask("servicediscovery:GetService", OneCloudMapService, Id=id)
+            answer = await aws.ask("servicediscovery:GetService", OneCloudMapService, Id=id)
             known = answer.service
             self._services.put(id, known)
         return known
 
-    async def _namespace(self, talk: Conversation, id: str) -> str:
+    async def _namespace(self, aws: BoundClient, id: str) -> str:
         # All services of one namespace ask for it at once.
         async with self._asking:
             known = self._namespaces.get(id)
             if known is None:
-                answer = await talk.ask(
-                    "servicediscovery:GetNamespace", OneCloudMapNamespace, Id=id
-                )
+                answer = await aws.ask("servicediscovery:GetNamespace", OneCloudMapNamespace, Id=id)
                 known = answer.namespace.name
                 self._namespaces.put(id, known)
             return known

@@ -14,9 +14,11 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from worker.providers.ecs import names
-from worker.providers.ecs.objects import Container, Service, Task, TaskDefinition
-from worker.providers.ecs.tags import CamelTag, mapping
-from worker.providers.ecs.workload import BOUNDS
+from worker.providers.ecs.aws.answers import Container, Service, Task, TaskDefinition
+from worker.providers.ecs.aws.tags import CamelTag, mapping
+
+BOUNDS = frozenset({"icc.platformatic.dev/scaler-min", "icc.platformatic.dev/scaler-max"})
+"""The labels that concern the controller alone: a change of them replaces no machines."""
 
 SERVICE_GROUP = "service:"
 ALIVE = frozenset({"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"})
