@@ -17,11 +17,11 @@ INACTIVE = "INACTIVE"
 PRIMARY = "PRIMARY"
 FAILED = "FAILED"
 GONE = frozenset({"ServiceNotFoundException", "ServiceNotActiveException"})
-"""How AWS calls a service that is not there any more."""
+"""AWS's codes for a deleted service."""
 
 
 async def describe(aws: BoundClient, cluster: str, wanted: Iterable[str]) -> list[Service]:
-    """Those of the services that exist, with their tags, deleted ones too."""
+    """Return the services that exist, deleted ones among them, with their tags."""
     answers = await together(
         *(_described(aws, cluster, batch) for batch in batches(wanted, DESCRIBED_AT_ONCE))
     )
@@ -37,12 +37,12 @@ async def _described(aws: BoundClient, cluster: str, batch: list[str]) -> list[S
 
 
 async def active(aws: BoundClient, cluster: str, wanted: Iterable[str]) -> list[Service]:
-    """Those of the services that are not deleted."""
+    """Return the services that are not deleted."""
     return [each for each in await describe(aws, cluster, wanted) if translate.is_active(each)]
 
 
 async def of_cluster(aws: BoundClient, cluster: str) -> list[Service]:
-    """All services of a cluster that are not deleted."""
+    """Return all services of a cluster that are not deleted."""
     found: list[str] = []
     async for page in aws.pages(
         "ecs:ListServices", ServiceArns, cluster=cluster, maxResults=LISTED_AT_ONCE
@@ -52,7 +52,7 @@ async def of_cluster(aws: BoundClient, cluster: str) -> list[Service]:
 
 
 async def one(aws: BoundClient, cluster: str, name: str) -> Service:
-    """A service that is not deleted, or the fault `not_found`."""
+    """Return a service that is not deleted, or raise `not_found`."""
     for service in await active(aws, cluster, [name]):
         return service
     raise absent(cluster, name)
@@ -61,7 +61,7 @@ async def one(aws: BoundClient, cluster: str, name: str) -> Service:
 def is_stopped(service: Service) -> bool:
     """Return whether the circuit breaker stopped the newest deployment: ECS starts no more tasks.
 
-    That happens where there is no earlier deployment that ECS could roll back to.
+    That happens if there is no earlier deployment that ECS could roll back to.
     """
     return any(
         each.status == PRIMARY and each.rollout_state == FAILED for each in service.deployments
@@ -69,7 +69,7 @@ def is_stopped(service: Service) -> bool:
 
 
 async def scale(aws: BoundClient, cluster: str, name: str, replicas: int) -> Service:
-    """Set how many tasks of a service are wanted; its answer tells how many run, and no tags."""
+    """Set the desired number of tasks; return the service without its tags."""
     try:
         answer = await aws.ask(
             "ecs:UpdateService", OneService, cluster=cluster, service=name, desiredCount=replicas
@@ -82,10 +82,10 @@ async def scale(aws: BoundClient, cluster: str, name: str, replicas: int) -> Ser
 
 
 async def delete(aws: BoundClient, cluster: str, name: str) -> Service:
-    """Delete a service with its tasks and return it as it was; `not_found` when there is none.
+    """Delete a service with its tasks and return it as it was, or raise `not_found`.
 
-    One that is deleted already is returned while AWS remembers it, and deleted again while it
-    drains: what belonged to it may be there yet.
+    A deleted service is returned while AWS still describes it, and deleted again while it
+    drains: its other resources may still exist.
     """
     for service in await describe(aws, cluster, [name]):
         if service.status != INACTIVE:
@@ -106,6 +106,6 @@ async def _delete(aws: BoundClient, cluster: str, service: Service) -> None:
 
 
 def absent(cluster: str, name: str, failure: Failure | None = None) -> Fault:
-    """The fault of a service that is not there."""
+    """Return the fault of an absent service."""
     words = f'there is no controller "{name}" in the cluster "{names.cluster_name(cluster)}"'
     return Fault(Code.NOT_FOUND, f"{words}: {failure.message}" if failure else words)

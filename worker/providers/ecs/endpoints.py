@@ -1,4 +1,4 @@
-"""Where the tasks of services are reached: ports, and hostnames of those that Cloud Map knows."""
+"""The endpoints of services: ports, and host names from Cloud Map."""
 
 import asyncio
 from collections.abc import Mapping
@@ -27,10 +27,10 @@ NO_SUCH_TASK_DEFINITION = "ClientException"
 
 
 class Endpoints:
-    """Remembers what never changes: ports of task definitions, names in Cloud Map."""
+    """Endpoints, with caches: ports of task definitions and names in Cloud Map never change."""
 
     def __init__(self, *, hostnames: bool) -> None:
-        """`hostnames` says whether Cloud Map may be asked."""
+        """`hostnames` is true if Cloud Map may be asked."""
         self._hostnames = hostnames
         self._ports: Memory[str, list[Port]] = Memory(REMEMBERED, LIFETIME_S)
         self._services: Memory[str, CloudMapService] = Memory(REMEMBERED, LIFETIME_S)
@@ -40,7 +40,7 @@ class Endpoints:
     async def find(
         self, aws: BoundClient, cluster: str, labels: Mapping[str, str]
     ) -> list[ServiceEndpoint]:
-        """The endpoints of the services that carry all the labels."""
+        """Return the endpoints of the services that have all the labels."""
         candidates = sorted(await tagged(aws, "service", cluster, labels))
         if not candidates:
             await expect_cluster(aws, cluster)
@@ -76,7 +76,7 @@ class Endpoints:
         return ports
 
     async def hostname(self, aws: BoundClient, registry: str) -> str | UnsetType:
-        """The name in DNS of a Cloud Map service's tasks, by the service's ARN."""
+        """Return the name in DNS of a Cloud Map service, by its ARN."""
         if not self._hostnames:
             return UNSET
         try:
@@ -98,7 +98,7 @@ class Endpoints:
         return known
 
     async def _namespace(self, aws: BoundClient, id: str) -> str:
-        # All services of one namespace ask for it at once.
+        # One request for all services of a namespace at once.
         async with self._asking:
             known = self._namespaces.get(id)
             if known is None:

@@ -15,7 +15,7 @@ STOPPED = "STOPPED"
 async def change(
     aws: BoundClient, call: Call, cluster: str, id: str, wanted: Mapping[str, str | None]
 ) -> None:
-    """Set the tags named and remove those that are None; what cannot be is refused beforehand."""
+    """Set tags, and remove those whose value is None; impossible changes are refused first."""
     task = await machines.one(aws, cluster, id)
     if task.last_status == STOPPED:
         raise Fault(
@@ -64,7 +64,7 @@ def _check_number(task: Task, tags: Mapping[str, str], removed: list[str]) -> No
 
 
 async def _check_inherited(aws: BoundClient, cluster: str, task: Task, removed: list[str]) -> None:
-    """Raise where a label would stay all the same, because the service has it for all."""
+    """Raise `conflict` if the service has the label, so that its removal would have no effect."""
     name = translate.controller_name(task)
     for service in await controllers.describe(aws, cluster, [name] if name else []):
         inherited = sorted(set(removed) & translate.labels(service.tags).keys())

@@ -1,4 +1,4 @@
-"""Tasks: described by id, and found by the labels that they and their services have together."""
+"""Tasks: described by id, and found by their labels and those of their services."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -16,11 +16,11 @@ from worker.together import together
 DESCRIBED_AT_ONCE = 100
 LISTED_AT_ONCE = 100
 WORTH_LOOKING_UP = 10
-"""With more requests than that to find candidates, all tasks of the cluster are looked through."""
+"""The most requests for candidates; beyond it, all tasks of the cluster are described."""
 
 
 async def one(aws: BoundClient, cluster: str, id: str) -> Task:
-    """A task, also one that stopped lately, or the fault `not_found`."""
+    """Return a task, even one that stopped recently, or raise `not_found`."""
     for task in await describe(aws, cluster, [id]):
         return task
     raise Fault(
@@ -30,7 +30,7 @@ async def one(aws: BoundClient, cluster: str, id: str) -> Task:
 
 
 async def find(aws: BoundClient, cluster: str, labels: Mapping[str, str]) -> list[Machine]:
-    """The machines that run or start and carry all the labels; all of the cluster without any."""
+    """Return the machines that run or start and have all the labels."""
     ids = await (_candidates(aws, cluster, labels) if labels else ids_of(aws, cluster))
     tasks = [task for task in await describe(aws, cluster, ids) if translate.is_alive(task)]
     found = await of_tasks(aws, cluster, tasks)
@@ -38,7 +38,7 @@ async def find(aws: BoundClient, cluster: str, labels: Mapping[str, str]) -> lis
 
 
 async def of_tasks(aws: BoundClient, cluster: str, tasks: Iterable[Task]) -> list[Machine]:
-    """Tasks as machines, with the labels that their services have for all of them."""
+    """Return tasks as machines, with the labels of their services."""
     tasks = list(tasks)
     wanted = {name for task in tasks if (name := translate.controller_name(task))}
     found = await controllers.describe(aws, cluster, sorted(wanted))
@@ -50,13 +50,13 @@ async def of_tasks(aws: BoundClient, cluster: str, tasks: Iterable[Task]) -> lis
 
 
 async def of_service(aws: BoundClient, cluster: str, name: str) -> list[Task]:
-    """The tasks of a service that run or start."""
+    """Return the tasks of a service that run or start."""
     ids = await ids_of(aws, cluster, serviceName=name)
     return [task for task in await describe(aws, cluster, ids) if translate.is_alive(task)]
 
 
 async def describe(aws: BoundClient, cluster: str, ids: Iterable[str]) -> list[Task]:
-    """Those of the tasks that exist, with their tags."""
+    """Return the tasks that exist, with their tags."""
     answers = await together(
         *(_described(aws, cluster, batch) for batch in batches(ids, DESCRIBED_AT_ONCE))
     )
@@ -72,7 +72,7 @@ async def _described(aws: BoundClient, cluster: str, batch: list[str]) -> list[T
 
 
 async def ids_of(aws: BoundClient, cluster: str, **narrower: str) -> list[str]:
-    """The ids of tasks that are meant to run, all of the cluster or some."""
+    """Return the ids of tasks that are meant to run."""
     found: list[str] = []
     async for page in aws.pages(
         "ecs:ListTasks", TaskArns, cluster=cluster, maxResults=LISTED_AT_ONCE, **narrower
@@ -82,10 +82,10 @@ async def ids_of(aws: BoundClient, cluster: str, **narrower: str) -> list[str]:
 
 
 async def _candidates(aws: BoundClient, cluster: str, labels: Mapping[str, str]) -> list[str]:
-    """The ids of all tasks that may carry the labels, some by themselves, some by their service.
+    """The ids of all tasks that may have the labels, their own or those of their service.
 
-    A service that has a part of the labels leaves the rest to its tasks. A tag of the task that
-    says otherwise than its service is found out when both are described.
+    If a service has some of the labels, its tasks need the others. A tag of the task that
+    overrides that of its service is found when both are described.
     """
     own, *services = await together(
         tagged(aws, "task", cluster, labels),
@@ -110,7 +110,7 @@ async def _candidates(aws: BoundClient, cluster: str, labels: Mapping[str, str])
 
 
 async def _of_deleted_too(aws: BoundClient, cluster: str, name: str) -> set[str]:
-    """The ids of a service's tasks; a deleted one that the tag index still knows has none."""
+    """The ids of a service's tasks; none for a deleted service that is still in the tag index."""
     try:
         return set(await ids_of(aws, cluster, serviceName=name))
     except Failure as failure:

@@ -1,4 +1,4 @@
-"""The operations on ECS: validate, ask, translate."""
+"""The operations on ECS: validation, requests, translation."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -29,7 +29,7 @@ from worker.providers.ecs.workloads.roll_out import RollOut
 
 
 class EcsProvider:
-    """One region of one account.
+    """The provider for one region of an account.
 
     `kind` and `apiVersion` are ignored: a cluster has one kind of controller.
     """
@@ -42,7 +42,7 @@ class EcsProvider:
             "apply_http_route": "apply_route_plan",
         }
     )
-    """What ECS has no manifests for, and the operation that means the same on every platform."""
+    """Operations that ECS does not have, and those to use instead."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -131,7 +131,7 @@ class EcsProvider:
     async def delete_service(self, operation: api.DeleteService, call: Call) -> Object:
         names.cluster(operation.scope)
         name = names.service_name(operation.name, cluster=operation.scope)
-        # An ECS service is a controller, and its deletion the controller's: nothing is left here.
+        # An ECS service is a controller, and delete_controller deletes it.
         call.observed(observed.UNKNOWN, observed.UNCHANGED)
         return Deletion(name, False).answer()
 

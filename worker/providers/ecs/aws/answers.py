@@ -1,4 +1,4 @@
-"""What we read of AWS's answers: narrow structs; all else is skipped while converting."""
+"""The fields of AWS's answers that machinist reads; all others are skipped."""
 
 from datetime import datetime
 
@@ -8,18 +8,18 @@ from worker.providers.ecs.aws.tags import CamelTag
 
 
 class Part(Struct, frozen=True, rename="camel"):
-    """A piece of an answer of ECS, in camel case."""
+    """A part of an answer of ECS, in camel case."""
 
 
 class Missing(Part, frozen=True):
-    """Something that was asked for by name and not described."""
+    """A resource that was asked for by name and is not described."""
 
     reason: str = ""
     arn: str = ""
 
 
 class Container(Part, frozen=True):
-    """A container of a task, as it is."""
+    """A running container of a task."""
 
     name: str = ""
     image: str | None = None
@@ -27,7 +27,7 @@ class Container(Part, frozen=True):
 
 
 class Task(Part, frozen=True):
-    """A machine, in ECS's words."""
+    """A task: a machine in the contract."""
 
     task_arn: str
     last_status: str
@@ -55,7 +55,7 @@ class TaskArns(Part, frozen=True):
 
 
 class LoadBalancer(Part, frozen=True):
-    """Where a service's traffic comes from."""
+    """A target group of a service, with the container that it forwards to."""
 
     container_name: str | None = None
     container_port: int | None = None
@@ -71,14 +71,14 @@ class Registry(Part, frozen=True):
 
 
 class Deployment(Part, frozen=True):
-    """One deployment of a service; the PRIMARY one is the newest."""
+    """A deployment of a service; the PRIMARY one is the newest."""
 
     status: str = ""
     rollout_state: str = ""
 
 
 class Service(Part, frozen=True):
-    """A controller, in ECS's words."""
+    """A service: a controller in the contract."""
 
     service_arn: str
     service_name: str
@@ -141,11 +141,11 @@ class OneTaskDefinition(Part, frozen=True):
 
 
 class Nothing(Part, frozen=True):
-    """An answer that says no more than that it was done."""
+    """An answer of which no field is needed."""
 
 
 class Resource(Struct, frozen=True):
-    """Something that the tag index knows."""
+    """A resource in the tag index."""
 
     arn: str = field(name="ResourceARN")
 

@@ -1,4 +1,4 @@
-"""Requests for many things at once: as many as the API takes, and what it says of the others."""
+"""Batches for requests about many resources, and the failures in their answers."""
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -10,14 +10,14 @@ MISSING = "MISSING"
 
 
 def batches(wanted: Iterable[str], size: int) -> Iterator[list[str]]:
-    """What is wanted, in lists of at most so many."""
+    """Split values into lists of at most `size`."""
     rest = iter(wanted)
     while batch := list(islice(rest, size)):
         yield batch
 
 
 def expect_missing(action: str, failures: Iterable[Missing]) -> None:
-    """Raise where something was not described for another reason than that there is no such."""
+    """Raise if a resource was not described for another reason than that it does not exist."""
     for each in failures:
         if each.reason != MISSING:
-            raise errors.nonsense(action, f"{each.arn} is not described: {each.reason}")
+            raise errors.unexpected(action, f"{each.arn} is not described: {each.reason}")

@@ -1,4 +1,4 @@
-"""Does what is worth trying but must not fail the rest; says in words what could not be done."""
+"""Attempts at optional work: a failure becomes a message and fails nothing else."""
 
 import asyncio
 import math
@@ -12,7 +12,7 @@ from worker.providers.ecs.aws.pauses import ROOM_S
 
 
 class Attempt(Struct, frozen=True):
-    """How it ended: whether something was done, and what is left of it and why."""
+    """The result of an attempt; `left` are messages about what could not be done."""
 
     done: bool
     left: list[str] = []

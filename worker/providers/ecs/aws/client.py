@@ -1,4 +1,4 @@
-"""Talks to AWS: connections, credentials, rates, repeats and pages; knows no services and tasks.
+"""The AWS client: connections, credentials, rate limits, retries and pages.
 
 ECS has no precondition: UpdateService names no version that the service must still have, and its
 idempotency tokens are for creations. So the platform cannot refuse a request that arrives late, as
@@ -7,10 +7,10 @@ its successor. The fence is asked before each request, and a request is one writ
 over aiohttp 3.14 sends head and body of UpdateService together (strace: one write of 780 bytes,
 one of 20,810 for a task definition), so a frozen worker has sent a request whole or not at all.
 
-What remains: a worker that is frozen between the answer of the fence and the write, which takes as
-long as signing and, at times, connecting, and wakes up after its successor changed the service;
+Two cases remain: a worker that is frozen between the answer of the fence and the write, which takes
+as long as signing and, at times, connecting, and wakes up after its successor changed the service;
 and a request that was written but is still on its way through the network. The older desired count
-then stands until the next command for that service.
+then stays until the next command for that service.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ from worker.providers.ecs.aws import errors, library_errors, session
 from worker.providers.ecs.aws.credentials import Credentials, Unavailable
 from worker.providers.ecs.aws.errors import Again, Failure
 from worker.providers.ecs.aws.limits import Limits
-from worker.providers.ecs.aws.retries import Patience
+from worker.providers.ecs.aws.retries import RetryBudget
 from worker.providers.ecs.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ SERVICES = {
     "secretsmanager": "secretsmanager",
     "servicediscovery": "servicediscovery",
 }
-"""By the prefix of IAM's actions, what the client library calls the service."""
+"""The client library's names of services, by the prefix of IAM's actions."""
 
 TOKENS = {
     "ecs": ("nextToken", "nextToken"),
@@ -53,7 +53,7 @@ TOKENS = {
     "secretsmanager": ("NextToken", "NextToken"),
     "servicediscovery": ("NextToken", "NextToken"),
 }
-"""Where an answer says that a list goes on, and where the next request repeats that."""
+"""The fields of the pagination token in an answer and in the next request."""
 
 READS = ("Describe", "Get", "List")
 
@@ -73,23 +73,23 @@ class Client:
         self.settings = settings
         self.limits = limits or Limits()
         self._services = services
-        # Requests wait here and not for a connection: whoever leaves asks for its deadline then.
-        # Changes that hang leave what only reads its own places.
+        # Requests wait here and not for a connection: the deadline is checked after the wait.
+        # Reads have slots of their own, so that changes that hang do not block them.
         self._reading = asyncio.Semaphore(settings.ecs_concurrency)
         self._changing = asyncio.Semaphore(settings.ecs_concurrency)
 
     def for_call(self, call: Call) -> "BoundClient":
-        """The requests of one call."""
+        """Return a client for the requests of one call."""
         return BoundClient(self, call)
 
     async def attempt(self, action: str, parameters: Parameters, call: Call) -> Any:
-        """Send a request once and return the answer of a 2xx, or raise the failure that it was."""
+        """Send a request once; return the answer of a 2xx, otherwise raise Failure."""
         async with self._changing if _changes(action) else self._reading:
             overdue = errors.credentials_overdue
             try:
                 async with asyncio.timeout(_left(action, call)):
                     await self._credentials.get_frozen_credentials()
-                    # That may have taken a while: the run need not be ours any more.
+                    # A renewal may have taken a while, and the fence may have closed since.
                     _left(action, call)
                     overdue = errors.overdue
                     return await self._send(action, parameters)
@@ -108,51 +108,51 @@ class Client:
         except Unavailable:
             raise
         except Exception as error:
-            # The library is a boundary: whatever it raises is a failure of one request.
+            # Every exception of the library is a failure of one request.
             failure = library_errors.failure(action, error)
             log.info("%s: %s (%s)", action, failure.message, type(error).__name__)
             raise failure from error
 
 
 class BoundClient:
-    """The requests of one call, within its deadline; knows whether one may have had an effect."""
+    """A client bound to one call and its deadline; counts requests that may have had an effect."""
 
     def __init__(self, client: Client, call: Call) -> None:
         self._client = client
         self._call = call
         self.effects = 0
-        """How many attempts to change something had an effect or may have had one."""
+        """The number of attempts at changes that had an effect or may have had one."""
 
     async def ask(
         self, action: str, expected: type[Answer], *, repeat: bool = True, **parameters: Any
     ) -> Answer:
-        """Ask for an action in IAM's spelling, such as `ecs:DescribeTasks`.
+        """Request an action in IAM's spelling, such as `ecs:DescribeTasks`.
 
         `repeat` says that doing it twice has one effect, so that it may be asked for again when
         its answer is lost. Raises Failure, or Fault where that would claim too much.
         """
-        return _converted(action, await self._persist(action, parameters, repeat), expected)
+        return _converted(action, await self._with_retries(action, parameters, repeat), expected)
 
     async def pages(
         self, action: str, expected: type[Answer], **parameters: Any
     ) -> AsyncIterator[Answer]:
-        """Each page of a list, until AWS says that there are no more."""
+        """Yield each page of a list."""
         out, back = TOKENS[action.partition(":")[0]]
         token = None
         while True:
-            page = await self._persist(action, parameters, repeat=True)
+            page = await self._with_retries(action, parameters, repeat=True)
             yield _converted(action, page, expected)
             previous, token = token, page.get(out)
             if not token:
                 return
             if not isinstance(token, str):
-                raise errors.nonsense(action, f"its {out} is no text")
+                raise errors.unexpected(action, f"its {out} is no text")
             if token == previous:
-                raise errors.nonsense(action, "its next page is the same again")
+                raise errors.unexpected(action, "its next page is the same again")
             parameters[back] = token
 
-    async def _persist(self, action: str, parameters: Parameters, repeat: bool) -> Any:
-        patience = Patience(self._client.settings)
+    async def _with_retries(self, action: str, parameters: Parameters, repeat: bool) -> Any:
+        budget = RetryBudget(self._client.settings)
         changes = _changes(action)
         lost = False
         while True:
@@ -165,13 +165,13 @@ class BoundClient:
                 self.effects += failure.arrived and changes
                 if failure.code is Code.PLATFORM_LIMITING:
                     self._client.limits.throttled(action)
-                await self._wait(failure, patience, repeat)
+                await self._wait(failure, budget, repeat)
             else:
                 self.effects += changes
                 return answer
 
     async def _pass(self, action: str) -> None:
-        """Wait for the rate that AWS allows, or raise where that is past the deadline."""
+        """Wait for the rate limit, or raise if that takes longer than the deadline."""
         limits, left = self._client.limits, _left(action, self._call)
         wait = limits.wait(action)
         if wait >= left:
@@ -189,17 +189,17 @@ class BoundClient:
             limits.give_back(action)
             raise
 
-    async def _wait(self, failure: Failure, patience: Patience, repeat: bool) -> None:
-        """Wait until it makes sense to try again after a failure, or raise what it means."""
-        pause = patience.pause(failure, self._call.left())
+    async def _wait(self, failure: Failure, budget: RetryBudget, repeat: bool) -> None:
+        """Wait before a retry, or raise the failure if there is no retry."""
+        pause = budget.pause(failure, self._call.left())
         if pause is None or (failure.again is Again.LOST and not repeat):
             self._give_up(failure)
         await asyncio.sleep(pause)
 
     def _give_up(self, failure: Failure) -> NoReturn:
-        """Raise what a failure means for the whole call."""
+        """Raise the failure of a request as the failure of the whole call."""
         if self.effects and failure.status in NOT_ATTEMPTED:
-            # An earlier request may have had its effect, so this must not promise that none had.
+            # An earlier request may have had an effect, so that 429 and 503 would promise too much.
             raise Fault(
                 Code.PLATFORM_FAILED,
                 f"it may have been done in part or whole before this: {failure.message}",
@@ -209,9 +209,9 @@ class BoundClient:
 
 @asynccontextmanager
 async def connect(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Client]:
-    """A client for the configured region; leaving the context closes its connections.
+    """Open a client for the configured region; leaving the context closes its connections.
 
-    The environment holds the credentials, or says where they are.
+    The environment contains the credentials or tells their source.
     """
     async with AsyncExitStack() as stack:
         opened, credentials = await session.open_services(
@@ -221,7 +221,7 @@ async def connect(settings: Settings, environment: Mapping[str, str]) -> AsyncIt
 
 
 def _changes(action: str) -> bool:
-    """Whether an action may have an effect."""
+    """Return whether an action may have an effect."""
     return not action.partition(":")[2].startswith(READS)
 
 
@@ -236,4 +236,4 @@ def _converted(action: str, answer: Any, expected: type[Answer]) -> Answer:
     try:
         return msgspec.convert(answer, expected)
     except msgspec.ValidationError as error:
-        raise errors.nonsense(action, str(error)) from error
+        raise errors.unexpected(action, str(error)) from error

@@ -16,16 +16,16 @@ from contracts.printable import printable
 log = logging.getLogger(__name__)
 
 LONGEST_RENEWAL_S = 30.0
-"""The client library itself sets no limit to a credential process or to a role of a role."""
+"""The client library sets no time limit for a credential process or a chain of roles."""
 PAUSE_S = 30.0
-"""After a renewal that did not help, credentials that are still valid are used without another."""
+"""The delay after a failed renewal, if the present credentials are still valid."""
 USABLE = re.compile(r"[\x21-\x7e]+")
 SECRET = re.compile(r"secret_?access_?key|session_?token|\"token\"", re.IGNORECASE)
 PLACE = re.compile(r"(https?://)(?:[^/\s\"'@]*@)?([^/?#\s\"']+)[^\s\"']*")
-"""A URL; its path or query may be what entitles to the credentials."""
+"""A URL, whose path or query may be a secret."""
 MESSAGE_LIMIT = 500
 EXPLAINED = (BotoCoreError, ClientError, LimitExceeded, OSError)
-"""Exceptions with words for people; other ones may quote what the source of credentials said."""
+"""Exceptions whose messages may be shown; others may quote the source of the credentials."""
 TOKEN = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN, or the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: "
     "expected one line of text"
@@ -53,16 +53,16 @@ OUR_WORDS = {
         "expected a URL"
     ),
 }
-"""Patterns in messages of the client library, and what is said instead: the library quotes what a
+"""Patterns in messages of the client library, and their replacements: the library quotes what a
 source answered, or does not name the variable."""
 
 
 class Unavailable(Exception):
-    """There are no credentials to sign a request with; the message says why."""
+    """No credentials to sign a request with; the message says why."""
 
 
 class Credentials:
-    """Credentials as the client library finds them, and as it asks for them to sign a request."""
+    """The credentials of the client library, with the methods that it calls to sign a request."""
 
     def __init__(self, found: Any, load: Callable[[], Awaitable[Any]] | None = None) -> None:
         """`found` are credentials of the client library, which may expire.
@@ -88,7 +88,7 @@ class Credentials:
             self._renewal = asyncio.create_task(self._asked())
             self._renewal.add_done_callback(_retrieve)
         try:
-            # Many requests wait for one renewal, which none of their deadlines may end.
+            # Many requests wait for one renewal: the deadline of one must not cancel it.
             frozen = await asyncio.shield(self._renewal)
         except Unavailable as error:
             if not self._is_last_valid():
@@ -96,20 +96,20 @@ class Credentials:
             log.warning("AWS credentials: %s; the present ones are still valid", error)
             frozen = self._last
         if self._is_due():
-            # The source failed, which the library passes over, or credentials are short-lived.
+            # The source failed, which the library ignores, or the credentials are short-lived.
             self._next_renewal = time.monotonic() + PAUSE_S
         return frozen
 
     async def get_account_id(self) -> Any:
-        """Return the account that the credentials belong to, where that is known."""
+        """Return the account of the credentials, if known."""
         return (await self.get_frozen_credentials()).account_id
 
     def get_deferred_property(self, name: str) -> Callable[[], Any]:
-        """Return how to read a property later, as the client library asks when it is opened."""
+        """Return a function that reads a property later, for the client library's set-up."""
         return lambda: getattr(self._last, name, None)
 
     async def aclose(self) -> None:
-        """End a renewal that is under way."""
+        """Cancel a running renewal."""
         if self._renewal is not None and not self._renewal.done():
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
@@ -125,18 +125,18 @@ class Credentials:
                     self._found = found
                 frozen = checked(await self._found.get_frozen_credentials())
         except Exception as error:
-            # The library may keep a wrong answer until the time of expiry in it, or for ever.
+            # The library may keep a wrong answer until its expiry, or for ever.
             self._is_odd = True
             if limit.expired():
                 raise Unavailable(_overdue(LONGEST_RENEWAL_S)) from error
             raise Unavailable(reason(error)) from error
         self._is_odd = False
-        # A copy: the library stores the next time of expiry before it looks at it.
+        # A copy, because the library stores the new expiry before checking it.
         self._last, self._last_found = frozen, copy(self._found)
         return frozen
 
     def _is_due(self) -> bool:
-        """Whether credentials have to be renewed, by the library's own limit, or found anew."""
+        """Return whether credentials have to be renewed, by the library's limit, or found anew."""
         if not self._is_odd:
             try:
                 return _expire_within(self._found, None)
@@ -150,7 +150,7 @@ class Credentials:
 
 
 def _expire_within(found: Any, seconds: int | None) -> bool:
-    """Whether credentials of the library expire soon; None stands for its own limit."""
+    """Return whether credentials expire soon; None stands for the library's own limit."""
     refresh_needed = getattr(found, "refresh_needed", None)
     return refresh_needed is not None and bool(refresh_needed(seconds))
 
@@ -184,7 +184,7 @@ def checked(frozen: Any) -> Any:
 
 
 def reason(error: Exception) -> str:
-    """Say in one line why there are no credentials; quote no part of any, nor their source."""
+    """Return in one line why there are no credentials, without quoting them or their source."""
     words = str(error)
     if isinstance(error, Unavailable):
         return words
@@ -206,6 +206,6 @@ def _overdue(seconds: float) -> str:
 
 
 def _retrieve(renewal: asyncio.Task[Any]) -> None:
-    """Take the exception of a renewal for which no request waits any more."""
+    """Retrieve the exception of a renewal that no request awaits any more."""
     if not renewal.cancelled():
         renewal.exception()

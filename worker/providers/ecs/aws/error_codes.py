@@ -1,4 +1,4 @@
-"""AWS's codes and messages by what they mean; pure data."""
+"""The meanings of AWS's error codes and messages; pure data."""
 
 import re
 
@@ -32,7 +32,7 @@ CODES: dict[str, Code] = {
     "ResourceInUseException": Code.CONFLICT,
     "ServiceAlreadyExists": Code.CONFLICT,
 }
-"""By AWS's own code. What is not here is told by its shape or by the HTTP status."""
+"""By AWS's code. Other codes are classified by their form or by the HTTP status."""
 
 NO_CLUSTER = "ClusterNotFoundException"
 ABSENT = re.compile(r"NotFound(Exception)?\Z")
@@ -44,8 +44,8 @@ PASSING = re.compile(
     r"|\bin progress\b|\btry again later\b|\btemporarily\b",
     re.IGNORECASE,
 )
-"""Messages of a code that blames the caller for what passes by itself: others do the same, or AWS
-does not know everywhere yet what was made a moment ago."""
+"""Messages of transient failures whose code blames the caller: another writer is active, or AWS
+is eventually consistent about a new resource."""
 
 STATES: dict[Code, re.Pattern[str]] = {
     Code.CONFLICT: re.compile(
@@ -62,11 +62,11 @@ STATES: dict[Code, re.Pattern[str]] = {
         re.IGNORECASE,
     ),
 }
-"""Messages of a code that blames the request for the state of what it names. AWS has one code,
+"""Messages about the state of a resource whose code blames the request. AWS has one code,
 InvalidParameterException, for malformed parameters and for states."""
 
 BUSY = frozenset({"ConflictException", "UpdateInProgressException"})
-"""AWS does something else with the object just now; nothing was done, and a repeat succeeds."""
+"""Another operation on the resource is running; nothing was done, and a retry succeeds."""
 
 THROTTLED = frozenset(
     {
@@ -86,7 +86,7 @@ THROTTLED = frozenset(
         "TransactionInProgressException",
     }
 )
-"""Turned away before anything was done. LimitExceededException is none of them: it is a quota."""
+"""Throttled before anything was done. LimitExceededException is absent: it is about a quota."""
 
 TRANSIENT = frozenset(
     {
@@ -106,7 +106,7 @@ TRANSIENT = frozenset(
         "Unavailable",
     }
 )
-"""Failures inside AWS, whatever their status: the request may have had its effect."""
+"""Failures inside AWS, whatever their status: the request may have had an effect."""
 
 CREDENTIALS = frozenset(
     {
@@ -132,4 +132,4 @@ CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
-"""AWS does not believe who the worker says it is; its caller can do nothing about it."""
+"""AWS does not accept the worker's credentials; the caller can do nothing about that."""

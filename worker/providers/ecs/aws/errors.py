@@ -1,4 +1,4 @@
-"""What AWS answered instead of a result, as failures with codes and words; pure."""
+"""Error responses of AWS as failures with a code and a message; pure."""
 
 import re
 from collections.abc import Mapping
@@ -27,17 +27,17 @@ SECONDS = re.compile(r"[0-9]{1,6}")
 
 
 class Again(Enum):
-    """When a request that failed may be sent again."""
+    """The condition under which a failed request may be sent again."""
 
     NEVER = auto()
     LOST = auto()
-    """It may have had its effect: soon, if sending twice has one effect."""
+    """The request may have had an effect: soon, if it is idempotent."""
     LATER = auto()
-    """It was turned away or did not leave: after a while."""
+    """The request was throttled or not sent: after a delay."""
 
 
 class Failure(Fault):
-    """A request failed; `aws_code` is AWS's own word for it, empty where AWS said none."""
+    """The failure of a request; `aws_code` is AWS's error code or empty."""
 
     def __init__(
         self,
@@ -49,25 +49,25 @@ class Failure(Fault):
         arrived: bool = False,
         retry_after: int | None = None,
     ) -> None:
-        """`arrived` says that it may have had its effect all the same."""
+        """`arrived` is true if the request may have had an effect nevertheless."""
         super().__init__(code, message, retry_after=retry_after)
         self.wish = retry_after or 0
-        """The seconds that AWS itself asked to wait."""
+        """The delay in seconds that AWS asked for."""
         self.aws_code = aws_code
         self.again = again
         self.arrived = arrived or again is Again.LOST
         self.after_loss = False
-        """Whether an earlier attempt of this very request may have had its effect."""
+        """True if an earlier attempt of the same request may have had an effect."""
 
 
 def may_have_happened(fault: Fault) -> bool:
-    """Whether the request that failed may have had its effect, in one of its attempts."""
+    """Return whether one of the attempts of a failed request may have had an effect."""
     failure = fault if isinstance(fault, Failure) else fault.__cause__
     return isinstance(failure, Failure) and (failure.arrived or failure.after_loss)
 
 
 def of_answer(action: str, parameters: Mapping[str, Any], error: ClientError) -> Failure:
-    """Return the failure that an answer other than 2xx means; `action` is what was asked for."""
+    """Return the failure for a response other than 2xx to an action."""
     said = _mapping(error.response.get("Error"))
     about = _mapping(error.response.get("ResponseMetadata"))
     headers = _mapping(about.get("HTTPHeaders"))
@@ -117,7 +117,7 @@ def credentials_overdue(action: str) -> Failure:
 
 
 def overdue(action: str) -> Failure:
-    """The failure that the deadline is when it comes before the answer."""
+    """Return the failure of a request that AWS did not answer before the deadline."""
     return Failure(
         Code.DEADLINE_EXCEEDED,
         f"AWS did not answer {action} before the deadline",
@@ -125,8 +125,8 @@ def overdue(action: str) -> Failure:
     )
 
 
-def nonsense(action: str, reason: str) -> Failure:
-    """The failure that a successful answer is which is not what was asked for."""
+def unexpected(action: str, reason: str) -> Failure:
+    """Return the failure for a 2xx response whose body does not match the expected type."""
     return Failure(
         Code.PLATFORM_FAILED,
         f"AWS's answer to {action} is not what was asked for: {reason[:MESSAGE_LIMIT]}",
@@ -135,7 +135,7 @@ def nonsense(action: str, reason: str) -> Failure:
 
 
 def _redirected(status: int, headers: Mapping[str, Any]) -> Failure:
-    """AWS never redirects a request, and following would hand its body to somebody else."""
+    """The failure for a redirection: AWS never redirects; another host would get the body."""
     place = _place(_text(headers.get("location")))
     return Failure(
         Code.PLATFORM_FAILED,
@@ -145,7 +145,7 @@ def _redirected(status: int, headers: Mapping[str, Any]) -> Failure:
 
 
 def _place(location: str) -> str:
-    """The host that an answer leads to: the rest of an address may hold a secret."""
+    """The host of a URL, without path and query, which may contain a secret."""
     try:
         place = urlsplit(location)
         return f" to {place.scheme}://{place.hostname}" if place.scheme and place.hostname else ""
@@ -158,12 +158,12 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """A text as it is; anything else stands where AWS has a text, and may be nested at will."""
+    """A text, or empty for any other value: AWS has a text there."""
     return value if isinstance(value, str) else ""
 
 
 def _own_code(said: str) -> str:
-    """AWS's code without its namespace; a bare status number is none."""
+    """AWS's code without its namespace; empty for a bare status number."""
     code = said.rpartition("#")[2]
     return "" if code.isdigit() or code == "Unknown" else code
 

@@ -1,4 +1,4 @@
-"""Exceptions of the AWS client library as failures that name the responsible party; pure."""
+"""Exceptions of the AWS client library as failures; pure."""
 
 import aiohttp
 from botocore import exceptions
@@ -48,21 +48,21 @@ CONFIGURATION = (
     exceptions.UnsupportedServiceProtocolsError,
     exceptions.UnsupportedSignatureVersionError,
 )
-"""The client library, or its configuration, cannot form a request; nothing was sent."""
+"""The configuration of the client library does not allow a request; nothing was sent."""
 
 ILL_FORMED = (
     exceptions.MissingParametersError,
     exceptions.ParamValidationError,
     exceptions.ValidationError,
 )
-"""The client library refuses the parameters; nothing was sent."""
+"""The client library rejects the parameters; nothing was sent."""
 
 UNSENT = (
     exceptions.ConnectTimeoutError,
     exceptions.ProxyConnectionError,
     exceptions.SSLError,
 )
-"""The request surely did not leave: no connection, no handshake."""
+"""The request was certainly not sent: no connection or no handshake."""
 
 LOST = (
     exceptions.ConnectionError,
@@ -80,11 +80,11 @@ UNREADABLE = (
     IndexError,
     RecursionError,
 )
-"""How the client library's parsers fail on an answer in a shape that AWS never gives."""
+"""Exceptions of the client library's parsers for malformed answers."""
 
 
 def failure(action: str, error: Exception) -> Failure:
-    """Return the failure that an exception means, which the library raised for an action."""
+    """Return the failure for an exception that the library raised for an action."""
     if isinstance(error, CREDENTIALS):
         return errors.no_credentials(str(error))
     if isinstance(error, CONFIGURATION):
@@ -105,10 +105,10 @@ def failure(action: str, error: Exception) -> Failure:
             again=Again.LOST,
         )
     if isinstance(error, LimitExceeded):
-        return errors.nonsense(action, str(error))
+        return errors.unexpected(action, str(error))
     if isinstance(error, UNREADABLE):
-        # Its words would quote the answer, and that may hold a container's environment.
-        return errors.nonsense(action, f"it cannot be read ({type(error).__name__})")
+        # The message would quote the answer, which may contain a container's environment.
+        return errors.unexpected(action, f"it cannot be read ({type(error).__name__})")
     return Failure(
         Code.PLATFORM_FAILED,
         f"the AWS client failed at {action}: {type(error).__name__}",
@@ -117,7 +117,7 @@ def failure(action: str, error: Exception) -> Failure:
 
 
 def _is_refused(error: Exception) -> bool:
-    # The client library folds a refused connection and a broken one into the same exception.
+    # The client library raises the same exception for a refused and for a broken connection.
     if not isinstance(error, exceptions.EndpointConnectionError):
         return False
     cause = error.kwargs.get("error")

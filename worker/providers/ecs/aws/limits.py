@@ -1,4 +1,4 @@
-"""Keeps requests within the rates that AWS documents for an account; pure but for its clock."""
+"""Token buckets for the request rates that AWS documents for an account."""
 
 import time
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from msgspec import Struct
 
 
 class Rate(Struct, frozen=True):
-    """What AWS allows: a bucket of `burst` requests that fills again by `per_second`."""
+    """A rate limit of AWS: a bucket of `burst` requests that is refilled by `per_second`."""
 
     burst: int
     per_second: int
@@ -36,12 +36,12 @@ GROUPS: tuple[tuple[Rate, tuple[str, ...]], ...] = (
         ),
     ),
 )
-"""Actions that AWS counts together, per account and region. With all others we wait until AWS says
-that they are too many."""
+"""Actions that AWS counts together, per account and region. All others are limited only after AWS
+has throttled them."""
 
 
 class Bucket:
-    """The requests of one group that may be sent; the next ones are promised in order."""
+    """The token bucket of one group; later requests reserve their places in order."""
 
     def __init__(self, rate: Rate, now: float) -> None:
         self._rate = rate
@@ -55,7 +55,7 @@ class Bucket:
         return wait
 
     def wait(self, now: float) -> float:
-        """The seconds that whoever takes a request now has to wait."""
+        """Return the delay in seconds of a request that is taken now."""
         self._fill(now)
         return max(0.0, (1 - self._level) / self._rate.per_second)
 
@@ -64,7 +64,7 @@ class Bucket:
         self._level += 1
 
     def empty(self, now: float) -> None:
-        """Learn from AWS that nothing is left: others draw from the same account."""
+        """Empty the bucket after AWS throttled a request: others use the same account."""
         self._fill(now)
         self._level = min(self._level, 0.0)
 
@@ -75,7 +75,7 @@ class Bucket:
 
 
 class Limits:
-    """The buckets of one account and region, as far as this worker draws from them."""
+    """The buckets of one account and region."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -87,7 +87,7 @@ class Limits:
         }
 
     def wait(self, action: str) -> float:
-        """The seconds that a request for an action would have to wait if it came now."""
+        """Return the delay in seconds of a request for an action that is taken now."""
         bucket = self._buckets.get(action)
         return bucket.wait(self._clock()) if bucket else 0.0
 
@@ -102,6 +102,6 @@ class Limits:
             bucket.give_back()
 
     def throttled(self, action: str) -> None:
-        """Learn from AWS that it turned a request for an action away."""
+        """Note that AWS throttled a request for an action."""
         if bucket := self._buckets.get(action):
             bucket.empty(self._clock())

@@ -1,7 +1,7 @@
-"""Tells by tags what machinist made, and for which cluster; pure.
+"""The tags of resources that machinist makes, and the cluster in them; pure.
 
-Names in ELB, Cloud Map and Secrets Manager are those of an account, services those of a cluster:
-without a mark, two services of one name in two clusters would share, and delete, each other's.
+Names in ELB, Cloud Map and Secrets Manager are unique per account, services per cluster:
+without tags, two services of one name in two clusters would share and delete resources.
 """
 
 from collections.abc import Mapping
@@ -16,17 +16,17 @@ VERSION = "plt.dev/version"
 
 
 def marks(cluster: str) -> dict[str, str]:
-    """The tags of everything that is made for a service of a cluster, called by its name."""
+    """Return the tags of all resources that are made for the services of a cluster."""
     return {MANAGED_BY: MANAGER, CLUSTER: cluster}
 
 
 def is_ours(tags: Mapping[str, str], cluster: str) -> bool:
-    """Whether it was made here, for this cluster as far as it says, and goes with its service."""
+    """Return whether machinist made a resource, and for this cluster or an unnamed one."""
     return tags.get(MANAGED_BY) == MANAGER and tags.get(CLUSTER, cluster) == cluster
 
 
 def refuse_foreign(what: str, tags: Mapping[str, str], cluster: str) -> None:
-    """Raise where something is another cluster's; what has no mark may be taken over."""
+    """Raise `conflict` if a resource belongs to another cluster; one without tags may be used."""
     owner = tags.get(CLUSTER, cluster)
     if owner != cluster:
         raise Fault(

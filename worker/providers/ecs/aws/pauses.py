@@ -1,4 +1,4 @@
-"""Waits for AWS while it is still busy with something, within the deadline."""
+"""Delays and retries while AWS is busy, within the deadline."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
@@ -11,29 +11,29 @@ from worker.providers.ecs.aws.errors import Failure
 Result = TypeVar("Result")
 
 ROOM_S = 1.0
-"""What must be left of the deadline after a wait, for what has to be asked then."""
+"""The part of the deadline that must be left after a delay, for the requests then."""
 ATTEMPTS = 4
 
 
 async def pause(call: Call, seconds: float, room_s: float = ROOM_S) -> bool:
-    """Wait, or say at once that less than `room_s` would be left after that."""
+    """Wait, or return False at once if less than `room_s` would be left after that."""
     if seconds + room_s >= call.left():
         return False
     await asyncio.sleep(seconds)
     return True
 
 
-async def persist(
+async def retry(
     call: Call,
     base_s: float,
     passing: Collection[str],
     why: str,
     work: Callable[[], Awaitable[Result]],
 ) -> Result:
-    """Try again a few times what fails with one of AWS's codes for what passes by itself.
+    """Retry work that fails with one of AWS's codes for transient states.
 
-    `base_s` is the first of the waits in seconds, each twice the one before; `why` says in words
-    what it was that did not pass.
+    `base_s` is the first delay in seconds, each twice the one before; `why` is the message for
+    a state that lasts.
     """
     failed = 0
     while True:
@@ -44,5 +44,5 @@ async def persist(
                 raise
             failed += 1
             if failed == ATTEMPTS or not await pause(call, base_s * 2 ** (failed - 1)):
-                # It does pass at some time, so a repeat may succeed: the code has to say that.
+                # The state is transient, so that a repeat may succeed: the code has to allow one.
                 raise Fault(Code.PLATFORM_FAILED, f"{why}: {failure.message}") from failure

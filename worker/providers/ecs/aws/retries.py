@@ -1,4 +1,4 @@
-"""Decides whether a failed request is sent again, and when; sends nothing and waits for nothing."""
+"""Decides whether and when a failed request is sent again."""
 
 import random
 
@@ -7,13 +7,13 @@ from worker.providers.ecs.settings import Settings
 
 LONGEST_S = 5.0
 ROOM_S = 0.25
-"""What must be left of the deadline after a wait, for the request itself."""
+"""The part of the deadline that must be left after a delay, for the request itself."""
 
 
-class Patience:
-    """How often one request was sent already; as botocore's standard mode, but within a deadline.
+class RetryBudget:
+    """The retries of one request, as in botocore's standard mode, but within a deadline.
 
-    botocore's own repeats do not ask whether the run is still ours, so they are switched off.
+    botocore's own retries are switched off, because they do not ask the fence.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -22,7 +22,7 @@ class Patience:
         self._sent = 0
 
     def pause(self, failure: Failure, left: float) -> float | None:
-        """The seconds to wait before the next attempt, None when there is to be none."""
+        """Return the delay in seconds before the next attempt, or None if there is none."""
         self._sent += 1
         if failure.again is Again.NEVER or self._sent >= self._attempts:
             return None

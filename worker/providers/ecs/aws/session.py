@@ -1,4 +1,4 @@
-"""Opens the client library: which credentials, region, endpoint and timeouts it has."""
+"""Opens the client library with its credentials, region, endpoint and timeouts."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
@@ -24,10 +24,10 @@ from worker.providers.ecs.aws.credentials import Credentials, Unavailable
 from worker.providers.ecs.settings import Settings
 
 LONGEST_READ_S = 60
-"""An answer that takes longer is lost, whatever the deadline."""
+"""The longest wait for an answer, whatever the deadline."""
 
 LONGEST_START_S = 60.0
-"""The time that a worker gives the source of its credentials when it starts."""
+"""The longest wait for credentials when a worker starts."""
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -37,7 +37,7 @@ VARIABLES = {
     "AWS_SHARED_CREDENTIALS_FILE": "credentials_file",
     "AWS_CA_BUNDLE": "ca_bundle",
 }
-"""What the client library reads of the process's environment, by its own names."""
+"""The variables that the client library reads, with its own names for them."""
 
 NO_CREDENTIALS = (
     "no AWS credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or "
@@ -48,7 +48,7 @@ NO_CREDENTIALS = (
 class Unredirected:
     """A session of aiohttp that follows no redirection.
 
-    A redirected request would hand its body, with what is secret in it, and the session token to
+    A redirected request would hand its body with secrets and the session token to
     another host, and a worker that lost its fence could not be kept from sending it.
     """
 
@@ -56,12 +56,12 @@ class Unredirected:
         self._session = session
 
     async def request(self, method: str, **options: Any) -> Any:
-        """Send a request and return the answer, whatever it is."""
+        """Send a request and return the answer."""
         return await self._session.request(method, **options, allow_redirects=False)
 
 
 class Session(AIOHTTPSession):  # type: ignore[misc]  # the client library is not typed
-    """The client library's HTTP session, without redirections and with limits of what it reads."""
+    """The client library's HTTP session without redirections, with limits for answers."""
 
     async def send(self, request: Any) -> Any:
         """Send a request and return its answer; raises LimitExceeded."""
@@ -76,7 +76,7 @@ class Session(AIOHTTPSession):  # type: ignore[misc]  # the client library is no
 
 
 class Warm(Session):
-    """Loads certificates when it is opened: that takes longer than a request may wait for it."""
+    """A session that loads certificates when opened: that takes too long for a request."""
 
     async def __aenter__(self) -> "Warm":
         await super().__aenter__()
@@ -85,9 +85,9 @@ class Warm(Session):
 
 
 class Metadata(Session, _RefCountedSession):  # type: ignore[misc]  # the library is not typed
-    """The session of the sources of a container's or an instance's role: refuses redirections.
+    """The session for the credentials of a container's or an instance's role; no redirections.
 
-    Whoever answered the redirected request would choose the account that a worker works on.
+    The host that answers a redirected request would choose the account of the worker.
     """
 
     async def send(self, request: Any) -> Any:
@@ -102,21 +102,21 @@ class Metadata(Session, _RefCountedSession):  # type: ignore[misc]  # the librar
 
 
 class Chain(AioSession):  # type: ignore[misc]  # the client library is not typed
-    """The client library's session, which follows no redirection for a role's credentials either.
+    """The client library's session, without redirections for a role's credentials either.
 
-    Its clients for STS and SSO send the token that a role is assumed with. It asks nobody for a
-    code of MFA: that would wait at a terminal and block the event loop.
+    Its clients for STS and SSO send the token that a role is assumed with. It prompts for no MFA
+    code: a prompt would wait at a terminal and block the event loop.
     """
 
     def create_client(self, *service: Any, config: Any = None, **options: Any) -> Any:
-        """Return a client, with sessions of ours where nothing else is said."""
+        """Return a client, with a Session unless the configuration names another class."""
         if getattr(config, "http_session_cls", AIOHTTPSession) is AIOHTTPSession:
             config = AioConfig() if config is None else AioConfig().merge(config)
             config.http_session_cls = Session
         return super().create_client(*service, config=config, **options)
 
     async def load_anew(self) -> Any:
-        """Return credentials or None, by providers that keep no earlier answer in a cache."""
+        """Return credentials or None, from providers without cached answers."""
         return await self._create_credential_resolver().load_credentials()
 
     def _create_credential_resolver(self) -> Any:
@@ -145,14 +145,14 @@ async def open_services(
     names: Iterable[str],
     http: Callable[..., Any] | None = None,
 ) -> tuple[dict[str, Any], Credentials]:
-    """The client library's clients by name, closed with the stack, and what they sign with.
+    """Return the client library's clients by name, closed with the stack, and their credentials.
 
-    `http` replaces what makes the sessions that send their requests. What is not in `environment`
-    the library looks for where it always does: files, roles of a container or an instance.
+    `http` replaces the class of their HTTP sessions. Settings that are not in `environment` are
+    looked up by the library as usual: in files, and in the role of a container or an instance.
     """
     try:
         chain = Chain()
-        # First: the library reads its files once and for all.
+        # First, because the library reads its files only once.
         for variable, name in VARIABLES.items():
             if value := environment.get(variable):
                 chain.set_config_variable(name, value)
@@ -166,7 +166,7 @@ async def open_services(
                 session.client(
                     service,
                     endpoint_url=settings.ecs_endpoint,
-                    # A plain connection has nobody to verify; CAs are not read for it in vain.
+                    # A plain connection needs no CA certificates.
                     verify=False if _is_plain(settings) else None,
                     config=_config(settings, http or _sessions(settings)),
                 )
@@ -179,7 +179,7 @@ async def open_services(
 
 
 class Known:
-    """The client library's provider of credentials once those are found."""
+    """The client library's provider of credentials that are already known."""
 
     def __init__(self, found: Credentials) -> None:
         self._found = found
@@ -210,7 +210,7 @@ async def _credentials(chain: Chain, environment: Mapping[str, str]) -> Credenti
 
 @cache
 def _models(data_path: str | None) -> Any:
-    """What the client library reads of its own description of AWS: once, however many providers."""
+    """The client library's description of AWS, loaded once per process."""
     return create_loader(data_path)
 
 
@@ -223,7 +223,7 @@ def _sessions(settings: Settings) -> Callable[..., Any]:
 
 
 def _proxies(settings: Settings) -> dict[str, str] | None:
-    """None leaves it to the environment; what is on this machine is never asked through a proxy."""
+    """The proxies, None for those of the environment; loopback addresses are never proxied."""
     host = urlsplit(settings.ecs_endpoint or "").hostname
     return {} if host in LOOPBACK else None
 
@@ -234,9 +234,9 @@ def _config(settings: Settings, http: Callable[..., Any]) -> AioConfig:
         proxies=_proxies(settings),
         connect_timeout=settings.ecs_connect_timeout_ms / 1000,
         read_timeout=LONGEST_READ_S,
-        # As many may read, and as many change something.
+        # As many for reads as for changes.
         max_pool_connections=2 * settings.ecs_concurrency,
-        # The repeats are ours: each has to ask whether the run still goes on.
+        # Retries are made by BoundClient, because each has to ask the fence.
         retries={"total_max_attempts": 1, "mode": "standard"},
         user_agent_extra=f"machinist/{VERSION}",
     )

@@ -1,4 +1,4 @@
-"""Finds tasks and services by their tags. The index behind it is the account's, and lags."""
+"""Finds tasks and services by tags in the account's tag index, which is eventually consistent."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -13,7 +13,7 @@ PAGE = 100
 async def tagged(
     aws: BoundClient, kind: Literal["task", "service"], cluster: str, labels: Mapping[str, str]
 ) -> set[str]:
-    """Ids of tasks or names of services of the cluster that carried all the labels lately.
+    """Return ids of tasks or names of services of the cluster that recently had all the labels.
 
     Stopped and deleted ones are among them.
     """
@@ -31,5 +31,5 @@ async def tagged(
 
 
 async def expect_cluster(aws: BoundClient, cluster: str) -> None:
-    """Raise `not_found` where there is no such cluster: the index knows nothing of it either."""
+    """Raise `not_found` if the cluster does not exist, which the index does not tell."""
     await aws.ask("ecs:ListTasks", TaskArns, cluster=cluster, maxResults=1)

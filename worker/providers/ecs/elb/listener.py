@@ -26,7 +26,7 @@ LIFETIME_S = 300
 
 
 class Owners(Memory[str, Mapping[str, str]]):
-    """The tags of rules by ARN, which tell the application of a rule once and for all.
+    """A cache of the tags of rules by ARN; the application of a rule never changes.
 
     A rule that an operator tags by hand is found once its entry has expired.
     """
@@ -92,7 +92,7 @@ class Listener:
                 raise
         else:
             if not found.keys() >= set(arns):
-                raise errors.nonsense("elasticloadbalancing:DescribeTags", "it leaves rules out")
+                raise errors.unexpected("elasticloadbalancing:DescribeTags", "it leaves rules out")
             return found
         if len(arns) == 1:
             return {}
@@ -177,7 +177,7 @@ def _rule(described: DescribedRule, tags: Mapping[str, str]) -> Rule:
     try:
         return rules.rule(described, tags)
     except (AttributeError, LookupError, TypeError, ValueError) as error:
-        raise errors.nonsense(
+        raise errors.unexpected(
             "elasticloadbalancing:DescribeRules",
             f"the rule {described.arn} cannot be read ({type(error).__name__})",
         ) from error

@@ -11,7 +11,7 @@ from hashlib import sha256
 from worker.provider import Call
 from worker.providers.ecs.aws import ownership
 from worker.providers.ecs.aws.client import BoundClient
-from worker.providers.ecs.aws.pauses import persist
+from worker.providers.ecs.aws.pauses import retry
 from worker.providers.ecs.elb import requests, rules
 from worker.providers.ecs.elb.requests import PRIORITY_IN_USE, RULE_NOT_FOUND, DescribedRule
 from worker.providers.ecs.elb.rules import HEADER, PLACEHOLDER, PURPOSE, Condition, RuleSpec
@@ -39,7 +39,7 @@ async def ensure(
 
     `base_s` is the first delay after another writer took the priority.
     """
-    return await persist(
+    return await retry(
         call,
         base_s,
         {PRIORITY_IN_USE},
@@ -72,7 +72,7 @@ async def remove(
     aws: BoundClient, call: Call, listener: str, cluster: str, group: str, base_s: float
 ) -> None:
     """Delete our rules that forward to nothing but a target group, those of plans among them."""
-    ours = await persist(
+    ours = await retry(
         call,
         base_s,
         {RULE_NOT_FOUND},

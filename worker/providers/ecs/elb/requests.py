@@ -113,7 +113,7 @@ async def create_rule(
     )
     for rule in answer.rules:
         return rule.arn
-    raise errors.nonsense("elasticloadbalancing:CreateRule", "it names no rule")
+    raise errors.unexpected("elasticloadbalancing:CreateRule", "it names no rule")
 
 
 async def delete_rule(aws: BoundClient, arn: str) -> None:

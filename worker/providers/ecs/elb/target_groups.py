@@ -14,7 +14,7 @@ from worker.providers.ecs.aws import errors, ownership, tags
 from worker.providers.ecs.aws.answers import Nothing
 from worker.providers.ecs.aws.client import BoundClient
 from worker.providers.ecs.aws.errors import Failure
-from worker.providers.ecs.aws.pauses import persist
+from worker.providers.ecs.aws.pauses import retry
 from worker.providers.ecs.elb import requests
 
 NAME_LIMIT = 25
@@ -82,7 +82,7 @@ async def _vpc(aws: BoundClient, listener: str) -> str:
         )
         for balancer in answer.load_balancers:
             return balancer.vpc_id
-    raise errors.nonsense("elasticloadbalancing:DescribeListeners", "it has no load balancer")
+    raise errors.unexpected("elasticloadbalancing:DescribeListeners", "it has no load balancer")
 
 
 def group_name(service: str) -> str:
@@ -163,7 +163,7 @@ async def _create(
     )
     for group in answer.target_groups:
         return group
-    raise errors.nonsense("elasticloadbalancing:CreateTargetGroup", "it names no target group")
+    raise errors.unexpected("elasticloadbalancing:CreateTargetGroup", "it names no target group")
 
 
 async def find(aws: BoundClient, service: str) -> TargetGroup | None:
@@ -188,7 +188,7 @@ async def _described(aws: BoundClient, **which: Any) -> TargetGroup | None:
 
 async def discard(aws: BoundClient, call: Call, arn: str, base_s: float) -> None:
     """Delete a target group; wait a few times until ELB knows that no rule forwards to it."""
-    await persist(
+    await retry(
         call,
         base_s,
         {"ResourceInUse"},

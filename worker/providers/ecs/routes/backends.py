@@ -1,4 +1,4 @@
-"""Where the services of a route plan are reached, and whether anybody there is healthy."""
+"""The target groups of the services of a route plan, and the health of their targets."""
 
 from collections import Counter
 
@@ -17,13 +17,13 @@ HEALTHY = "healthy"
 INITIAL = "initial"
 NOT_IN_USE = "Target.NotInUse"
 LEAVING = frozenset({"Target.DeregistrationInProgress", "Target.NotRegistered"})
-"""Why a target is draining or unused that its service replaces or stops."""
+"""The reasons of targets whose tasks are being replaced or stopped."""
 REPEAT_AFTER_S = 10
 """The interval of the health checks that target groups of workloads have."""
 
 
 class Health(Struct, frozen=True, rename="pascal"):
-    """How a target is, and why."""
+    """The health of a target, and its reason."""
 
     state: str
     reason: str = ""
@@ -42,9 +42,9 @@ class Targets(Struct, frozen=True, rename="pascal"):
 
 
 class Backend(Struct, frozen=True):
-    """A service's target group, and how its targets are.
+    """A service's target group, and the health of its targets.
 
-    `starts` says that the service has tasks to come.
+    `starts` is true if the service has tasks to start.
     """
 
     target: str
@@ -53,17 +53,17 @@ class Backend(Struct, frozen=True):
 
     @property
     def can_serve(self) -> bool:
-        """Whether at least one of its targets is healthy."""
+        """True if at least one target is healthy."""
         return any(each.state == HEALTHY for each in self.health)
 
     @property
     def is_unchecked(self) -> bool:
-        """Whether ELB does not check its targets, because no rule forwards to them."""
+        """True if ELB does not check the targets, because no rule forwards to them."""
         return bool(self._staying) and all(each.reason == NOT_IN_USE for each in self._staying)
 
     @property
     def is_pending(self) -> bool:
-        """Whether its targets are not checked yet: that passes by itself once a rule forwards."""
+        """True if the targets are not checked yet, or only until a rule forwards to them."""
         if not self._staying:
             return self.starts
         return any(each.state == INITIAL or each.reason == NOT_IN_USE for each in self._staying)
@@ -78,9 +78,9 @@ class Backend(Struct, frozen=True):
 
 
 async def find(aws: BoundClient, cluster: str, plan: Plan) -> dict[str, Backend]:
-    """The backends of a plan by the names of their services, or the fault `invalid`.
+    """Return the backends of a plan by the names of their services, or raise `invalid`.
 
-    A health that cannot be read is a fault: taking it for bad would take pins away.
+    An unreadable health is a fault: as unhealthy it would remove pins.
     """
     wanted = sorted({pin.service for pin in plan.pins})
     active = await controllers.active(aws, cluster, wanted)
@@ -111,7 +111,7 @@ def not_ready(plan: Plan, backends: dict[str, Backend]) -> Fault:
 
 
 def refuse_unhealthy(plan: Plan, backends: dict[str, Backend]) -> None:
-    """Raise where applying the plan would leave those without a pin, or everybody, unserved."""
+    """Raise `conflict` if no target of the default rule, or of any rule without one, is healthy."""
     needed = _needed(plan)
     if any(backends[service].can_serve for service in needed):
         return
@@ -125,7 +125,7 @@ def refuse_unhealthy(plan: Plan, backends: dict[str, Backend]) -> None:
 
 
 def _needed(plan: Plan) -> dict[str, Pin]:
-    """The pins by service of which at least one has to be served."""
+    """The pins by service, of which at least one needs a healthy target."""
     defaults = [pin for pin in plan.pins if is_default(pin.conditions)]
     return {pin.service: pin for pin in defaults or plan.pins}
 

@@ -1,4 +1,4 @@
-"""Rules as the HTTPRoute that they amount to, and a listener as the gateway; pure."""
+"""Rules as an HTTPRoute, and a listener as a gateway; pure."""
 
 from contracts.resources import Object
 from contracts.route_plan import APPLICATION, EMITTED_AT, GENERATION, MANAGED_BY, MANAGER
@@ -15,13 +15,13 @@ PARTS = {HEADER: "headers", QUERY: "queryParams"}
 
 
 def gateway_name(listener: str) -> str:
-    """The load balancer's name out of its listener's ARN; of another text all of it."""
+    """Return the load balancer's name in a listener's ARN; any other text is returned unchanged."""
     parts = listener.split("/")
     return parts[2] if len(parts) > 2 else listener
 
 
 def gateway(listener: DescribedListener, cluster: str) -> Object:
-    """A listener as the gateway that routes of a cluster attach to."""
+    """Return a listener as the gateway of a cluster's routes."""
     return {
         "metadata": {"name": gateway_name(listener.arn), "namespace": cluster},
         "providerMetadata": {
@@ -34,10 +34,10 @@ def gateway(listener: DescribedListener, cluster: str) -> Object:
 
 
 def route(application: str, cluster: str, listener: str, found: tuple[Rule, ...]) -> Object:
-    """The plan in force, both as an HTTPRoute and in the plan's own words.
+    """Return the plan in force as an HTTPRoute that also has the fields of a plan.
 
-    In `spec` the default rule comes first: readers take the first rule without a header match for
-    it, and to gateways the order says nothing where one rule asks for more than the other.
+    In `spec` the default rule comes first: clients take the first rule without a header match for
+    it, and gateways ignore the order if one rule is more specific than the other.
     """
     parent = {
         "group": GROUP,
@@ -97,7 +97,7 @@ def _match(rule: Rule) -> Object:
 
 
 def _backends(rule: Rule) -> list[Object]:
-    """The service as the plan named it; rules of other writers do not say."""
+    """The service as named in the plan; rules of other writers do not name it."""
     named = rule.tags.get(SERVICE)
     return [{"name": named}] if named else []
 

@@ -11,7 +11,7 @@ from worker.providers.ecs.routes.route_plan import unescaped
 
 
 def routes(found: Iterable[RuleSpec]) -> Object:
-    """The rules of an application that requests can meet, in their order."""
+    """Return the rules of an application that match requests, in their order."""
     rules = [rule for rule in found if not rule.is_placeholder]
     hosts = (each.value for rule in rules for each in rule.conditions if each.field == HOST)
     versions = (rule.tags.get(ownership.VERSION, "") for rule in rules)
@@ -36,7 +36,7 @@ def _said(condition: Condition) -> str:
 
 
 def _backend(rule: RuleSpec) -> str:
-    """The service as the plan named it, else the name of the target group."""
+    """The service as named in the plan, otherwise the name of the target group."""
     _, _, group = rule.target.partition(":targetgroup/")
     return rule.tags.get(SERVICE) or group.partition("/")[0]
 

@@ -33,7 +33,7 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.provider import Call
 from worker.providers.ecs import observed
-from worker.providers.ecs.aws.pauses import pause, persist
+from worker.providers.ecs.aws.pauses import pause, retry
 from worker.providers.ecs.elb.listener import Listener
 from worker.providers.ecs.elb.rules import Rule
 from worker.providers.ecs.routes import backends, observations, rule_sets, writer
@@ -74,7 +74,7 @@ class Reconciliation:
 
     async def run(self, call: Call) -> Object:
         """Make the rules those of the plan, or raise and leave the present ones."""
-        return await persist(
+        return await retry(
             call,
             self._writer.base_s,
             MOVED,

@@ -1,6 +1,6 @@
-"""The route plan that every platform understands, as a load balancer's listener can have it; pure.
+"""The neutral route plan, validated for a load balancer's listener; pure.
 
-A listener compares values without regard to case and takes the first rule that matches.
+A listener ignores the case of values and takes the first rule that matches.
 """
 
 import re
@@ -76,9 +76,9 @@ ParameterValue = Annotated[
 
 
 class Pin(Struct, frozen=True):
-    """A rule of a plan: requests with these `conditions` go to a version's service.
+    """A rule of a plan: requests that meet the `conditions` go to a version's service.
 
-    `named` is the service as the plan spells it, `service` as ECS does.
+    `named` is the service's name in the plan, `service` its name in ECS.
     """
 
     where: str
@@ -89,7 +89,7 @@ class Pin(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """All routes of an application through a listener, the default rule last."""
+    """All routes of an application on a listener, the default rule last."""
 
     application: str
     hostname: str
@@ -100,18 +100,18 @@ class Plan(Struct, frozen=True):
 
 
 def unescaped(value: str) -> str:
-    """A value of a condition as the plan said it."""
+    """Return the value of a condition as in the plan."""
     return ESCAPED.sub(r"\1", value)
 
 
 def application(name: str, where: str) -> str:
-    """The name of an application, which tags carry and no path can be smuggled in with."""
+    """Return the name of an application if it is valid in a tag and in a path."""
     checked(name, Name, where)
     return str(checked(name, Application, where))
 
 
 def read(specification: Object, cluster: str) -> Plan:
-    """The plan, or the fault `invalid` with the place of what a listener cannot do."""
+    """Return the plan, or raise `invalid` with the path of an unsupported member."""
     given = neutral.read(specification)
     app_name = application(given.app_name, "plan.appName")
     if given.hostname is None:
@@ -127,7 +127,7 @@ def read(specification: Object, cluster: str) -> Plan:
         for number, rule in enumerate(given.rules)
     ]
     _refuse_twins(pins)
-    # What no pin matches is the default rule's, wherever the plan has it.
+    # The default rule comes last, whatever its place in the plan.
     pins.sort(key=lambda pin: len(pin.conditions) == 1)
     fresh = freshness(given.generation, given.emitted_at)
     return Plan(app_name, hostname, tuple(pins), fresh, given.generation, given.emitted_at)

@@ -1,4 +1,4 @@
-"""The routes of an application on a load balancer's listener: found, shown, applied, deleted."""
+"""The routes of an application on a load balancer's listener: read, applied and deleted."""
 
 import logging
 from collections.abc import Awaitable
@@ -22,7 +22,7 @@ VARIABLE = "PLT_ECS_LISTENER_ARN"
 
 
 class Routing:
-    """The routes on the listener that a worker is configured with, if it is."""
+    """The routes on the worker's listener, if it is configured with one."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -33,7 +33,7 @@ class Routing:
         self._rows: Rows = {}
 
     async def gateways(self, call: Call, cluster: str) -> list[Object]:
-        """The listener as a gateway; none where none is configured, or where it is gone."""
+        """Return the listener as a gateway; none if it is not configured or was deleted."""
         if self._arn is None:
             return []
         try:
@@ -72,7 +72,7 @@ class Routing:
         return await made.run(call)
 
     async def read(self, call: Call, cluster: str, name: str) -> Object:
-        """The routes in force as an HTTPRoute, or `not_found`."""
+        """Return the routes in force as an HTTPRoute, or raise `not_found`."""
         route_plan.application(name, "name")
         listener = self._listener(self._client.for_call(call), cluster, name)
         if listener is not None and (found := (await writer.read(listener)).in_force):
@@ -80,7 +80,7 @@ class Routing:
         raise self._absent(cluster, name)
 
     async def delete(self, call: Call, cluster: str, name: str) -> Object:
-        """Delete all rules, those that only wait as well, or `not_found` where there is none."""
+        """Delete all rules, placeholder rules among them, or raise `not_found`."""
         route_plan.application(name, "name")
         listener = self._listener(self._client.for_call(call), cluster, name)
         if listener is None:

@@ -1,4 +1,4 @@
-"""Removes what a deleted service had beside itself, as far as it was made for it."""
+"""Deletes the resources that machinist made for a service that is deleted."""
 
 from collections.abc import Awaitable
 
@@ -16,9 +16,9 @@ from worker.together import together
 async def clean_up(
     aws: BoundClient, call: Call, settings: Settings, cluster: str, name: str
 ) -> Attempt:
-    """Whether there was anything to remove, and what of it is left and why.
+    """Delete the resources of a service; return whether there were any, and what is left.
 
-    `cluster` is a name. Asks only about what this worker is configured to make.
+    `cluster` is a name. Only resources that this worker is configured to make are looked up.
     """
     base_s = settings.ecs_cleanup_retry_base_ms / 1000
     secret = pull_secrets.secret_name(name)

@@ -1,4 +1,4 @@
-"""Names of services in a Cloud Map namespace: found, made and removed with their instances."""
+"""Services of Cloud Map: found, made and deleted with their instances."""
 
 import re
 import uuid
@@ -12,7 +12,7 @@ from worker.providers.ecs.aws import ownership
 from worker.providers.ecs.aws.answers import CloudMapService, Nothing, OneCloudMapService
 from worker.providers.ecs.aws.client import BoundClient
 from worker.providers.ecs.aws.errors import Failure
-from worker.providers.ecs.aws.pauses import persist
+from worker.providers.ecs.aws.pauses import retry
 from worker.together import together
 
 PAGE = 100
@@ -20,7 +20,7 @@ TTL_S = 60
 LABEL_LIMIT = 63
 HASH_DIGITS = 6
 GONE = frozenset({"DuplicateRequest", "InstanceNotFound", "ServiceNotFound"})
-"""Somebody else removes it, or did."""
+"""AWS's codes if another process deletes the resource or has deleted it."""
 MARK = re.compile(r"machinist: cluster (?P<cluster>[A-Za-z0-9_-]+)")
 
 
@@ -31,7 +31,7 @@ class CloudMapServices(Struct, frozen=True, rename="pascal"):
 
 
 class Instance(Struct, frozen=True, rename="pascal"):
-    """A task that is registered under a name."""
+    """A task that is registered in a service of Cloud Map."""
 
     id: str
 
@@ -43,7 +43,7 @@ class Instances(Struct, frozen=True, rename="pascal"):
 
 
 def entry_name(service: str) -> str:
-    """The label in DNS for a service: its name where that can be one."""
+    """Return the DNS label of a service: its name if that is a valid label."""
     if len(service) <= LABEL_LIMIT and service == service.strip("-"):
         return service
     digits = sha256(service.encode()).hexdigest()[:HASH_DIGITS]
@@ -51,10 +51,10 @@ def entry_name(service: str) -> str:
     return f"{cut or 'service'}-{digits}"
 
 
-async def settle(
+async def ensure(
     aws: BoundClient, namespace: str, cluster: str, service: str
 ) -> tuple[CloudMapService, bool]:
-    """The entry of a service, and whether it was created."""
+    """Return the Cloud Map service of a service, and whether it was created."""
     found = await _find(aws, namespace, service)
     if found is None:
         try:
@@ -64,7 +64,7 @@ async def settle(
                 raise
             found = await _find(aws, namespace, service)
             if found is None:
-                # DNS knows no capitals, so a name in other letters is in the way.
+                # DNS ignores case: a name in other letters is in the way.
                 raise
     ownership.refuse_foreign(f'the name "{found.name}" in Cloud Map', _marks(found), cluster)
     return found, False
@@ -88,7 +88,7 @@ async def _create(aws: BoundClient, namespace: str, cluster: str, service: str) 
         OneCloudMapService,
         Name=entry_name(service),
         NamespaceId=namespace,
-        # The same for every repeat: a creation whose answer was lost is not made twice.
+        # The same for every retry, so that a creation whose answer was lost is not made twice.
         CreatorRequestId=str(uuid.uuid4()),
         Description=f"machinist: cluster {cluster}",
         DnsConfig={"DnsRecords": [{"Type": "A", "TTL": TTL_S}]},
@@ -104,7 +104,7 @@ def _marks(entry: CloudMapService) -> dict[str, str]:
 async def delete(
     aws: BoundClient, call: Call, namespace: str, cluster: str, service: str, base_s: float
 ) -> bool:
-    """Remove the entry of a service and its instances; says whether there was one of ours."""
+    """Delete the Cloud Map service of a service; return whether there was one of ours."""
     found = await _find(aws, namespace, service)
     if found is None:
         return False
@@ -115,10 +115,8 @@ async def delete(
 
 
 async def discard(aws: BoundClient, call: Call, id: str, base_s: float) -> None:
-    """Remove an entry and its instances, waiting a few times until AWS let them go."""
-    await persist(
-        call, base_s, {"ResourceInUse"}, "its instances stay", lambda: _discarded(aws, id)
-    )
+    """Delete a Cloud Map service and its instances; wait a few times until AWS allows it."""
+    await retry(call, base_s, {"ResourceInUse"}, "its instances stay", lambda: _discarded(aws, id))
 
 
 async def _discarded(aws: BoundClient, id: str) -> None:

@@ -1,4 +1,4 @@
-"""What ECS is asked for a service, new or changed, and the wait for one that is being deleted."""
+"""The parameters of CreateService and UpdateService, and the wait for a draining service."""
 
 import uuid
 
@@ -17,7 +17,7 @@ from worker.providers.ecs.settings import Settings
 from worker.providers.ecs.workloads.workload import Wanted
 
 GRACE: Object = {"healthCheckGracePeriodSeconds": 60}
-"""How long a task may take until its load balancer finds it ready, before it is replaced."""
+"""The time until a task that its load balancer finds unhealthy is replaced."""
 AGAIN: Object = {"forceNewDeployment": True}
 """The parameters of UpdateService that replace all tasks and change nothing else."""
 FIRST_LOOK_S = 0.5
@@ -25,7 +25,7 @@ LONGEST_LOOK_S = 5.0
 
 
 class Parts(Struct, frozen=True):
-    """What a service refers to, by ARN; `hostname` is what its registry calls it in DNS."""
+    """The resources that a service refers to, by ARN; `hostname` is its name in DNS."""
 
     task_definition: str
     registry: str | None = None
@@ -34,22 +34,22 @@ class Parts(Struct, frozen=True):
 
 
 async def standing(aws: BoundClient, cluster: str, name: str) -> Service | None:
-    """A service that is ACTIVE or DRAINING: CreateService cannot make another of its name."""
+    """Return the service if it is ACTIVE or DRAINING: then CreateService refuses its name."""
     for service in await controllers.describe(aws, cluster, [name]):
         if translate.is_active(service) or service.status == controllers.DRAINING:
             return service
     return None
 
 
-async def settled(aws: BoundClient, call: Call, cluster: str, name: str) -> Service | None:
-    """The ACTIVE service, None where there is none once a deleted one has come to its end."""
+async def after_draining(aws: BoundClient, call: Call, cluster: str, name: str) -> Service | None:
+    """Wait while the service is DRAINING; return it if it is ACTIVE, otherwise None."""
     wait = FIRST_LOOK_S
     while True:
         found = await standing(aws, cluster, name)
         if found is None or translate.is_active(found):
             return found
         if not await pause(call, wait):
-            # A conflict would not be repeated, and draining ends within minutes.
+            # Clients do not repeat after a conflict, and draining ends within minutes.
             raise Fault(
                 Code.PLATFORM_FAILED,
                 f'the service "{name}" in the cluster "{names.cluster_name(cluster)}" is being '
@@ -60,7 +60,7 @@ async def settled(aws: BoundClient, call: Call, cluster: str, name: str) -> Serv
 
 
 def creation(settings: Settings, cluster: str, wanted: Wanted, parts: Parts) -> Object:
-    """The parameters of CreateService."""
+    """Return the parameters of CreateService."""
     network: Object = {"subnets": settings.subnets(), "assignPublicIp": "DISABLED"}
     if settings.security_groups():
         network["securityGroups"] = settings.security_groups()
@@ -71,12 +71,12 @@ def creation(settings: Settings, cluster: str, wanted: Wanted, parts: Parts) -> 
         "desiredCount": neutral.first_size(wanted.workload),
         "launchType": "FARGATE",
         "networkConfiguration": {"awsvpcConfiguration": network},
-        # What never becomes healthy ends in what ran before, and does not start tasks for ever.
+        # A deployment that never becomes healthy is rolled back instead of starting tasks for ever.
         "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True, "rollback": True}},
         "tags": camel(wanted.tags),
         "propagateTags": "SERVICE",
         "enableECSManagedTags": True,
-        # The same for every repeat: a creation whose answer was lost is not made twice.
+        # The same for every retry, so that a creation whose answer was lost is not made twice.
         "clientToken": str(uuid.uuid4()),
     }
     if parts.target_groups:
@@ -87,9 +87,9 @@ def creation(settings: Settings, cluster: str, wanted: Wanted, parts: Parts) -> 
 
 
 def changes(service: Service, wanted: Wanted, parts: Parts) -> Object:
-    """The parameters of UpdateService that differ, none where nothing has to be replaced.
+    """Return the parameters of UpdateService that differ; empty if nothing has to be replaced.
 
-    The number of tasks is never among them: whoever scaled the service decides about that.
+    The number of tasks is never among them, so that the present scale is kept.
     """
     asked: Object = {}
     if service.task_definition != parts.task_definition:
@@ -105,12 +105,12 @@ def changes(service: Service, wanted: Wanted, parts: Parts) -> Object:
 
 
 def new_tags(service: Service, wanted: Wanted) -> dict[str, str]:
-    """The tags that a service lacks; it keeps those that others gave it."""
+    """Return the tags that a service lacks."""
     return dict(wanted.tags.items() - translate.labels(service.tags).items())
 
 
 def references(service: Service) -> set[str]:
-    """The ARNs of what a service uses."""
+    """Return the ARNs of the resources that a service uses."""
     groups = {each.target_group_arn or "" for each in service.load_balancers}
     registries = {each.registry_arn for each in service.service_registries}
     return {service.task_definition, *groups, *registries}

@@ -1,4 +1,4 @@
-"""Fits what a workload asks for into the sizes that Fargate offers; pure."""
+"""The task size of a workload among those that Fargate offers; pure."""
 
 from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
@@ -21,22 +21,22 @@ OFFERED: dict[int, Sequence[int]] = {
     8192: range(16384, 61440 + 1, 4096),
     16384: range(32768, 122880 + 1, 8192),
 }
-"""The memory, in MiB, that goes with each number of cpu units. AWS refuses every other pair."""
+"""The sizes of memory in MiB for each number of cpu units. AWS refuses every other pair."""
 
 DEFAULTS = {"cpu": "500m", "memory": "1Gi"}
 
 
 class Size(NamedTuple):
-    """What a task gets: cpu units (1024 are a core) and MiB."""
+    """The size of a task: cpu units (1024 are a core) and MiB."""
 
     cpu: int
     memory: int
 
 
 def size(amounts: Amounts | None, where: str = "workload.resources") -> Size:
-    """The smallest size that holds what is asked for, or the fault `invalid`.
+    """Return the smallest size that is large enough, or raise `invalid`.
 
-    A task has one size and no requests beside limits: the limit counts, else the request.
+    A task has one size: the limit counts, otherwise the request.
     """
     wanted = amounts or Amounts()
     _refuse_unknown(wanted, where)

@@ -1,4 +1,4 @@
-"""Finds or makes all that a service refers to, and notes how to take back what was made."""
+"""Finds or makes the resources that a service refers to, and notes how to undo that."""
 
 from msgspec import UNSET, Struct
 
@@ -18,7 +18,7 @@ from worker.providers.ecs.workloads.workload import Wanted
 
 
 class Region(Struct, frozen=True):
-    """What all runs in one region share: how it is configured, and what never changes in it."""
+    """The state that all commands of one region share: settings and caches."""
 
     settings: Settings
     endpoints: Endpoints
@@ -26,7 +26,7 @@ class Region(Struct, frozen=True):
 
 
 class Provisioning:
-    """What one run finds and makes for the service of a workload."""
+    """The resources that one run finds and makes for the service of a workload."""
 
     def __init__(
         self, aws: BoundClient, call: Call, region: Region, cluster: str, wanted: Wanted
@@ -43,12 +43,12 @@ class Provisioning:
         self._secret: str | None = None
         self.undo = UndoLog(aws, call)
         self.registered: str | None = None
-        """The task definition that this run made."""
+        """The ARN of the task definition that this run made."""
         self._read: dict[str, OneTaskDefinition] = {}
         """The task definitions that this run read, by their ARNs."""
 
     async def parts(self, service: Service | None) -> Parts:
-        """All that the service refers to; what it has already stays, as far as it fits."""
+        """Return all resources that the service refers to; present ones are kept if they fit."""
         secret = await self._pull_secret()
         task_definition = await self._task_definition(service, secret)
         registry = await self._registry(service)
@@ -56,15 +56,15 @@ class Provisioning:
         return Parts(task_definition, registry, hostname, await self._target_groups(service))
 
     def images(self, task_definition: str) -> list[str] | None:
-        """The images of a task definition, None where this run did not read it."""
+        """Return the images of a task definition, or None if this run did not read it."""
         found = self._read.get(task_definition)
         return None if found is None else revisions.images(found)
 
     async def former_labels(self, service: Service) -> set[str]:
-        """Return the keys of tags that an earlier run gave a service and that are wanted no more.
+        """Return the keys of tags that an earlier workload gave a service and the new one lacks.
 
-        The task definition of the service tells them, and after a roll-back the newest one does.
-        Tags that others gave the service are never among them.
+        They are in the service's task definition, and after a roll-back in the newest one.
+        Tags that others gave the service are not returned.
         """
         tags = translate.labels(service.tags)
         rest = {key for key in tags if names.is_own(key)} - self._wanted.tags.keys()
@@ -89,25 +89,25 @@ class Provisioning:
         name = pull_secrets.secret_name(self._wanted.name)
         what = f'the secret "{name}"'
         with self.undo.trying(what):
-            settled = await pull_secrets.settle(
+            secret = await pull_secrets.ensure(
                 self._aws, self._call, self._owner, name, wanted, self._cleanup_s
             )
-        if settled.created or settled.replaced:
+        if secret.created or secret.replaced:
             self.undo.drop(what)
-        if settled.created:
-            # Only the task definition of this run can name it.
+        if secret.created:
+            # Only the task definition of this run can refer to the secret.
             self.undo.made(
                 what, lambda: pull_secrets.discard(self._aws, name), lambda: self.registered
             )
-        elif settled.replaced:
+        elif secret.replaced:
             self.undo.changed(f"{what} with the new credentials")
-        self._secret = settled.arn
-        return settled.arn
+        self._secret = secret.arn
+        return secret.arn
 
     async def _task_definition(self, service: Service | None, secret: str | None) -> str:
         name = self._wanted.name
         definition = task_definitions.definition(self._wanted, self._settings, secret)
-        # The newest of the family may be there because an earlier try was cut short.
+        # The newest of the family may be left from an interrupted run.
         for present in dict.fromkeys([(service and service.task_definition) or name, name]):
             found = await self._look_up(present)
             if found is not None and revisions.is_same(found, definition):
@@ -118,7 +118,7 @@ class Provisioning:
             with self.undo.trying(what):
                 arn = await revisions.register(self._aws, self._owner, definition)
             if self._aws.effects == before + 1:
-                # No answer was lost: the revision of this one is all that was made.
+                # No answer was lost, so that only this revision was made.
                 self.undo.drop(what)
             self.registered = arn
             self.undo.made(
@@ -135,7 +135,7 @@ class Provisioning:
             return next(iter(present), None)
         what = f'the name "{cloud_map.entry_name(self._wanted.name)}" in Cloud Map'
         with self.undo.trying(what):
-            entry, created = await cloud_map.settle(
+            entry, created = await cloud_map.ensure(
                 self._aws, namespace, self._owner, self._wanted.name
             )
         if created:
@@ -167,13 +167,13 @@ class Provisioning:
         return [arn]
 
     async def _follow(self, listener: str | None, arn: str) -> None:
-        """Have the target group of the service as the workload needs it."""
+        """Update the target group of the service."""
         found = await target_groups.by_arn(self._aws, arn)
         if found is None:
             return
         await self._keep_in_step(found)
         if listener is not None and found.load_balancer_arns == []:
-            # The route that led to it was deleted: no new task would ever be found healthy.
+            # The route to the target group was deleted: ELB would never find a new task healthy.
             await self._ensure_rule(listener, arn)
 
     async def _target_group(self, listener: str) -> str:
@@ -201,7 +201,7 @@ class Provisioning:
         return arn
 
     async def _keep_in_step(self, found: TargetGroup) -> None:
-        """Have the target group ask where the workload says how it is."""
+        """Update the health check of the target group."""
         former, check = target_groups.present_check(found), self._wanted.target_check()
         if former == check:
             return

@@ -1,4 +1,4 @@
-"""The credentials of an image registry in Secrets Manager, written only when they changed."""
+"""The credentials of an image registry in Secrets Manager, written only if they changed."""
 
 import asyncio
 import hashlib
@@ -17,18 +17,18 @@ from worker.providers.ecs.aws import ownership, tags
 from worker.providers.ecs.aws.answers import Nothing
 from worker.providers.ecs.aws.client import BoundClient
 from worker.providers.ecs.aws.errors import Failure
-from worker.providers.ecs.aws.pauses import persist
+from worker.providers.ecs.aws.pauses import retry
 from worker.providers.ecs.aws.tags import PascalTag
 
 SALT_DIGITS = 16
 CURRENT = "AWSCURRENT"
 ABSENT = "ResourceNotFoundException"
 MOVED = frozenset({ABSENT, "ResourceExistsException", "InvalidRequestException"})
-"""It is not as it was looked at any more: others write too, and deletions take a while."""
+"""AWS's codes if the secret changed since it was read: by others, or by a slow deletion."""
 
 
 class Secret(Struct, frozen=True, rename="pascal"):
-    """A secret without its value, which nobody here reads."""
+    """A secret without its value, which machinist never reads."""
 
     arn: str = field(name="ARN")
     deleted_date: datetime | None = None
@@ -42,8 +42,8 @@ class Written(Struct, frozen=True):
     arn: str = field(name="ARN")
 
 
-class Settled(NamedTuple):
-    """The secret that holds the credentials; `replaced` says that it held others before."""
+class Ensured(NamedTuple):
+    """The secret with the credentials; `replaced` is true if it had other ones before."""
 
     arn: str
     created: bool
@@ -51,31 +51,31 @@ class Settled(NamedTuple):
 
 
 def secret_name(service: str) -> str:
-    """What the secret of a service is called."""
+    """Return the name of the secret of a service."""
     return f"{service}-pull"
 
 
-async def settle(
+async def ensure(
     aws: BoundClient, call: Call, cluster: str, name: str, wanted: PullSecret, base_s: float
-) -> Settled:
-    """Have a secret hold the credentials.
+) -> Ensured:
+    """Make or update the secret with the credentials.
 
-    `base_s` is the first of the waits for a deletion that is under way.
+    `base_s` is the first delay while a deletion is running.
     """
     value = msgspec.json.encode({"username": wanted.username, "password": wanted.password}).decode()
-    return await persist(
+    return await retry(
         call,
         base_s,
         MOVED,
         f'the secret "{name}" is being changed or deleted all the time',
-        lambda: _settled(aws, cluster, name, value),
+        lambda: _ensured(aws, cluster, name, value),
     )
 
 
-async def _settled(aws: BoundClient, cluster: str, name: str, value: str) -> Settled:
+async def _ensured(aws: BoundClient, cluster: str, name: str, value: str) -> Ensured:
     found = await find(aws, name)
     if found is None:
-        return Settled(await _create(aws, cluster, name, value), created=True, replaced=False)
+        return Ensured(await _create(aws, cluster, name, value), created=True, replaced=False)
     ownership.refuse_foreign(f'the secret "{name}"', tags.mapping(found.tags), cluster)
     if found.deleted_date is not None:
         await aws.ask("secretsmanager:RestoreSecret", Nothing, SecretId=name)
@@ -95,11 +95,11 @@ async def _settled(aws: BoundClient, cluster: str, name: str, value: str) -> Set
             SecretId=name,
             Tags=tags.pascal(ownership.marks(cluster)),
         )
-    return Settled(found.arn, created=False, replaced=replaced)
+    return Ensured(found.arn, created=False, replaced=replaced)
 
 
 async def find(aws: BoundClient, name: str) -> Secret | None:
-    """A secret, also one that is scheduled for deletion."""
+    """Return a secret, or None; one that is scheduled for deletion is returned, too."""
     try:
         return await aws.ask("secretsmanager:DescribeSecret", Secret, SecretId=name)
     except Failure as failure:
@@ -115,14 +115,14 @@ async def _create(aws: BoundClient, cluster: str, name: str, value: str) -> str:
         Name=name,
         SecretString=value,
         Tags=tags.pascal(ownership.marks(cluster)),
-        # The same for every repeat: a creation whose answer was lost is not made twice.
+        # The same for every retry, so that a creation whose answer was lost is not made twice.
         ClientRequestToken=await _new_version(value),
     )
     return written.arn
 
 
 async def delete(aws: BoundClient, cluster: str, name: str) -> bool:
-    """Delete the secret of a service for good, and say whether there was one of ours."""
+    """Delete the secret of a service; return whether there was one of ours."""
     found = await find(aws, name)
     if found is None or found.deleted_date is not None:
         return False
@@ -133,7 +133,7 @@ async def delete(aws: BoundClient, cluster: str, name: str) -> bool:
 
 
 async def discard(aws: BoundClient, name: str) -> None:
-    """Delete a secret for good; one that is absent already counts as deleted."""
+    """Delete a secret without recovery; an absent secret counts as deleted."""
     try:
         await aws.ask(
             "secretsmanager:DeleteSecret", Nothing, SecretId=name, ForceDeleteWithoutRecovery=True
@@ -154,9 +154,9 @@ async def _new_version(value: str) -> str:
 
 
 async def _version(salt: str, value: str) -> str:
-    """The id of a version, which says what it holds to those who know that already.
+    """The id of a version: a salted hash of its value.
 
-    AWS changes id and value in one step, unlike a tag. Many can read it: nothing faster is safe.
+    AWS changes id and value in one step, unlike a tag. Many can read the id: hence scrypt.
     """
     digest = await asyncio.to_thread(
         hashlib.scrypt, value.encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=24

@@ -1,4 +1,4 @@
-"""The change of a service's tags to the labels of a workload, and the way back."""
+"""The change of a service's tags to the labels of a workload, and its undo."""
 
 from collections.abc import Collection, Mapping
 
@@ -10,7 +10,7 @@ from worker.providers.ecs.translate import BOUNDS
 
 
 class Relabelling:
-    """Sets some tags of a service and removes others; false where there is nothing to change."""
+    """Sets some tags of a service and removes others; false if there is nothing to change."""
 
     def __init__(
         self,
@@ -30,7 +30,7 @@ class Relabelling:
 
     @property
     def concerns_machines(self) -> bool:
-        """Whether tasks have to start with the new tags."""
+        """True if tasks have to start with the new tags."""
         return not self._keys <= BOUNDS
 
     @property
@@ -42,7 +42,7 @@ class Relabelling:
         await self._change(self._changed, self._removed)
 
     async def undo(self) -> None:
-        """Give the service the tags back that it had."""
+        """Restore the former tags."""
         former = {key: value for key, value in self._before.items() if key in self._keys}
         await self._change(former, self._keys - former.keys())
 

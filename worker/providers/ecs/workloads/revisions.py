@@ -23,12 +23,12 @@ class Listed(Part, frozen=True):
 
 
 def is_same(found: OneTaskDefinition, wanted: Object) -> bool:
-    """Return whether a revision is as wanted: then a repeat replaces no machines."""
+    """Return whether a revision is the wanted one, so that a repeat replaces no machines."""
     return CamelTag(DIGEST, task_definitions.digest(wanted)) in found.tags
 
 
 def labels(found: OneTaskDefinition) -> set[str]:
-    """The keys of the labels of the workload that a revision of ours was made from."""
+    """Return the keys of the workload's labels in a revision of ours."""
     if all(tag.key != DIGEST for tag in found.tags):
         return set()
     return {
@@ -37,7 +37,7 @@ def labels(found: OneTaskDefinition) -> set[str]:
 
 
 def images(found: OneTaskDefinition) -> list[str]:
-    """The images of a revision's containers."""
+    """Return the images of a revision's containers."""
     containers = found.task_definition.container_definitions
     return [each.image for each in containers if each.image]
 
@@ -45,7 +45,7 @@ def images(found: OneTaskDefinition) -> list[str]:
 async def register(aws: BoundClient, cluster: str, wanted: Object) -> str:
     """Make a new revision and return its ARN."""
     tags = ownership.marks(cluster) | {DIGEST: task_definitions.digest(wanted)}
-    # A lost answer costs a superfluous revision, which goes with the old ones.
+    # A lost answer costs a superfluous revision, which is deregistered with the old ones.
     answer = await aws.ask(
         "ecs:RegisterTaskDefinition",
         OneTaskDefinition,
@@ -56,7 +56,7 @@ async def register(aws: BoundClient, cluster: str, wanted: Object) -> str:
 
 
 async def find(aws: BoundClient, present: str) -> OneTaskDefinition | None:
-    """The revision of an ARN, or the newest of a family; None where there is none."""
+    """Return the revision of an ARN, or the newest of a family, or None."""
     try:
         return await aws.ask(
             "ecs:DescribeTaskDefinition",
@@ -71,12 +71,12 @@ async def find(aws: BoundClient, present: str) -> OneTaskDefinition | None:
 
 
 async def deregister(aws: BoundClient, arn: str) -> None:
-    """Take a revision out of use; tasks and services that were made from it go on."""
+    """Deregister a revision; tasks and services that were made from it go on."""
     await aws.ask("ecs:DeregisterTaskDefinition", Nothing, taskDefinition=arn)
 
 
 async def prune(aws: BoundClient, newest: str, used: Collection[str], keep: int) -> None:
-    """Deregister all but the newest revision, those used, and `keep` others; some at a time."""
+    """Deregister all but the newest revision, the used ones and `keep` others; some at a time."""
     family, _, number = newest.rpartition("/")[2].rpartition(":")
     if not number.isdecimal() or int(number) <= keep + 1:
         return
@@ -97,5 +97,5 @@ async def prune(aws: BoundClient, newest: str, used: Collection[str], keep: int)
 
 
 def family_of(arn: str) -> str:
-    """The family that a revision belongs to."""
+    """Return the family of a revision."""
     return arn.rpartition("/")[2].rpartition(":")[0]

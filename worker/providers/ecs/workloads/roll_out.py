@@ -1,4 +1,4 @@
-"""Makes a service what a workload says, whoever else does so, or takes back what it made for it."""
+"""Creates or updates the service of a workload, or undoes what it did for that."""
 
 import logging
 import re
@@ -23,20 +23,20 @@ from worker.providers.ecs.workloads.workload import Wanted
 log = logging.getLogger(__name__)
 
 ROUNDS = 5
-"""How often others may create or delete the service while we do the opposite."""
+"""The number of attempts if others create or delete the service meanwhile."""
 TIDYING_S = 5.0
-"""How long an answer may be kept back for what nobody asked for."""
+"""The longest time that tidying may delay the answer."""
 MAY_BE_THERE = frozenset({Code.INVALID, Code.CONFLICT, Code.PLATFORM_FAILED})
-"""What a creation fails with when there is a service of the name, or its answer was lost."""
+"""Failures of a creation if the service exists, or if the answer was lost."""
 OVERTAKEN = re.compile("not idempotent|still draining", re.IGNORECASE)
-"""AWS has no code of its own for that."""
+"""Messages about an existing service, for which AWS has no code."""
 
 
 class RolledOut(Struct, frozen=True):
-    """What a workload became; `before` is the service that was there, `left` what is untidy.
+    """The result of a roll-out; `before` is the former service, `left` are messages.
 
-    `former_images` are those of that service, None if its task definition was not found. `removed`
-    are the keys of the tags that the service has no more.
+    `former_images` are those of the former service, None if its task definition was not found.
+    `removed` are the keys of the tags that were removed.
     """
 
     parts: Parts
@@ -48,7 +48,7 @@ class RolledOut(Struct, frozen=True):
     removed: set[str]
 
     def answer(self, wanted: Wanted) -> Object:
-        """As the contract says it."""
+        """Return the result of the operation."""
         found: Object = {
             "name": wanted.name,
             "taskDefinitionArn": self.parts.task_definition,
@@ -62,7 +62,7 @@ class RolledOut(Struct, frozen=True):
         return found
 
     def seen(self, wanted: Wanted) -> tuple[Object, Object]:
-        """Before and after, for the command's outcome."""
+        """Return before and after, for the command's outcome."""
         before, after = observations.workload(
             self.before,
             self.former_images,
@@ -75,7 +75,7 @@ class RolledOut(Struct, frozen=True):
 
 
 class RollOut:
-    """One run for one workload."""
+    """One run of a roll-out."""
 
     def __init__(
         self, aws: BoundClient, call: Call, region: Region, cluster: str, wanted: Wanted
@@ -90,7 +90,7 @@ class RollOut:
         self._removed: set[str] = set()
 
     async def run(self) -> RolledOut:
-        """Create or update the service; a fault tells what of it could not be taken back."""
+        """Create or update the service; a fault names what could not be undone."""
         try:
             return await self._run()
         except Fault as fault:
@@ -102,7 +102,7 @@ class RollOut:
 
     async def _run(self) -> RolledOut:
         for _ in range(ROUNDS):
-            before = await deployments.settled(
+            before = await deployments.after_draining(
                 self._aws, self._call, self._cluster, self._wanted.name
             )
             parts = await self._provisioning.parts(before)
@@ -118,7 +118,7 @@ class RollOut:
         )
 
     async def _create(self, parts: Parts) -> Service | None:
-        """The new service, or None where there is one by now."""
+        """The new service, or None if one exists by now."""
         asked = deployments.creation(self._settings, self._cluster, self._wanted, parts)
         try:
             return (await self._aws.ask("ecs:CreateService", OneService, **asked)).service
@@ -129,20 +129,20 @@ class RollOut:
             return None
 
     async def _overtaken(self, fault: Fault) -> bool:
-        """Whether the creation failed for a service of the name, be it gone again by now."""
+        """Return whether a service of the name exists, or existed when the creation failed."""
         if fault.code not in MAY_BE_THERE:
             return False
         return OVERTAKEN.search(fault.message) is not None or await self._standing() is not None
 
     async def _update(self, service: Service, parts: Parts) -> Service | None:
-        """The service as it is then, or None where it was deleted meanwhile."""
+        """The changed service, or None if it was deleted meanwhile."""
         tags = deployments.new_tags(service, self._wanted)
         self._removed = await self._provisioning.former_labels(service)
         relabelling = Relabelling(self._aws, service, tags, self._removed)
         changes = deployments.changes(service, self._wanted, parts)
         if not changes and (relabelling.concerns_machines or controllers.is_stopped(service)):
             # Tasks keep the tags that they started with, and a deployment that the circuit
-            # breaker stopped starts none: either needs a deployment of its own.
+            # breaker stopped starts no tasks: both need a new deployment.
             changes = deployments.AGAIN
         undo = self._provisioning.undo
         what = f'the tags of the service "{service.service_name}"'
@@ -166,12 +166,12 @@ class RollOut:
             raise
 
     async def _is_gone(self, failure: Failure) -> bool:
-        """Whether a change failed because the service was deleted meanwhile."""
+        """Return whether a change failed because the service was deleted meanwhile."""
         if failure.aws_code in controllers.GONE:
             return True
         if failure.code not in {Code.INVALID, Code.NOT_FOUND, Code.CONFLICT}:
             return False
-        # TagResource has no code of its own for that.
+        # TagResource has no code for a deleted service.
         service = await self._standing()
         return service is None or not translate.is_active(service)
 
@@ -186,7 +186,7 @@ class RollOut:
         return RolledOut(parts, before, images, service, False, left, self._removed)
 
     async def _tidy(self, before: Service | None, current: str) -> list[str]:
-        """Deregister what no service needs of the task definitions, when there is a new one."""
+        """Deregister unused task definitions if there is a new one."""
         registered = self._provisioning.registered
         if registered is None:
             return []
@@ -198,7 +198,7 @@ class RollOut:
         return (await attempt(self._call, "old task definitions", work, TIDYING_S)).left
 
     async def _take_back(self) -> list[str]:
-        """What could not be taken back, in words."""
+        """Undo the run; return messages about what could not be undone."""
         undo = self._provisioning.undo
         if not undo.words:
             return []
@@ -208,7 +208,7 @@ class RollOut:
         try:
             service = await self._standing()
         except Fault as unknown:
-            # It may use what was made: then nothing of that must go.
+            # A service may use the new resources, so that none must be deleted.
             return [f"{what}: {unknown.message}" for what in undo.words]
         return await undo.take_back(service)
 

@@ -23,8 +23,8 @@ elif command -v node >/dev/null 2>&1; then node -e \
 elif command -v python3 >/dev/null 2>&1; then python3 -c \
 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout={limit})' "$u"
 fi >/dev/null 2>&1 || exit 1"""
-"""Runs inside the container, with what the image has. An image with none of these is not checked:
-to find it unhealthy would stop its machines for ever. The loopback address is written out because
+"""Runs inside the container. An image with none of these programs is not checked:
+otherwise its machines would be stopped for ever. The loopback address is written out because
 `localhost` may mean the other IP version. An image without a shell cannot be checked at all: its
 workload has to name no health check."""
 
@@ -52,7 +52,7 @@ def definition(wanted: Wanted, settings: Settings, pull_secret: str | None) -> O
 
 
 def digest(definition: Object) -> str:
-    """What tells one definition from another, whoever computes it and whenever."""
+    """Return a digest of a definition that is the same in all workers and versions."""
     return sha256(msgspec.json.encode(definition, order="deterministic")).hexdigest()
 
 

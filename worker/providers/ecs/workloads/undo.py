@@ -1,4 +1,4 @@
-"""The steps of one run for a service, and how they are taken back when the service is refused."""
+"""The steps of one run for a service, and their undo if the service is refused."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ UNKNOWN = "it was or may have been made or changed, AWS's answers do not say whi
 
 
 class Step(Struct, frozen=True, eq=False):
-    """Something that a run made or changed.
+    """A resource that a run made or changed.
 
     `used_by` returns the ARN that a service refers to if it uses what was made, and None for a
     change, which no reference shows. `undo` is None for what cannot be taken back, and `why` says
@@ -43,20 +43,20 @@ class UndoLog:
         undo: Callable[[], Awaitable[None]],
         used_by: Callable[[], str | None],
     ) -> None:
-        """Note something new."""
+        """Note a new resource."""
         self._steps.append(Step(what, undo, used_by))
 
     def changed(self, what: str) -> None:
-        """Note a change of something that was there before and cannot be put back."""
+        """Note a change of a resource whose former content is not known."""
         self._steps.append(Step(what, None, lambda: None))
 
     @contextmanager
     def trying(
         self, what: str, undo: Callable[[], Awaitable[None]] | None = None
     ) -> Iterator[None]:
-        """Note a step if a request of it had an effect or may have had one, however it ends.
+        """Note a step if one of its requests had an effect or may have had one.
 
-        Whoever knows more of it afterwards drops the step and notes what was made or changed.
+        A caller that knows the effect drops the step, and notes what was made or changed.
         """
         before = self._aws.effects
         try:
@@ -66,12 +66,12 @@ class UndoLog:
                 self._steps.append(Step(what, undo, lambda: None, UNKNOWN))
 
     def drop(self, what: str) -> None:
-        """Forget the steps of these words."""
+        """Remove the steps with this description."""
         self._steps = [step for step in self._steps if step.what != what]
 
     @property
     def words(self) -> list[str]:
-        """The steps in words."""
+        """The descriptions of the steps."""
         return [step.what for step in self._steps]
 
     async def take_back(self, service: Service | None) -> list[str]:

@@ -1,4 +1,4 @@
-"""The neutral workload as ECS on Fargate understands it, checked before anything is asked; pure."""
+"""The neutral workload as ECS on Fargate runs it, validated before any request; pure."""
 
 from msgspec import Struct
 
@@ -21,13 +21,13 @@ class Wanted(Struct, frozen=True):
 
     workload: Workload
     name: str
-    """What ECS calls it."""
+    """The name of the service in ECS."""
     size: Size
     tags: dict[str, str]
 
     @property
     def machine_labels(self) -> dict[str, str]:
-        """The labels that tasks have to start with."""
+        """The labels of the tasks."""
         return {key: value for key, value in self.tags.items() if key not in BOUNDS}
 
     def load_balancer_tags(self, cluster: str) -> dict[str, str]:
@@ -53,7 +53,7 @@ class Wanted(Struct, frozen=True):
 
 
 def read(specification: Object, cluster: str, settings: Settings) -> Wanted:
-    """The workload, or the fault `invalid`; `unsupported` where this worker lacks a setting."""
+    """Return the workload; raise `invalid`, or `unsupported` if the worker lacks a setting."""
     workload = neutral.read(specification)
     name = names.service_name(workload.name, "workload.name", cluster)
     size = fargate.size(workload.resources)
@@ -76,7 +76,7 @@ def _check_number(tags: dict[str, str], workload: Workload) -> None:
 
 
 def _refuse_lacking(workload: Workload, settings: Settings) -> None:
-    """Raise where AWS would refuse the workload for something that only the operator can set."""
+    """Raise `unsupported` if the workload needs a setting of the operator."""
     if not settings.subnets():
         raise _lacking("a workload", "PLT_ECS_SUBNETS, in which its tasks can run")
     if settings.ecs_execution_role_arn is None:
