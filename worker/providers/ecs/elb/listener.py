@@ -141,9 +141,9 @@ class Listener:
             Actions=rules.actions(wanted.target),
         )
 
-    async def tag(self, arn: str, tags: Mapping[str, str], gone: Iterable[str]) -> None:
-        """Set tags of a rule and remove those that are `gone`."""
-        self._tags.pop(arn, None)
+    async def tag(self, arn: str, tags: Mapping[str, str]) -> None:
+        """Replace the tags of a rule that was read or made before."""
+        gone = self._tags.pop(arn).keys() - tags.keys()
         await self._aws.ask(
             "elasticloadbalancing:AddTags", Nothing, ResourceArns=[arn], Tags=pascal(tags)
         )

@@ -11,7 +11,7 @@ moment early); new pins are made behind and come into force with the new order i
 rules get their new targets, one at a time and the default rule last.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -72,22 +72,29 @@ def brought_forward(
     `start` is the first priority of STAGING that is tried. Nothing is deleted: the former plan is
     needed until the new one is known to be whole.
     """
-    former = _former(before, wanted)
-    in_front = [rule for rule in former if rule.priority not in STAGING]
+    gone = former(before, wanted)
+    in_front = [rule for rule in gone if rule.priority not in STAGING]
     spare = _room(len(in_front), _taken(before) | set(made), start)
-    moves = dict(zip(made, _final(len(made), _others(before, former)), strict=True))
+    moves = dict(zip(made, _final(len(made), _others(before, gone)), strict=True))
     return Move(moves | {rule.priority: to for rule, to in zip(in_front, spare, strict=True)})
 
 
-def in_place(before: ListenerState, wanted: Sequence[RuleSpec], start: int) -> list[Step]:
-    """Turn the present rules into the new ones, with as few additional rules as possible."""
-    former = _former(before, wanted)
-    others = _others(before, former)
-    kept = _pairs([*before.in_force, *former], wanted)
-    spare = [rule for rule in former if rule not in kept.values()]
+def in_place(
+    before: ListenerState,
+    wanted: Sequence[RuleSpec],
+    start: int,
+    final: Sequence[int] | None = None,
+) -> list[Step]:
+    """Turn the present rules into the new ones, with as few additional rules as possible.
+
+    `final` are the priorities of the new rules, by default the first free ones.
+    """
+    gone = former(before, wanted)
+    kept = _pairs([*before.in_force, *gone], wanted)
+    spare = [rule for rule in gone if rule not in kept.values()]
     new = [number for number in range(len(wanted)) if number not in kept]
     created = dict(zip(new, _room(len(new), _taken(before), start), strict=True))
-    final = _final(len(wanted), others)
+    final = final or _final(len(wanted), _others(before, gone))
     present = {number: rule.priority for number, rule in kept.items()} | created
     moves = {
         present[number]: priority
@@ -101,41 +108,19 @@ def in_place(before: ListenerState, wanted: Sequence[RuleSpec], start: int) -> l
     changed = [number for number, rule in kept.items() if _differs(rule, wanted[number])]
     changed.sort(key=lambda number: rules.is_default(wanted[number].conditions))
     steps += [Modify(final[number], wanted[number]) for number in changed]
-    steps += [Tag(final[number], wanted[number]) for number in sorted(kept)]
+    tagged = [number for number in sorted(kept) if kept[number].tags != wanted[number].tags]
+    steps += [Tag(final[number], wanted[number]) for number in tagged]
     return steps
+
+
+def former(before: ListenerState, wanted: Sequence[RuleSpec]) -> list[Rule]:
+    """Return the rules that new ones replace, by priority."""
+    return sorted([*before.own, *replaced(before, wanted)], key=lambda rule: rule.priority)
 
 
 def more_rules(steps: Iterable[Step]) -> int:
     """Return by how many rules these steps increase the number of rules."""
     return sum(isinstance(step, Create) - isinstance(step, Delete) for step in steps)
-
-
-def applied(state: Mapping[int, RuleSpec], step: Step) -> dict[int, RuleSpec]:
-    """Return the rules by priority after a step."""
-    match step:
-        case Create(priority, rule):
-            return {**state, priority: rule}
-        case Move(moves):
-            still = {at: rule for at, rule in state.items() if at not in moves}
-            return still | {to: state[at] for at, to in moves.items()}
-        case Modify(priority, rule):
-            changed = RuleSpec(rule.conditions, rule.target, state[priority].tags)
-            return {**state, priority: changed}
-        case Tag(priority, rule):
-            old = state[priority]
-            return {**state, priority: RuleSpec(old.conditions, old.target, rule.tags)}
-        case Delete(priority):
-            return {at: rule for at, rule in state.items() if at != priority}
-
-
-def undone(before: Mapping[int, RuleSpec], done: Iterable[Step]) -> list[Step]:
-    """Return the inverse steps, that of the last step first."""
-    state = dict(before)
-    inverse: list[Step] = []
-    for step in done:
-        inverse.append(_inverse(state, step))
-        state = applied(state, step)
-    return inverse[::-1]
 
 
 def free(size: int, taken: frozenset[int], within: range) -> range | None:
@@ -150,28 +135,9 @@ def free(size: int, taken: frozenset[int], within: range) -> range | None:
     return None
 
 
-def _inverse(state: Mapping[int, RuleSpec], step: Step) -> Step:
-    match step:
-        case Create(priority):
-            return Delete(priority)
-        case Move(moves):
-            return Move({to: at for at, to in moves.items()})
-        case Modify(priority):
-            return Modify(priority, state[priority])
-        case Tag(priority):
-            return Tag(priority, state[priority])
-        case Delete(priority):
-            return Create(priority, state[priority])
-
-
-def _former(before: ListenerState, wanted: Sequence[RuleSpec]) -> list[Rule]:
-    """The rules that the new ones replace, by priority."""
-    return sorted([*before.own, *replaced(before, wanted)], key=lambda rule: rule.priority)
-
-
-def _others(before: ListenerState, former: list[Rule]) -> frozenset[int]:
+def _others(before: ListenerState, gone: list[Rule]) -> frozenset[int]:
     """The priorities of rules that stay."""
-    return before.taken | {rule.priority for rule in before.placeholders if rule not in former}
+    return before.taken | {rule.priority for rule in before.placeholders if rule not in gone}
 
 
 def _taken(before: ListenerState) -> frozenset[int]:

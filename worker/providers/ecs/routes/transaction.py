@@ -1,19 +1,14 @@
-"""Carries out the steps of a change of rules, and undoes those that were carried out."""
+"""Carries out the steps of a change of rules."""
 
-import logging
 from collections.abc import Iterable
 
 from contracts.faults import Fault
 from worker.providers.ecs.aws import errors
-from worker.providers.ecs.aws.errors import Failure
 from worker.providers.ecs.elb.listener import Listener
 from worker.providers.ecs.elb.requests import PRIORITY_IN_USE, RULE_NOT_FOUND
-from worker.providers.ecs.elb.rules import Rule, RuleSpec
-from worker.providers.ecs.routes import steps
+from worker.providers.ecs.elb.rules import Rule
 from worker.providers.ecs.routes.rule_sets import RULE_SET, ListenerState
 from worker.providers.ecs.routes.steps import Create, Delete, Modify, Move, Step, Tag
-
-log = logging.getLogger(__name__)
 
 MOVED = frozenset({PRIORITY_IN_USE, RULE_NOT_FOUND})
 """AWS's codes for a listener that others changed meanwhile."""
@@ -34,10 +29,7 @@ class Transaction:
         """The failure of the move, if the move may have happened nevertheless."""
         self._listener = listener
         self._rule_set = rule_set
-        found = [*before.own, *before.placeholders]
-        self._arns = {rule.priority: rule.arn for rule in found}
-        self._state: dict[int, RuleSpec] = {rule.priority: rule for rule in found}
-        self._before = self._state
+        self._arns = {rule.priority: rule.arn for rule in (*before.own, *before.placeholders)}
         self.done: list[Step] = []
 
     @property
@@ -66,27 +58,6 @@ class Transaction:
                 raise
             self._note(step)
 
-    async def undo(self) -> list[str]:
-        """Undo what was carried out; return the messages of steps that may not be undone.
-
-        A rule that others deleted meanwhile stays deleted.
-        """
-        lost: list[str] = []
-        done, self.done = self.done, []
-        await self._find_lost(done)
-        for step in steps.undone(self._before, done):
-            try:
-                await self._carry_out(step)
-            except Failure as failure:
-                # The other steps are worth undoing even so.
-                if failure.aws_code not in MOVED and not failure.arrived:
-                    raise
-                log.warning("%s may not be undone: %s", step, failure.message)
-                if failure.arrived:
-                    lost.append(failure.message)
-            self._note(step)
-        return lost
-
     async def _carry_out(self, step: Step) -> None:
         match step:
             case Create(priority, rule):
@@ -97,23 +68,13 @@ class Transaction:
             case Modify(priority, rule):
                 await self._listener.modify(self._arns[priority], rule)
             case Tag(priority, rule):
-                gone = self._state[priority].tags.keys() - rule.tags.keys()
-                await self._listener.tag(self._arns[priority], rule.tags, gone)
+                await self._listener.tag(self._arns[priority], rule.tags)
             case Delete(priority):
                 if priority in self._arns:
                     await self._listener.delete(self._arns[priority])
 
     def _note(self, step: Step) -> None:
         self.done.append(step)
-        self._state = steps.applied(self._state, step)
         if isinstance(step, Move):
             moved = {to: self._arns.pop(at) for at, to in step.moves.items() if at in self._arns}
             self._arns |= moved
-
-    async def _find_lost(self, done: list[Step]) -> None:
-        """Learn the ARN of a rule that may have been made although its answer was lost."""
-        match done[-1:]:
-            case [Create(priority)] if priority not in self._arns:
-                for rule in await self.present():
-                    if rule.priority == priority:
-                        self._arns[priority] = rule.arn

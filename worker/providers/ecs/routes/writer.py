@@ -9,6 +9,7 @@ from worker.providers.ecs.aws.errors import Failure
 from worker.providers.ecs.aws.pauses import pause
 from worker.providers.ecs.elb.listener import Listener
 from worker.providers.ecs.elb.requests import PRIORITY_IN_USE, TOO_MANY_RULES
+from worker.providers.ecs.elb.rules import Rule
 from worker.providers.ecs.routes import rule_sets, steps
 from worker.providers.ecs.routes.rule_sets import STAGING, Draft, ListenerState
 from worker.providers.ecs.routes.transaction import Transaction
@@ -125,23 +126,22 @@ class Writer:
         try:
             await transaction.run(wanted)
         except Fault as fault:
-            stays = await self._undo(transaction)
-            if stays:
-                words = "the rules were changed in part, which could not be undone completely"
-                text = f"{fault.message}. For want of room {words}: {'; '.join(stays)}"
-                raise Fault(fault.code, text, retry_after=fault.retry_after) from fault
+            await self._restore(steps.former(before, draft.rules), fault)
             raise
         return transaction
 
-    async def _undo(self, transaction: Transaction) -> list[str]:
-        """Undo what was done in place; return messages of failures."""
+    async def _restore(self, former: list[Rule], cause: Fault) -> None:
+        """Change the rules back in place after a failure; raise if that fails, too."""
+        priorities = [rule.priority for rule in former]
         try:
-            stays = await transaction.undo()
+            now = await read(self._listener)
+            back = steps.in_place(now, former, self._start(), priorities)
+            await Transaction(self._listener, now, "").run(back)
         except Fault as fault:
-            stays = [fault.message]
-        for words in stays:
-            log.warning("a route plan stays on the listener in part: %s", words)
-        return stays
+            log.warning("a route plan stays on the listener in part: %s", fault.message)
+            words = "the rules were changed in part, which could not be undone completely"
+            text = f"{cause.message}. For want of room {words}: {fault.message}"
+            raise Fault(cause.code, text, retry_after=cause.retry_after) from cause
 
     def _start(self) -> int:
         """A random priority of STAGING: writers of other applications rarely use the same."""
