@@ -14,7 +14,7 @@ from tests.ecs.credential_sources import FOUND, Metadata, assume_role
 from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers import ecs
-from worker.providers.ecs.session import Chain
+from worker.providers.ecs.aws.session import Chain
 
 
 async def used(aws: AwsSandbox, environment: dict[str, str], call: Callable[[], Call]) -> str:

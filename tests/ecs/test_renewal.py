@@ -12,8 +12,8 @@ from contracts.faults import Code, Fault
 from tests.ecs.scripted import Scripted, answer
 from worker.gather_all import gather_all
 from worker.provider import Call
-from worker.providers.ecs.credentials import Credentials, Unavailable
-from worker.providers.ecs.objects import TaskArns
+from worker.providers.ecs.aws.answers import TaskArns
+from worker.providers.ecs.aws.credentials import Credentials, Unavailable
 
 GOOD: dict[str, Any] = {
     "AccessKeyId": "AKIANEXT",
@@ -71,7 +71,7 @@ class Source:
 
 async def ask(aws: Scripted, credentials: Credentials, seconds: float = 10) -> None:
     async with aws.client(credentials) as client:
-        await client.during(Call.within(seconds)).ask("ecs:ListTasks", TaskArns, cluster="shop")
+        await client.for_call(Call.within(seconds)).ask("ecs:ListTasks", TaskArns, cluster="shop")
 
 
 @pytest.mark.parametrize(
