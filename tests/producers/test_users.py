@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.rabbitmq.node import RabbitNode
-from tests.broker.granted import Granted, granted
+from tests.broker.granted import UsersVhost, users_vhost
 from tests.producer import publish, scale_event
 from tests.producers.page import PAGE, blocks, makes_a_user, needs, variables_of
 from tests.stack import Stack, eventually
@@ -22,9 +22,9 @@ POSTS = ["bash", str(PAGE.parent / "scale.sh"), "default", "hello", "6"]
 
 
 @pytest.fixture
-def shipped(rabbit: RabbitNode) -> Iterator[Granted]:
+def shipped(rabbit: RabbitNode) -> Iterator[UsersVhost]:
     """The users of `deploy/rabbitmq`, where everything was imported."""
-    with granted(rabbit, ["k8s"]) as broker:
+    with users_vhost(rabbit, ["k8s"]) as broker:
         broker.import_over_http()
         yield broker
 
@@ -75,7 +75,7 @@ def test_the_user_of_the_page_may_send_and_wait(waiter: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["producer", "auditor"])
-def test_no_shipped_user_may_send_and_wait(shipped: Granted, role: str) -> None:
+def test_no_shipped_user_may_send_and_wait(shipped: UsersVhost, role: str) -> None:
     done = run(WAITS, PLT_AMQP_URL=shipped.url(role))
 
     assert done.returncode == 1
@@ -84,7 +84,7 @@ def test_no_shipped_user_may_send_and_wait(shipped: Granted, role: str) -> None:
 
 @needs("bash", "curl")
 def test_the_shipped_producer_needs_a_tag_for_the_http_api(
-    rabbit: RabbitNode, shipped: Granted
+    rabbit: RabbitNode, shipped: UsersVhost
 ) -> None:
     variables = variables_of(rabbit, shipped.url("producer")) | {
         "RABBITMQ_USER": shipped.name("producer"),
