@@ -20,10 +20,6 @@ if TYPE_CHECKING:  # moto takes 1.7 s of CPU to import, and most tests need no A
     from deploy.sandbox.aws.server import AwsSandbox
 
 REPOSITORY = Path(__file__).parent.parent
-START_S = 60
-"""The maximum time for the start of a process on a busy machine."""
-
-
 BOUND_S = 60.0
 """The default limit of every wait, long enough for a busy machine."""
 

@@ -62,9 +62,6 @@ class Tap:
             self._take_outcome(read(message))
 
     def _take_outcome(self, outcome: Outcome) -> None:
-        if outcome.request is not None:
-            scale = msgspec.convert(outcome.request.body, UpdateControllerReplicas)
-            self._requests[outcome.id] = scale.name, scale.replicas
         moment = outcome.started if outcome.result is Result.STARTED else outcome.finished
         moment = moment or outcome.finished or outcome.started
         self.records.append(
