@@ -65,7 +65,7 @@ class Situation:
         eventually(lambda: self._has_moved_all(index), MOVED_S, f"node {index} leads all queues")
 
     def _has_moved_all(self, index: int) -> bool:
-        """Tell whether a node leads all queues; if not, request transfers to synchronised members."""
+        """Tell whether a node leads all queues; if not, request transfers, which may be refused."""
         if self._leaders(index) == {index}:
             return True
         self.cluster.ctl(index, "eval", TRANSFER.format(vhost=self.vhost))
