@@ -17,7 +17,7 @@ from contracts.topology import Binding, Exchange, Topology
 from contracts.wire import Message
 from deploy.rabbitmq import definitions
 from deploy.rabbitmq.node import RabbitNode
-from tests.broker.granted import users_vhost
+from tests.broker.users_vhost import users_vhost
 
 NOT_IN_DEFINITIONS = [(topology.GATE, topology.ENDED)]
 EVERYTHING = [topology.common(), topology.of_provider("k8s")]

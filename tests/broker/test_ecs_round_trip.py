@@ -64,7 +64,7 @@ def test_one_gateway_serves_both_platforms(stack: Stack, aws: AwsSandbox, gatewa
     assert gateway.get("/ecs/machines/elsewhere").status_code == 404
 
 
-def test_scaling_by_request_or_event_is_one_call_with_before_and_after_in_the_outcome(
+def test_scaling_by_request_or_event_is_one_call_and_records_before_and_after(
     stack: Stack, aws: AwsSandbox, gateway: Gateway
 ) -> None:
     arn = aws.service("hello")["serviceArn"]

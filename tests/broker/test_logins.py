@@ -6,7 +6,7 @@ import pytest
 
 from deploy.rabbitmq.node import RabbitNode
 from tests.broker.attempts import no_connection
-from tests.broker.granted import UsersVhost, users_vhost
+from tests.broker.users_vhost import UsersVhost, users_vhost
 
 WITHOUT_UI = ["gateway", "worker-k8s", "producer", "auditor"]
 

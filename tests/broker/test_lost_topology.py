@@ -18,7 +18,7 @@ from contracts.broker.link import Connection, Link
 from contracts.outcomes import Result
 from contracts.topology import Binding
 from tests.auditor import Auditor
-from tests.broker.granted import users_vhost
+from tests.broker.users_vhost import users_vhost
 from tests.producer import lasting_event, publish
 from tests.scalings import scalings
 from tests.stack import Gateway, Stack, eventually

@@ -21,7 +21,7 @@ from tests.broker.attempts import (
     reading,
     until,
 )
-from tests.broker.granted import UsersVhost, users_vhost
+from tests.broker.users_vhost import UsersVhost, users_vhost
 
 PROVIDERS = ["k8s", "k8s-eu1"]
 HELLO = "controllers.default.hello"

@@ -17,7 +17,7 @@ from contracts.operation import Operation
 from contracts.wire import Message
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.broker.granted import UsersVhost, users_vhost
+from tests.broker.users_vhost import UsersVhost, users_vhost
 from tests.producer import publish, scale_event
 from tests.stack import BOUND_S, Gateway, Stack, eventually
 

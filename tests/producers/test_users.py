@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deploy.rabbitmq.node import RabbitNode
-from tests.broker.granted import UsersVhost, users_vhost
+from tests.broker.users_vhost import UsersVhost, users_vhost
 from tests.producer import publish, scale_event
 from tests.producers.page import PAGE, blocks, creates_user, needs, variables_of
 from tests.stack import Stack, eventually
