@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Scales a controller by an event: an example to copy, which needs aio-pika and nothing else.
+"""Scales a controller by an event. An example to copy; it needs only aio-pika.
 
-The broker is in PLT_AMQP_URL, its nodes separated by commas. Exit status: 0 accepted (with --wait:
-done), 1 not accepted, and nothing will happen (with --wait: not done), 2 wrong words, 3 not known:
-repeat it.
+PLT_AMQP_URL has the URLs of the broker's nodes, separated by commas. Exit status: 0 accepted (with
+--wait: done), 1 not accepted and never run (with --wait: not done), 2 invalid arguments, 3 result
+unknown: retry.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from yarl import URL
 
 CONFIRM_S = 10
 EXPECTED = "one or more URLs such as amqp://user:password@host:5672/vhost, separated by commas"
-# A ';', '@' or '://' behind the host is a second URL, or a password with a '/' that is not escaped.
+# A ';', '@' or '://' after the host indicates a second URL, or an unescaped '/' in the password.
 LABEL = r"[^\s,;/?#@:.\[\]]{1,63}"
 HOST = rf"(\[[0-9A-Fa-f:.]+\]|{LABEL}(\.{LABEL})*\.?)"
 BROKER = re.compile(rf"amqps?://([^\s,/?#]*@)?{HOST}(:[0-9]+)?([/?]((?!://)[^\s,;@])*)?")
@@ -42,14 +42,14 @@ async def main(asked: argparse.Namespace) -> int:
     try:
         urls = brokers(os.environ.get("PLT_AMQP_URL") or "amqp://guest:guest@localhost/")
     except ValueError:
-        # Without its words, which may hold the password.
+        # The error message is dropped, because it may contain the password.
         return complain(2, f"PLT_AMQP_URL (not shown): expected {EXPECTED}")
     refusals = []
     for url in urls:
         try:
             connection = await aio_pika.connect(url.update_query(heartbeat=10), timeout=10)
         except InvalidFrameError:
-            # The broker gives its reason, which the library drops.
+            # The library drops the reason that the broker sends.
             refusals.append(
                 f"{url.host} does not open the virtual host {url.path[1:] or '/'!r}: expected one "
                 f"that exists and in which the user {url.user or 'guest'!r} has rights"
@@ -62,7 +62,7 @@ async def main(asked: argparse.Namespace) -> int:
 
 
 def brokers(text: str) -> list[URL]:
-    """The URLs of a list, in random order as its nodes are equal; ValueError for a wrong one."""
+    """Return the URLs of a list in random order; raise ValueError for an invalid one."""
     parts = [each.strip() for each in text.split(",")]
     if not all(BROKER.fullmatch(part) for part in parts):
         raise ValueError
@@ -71,7 +71,7 @@ def brokers(text: str) -> list[URL]:
 
 
 async def scaled(connection: AbstractConnection, asked: argparse.Namespace, user: str) -> int:
-    """Scale over a connection; the exit status."""
+    """Scale over a connection, and return the exit status."""
     async with connection:
         try:
             return await scale(connection, asked, user)
@@ -82,16 +82,16 @@ async def scaled(connection: AbstractConnection, asked: argparse.Namespace, user
         except ChannelClosed as error:
             return complain(1, f"refused: {error}")
         except (AMQPError, OSError, TimeoutError) as error:
-            # A confirm that did not come says nothing: the broker may have the message.
+            # Without a confirm the result is unknown: the broker may have the message.
             return complain(3, f"not known what became of it: {error!r}")
 
 
 async def scale(connection: AbstractConnection, asked: argparse.Namespace, user: str) -> int:
-    """Publish the command and wait for the confirm, and for its outcome if that is asked for."""
+    """Publish the command, await its confirm and, with --wait, its outcome."""
     address = f"controllers.{asked.scope}.{asked.name}"
     key = f"{asked.provider}.{zlib.crc32(address.encode()) % 8}.{address}"
     message = command(asked, user)
-    # Raises what the broker returns; aio-pika would otherwise tell it in a result.
+    # on_return_raises turns a returned message into an exception.
     channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
     outcomes = await bind(channel, f"*.{asked.provider}.{address}") if asked.wait else None
     exchange = await channel.get_exchange("machinist.events", ensure=False)
@@ -108,7 +108,7 @@ async def scale(connection: AbstractConnection, asked: argparse.Namespace, user:
 
 
 def command(asked: argparse.Namespace, user: str) -> aio_pika.Message:
-    """The message; all of its properties are explained in README.md."""
+    """Return the message; README.md explains its properties."""
     now = time.time()
     body: dict[str, object] = {"scope": asked.scope, "name": asked.name, "replicas": asked.replicas}
     if asked.kind:
@@ -123,7 +123,7 @@ def command(asked: argparse.Namespace, user: str) -> aio_pika.Message:
         user_id=user,
         content_type="application/json",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        expiration=asked.deadline,  # in seconds, which aio-pika makes milliseconds
+        expiration=asked.deadline,  # in seconds; aio-pika converts them to milliseconds
         timestamp=datetime.fromtimestamp(int(now), UTC),
         app_id="scale.py",
         headers=headers,
@@ -131,7 +131,7 @@ def command(asked: argparse.Namespace, user: str) -> aio_pika.Message:
 
 
 async def bind(channel: AbstractChannel, key: str) -> AbstractQueue:
-    """A queue of our own that gets the outcomes; before publishing, so that none is missed."""
+    """Declare and bind a queue for the outcomes, before the publish so that none is missed."""
     name = f"machinist.audit.{uuid.uuid4().hex}"
     queue = await channel.declare_queue(name, exclusive=True, auto_delete=True)
     await queue.bind("machinist.outcomes", key)
@@ -139,7 +139,7 @@ async def bind(channel: AbstractChannel, key: str) -> AbstractQueue:
 
 
 async def final(outcomes: AbstractQueue, identity: str) -> int:
-    """Wait for the final outcome of our command and print it."""
+    """Wait for the final outcome of the command and print it."""
     async with outcomes.iterator(no_ack=True) as messages:
         async for message in messages:
             outcome = json.loads(message.body)
@@ -150,28 +150,28 @@ async def final(outcomes: AbstractQueue, identity: str) -> int:
 
 
 def complain(status: int, reason: str) -> int:
-    # The broker's words are in it, and may not write to the terminal what they like.
-    said = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in reason)
-    sys.stderr.write(f"scale.py: {said}\n")
+    # The reason may contain text from the broker, so control characters are escaped.
+    printable = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in reason)
+    sys.stderr.write(f"scale.py: {printable}\n")
     return status
 
 
 def word(text: str) -> str:
-    """A name that is its own word in an address; `machinist address` knows those of others."""
+    """Check a name that an address contains unchanged; `machinist address` handles all names."""
     if not WORD.fullmatch(text):
         raise argparse.ArgumentTypeError(f"expected at most 80 of A-Z a-z 0-9 _ -, got {text!r}")
     return text
 
 
 def replicas(text: str) -> int:
-    """How many machines."""
+    """Parse a number of machines."""
     if not re.fullmatch(r"[0-9]{1,6}", text):
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
     return int(text)
 
 
 def seconds(text: str) -> int:
-    """Nothing waits longer than ten minutes."""
+    """Parse a deadline; the maximum is ten minutes."""
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= 600:
         raise argparse.ArgumentTypeError(f"expected seconds from 1 to 600, got {text!r}")
     return int(text)
@@ -182,11 +182,11 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("scope", type=word, help="the namespace or cluster")
     parser.add_argument("name", type=word, help="the controller")
     parser.add_argument("replicas", type=replicas, help="an absolute number")
-    parser.add_argument("--provider", default="k8s", help="as it is attached (default: k8s)")
-    parser.add_argument("--kind", help="such as Deployment, which saves looking for it")
-    parser.add_argument("--deadline", type=seconds, default=60, help="seconds to start (60)")
+    parser.add_argument("--provider", default="k8s", help="the name of the provider (default: k8s)")
+    parser.add_argument("--kind", help="the kind, such as Deployment, which saves a lookup")
+    parser.add_argument("--deadline", type=seconds, default=60, help="seconds until expiry (60)")
     parser.add_argument("--idempotency-key", help="a repeat with the same key is not run again")
-    parser.add_argument("--wait", action="store_true", help="for the outcome, and print it")
+    parser.add_argument("--wait", action="store_true", help="wait for the outcome and print it")
     return parser
 
 

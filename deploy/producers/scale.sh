@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Scales a controller by an event, with nothing but curl and gzip: over RabbitMQ's HTTP API, which
-# is for now and then and not for load. Exit status: 0 accepted, 1 not accepted, and nothing will
-# happen, 2 wrong words, 3 not known: repeat it.
+# Scales a controller by an event over RabbitMQ's HTTP API, with curl and gzip. The HTTP API is for
+# occasional messages, not for load. Exit status: 0 accepted, 1 not accepted and never run, 2 invalid
+# arguments, 3 result unknown: retry.
 set -euo pipefail
 
 usage() {
@@ -13,12 +13,12 @@ Publishes a command to scale a controller. Variables:
   RABBITMQ_USER      default: guest; it needs the tag `management`
   RABBITMQ_PASSWORD  default: guest
   RABBITMQ_VHOST     default: /
-  PROVIDER           as it is attached (default: k8s)
-  DEADLINE           seconds within which it has to start, at most 600 (default: 60)
+  PROVIDER           the name of the provider (default: k8s)
+  DEADLINE           seconds until the command expires, at most 600 (default: 60)
 END
 }
 
-# The broker's words may be among them: cat -v shows control characters instead of sending them.
+# The message may contain text from the broker: cat -v escapes control characters.
 complain() { printf 'scale.sh: %s\n' "${2//[$'\r\n']/ }" | cat -v >&2; exit "$1"; }
 
 [[ ${1-} == --help ]] && { usage; exit 0; }
@@ -44,7 +44,7 @@ pattern='^(https?://([^][/@?#:[:space:]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?)(/[^@?#[
 host=${BASH_REMATCH[1]}
 
 address=controllers.$scope.$name
-# The last eight bytes of gzip are the CRC-32, lowest byte first, and the length.
+# The last eight bytes of gzip output are the CRC-32, lowest byte first, and the length.
 slot=$(($(printf %s "$address" | gzip -c | tail -c 8 | od -An -N1 -tu1) % 8))
 key=$provider.$slot.$address
 id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
@@ -70,7 +70,7 @@ message='{
   }
 }'
 
-# The password goes in over a file descriptor: a command line can be seen by everybody.
+# The password is passed over a file descriptor, because other users can read a command line.
 password=${RABBITMQ_PASSWORD:-guest}
 password=${password//\\/\\\\}
 answer=$(curl --silent --show-error --max-time 20 --header 'content-type: application/json' \
