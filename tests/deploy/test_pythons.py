@@ -49,7 +49,7 @@ def test_a_python_below_pyenv_root_is_found(tmp_path, environ):
     assert pythons.find("3.12", environ | {"PYENV_ROOT": str(tmp_path / "elsewhere")}) == expected
 
 
-def test_a_broken_program_and_one_of_another_version_are_skipped(tmp_path, environ):
+def test_a_broken_program_and_a_program_of_another_version_are_skipped(tmp_path, environ):
     python(tmp_path / "bin" / "python3.12", "3.11")
     broken = Path(python(tmp_path / ".pyenv" / "versions" / "3.12.9" / "bin" / "python3", ""))
     broken.write_text("#!/bin/sh\nexit 127\n")
