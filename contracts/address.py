@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import Any
 
 from contracts.faults import Code, Fault
+from contracts.field_types import Name
 from contracts.members import require_known
-from contracts.names import Name
 from contracts.operation import Operation, Row
 from contracts.validation import checked
 
@@ -28,7 +28,7 @@ QUEUE_WORDS = frozenset(
 
 
 def is_provider_name(name: str) -> bool:
-    """Whether a provider may attach under this name."""
+    """Tell whether a provider may attach under this name."""
     return PROVIDER.fullmatch(name) is not None and name not in PATH_WORDS | QUEUE_WORDS
 
 
@@ -62,7 +62,7 @@ def _digits(value: str) -> str:
 
 
 def subject(operation: Operation[Any]) -> str | None:
-    """The name of the thing that an operation acts on, None for a whole collection."""
+    """Return the name of the resource that an operation acts on, None for a whole collection."""
     row = operation.row
     if row.subject is None:
         return None
@@ -78,7 +78,7 @@ def subject(operation: Operation[Any]) -> str | None:
 
 
 def find(operation: Operation[Any], path: str) -> Any:
-    """What is at a dotted path into an operation, None where there is nothing."""
+    """Return the value at a dotted path into an operation, None if there is none."""
     field, *keys = path.split(".")
     value = getattr(operation, field)
     for key in keys:
@@ -87,21 +87,21 @@ def find(operation: Operation[Any], path: str) -> Any:
 
 
 def address(operation: Operation[Any]) -> str:
-    """`<collection>.<scope>.<name>`, without the name where a whole collection is meant."""
+    """Return `<collection>.<scope>.<name>`, without a name for a whole collection."""
     return address_of(operation.row, operation.scope, subject(operation))
 
 
 def address_of(row: Row, scope: str, name: str | None) -> str:
-    """The address of an operation whose scope and name are at hand."""
+    """Return the address for a row of the table with this scope and name."""
     words = [row.collection, word(scope)]
     return ".".join(words if name is None else [*words, word(name)])
 
 
 def slot(address: str) -> int:
-    """CRC-32 of the address modulo 8: which partition holds its commands."""
+    """Return the slot of an address: CRC-32 modulo 8, the number of its partition."""
     return zlib.crc32(address.encode()) % SLOTS
 
 
 def routing_key(provider: str, row: Row, address: str) -> str:
-    """The key an operation is published under: with the slot for commands, without for queries."""
+    """Return the routing key of an operation: with the slot for a command, without for a query."""
     return f"{provider}.{address}" if row.safe else f"{provider}.{slot(address)}.{address}"

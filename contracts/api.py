@@ -1,10 +1,13 @@
-"""The table: every operation, once.
+"""The table: every operation of the API, each defined once.
 
-Routes, routing keys, dispatch and documents are derived from it.
+The fields of a struct are the parameters of the operation. The decorator `http` holds everything
+else that is true of it: HTTP route, collection, sealing, rules for events (`contracts.operation`
+describes the columns). HTTP routes, routing keys, dispatch, the rules for events, and the OpenAPI
+and AsyncAPI documents are derived from this table.
 """
 
 from contracts import route_plan, shapes, workload
-from contracts.names import (
+from contracts.field_types import (
     ApiVersion,
     Kind,
     LabelChanges,
@@ -12,8 +15,8 @@ from contracts.names import (
     Manifest,
     Name,
     Replicas,
-    RoutePlan,
-    Workload,
+    RoutePlanBody,
+    WorkloadBody,
 )
 from contracts.operation import OPERATIONS as OPERATIONS
 from contracts.operation import Operation, http
@@ -39,10 +42,10 @@ class GetMachine(Operation[Machine], frozen=True):
 
 @http("GET", "/machines/{scope}", collection="machines")
 class GetMachines(Operation[list[Machine]], frozen=True):
-    """List the machines of a scope, or those that carry all the labels."""
+    """List the machines of a scope, or the machines that carry all the labels."""
 
     scope: Name
-    labels: Labels = {}  # noqa: RUF012  # msgspec copies it for each struct
+    labels: Labels = {}  # noqa: RUF012  # msgspec copies the default for each struct
 
 
 @http(
@@ -51,10 +54,11 @@ class GetMachines(Operation[list[Machine]], frozen=True):
     collection="machines",
     subject="id",
     body=("labels",),
+    from_producers=True,
     gives=shapes.AppliedLabels,
 )
 class SetMachineLabels(Operation[MachineLabels], frozen=True):
-    """Set labels of one machine; null removes a label, what is not named stays."""
+    """Set labels of one machine; null removes a label, other labels stay as they are."""
 
     scope: Name
     id: Name
@@ -63,7 +67,7 @@ class SetMachineLabels(Operation[MachineLabels], frozen=True):
 
 @http("GET", "/controllers/{scope}", collection="controllers")
 class GetControllers(Operation[Controllers], frozen=True):
-    """List the controllers of a scope, or the one that runs a machine."""
+    """List the controllers of a scope, or the controller that runs a machine."""
 
     scope: Name
     machine_id: Name | None = None
@@ -85,6 +89,8 @@ class GetController(Operation[OneController], frozen=True):
     collection="controllers",
     subject="name",
     body=("replicas",),
+    from_producers=True,
+    collapses="replicas",
 )
 class UpdateControllerReplicas(Operation[Controller], frozen=True):
     """Scale a controller to an absolute number of machines."""
@@ -103,6 +109,7 @@ class UpdateControllerReplicas(Operation[Controller], frozen=True):
     subject="manifest.metadata.name",
     body="manifest",
     seal=True,
+    instead="apply_workload",
     takes=shapes.ControllerManifest,
     gives=shapes.AppliedController,
 )
@@ -143,6 +150,7 @@ class GetServicesByLabels(Operation[list[ServiceEndpoint]], frozen=True):
     collection="services",
     subject="manifest.metadata.name",
     body="manifest",
+    instead="apply_workload",
     takes=shapes.ServiceManifest,
     gives=shapes.AppliedService,
 )
@@ -175,6 +183,7 @@ class DeleteService(Operation[Object], frozen=True):
     body="manifest",
     seal=True,
     secret="manifest",
+    instead="apply_workload",
     takes=shapes.SecretManifest,
     gives=shapes.AppliedSecret,
 )
@@ -192,7 +201,7 @@ class ApplySecret(Operation[Object], frozen=True):
     gives=list[shapes.TrafficGateway],
 )
 class ListGateways(Operation[list[Object]], frozen=True):
-    """List the traffic gateways that routes of this scope can attach to."""
+    """List the traffic gateways that routes of a scope can attach to."""
 
     scope: Name
 
@@ -203,6 +212,7 @@ class ListGateways(Operation[list[Object]], frozen=True):
     collection="httproutes",
     subject="manifest.metadata.name",
     body="manifest",
+    instead="apply_route_plan",
     takes=shapes.HttpRouteManifest,
     gives=shapes.HttpRoute,
 )
@@ -256,7 +266,7 @@ class ApplyWorkload(Operation[Object], frozen=True):
     """Create or update an application from a specification that every platform understands."""
 
     scope: Name
-    workload: Workload
+    workload: WorkloadBody
 
 
 @http(
@@ -269,7 +279,7 @@ class ApplyWorkload(Operation[Object], frozen=True):
     gives=shapes.AppliedRoutePlan,
 )
 class ApplyRoutePlan(Operation[Object], frozen=True):
-    """Route an application's traffic after a plan that every platform understands."""
+    """Route an application's traffic by a plan that every platform understands."""
 
     scope: Name
-    plan: RoutePlan
+    plan: RoutePlanBody

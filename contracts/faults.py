@@ -1,4 +1,4 @@
-"""The one way in which an operation fails: a code from a closed set, and words for a person."""
+"""The fault, the only error of operations: a code from a closed set, and a message."""
 
 from enum import StrEnum
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from msgspec import UNSET, Struct, UnsetType, json
 
 
 class Code(StrEnum):
-    """Why an operation failed; the closed set that clients may switch on."""
+    """The reason of a failure; a closed set on which clients may branch."""
 
     INVALID = "invalid"
     UNAUTHENTICATED = "unauthenticated"
@@ -73,7 +73,7 @@ STATUS: dict[Code, HTTPStatus] = {
 }
 
 NOT_ATTEMPTED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-"""The statuses which promise that nothing was attempted and nothing will be."""
+"""Statuses that promise that nothing was attempted and nothing will be."""
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -119,7 +119,7 @@ class Fault(Exception):
         return int(STATUS[self.code])
 
     def problem(self, command_id: str | None = None) -> Problem:
-        """The error body; `command_id` is the id of the command that failed."""
+        """Return the error body; `command_id` is the id of the command that failed."""
         title = STATUS[self.code].phrase
         return Problem(
             type=f"urn:machinist:fault:{self.code}",
@@ -134,5 +134,5 @@ class Fault(Exception):
         )
 
     def body(self, command_id: str | None = None) -> bytes:
-        """The error body as JSON."""
+        """Return the error body as JSON."""
         return json.encode(self.problem(command_id))

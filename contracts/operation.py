@@ -1,4 +1,4 @@
-"""What an operation is: a frozen struct bound to its HTTP half, its result and what it acts on."""
+"""An operation: a frozen struct with a row in the table, which binds it to HTTP and to messages."""
 
 import re
 from collections.abc import Callable
@@ -14,9 +14,9 @@ PATH_FIELD = re.compile(r"\{(\w+)\}")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One line of the table, as data; `subject` and `secret` are dotted paths into the struct.
+    """One row of the table: everything that is true of an operation, as plain data.
 
-    `takes` and `gives` are the documented shapes of a body and of an answer.
+    The parameters of `http` describe the columns.
     """
 
     name: str
@@ -30,12 +30,15 @@ class Row(msgspec.Struct, frozen=True):
     body: str | tuple[str, ...]
     seal: bool
     secret: str | None
+    from_producers: bool
+    collapses: str | None
+    instead: str | None
     takes: Any
     gives: Any
 
     @property
     def safe(self) -> bool:
-        """Whether it is a query; RFC 9110 §9.2.1: a GET changes nothing."""
+        """True for a query: a GET changes nothing (RFC 9110 §9.2.1)."""
         return self.method == "GET"
 
 
@@ -47,6 +50,7 @@ class Operation(msgspec.Struct, Generic[Result], frozen=True, rename="camel", om
 
 
 OPERATIONS: dict[str, type[Operation[Any]]] = {}
+"""The table: every operation by its name."""
 
 AnyOperation = TypeVar("AnyOperation", bound=Operation[Any])
 
@@ -60,17 +64,29 @@ def http(
     body: str | tuple[str, ...] = (),
     seal: bool = False,
     secret: str | None = None,
+    from_producers: bool = False,
+    collapses: str | None = None,
+    instead: str | None = None,
     takes: Any = None,
     gives: Any = None,
 ) -> Callable[[type[AnyOperation]], type[AnyOperation]]:
-    """Bind an operation to its route and enter it in the table.
+    """Bind an operation to its HTTP route and add its row to the table.
 
-    Fields named in `path` come from the path. `body` names the field that is the whole body, or
-    the fields that are members of it. All other fields are query parameters. `subject` says where
-    the name of the thing acted on is, None where that is the whole collection. A body with `seal`
-    travels sealed when keys are configured; one with something at `secret` never travels open.
-    Where the code passes a body or an answer on as a JSON object, `takes` and `gives` tell the
-    documents its shape.
+    - `path`: the URL path after the provider's name. A field named in it is a path parameter.
+    - `body`: the field that is the whole request body, or the fields that are members of the body.
+      Every other field is a query parameter.
+    - `subject`: the dotted path to the name of the resource that the operation acts on. None: the
+      operation acts on the whole collection.
+    - `seal`: the body travels sealed when a key is configured.
+    - `secret`: the dotted path to a secret in the body. A body with a value there never travels
+      unsealed.
+    - `from_producers`: every event producer may publish the command. Configuration may allow
+      further commands to single users.
+    - `collapses`: the field in which a newer event may differ from a waiting one and still
+      supersede it, so that only the newer one is run. None: every event is run.
+    - `instead`: the operation to use on a platform that does not support this one.
+    - `takes`, `gives`: the documented shapes of the request body and of the reply, where the code
+      passes them on as a JSON object.
     """
 
     def bind(operation: type[AnyOperation]) -> type[AnyOperation]:
@@ -78,9 +94,10 @@ def http(
         fields = {field.name for field in msgspec.structs.fields(operation)}
         path_fields = tuple(PATH_FIELD.findall(path))
         members = {body} if isinstance(body, str) else set(body)
+        bound = {*path_fields, *members, *filter(None, [collapses])}
         if name in OPERATIONS:
             raise TypeError(f"operation {name} is in the table already")
-        if missing := (set(path_fields) | members) - fields:
+        if missing := bound - fields:
             raise TypeError(f"operation {name} binds fields that it does not have: {missing}")
         if method == "GET" and members:
             raise TypeError(f"operation {name} is a GET and has no body")
@@ -97,6 +114,9 @@ def http(
             body=body,
             seal=seal,
             secret=secret,
+            from_producers=from_producers,
+            collapses=collapses,
+            instead=instead,
             takes=takes,
             gives=result if gives is None else gives,
         )

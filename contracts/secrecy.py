@@ -71,8 +71,8 @@ def _is_at(found: dict[str, Any], path: str) -> bool:
     return value is not None
 
 
-def sealable(operation: AnyOperation) -> AnyOperation:
-    """The operation itself; `invalid` where a Secret is in it and is not what it is for."""
+def reject_embedded_secret(operation: AnyOperation) -> AnyOperation:
+    """Return the operation; `invalid` if a manifest of another kind contains a Secret."""
     row = operation.row
     body = getattr(operation, row.body) if isinstance(row.body, str) else {}
     if row.body != row.secret and _contains(body, _is_secret):

@@ -1,4 +1,4 @@
-"""Bytes to structs and back: messages, operations and replies; knows no broker."""
+"""Messages, operations and replies, from bytes to structs and back; independent of the broker."""
 
 from typing import Any, TypeVar
 
@@ -24,7 +24,7 @@ HEADER_IDEMPOTENCY_KEY = "idempotency-key"
 HEADER_REQUESTED_BY = "requested-by"
 
 Header = str | int
-"""Flat scalars: streams drop tables and arrays, AMQP floats lose precision."""
+"""Headers are flat scalars: streams drop tables and arrays, AMQP floats lose precision."""
 
 COMPRESSED = "a body that is compressed with {}: send it as it is"
 FORMATS = {
@@ -70,7 +70,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bounded(message: Message) -> Message:
-    """Return the message, or one without the body where that has more bytes than may be held."""
+    """Return the message; without its body if that is over the size limit."""
     size = len(message.body)
     if size <= MESSAGE_LIMIT:
         return message
@@ -78,7 +78,7 @@ def bounded(message: Message) -> Message:
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """The answer to an operation: its body is the HTTP body, passed on as it is."""
+    """The reply to an operation: its body is the HTTP body, passed through unchanged."""
 
     status: int
     body: bytes
@@ -87,7 +87,7 @@ class Reply(msgspec.Struct, frozen=True):
 
 
 def reply_of(fault: Fault, command_id: str | None = None) -> Reply:
-    """The answer that a failed operation gets; `command_id` is the id of a failed command."""
+    """Return the reply of a failed operation; `command_id` is the id of a failed command."""
     return Reply(fault.status, fault.body(command_id), PROBLEM_JSON, fault.retry_after)
 
 
@@ -101,12 +101,12 @@ def with_command_id(reply: Reply, command_id: str) -> Reply:
 
 
 def encode(operation: Operation[Any]) -> bytes:
-    """The body of a request message: the operation as a JSON object."""
+    """Return the body of a request message: the operation as a JSON object."""
     return msgspec.json.encode(operation)
 
 
 def decode(name: str, body: bytes) -> Operation[Any]:
-    """The operation in a request message; faults are `not_understood` and `invalid`."""
+    """Return the operation in a request message; raises `not_understood` and `invalid`."""
     operation = OPERATIONS.get(name)
     if operation is None:
         raise unknown_operation(name)
@@ -118,7 +118,7 @@ def decode(name: str, body: bytes) -> Operation[Any]:
 
 
 def unknown_operation(name: str) -> Fault:
-    """The fault of a message whose `type` is no operation, or that has none."""
+    """Return the fault of a message with an unknown `type`, or without one."""
     expected = f"one of {', '.join(OPERATIONS)}"
     if not name:
         words = f"property type: expected the name of the operation, {expected}, got nothing"
@@ -133,7 +133,7 @@ def unknown_operation(name: str) -> Fault:
 
 
 def parse(body: bytes, limits: Limits = BODIES) -> dict[str, Any]:
-    """The JSON object in a body."""
+    """Return the JSON object in a body."""
     if not body:
         raise Fault(Code.INVALID, "expected a JSON object, got an empty body")
     try:
@@ -148,7 +148,7 @@ def parse(body: bytes, limits: Limits = BODIES) -> dict[str, Any]:
 
 
 def _other_format(body: bytes) -> str | None:
-    """What a body is that begins as no JSON does, None where nothing is known of it."""
+    """Return the format of a body that does not start like JSON, None if unknown."""
     for start, name in FORMATS.items():
         if body.startswith(start):
             return name
@@ -156,7 +156,7 @@ def _other_format(body: bytes) -> str | None:
 
 
 def build(operation: type[AnyOperation], values: dict[str, Any]) -> AnyOperation:
-    """The operation with these values by their JSON names; `invalid` with the reason."""
+    """Return the operation with these values by JSON name; raises `invalid` with the reason."""
     try:
         built: AnyOperation = msgspec.convert(values, operation)
     except msgspec.ValidationError as error:
@@ -166,7 +166,7 @@ def build(operation: type[AnyOperation], values: dict[str, Any]) -> AnyOperation
 
 
 def _explained(operation: type[Operation[Any]], values: dict[str, Any]) -> Fault | None:
-    """What is wrong with the first wrong value; values of what may be secret are never shown."""
+    """Return the error of the first wrong value, without values that may be secret."""
     for field in msgspec.structs.fields(operation):
         if field.encode_name not in values:
             if field.required:

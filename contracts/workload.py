@@ -8,8 +8,8 @@ from msgspec import Meta, Struct
 
 from contracts import quantities
 from contracts.faults import Code, Fault
+from contracts.field_types import IN_NO_LABEL
 from contracts.members import require_known
-from contracts.names import IN_NO_LABEL
 from contracts.resources import Labels, Object
 from contracts.validation import checked
 

@@ -1,4 +1,4 @@
-"""The composition root of a gateway: everything it consists of is put together here."""
+"""The composition root of a gateway: builds all of its parts and runs them."""
 
 import asyncio
 import logging
@@ -11,7 +11,7 @@ from litestar import Litestar
 from litestar.exceptions import HTTPException
 
 from contracts.broker.attendance import Attendance
-from contracts.broker.link import Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Fault
 from contracts.seal import Seals
 from contracts.secrecy import OPEN_WITHOUT_KEY
@@ -21,7 +21,7 @@ from gateway.documentation import documentation_routes
 from gateway.limits import DEFAULT, Limits
 from gateway.methods import options_routes
 from gateway.problems import on_exception, on_fault, on_http_error
-from gateway.recorder import Recorder
+from gateway.recorder.recorder import Recorder
 from gateway.routes import Caller, routes
 from gateway.rpc import Rpc
 from gateway.server import OnRawPath, http_server, listener
@@ -46,7 +46,7 @@ Work = Coroutine[Any, Any, None]
 
 def application(
     rpc: Caller,
-    link: Link,
+    link: ReconnectingConnection,
     attendance: Attendance,
     checks: Checks,
     max_body_bytes: int,
@@ -77,10 +77,12 @@ async def serve(settings: Settings) -> None:
     """Run a gateway until it is told to stop; requests under way are finished first."""
     name = uuid4().hex[:12]
     seals = Seals.from_text(settings.seal_key)
-    link = Link(settings.amqp_url, f"machinist gateway {name}")
+    link = ReconnectingConnection(settings.amqp_url, f"machinist gateway {name}")
     attendance = Attendance(settings.expected_providers())
     checks = Checks(attendance)
-    recorder = Recorder(seals, Link(settings.amqp_url, f"machinist gateway {name} recorder"))
+    recorder = Recorder(
+        seals, ReconnectingConnection(settings.amqp_url, f"machinist gateway {name} recorder")
+    )
     rpc = Rpc(
         name,
         link,

@@ -15,9 +15,9 @@ from contracts import topology
 from contracts.address import SLOTS
 from contracts.broker.attendance import Attendance
 from contracts.broker.channel import Channel
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import CHECK_S, REMEDY, Declaration
 from contracts.broker.errors import ConnectionLost, Refused, Rejected, Unroutable
-from contracts.broker.link import Connection
 from contracts.roll import Roll
 from contracts.topology import ATTENDANCE, COMMANDS, QUERIES, REPLIES
 from contracts.wire import Message

@@ -8,7 +8,7 @@ import msgspec
 from litestar import MediaType, Response, route
 from litestar.handlers import HTTPRouteHandler
 
-from contracts import asyncapi, openapi
+from contracts.documents import asyncapi, openapi
 from contracts.wire import JSON
 from gateway.methods import READ
 

@@ -10,9 +10,9 @@ import msgspec
 
 from contracts import topology
 from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from contracts.broker.errors import NotDeclared
-from contracts.broker.link import Connection
 from contracts.topology import Binding, Topology
 from gateway.session import Pending, Session
 

@@ -12,7 +12,7 @@ from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
 from contracts.members import unknown_member
 from contracts.operation import PATH_FIELD, Operation, Row
-from contracts.secrecy import sealable
+from contracts.secrecy import reject_embedded_secret
 from contracts.validation import SHOWN, show
 from contracts.wire import Reply
 from gateway.bodies import Bodies
@@ -80,7 +80,9 @@ def _route(operation: type[Operation[Any]], rpc: Caller, bodies: Bodies) -> HTTP
 
     async def answer(request: AnyRequest, values: dict[str, Any], context: Context) -> Answer:
         provider = _segment(request, "provider")
-        reply = await rpc.call(provider, sealable(wire.build(operation, values)), context)
+        reply = await rpc.call(
+            provider, reject_embedded_secret(wire.build(operation, values)), context
+        )
         return Answer(reply, context.command_id)
 
     handle.__name__ = row.name

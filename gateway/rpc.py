@@ -11,17 +11,18 @@ import msgspec
 from contracts import CONTRACT, VERSION, address, topology, wire
 from contracts.broker.attendance import Attendance
 from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from contracts.broker.errors import BrokerError, ConnectionLost
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.wire import Message, Reply
+from gateway.address_limit import AddressLimit
 from gateway.answers import reply_in
 from gateway.checks import Checks
 from gateway.context import NOTHING, Context
-from gateway.places import Places
 from gateway.resuming import resume
 from gateway.session import Pending, Refused, Session, unattended
 
@@ -40,7 +41,7 @@ class Rpc:
     def __init__(
         self,
         gateway: str,
-        link: Link,
+        link: ReconnectingConnection,
         attendance: Attendance,
         seals: Seals,
         *,
@@ -62,7 +63,7 @@ class Rpc:
         self._refused = refused
         self._checks = checks
         self._in_flight = 0
-        self._places = Places()
+        self._addresses = AddressLimit()
         self._pending: dict[str, Pending] = {}
         self._connections = 0
         self._session: Session | None = None
@@ -83,7 +84,7 @@ class Rpc:
             pending = self._prepare(provider, operation, session, context)
             if pending.safe:
                 return await self._exchange(session, pending)
-            with self._places.place(pending.message.key):
+            with self._addresses.hold(pending.message.key):
                 return await self._exchange(session, pending)
         finally:
             self._in_flight -= 1

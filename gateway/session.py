@@ -6,8 +6,8 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from contracts.broker.channel import Channel
+from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError, ConnectionLost, Rejected, Unroutable
-from contracts.broker.link import Connection
 from contracts.faults import Code, Fault
 from contracts.wire import Message, Reply
 

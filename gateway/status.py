@@ -12,14 +12,14 @@ from litestar.handlers import HTTPRouteHandler
 from contracts import VERSION
 from contracts.broker.attendance import Announcement, Attendance
 from contracts.broker.errors import BrokerError
-from contracts.broker.link import Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from gateway.methods import READ
 
 ASK_S = 0.9
 
 
 def status_routes(
-    link: Link, attendance: Attendance, missing: Callable[[], list[str]]
+    link: ReconnectingConnection, attendance: Attendance, missing: Callable[[], list[str]]
 ) -> list[HTTPRouteHandler]:
     """`/status` and `/ready`; `missing` tells what the gateway needs on the broker and lacks."""
 

@@ -7,8 +7,9 @@ from typing import Self
 from uuid import uuid4
 
 from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.outcomes import Outcome, Result, read
 from contracts.topology import MINUTE_MS, OUTCOMES, Binding, Exchange, Queue, Topology
 from contracts.wire import Message
@@ -24,7 +25,7 @@ class Auditor:
     """
 
     def __init__(self, amqp_url: str) -> None:
-        self._link = Link(amqp_url, "test auditor")
+        self._link = ReconnectingConnection(amqp_url, "test auditor")
         self._queue = f"test.auditor.{uuid4().hex[:8]}"
         self._read: dict[str, tuple[Message, Outcome]] = {}
         self._ready = threading.Event()

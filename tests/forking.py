@@ -7,6 +7,7 @@ import multiprocessing
 import os
 import runpy
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 REPOSITORY = Path(__file__).parent.parent
@@ -21,7 +22,14 @@ def run(module: str, environment: dict[str, str], log: Path) -> None:
         os.dup2(output.fileno(), sys.stdout.fileno())
         os.dup2(output.fileno(), sys.stderr.fileno())
     os.chdir(REPOSITORY)
+    if _of_python(environment) != _of_python(os.environ):
+        # The interpreter reads its variables when it starts.
+        os.execve(sys.executable, [sys.executable, "-m", module], environment)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = [module]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
+
+
+def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name.startswith("PYTHON")}

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from contracts import CONTRACT, address, topology, wire
 from contracts.broker.attendance import Attendance
+from contracts.broker.connection import Connection
 from contracts.broker.errors import Unroutable
-from contracts.broker.link import Connection
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.wire import Header, Message, Reply

@@ -9,8 +9,9 @@ import msgspec
 from contracts import address, topology, wire
 from contracts.api import UpdateControllerReplicas
 from contracts.broker.attendance import Announcement
+from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.wire import Message
 from deploy.rabbitmq.configuration import USER
 
@@ -54,5 +55,5 @@ def publish(amqp_url: str, messages: list[Message]) -> int:
             ends = await asyncio.gather(*publishes, return_exceptions=True)
         refused = sum(isinstance(end, BrokerError) for end in ends)
 
-    asyncio.run(Link(amqp_url, "test producer").run(session))
+    asyncio.run(ReconnectingConnection(amqp_url, "test producer").run(session))
     return refused

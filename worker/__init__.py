@@ -1,1 +1,1 @@
-"""AMQP in, a platform out: workers run where the platform is and dial out to the broker."""
+"""The worker: takes messages from the broker and executes them on a platform."""

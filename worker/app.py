@@ -1,4 +1,4 @@
-"""The composition root of a worker: everything it consists of is put together here."""
+"""The composition root of a worker: builds all of its parts and runs them."""
 
 import asyncio
 import logging
@@ -6,29 +6,37 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from uuid import uuid4
 
-from contracts import VERSION
+from contracts import VERSION, topology
+from contracts.address import SLOTS
 from contracts.broker.attendance import Announcement
-from contracts.broker.link import Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.environment import ConfigurationError, shown
 from contracts.seal import Seals
-from worker.bodies import Limits
+from worker.balance import Balance
+from worker.bodies import DEFAULT_LIMITS, Bodies, Limits
+from worker.capacity import Capacity
 from worker.clock import Clock
+from worker.commands import Commands
 from worker.consumer import Consumer
 from worker.dispatch import Dispatch
+from worker.fence import Fence
+from worker.partition import Partition
 from worker.providers import PROVIDERS
 from worker.publisher import Publisher
+from worker.queries import Queries
 from worker.record import Record
 from worker.replies import Replies
+from worker.runs import Runs
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings, environment: Mapping[str, str]) -> None:
-    """Run a worker until it is told to stop; what runs is finished first, within its grace."""
+    """Run a worker until a signal stops it; running operations are finished within the grace."""
     opened = PROVIDERS.get(settings.provider)
     if opened is None:
         known = ", ".join(sorted(PROVIDERS))
@@ -46,12 +54,16 @@ async def serve(settings: Settings, environment: Mapping[str, str]) -> None:
 
 
 async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: asyncio.Event) -> None:
-    """Attach to the broker and run what comes, until `stop` is set."""
+    """Attach to the broker and run queries and commands until `stop` is set."""
     worker = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:4]}"
     since = time.time()
     clock = Clock()
-    consuming = Link(settings.amqp_url, f"machinist worker {dispatch.name} {worker} consume")
-    publishing = Link(settings.amqp_url, f"machinist worker {dispatch.name} {worker} publish")
+    consuming = ReconnectingConnection(
+        settings.amqp_url, f"machinist worker {dispatch.name} {worker} consume"
+    )
+    publishing = ReconnectingConnection(
+        settings.amqp_url, f"machinist worker {dispatch.name} {worker} publish"
+    )
 
     def announcement() -> Announcement:
         return Announcement(
@@ -69,7 +81,7 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
     record = Record(worker, dispatch.name, publisher)
     async with asyncio.TaskGroup() as running:
         replies = Replies(worker, publisher, seals, running)
-        consumer = Consumer(
+        consumer = consuming_side(
             dispatch,
             replies,
             record,
@@ -96,6 +108,48 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
             for task in tasks:
                 task.cancel()
         consumer.abort()
+
+
+def consuming_side(
+    dispatch: Dispatch,
+    replies: Replies,
+    record: Record,
+    link: ReconnectingConnection,
+    clock: Clock,
+    group: asyncio.TaskGroup,
+    *,
+    seals: Seals,
+    announce: Callable[[], None],
+    concurrency: int,
+    tag: str,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Consumer:
+    """Build the consumer with its queries and partitions.
+
+    `group` runs queries and commands; it outlives connections. `concurrency` limits the queries and
+    the commands, each for themselves. `tag` is the consumer tag in the management UI.
+    """
+    runs = Runs(group)
+    fence = Fence(runs.stop_all)
+    balance, capacity, bodies = Balance(), Capacity(concurrency), Bodies(limits)
+    commands = Commands(dispatch, replies, record, clock, fence, runs, seals)
+    partitions = [
+        Partition(
+            topology.partition_queue(dispatch.name, slot),
+            slot,
+            group=group,
+            runs=runs,
+            fence=fence,
+            capacity=capacity,
+            bodies=bodies,
+            work=commands,
+            attended=balance.learn,
+            tag=tag,
+        )
+        for slot in range(SLOTS)
+    ]
+    queries = Queries(dispatch, replies, clock, group, concurrency=concurrency, tag=tag)
+    return Consumer(dispatch.name, link, queries, partitions, balance, runs, fence, announce)
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -1,4 +1,4 @@
-"""A barrier: knows when the broker has handled what was settled on a channel."""
+"""A barrier: waits until the broker has handled all acknowledgements on a channel."""
 
 import asyncio
 import logging
@@ -10,10 +10,10 @@ log = logging.getLogger(__name__)
 
 
 class Barrier:
-    """Asks the broker for all who wait at the same time, one question after another."""
+    """One round trip at a time, shared by all tasks that wait for it."""
 
     def __init__(self, channel: Channel, group: asyncio.TaskGroup) -> None:
-        """`group` outlives the channel: a question that is cut short would close it."""
+        """`group` outlives the channel: cancelling a round trip would close the channel."""
         self._channel = channel
         self._group = group
         self._next = asyncio.Event()
@@ -21,9 +21,9 @@ class Barrier:
         self._is_asking = False
 
     async def passed(self) -> None:
-        """Wait until all that was settled before this call is handled; for ever on a lost channel.
+        """Wait until all earlier acknowledgements are handled; on a lost channel for ever.
 
-        Whoever waits there is forgotten with the channel.
+        The waiting task is cancelled with its channel.
         """
         self._is_wanted = True
         answered = self._next
@@ -39,6 +39,6 @@ class Barrier:
                 await self._channel.round_trip()
                 answered.set()
         except ConnectionLost as error:
-            log.debug("what was settled may come back: %s", error)
+            log.debug("acknowledged messages may be redelivered: %s", error)
         finally:
             self._is_asking = False

@@ -1,11 +1,10 @@
 """The bodies of commands that a worker holds: in memory up to a limit, beyond that in a spool.
 
-A command that waits behind an unresponsive target has to be held, so that its neighbours are
-delivered; its body need not be in memory. To give a message back to the queue instead and to take
-it again when its turn comes would break the order: RabbitMQ requeues the messages of a lost
-consumer in the order of their delivery, so that the message that was delivered a second time comes
-behind those that it preceded (seen on 3.10.8). It may also have expired in the queue meanwhile, of
-which a consumer is not told.
+A command that waits for an unresponsive target has to be held, so that commands of other addresses
+are delivered; its body need not be in memory. Requeueing the message until its turn comes would
+break the order: RabbitMQ requeues the messages of a lost consumer in the order of their delivery,
+so that a message that was delivered twice comes behind messages that it preceded (seen on 3.10.8).
+It may also expire in the queue meanwhile, and the consumer is not told.
 """
 
 import msgspec
@@ -15,7 +14,7 @@ from worker.spool import Blocks, Spool
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Bytes of bodies in memory, and bytes of disk."""
+    """The limits of bodies in memory and on disk, in bytes."""
 
     memory: int = 64 * MIB
     disk: int = GIB
@@ -25,7 +24,7 @@ DEFAULT_LIMITS = Limits()
 
 
 class Body:
-    """One body: its size, and its bytes or where they are in the spool."""
+    """A body: its size, and its bytes or their blocks in the spool."""
 
     __slots__ = ("blocks", "content", "size")
 
@@ -36,7 +35,7 @@ class Body:
 
 
 class Bodies:
-    """Counts the bodies of a whole process."""
+    """The bodies of a whole process."""
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits
@@ -50,11 +49,11 @@ class Bodies:
 
     @property
     def has_room(self) -> bool:
-        """Whether half of the disk space is free again."""
+        """True if at least half of the disk space is free."""
         return 2 * self.on_disk <= self._limits.disk
 
     def keep(self, content: bytes, *, in_memory: bool = False) -> Body:
-        """Keep a body, in memory if it fits or has to; raises SpoolError where there is no room."""
+        """Store a body, in memory if it fits or `in_memory` is set; raises SpoolError if full."""
         size = len(content)
         if in_memory or self.in_memory + size <= self._limits.memory:
             self.in_memory += size
@@ -62,13 +61,13 @@ class Bodies:
         return Body(None, size, self._spool.put(content))
 
     def read(self, body: Body) -> bytes:
-        """Return the bytes of a body, from wherever they are; raises SpoolError."""
+        """Return the bytes of a body from memory or disk; raises SpoolError."""
         return self._spool.read(body.blocks, body.size) if body.content is None else body.content
 
     def load(self, body: Body) -> bytes:
-        """Take a body into memory, over the limit if need be: its command is about to run.
+        """Load a body into memory, over the limit if necessary: its command is about to run.
 
-        The number of commands that run at once bounds the excess.
+        The number of concurrent commands limits the excess.
         """
         if body.content is None:
             body.content = self.read(body)
@@ -77,7 +76,7 @@ class Bodies:
         return body.content
 
     def drop(self, body: Body) -> None:
-        """Forget a body."""
+        """Free a body."""
         if body.content is None:
             self._spool.free(body.blocks)
         else:

@@ -1,4 +1,4 @@
-"""How long a message has left, though the clocks of publishers and workers differ."""
+"""The time left for a message, although the clocks of publishers and workers differ."""
 
 import time
 from collections import OrderedDict, deque
@@ -10,14 +10,14 @@ from contracts.wire import HEADER_DEADLINE, Message
 REMEMBERED_S = 300.0
 MOST_PUBLISHERS = 1_000
 MOST_S = 86_400.0
-"""More is a deadline in another unit than milliseconds, and says nothing about this clock."""
+"""A larger difference is a deadline in another unit than milliseconds, and is ignored."""
 
 
 class Clock:
-    """Learns how far behind a publisher's clock this machine's is from messages of the future.
+    """Learns from messages "from the future" how far this clock is behind its publishers' clocks.
 
-    Each publisher's messages count for itself: the clock of one that runs ahead must not shorten
-    the time of everybody's commands.
+    The difference is kept per publisher: one clock that runs ahead must not shorten the time of
+    other publishers' commands.
     """
 
     def __init__(
@@ -31,18 +31,19 @@ class Clock:
 
     @property
     def behind(self) -> float:
-        """The seconds that this clock is behind every publisher of the last five minutes, at least.
+        """The seconds by which this clock is at least behind all publishers of the last 5 minutes.
 
-        The smallest, since what all of them say is this clock's fault, and what one says its own.
+        The minimum: a difference to all publishers is this clock's error, a larger difference to
+        one publisher is the error of that publisher's clock.
         """
         oldest = self._monotonic() - REMEMBERED_S
         self._forget(oldest)
         return min((learnt.most(oldest) for learnt in self._publishers.values()), default=0.0)
 
     def expires_at(self, message: Message) -> float:
-        """When a message that was delivered just now has no time left, on the monotonic clock.
+        """Return the deadline of a message that was just delivered, on the monotonic clock.
 
-        The deadline is told by the publisher's clock, the expiration is the same as a duration.
+        `deadline` is by the publisher's clock, `expiration` is the same as a duration.
         """
         now = self._epoch()
         behind = self._behind_publisher(message, now)
@@ -54,10 +55,10 @@ class Clock:
         return self._monotonic() + left
 
     def _behind_publisher(self, message: Message, now: float) -> float:
-        """The seconds that this clock is behind a message's publisher, at least.
+        """Return the seconds by which this clock is at least behind a message's publisher.
 
-        A message that has waited tells too little by itself. Where its publisher is not known this
-        clock is taken to be behind it as well, as far as it is behind all that are known.
+        A message that has waited shows too small a difference. For an unknown publisher the
+        difference to all known publishers is assumed.
         """
         oldest = self._monotonic() - REMEMBERED_S
         self._forget(oldest)
@@ -76,7 +77,7 @@ class Clock:
         self._publishers.move_to_end(publisher)
 
     def _forget(self, oldest: float) -> None:
-        """Forget the publishers unseen for longest: gateways that are gone, or too many."""
+        """Drop the publishers that were not seen for longest."""
         while self._publishers:
             publisher, learnt = next(iter(self._publishers.items()))
             if learnt.last_second >= oldest and len(self._publishers) <= MOST_PUBLISHERS:
@@ -85,34 +86,34 @@ class Clock:
 
 
 class _Learnt:
-    """What the messages of one publisher have told, and in which second; one value for each."""
+    """The differences to one publisher: the largest of each second."""
 
     def __init__(self) -> None:
         self._values: deque[tuple[int, float]] = deque()
 
     @property
     def last_second(self) -> int:
-        """When it was last seen."""
+        """The second of the last message."""
         return self._values[-1][0]
 
     def add(self, second: int, value: float) -> None:
-        """Smaller values from before can never be the largest again."""
+        """Add a value; drop earlier smaller ones, which can never be the maximum again."""
         while self._values and self._values[-1][1] <= value:
             self._values.pop()
         if not self._values or self._values[-1][0] < second:
             self._values.append((second, value))
 
     def most(self, oldest: float) -> float:
-        """The largest since then; what is older is forgotten."""
+        """Return the maximum since a second; drop earlier values."""
         while self._values[0][0] < oldest:
             self._values.popleft()
         return self._values[0][1]
 
 
 def _publisher(message: Message) -> str:
-    """The gateway that published a message, whichever its connection; empty for anybody else.
+    """Return the gateway that published a message, the same for all its connections, or "".
 
-    A producer may name any queue that it likes in an event.
+    The `reply_to` of an event is ignored: a producer may name any queue.
     """
     if message.exchange == EVENTS or not message.reply_to:
         return ""
@@ -120,9 +121,9 @@ def _publisher(message: Message) -> str:
 
 
 def _ahead(message: Message, now: float) -> float | None:
-    """How far in the future a message was published, None where it does not tell; never negative.
+    """Return how far in the future a message was published, None if unknown; never negative.
 
-    From the past it comes as well when it has waited, so that says nothing about the clocks.
+    A message from the past may have waited, and tells nothing about the clocks.
     """
     deadline = message.headers.get(HEADER_DEADLINE)
     if type(deadline) is not int or message.expiration is None:
@@ -132,6 +133,6 @@ def _ahead(message: Message, now: float) -> float | None:
 
 
 def _default_deadline(message: Message, now: float, wait: int) -> int:
-    """As long as messages may wait, counted from the timestamp: in whole seconds, so one more."""
+    """Return the deadline of a message without one: the longest wait after its timestamp."""
     published = now if message.timestamp is None else message.timestamp + 1
     return int(published * 1000) + min(wait, PARTITION_TTL_MS)

@@ -1,4 +1,4 @@
-"""A command that a worker holds: what it asks for, and whether a newer one supersedes it."""
+"""A command that a worker holds: its operation, and the rule by which it supersedes others."""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,18 +6,17 @@ from typing import Any
 import msgspec
 
 from contracts import topology, wire
-from contracts.api import UpdateControllerReplicas
 from contracts.broker.channel import Delivery
 from contracts.faults import Fault
 from contracts.operation import Operation
 from contracts.wire import Message
 
 ALIKE_S = 1.0
-"""Deadlines of events that name none differ by less: they are counted from whole seconds."""
+"""The tolerance for events without a deadline, whose timestamps are whole seconds."""
 
 
 class Command:
-    """A message in our hands: what it asks for, or why nobody can run it, and how long it has."""
+    """A message with its operation, or the reason why it can never be run, and its deadline."""
 
     __slots__ = ("_examine", "_operation", "expires_at", "message", "redelivered", "slot")
 
@@ -28,7 +27,7 @@ class Command:
         expires_at: float,
         examine: Callable[[Message, int], Operation[Any]],
     ) -> None:
-        """`expires_at` is on the monotonic clock; `examine` raises the fault of a message."""
+        """`expires_at` is on the monotonic clock; `examine` raises a message's fault."""
         self.message = delivery.message
         self.redelivered = delivery.redelivered
         self.slot = slot
@@ -38,9 +37,9 @@ class Command:
 
     @property
     def operation(self) -> Operation[Any] | Fault:
-        """What the message asks for, or what is wrong with it.
+        """The operation of the message, or the fault of its examination.
 
-        Examined when it is needed: thousands that wait are neither decoded nor kept decoded.
+        Examined on first use: thousands of waiting commands are neither decoded nor kept decoded.
         """
         if self._operation is None:
             try:
@@ -55,23 +54,26 @@ class Command:
 
     @property
     def idempotency_key(self) -> str | None:
-        """By which repeats of it are known."""
+        """The idempotency key, if the publisher chose one."""
         key = self.message.headers.get(wire.HEADER_IDEMPOTENCY_KEY)
         return key if isinstance(key, str) else None
 
     def supersedes(self, older: "Command") -> bool:
-        """Whether the older command need not be run when this one is waiting behind it.
+        """Tell whether this command makes an older one, which waits before it, superfluous.
 
-        Both are scale events that differ in `replicas` alone, and nobody awaits either. One that
-        was delivered before may have been started; one with less time left might never run.
+        Both are events without a `reply_to` and differ only in the field that the table lets
+        collapse. A redelivered command may have been started before, and a newer command with less
+        time left may never run: neither supersedes nor is superseded.
         """
         if not (self._may_collapse() and older._may_collapse()):
             return False
         mine, theirs = self.operation, older.operation
+        if isinstance(mine, Fault) or isinstance(theirs, Fault) or type(mine) is not type(theirs):
+            return False
+        field = mine.row.collapses
         return (
-            isinstance(mine, UpdateControllerReplicas)
-            and isinstance(theirs, UpdateControllerReplicas)
-            and msgspec.structs.replace(theirs, replicas=mine.replicas) == mine
+            field is not None
+            and msgspec.structs.replace(theirs, **{field: getattr(mine, field)}) == mine
             and self.expires_at >= older.expires_at - ALIKE_S
         )
 

@@ -1,4 +1,4 @@
-"""Commands: what a worker does with each that it holds, from its examination to its outcome."""
+"""The execution of commands in a worker, from examination to outcome."""
 
 import asyncio
 from datetime import datetime
@@ -26,16 +26,16 @@ from worker.provider import Call
 from worker.record import Record
 from worker.repeats import End, Repeats
 from worker.replies import Replies
-from worker.runs import Runs, Verdict
+from worker.runs import Disposition, Runs
 
 LEAST_LEFT_S = 0.25
 
 
 class Commands:
-    """Runs, supersedes and buries commands; each ends with one outcome that the broker confirmed.
+    """Runs, supersedes and dead-letters commands; each ends with one confirmed outcome.
 
-    An outcome is written before the message is settled: a crash between the two repeats it, and
-    loses none.
+    The outcome is published before the message is acknowledged: a crash between the two repeats the
+    outcome and loses none.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Commands:
         runs: Runs,
         seals: Seals,
     ) -> None:
-        """`seals` are those of the dispatch: records of sealed commands have a digest by them."""
+        """`seals` compute the digests of sealed commands in records."""
         self._seals = seals
         self._dispatch = dispatch
         self._replies = replies
@@ -59,7 +59,7 @@ class Commands:
         self._repeats = Repeats()
 
     def take(self, delivery: Delivery, slot: int) -> Command:
-        """The command in a delivery from the queue of a slot."""
+        """Return the command in a delivery from the queue of a slot."""
         command = Command(
             delivery, slot, self._clock.expires_at(delivery.message), self._dispatch.examine
         )
@@ -68,12 +68,12 @@ class Commands:
             command.operation = too_large(command.message)
         return command
 
-    async def run(self, command: Command) -> Verdict:
-        """Run a command; behind a closed fence no time seems left, and it is the next owner's."""
+    async def run(self, command: Command) -> Disposition:
+        """Run a command; behind a closed fence it is left to the next owner."""
         if isinstance(command.operation, Refusal):
-            return await self.bury(command, command.operation)
+            return await self.dead_letter(command, command.operation)
         if not self._fence.may_go_on():
-            return Verdict.GIVEN_UP
+            return Disposition.ABANDON
         call = Call(command.expires_at, self._fence.may_go_on, redelivered=command.redelivered)
         if call.left() < LEAST_LEFT_S:
             return await self._late(command)
@@ -82,15 +82,15 @@ class Commands:
         except Fault as fault:
             return await self._finish(command, _failed(command, fault))
         if end is not None:
-            # Its own end is known where it was delivered again while that was recorded.
+            # The key may be known by this command itself, redelivered while its end was recorded.
             is_own = end.id == outcomes.identity(command.message)
             return await self._finish(command, end, repeats=None if is_own else end.id)
         return await self._start(command, call)
 
-    async def supersede(self, command: Command, newer: Command) -> Verdict:
-        """A newer command makes this one pointless, and it was never started."""
+    async def supersede(self, command: Command, newer: Command) -> Disposition:
+        """Record that a newer command supersedes this one, which was never started."""
         if not self._fence.may_go_on():
-            return Verdict.GIVEN_UP
+            return Disposition.ABANDON
         await self._record.write(
             command.message,
             Result.SUPERSEDED,
@@ -98,35 +98,37 @@ class Commands:
             finished=outcomes.now(),
             superseded_by=outcomes.identity(newer.message),
         )
-        return Verdict.DONE
+        return Disposition.ACKNOWLEDGE
 
-    async def bury(self, command: Command, fault: Fault) -> Verdict:
-        """Nobody can run it, ever: put it to the dead ones and say why."""
+    async def dead_letter(self, command: Command, fault: Fault) -> Disposition:
+        """Dead-letter a command that can never be run, and reply with the reason."""
         queue = topology.partition_queue(self._dispatch.name, command.slot)
         async with asyncio.TaskGroup() as group:
             group.create_task(
                 self._replies.send(command.message, reply_of(fault), command.expires_at)
             )
             try:
-                await self._record.bury(command.message, fault, queue, self._request(command))
+                await self._record.dead_letter(
+                    command.message, fault, queue, self._request(command)
+                )
             except Rejected:
-                return Verdict.DEAD
-        return Verdict.DONE
+                return Disposition.REJECT
+        return Disposition.ACKNOWLEDGE
 
-    async def _start(self, command: Command, call: Call) -> Verdict:
+    async def _start(self, command: Command, call: Call) -> Disposition:
         started = outcomes.now()
         try:
             async with asyncio.timeout(call.left() - LEAST_LEFT_S):
                 await self._record.write(
                     command.message, Result.STARTED, self._request(command), started=started
                 )
-                # To give it up here would leave the partition, and what else runs in it.
+                # Abandoning the command here would release the partition with all that runs in it.
                 await self._fence.near()
         except TimeoutError:
             return await self._late(command)
         end = await self._perform(command, call)
         if not self._fence.may_go_on():
-            return Verdict.GIVEN_UP
+            return Disposition.ABANDON
         if key := command.idempotency_key:
             self._repeats.remember(command.message.key, key, _operation(command), end)
         return await self._finish(command, end, started=started)
@@ -141,14 +143,14 @@ class Commands:
         identity = outcomes.identity(command.message)
         return End(identity, reply, Result.DONE, before=call.before, after=call.after)
 
-    async def _late(self, command: Command) -> Verdict:
-        """It is too late to start; the former owner of a redelivered command may have done so."""
+    async def _late(self, command: Command) -> Disposition:
+        """End a command that is too late to start; its former owner may have started it."""
         if not self._fence.may_go_on():
-            return Verdict.GIVEN_UP
+            return Disposition.ABANDON
         name = command.message.type
         words = f"{name} waited past its deadline and was never started"
         if command.redelivered:
-            words = f"{name} was taken over past its deadline, and may have been started before"
+            words = f"{name} was redelivered past its deadline, and may have been started before"
         fault = Fault(Code.DEADLINE_EXCEEDED, words)
         result = Result.UNKNOWN if command.redelivered else Result.EXPIRED
         end = End("", reply_of(fault), result, Cause(fault.code, fault.message))
@@ -175,11 +177,11 @@ class Commands:
         *,
         started: datetime | None = None,
         repeats: str | None = None,
-    ) -> Verdict:
-        """Record the end and answer whoever asked, without one waiting for the other.
+    ) -> Disposition:
+        """Record the end and send the reply, concurrently.
 
-        The answer may be on its way when the broker falls silent and the run is given up. What was
-        done is recorded all the same.
+        The reply may be on its way when the broker falls silent and the run is cancelled: the
+        record of a successful command is completed nevertheless.
         """
         async with asyncio.TaskGroup() as group:
             if command.message.reply_to:
@@ -199,33 +201,30 @@ class Commands:
                 repeats=repeats,
             )
             await (self._runs.last(recording) if end.result is Result.DONE else recording)
-        return Verdict.DONE
+        return Disposition.ACKNOWLEDGE
 
 
 def _operation(command: Command) -> Operation[Any]:
-    """What to run; raises the fault of an examination that failed by our own mistake."""
+    """Return the operation to run; raises the fault of a failed examination."""
     if isinstance(command.operation, Fault):
         raise command.operation
     return command.operation
 
 
 def _may_have_deleted(command: Command, fault: Fault) -> bool:
-    """Whether what is to be deleted is absent, and a former owner of the command may be why.
-
-    What was wanted is there then, and observed.
-    """
+    """Tell whether a redelivered deletion found nothing: its first run may have deleted it."""
     operation = command.operation
     deletes = isinstance(operation, Operation) and operation.row.method == "DELETE"
     return deletes and command.redelivered and fault.code is Code.NOT_FOUND
 
 
 def _deleted(operation: Operation[Any]) -> Reply:
-    """The answer to a deletion of what a former owner may have deleted."""
+    """Return the reply to a deletion whose first run may have had the effect."""
     return Reply(200, msgspec.json.encode(Deletion(subject(operation) or "", True)))
 
 
 def _failed(command: Command, fault: Fault, call: Call | None = None) -> End:
-    """The end of a command that failed; one that was cut may have taken effect."""
+    """Return the end of a failed command; unknown if it was cut at its deadline."""
     is_unknown = fault.code is Code.DEADLINE_EXCEEDED
     return End(
         outcomes.identity(command.message),

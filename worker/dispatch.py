@@ -1,9 +1,12 @@
-"""Bytes to a provider and back: finds the method for a message, knows no broker and no platform."""
+"""Dispatch: from a message to the method of a provider, and from its result to a reply.
+
+Independent of broker and platform.
+"""
 
 import asyncio
 import inspect
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Any, get_type_hints
 
 import msgspec
@@ -16,7 +19,7 @@ from contracts.seal import Seals
 from contracts.wire import Message, Reply
 from worker.examination import Examination, Producers, Refusal
 from worker.provider import Call
-from worker.quotes import redacted, without_quotes
+from worker.redaction import redact, redact_text
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +29,7 @@ Method = Callable[[Any, Call], Awaitable[Any]]
 
 
 def methods(provider: object) -> dict[str, Method]:
-    """The operations that a provider supports; TypeError where one does not fit the table."""
+    """Return the methods of a provider by operation; TypeError if one does not fit the table."""
     found = {}
     for name, function in inspect.getmembers(type(provider), inspect.isfunction):
         operation = OPERATIONS.get(name)
@@ -46,7 +49,7 @@ def methods(provider: object) -> dict[str, Method]:
 
 
 class Concealed(Exception):
-    """Stands for an exception of which only the type may be told."""
+    """A substitute for an exception of which only the type may be logged."""
 
 
 class Dispatch:
@@ -55,14 +58,13 @@ class Dispatch:
     def __init__(
         self, name: str, provider: object, seals: Seals, producers: Producers | None = None
     ) -> None:
-        """`name` is what the provider is attached as."""
+        """`name` is the name under which the provider is attached."""
         self.name = name
         self._methods = methods(provider)
-        self._instead: Mapping[str, str] = getattr(provider, "instead", {})
         self._examination = Examination(name, seals, producers or {})
 
     async def run(self, message: Message, call: Call) -> Reply:
-        """Run a message within its deadline; a fault becomes a reply, a refusal is raised."""
+        """Run a message within its deadline. A fault becomes a reply; a Refusal is raised."""
         try:
             return await self.perform(self.examine(message), call)
         except Refusal:
@@ -71,7 +73,7 @@ class Dispatch:
             return wire.reply_of(fault)
 
     def examine(self, message: Message, slot: int | None = None) -> Operation[Any]:
-        """The operation in a message, for a command with the slot of its queue; raises Refusal."""
+        """Return the operation in a message; `slot` is that of its queue. Raises Refusal."""
         try:
             return self._examination.operation(message, slot)
         except Fault:
@@ -80,7 +82,7 @@ class Dispatch:
             raise _unexpected(message.type, error) from None
 
     async def perform(self, operation: Operation[Any], call: Call) -> Reply:
-        """The provider's answer within the deadline; raises Fault, which quotes no sealed body."""
+        """Return the provider's reply within the deadline; raises Fault, without quoted secrets."""
         name = operation.row.name
         method = self._methods.get(name)
         if method is None:
@@ -89,7 +91,7 @@ class Dispatch:
         try:
             async with limit:
                 result = await _asked(method, operation, call)
-            return _encoded(name, result, [redacted(text, operation) for text in call.warnings])
+            return _encoded(name, result, [redact_text(text, operation) for text in call.warnings])
         except Fault:
             raise
         except Exception as error:
@@ -99,8 +101,9 @@ class Dispatch:
 
     def _unsupported(self, name: str) -> Fault:
         words = f"{name} is not supported by the provider {self.name}"
-        if name in self._instead:
-            other = OPERATIONS[self._instead[name]].row
+        instead = OPERATIONS[name].row.instead
+        if instead in self._methods:
+            other = OPERATIONS[instead].row
             words += f": use {other.name}, {other.method} /{self.name}{other.path}"
         return Fault(Code.UNSUPPORTED, words)
 
@@ -109,13 +112,13 @@ async def _asked(method: Method, operation: Operation[Any], call: Call) -> Any:
     try:
         return await method(operation, call)
     except Fault as fault:
-        raise without_quotes(fault, operation) from None
+        raise redact(fault, operation) from None
 
 
 def _unexpected(name: str, error: Exception) -> Fault:
-    """A bug must cost one request, not the worker; its traceback goes to the log alone.
+    """Log an unexpected exception and return the fault of its request.
 
-    What an exception says may quote a sealed body, so of those only its type is written down.
+    The message of an exception may quote a sealed body: then only its type is logged.
     """
     operation = OPERATIONS.get(name)
     if operation is None or operation.row.seal:

@@ -1,6 +1,6 @@
-"""Examines a message: is it what it claims to be, from somebody who may send it, in its place?
+"""The examination of a message: its properties, its publisher's rights, its body and its key.
 
-Pure but for the seal; knows no broker and no provider.
+Pure except for the seal; independent of broker and provider.
 """
 
 from collections.abc import Mapping
@@ -15,25 +15,24 @@ from contracts.members import require_known
 from contracts.operation import Operation
 from contracts.printable import printable
 from contracts.seal import SEALED, Seals
-from contracts.secrecy import sealable
+from contracts.secrecy import reject_embedded_secret
 from contracts.topology import COMMANDS, MESSAGE_LIMIT, QUERIES
 from contracts.validation import show
 from contracts.wire import Message
 
-FROM_EVENTS = frozenset({"update_controller_replicas", "set_machine_labels"})
 FROM_GATEWAYS = frozenset({COMMANDS, QUERIES})
-"""The exchanges that only gateways may publish to; anything else is an event."""
+"""The exchanges to which only gateways may publish; a message of another exchange is an event."""
 
 KEY_LIMIT = 255
 PLAIN = frozenset({wire.JSON, "identity", "utf-8", "utf8", "binary"})
-"""Content types and encodings that some client writes beside JSON."""
+"""Content types and encodings that clients declare for plain JSON."""
 
 Producers = Mapping[str, frozenset[str]]
-"""By user, the operations beside the usual ones that it may send as events."""
+"""Operations that a broker user may send as events beside the ones that every user may send."""
 
 
 class Refusal(Fault):
-    """The message can never be run by anybody: it ends as dead, with this reason."""
+    """The reason why a message can never be run: it becomes a dead letter."""
 
 
 def too_large(message: Message) -> Refusal:
@@ -47,7 +46,7 @@ def too_large(message: Message) -> Refusal:
 
 
 class Examination:
-    """What a message has to pass before a provider sees it."""
+    """The checks that a message passes before a provider gets it."""
 
     def __init__(self, provider: str, seals: Seals, producers: Producers) -> None:
         self._provider = provider
@@ -55,10 +54,10 @@ class Examination:
         self._producers = producers
 
     def operation(self, message: Message, slot: int | None = None) -> Operation[Any]:
-        """The operation in a message; raises Refusal. Commands come with the slot of their queue.
+        """Return the operation in a message; raises Refusal. `slot` is that of a command's queue.
 
-        A copy of a command in the queue of another slot would run beside the others of its address,
-        and so would a command among the queries, of which moreover no outcome tells.
+        A copy of a command in the queue of another slot would run concurrently with the other
+        commands of its address; so would a command in the queue of queries, without an outcome.
         """
         _check_properties(message)
         self._authorise(message)
@@ -85,7 +84,7 @@ class Examination:
             body = self._seals.open(body, message.type, where)
         try:
             if message.exchange not in FROM_GATEWAYS:
-                # First: a misspelt member is why a required one is missing.
+                # First, since a misspelt member is why a required one is missing.
                 require_known(wire.parse(body, MESSAGES), OPERATIONS[message.type], "the event")
             operation = wire.decode(message.type, body)
         except Fault as fault:
@@ -96,7 +95,7 @@ class Examination:
             return operation
         if row.secret is not None and address.find(operation, row.secret) is not None:
             raise Fault(Code.INVALID, f"{message.type} carries secrets: expected a sealed body")
-        return sealable(operation)
+        return reject_embedded_secret(operation)
 
     def _authorise(self, message: Message) -> None:
         for name in COPIES:
@@ -111,8 +110,8 @@ class Examination:
                 Code.FORBIDDEN,
                 "header requested-by: expected none, only a gateway says for whom it asks",
             )
-        allowed = FROM_EVENTS | self._producers.get(message.user_id, frozenset())
-        if message.type not in allowed:
+        is_allowed = OPERATIONS[message.type].row.from_producers
+        if not is_allowed and message.type not in self._producers.get(message.user_id, ()):
             user = printable(message.user_id)
             raise Refusal(Code.FORBIDDEN, f"user {user} may not send {message.type} as an event")
 
@@ -149,7 +148,7 @@ def _check_properties(message: Message) -> None:
 
 
 def _announced(message: Message) -> str:
-    """What the properties of a message say that its body is, where they say anything but JSON."""
+    """Return a hint on the declared content type and encoding of a body, unless they are JSON."""
     said = {"content_type": message.content_type, "content_encoding": message.content_encoding}
     other = [
         f"{name} {show(value)}"

@@ -1,8 +1,8 @@
-"""Whether this worker still owns what it consumes, as far as it can know.
+"""The fence: keeps a worker from acting on partitions that it may have lost.
 
-A single active consumer is no lock: the broker hands a partition over when it has not heard from
-the owner for two heartbeats, and a frozen or cut-off owner does not notice. So a worker starts
-nothing unless the broker answered it lately, and stops everything before the broker hands over.
+A single active consumer is no lock: the broker hands a partition over after two heartbeats without
+a sign of its owner, and a frozen or disconnected owner does not notice. Therefore a worker starts a
+command only if the broker answered recently, and cancels everything before the broker hands over.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ STOP_AFTER_S = 15.0
 
 
 class Fence:
-    """Opens with each answer of the broker, closes by itself."""
+    """Opens with each response of the broker, and closes after a silence."""
 
     def __init__(
         self, stop: Callable[[], None], monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """`stop` is called after too long a silence; it has to be quick and must not raise."""
+        """`stop` is called after STOP_AFTER_S of silence; it has to be quick and must not raise."""
         self._stop = stop
         self._monotonic = monotonic
         self._answered_at = float("-inf")
@@ -29,29 +29,29 @@ class Fence:
         self._is_shut = False
 
     def answered(self, seconds_ago: float = 0.0) -> None:
-        """The broker has answered what it was asked so long ago.
+        """Note that the broker answered a request that was sent this many seconds ago.
 
-        It counts the silence of the worker from the question: its answer may have been under way,
-        or have waited for this process to read it.
+        The silence counts from the request: the response may have been under way, or have waited
+        for this process to read it.
         """
         self._answered_at = self._monotonic() - seconds_ago
         self._answer.set()
         if self._alarm is not None:
             self._alarm.cancel()
-        # A timer rather than a task: in a process that wakes up it fires in the loop's first turn,
-        # before a run that got an answer of the platform can go on to its next request.
+        # A timer, not a task: in a process that was frozen it fires in the first turn of the event
+        # loop, before a run can continue with its next request to the platform.
         self._alarm = asyncio.get_running_loop().call_later(STOP_AFTER_S - seconds_ago, self._stop)
 
     def may_start(self) -> bool:
-        """Whether a command may be started now."""
+        """Tell whether a command may be started."""
         return not self._is_shut and self.is_near()
 
     def is_near(self) -> bool:
-        """Whether the broker answered so lately that a platform may be asked for the first time."""
+        """Tell whether the broker answered recently enough for a first platform call."""
         return self._silence() < START_WITHIN_S
 
     def may_go_on(self) -> bool:
-        """Whether a running command may send another request."""
+        """Tell whether a running command may send another request."""
         return self._silence() < STOP_AFTER_S
 
     async def opened(self) -> None:
@@ -61,17 +61,17 @@ class Fence:
             await self._answer.wait()
 
     async def near(self) -> None:
-        """Wait until the broker has answered lately."""
+        """Wait until the broker has answered recently."""
         while not self.is_near():
             self._answer.clear()
             await self._answer.wait()
 
     def shut(self) -> None:
-        """Start nothing any more: the process is stopping."""
+        """Start no more commands: the process is stopping."""
         self._is_shut = True
 
     def close(self) -> None:
-        """Forget the alarm."""
+        """Cancel the timer."""
         if self._alarm is not None:
             self._alarm.cancel()
 

@@ -1,4 +1,4 @@
-"""The intake of a partition: begins to consume its queue, and says how many deliveries to hold."""
+"""The intake of a partition: consumes its queue, with a prefetch that fits the free memory."""
 
 import asyncio
 import logging
@@ -6,31 +6,31 @@ from collections.abc import Callable
 
 from contracts import topology
 from contracts.broker.channel import Channel, Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.errors import NotDeclared
-from contracts.broker.link import Connection
 from worker.bodies import Bodies
-from worker.places import Places
+from worker.capacity import Capacity
 
 log = logging.getLogger(__name__)
 
 FEW = 8
 FEW_FOR_S = 60.0
-"""Prefetch while there is no room for more bodies, and for how long at least."""
+"""The prefetch while there is no room for more bodies, and its shortest duration."""
 
 LOOKS = 6
 LOOK_PAUSE_S = 0.2
 
 ANSWERS = 5
-"""Round trips that a partition waits for, at most, before the next one begins to consume."""
+"""The most round trips before the next partition begins to consume."""
 
 
 class Intake:
     """Consumes a queue over one channel after another."""
 
-    def __init__(self, queue: str, tag: str, places: Places, bodies: Bodies) -> None:
+    def __init__(self, queue: str, tag: str, capacity: Capacity, bodies: Bodies) -> None:
         self._queue = queue
         self._tag = tag
-        self._places = places
+        self._capacity = capacity
         self._bodies = bodies
         self._received = 0
         self.takes_few = False
@@ -38,14 +38,14 @@ class Intake:
     async def attach(
         self, channel: Channel, receive: Callable[[Delivery], None], leave: Callable[[], None]
     ) -> None:
-        """Consume; `leave` is called when there is room for more deliveries again.
+        """Consume; `leave` is called when there is room for a larger prefetch again.
 
-        The partitions of a process begin one after another. The next one begins when the broker has
-        answered and no further deliveries came before the answer: answers wait behind deliveries,
+        The partitions of a process begin one after another: the next one when the broker has
+        answered without further deliveries before its response. Responses wait behind deliveries,
         and the fence must not close behind the deliveries of eight partitions.
         """
         prefetch = FEW if self.takes_few else topology.PREFETCH
-        async with self._places.turn():
+        async with self._capacity.turn():
             await channel.consume(
                 self._queue, self._counted(receive), prefetch=prefetch, tag=self._tag
             )
@@ -72,7 +72,7 @@ class Intake:
         return True
 
     def take_few(self, reason: Exception) -> None:
-        """Hold few deliveries from the next channel on: what cannot be held stays in the queue."""
+        """Use a small prefetch from the next channel on; other commands stay in the queue."""
         log.warning("%s: no room for the bodies of more commands: %s", self._queue, reason)
         self.takes_few = True
 

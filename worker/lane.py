@@ -12,9 +12,9 @@ from worker.command import Command
 
 
 class Held:
-    """A delivery that is not settled, the command in it, and when it came.
+    """An unsettled delivery with its command and the time of its arrival.
 
-    The message of a command that waits may be without its body, which is in the spool then.
+    The message of a waiting command may be without its body, which is then in the spool.
     """
 
     __slots__ = ("_bodies", "_body", "came_at", "command", "delivery")
@@ -22,7 +22,7 @@ class Held:
     def __init__(
         self, delivery: Delivery, command: Command, bodies: Bodies, *, in_memory: bool = False
     ) -> None:
-        """Raises SpoolError where there is no room for the body, unless it has to be in memory."""
+        """Raises SpoolError if there is no room for the body, unless `in_memory` is set."""
         self._bodies = bodies
         self._body = bodies.keep(command.message.body, in_memory=in_memory)
         if self._body.content is None:
@@ -48,17 +48,17 @@ class Held:
         return self.command
 
     def supersedes(self, older: "Held") -> bool:
-        """Whether the older command need not run; only commands in memory supersede each other."""
+        """Tell whether the older command need not run; both have to be in memory."""
         is_in_memory = self._body.content is not None and older._body.content is not None
         return is_in_memory and self.command.supersedes(older.command)
 
     def drop(self) -> None:
-        """Give the room of the body back."""
+        """Free the memory or disk space of the body."""
         self._bodies.drop(self._body)
 
 
 class Lane:
-    """The first runs or is about to; a later command may supersede one that waits behind it."""
+    """A queue: the first command runs; a later one may supersede the last that waits."""
 
     def __init__(self, first: Held) -> None:
         self._waiting = deque([first])
@@ -68,14 +68,14 @@ class Lane:
 
     @property
     def first(self) -> Held | None:
-        """What is to be run now."""
+        """The command to run now."""
         return self._waiting[0] if self._waiting else None
 
     def append(self, held: Held) -> Held | None:
-        """Queue a delivery; returns the one before it where that need not be run any more.
+        """Append a delivery; return the previous one if the new one supersedes it.
 
-        Superseded as they come, a flood of events for a thing that is slow never fills the
-        partition's prefetch, and its neighbours are not held up.
+        Because events are superseded on arrival, a flood of them for a slow target never fills the
+        partition's prefetch and does not delay other addresses.
         """
         older = self._waiting[-1]
         if older is self._waiting[0] or not held.supersedes(older):
@@ -85,23 +85,23 @@ class Lane:
         return older
 
     def superseded(self) -> None:
-        """One more command was superseded and is not settled yet."""
+        """Count a superseded command that is not settled yet."""
         self._superseding += 1
         self._settled.clear()
 
     def superseded_settled(self) -> None:
-        """One of the superseded commands is settled."""
+        """Count a superseded command as settled."""
         self._superseding -= 1
         if not self._superseding:
             self._settled.set()
 
     async def settled(self) -> None:
-        """Wait until what the next one superseded is settled.
+        """Wait until all superseded commands are settled.
 
-        Else a crash behind the newest could bring back an older one alone.
+        Otherwise a crash after the newest command could redeliver only an older one.
         """
         await self._settled.wait()
 
     def leave(self) -> None:
-        """The first is settled."""
+        """Remove the first command, which is settled."""
         self._waiting.popleft()

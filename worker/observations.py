@@ -1,4 +1,4 @@
-"""Bounds of what a command notes as `before` and `after`, the same for every provider; pure."""
+"""Limits of the states `before` and `after` in outcomes, the same for every provider; pure."""
 
 import re
 from typing import Any
@@ -8,25 +8,25 @@ import msgspec
 from contracts.resources import Object
 
 MOST_ENTRIES = 20
-"""Entries of one list or object."""
+"""The most entries of a list or object."""
 MOST_BYTES = 4096
-"""Of one `before` or `after`, as JSON."""
+"""The size limit of `before` and of `after`, as JSON."""
 TEXT_LIMIT = 160
-"""Characters of a text that a provider composes, such as a rule."""
+"""The most characters of a text that a provider composes, such as a rule."""
 SHORTENED = "shortened"
-"""The names of the fields that are not complete."""
+"""The field with the names of shortened fields."""
 
 SENSITIVE = re.compile(r"auth|cookie|credential|key|passw|secret|session|token", re.IGNORECASE)
 IMAGE = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._-]+)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[A-Za-z0-9+._-]+:[0-9A-Fa-f]{32,128})?"
 )
-"""The grammar of image references. A user name and a password do not fit into it."""
+"""The grammar of image references; it does not match a user name and password."""
 IMAGE_LIMIT = 512
 
 
 def bounded(noted: Object) -> Object:
-    """Shorten an observation to its bounds, and name the fields of which entries are left out."""
+    """Return an observation within its limits, with the names of the shortened fields."""
     kept = {key: _first(value, MOST_ENTRIES) for key, value in noted.items()}
     while _size(marked := _marked(kept, noted)) > MOST_BYTES and kept:
         longest = max(kept, key=lambda key: _size(kept[key]))
@@ -47,23 +47,23 @@ def _size(value: Any) -> int:
 
 
 def images(found: list[Any]) -> list[str]:
-    """Those that are image references, each once."""
+    """Return the valid image references, without duplicates."""
     texts = (each for each in found if isinstance(each, str) and len(each) <= IMAGE_LIMIT)
     return list(dict.fromkeys(each for each in texts if IMAGE.fullmatch(each)))
 
 
 def pair(name: str, value: str) -> str:
-    """`name=value` of a header or query parameter, without the value if the name is sensitive."""
+    """Return `name=value` of a header or query parameter, without a sensitive value."""
     return plain(name if SENSITIVE.search(name) else f"{name}={value}")
 
 
 def plain(text: str) -> str:
-    """The printable characters of a text, the first 160."""
+    """Return the first 160 printable characters of a text."""
     return "".join(char for char in text if char.isprintable())[:TEXT_LIMIT]
 
 
 def conforms(value: Any, expected: Any) -> bool:
-    """Return whether a value is of a type of the contract or a platform, such as a label key."""
+    """Tell whether a value has a type of the contract or a platform, such as a label key."""
     try:
         msgspec.convert(value, expected)
     except msgspec.ValidationError:

@@ -1,4 +1,4 @@
-"""A partition: the commands of one slot, strictly one after another for each address."""
+"""A partition: the commands of one slot, run one after another for each address."""
 
 import asyncio
 import logging
@@ -7,17 +7,17 @@ from functools import partial
 from typing import Any, TypeVar
 
 from contracts.broker.channel import Channel, Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
-from contracts.broker.link import Connection
 from contracts.roll import workers_in
 from worker.barrier import Barrier
 from worker.bodies import Bodies
+from worker.capacity import Capacity
 from worker.fence import Fence
 from worker.intake import Intake
 from worker.lane import Held, Lane
-from worker.places import Places
 from worker.redelivery import Redeliveries, Work, orphaned
-from worker.runs import Run, Runs, Verdict
+from worker.runs import Disposition, Run, Runs
 from worker.spool import SpoolError
 from worker.superseding import Superseding
 
@@ -41,16 +41,16 @@ class Partition:
         group: asyncio.TaskGroup,
         runs: Runs,
         fence: Fence,
-        places: Places,
+        capacity: Capacity,
         bodies: Bodies,
         work: Work,
         attended: Callable[[int], None],
         tag: str,
     ) -> None:
-        """`places` and `bodies` bound what the whole process runs and holds.
+        """`capacity` and `bodies` limit what the whole process runs and holds.
 
-        `attended` is told how many workers share the partitions, as often as a gateway says so.
-        `tag` is what the management UI shows for the owner.
+        `attended` is called with the number of workers that share the partitions, when a gateway
+        sends it. `tag` is the consumer tag in the management UI.
         """
         self._attended = attended
         self.slot = slot
@@ -58,10 +58,10 @@ class Partition:
         self._group = group
         self._runs = runs
         self._fence = fence
-        self._places = places
+        self._capacity = capacity
         self._bodies = bodies
         self._work = work
-        self._intake = Intake(queue, tag, places, bodies)
+        self._intake = Intake(queue, tag, capacity, bodies)
         self._leaving = asyncio.Event()
         self._gate = asyncio.Event()
         self._lanes: dict[str, Lane] = {}
@@ -79,18 +79,18 @@ class Partition:
 
     @property
     def is_idle(self) -> bool:
-        """Whether nothing of it runs or waits here."""
+        """True if no command of the partition runs or waits here."""
         return not self._lanes
 
     def leave(self) -> None:
-        """Give the partition to whoever waits for it, and wait in turn; start nothing more."""
+        """Release the partition to the next consumer, and consume again; start no more commands."""
         self._gate.clear()
         self._leaving.set()
 
     def release(self) -> None:
-        """Leave though it is busy, if what runs ends within a second: start nothing so long.
+        """Leave a busy partition if its running commands end within a second; start none meanwhile.
 
-        Redelivered commands are finished before: they would wait anew at the next owner, with one
+        Redelivered commands are finished first: at the next owner they would wait again, with one
         more redelivery counted.
         """
         if self._suspected:
@@ -100,20 +100,20 @@ class Partition:
         asyncio.get_running_loop().call_later(RELEASE_S, self._reopen)
 
     def _reopen(self) -> None:
-        """Go on after a release, unless the partition is being left since."""
+        """Start commands again, unless the partition is being left."""
         if not self._leaving.is_set():
             self._gate.set()
 
     def stop(self) -> None:
-        """Leave for good, as soon as nothing of it runs: what waits is for another worker."""
+        """Leave for good as soon as no command runs; waiting commands are for another worker."""
         self._is_stopping = True
         self._leave_if_asked()
 
     async def run(self, connection: Connection) -> None:
-        """Consume until the connection is lost, again and again after leaving.
+        """Consume until the connection is lost; consume again after leaving.
 
         A partition is left by closing its channel: after a basic.cancel the broker would activate
-        the next consumer while this one still holds unsettled messages.
+        the next consumer while this one still holds unacknowledged messages.
         """
         while not self._is_stopping:
             self._leaving.clear()
@@ -139,22 +139,22 @@ class Partition:
                 await channel.close()
 
     async def _outlive_queue(self, connection: Connection) -> None:
-        """End what is held of a queue that was deleted: nobody else will get it.
+        """End the commands of a deleted queue: they are not delivered to any other worker.
 
-        Commands that run are finished. Those that wait are dead-lettered rather than run: the queue
-        may exist again, with another owner who runs newer commands.
+        Running commands are finished. Waiting ones are dead-lettered: the queue may exist again,
+        with another owner that runs newer commands.
         """
         if await self._intake.has_queue(connection):
             return
         self._is_orphaned = True
         log.error("%s was deleted: %d commands are held of it", self._queue, len(self._held))
-        # A command that was given up waits to be forgotten, and so leaves the partition.
+        # An abandoned command makes the partition leave, and its task waits for that.
         while self._tasks and not self._leaving.is_set():
             await asyncio.wait(set(self._tasks), timeout=1.0)
         self._is_orphaned = False
 
     def _forget(self) -> None:
-        """Drop what is held: the broker gives it to the next owner."""
+        """Drop all held commands: the broker redelivers them to the next owner."""
         self._channel, self.is_owned = None, False
         for held in self._held:
             held.drop()
@@ -166,10 +166,10 @@ class Partition:
             task.cancel()
 
     def _receive(self, channel: Channel, delivery: Delivery) -> None:
-        """Queue a delivery behind the others of its address.
+        """Append a delivery to the lane of its address.
 
-        A delivery of a channel that was left is not ours any more: its tag would settle another
-        message on the present channel. While we leave, it would run at the next owner again.
+        A delivery of a former channel is ignored: its tag would acknowledge another message on the
+        present channel. While the partition is being left, it would run again at the next owner.
         """
         if channel is not self._channel or self._leaving.is_set():
             return
@@ -203,7 +203,7 @@ class Partition:
             log.debug("%s: the next owner is checked: %s", self._queue, error)
 
     def _take_fewer(self, error: SpoolError) -> None:
-        """Leave, and consume a few at a time for a while; what cannot be held stays queued."""
+        """Leave, then consume with a small prefetch; commands that cannot be held stay queued."""
         self._intake.take_few(error)
         self.leave()
 
@@ -218,48 +218,50 @@ class Partition:
         try:
             while held := lane.first:
                 await lane.settled()
-                verdict = await self._end(held)
-                await self._settle(channel, held, verdict)
+                disposition = await self._end(held)
+                await self._settle(channel, held, disposition)
                 lane.leave()
                 self._leave_if_asked()
         except ConnectionLost as error:
             log.debug("%s: left to the next owner: %s", address, error)
-            await _forever()  # until it is forgotten: what still comes must not overtake
+            await _forever()  # until the task is cancelled: later deliveries must not overtake
         except SpoolError as error:
             self._take_fewer(error)
             await _forever()
         if self._lanes.get(address) is lane:
             del self._lanes[address]
 
-    async def _end(self, held: Held) -> Verdict:
+    async def _end(self, held: Held) -> Disposition:
         if self._is_orphaned:
-            return await self._redeliveries.bury(held, lambda each: orphaned(each, self._queue))
+            return await self._redeliveries.dead_letter(
+                held, lambda each: orphaned(each, self._queue)
+            )
         if held.delivery.redelivered:
             return await self._redeliveries.run(held)
         return await self._fresh(held)
 
     async def _supersede(self, channel: Channel, older: Held, newer: Held) -> None:
-        """End a command without a run; a redelivery to this same process finds it ended."""
-        await self._fence.near()  # while the broker's answers are late, reading them comes first
+        """End a superseded command; a redelivery to this process joins that run."""
+        await self._fence.near()  # while responses are late, reading them comes first
         work = self._work.supersede(older.command, newer.command)
-        verdict = await self.outcome(older, self._runs.start(older.command.message, work))
+        disposition = await self.outcome(older, self._runs.start(older.command.message, work))
         try:
-            await self._settle(channel, older, verdict)
+            await self._settle(channel, older, disposition)
         except ConnectionLost:
-            await _forever()  # until it is forgotten with those behind it
+            await _forever()  # until the task is cancelled with the partition
         self._leave_if_asked()
 
-    async def _settle(self, channel: Channel, held: Held, verdict: Verdict) -> None:
-        """Returns when the broker has handled it.
+    async def _settle(self, channel: Channel, held: Held, disposition: Disposition) -> None:
+        """Acknowledge or reject a command, and wait until the broker has handled that.
 
-        A lost acknowledgement brings a command back: had the next one been run meanwhile, the
-        older would be run again behind it.
+        After a lost acknowledgement the command is redelivered: had the next one been run
+        meanwhile, the older one would be run again after it.
         """
-        if verdict is Verdict.GIVEN_UP:
-            # Nothing behind it may overtake it: it comes back first, to us or to the next owner.
+        if disposition is Disposition.ABANDON:
+            # No later command may overtake: this one is redelivered first, to us or the next owner.
             self.leave()
             await _forever()
-        if verdict is Verdict.DEAD:
+        if disposition is Disposition.REJECT:
             await channel.reject(held.delivery)
         else:
             await channel.ack(held.delivery)
@@ -271,10 +273,10 @@ class Partition:
             self._held.remove(held)
             held.drop()
 
-    async def _fresh(self, held: Held) -> Verdict:
+    async def _fresh(self, held: Held) -> Disposition:
         while True:
             await self._gate.wait()
-            async with self._places.running:
+            async with self._capacity.running:
                 await self._fence.opened()
                 if not self._gate.is_set():
                     continue
@@ -282,11 +284,11 @@ class Partition:
                     command = held.loaded()
                 except SpoolError as error:
                     self._intake.take_few(error)
-                    return Verdict.GIVEN_UP
+                    return Disposition.ABANDON
                 run = self._runs.start(command.message, self._work.run(command))
                 return await self.outcome(held, run)
 
-    async def outcome(self, held: Held, run: Run) -> Verdict:
+    async def outcome(self, held: Held, run: Run) -> Disposition:
         """Wait for the end of a run."""
         self._unsettled.add(held)
         return await self._runs.outcome(run)

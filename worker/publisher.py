@@ -1,13 +1,12 @@
-"""What a worker publishes goes over a connection of its own.
+"""The publishing connection of a worker.
 
-A broker that is short of memory blocks connections that publish; the one that consumes and
-acknowledges must not be among them. Outcomes have a channel to themselves, see
-`contracts.broker.recording`.
+A broker that is short of memory blocks connections that publish; the connection that consumes and
+acknowledges must not be among them. Outcomes have a channel of their own, see
+`contracts.broker.outcome_publisher`.
 """
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -16,23 +15,24 @@ import msgspec
 from contracts import topology
 from contracts.broker.attendance import ANNOUNCE_S, Announcement
 from contracts.broker.channel import Channel
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import Declaration
 from contracts.broker.errors import BrokerError, ConnectionLost, NotDeclared, Refused, Rejected
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.topology import Topology
 from contracts.wire import Message
 
 log = logging.getLogger(__name__)
 
 TELL_S = 1.0
-RENEWED_S = 30.0
-"""The shortest time between two connections that are given up though they work."""
 
 
 class Publisher:
-    """Publishes over whichever connection is up, and tells the gateways of this worker."""
+    """Publishes over one connection after another, and announces this worker to the gateways."""
 
-    def __init__(self, link: Link, announcement: Callable[[], Announcement]) -> None:
+    def __init__(
+        self, link: ReconnectingConnection, announcement: Callable[[], Announcement]
+    ) -> None:
         self._link = link
         self._announcement = announcement
         self._channel: Channel | None = None
@@ -40,16 +40,15 @@ class Publisher:
         self._user: str | None = None
         self._opened = asyncio.Event()
         self._changed = asyncio.Event()
-        self._renewed_at = float("-inf")
 
     def announce(self) -> None:
-        """Announce this worker soon: its state has changed."""
+        """Announce this worker soon, since its state has changed."""
         self._changed.set()
 
     async def session(self, connection: Connection) -> None:
         """Publish over this connection until it is lost."""
-        # Queues are declared by the consuming connection: a look at one that a frozen node leads
-        # takes seconds, and an outcome that finds no queue yet is published again.
+        # Queues are declared by the consuming connection: looking up a queue that a frozen node
+        # leads takes seconds, and an outcome without a queue is published again.
         await Declaration(connection).run(Topology(exchanges=topology.common().exchanges))
         channel, outcomes = await connection.channel(), await connection.channel()
         self._channel, self._outcomes = channel, outcomes
@@ -67,11 +66,11 @@ class Publisher:
             self._drop(channel)
 
     async def publish(self, message: Message, *, mandatory: bool = False) -> None:
-        """Publish and wait for the confirm, again after a loss of the connection.
+        """Publish and wait for the confirm; publish again after a loss of the connection.
 
-        The message is published as our broker user, which the broker checks. Raises Rejected where
-        a queue refuses the message and, if `mandatory`, Unroutable where no queue takes it. A
-        missing right or exchange ends the session, and the link tells of it.
+        The property `user_id` is our broker user, which the broker checks. Raises Rejected if a
+        queue rejects the message and, if `mandatory`, Unroutable if no queue is bound for it. A
+        missing right or exchange ends the session and is logged.
         """
         while True:
             await self._opened.wait()
@@ -89,13 +88,11 @@ class Publisher:
             else:
                 return
 
-    async def renew(self) -> None:
-        """Connect anew, unless that was done a moment ago; what is under way is published again."""
-        channel, now = self._outcomes, time.monotonic()
-        if channel is None or now - self._renewed_at < RENEWED_S:
+    async def reconnect(self) -> None:
+        """Reconnect; unconfirmed messages are published again over the new connection."""
+        channel = self._outcomes
+        if channel is None:
             return
-        self._renewed_at = now
-        log.warning("the audit refused outcomes: publishing over a new connection")
         self._drop(channel)
         try:
             await channel.close()
@@ -103,20 +100,20 @@ class Publisher:
             log.debug("the channel is closed already: %s", error)
 
     async def tell(self) -> None:
-        """Tell the gateways at once how this worker is, if they can be told."""
+        """Announce this worker now, if there is a connection."""
         if self._channel is None:
             return
         try:
             async with asyncio.timeout(TELL_S):
                 await self._channel.publish(self._announcement().message())
         except (BrokerError, TimeoutError) as error:
-            log.info("the gateways could not be told: %s", error)
+            log.info("the announcement failed: %s", error)
 
     async def _announce(self, channel: Channel) -> None:
         """Announce this worker at intervals.
 
-        On RabbitMQ 4 one gateway's replies queue on a dead node makes the broker refuse the
-        announcement that the other gateways have got; on a frozen node it is never confirmed.
+        On RabbitMQ 4 a replies queue on a dead node makes the broker reject an announcement that
+        the other gateways received; with a queue on a frozen node the confirm never comes.
         """
         while True:
             self._changed.clear()

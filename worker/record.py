@@ -1,11 +1,11 @@
-"""The record: tells what became of commands, and returns when the broker has it."""
+"""The records of a worker: outcomes and dead letters, published with publisher confirms."""
 
 import logging
 from functools import partial
 from typing import Any
 
 from contracts import VERSION, dead_letters, outcomes
-from contracts.broker.recording import until_taken
+from contracts.broker.outcome_publisher import OutcomePublisher
 from contracts.faults import Fault
 from contracts.outcomes import Result
 from contracts.requests import Request
@@ -18,33 +18,35 @@ APP = f"worker/{VERSION}"
 
 
 class Record:
-    """Publishes the outcomes of one provider's commands, and those that are dead."""
+    """Publishes the outcomes of one provider's commands, and its dead letters."""
 
     def __init__(self, worker: str, provider: str, publisher: Publisher) -> None:
         self._worker = worker
         self._provider = provider
         self._publisher = publisher
+        self._outcomes = OutcomePublisher()
 
     async def write(
         self, command: Message, result: Result, request: Request | None = None, **what: Any
     ) -> None:
-        """Publish an outcome of the command in a message; `what` are further fields of it.
+        """Publish an outcome of a command; `what` are further fields of the outcome.
 
-        `started`, and a final outcome without `started` before it, carry the request. Without an
-        audit to take the outcome this waits: the command is kept, and not run before `started` is
-        in the audit.
+        `started` contains the request, and so does a final outcome without `started` before it.
+        Waits while no queue takes outcomes: a command is not run before `started` is in the audit.
         """
         outcome = outcomes.outcome_of(
             command, self._provider, result, request=request, worker=self._worker, **what
         )
         message = outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
         publish = partial(self._publisher.publish, mandatory=True)
-        await until_taken(publish, message, self._publisher.renew)
+        await self._outcomes.publish(message, publish, self._publisher.reconnect)
 
-    async def bury(self, command: Message, fault: Fault, queue: str, request: Request) -> None:
-        """Put the message to the dead ones, with its reason, and publish its outcome.
+    async def dead_letter(
+        self, command: Message, fault: Fault, queue: str, request: Request
+    ) -> None:
+        """Publish a command to `machinist.dead` with the reason, then its outcome.
 
-        Raises Rejected where the dead ones are too many.
+        Raises Rejected if that queue is full.
         """
         log.warning("%s %s is dead: %s", command.type, command.key, fault)
         letter = dead_letters.dead_letter(command, fault.message, queue, APP)

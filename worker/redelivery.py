@@ -1,4 +1,4 @@
-"""Redelivered commands: their former owner may be busy with them, or have died of them."""
+"""Redelivered commands: the former owner may still run them, or they are poison messages."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -8,10 +8,10 @@ from contracts.broker.channel import Delivery
 from contracts.faults import Code, Fault
 from worker.command import Command
 from worker.lane import Held
-from worker.runs import Run, Runs, Verdict
+from worker.runs import Disposition, Run, Runs
 
 TAKE_OVER_S = 2.0
-"""The former owner gives its runs up within one second of losing its channel."""
+"""The former owner abandons its runs within one second after it lost its channel."""
 
 SUSPECT_RETURNS = 2
 """One redelivery is normal after a worker stops; from the second on, treat the command as a
@@ -25,42 +25,42 @@ LAST_DELIVERY = 10
 
 
 class Work(Protocol):
-    """What a partition has done with the commands that it holds."""
+    """The execution of the commands that a partition holds."""
 
     def take(self, delivery: Delivery, slot: int) -> Command:
-        """The command in a delivery."""
+        """Return the command in a delivery."""
 
-    async def run(self, command: Command) -> Verdict:
-        """Run it, unless it is too late or nobody can."""
+    async def run(self, command: Command) -> Disposition:
+        """Run a command, unless it is too late or invalid."""
 
-    async def supersede(self, command: Command, newer: Command) -> Verdict:
-        """End it without a run."""
+    async def supersede(self, command: Command, newer: Command) -> Disposition:
+        """End a superseded command without a run."""
 
-    async def bury(self, command: Command, fault: Fault) -> Verdict:
-        """End it for good."""
+    async def dead_letter(self, command: Command, fault: Fault) -> Disposition:
+        """End a command as a dead letter."""
 
 
 class Partition(Protocol):
-    """What the redelivered commands of a partition need of it."""
+    """The part of a partition that its redelivered commands use."""
 
-    def begin(self, work: Coroutine[Any, Any, Verdict]) -> asyncio.Task[Verdict]:
+    def begin(self, work: Coroutine[Any, Any, Disposition]) -> asyncio.Task[Disposition]:
         """Start a task that ends with the channel."""
 
-    async def outcome(self, held: Held, run: Run) -> Verdict:
+    async def outcome(self, held: Held, run: Run) -> Disposition:
         """Wait for the end of a run."""
 
 
 class Redeliveries:
-    """Runs the redelivered commands of a partition, for as long as its channel lasts."""
+    """The redelivered commands of a partition; lasts as long as its channel."""
 
     def __init__(
         self,
         partition: Partition,
         runs: Runs,
         work: Work,
-        fresh: Callable[[Held], Coroutine[Any, Any, Verdict]],
+        fresh: Callable[[Held], Coroutine[Any, Any, Disposition]],
     ) -> None:
-        """`fresh` runs a command as if it were delivered for the first time."""
+        """`fresh` runs a command like one that was delivered for the first time."""
         self._partition = partition
         self._runs = runs
         self._work = work
@@ -68,10 +68,11 @@ class Redeliveries:
         self._suspects = asyncio.Lock()
         self._has_suspect = False
 
-    async def run(self, held: Held) -> Verdict:
-        """Run a redelivered command, or join its run that is still under way in this process.
+    async def run(self, held: Held) -> Disposition:
+        """Run a redelivered command, or join its run if that is still under way in this process.
 
-        Redelivered only once, it starts beside its neighbours when the former owner has given up.
+        After one redelivery it starts beside other commands, once the former owner has abandoned
+        its run.
         """
         if run := self._runs.joinable(held.message()):
             return await self._partition.outcome(held, run)
@@ -80,23 +81,23 @@ class Redeliveries:
         await _former_owner_gave_up(held)
         return await self._fresh(held)
 
-    async def bury(self, held: Held, fault: Callable[[Command], Fault]) -> Verdict:
+    async def dead_letter(self, held: Held, fault: Callable[[Command], Fault]) -> Disposition:
         """Dead-letter a command with this fault."""
         command = held.loaded()
-        run = self._runs.start(command.message, self._work.bury(command, fault(command)))
+        run = self._runs.start(command.message, self._work.dead_letter(command, fault(command)))
         return await self._partition.outcome(held, run)
 
-    async def _suspect(self, held: Held) -> Verdict:
-        """Run a command that was redelivered more than once.
+    async def _suspect(self, held: Held) -> Disposition:
+        """Run a possible poison message: a command that was redelivered more than once.
 
-        Such commands begin one after another, each a while after the one before or at its end, so
-        that the command that kills a worker is the first of them next time. The first is
-        dead-lettered at its tenth delivery, before the broker's limit ends its neighbours too.
+        Such commands start one after another, each when the previous one has ended or has run for
+        a while. Thus a command that kills the worker is the first of them next time. The first is
+        dead-lettered at its tenth delivery, before the delivery limit ends its neighbours too.
         """
         is_first, self._has_suspect = not self._has_suspect, True
         async with self._suspects:
             if is_first and held.delivery.returns + 1 >= LAST_DELIVERY:
-                return await self.bury(held, lambda command: _deadly(command.message.type))
+                return await self.dead_letter(held, lambda command: _deadly(command.message.type))
             await _former_owner_gave_up(held)
             running = self._partition.begin(self._fresh(held))
             await asyncio.wait([running], timeout=SUSPECT_S)
@@ -111,8 +112,8 @@ async def _former_owner_gave_up(held: Held) -> None:
 def _deadly(name: str) -> Fault:
     return Fault(
         Code.INTERNAL,
-        f"{name} was given to workers {LAST_DELIVERY} times, and each of them ended or lost its "
-        "connection before it was done",
+        f"{name} was delivered to workers {LAST_DELIVERY} times, and each worker ended or lost its "
+        "connection before the command was done",
     )
 
 

@@ -1,4 +1,4 @@
-"""Remembers how commands with an idempotency key ended, so that a repeat is answered, not run."""
+"""The ends of commands with an idempotency key: a repeat is answered from here and not run."""
 
 import time
 from collections import OrderedDict
@@ -19,11 +19,11 @@ MOST_KEYS = 10_000
 MOST_BYTES = 64 * 1024 * 1024
 
 INDEFINITE = frozenset({429, 500, 502, 503, 504})
-"""Not attempted, or with an end that nobody knows: a repeat is to be run."""
+"""Statuses of commands that were not attempted or whose end is unknown: a repeat is run."""
 
 
 class End(Struct, frozen=True):
-    """How a command ended: what its caller was answered, and what its outcome said."""
+    """The end of a command: its reply and the content of its outcome."""
 
     id: str
     reply: Reply
@@ -34,7 +34,7 @@ class End(Struct, frozen=True):
 
 
 class Known(Struct, frozen=True):
-    """An end, what it was the end of, and since when it is known."""
+    """An end, the digest of its operation, and the time at which it was stored."""
 
     end: End
     digest: bytes
@@ -42,7 +42,7 @@ class Known(Struct, frozen=True):
 
 
 class Repeats:
-    """The ends of the last ten minutes, by address and key; bounded in number and bytes."""
+    """The ends of the last ten minutes by address and key, limited in number and bytes."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -50,9 +50,9 @@ class Repeats:
         self._bytes = 0
 
     def find(self, address: str, key: str, operation: Operation[Any]) -> End | None:
-        """How the first command with this key ended; `invalid` where it was another command.
+        """Return the end of the first command with this key; `invalid` for another operation.
 
-        Keys of different addresses are different keys.
+        Equal keys of different addresses are independent.
         """
         self._forget()
         known = self._known.get((address, key))
@@ -67,7 +67,7 @@ class Repeats:
         return known.end
 
     def remember(self, address: str, key: str, operation: Operation[Any], end: End) -> None:
-        """Keep an end, if it is one that a repeat must not change."""
+        """Store an end, unless a retry may change it."""
         if end.reply.status in INDEFINITE:
             return
         self._drop((address, key))
@@ -94,5 +94,5 @@ class Repeats:
 
 
 def _digest(operation: Operation[Any]) -> bytes:
-    """What the operation asks for; a sealed body is another one each time."""
+    """Return the digest of an operation; a sealed body differs each time it is sealed."""
     return sha256(operation.row.name.encode() + b"\0" + wire.encode(operation)).digest()

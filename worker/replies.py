@@ -1,4 +1,4 @@
-"""Replies: the way back to the gateways, within the time that they wait."""
+"""Replies to the gateways, within the time that the gateways wait."""
 
 import asyncio
 import logging
@@ -24,31 +24,31 @@ from worker.publisher import Publisher
 log = logging.getLogger(__name__)
 
 GRACE_S = 0.25
-"""How much longer than the deadline a gateway waits."""
+"""The time that a gateway waits after the deadline."""
 
 AGAIN_S = 10.0
-"""A gateway that has not bound its replies queue anew by then is gone."""
+"""The time within which a gateway that reconnects binds its replies queue again."""
 
 PAUSE_S = 0.3
 
 
 class Replies:
-    """Sends replies; a reply without a connection waits for one, within its deadline."""
+    """Sends replies; without a connection a reply waits for one, within its deadline."""
 
     def __init__(
         self, worker: str, publisher: Publisher, seals: Seals, group: asyncio.TaskGroup
     ) -> None:
-        """`group` holds the replies that are sent again; it outlives connections."""
+        """`group` runs the replies that are published again; it outlives connections."""
         self._worker = worker
         self._publisher = publisher
         self._seals = seals
         self._group = group
 
     async def send(self, request: Message, reply: Reply, until: float) -> None:
-        """Publish the reply to a request that wants one; `until` is on the monotonic clock.
+        """Publish the reply, if the request has `reply_to`; `until` is on the monotonic clock.
 
-        A gateway whose node is lost connects to another one and binds its new queue under the old
-        name. A reply that no queue takes meanwhile is sent again, beside other work.
+        A gateway whose node is lost connects to another node and binds its new queue under the old
+        name. A reply that is returned meanwhile is published again, concurrently with other work.
         """
         if not request.reply_to:
             return
@@ -66,7 +66,7 @@ class Replies:
                 self._group.create_task(self._again(message, until))
 
     async def _again(self, message: Message, until: float) -> None:
-        """Send a reply until a queue has taken it, for a few seconds at most."""
+        """Publish a reply until a queue has taken it, for at most AGAIN_S."""
         try:
             async with asyncio.timeout(min(AGAIN_S, until + GRACE_S - time.monotonic())):
                 while True:
@@ -100,8 +100,9 @@ class Replies:
         )
 
     def _sealed(self, request: Message, reply: Reply) -> tuple[bytes, str]:
-        """What was asked for sealed is answered sealed, by the same key: an answer shows much of
-        what was asked for. A problem does not, and has to be readable where the keys differ.
+        """Seal the reply to a sealed request with the same key: a reply repeats much of a request.
+
+        A problem does not, and has to be readable where the keys differ.
         """
         if request.content_type != SEALED or reply.status != HTTPStatus.OK:
             return reply.body, reply.content_type

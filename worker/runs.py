@@ -1,4 +1,4 @@
-"""The runs of messages in this process: started once, joined by a redelivery, given up in time."""
+"""The runs of messages in this process: started once, joined by redeliveries, abandoned in time."""
 
 import asyncio
 from collections import OrderedDict
@@ -13,32 +13,36 @@ GIVE_UP_AFTER_S = 1.0
 REMEMBERED = 2_000
 
 
-class Verdict(Enum):
-    """What is to become of a message after its run."""
+class Disposition(Enum):
+    """What happens to a message after its run.
 
-    DONE = "done"
-    DEAD = "dead"
-    GIVEN_UP = "given up"
+    ABANDON: the message is neither acknowledged nor rejected, and the partition is released, so
+    that the broker delivers it to the next owner.
+    """
+
+    ACKNOWLEDGE = "acknowledge"
+    REJECT = "reject"
+    ABANDON = "abandon"
 
 
 class Run:
     """One run of a message."""
 
-    def __init__(self, message: Message, task: asyncio.Task[Verdict]) -> None:
+    def __init__(self, message: Message, task: asyncio.Task[Disposition]) -> None:
         self.of = _fingerprint(message)
         self.task = task
         self.holders = 0
 
-    def verdict(self) -> Verdict:
-        """How it ended."""
-        return Verdict.GIVEN_UP if self.task.cancelled() else self.task.result()
+    def disposition(self) -> Disposition:
+        """Return the disposition of a run that has ended."""
+        return Disposition.ABANDON if self.task.cancelled() else self.task.result()
 
 
 class Runs:
-    """Runs live in a task group of the process, longer than the channel that a message came over.
+    """The runs of this process, in a task group that outlives the channels of the messages.
 
-    When its channel closes a run has a second left: to end, or to be joined by the redelivery of
-    its message to this same process. The next owner waits for two.
+    After its channel has closed a run may go on for one second: to end, or to be joined by a
+    redelivery of its message to this process. The next owner waits for two seconds.
     """
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
@@ -47,12 +51,12 @@ class Runs:
         self._live: set[Run] = set()
         self._lasting: set[asyncio.Task[None]] = set()
 
-    def start(self, message: Message, work: Coroutine[Any, Any, Verdict]) -> Run:
-        """Begin a run; `joinable` finds it again for a while after its end."""
+    def start(self, message: Message, work: Coroutine[Any, Any, Disposition]) -> Run:
+        """Start a run; `joinable` finds it for a while after its end."""
         run = Run(message, self._group.create_task(work))
         run.task.add_done_callback(lambda _: self._live.discard(run))
         self._live.add(run)
-        if message.message_id:  # without one a repeat cannot be told from a redelivery
+        if message.message_id:  # without an id a repeat looks like a redelivery
             self._known[message.message_id] = run
             self._known.move_to_end(message.message_id)
         while len(self._known) > REMEMBERED:
@@ -60,24 +64,24 @@ class Runs:
         return run
 
     def joinable(self, message: Message) -> Run | None:
-        """The run of this very message in this process, unless it was given up."""
+        """Return the run of the same message in this process, unless it was abandoned."""
         run = self._known.get(message.message_id)
         if run is None or run.of != _fingerprint(message):
             return None
-        if run.task.done() and run.verdict() is Verdict.GIVEN_UP:
+        if run.task.done() and run.disposition() is Disposition.ABANDON:
             return None
         return run
 
     def forget(self, message: Message) -> None:
-        """It is settled and cannot come again; another one with its id is another command."""
+        """Forget a settled message: another message with its id is another command."""
         self._known.pop(message.message_id, None)
 
-    async def outcome(self, run: Run) -> Verdict:
-        """Wait for the end of a run; whoever waits last and leaves lets it be given up."""
+    async def outcome(self, run: Run) -> Disposition:
+        """Wait for the end of a run; it is abandoned soon after its last waiter was cancelled."""
         run.holders += 1
         try:
             await asyncio.wait([run.task])
-            return run.verdict()
+            return run.disposition()
         finally:
             run.holders -= 1
             if not run.task.done() and not run.holders:
@@ -85,19 +89,19 @@ class Runs:
                 loop.call_later(GIVE_UP_AFTER_S, self._give_up, run)
 
     async def last(self, work: Coroutine[Any, Any, None]) -> None:
-        """Wait for work that goes on to its end though the run that waits for it is given up."""
+        """Wait for work that is completed even if the waiting run is cancelled."""
         task = self._group.create_task(work)
         self._lasting.add(task)
         task.add_done_callback(self._lasting.discard)
         await asyncio.shield(task)
 
     def stop_all(self) -> None:
-        """Cancel every run: the broker may hand them over."""
+        """Cancel every run: the broker may redeliver their messages to another worker."""
         for run in self._live:
             run.task.cancel()
 
     def abandon(self) -> None:
-        """Cancel every run and what outlasts it: the process ends."""
+        """Cancel every run and all lasting work: the process ends."""
         self.stop_all()
         for task in self._lasting:
             task.cancel()
@@ -113,5 +117,5 @@ class Runs:
 
 
 def _fingerprint(message: Message) -> bytes:
-    """What a run was of; bodies themselves would fill the memory."""
+    """Return a digest of a message: bodies would take too much memory."""
     return sha256(message.key.encode() + b"\0" + message.body).digest()

@@ -1,4 +1,4 @@
-"""What a worker is told by its environment; the variables of its platform are the provider's."""
+"""The settings of a worker; those of a platform belong to its provider."""
 
 from typing import Annotated
 
@@ -42,7 +42,7 @@ class Settings(Struct, frozen=True):
     logger_level: Level = "info"
 
     def allowed_producers(self) -> dict[str, frozenset[str]]:
-        """What users may send as events beside what all may."""
+        """Return the events that single users may send beside those of every user."""
         allowed: dict[str, frozenset[str]] = {}
         for part in self.producers.split(",") if self.producers else []:
             user, _, names = part.strip().partition("=")
@@ -56,7 +56,7 @@ class Settings(Struct, frozen=True):
         return allowed
 
     def attached_as(self) -> str:
-        """The name that the provider is attached under: its platform's unless another is given."""
+        """Return the name under which the provider is attached, by default the platform's."""
         name = self.provider_name or self.provider
         if not is_provider_name(name):
             raise ConfigurationError(

@@ -10,7 +10,7 @@ log = logging.getLogger(__name__)
 BLOCK = 4096
 
 Blocks = tuple[int, ...]
-"""Where a body is: numbers of blocks of the file, in the order of the body."""
+"""The block numbers of a body in the file, in order."""
 
 
 class SpoolError(Exception):
@@ -18,7 +18,7 @@ class SpoolError(Exception):
 
 
 class Spool:
-    """A file of fixed blocks, whose free blocks are used again; closed while nothing is in it.
+    """A file of fixed blocks, whose free blocks are reused; closed while it is empty.
 
     The file has no name and is readable by this process alone. The operating system frees it when
     the process ends, in whatever way. `TMPDIR` names the folder.
@@ -38,7 +38,7 @@ class Spool:
 
     @property
     def is_closed(self) -> bool:
-        """Whether there is no file."""
+        """True if there is no file."""
         return self._file is None
 
     def put(self, body: bytes) -> Blocks:
@@ -73,7 +73,7 @@ class Spool:
         return body
 
     def free(self, blocks: Blocks) -> None:
-        """Forget the body in these blocks; with the last body the disk space is given back."""
+        """Free the blocks of a body; the last body closes the file, which frees the disk space."""
         self._free.extend(blocks)
         if len(self._free) == self._length and self._file is not None:
             self._free.clear()
@@ -86,7 +86,7 @@ class Spool:
             self._file, path = tempfile.mkstemp(prefix="machinist-")
             Path(path).unlink()
             log.info(
-                "bodies of waiting commands go to a temporary file in %s: they are more than "
+                "bodies of waiting commands are written to a temporary file in %s: they exceed "
                 "PLT_HELD_BYTES",
                 tempfile.gettempdir(),
             )

@@ -1,4 +1,4 @@
-"""Ends superseded commands, a few of a flood at a time, so that the worker still listens."""
+"""Superseded commands, ended a few at a time, so that a flood does not delay the event loop."""
 
 from collections import deque
 from collections.abc import Callable, Coroutine
@@ -7,12 +7,12 @@ from typing import Any
 from worker.lane import Held, Lane
 
 AT_ONCE = 16
-"""Per partition. Each waits for a publisher confirm and for an acknowledgement. With 6,000 at once
-the broker's answers would wait until the process has gone through all of them."""
+"""Per partition. Each waits for a publisher confirm and a round trip. With 6,000 at once the
+broker's responses would wait until the process has handled all of them."""
 
 
 class Superseding:
-    """The superseded commands of a partition, for as long as its channel lasts."""
+    """The superseded commands of a partition; lasts as long as its channel."""
 
     def __init__(
         self,

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 from contracts.broker.channel import Channel
+from contracts.broker.connection import Connection
 from contracts.broker.errors import NotDeclared, Refused
-from contracts.broker.link import Connection
 from contracts.topology import Binding, Exchange, Queue, Topology
 
 CHECK_S = 10.0

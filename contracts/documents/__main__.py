@@ -1,6 +1,6 @@
-"""`python -m contracts.documents`: writes both documents as the table has them now."""
+"""`python -m contracts.documents`: generates both documents from the table."""
 
-from contracts.documents import DOCUMENTS, renew
+from contracts.documents.files import DOCUMENTS, renew
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from deploy.failed import Failed
 from deploy.options import from_caller_folder
 from worker.provider import Call
 from worker.providers import ecs
-from worker.providers.ecs.session import VARIABLES
+from worker.providers.ecs.aws.session import VARIABLES
 
 CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,255}")
 TIMEOUT_S = 15

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Sequence
 
 from contracts import topology
+from contracts.broker.connection import Connection
 from contracts.broker.errors import NotDeclared
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from deploy.failed import Failed
 
 CONNECT_S = 15
@@ -39,7 +40,7 @@ async def _consumers(urls: str, providers: Sequence[str], within: float) -> dict
                 except NotDeclared:
                     found[name] = 0
 
-    link = Link(urls, "machinist deploy/up")
+    link = ReconnectingConnection(urls, "machinist deploy/up")
     try:
         async with asyncio.timeout(within):
             await link.run(look)

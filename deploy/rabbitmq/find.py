@@ -11,7 +11,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from contracts.broker.link import broker_urls
+from contracts.broker.reconnecting import broker_urls
 from contracts.environment import AmqpUrls, load
 from deploy.failed import Failed
 from deploy.rabbitmq import installation

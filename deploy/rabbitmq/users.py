@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 
 from contracts import topology
 from contracts.address import SLOTS
-from contracts.api import SetMachineLabels, UpdateControllerReplicas
+from contracts.api import OPERATIONS
 from contracts.outcomes import Result
 
 NOTHING = "^$"
@@ -23,7 +23,7 @@ OPERATOR = "operator"
 RECORDED = (Result.REFUSED, Result.EXPIRED, Result.UNKNOWN, Result.DEAD)
 """Results that gateways record, for commands whose end no worker recorded."""
 
-COLLECTIONS = sorted({op.row.collection for op in (UpdateControllerReplicas, SetMachineLabels)})
+COLLECTIONS = sorted({op.row.collection for op in OPERATIONS.values() if op.row.from_producers})
 
 AUDITORS_QUEUES = rf"^{re.escape(topology.AUDIT)}\..+$"
 """No queue of a provider matches: names of exchanges and queues are reserved provider names."""

@@ -1,6 +1,6 @@
 """Run the sandbox: `python -m deploy.sandbox --directory DIR [--port PORT] [--aws-port PORT]`.
 
-Prints one JSON line when ready and serves until SIGINT or SIGTERM.
+Print one line of JSON when both servers are ready, and serve until SIGINT or SIGTERM.
 """
 
 import argparse
@@ -25,18 +25,20 @@ async def serve(directory: Path, port: int, aws_port: int) -> None:
     ):
         files = {"ca_path": str(kubernetes.ca_path), "token_path": str(kubernetes.token_path)}
         account = {"url": aws.url, "region": aws.region, "environment": aws.environment}
-        said = {"kubernetes": {"url": kubernetes.url, **files}, "aws": account}
-        print(json.dumps(said), flush=True)
+        ready = {"kubernetes": {"url": kubernetes.url, **files}, "aws": account}
+        print(json.dumps(ready), flush=True)
         await stop.wait()
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m deploy.sandbox", description=__doc__)
     parser.add_argument("--directory", type=Path, required=True, help="for CA and token files")
-    parser.add_argument("--port", type=int, default=0, help="of the Kubernetes API; 0: a free one")
-    parser.add_argument("--aws-port", type=int, default=0, help="of AWS; 0 takes a free one")
+    parser.add_argument(
+        "--port", type=int, default=0, help="port of the Kubernetes API; 0 takes a free one"
+    )
+    parser.add_argument("--aws-port", type=int, default=0, help="port of AWS; 0 takes a free one")
     arguments = parser.parse_args()
-    # moto asks boto3 for the names of regions, which fails for a profile that does not exist.
+    # moto asks boto3 for the list of regions, which fails if the profile does not exist.
     os.environ.pop("AWS_PROFILE", None)
     asyncio.run(serve(arguments.directory.resolve(), arguments.port, arguments.aws_port))
 

@@ -8,7 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from fnmatch import fnmatchcase
 
-from contracts.broker.link import Connection, Session
+from contracts.broker.connection import Connection
+from contracts.broker.reconnecting import Session
 from contracts.environment import ConfigurationError, load
 from contracts.faults import Fault
 from contracts.logs import configure

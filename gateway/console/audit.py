@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 
-from contracts.broker.link import Connection
+from contracts.broker.connection import Connection
+from contracts.broker.stream_reader import Position, offset, read_stream
 from contracts.wire import Message
-from gateway.stream import Position, offset, stream
 
 BATCH = 500
 
@@ -20,7 +20,7 @@ class Replay:
 
     async def run(self, connection: Connection) -> None:
         """Show every message up to the newest of now, or for ever if it follows."""
-        async with stream(connection, self._next, BATCH) as audit:
+        async with read_stream(connection, self._next, BATCH) as audit:
             while True:
                 messages, is_end = await audit.read()
                 for message in messages:

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 from contracts import topology
-from contracts.broker.link import Connection
+from contracts.broker.connection import Connection
+from contracts.broker.queue_reader import read_queue
 from contracts.wire import Message
-from gateway.reading import reading
 
 SILENCE_S = 5.0
 
@@ -19,7 +19,7 @@ async def look(connection: Connection, show: Callable[[Message], None], most: in
         there = await channel.messages(topology.DEAD)
     shown = min(there, most)
     if shown:
-        async with reading(connection, topology.DEAD, prefetch=shown) as queue:
+        async with read_queue(connection, topology.DEAD, prefetch=shown) as queue:
             for _ in range(shown):
                 delivery = await queue.next(SILENCE_S)
                 if delivery is None:

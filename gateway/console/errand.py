@@ -2,8 +2,9 @@
 
 import asyncio
 
+from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, NotDeclared, Refused
-from contracts.broker.link import Connection, Link, Session
+from contracts.broker.reconnecting import ReconnectingConnection, Session
 
 CONNECT_S = 5.0
 
@@ -18,7 +19,7 @@ async def run(urls: str, name: str, errand: Session) -> None:
     Raises Failure when no connection comes about in the first seconds, where a queue does not exist
     and where the user may not read it; what else the errand raises comes through as it is.
     """
-    link = Link(urls, name)
+    link = ReconnectingConnection(urls, name)
     connected = asyncio.Event()
     done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 

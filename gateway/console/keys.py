@@ -4,7 +4,7 @@ from contracts import address
 from contracts.address import is_provider_name
 from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
-from contracts.names import Name
+from contracts.field_types import Name
 from contracts.validation import checked, show
 
 COMMANDS = {name: operation.row for name, operation in OPERATIONS.items() if not operation.row.safe}

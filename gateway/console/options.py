@@ -4,8 +4,8 @@ import argparse
 import re
 from datetime import UTC, datetime, timedelta
 
+from contracts.broker.stream_reader import Position
 from contracts.command_line import add_version
-from gateway.stream import Position
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DURATION = re.compile(r"([0-9]{1,6})([smhd])")

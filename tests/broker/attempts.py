@@ -6,8 +6,9 @@ from typing import Any
 from uuid import uuid4
 
 from contracts.broker.channel import Channel
+from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError, ConnectionLost, Refused
-from contracts.broker.link import Connection, Link, Session
+from contracts.broker.reconnecting import ReconnectingConnection, Session
 from contracts.wire import Message
 from tests.stack import BOUND_S
 
@@ -52,7 +53,7 @@ def no_connection(url: str) -> str:
     """Why there is no connection."""
 
     async def connect() -> str:
-        link = Link(url, "test")
+        link = ReconnectingConnection(url, "test")
         before = link.reason
         connecting = asyncio.create_task(link.run(lambda connection: connection.lost()))
         await until(lambda: link.reason != before)
@@ -71,7 +72,7 @@ async def until(condition: Callable[[], object]) -> None:
 
 def during(url: str, session: Session) -> None:
     """Do something on one connection; an error of the broker does not pass for its end."""
-    asyncio.run(asyncio.wait_for(Link(url, "test").run(session), BOUND_S))
+    asyncio.run(asyncio.wait_for(ReconnectingConnection(url, "test").run(session), BOUND_S))
 
 
 def publishing(exchange: str, key: str, **properties: Any) -> Attempt:

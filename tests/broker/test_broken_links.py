@@ -81,7 +81,7 @@ def test_a_query_in_flight_is_published_again_after_a_reconnect(stack: Stack) ->
         stack.worker()
         gateway = stack.gateway(PLT_AMQP_URL=through(stack.amqp_url, link.port))
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")
-        stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0)
+        stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0, times=None)
         answers: list[int] = []
         asking = asked(gateway, "/k8s/machines/default", answers)
         eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
@@ -98,7 +98,7 @@ def test_a_command_in_flight_gets_its_reply_after_a_reconnect_and_runs_once(stac
         stack.worker()
         gateway = stack.gateway(PLT_AMQP_URL=through(stack.amqp_url, link.port))
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")
-        stack.sandbox.faults.add(method="PATCH", delay=1.0)
+        stack.sandbox.faults.add(method="PATCH", delay=1.0, times=None)
         answers: list[int] = []
         scaling = scaled(gateway, 7, answers)
         eventually(lambda: stack.sandbox.calls.count("PATCH"), what="the command runs")

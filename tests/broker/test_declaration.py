@@ -10,9 +10,10 @@ import pytest
 
 from contracts import topology
 from contracts.broker.channel import Channel
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from contracts.broker.errors import NotDeclared, Refused, Unroutable
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.topology import Binding, Exchange, Topology
 from contracts.wire import Message
 from deploy.rabbitmq import definitions
@@ -33,7 +34,7 @@ def on(url: str, work: Callable[[Connection], Awaitable[None]]) -> None:
         except (NotDeclared, Refused, Unroutable) as error:
             errors.append(error)
 
-    asyncio.run(Link(url, "test").run(session))
+    asyncio.run(ReconnectingConnection(url, "test").run(session))
     if errors:
         raise errors[0]
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import msgspec
 
 from contracts import address, topology
-from contracts.broker.link import Connection, Link
+from contracts.broker.connection import Connection
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.outcomes import Result
 from contracts.topology import MIB
 from contracts.wire import Message
@@ -43,7 +44,7 @@ def ready(amqp_url: str, name: str) -> int:
         async with connection.passing_channel() as channel:
             found = await channel.messages(queue)
 
-    asyncio.run(Link(amqp_url, "test").run(session))
+    asyncio.run(ReconnectingConnection(amqp_url, "test").run(session))
     return found
 
 
@@ -51,7 +52,7 @@ def test_events_over_the_limit_are_dead_with_the_limit_as_the_reason_and_fill_no
     stack: Stack,
 ) -> None:
     gateway, (worker,) = stack.serving()
-    hanging = stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=5)
+    hanging = stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=5, times=None)
     events = [padded(lasting_event("hello", n), LARGE) for n in range(20)]
     with Auditor(stack.amqp_url) as auditor:
         publish(stack.amqp_url, [lasting_event("hello", 1)])

@@ -13,8 +13,9 @@ import msgspec
 import pytest
 
 from contracts import topology
+from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.outcomes import Result
 from contracts.topology import Binding
 from tests.auditor import Auditor
@@ -105,7 +106,7 @@ class Load:
     def __init__(self, amqp_url: str) -> None:
         self.accepted: list[str] = []
         self.refused: list[str] = []
-        self._link = Link(amqp_url, "test load")
+        self._link = ReconnectingConnection(amqp_url, "test load")
         self._stop = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._link.run(self._session)))
 

@@ -42,7 +42,7 @@ def test_a_provider_that_was_never_there_is_unattended_if_expected_else_unknown(
 
 def test_a_query_whose_last_worker_dies_is_answered_soon(stack: Stack) -> None:
     gateway, [worker] = stack.serving(PLT_DEADLINE_MS="queries=50000")
-    stack.sandbox.faults.add(method="GET", path="/pods", delay=120)
+    stack.sandbox.faults.add(method="GET", path="/pods", delay=120, times=None)
     answers: list[int] = []
     asking = threading.Thread(
         target=lambda: answers.append(gateway.get("/k8s/machines/default").status_code)
@@ -96,7 +96,7 @@ def test_a_blocked_broker_is_told_before_anything_is_published(stack: Stack) -> 
 
 def test_more_requests_than_may_be_in_flight_are_turned_away(stack: Stack) -> None:
     gateway, _ = stack.serving(PLT_IN_FLIGHT="1")
-    stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0)
+    stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0, times=None)
     asking = threading.Thread(target=lambda: gateway.get("/k8s/machines/default"))
     asking.start()
     eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")

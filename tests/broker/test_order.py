@@ -52,7 +52,7 @@ def test_a_frozen_worker_never_overlaps_with_its_successor(stack: Stack, names: 
     first = stack.worker()
     gateway = stack.gateway()
     eventually(lambda: gateway.attended_by(1), what="the first worker owns every partition")
-    stack.sandbox.faults.add(method="PATCH", delay=0.2)
+    stack.sandbox.faults.add(method="PATCH", delay=0.2, times=None)
     stack.sandbox.calls.clear()
     rounds = range(1, 31)
     publish(stack.amqp_url, [lasting_event(name, n) for n in rounds for name in names[:8]])

@@ -8,8 +8,8 @@ import msgspec
 
 from contracts import topology
 from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
-from contracts.broker.link import Connection
 from contracts.faults import Code
 from contracts.outcomes import Result
 from contracts.topology import DEAD, DELIVERY_LIMIT, ENDED
@@ -101,7 +101,7 @@ def test_a_command_whose_worker_was_lost_is_unknown_to_the_next_recorder_as_well
     active = recording(stack)
     gateway = recording(stack, PLT_DEADLINE_MS="commands=4000")
     eventually(lambda: gateway.attended_by(1), what="the worker is attached")
-    stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=30)
+    stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=30, times=None)
     with Auditor(stack.amqp_url) as auditor:
         asking = in_background(lambda: gateway.scale("hello", 9))
         eventually(lambda: stack.sandbox.calls.count("PATCH"), what="the command runs")
@@ -207,7 +207,9 @@ def test_what_somebody_put_among_the_ended_is_found_among_the_dead_and_holds_up_
     letters = dead_letters(stack.amqp_url, 2)
 
     assert outcome.result is Result.EXPIRED
-    assert all("no partition" in str(letter.headers["reason"]) for letter in letters)
+    assert all(
+        "did not come from a partition" in str(letter.headers["reason"]) for letter in letters
+    )
     eventually(lambda: waiting(stack.amqp_url, ENDED) == 0, what="nothing is left")
 
 

@@ -50,7 +50,7 @@ def test_two_providers_of_one_platform_are_kept_apart(stack: Stack) -> None:
 
 def test_a_worker_that_is_told_to_stop_finishes_what_it_runs(stack: Stack) -> None:
     gateway, [worker] = stack.serving()
-    stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0)
+    stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0, times=None)
     answers: list[int] = []
     asking = threading.Thread(
         target=lambda: answers.append(gateway.get("/k8s/machines/default").status_code)
@@ -67,7 +67,7 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_runs(stack: Stack) -> No
 
 def test_a_gateway_that_is_told_to_stop_answers_what_it_took(stack: Stack) -> None:
     gateway, _ = stack.serving()
-    stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0)
+    stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0, times=None)
     answers: list[int] = []
     asking = threading.Thread(
         target=lambda: answers.append(gateway.get("/k8s/machines/default").status_code)

@@ -21,7 +21,7 @@ def test_five_thousand_commands_for_an_unresponsive_target_do_not_delay_its_neig
     gateway, _ = stack.serving()
     other = neighbour("hello")
     stack.sandbox.add_deployment(other, replicas=0)
-    hanging = stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=600)
+    hanging = stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=600, times=None)
     assert publish(stack.amqp_url, [lasting_event("hello", n) for n in range(MANY)]) == 0
     eventually(lambda: hanging.hits, what="the first of them runs")
 

@@ -7,8 +7,8 @@ import pytest
 
 from contracts import topology
 from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError, Refused
-from contracts.broker.link import Connection
 from deploy.rabbitmq.node import RabbitNode
 from tests.broker.attempts import (
     allowed,

@@ -12,7 +12,8 @@ import pytest
 from contracts import address, topology, wire
 from contracts.api import DeleteController
 from contracts.broker.channel import Delivery
-from contracts.broker.link import Connection, Link
+from contracts.broker.connection import Connection
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.operation import Operation
 from contracts.wire import Message
 from deploy.rabbitmq.node import RabbitNode
@@ -129,7 +130,7 @@ def read_out(url: str, until: Message) -> list[Message]:
             await channel.consume(topology.AUDIT, receive, prefetch=1000, arguments=offset)
             await ended.wait()
 
-    asyncio.run(asyncio.wait_for(Link(url, "test auditor").run(session), BOUND_S))
+    asyncio.run(asyncio.wait_for(ReconnectingConnection(url, "test auditor").run(session), BOUND_S))
     return read
 
 

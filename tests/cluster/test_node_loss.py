@@ -118,7 +118,7 @@ def test_a_lost_node_costs_seconds_and_neither_commands_nor_their_order_nor_the_
         for name in [*load.scaled, *load.published]:
             # Paused, or each replica would be a pod that the stand-in starts.
             sandbox.add_deployment(name, replicas=0, spec={"paused": True})
-            sandbox.faults.add(method="PATCH", path=f"/{name}$", delay=PLATFORM_S)
+            sandbox.faults.add(method="PATCH", path=f"/{name}$", delay=PLATFORM_S, times=None)
         sandbox.calls.clear()
         play = Play(situation, fleet, loss)
         asyncio.run(under(load, play))

@@ -11,8 +11,9 @@ import msgspec
 import pytest
 
 from contracts import dead_letters, outcomes, topology
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.outcomes import Result
 from contracts.requests import operation_in, request_of
 from contracts.seal import Seals
@@ -31,7 +32,7 @@ def broker(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
         await declare(connection, topology.common())
         await declare(connection, topology.of_provider("k8s"))
 
-    asyncio.run(Link(amqp_url, "test").run(session))
+    asyncio.run(ReconnectingConnection(amqp_url, "test").run(session))
     monkeypatch.setenv("PLT_AMQP_URL", amqp_url)
     return amqp_url
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 from hypothesis import strategies as st
 
-from contracts.names import Name
+from contracts.field_types import Name
 
 PATTERN = re.compile(msgspec.json.schema(Name)["pattern"])
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"

@@ -7,8 +7,8 @@ from typing import Any, cast
 import pytest
 
 from contracts.broker.channel import Channel
+from contracts.broker.connection import CONFIRM_TIMEOUT_S, Connection
 from contracts.broker.errors import ConnectionLost
-from contracts.broker.link import CONFIRM_TIMEOUT_S, Connection
 from tests.producer import scale_event
 from tests.worker import virtual
 

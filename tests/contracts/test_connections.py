@@ -5,12 +5,12 @@ import gc
 
 from yarl import URL
 
-from contracts.broker.gathering import GatheredConnection
+from contracts.broker.write_coalescing import CoalescingConnection
 
 
 async def test_it_is_collected_in_any_thread_without_a_warning():
     """Warnings of what nobody awaited are errors here."""
-    held = [GatheredConnection(URL("amqp://broker.test/"))]
+    held = [CoalescingConnection(URL("amqp://broker.test/"))]
 
     def collect() -> None:
         held.clear()

@@ -2,8 +2,8 @@
 
 import pytest
 
-from contracts import asyncapi, openapi
 from contracts.api import OPERATIONS
+from contracts.documents import asyncapi, openapi
 from contracts.faults import PROBLEM_JSON
 
 COMMANDS = {name: each for name, each in OPERATIONS.items() if not each.row.safe}

@@ -11,15 +11,16 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from contracts import asyncapi, dead_letters, documents, examples, openapi, outcomes
+from contracts import dead_letters, outcomes
 from contracts.api import OPERATIONS
+from contracts.documents import asyncapi, examples, files, openapi
 from contracts.faults import NOT_ATTEMPTED, STATUS, Code
 from contracts.outcomes import Result
 from tests.examples import EXAMPLES, message_of
 
 ASYNCAPI = Path(__file__).parent / "asyncapi" / "3.0.0.json"
 
-BOTH = pytest.mark.parametrize("name", documents.DOCUMENTS)
+BOTH = pytest.mark.parametrize("name", files.DOCUMENTS)
 
 
 @cache
@@ -35,16 +36,16 @@ def operations() -> dict[str, Any]:
 
 @BOTH
 def test_the_file_holds_what_the_table_gives(name):
-    assert documents.kept(name) == documents.text(name), (
+    assert files.kept(name) == files.text(name), (
         f"contracts/documents/{name} is not what the table gives; "
-        f"if the API was meant to change, renew it with: {documents.COMMAND}"
+        f"if the API was meant to change, renew it with: {files.COMMAND}"
     )
 
 
 @BOTH
 def test_a_document_is_the_same_whenever_it_is_made(name):
-    assert documents.text(name) == documents.text(name)
-    assert documents.text(name).endswith("}\n")
+    assert files.text(name) == files.text(name)
+    assert files.text(name).endswith("}\n")
 
 
 def test_the_openapi_document_is_valid():
@@ -286,9 +287,9 @@ def test_every_result_is_in_the_key_of_outcomes():
 
 
 def test_renewing_writes_only_what_has_changed(tmp_path):
-    assert documents.renew(tmp_path) == ["openapi.json", "asyncapi.json"]
-    assert documents.renew(tmp_path) == []
-    assert documents.kept("openapi.json", tmp_path) == documents.text("openapi.json")
+    assert files.renew(tmp_path) == ["openapi.json", "asyncapi.json"]
+    assert files.renew(tmp_path) == []
+    assert files.kept("openapi.json", tmp_path) == files.text("openapi.json")
 
 
 def _values(value: Any, key: str) -> Any:

@@ -52,6 +52,23 @@ def test_a_query_has_no_body_and_nothing_to_seal(operation):
 
 
 @EVERY_ROW
+def test_only_commands_are_published_as_events_and_only_events_collapse(operation):
+    row = operation.row
+
+    assert not (row.safe and row.from_producers)
+    assert row.from_producers or row.collapses is None
+
+
+@EVERY_ROW
+def test_the_operation_to_use_instead_is_another_command_of_the_table(operation):
+    row = operation.row
+
+    if row.instead is not None:
+        assert row.instead != row.name
+        assert not OPERATIONS[row.instead].row.safe
+
+
+@EVERY_ROW
 def test_what_may_hold_secrets_is_sealed(operation):
     assert operation.row.seal or operation.row.secret is None
 

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 
 from contracts import topology
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from deploy.failed import Failed
 from deploy.rabbitmq.attended import refuse_attended
 from deploy.rabbitmq.node import RabbitNode
@@ -23,7 +24,7 @@ async def test_a_broker_with_attached_workers_is_refused_with_their_number(amqp_
         attached.set()
         await connection.lost()
 
-    attending = asyncio.create_task(Link(amqp_url, "test worker").run(attend))
+    attending = asyncio.create_task(ReconnectingConnection(amqp_url, "test worker").run(attend))
     await attached.wait()
     with pytest.raises(Failed, match=r"attached to this broker already: k8s \(1\)"):
         await asyncio.to_thread(refuse_attended, amqp_url, ["k8s", "ecs"])

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from contextlib import ExitStack
 
-from contracts import examples
+from contracts.documents import examples
 from tests.documents import recording
 from tests.providers.platforms import Platform
 from tests.providers.stand_ins import stand_in

@@ -1,7 +1,7 @@
 """A gateway in this process in front of one provider, as an ASGI application."""
 
 from contracts.broker.attendance import Attendance
-from contracts.broker.link import Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.seal import Seals
 from gateway.app import application
 from gateway.checks import Checks
@@ -16,6 +16,6 @@ MOST_BODY_BYTES = 1_000_000
 def before(name: str, provider: object) -> OnRawPath:
     """Return the application whose provider of this name is the one given."""
     loopback = Loopback(Dispatch(name, provider, KEYS), seals=KEYS)
-    link = Link("amqp://broker.test/", "test")
+    link = ReconnectingConnection("amqp://broker.test/", "test")
     checks = Checks(Attendance([]))
     return application(loopback, link, loopback.attendance, checks, MOST_BODY_BYTES)

@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from contracts.documents import FOLDER
+from contracts.documents.files import FOLDER
 
 DOCUMENT = FOLDER / "openapi.json"
 TYPESCRIPT = Path(__file__).parent / "typescript"

@@ -7,7 +7,7 @@ import msgspec
 
 from contracts import VERSION, api, outcomes
 from contracts.broker.attendance import Announcement, Attendance
-from contracts.broker.link import Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.outcomes import Result
@@ -119,7 +119,7 @@ async def of_gateway() -> tuple[dict[str, Any], dict[str, Any]]:
     front = Front()
     loopback = Loopback(memory, expected=["k8s"])
     front.behind = loopback
-    link = Link("amqp://broker.test/", "test")
+    link = ReconnectingConnection("amqp://broker.test/", "test")
     client = Client(
         application(front, link, loopback.attendance, Checks(Attendance([])), 1_000_000)
     )

@@ -12,9 +12,9 @@ from urllib.parse import parse_qsl
 import msgspec
 from aiobotocore.awsrequest import AioAWSResponse
 
-from worker.providers.ecs.client import SERVICES, Client
-from worker.providers.ecs.credentials import Credentials
-from worker.providers.ecs.session import open_services
+from worker.providers.ecs.aws.client import SERVICES, Client
+from worker.providers.ecs.aws.credentials import Credentials
+from worker.providers.ecs.aws.session import open_services
 from worker.providers.ecs.settings import Settings
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}

@@ -4,6 +4,7 @@ import re
 import string
 from collections.abc import Awaitable, Callable
 from typing import Any
+from unicodedata import category
 
 from hypothesis import given, settings
 from hypothesis import strategies as some
@@ -19,8 +20,10 @@ ARN = r"arn:aws[a-z-]*:ecs:[a-z0-9-]+:[0-9]{12}"
 NAME = r"[A-Za-z0-9_-]{1,255}"
 CLUSTER = rf"({ARN}:cluster/)?{NAME}"
 TASK = r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-TAG_KEY = r"(?![aA][wW][sS]:)[\w .:/=+@-]{1,128}"
-TAG_VALUE = r"[\w .:/=+@-]{0,256}"
+SPACES = "".join(chr(code) for code in range(0x3001) if category(chr(code)) == "Zs")
+ANY_TAG_KEY = rf"[\w{SPACES}.:/=+@-]{{1,128}}"
+TAG_KEY = rf"(?![aA][wW][sS]:){ANY_TAG_KEY}"
+TAG_VALUE = rf"[\w{SPACES}.:/=+@-]{{0,256}}"
 HEX = "0123456789abcdef" * 2
 TASK_ARN = f"arn:aws:ecs:eu-central-1:123456789012:task/shop/{HEX}"
 
@@ -40,10 +43,10 @@ def are(rule: str) -> Callable[[list[str]], bool]:
     return lambda values: all(re.fullmatch(rule, value) for value in values)
 
 
-def pairs(key: str, value: str) -> Callable[[list[dict[str, Any]]], bool]:
+def pairs(key: str, value: str, rule: str = TAG_KEY) -> Callable[[list[dict[str, Any]]], bool]:
     """Tags whose key and value are found under these names."""
     return lambda tags: all(
-        re.fullmatch(TAG_KEY, tag[key]) and re.fullmatch(TAG_VALUE, "".join(tag[value]))
+        re.fullmatch(rule, tag[key]) and re.fullmatch(TAG_VALUE, "".join(tag[value]))
         for tag in tags
     )
 
@@ -60,7 +63,7 @@ RULES: dict[str, Callable[[Any], bool]] = {
     "tasks": are(TASK),
     "tags": pairs("key", "value"),
     "tagKeys": are(TAG_KEY),
-    "TagFilters": pairs("Key", "Values"),
+    "TagFilters": pairs("Key", "Values", ANY_TAG_KEY),
     "resourceArn": lambda value: value == TASK_ARN,
     "ResourceTypeFilters": are("ecs:(task|service)"),
     "include": are("TAGS"),

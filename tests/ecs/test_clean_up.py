@@ -10,7 +10,7 @@ from tests.calls import AMPLE_S, ample, pass_time
 from tests.ecs.remains import NOTHING, remains, rules
 from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
 from tests.stack import BOUND_S, eventually
-from worker.providers.ecs import target_groups
+from worker.providers.ecs.elb import target_groups
 
 GROUP = "orders-api-v7-1d1284"
 MARKS = {"plt.dev/managed-by": "icc", "plt.dev/cluster": CLUSTER}

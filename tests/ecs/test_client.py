@@ -16,11 +16,11 @@ from contracts import VERSION
 from contracts.faults import Code, Fault
 from tests.calls import ample
 from tests.ecs.scripted import Asked, Said, Scripted, answer, failure
+from worker.gather_all import gather_all
 from worker.provider import Call
-from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.limits import Limits
-from worker.providers.ecs.objects import Nothing, OneService, TaskArns, Tasks
-from worker.together import together
+from worker.providers.ecs.aws.answers import Nothing, OneService, TaskArns, Tasks
+from worker.providers.ecs.aws.errors import Failure
+from worker.providers.ecs.aws.limits import Limits
 
 URL = "http://aws.test"
 LOST = ConnectionClosedError(endpoint_url=URL)
@@ -40,14 +40,14 @@ MAYBE_DONE = [LOST, BROKEN]
 
 async def read(aws: Scripted, seconds: float = 10, **settings: Any) -> Tasks:
     async with aws.client(**settings) as client:
-        talk = client.during(Call.within(seconds))
-        return await talk.ask("ecs:DescribeTasks", Tasks, cluster="shop", tasks=["a"])
+        bound = client.for_call(Call.within(seconds))
+        return await bound.ask("ecs:DescribeTasks", Tasks, cluster="shop", tasks=["a"])
 
 
 async def write(aws: Scripted, seconds: float = 10, *, repeat: bool = True) -> OneService:
     async with aws.client() as client:
-        talk = client.during(Call.within(seconds))
-        return await talk.ask(
+        bound = client.for_call(Call.within(seconds))
+        return await bound.ask(
             "ecs:UpdateService",
             OneService,
             repeat=repeat,
@@ -146,10 +146,10 @@ async def test_after_a_change_nothing_is_promised_any_more():
     aws = Scripted(answer({}), THROTTLED)
 
     async with aws.client() as client:
-        talk = client.during(ample())
-        await talk.ask("ecs:TagResource", Nothing, resourceArn="a", tags=[])
+        bound = client.for_call(ample())
+        await bound.ask("ecs:TagResource", Nothing, resourceArn="a", tags=[])
         with pytest.raises(Fault, match="may have been done") as raised:
-            await talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
+            await bound.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
 
     assert raised.value.code is Code.PLATFORM_FAILED
 
@@ -158,10 +158,10 @@ async def test_after_reading_a_refusal_still_promises_that_nothing_was_done():
     aws = Scripted(LOST, TASKS, THROTTLED)
 
     async with aws.client() as client:
-        talk = client.during(ample())
-        await talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
+        bound = client.for_call(ample())
+        await bound.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
         with pytest.raises(Failure) as raised:
-            await talk.ask("ecs:UpdateService", OneService, service="web")
+            await bound.ask("ecs:UpdateService", OneService, service="web")
 
     assert raised.value.code is Code.PLATFORM_LIMITING
 
@@ -201,11 +201,11 @@ async def test_nonsense_after_a_change_may_be_its_effect():
     aws = Scripted(Said(200, b"[1]"), THROTTLED)
 
     async with aws.client() as client:
-        talk = client.during(ample())
+        bound = client.for_call(ample())
         with pytest.raises(Failure):
-            await talk.ask("ecs:UpdateService", OneService, service="web")
+            await bound.ask("ecs:UpdateService", OneService, service="web")
         with pytest.raises(Fault, match="may have been done"):
-            await talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
+            await bound.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
 
 
 async def test_an_answer_that_cannot_be_read_is_not_quoted():
@@ -235,9 +235,9 @@ async def test_nothing_is_repeated_once_another_worker_has_taken_over():
 
     aws = Scripted(lose, SERVICE)
     async with aws.client() as client:
-        talk = client.during(Call(asyncio.get_running_loop().time() + 10, lambda: ours))
+        bound = client.for_call(Call(asyncio.get_running_loop().time() + 10, lambda: ours))
         with pytest.raises(Failure) as raised:
-            await talk.ask("ecs:UpdateService", OneService, service="web")
+            await bound.ask("ecs:UpdateService", OneService, service="web")
 
     assert raised.value.code is Code.PLATFORM_FAILED
     assert len(aws.requests) == 1
@@ -252,8 +252,8 @@ async def test_pages_are_followed_to_the_end_by_the_services_own_token():
     aws = Scripted(*pages)
 
     async with aws.client() as client:
-        talk = client.during(ample())
-        found = [page.task_arns async for page in talk.pages("ecs:ListTasks", TaskArns)]
+        bound = client.for_call(ample())
+        found = [page.task_arns async for page in bound.pages("ecs:ListTasks", TaskArns)]
 
     assert found == [["a/1"], [], ["a/2"]]
     assert [each.parameters.get("nextToken") for each in aws.requests] == [None, "x", "y"]
@@ -264,9 +264,9 @@ async def test_a_token_of_the_next_page_that_is_no_text_is_not_the_callers_mista
     aws = Scripted(answer({"taskArns": ["a/1"], "nextToken": token}))
 
     async with aws.client() as client:
-        talk = client.during(Call.within(10))
+        bound = client.for_call(Call.within(10))
         with pytest.raises(Failure, match="nextToken is no text") as raised:
-            async for _ in talk.pages("ecs:ListTasks", TaskArns):
+            async for _ in bound.pages("ecs:ListTasks", TaskArns):
                 pass
 
     assert raised.value.code is Code.PLATFORM_FAILED
@@ -276,9 +276,9 @@ async def test_a_list_that_goes_on_with_the_same_page_for_ever_is_nonsense():
     aws = Scripted(answer({"taskArns": ["a/1"], "nextToken": "x"}))
 
     async with aws.client() as client:
-        talk = client.during(ample())
+        bound = client.for_call(ample())
         with pytest.raises(Failure, match="same again"):
-            async for _ in talk.pages("ecs:ListTasks", TaskArns):
+            async for _ in bound.pages("ecs:ListTasks", TaskArns):
                 pass
 
     assert len(aws.requests) == 2
@@ -290,7 +290,7 @@ async def test_a_rate_that_is_used_up_until_the_deadline_sends_nothing_and_says_
     async with aws.client() as client:
         drain(client.limits, "ecs:UpdateService", 50 + 5 * 120)
         with pytest.raises(Failure, match="was not asked") as raised:
-            await client.during(ample()).ask("ecs:UpdateService", OneService, service="web")
+            await client.for_call(ample()).ask("ecs:UpdateService", OneService, service="web")
 
     assert raised.value.code is Code.PLATFORM_LIMITING
     assert raised.value.retry_after in {120, 121}
@@ -302,8 +302,8 @@ async def test_no_more_is_asked_at_once_than_is_allowed(limit):
     aws = Scripted(TASKS)
 
     async with aws.client(ecs_concurrency=limit) as client:
-        talk = client.during(ample())
-        await together(*(talk.ask("ecs:DescribeTasks", Tasks, tasks=["a"]) for _ in range(10)))
+        bound = client.for_call(ample())
+        await gather_all(*(bound.ask("ecs:DescribeTasks", Tasks, tasks=["a"]) for _ in range(10)))
 
     assert aws.most_at_once == limit
     assert len(aws.requests) == 10
@@ -316,7 +316,7 @@ async def test_a_request_waits_for_its_rate():
     async with aws.client() as client:
         drain(client.limits, "ecs:UpdateService", 50)
         since = loop.time()
-        await client.during(ample()).ask("ecs:UpdateService", OneService, service="web")
+        await client.for_call(ample()).ask("ecs:UpdateService", OneService, service="web")
 
     assert loop.time() - since > 0.1
 
@@ -327,8 +327,8 @@ async def test_who_is_cancelled_while_waiting_for_its_rate_gives_it_back():
     async with aws.client() as client:
         drain(client.limits, "ecs:UpdateService", 60)
         before = client.limits.wait("ecs:UpdateService")
-        talk = client.during(Call.within(60))
-        waiting = asyncio.create_task(talk.ask("ecs:UpdateService", OneService, service="web"))
+        bound = client.for_call(Call.within(60))
+        waiting = asyncio.create_task(bound.ask("ecs:UpdateService", OneService, service="web"))
         await asyncio.sleep(0)
         taken = client.limits.wait("ecs:UpdateService")
         waiting.cancel()
@@ -344,7 +344,7 @@ async def test_a_throttled_action_is_held_back_for_all():
 
     async with aws.client(ecs_attempts=1) as client:
         with pytest.raises(Failure):
-            await client.during(ample()).ask("ecs:UpdateService", OneService, service="web")
+            await client.for_call(ample()).ask("ecs:UpdateService", OneService, service="web")
         assert client.limits.wait("ecs:UpdateService") > 0
 
 

@@ -7,7 +7,6 @@ import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
-from worker.dispatch import methods
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
 
@@ -164,15 +163,3 @@ async def test_the_deletion_of_a_service_by_no_name_is_invalid(provider, call, n
         await provider.delete_service(api.DeleteService("shop", name), call())
 
     assert raised.value.code is Code.INVALID
-
-
-def test_what_has_no_manifests_names_the_operation_to_use_instead(provider):
-    offered = methods(provider)
-
-    assert provider.instead == {
-        "apply_controller": "apply_workload",
-        "apply_service": "apply_workload",
-        "apply_secret": "apply_workload",
-        "apply_http_route": "apply_route_plan",
-    }
-    assert not provider.instead.keys() & offered.keys()

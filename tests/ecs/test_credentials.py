@@ -11,10 +11,10 @@ from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.ecs.credential_sources import FOUND, Metadata, assume_role
+from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers import ecs
-from worker.providers.ecs.session import Chain
-from worker.together import together
+from worker.providers.ecs.aws.session import Chain
 
 
 async def used(aws: AwsSandbox, environment: dict[str, str], call: Callable[[], Call]) -> str:
@@ -152,7 +152,7 @@ async def test_short_lived_credentials_are_not_asked_for_with_each_request(aws, 
     async with ecs.open_provider(bare) as provider:
         before = source.asked
 
-        await together(
+        await gather_all(
             *(provider.get_controllers(api.GetControllers("shop"), call()) for _ in range(20))
         )
 

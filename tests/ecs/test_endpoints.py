@@ -13,7 +13,7 @@ from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
 from worker.provider import Call
 from worker.providers import ecs
-from worker.providers.ecs.client import connect
+from worker.providers.ecs.aws.client import connect
 from worker.providers.ecs.provider import EcsProvider
 from worker.providers.ecs.settings import Settings
 
@@ -118,7 +118,7 @@ class Created(Struct, rename="pascal"):
 async def registered(aws: AwsSandbox, name: str) -> str:
     """The ARN of a new Cloud Map service of that name."""
     async with connect(load(Settings, aws.environment), aws.environment) as client:
-        created = await client.during(ample()).ask(
+        created = await client.for_call(ample()).ask(
             "servicediscovery:CreateService",
             Created,
             Name=name,

@@ -8,8 +8,8 @@ from aiohttp.client_reqrep import ConnectionKey
 from botocore import exceptions
 
 from contracts.faults import Code
-from worker.providers.ecs import errors, library_errors
-from worker.providers.ecs.errors import Again, Failure
+from worker.providers.ecs.aws import errors, library_errors
+from worker.providers.ecs.aws.errors import Again, Failure
 
 REFUSED = aiohttp.ClientConnectorError(
     ConnectionKey("aws.test", 443, True, True, None, None, None), OSError(111, "refused")

@@ -4,7 +4,7 @@ import pytest
 
 from contracts.faults import Code, Fault
 from contracts.workload import Amounts
-from worker.providers.ecs import fargate
+from worker.providers.ecs.workloads import fargate
 
 SIZES = [
     ("250m", "512Mi", (256, 512)),

@@ -39,7 +39,7 @@ def allowed() -> list[str]:
 
 def asked() -> Iterator[str]:
     """The actions of all requests in the provider's sources."""
-    for file in Path(ecs.__file__).parent.glob("*.py"):
+    for file in Path(ecs.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
             match node:
                 case ast.Call(func=ast.Attribute(attr="ask" | "pages"), args=[action, *_]):

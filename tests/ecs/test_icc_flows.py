@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from contracts.broker.attendance import Attendance
-from contracts.broker.link import Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.seal import Seals
 from gateway.app import application
 from gateway.checks import Checks
@@ -51,7 +51,7 @@ def front():
 def gateway(front):
     return application(
         front,
-        Link("amqp://broker.test/", "test"),
+        ReconnectingConnection("amqp://broker.test/", "test"),
         Attendance([]),
         Checks(Attendance([])),
         1_000_000,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from worker.providers.ecs.limits import GROUPS, Bucket, Limits, Rate
+from worker.providers.ecs.aws.limits import GROUPS, Bucket, Limits, Rate
 
 
 class Clock:

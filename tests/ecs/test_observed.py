@@ -7,17 +7,19 @@ from contracts.faults import Fault
 from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
 from tests.workloads import CANARY
 from worker.providers.ecs import observed
-from worker.providers.ecs.objects import Service, Tag
-from worker.providers.ecs.rules import (
-    BOOTSTRAP,
+from worker.providers.ecs.aws.answers import Service
+from worker.providers.ecs.aws.tags import CamelTag
+from worker.providers.ecs.elb.rules import (
     HEADER,
     HOST,
     OTHER,
+    PLACEHOLDER,
     PURPOSE,
     QUERY,
     Condition,
-    Wanted,
+    RuleSpec,
 )
+from worker.providers.ecs.routes import observations
 
 IMAGES = ["r.example/orders:7", "r.example/orders:8"]
 
@@ -125,14 +127,14 @@ def test_a_rule_is_written_in_words():
     group = "arn:aws:elasticloadbalancing:eu-central-1:1:targetgroup/orders-v6/0123"
     named = {"plt.dev/service": "orders-v7", "plt.dev/version": "v7"}
     rules = [
-        Wanted((host, Condition(QUERY, r"v\*", "dpl")), group, named),
-        Wanted((host, Condition(HEADER, "v7", "x-version")), group, named),
-        Wanted((host, Condition(HEADER, CANARY, "authorization")), group, named),
-        Wanted((host, Condition(OTHER, '{"a":1}')), group, {}),
-        Wanted((host,), group, {}),
+        RuleSpec((host, Condition(QUERY, r"v\*", "dpl")), group, named),
+        RuleSpec((host, Condition(HEADER, "v7", "x-version")), group, named),
+        RuleSpec((host, Condition(HEADER, CANARY, "authorization")), group, named),
+        RuleSpec((host, Condition(OTHER, '{"a":1}')), group, {}),
+        RuleSpec((host,), group, {}),
     ]
 
-    assert observed.routes(rules) == {
+    assert observations.routes(rules) == {
         "hostnames": ["orders.example"],
         "rules": [
             "queryParam dpl=v*: orders-v7",
@@ -147,13 +149,17 @@ def test_a_rule_is_written_in_words():
 
 
 def test_a_rule_that_matches_nothing_is_not_noted():
-    waiting = Wanted((), "", {PURPOSE: BOOTSTRAP})
+    waiting = RuleSpec((), "", {PURPOSE: PLACEHOLDER})
 
-    assert observed.routes([waiting])["rules"] == []
+    assert observations.routes([waiting])["rules"] == []
 
 
 def test_tags_and_images_that_break_the_rules_of_aws_are_left_out():
-    tags = [Tag("good", "a b"), Tag("aws:ecs:clusterName", "shop"), Tag("bad", "\x1b[31m")]
+    tags = [
+        CamelTag("good", "a b"),
+        CamelTag("aws:ecs:clusterName", "shop"),
+        CamelTag("bad", "\x1b[31m"),
+    ]
     found = Service("arn", "web", "ACTIVE", 2, 1, "a/web:3", tags=tags)
 
     assert observed.service(found, ["ci:pass@r.example/web", "web:1"]) == {

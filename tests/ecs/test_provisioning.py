@@ -5,7 +5,7 @@ import pytest
 from contracts.faults import Code, Fault
 from tests.ecs.remains import NOTHING, remains, rules
 from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
-from worker.providers.ecs import cloud_map
+from worker.providers.ecs.workloads import cloud_map
 
 GROUP = "orders-api-v7-1d1284"
 

@@ -10,10 +10,10 @@ from botocore.exceptions import ClientError, CredentialRetrievalError
 
 from contracts.faults import Code, Fault
 from tests.ecs.scripted import Scripted, answer
+from worker.gather_all import gather_all
 from worker.provider import Call
-from worker.providers.ecs.credentials import Credentials, Unavailable
-from worker.providers.ecs.objects import TaskArns
-from worker.together import together
+from worker.providers.ecs.aws.answers import TaskArns
+from worker.providers.ecs.aws.credentials import Credentials, Unavailable
 
 GOOD: dict[str, Any] = {
     "AccessKeyId": "AKIANEXT",
@@ -71,7 +71,7 @@ class Source:
 
 async def ask(aws: Scripted, credentials: Credentials, seconds: float = 10) -> None:
     async with aws.client(credentials) as client:
-        await client.during(Call.within(seconds)).ask("ecs:ListTasks", TaskArns, cluster="shop")
+        await client.for_call(Call.within(seconds)).ask("ecs:ListTasks", TaskArns, cluster="shop")
 
 
 @pytest.mark.parametrize(
@@ -163,6 +163,6 @@ async def test_a_source_that_does_not_answer_is_named_at_the_deadline_and_costs_
     assert raised.value.code is Code.DEADLINE_EXCEEDED
     assert aws.requests == []
     source.answers.set()
-    await together(*(ask(aws, credentials) for _ in range(3)))
+    await gather_all(*(ask(aws, credentials) for _ in range(3)))
     assert source.asked == 1
     await credentials.aclose()

@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from contracts.resources import Port, Quantities
 from worker.providers.ecs import translate
-from worker.providers.ecs.objects import Service, Task, TaskDefinition
+from worker.providers.ecs.aws.answers import Service, Task, TaskDefinition
 
 ID = "0123456789abcdef0123456789abcdef"
 ARN = f"arn:aws:ecs:eu-central-1:123456789012:task/shop/{ID}"
@@ -197,6 +197,7 @@ def test_ports_are_those_of_load_balancers_else_those_that_cloud_map_tells(field
 def test_the_ports_of_containers_are_in_the_order_of_their_definition():
     definition = msgspec.convert(
         {
+            "taskDefinitionArn": "arn",
             "containerDefinitions": [
                 {
                     "portMappings": [
@@ -206,7 +207,7 @@ def test_the_ports_of_containers_are_in_the_order_of_their_definition():
                 },
                 {},
                 {"portMappings": [{"containerPortRange": "1-9"}, {"containerPort": 9090}]},
-            ]
+            ],
         },
         TaskDefinition,
     )

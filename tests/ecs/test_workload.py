@@ -12,8 +12,8 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from tests.ecs.workloads import CLUSTER, ROLE, settings
 from tests.workloads import CANARY, specification
-from worker.providers.ecs import task_definitions, workload
 from worker.providers.ecs.settings import Settings
+from worker.providers.ecs.workloads import task_definitions, workload
 
 SECRET = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:orders-api-v7-pull-AbCdEf"
 

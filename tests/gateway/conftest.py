@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from contracts.broker.attendance import Attendance
-from contracts.broker.link import Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.seal import Seals
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from gateway.app import application
@@ -29,7 +29,7 @@ KEYS = Seals([bytes(32)])
 def application_of() -> Callable[[Caller], OnRawPath]:
     """A gateway's application with this in the place of RPC."""
     front = Front()
-    link = Link("amqp://broker.test/", "test")
+    link = ReconnectingConnection("amqp://broker.test/", "test")
     app = application(front, link, Attendance([]), Checks(Attendance([])), MOST_BODY_BYTES)
 
     def stand_behind(caller: Caller) -> OnRawPath:

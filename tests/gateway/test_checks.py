@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 
 from contracts.broker.attendance import Attendance
+from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, Unroutable
-from contracts.broker.link import Connection
 from contracts.topology import ATTENDANCE, Topology
 from contracts.wire import Message
 from gateway.checks import Checks

@@ -8,7 +8,7 @@ import pytest
 from contracts import VERSION
 from contracts.api import OPERATIONS
 from contracts.broker.attendance import Announcement
-from contracts.broker.link import Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from gateway.app import application
 from gateway.checks import Checks
 from tests.gateway.client import Client
@@ -19,12 +19,12 @@ NOW_TEXT = "2026-09-21T14:13:20Z"
 
 
 @pytest.fixture
-def link() -> Link:
-    return Link("amqp://broker.test/", "test")
+def link() -> ReconnectingConnection:
+    return ReconnectingConnection("amqp://broker.test/", "test")
 
 
 @pytest.fixture
-def client(loopback: Loopback, link: Link) -> Client:
+def client(loopback: Loopback, link: ReconnectingConnection) -> Client:
     """Of a gateway whose broker can be reached once `link.ready` is called."""
     return Client(
         application(loopback, link, loopback.attendance, Checks(loopback.attendance), 1000)

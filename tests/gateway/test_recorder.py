@@ -10,15 +10,16 @@ import msgspec
 import pytest
 
 from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError, ConnectionLost, Rejected, Unroutable
-from contracts.broker.link import Connection, Link
-from contracts.broker.recording import REFUSED_AGAIN_S
+from contracts.broker.outcome_publisher import REFUSED_AGAIN_S
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
 from contracts.outcomes import Result, read
 from contracts.seal import Seals
 from contracts.topology import DEAD, ENDED, EVENTS, OUTCOMES
 from contracts.wire import Message
-from gateway.recorder import MOST_REFUSED, MOST_STUCK, PREFETCH, Recorder
+from gateway.recorder.recorder import MOST_REFUSED, MOST_STUCK, PREFETCH, Recorder
 from tests.producer import scale_event
 from tests.stack import eventually
 
@@ -75,7 +76,7 @@ class Broker:
     has_exchange = consumers = bind = unbind = close = nothing
 
 
-class Connections(Link):
+class Connections(ReconnectingConnection):
     """Gives a session one connection after another, as long as there are some."""
 
     def __init__(self, *brokers: Broker) -> None:
@@ -248,7 +249,7 @@ async def test_more_refused_commands_than_are_kept_are_told_of_in_the_log(
 async def test_a_recorder_that_fails_unexpectedly_says_so_and_hurts_nobody(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    class Broken(Link):
+    class Broken(ReconnectingConnection):
         async def run(self, session: Any) -> None:
             raise LookupError("a bug")
 

@@ -11,16 +11,17 @@ from contracts import topology, wire
 from contracts.api import GetMachines, UpdateControllerReplicas
 from contracts.broker.attendance import Attendance
 from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.topology import Topology
 from contracts.wire import Message
+from gateway.address_limit import MOST
 from gateway.checks import Checks
 from gateway.context import Context
-from gateway.places import MOST
 from gateway.rpc import Rpc
 from tests.examples import EXAMPLES
 
@@ -119,7 +120,7 @@ class NoChecks(Checks):
         """Nothing is missing."""
 
 
-class Up(Link):
+class Up(ReconnectingConnection):
     """A link that tells when its session has begun."""
 
     def __init__(self) -> None:
@@ -130,7 +131,9 @@ class Up(Link):
         self.is_ready.set()
 
 
-def rpc_of(link: Link, attendance: Attendance, milliseconds: int, in_flight: int) -> Rpc:
+def rpc_of(
+    link: ReconnectingConnection, attendance: Attendance, milliseconds: int, in_flight: int
+) -> Rpc:
     """Calls that may take so many milliseconds, so many at once."""
     return Rpc(
         "g",

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from contracts.broker.attendance import Attendance
-from contracts.broker.link import Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.operation import Operation
 from contracts.wire import Reply
 from gateway.app import application
@@ -118,7 +118,7 @@ class Scene:
 @asynccontextmanager
 async def scene(limits: Limits) -> AsyncIterator[Scene]:
     caller = Caller()
-    link, attendance = Link("amqp://broker.test/", "test"), Attendance([])
+    link, attendance = ReconnectingConnection("amqp://broker.test/", "test"), Attendance([])
     app = application(caller, link, attendance, Checks(attendance), MOST_BODY_BYTES, limits)
     async with (
         asyncio.timeout(6 * TALK_S),

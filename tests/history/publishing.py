@@ -10,8 +10,9 @@ import asyncio
 import httpx
 
 from contracts.broker.channel import Channel
+from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError, ConnectionLost
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.topology import AUDIT
 from contracts.wire import Message
 from tests.history.history import Command, Fate
@@ -27,7 +28,7 @@ class Producer:
     """Event producers' one connection, made again whenever it is lost."""
 
     def __init__(self, amqp_url: str) -> None:
-        self._link = Link(amqp_url, "test producer")
+        self._link = ReconnectingConnection(amqp_url, "test producer")
         self._channel: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:

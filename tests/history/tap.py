@@ -9,12 +9,13 @@ import msgspec
 
 from contracts.api import UpdateControllerReplicas
 from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
+from contracts.broker.stream_reader import OFFSET, offset
 from contracts.outcomes import Outcome, Result, read
 from contracts.topology import AUDIT, common
 from contracts.wire import Message
-from gateway.stream import OFFSET, offset
 from tests.history.history import Record
 
 PREFETCH = 1000
@@ -24,7 +25,7 @@ class Tap:
     """Collects while the context lasts, over restarts of the broker too."""
 
     def __init__(self, amqp_url: str) -> None:
-        self._link = Link(amqp_url, "test tap")
+        self._link = ReconnectingConnection(amqp_url, "test tap")
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._stopping = asyncio.Event()

@@ -74,7 +74,7 @@ def play(stack: Stack, played: Script) -> History:
     for name, delay in played.delays_s.items():
         # Paused, or each replica would be a pod that the stand-in starts.
         stack.sandbox.add_deployment(name, replicas=0, spec={"paused": True})
-        stack.sandbox.faults.add(method="PATCH", path=f"/{name}$", delay=delay)
+        stack.sandbox.faults.add(method="PATCH", path=f"/{name}$", delay=delay, times=None)
     with Tap(stack.amqp_url) as tap:
         gateway, workers = stack.serving(workers=WORKERS, **GATEWAY)
         gateways = [gateway, stack.gateway(**GATEWAY)]

@@ -29,7 +29,7 @@ def test_a_flood_of_events_on_a_slow_platform_collapses_into_few_calls_and_the_l
     names = [f"app-{number}" for number in range(ADDRESSES)]
     for name in names:
         stack.sandbox.add_deployment(name, replicas=0, spec={"paused": True})
-    stack.sandbox.faults.add(method="PATCH", delay=PLATFORM_S)
+    stack.sandbox.faults.add(method="PATCH", delay=PLATFORM_S, times=None)
     values = range(1, EVENTS // ADDRESSES + 1)
     with Tap(stack.amqp_url) as tap:
         for _ in range(2):

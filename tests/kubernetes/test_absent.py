@@ -66,7 +66,7 @@ async def test_a_404_that_does_not_name_the_object_ends_a_command_at_once_in_its
     provider, furnished, call, command, said
 ):
     for method in ("PATCH", "DELETE"):
-        furnished.faults.add(method=method, path="/deployments/", status=404, body=said)
+        furnished.faults.add(method=method, path="/deployments/", status=404, body=said, times=None)
 
     fault = await refused(provider, command, call())
 
@@ -79,7 +79,7 @@ async def test_a_404_that_does_not_name_the_object_ends_a_command_at_once_in_its
 async def test_a_read_that_says_so_of_another_object_does_not_move_a_command_on(
     provider, furnished, call
 ):
-    furnished.faults.add(method="GET", path="/deployments/", status=404, body=OTHERS[3])
+    furnished.faults.add(method="GET", path="/deployments/", status=404, body=OTHERS[3], times=None)
 
     fault = await refused(provider, api.DeleteController("default", "same"), call())
 
@@ -91,7 +91,7 @@ async def test_a_404_about_another_object_does_not_make_a_lost_deletion_done(
     provider, furnished, call
 ):
     furnished.faults.add(method="DELETE", disconnect="before", times=1)
-    furnished.faults.add(method="DELETE", status=404, body=OTHERS[3])
+    furnished.faults.add(method="DELETE", status=404, body=OTHERS[3], times=None)
 
     await refused(provider, api.DeleteController("default", "same", "Deployment"), call())
 
@@ -100,7 +100,7 @@ async def test_a_404_about_another_object_does_not_make_a_lost_deletion_done(
 
 async def test_labels_and_secrets_that_are_refused_with_404_are_not_absent(provider, cluster, call):
     cluster.add_pod("one")
-    cluster.faults.add(method="PATCH", status=404, body=OTHERS[4])
+    cluster.faults.add(method="PATCH", status=404, body=OTHERS[4], times=None)
 
     fault = await refused(provider, api.SetMachineLabels("default", "one", {"a": "b"}), call())
     with pytest.raises(Fault, match="the API server refuses the secret") as raised:

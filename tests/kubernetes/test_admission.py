@@ -223,7 +223,7 @@ async def test_an_object_that_comes_and_goes_is_tried_with_pauses_and_is_the_pla
     provider, furnished
 ):
     absent = not_found(SERVICES, "web").status
-    furnished.faults.add(method="PATCH", status=404, body=absent)
+    furnished.faults.add(method="PATCH", status=404, body=absent, times=None)
 
     with pytest.raises(Fault, match="others changed it all the time") as raised:
         await put_service("web")(provider, Call.within(1))

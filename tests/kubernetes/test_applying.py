@@ -208,7 +208,7 @@ async def test_a_conflict_inside_the_platform_is_repeated(provider, cluster, cal
 
 async def test_conflicts_until_the_deadline_do_not_surface_as_one(provider, cluster):
     conflict = {"kind": "Status", "message": "try again", "reason": "Conflict", "code": 409}
-    cluster.faults.add(method="POST", status=409, body=conflict)
+    cluster.faults.add(method="POST", status=409, body=conflict, times=None)
     until_posted_twice = Ending(lambda: cluster.calls.count("POST") >= 2)
 
     with pytest.raises(Fault, match="others changed it all the time") as raised:
@@ -231,7 +231,7 @@ async def test_a_creation_whose_answer_was_lost_is_not_sent_twice_but_looked_for
 async def test_a_creation_that_may_have_happened_never_ends_as_not_attempted(provider, cluster):
     cluster.faults.add(method="POST", disconnect="after", times=1)
     cluster.faults.add(method="GET", path="/deployments/web$", times=1)
-    cluster.faults.add(status=429, headers={"retry-after": "60"})
+    cluster.faults.add(status=429, headers={"retry-after": "60"}, times=None)
 
     with pytest.raises(Fault, match="may have been done in part or whole") as raised:
         await provider.apply_controller(controller(manifests.deployment()), Call.within(50))
@@ -272,7 +272,7 @@ async def test_an_object_that_is_never_gone_is_a_conflict_that_names_its_finaliz
         "deletionTimestamp": "2026-01-01T00:00:00Z",
         "finalizers": ["example.com/wait"],
     }
-    cluster.faults.add(method="GET", status=200, body=found | {"metadata": metadata})
+    cluster.faults.add(method="GET", status=200, body=found | {"metadata": metadata}, times=None)
     until_looked_twice = Ending(lambda: cluster.calls.count("GET") >= 2)
 
     with pytest.raises(Fault, match=r"being deleted .* example.com/wait") as raised:

@@ -26,12 +26,12 @@ PATH = "/api/v1/namespaces/default/pods/web-1"
 
 async def read(server: Scripted, folder: Any, seconds: float = 10) -> Pod:
     async with server.client(folder) as client:
-        return await client.during(Call.within(seconds)).get(PATH, Pod)
+        return await client.for_call(Call.within(seconds)).get(PATH, Pod)
 
 
 async def write(server: Scripted, folder: Any, seconds: float = 10) -> Pod:
     async with server.client(folder) as client:
-        return await client.during(Call.within(seconds)).patch(PATH, {"a": 1}, Pod)
+        return await client.for_call(Call.within(seconds)).patch(PATH, {"a": 1}, Pod)
 
 
 async def test_a_request_names_its_sender_and_what_it_accepts(tmp_path):
@@ -122,11 +122,11 @@ async def test_a_read_that_arrived_has_changed_nothing(tmp_path, then, code):
 
 async def test_a_call_that_has_changed_something_never_ends_as_not_attempted(tmp_path):
     async with Scripted(POD, REFUSED).client(tmp_path) as client:
-        talk = client.during(ample())
-        await talk.patch(PATH, {"a": 1}, Pod)
+        kube = client.for_call(ample())
+        await kube.patch(PATH, {"a": 1}, Pod)
 
         with pytest.raises(Fault) as raised:
-            await talk.get(PATH, Pod)
+            await kube.get(PATH, Pod)
 
     assert raised.value.code is Code.PLATFORM_FAILED
 
@@ -204,8 +204,8 @@ async def test_nothing_is_sent_after_the_deadline(tmp_path):
 
 async def listed(server: Scripted, folder: Any, selector: str | None = None) -> list[str]:
     async with server.client(folder) as client:
-        talk = client.during(ample())
-        pods = await talk.list("/api/v1/namespaces/default/pods", ListOf[Pod], selector)
+        kube = client.for_call(ample())
+        pods = await kube.list("/api/v1/namespaces/default/pods", ListOf[Pod], selector)
         return [each.metadata.name for each in pods]
 
 

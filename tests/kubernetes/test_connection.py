@@ -122,7 +122,7 @@ def test_a_peer_that_vanished_is_noticed():
 
 async def test_changes_that_hang_do_not_hold_up_what_only_reads(environment, cluster, call):
     cluster.add_deployment("web", replicas=1)
-    cluster.faults.add(method="PATCH", delay=30)
+    cluster.faults.add(method="PATCH", delay=30, times=None)
     scaling = api.UpdateControllerReplicas("default", "web", 2, "Deployment")
 
     async with k8s.open_provider(environment | {"PLT_K8S_CONCURRENCY": "2"}) as provider:

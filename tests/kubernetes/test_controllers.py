@@ -289,7 +289,7 @@ async def test_the_deletion_of_what_is_absent_is_not_found(provider, cluster, ca
 async def test_a_deletion_that_may_have_happened_never_ends_as_not_attempted(provider, cluster):
     cluster.add_deployment("it")
     cluster.faults.add(method="DELETE", disconnect="after", times=1)
-    cluster.faults.add(method="DELETE", status=429, headers={"retry-after": "60"})
+    cluster.faults.add(method="DELETE", status=429, headers={"retry-after": "60"}, times=None)
 
     with pytest.raises(Fault, match="may have been done in part or whole") as raised:
         await provider.delete_controller(

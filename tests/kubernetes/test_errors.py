@@ -122,7 +122,7 @@ async def test_a_proxy_that_has_no_page_does_not_say_that_an_object_is_absent(
 ):
     cluster.add_deployment("web")
     no_page = {"status": 404, "body": "404 page not found\n", "headers": {"content-type": PLAIN}}
-    cluster.faults.add(**no_page)
+    cluster.faults.add(**no_page, times=None)
 
     for command in (
         api.UpdateControllerReplicas("default", "web", 3),

@@ -14,7 +14,7 @@ async def test_pods_that_go_while_a_list_is_read_cost_nobody_a_place_and_none_co
         cluster.add_pod(f"p-{number:04}", labels={"app": "big"})
     leaving = [f"p-{number:04}" for number in range(0, PODS, 7)]
     # Each page is held up, so that pods go between and during the pages.
-    cluster.faults.add(path="/pods$", delay=0.05)
+    cluster.faults.add(path="/pods$", delay=0.05, times=None)
 
     def delete() -> None:
         for name in leaving:

@@ -67,9 +67,9 @@ def test_a_namespace_is_filled_in_and_so_is_what_only_one_kind_can_mean():
     manifest = written.service()
     del manifest["apiVersion"], manifest["kind"]
 
-    place, wanted = manifests.read(manifest, "shop", SERVICES)
+    resource, wanted = manifests.read(manifest, "shop", SERVICES)
 
-    assert place is SERVICES
+    assert resource is SERVICES
     assert (wanted["apiVersion"], wanted["kind"]) == ("v1", "Service")
     assert wanted["metadata"]["namespace"] == "shop"
 

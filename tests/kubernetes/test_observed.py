@@ -212,7 +212,7 @@ async def test_no_value_of_a_secret_or_of_the_environment_is_noted(provider, clu
 
 
 async def test_a_workload_that_is_applied_in_part_notes_the_part(provider, cluster, call):
-    cluster.faults.add(method="POST", path="/services", status=403, body="{}")
+    cluster.faults.add(method="POST", path="/services", status=403, body="{}", times=None)
     run = call()
 
     with pytest.raises(Fault):

@@ -28,12 +28,12 @@ def test_the_matches_of_a_rule_are_written_in_words():
 
 @pytest.mark.parametrize("wrong", [None, 7, "x", [], [7], {}, {"a": 7}])
 def test_an_answer_of_another_shape_is_noted_in_part_and_fails_nothing(wrong: Any) -> None:
-    for place in (DEPLOYMENTS, SERVICES, HTTP_ROUTES):
+    for resource in (DEPLOYMENTS, SERVICES, HTTP_ROUTES):
         for member in ("metadata", "spec", "status"):
-            observed.of(place, {member: wrong})
+            observed.of(resource, {member: wrong})
         for member in ("replicas", "template", "ports", "rules", "hostnames"):
-            observed.of(place, {"spec": {member: wrong}})
-        observed.of(place, {"spec": {"rules": [{"matches": wrong, "backendRefs": wrong}]}})
+            observed.of(resource, {"spec": {member: wrong}})
+        observed.of(resource, {"spec": {"rules": [{"matches": wrong, "backendRefs": wrong}]}})
     observed.of(DEPLOYMENTS, {"status": {"readyReplicas": wrong}, "metadata": {"labels": wrong}})
 
 

@@ -56,7 +56,7 @@ Read = Callable[[Scripted, list[Metadata]], Awaitable[list[Chain]]]
 def read(tmp_path: Path) -> Read:
     async def of(cluster: Scripted, pods: list[Metadata]) -> list[Chain]:
         async with cluster.client(tmp_path) as client:
-            return await chains(client.during(ample()), "default", pods)
+            return await chains(client.for_call(ample()), "default", pods)
 
     return of
 

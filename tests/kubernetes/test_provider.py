@@ -88,7 +88,7 @@ async def test_all_kinds_of_owners_are_found(provider, cluster, call):
 async def test_an_unreadable_owner_costs_no_machine_its_place(provider, cluster, call, broken, top):
     cluster.add_deployment("a")
     cluster.add_deployment("b")
-    cluster.faults.add(path=broken, status=403, body="{}")
+    cluster.faults.add(path=broken, status=403, body="{}", times=None)
 
     machines = await provider.get_machines(api.GetMachines("default"), call())
 
@@ -173,7 +173,7 @@ async def test_match_expressions_select_and_flat_selectors_too(provider, cluster
 
 async def test_where_the_chain_cannot_be_read_a_pod_that_matches_stays(provider, cluster, call):
     cluster.add_deployment("web", replicas=2)
-    cluster.faults.add(path=r"/replicasets", status=403, body="{}")
+    cluster.faults.add(path=r"/replicasets", status=403, body="{}", times=None)
 
     assert len(await pods_of(provider, "web", call)) == 2
 
@@ -306,7 +306,7 @@ async def test_a_refusal_by_admission_is_no_reason_to_scale_another_kind(provide
     denied = (
         '{"kind":"Status","message":"deployments.apps \\"it\\" is forbidden: frozen","code":403}'
     )
-    cluster.faults.add(path=r"/deployments/it", status=403, body=denied)
+    cluster.faults.add(path=r"/deployments/it", status=403, body=denied, times=None)
 
     with pytest.raises(Fault, match="frozen") as raised:
         await provider.update_controller_replicas(
@@ -336,7 +336,7 @@ async def test_a_scaling_that_was_lost_and_then_turned_away_is_not_called_unatte
 ):
     cluster.add_deployment("web", replicas=1)
     cluster.faults.add(method="PATCH", disconnect="after", times=1)
-    cluster.faults.add(method="PATCH", status=429, headers={"retry-after": "60"})
+    cluster.faults.add(method="PATCH", status=429, headers={"retry-after": "60"}, times=None)
 
     with pytest.raises(Fault) as raised:
         await provider.update_controller_replicas(
@@ -360,7 +360,7 @@ async def test_a_server_that_is_gone_is_unreachable(provider, environment, call,
 async def test_no_more_requests_run_at_once_than_configured(environment, cluster, call):
     for number in range(12):
         cluster.add_pod(f"p-{number}")
-    cluster.faults.add(path=r"/pods/", delay=0.05)
+    cluster.faults.add(path=r"/pods/", delay=0.05, times=None)
 
     async with k8s.open_provider(environment | {"PLT_K8S_CONCURRENCY": "3"}) as provider:
         await asyncio.gather(
@@ -380,7 +380,7 @@ async def test_no_more_requests_run_at_once_than_configured(environment, cluster
 
 async def test_a_request_ends_with_its_deadline(provider, cluster):
     cluster.add_pod("slow")
-    cluster.faults.add(path=r"/pods/slow", delay=5)
+    cluster.faults.add(path=r"/pods/slow", delay=5, times=None)
 
     with pytest.raises(Fault) as raised:
         await provider.get_machine(api.GetMachine("default", "slow"), Call.within(0.3))

@@ -214,7 +214,7 @@ async def test_a_refused_value_surfaces_whether_or_not_the_spec_is_known(provide
         "code": 422,
         "message": "the quota of this team is three",
     }
-    cluster.faults.add(method="PATCH", status=422, body=json.dumps(refusal))
+    cluster.faults.add(method="PATCH", status=422, body=json.dumps(refusal), times=None)
 
     with pytest.raises(Fault, match="quota of this team") as raised:
         await provider.update_controller_replicas(scaling(4), call())

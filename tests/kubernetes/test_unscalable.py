@@ -242,7 +242,7 @@ async def test_a_look_for_autoscalers_that_fails_does_not_fail_a_scaling(
     provider, cluster, call, fault
 ):
     cluster.add_deployment("web", replicas=2)
-    cluster.faults.add(path="/horizontalpodautoscalers$", **fault)
+    cluster.faults.add(path="/horizontalpodautoscalers$", **fault, times=None)
 
     done = await provider.update_controller_replicas(scaling("web", 3), call())
 

@@ -202,7 +202,7 @@ async def test_a_step_that_fails_is_told_and_a_repeat_completes_the_rest(
     provider, cluster, call, broken, done
 ):
     refused = {"kind": "Status", "message": "frozen", "reason": "Forbidden", "code": 403}
-    fault = cluster.faults.add(method="POST", path=broken, status=403, body=refused)
+    fault = cluster.faults.add(method="POST", path=broken, status=403, body=refused, times=None)
 
     with pytest.raises(Fault) as raised:
         await provider.apply_workload(operation(), call())
@@ -220,7 +220,7 @@ async def test_a_step_that_fails_is_told_and_a_repeat_completes_the_rest(
 async def test_a_step_that_is_turned_away_after_another_is_not_called_unattempted(
     provider, cluster
 ):
-    cluster.faults.add(path="/services", status=429, headers={"retry-after": "60"})
+    cluster.faults.add(path="/services", status=429, headers={"retry-after": "60"}, times=None)
 
     with pytest.raises(Fault, match="may have been done in part or whole") as raised:
         await provider.apply_workload(operation(), Call.within(50))
@@ -230,7 +230,7 @@ async def test_a_step_that_is_turned_away_after_another_is_not_called_unattempte
 
 async def test_the_pull_secret_is_in_no_fault(provider, cluster):
     quoting = {"kind": "Status", "message": f"bad value {CANARY}", "code": 422}
-    cluster.faults.add(path="/secrets", status=422, body=quoting)
+    cluster.faults.add(path="/secrets", status=422, body=quoting, times=None)
 
     with pytest.raises(Fault) as raised:
         await provider.apply_workload(operation(), Call.within(50))

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import pytest
 
 from contracts import topology
+from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from deploy.rabbitmq.node import RabbitNode
 from tests.producer import publish, scale_event
 from tests.producers.page import PAGE, needs, variables_of
@@ -53,7 +54,7 @@ def declared(amqp_url: str, *parts: topology.Topology) -> None:
         for part in parts:
             await declare(connection, part)
 
-    asyncio.run(Link(amqp_url, "test").run(session))
+    asyncio.run(ReconnectingConnection(amqp_url, "test").run(session))
 
 
 @needs("curl")

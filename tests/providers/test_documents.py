@@ -11,8 +11,8 @@ import httpx
 import msgspec
 import pytest
 
-from contracts import examples, openapi
 from contracts.api import OPERATIONS
+from contracts.documents import examples, openapi
 from contracts.operation import Operation
 from gateway.server import OnRawPath
 from tests.documents import gateway, generators, operations, recording

@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contracts import examples
 from contracts.api import OPERATIONS
+from contracts.documents import examples
 from gateway.server import OnRawPath, http_server, listener
 from tests.documents import gateway, generators
 from worker.dispatch import methods

@@ -1,4 +1,4 @@
-"""Both stand-ins refuse JSON that is nested too deeply, on every Python alike."""
+"""Both servers refuse JSON that is nested too deeply, on every version of Python."""
 
 import pytest
 
@@ -10,12 +10,12 @@ DEPTHS = [500, 5_000, 50_000]
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_the_stand_in_for_kubernetes_says_what_go_says(depth):
+def test_kubernetes_answers_deep_json_as_go_does(depth):
     with pytest.raises(Unreadable, match="exceeded max depth"):
         loads(b"[" * depth + b"]" * depth)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_the_stand_in_for_aws_cannot_read_it(depth):
+def test_aws_refuses_deep_json(depth):
     with pytest.raises(Refusal, match="not JSON"):
         _object(b'{"a":' * depth + b"1" + b"}" * depth)

@@ -11,7 +11,8 @@ import msgspec
 
 from contracts import topology
 from contracts.broker.channel import Channel, Delivery
-from contracts.broker.link import Connection, Link, Session
+from contracts.broker.connection import Connection
+from contracts.broker.reconnecting import ReconnectingConnection, Session
 from contracts.wire import Message
 from deploy.rabbitmq.node import RabbitNode
 
@@ -112,7 +113,7 @@ class Broker:
 
     def _run(self, session: Session) -> None:
         # A link tries again whatever the broker refuses: within bounds here.
-        link = Link(self._amqp_url, "test reader")
+        link = ReconnectingConnection(self._amqp_url, "test reader")
         asyncio.run(asyncio.wait_for(link.run(session), MOST_S))
 
     def consume(self, queue: str, settle: Settle, count: int) -> None:

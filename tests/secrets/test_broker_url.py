@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from contracts.broker.link import Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.environment import ConfigurationError, load
 from deploy.failed import Failed
 from deploy.rabbitmq import find
@@ -57,7 +57,7 @@ def said_by(program: list[str], **variables: str) -> tuple[int, str]:
 @pytest.mark.parametrize("url", WRONG.values(), ids=WRONG)
 def test_a_process_refuses_a_wrong_url_without_showing_it(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"PLT_AMQP_URL=\(not shown\): expected") as raised:
-        Link(load(Settings, {"PLT_AMQP_URL": url}).amqp_url, "test")
+        ReconnectingConnection(load(Settings, {"PLT_AMQP_URL": url}).amqp_url, "test")
 
     assert SECRET not in str(raised.value)
 

@@ -7,13 +7,14 @@ from typing import Any, cast
 
 from contracts import topology
 from contracts.broker.channel import Delivery
-from contracts.broker.link import Connection, Link
+from contracts.broker.connection import Connection
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Fault
 from contracts.outcomes import Result
 from contracts.seal import Seals
 from contracts.wire import Message, Reply
+from worker.app import consuming_side
 from worker.clock import Clock
-from worker.consumer import Consumer
 from worker.dispatch import Dispatch
 from worker.record import Record
 from worker.replies import Replies
@@ -107,7 +108,7 @@ class Notes:
     async def write(self, command: Message, result: Result, *_: Any, **what: Any) -> None:
         self.results.append(result)
 
-    async def bury(self, command: Message, fault: Fault, queue: str, *_: Any) -> None:
+    async def dead_letter(self, command: Message, fault: Fault, queue: str, *_: Any) -> None:
         self.results.append(Result.DEAD)
         self.reasons.append(fault.message)
 
@@ -123,11 +124,11 @@ class Silent:
 async def consuming(provider: object, broker: Broker, concurrency: int = 64) -> AsyncIterator[None]:
     """A consumer in a session."""
     async with asyncio.TaskGroup() as group:
-        consumer = Consumer(
+        consumer = consuming_side(
             Dispatch("k8s", provider, Seals([])),
             cast(Replies, Silent()),
             cast(Record, broker.record),
-            Link("amqp://nowhere", "test"),
+            ReconnectingConnection("amqp://nowhere", "test"),
             Clock(),
             group,
             seals=Seals([]),

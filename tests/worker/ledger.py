@@ -26,7 +26,7 @@ from worker.provider import Call
 from worker.publisher import Publisher
 from worker.record import Record
 from worker.replies import Replies
-from worker.runs import Runs, Verdict
+from worker.runs import Disposition, Runs
 
 SLOT = 1
 """That of the controllers `a` and `j`."""
@@ -79,7 +79,7 @@ class Post:
         self.published.append(message)
         self._log.append(_line(message))
 
-    async def renew(self) -> None:
+    async def reconnect(self) -> None:
         """Connect anew."""
         self.renewed += 1
 
@@ -136,7 +136,7 @@ class Worker:
         slot = int(message.key.split(".")[1])
         return self.commands.take(Delivery(message, 1, redelivered, int(redelivered)), slot)
 
-    async def run(self, message: Message, *, redelivered: bool = False) -> Verdict:
+    async def run(self, message: Message, *, redelivered: bool = False) -> Disposition:
         """What becomes of a delivery."""
         return await self.commands.run(self.take(message, redelivered=redelivered))
 

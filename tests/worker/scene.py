@@ -7,22 +7,22 @@ from typing import Any, cast
 
 from contracts import wire
 from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost
-from contracts.broker.link import Connection
 from contracts.faults import Fault
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 from tests.worker import virtual
 from worker.bodies import Bodies
+from worker.capacity import Capacity
 from worker.command import Command
 from worker.fence import Fence
 from worker.partition import Partition
-from worker.places import Places
 from worker.redelivery import Work
-from worker.runs import Runs, Verdict
+from worker.runs import Disposition, Runs
 
 SECOND = 1.0
-PLACES = 64
+CONCURRENCY = 64
 
 
 class FakeChannel:
@@ -116,14 +116,14 @@ class Platform:
             lambda message, _: wire.decode(message.type, message.body),
         )
 
-    async def bury(self, command: Command, fault: Fault) -> Verdict:
-        self.log.append(("bury", command.message.message_id))
-        return Verdict.DONE
+    async def dead_letter(self, command: Command, fault: Fault) -> Disposition:
+        self.log.append(("dead_letter", command.message.message_id))
+        return Disposition.ACKNOWLEDGE
 
-    async def supersede(self, command: Command, newer: Command) -> Verdict:
+    async def supersede(self, command: Command, newer: Command) -> Disposition:
         raise AssertionError("everything here is awaited by somebody")
 
-    async def run(self, command: Command) -> Verdict:
+    async def run(self, command: Command) -> Disposition:
         name = command.message.message_id
         self.log.append(("begin", name))
         self.began_at[name] = virtual.now()
@@ -133,7 +133,7 @@ class Platform:
             self.log.append(("cancel", name))
             raise
         self.log.append(("end", name))
-        return Verdict.DONE
+        return Disposition.ACKNOWLEDGE
 
     def overlaps(self) -> int:
         """The most that ran at once."""
@@ -158,7 +158,7 @@ class Scene:
         runs: Runs | None = None,
         fence: Fence | None = None,
         log: list[str] | None = None,
-        places: Places | None = None,
+        capacity: Capacity | None = None,
         bodies: Bodies | None = None,
         slot: int = 0,
         kind: type[FakeChannel] = FakeChannel,
@@ -178,7 +178,7 @@ class Scene:
             group=group,
             runs=self.runs,
             fence=self.fence,
-            places=places or Places(PLACES),
+            capacity=capacity or Capacity(CONCURRENCY),
             bodies=self.bodies,
             work=work or self.platform,
             attended=self.attended.append,

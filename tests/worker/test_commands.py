@@ -15,7 +15,7 @@ from contracts.wire import HEADER_STATUS, JSON
 from tests.worker import virtual
 from tests.worker.ledger import event, example, request, working
 from worker.commands import LEAST_LEFT_S
-from worker.runs import Verdict
+from worker.runs import Disposition
 
 LATE: dict[str, Any] = {"expiration": int(LEAST_LEFT_S * 1000) - 50}
 
@@ -28,7 +28,7 @@ def test_a_command_is_recorded_as_started_before_the_platform_is_called():
             await asyncio.sleep(4.9)
             assert w.log == []
 
-            assert await running is Verdict.DONE
+            assert await running is Disposition.ACKNOWLEDGE
             assert w.log == ["started a-5", "call 5", "reply 200", "done a-5"]
 
     virtual.run(test)
@@ -78,7 +78,7 @@ def test_a_fault_of_the_platform_is_the_outcome_and_the_reply(code):
         async with working() as w:
             w.failures.append(Fault(code, "the platform's own words"))
 
-            assert await w.run(request(5)) is Verdict.DONE
+            assert await w.run(request(5)) is Disposition.ACKNOWLEDGE
             expected = Result.UNKNOWN if code is Code.DEADLINE_EXCEEDED else Result.FAILED
             assert w.final.result is expected
             assert w.final.status == w.replies[0].headers[HEADER_STATUS] == Fault(code, "").status
@@ -94,7 +94,7 @@ def test_a_bug_of_the_provider_is_a_failure_that_tells_nothing_of_it():
         async with working() as w:
             w.failures.append(KeyError("canary"))
 
-            assert await w.run(event(5)) is Verdict.DONE
+            assert await w.run(event(5)) is Disposition.ACKNOWLEDGE
             assert (w.final.result, w.final.status) == (Result.FAILED, 500)
             assert not any(b"canary" in message.body for message in w.post.published)
 
@@ -119,7 +119,7 @@ def test_a_mistake_of_our_own_in_the_examination_is_a_failure(redelivered):
             command = w.take(request(5), redelivered=redelivered)
             command.operation = Fault(Code.INTERNAL, "failed unexpectedly")
 
-            assert await w.commands.run(command) is Verdict.DONE
+            assert await w.commands.run(command) is Disposition.ACKNOWLEDGE
             assert w.provider.asked == []
             assert (w.final.result, w.final.status) == (Result.FAILED, 500)
             assert w.replies[0].headers[HEADER_STATUS] == 500
@@ -148,7 +148,7 @@ def test_a_command_that_is_cut_at_its_deadline_has_an_unknown_end():
         async with working() as w:
             w.seconds = 3600
 
-            assert await w.run(request(5)) is Verdict.DONE
+            assert await w.run(request(5)) is Disposition.ACKNOWLEDGE
             assert (w.final.result, w.final.status) == (Result.UNKNOWN, 504)
             assert w.final.started is not None
             assert w.log == ["started a-5", "call 5", "unknown a-5", "reply 504"]
@@ -166,7 +166,9 @@ def test_a_command_that_is_cut_at_its_deadline_has_an_unknown_end():
 def test_a_command_without_time_left_is_answered_504_and_not_run(redelivered, result, said):
     async def test():
         async with working() as w:
-            assert await w.run(request(5, **LATE), redelivered=redelivered) is Verdict.DONE
+            assert (
+                await w.run(request(5, **LATE), redelivered=redelivered) is Disposition.ACKNOWLEDGE
+            )
             assert w.log == [f"{result} a-5", "reply 504"]
             assert (w.final.result, w.final.status, w.final.started) == (result, 504, None)
             assert w.final.fault is not None
@@ -203,7 +205,7 @@ def test_what_is_absent_when_its_deletion_is_taken_over_counts_as_deleted(name):
         async with working() as w:
             w.failures.append(ABSENT)
 
-            assert await w.run(example(name), redelivered=True) is Verdict.DONE
+            assert await w.run(example(name), redelivered=True) is Disposition.ACKNOWLEDGE
             assert (w.final.result, w.final.status, w.final.fault) == (Result.DONE, 200, None)
             assert w.replies[0].headers[HEADER_STATUS] == 200
             assert w.replies[0].content_type == JSON
@@ -256,7 +258,7 @@ def test_a_start_that_cannot_be_recorded_in_time_never_comes(redelivered):
             w.post.seconds["started"] = 3600
             began = virtual.now()
 
-            assert await w.run(event(5), redelivered=redelivered) is Verdict.DONE
+            assert await w.run(event(5), redelivered=redelivered) is Disposition.ACKNOWLEDGE
             assert virtual.now() - began == pytest.approx(60 - LEAST_LEFT_S, abs=1)
             assert w.provider.asked == []
             assert w.log == ["unknown a-5" if redelivered else "expired a-5"]
@@ -277,7 +279,7 @@ def test_neither_the_reply_nor_the_outcome_waits_for_the_other(slow, first):
 
             assert w.log == ["started a-5", "call 5", first]
             assert not running.done(), "it is settled when both are there"
-            assert await running is Verdict.DONE
+            assert await running is Disposition.ACKNOWLEDGE
 
     virtual.run(test)
 
@@ -297,7 +299,7 @@ def test_an_outcome_that_somebodys_full_queue_refuses_holds_nothing_up(caplog):
         async with working() as w:
             w.post.refusing.add(topology.OUTCOMES)
 
-            assert await w.run(request(5)) is Verdict.DONE
+            assert await w.run(request(5)) is Disposition.ACKNOWLEDGE
             assert w.log == ["call 5", "reply 200"]
             assert "refused started of a-5" in caplog.text
 
@@ -314,7 +316,7 @@ def test_an_outcome_that_is_refused_once_is_published_again():
             await asyncio.sleep(0.1)
             w.post.refusing.clear()
 
-            assert await running is Verdict.DONE
+            assert await running is Disposition.ACKNOWLEDGE
             assert w.log[0] == "started a-5"
             assert [each.result for each in w.outcomes] == [Result.STARTED, Result.DONE]
 
@@ -333,7 +335,7 @@ def test_what_was_done_is_recorded_though_the_run_is_given_up_meanwhile():
 
             w.runs.stop_all()
             await asyncio.wait([run.task])
-            assert run.verdict() is Verdict.GIVEN_UP
+            assert run.disposition() is Disposition.ABANDON
             await asyncio.sleep(5)
 
             assert w.results("a-5") == [Result.STARTED, Result.DONE]
@@ -365,7 +367,7 @@ def test_a_command_waits_for_an_audit_that_was_deleted_which_then_gets_it_over_a
             assert (w.log, w.post.renewed) == ([], 0)
             w.post.without_queue.clear()
 
-            assert await running is Verdict.DONE
+            assert await running is Disposition.ACKNOWLEDGE
             assert w.log == ["started a-5", "call 5", "reply 200", "done a-5"]
             assert w.post.renewed == 1
 
@@ -375,9 +377,9 @@ def test_a_command_waits_for_an_audit_that_was_deleted_which_then_gets_it_over_a
 def test_a_superseded_command_names_the_one_that_took_its_place():
     async def test():
         async with working() as w:
-            verdict = await w.commands.supersede(w.take(event(5)), w.take(event(6)))
+            disposition = await w.commands.supersede(w.take(event(5)), w.take(event(6)))
 
-            assert verdict is Verdict.DONE
+            assert disposition is Disposition.ACKNOWLEDGE
             assert (w.final.result, w.final.superseded_by) == (Result.SUPERSEDED, "a-6")
             assert (w.final.status, w.final.started) == (None, None)
             assert w.final.finished is not None

@@ -9,7 +9,7 @@ from contracts.faults import Code, Fault
 from contracts.outcomes import Result
 from tests.worker import virtual
 from tests.worker.ledger import event, request, working
-from worker.runs import Verdict
+from worker.runs import Disposition
 
 LATE: dict[str, Any] = {"expiration": 200}
 
@@ -22,9 +22,9 @@ def test_behind_a_closed_fence_nothing_is_run_told_or_answered():
             await asyncio.sleep(16)
             newer = w.take(event(6))
 
-            assert await w.run(request(5)) is Verdict.GIVEN_UP
-            assert await w.run(request(5, **LATE)) is Verdict.GIVEN_UP
-            assert await w.commands.supersede(w.take(event(5)), newer) is Verdict.GIVEN_UP
+            assert await w.run(request(5)) is Disposition.ABANDON
+            assert await w.run(request(5, **LATE)) is Disposition.ABANDON
+            assert await w.commands.supersede(w.take(event(5)), newer) is Disposition.ABANDON
             assert w.log == []
 
     virtual.run(test)
@@ -37,7 +37,7 @@ def test_a_run_during_which_the_fence_closed_is_given_up_whatever_came_of_it(fai
             w.seconds = 16
             w.failures = [Fault(Code.CONFLICT, "no")] if fails else []
 
-            assert await w.run(request(5)) is Verdict.GIVEN_UP
+            assert await w.run(request(5)) is Disposition.ABANDON
             assert w.log == ["started a-5", "call 5"]
 
     virtual.run(test)
@@ -48,7 +48,7 @@ def test_a_start_that_waits_for_its_record_is_given_up_when_the_fence_closes():
         async with working(heard=False) as w:
             w.post.seconds["started"] = 3600
 
-            assert await w.run(request(5)) is Verdict.GIVEN_UP
+            assert await w.run(request(5)) is Disposition.ABANDON
             assert w.log == []
 
     virtual.run(test)
@@ -65,7 +65,7 @@ def test_a_start_that_was_recorded_in_a_silence_waits_for_the_brokers_answer():
             assert w.log == ["started a-5"]
 
             w.fence.answered()
-            assert await running is Verdict.DONE
+            assert await running is Disposition.ACKNOWLEDGE
             assert w.log[1] == "call 5"
 
     virtual.run(test)

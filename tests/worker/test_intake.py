@@ -4,7 +4,7 @@ import asyncio
 
 from tests.worker import virtual
 from tests.worker.scene import FakeChannel, Scene
-from worker.places import LONGEST_TURN_S, Places
+from worker.capacity import LONGEST_TURN_S, Capacity
 
 
 class Flooding(FakeChannel):
@@ -22,8 +22,8 @@ class Flooding(FakeChannel):
 def test_a_partition_begins_when_the_one_before_it_has_what_waited_for_it():
     async def test():
         async with asyncio.TaskGroup() as group:
-            places = Places(64)
-            scenes = [Scene(group, places=places, kind=Flooding) for _ in range(2)]
+            capacity = Capacity(64)
+            scenes = [Scene(group, capacity=capacity, kind=Flooding) for _ in range(2)]
             async with scenes[0].consuming(group), scenes[1].consuming(group):
                 await asyncio.sleep(3.5)
                 assert [each.last.prefetch for each in scenes] == [6000, None]
@@ -43,8 +43,8 @@ class Unanswered(FakeChannel):
 def test_a_queue_that_does_not_answer_keeps_the_other_partitions_waiting_for_a_while_only():
     async def test():
         async with asyncio.TaskGroup() as group:
-            places = Places(64)
-            scenes = [Scene(group, places=places, kind=Unanswered) for _ in range(2)]
+            capacity = Capacity(64)
+            scenes = [Scene(group, capacity=capacity, kind=Unanswered) for _ in range(2)]
             async with scenes[0].consuming(group), scenes[1].consuming(group):
                 await asyncio.sleep(LONGEST_TURN_S - 1)
                 assert [each.last.prefetch for each in scenes] == [6000, None]
@@ -57,9 +57,9 @@ def test_a_queue_that_does_not_answer_keeps_the_other_partitions_waiting_for_a_w
 def test_a_partition_that_is_lost_while_it_begins_ends_its_turn():
     async def test():
         async with asyncio.TaskGroup() as group:
-            places = Places(64)
-            first = Scene(group, places=places, kind=Unanswered)
-            second = Scene(group, places=places)
+            capacity = Capacity(64)
+            first = Scene(group, capacity=capacity, kind=Unanswered)
+            second = Scene(group, capacity=capacity)
             async with first.consuming(group):
                 pass
             async with second.consuming(group):

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from tests.worker import virtual
-from tests.worker.scene import PLACES, SECOND, Platform, scene
+from tests.worker.scene import CONCURRENCY, SECOND, Platform, scene
 from worker.command import Command
 from worker.redelivery import LAST_DELIVERY, SUSPECT_RETURNS, SUSPECT_S, TAKE_OVER_S
-from worker.runs import GIVE_UP_AFTER_S, Verdict
+from worker.runs import GIVE_UP_AFTER_S, Disposition
 
 
 def test_commands_of_one_address_run_one_after_another_and_others_beside_them():
@@ -51,7 +51,7 @@ def test_commands_that_were_handed_back_once_start_beside_each_other_two_seconds
             assert s.platform.log == []
 
             await asyncio.sleep(0.1 + 2.1 * SECOND)
-            assert s.platform.overlaps() == PLACES
+            assert s.platform.overlaps() == CONCURRENCY
             assert s.platform.began_at["thing-0-0"] - came_at == pytest.approx(TAKE_OVER_S)
             assert {name for _, name in s.last.settled} == {f"{name}-0" for name in names}
 
@@ -132,7 +132,7 @@ def test_the_first_redelivered_command_is_dead_at_its_tenth_delivery_and_its_nei
             await asyncio.sleep(5 * SECOND)
 
             assert s.last.settled == [("ack", "a-0"), ("ack", "b-0")]
-            assert ("bury", "a-0") in s.platform.log
+            assert ("dead_letter", "a-0") in s.platform.log
             assert ("begin", "a-0") not in s.platform.log
 
     virtual.run(test)
@@ -146,7 +146,7 @@ class Killer(Platform):
         self.died = asyncio.Event()
         self._after = after
 
-    async def run(self, command: Command) -> Verdict:
+    async def run(self, command: Command) -> Disposition:
         if command.message.message_id == "k-0":
             await asyncio.sleep(self._after)
             self.died.set()
@@ -186,7 +186,7 @@ def test_what_workers_die_of_ends_as_dead_and_its_neighbours_are_run(before, aft
 
         assert [worker.died.is_set() for worker in workers] == [True] * 9 + [False]
         log = [entry for worker in workers for entry in worker.log]
-        assert [name for what, name in log if what == "bury"] == ["k-0"]
+        assert [name for what, name in log if what == "dead_letter"] == ["k-0"]
         assert {name for what, name in log if what == "end"} == {f"{name}-0" for name in names}
 
     virtual.run(test)
@@ -364,7 +364,7 @@ def test_the_first_redelivered_command_is_counted_anew_after_a_take_over():
 
             s.last.deliver("a", returns=9)
             await asyncio.sleep(1)
-            assert s.platform.log == [("bury", "a-0")]
+            assert s.platform.log == [("dead_letter", "a-0")]
 
     virtual.run(test)
 
@@ -372,11 +372,11 @@ def test_the_first_redelivered_command_is_counted_anew_after_a_take_over():
 def test_no_more_run_at_once_than_there_are_places():
     async def test():
         async with scene() as s:
-            for number in range(PLACES + 10):
+            for number in range(CONCURRENCY + 10):
                 s.last.deliver(f"thing-{number}")
             await asyncio.sleep(5 * SECOND)
 
-            assert s.platform.overlaps() == PLACES
-            assert len(s.last.settled) == PLACES + 10
+            assert s.platform.overlaps() == CONCURRENCY
+            assert len(s.last.settled) == CONCURRENCY + 10
 
     virtual.run(test)

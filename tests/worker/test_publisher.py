@@ -10,8 +10,9 @@ import pytest
 
 from contracts import topology
 from contracts.broker.attendance import Announcement
+from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError, ConnectionLost, NotDeclared, Refused, Rejected
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.topology import ATTENDANCE
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
@@ -57,7 +58,7 @@ class Broker:
     has_exchange = consumers = bind = unbind = close = nothing
 
 
-class Ready(Link):
+class Ready(ReconnectingConnection):
     """A link that is told when a session has begun."""
 
     def ready(self) -> None:

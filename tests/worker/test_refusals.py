@@ -13,7 +13,7 @@ from contracts.wire import Message, Reply
 from tests.examples import EXAMPLES, message_of, workload
 from tests.worker.providers import Everything
 from worker.dispatch import Dispatch
-from worker.examination import FROM_EVENTS, Refusal
+from worker.examination import Refusal
 from worker.provider import Call
 
 SEALS = Seals([b"k" * 32])
@@ -232,10 +232,6 @@ async def test_a_user_may_be_allowed_more_and_others_are_not():
     assert (await worker.refusal(event("delete_service", "deployer"))).code is Code.FORBIDDEN
     assert (await worker.run(event("delete_controller", "deployer"))).status == 200
     assert (await worker.run(event("update_controller_replicas", "deployer"))).status == 200
-
-
-def test_events_are_commands_of_the_table():
-    assert all(not OPERATIONS[name].row.safe for name in FROM_EVENTS)
 
 
 async def test_a_command_of_a_gateway_needs_no_user():

@@ -4,10 +4,10 @@ import asyncio
 from typing import Any
 
 from tests.worker import virtual
-from tests.worker.scene import PLACES, SECOND, Platform, Scene, scene
+from tests.worker.scene import CONCURRENCY, SECOND, Platform, Scene, scene
+from worker.capacity import Capacity
 from worker.command import Command
-from worker.places import Places
-from worker.runs import Verdict
+from worker.runs import Disposition
 
 
 def begun(platform: Platform) -> list[str]:
@@ -112,15 +112,15 @@ def test_what_was_taken_over_is_not_given_on_before_it_is_done():
 def test_what_it_keeps_waiting_takes_no_place_of_other_partitions():
     async def test():
         async with asyncio.TaskGroup() as group:
-            places = Places(PLACES)
-            left = Scene(group, places=places)
-            other = Scene(group, places=places)
+            capacity = Capacity(CONCURRENCY)
+            left = Scene(group, capacity=capacity)
+            other = Scene(group, capacity=capacity)
             left.platform.seconds = 3 * SECOND
             async with left.consuming(group), other.consuming(group):
                 left.last.deliver("a")
                 await asyncio.sleep(0.1)
                 left.partition.release()
-                for number in range(2 * PLACES):
+                for number in range(2 * CONCURRENCY):
                     left.last.deliver(f"thing-{number}")
                 await asyncio.sleep(0.1)
                 came_at = virtual.now()
@@ -135,9 +135,9 @@ def test_what_it_keeps_waiting_takes_no_place_of_other_partitions():
 def test_what_waited_for_a_place_meanwhile_does_not_start_either():
     async def test():
         async with asyncio.TaskGroup() as group:
-            places = Places(1)
-            left = Scene(group, places=places)
-            other = Scene(group, places=places)
+            capacity = Capacity(1)
+            left = Scene(group, capacity=capacity)
+            other = Scene(group, capacity=capacity)
             left.platform.seconds = other.platform.seconds = 0.4 * SECOND
             async with left.consuming(group), other.consuming(group):
                 other.last.deliver("b")
@@ -171,15 +171,15 @@ def test_what_waited_to_be_released_still_needs_an_open_fence():
 
 
 class Slow(Platform):
-    """Takes its time to bury."""
+    """Dead-letters slowly."""
 
-    async def bury(self, command: Command, fault: Any) -> Verdict:
-        verdict = await super().bury(command, fault)
+    async def dead_letter(self, command: Command, fault: Any) -> Disposition:
+        disposition = await super().dead_letter(command, fault)
         await asyncio.sleep(0.5)
-        return verdict
+        return disposition
 
 
-def test_a_burial_is_waited_for_and_is_not_repeated():
+def test_a_dead_letter_under_way_is_waited_for_and_not_repeated():
     async def test():
         slow = Slow()
         async with scene(work=slow) as s:
@@ -196,7 +196,7 @@ def test_a_burial_is_waited_for_and_is_not_repeated():
     virtual.run(test)
 
 
-def test_a_burial_goes_on_for_whom_its_message_is_delivered_to_again():
+def test_a_dead_letter_under_way_is_joined_by_the_redelivery():
     async def test():
         slow = Slow()
         async with scene(work=slow) as s:
@@ -207,7 +207,7 @@ def test_a_burial_goes_on_for_whom_its_message_is_delivered_to_again():
             s.last.deliver("a", returns=10)
             await asyncio.sleep(5 * SECOND)
 
-            assert slow.log == [("bury", "a-0")]
+            assert slow.log == [("dead_letter", "a-0")]
             assert s.log == ["ack a-0"]
 
     virtual.run(test)

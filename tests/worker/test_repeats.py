@@ -15,7 +15,7 @@ from tests.examples import EXAMPLES
 from tests.worker import virtual
 from tests.worker.ledger import Worker, event, request, working
 from worker.repeats import FOR_S, MOST_BYTES, MOST_KEYS, End, Repeats
-from worker.runs import Verdict
+from worker.runs import Disposition
 
 OPERATION = EXAMPLES["update_controller_replicas"]
 OTHER = msgspec.structs.replace(OPERATION, replicas=9)
@@ -145,7 +145,7 @@ def keyed(replicas: int, identity: str, key: str = "k", name: str = "a") -> Mess
 async def ran(worker: Worker, *messages: Message) -> None:
     """Have them run one after another."""
     for message in messages:
-        assert await worker.run(message) is Verdict.DONE
+        assert await worker.run(message) is Disposition.ACKNOWLEDGE
 
 
 def test_a_repeat_gets_the_first_answer_and_names_the_first():
@@ -240,7 +240,7 @@ def test_a_redelivery_of_what_ended_here_is_not_run_again_and_repeats_nobody():
             await asyncio.wait([cut])
             w.post.seconds.clear()
 
-            assert await w.run(keyed(5, "first"), redelivered=True) is Verdict.DONE
+            assert await w.run(keyed(5, "first"), redelivered=True) is Disposition.ACKNOWLEDGE
             assert len(w.provider.asked) == 1
             assert (w.outcomes[-1].result, w.outcomes[-1].repeats) == (Result.DONE, None)
 
@@ -251,7 +251,7 @@ def test_what_was_given_up_is_not_remembered():
     async def test():
         async with working(heard=False) as w:
             w.seconds = 16
-            assert await w.run(keyed(5, "first")) is Verdict.GIVEN_UP
+            assert await w.run(keyed(5, "first")) is Disposition.ABANDON
             w.fence.answered()
             w.seconds = 0
             await ran(w, keyed(5, "second"))

@@ -11,8 +11,9 @@ import pytest
 
 from contracts.broker.attendance import Announcement
 from contracts.broker.channel import _properties
+from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError, NotDeclared, Refused, Rejected
-from contracts.broker.link import Connection, Link
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
 from contracts.seal import SEALED, Seals
 from contracts.topology import ATTENDANCE
@@ -59,7 +60,7 @@ class Broker:
     has_exchange = consumers = bind = unbind = close = nothing
 
 
-class Up(Link):
+class Up(ReconnectingConnection):
     """A link that tells when its session has begun."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 from tests.worker import virtual
-from worker.runs import REMEMBERED, Run, Runs, Verdict
+from worker.runs import REMEMBERED, Disposition, Run, Runs
 
 MESSAGE = message_of(EXAMPLES["update_controller_replicas"])
 
@@ -28,29 +28,33 @@ async def process() -> AsyncIterator[Runs]:
         runs.stop_all()
 
 
-async def lasting(seconds: float, verdict: Verdict = Verdict.DONE) -> Verdict:
+async def lasting(
+    seconds: float, disposition: Disposition = Disposition.ACKNOWLEDGE
+) -> Disposition:
     """Work that takes a while."""
     await asyncio.sleep(seconds)
-    return verdict
+    return disposition
 
 
-async def abandon(holder: asyncio.Task[Verdict]) -> None:
+async def abandon(holder: asyncio.Task[Disposition]) -> None:
     """The channel of a delivery closes: whoever waited for its run is cancelled."""
     await asyncio.sleep(0)
     holder.cancel()
     await asyncio.wait([holder])
 
 
-def held(runs: Runs, run: Run) -> asyncio.Task[Verdict]:
+def held(runs: Runs, run: Run) -> asyncio.Task[Disposition]:
     """Somebody who waits for the end of a run."""
     return asyncio.create_task(runs.outcome(run))
 
 
-def test_a_run_ends_with_the_verdict_of_its_work():
+def test_a_run_ends_with_the_disposition_of_its_work():
     async def test():
         async with process() as runs:
-            for verdict in (Verdict.DONE, Verdict.DEAD):
-                assert await runs.outcome(runs.start(MESSAGE, lasting(3, verdict))) is verdict
+            for disposition in (Disposition.ACKNOWLEDGE, Disposition.REJECT):
+                assert (
+                    await runs.outcome(runs.start(MESSAGE, lasting(3, disposition))) is disposition
+                )
 
     virtual.run(test)
 
@@ -65,9 +69,9 @@ def test_a_redelivery_joins_the_run_that_is_under_way():
             again = runs.joinable(another())
             assert again is first
             began = virtual.now()
-            assert await runs.outcome(again) is Verdict.DONE
+            assert await runs.outcome(again) is Disposition.ACKNOWLEDGE
             assert virtual.now() - began == 3
-            assert await holder is Verdict.DONE
+            assert await holder is Disposition.ACKNOWLEDGE
 
     virtual.run(test)
 
@@ -77,12 +81,12 @@ def test_a_redelivery_learns_how_a_run_ended_that_is_over():
 
     async def test():
         async with process() as runs:
-            for verdict in (Verdict.DONE, Verdict.DEAD):
-                await runs.outcome(runs.start(MESSAGE, lasting(1, verdict)))
+            for disposition in (Disposition.ACKNOWLEDGE, Disposition.REJECT):
+                await runs.outcome(runs.start(MESSAGE, lasting(1, disposition)))
                 again = runs.joinable(another())
 
                 assert again is not None
-                assert await runs.outcome(again) is verdict
+                assert await runs.outcome(again) is disposition
 
     virtual.run(test)
 
@@ -111,7 +115,7 @@ def test_a_run_that_nobody_waits_for_is_given_up_after_one_second():
 
             await asyncio.wait([run.task])
             assert virtual.now() - left_at == 1
-            assert run.verdict() is Verdict.GIVEN_UP
+            assert run.disposition() is Disposition.ABANDON
 
     virtual.run(test)
 
@@ -123,7 +127,7 @@ def test_a_run_that_ends_within_that_second_is_done():
             await abandon(held(runs, run))
 
             await asyncio.sleep(5)
-            assert run.verdict() is Verdict.DONE
+            assert run.disposition() is Disposition.ACKNOWLEDGE
 
     virtual.run(test)
 
@@ -135,7 +139,7 @@ def test_a_run_that_is_joined_within_that_second_goes_on():
             await abandon(held(runs, run))
             await asyncio.sleep(0.9)
 
-            assert await runs.outcome(run) is Verdict.DONE
+            assert await runs.outcome(run) is Disposition.ACKNOWLEDGE
 
     virtual.run(test)
 
@@ -151,7 +155,7 @@ def test_only_the_last_who_leaves_lets_a_run_be_given_up():
 
             await abandon(other)
             await asyncio.sleep(1.1)
-            assert run.verdict() is Verdict.GIVEN_UP
+            assert run.disposition() is Disposition.ABANDON
 
     virtual.run(test)
 
@@ -179,7 +183,7 @@ def test_a_run_that_was_joined_after_it_was_given_up_says_so():
             joined = runs.joinable(another())
 
             assert joined is run
-            assert await runs.outcome(joined) is Verdict.GIVEN_UP
+            assert await runs.outcome(joined) is Disposition.ABANDON
 
     virtual.run(test)
 
@@ -193,7 +197,7 @@ def test_all_runs_are_stopped_at_once():
             began = virtual.now()
             runs.stop_all()
 
-            assert {await holder for holder in holders} == {Verdict.GIVEN_UP}
+            assert {await holder for holder in holders} == {Disposition.ABANDON}
             assert virtual.now() == began
 
     virtual.run(test)

@@ -1,4 +1,4 @@
-"""The providers that a worker can run, by the name that PLT_PROVIDER chooses them with."""
+"""The registered providers, by the value of PLT_PROVIDER."""
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -6,9 +6,9 @@ from contextlib import AbstractAsyncContextManager
 from worker.providers import ecs, k8s
 
 Open = Callable[[Mapping[str, str]], AbstractAsyncContextManager[object]]
-"""Opens a provider that is configured by an environment; leaving the context closes it.
+"""Opens a provider with the settings of an environment, and closes it with the context.
 
-Raises `contracts.environment.ConfigurationError` where the environment is wrong.
+Raises `contracts.environment.ConfigurationError` for a wrong setting.
 """
 
 PROVIDERS: dict[str, Open] = {

@@ -1,1 +1,1 @@
-"""A stand-in for AWS: moto's server, corrected where it answers otherwise than AWS does."""
+"""The sandbox of AWS: moto's server, with corrections where its answers differ from AWS's."""

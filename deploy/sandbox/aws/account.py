@@ -1,6 +1,6 @@
-"""One AWS account in one region: what moto keeps of it, and what the corrections keep beside.
+"""An AWS account in one region: moto's state and the state of the corrections.
 
-The only place that takes hold of moto's backends.
+Only this module uses moto's backends.
 """
 
 import itertools
@@ -18,15 +18,15 @@ from deploy.sandbox.aws.fleet import Fleet
 from deploy.sandbox.aws.network import Network
 from deploy.sandbox.aws.targets import Targets
 
-# moto's state is the process's; an account of its own keeps a sandbox apart from others.
+# moto's state is global in the process, so each sandbox has its own account number.
 _numbers = itertools.count(123456789012)
 
 
 @dataclass
 class Pace:
-    """How long AWS takes, in seconds: 0 at once, None never; and how short its pages are.
+    """The delays of AWS in seconds, 0 for at once and None for never, and a page size.
 
-    At once means after the answer to the request that started it, as on AWS.
+    A change "at once" is visible to the request after the one that started it, as on AWS.
     """
 
     running_after: float | None = 0
@@ -40,7 +40,7 @@ class Account:
     region: str
     number: str = field(default_factory=lambda: str(next(_numbers)))
     pace: Pace = field(default_factory=Pace)
-    # Requests are answered one at a time: moto does not expect two at once.
+    # moto is not thread-safe, so requests are answered one at a time.
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     def __post_init__(self) -> None:
@@ -48,7 +48,7 @@ class Account:
         self.clear()
 
     def clear(self) -> None:
-        """Forget everything but the network, which others may have been told of."""
+        """Delete everything except the network, whose ids are part of workers' settings."""
         for backends in list(BackendDict._instances):  # type: ignore[misc]  # of a generic class
             if backends is not ec2_backends:
                 backends.pop(self.number, None)
@@ -56,7 +56,7 @@ class Account:
         self.targets = Targets()
 
     def forget(self) -> None:
-        """Leave nothing of the account in moto."""
+        """Delete the account with its network from moto."""
         self.clear()
         ec2_backends.pop(self.number, None)
 

@@ -1,13 +1,12 @@
-"""The table of corrections: which requests are answered here instead of by moto, or checked first.
+"""The table of corrections: the requests that are answered here, or checked before moto answers.
 
-Everything that is not in it goes to moto as it came.
+moto answers all other requests unchanged.
 """
 
 from collections.abc import Callable
 
 from deploy.sandbox.aws import (
     cloud_map,
-    clusters,
     rule_requests,
     secrets,
     service_requests,
@@ -20,13 +19,12 @@ from deploy.sandbox.aws import (
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.messages import Json
 
-# Parameters in, the answer out; None leaves the request to moto after all.
+# Returns the answer for the parameters of a request, or None to leave it to moto.
 Correction = Callable[[Account, Json], Json | None]
-# May refuse, and may change the parameters before moto gets them.
+# May refuse a request or change its parameters before moto answers it.
 Check = Callable[[Account, Json], None]
 
 ANSWERED: dict[str, Correction] = {
-    "ecs:ListClusters": clusters.list_clusters,
     "ecs:RunTask": task_requests.run_task,
     "ecs:ListTasks": task_requests.list_tasks,
     "ecs:DescribeTasks": task_requests.describe_tasks,
@@ -49,8 +47,6 @@ ANSWERED: dict[str, Correction] = {
     "elasticloadbalancing:CreateTargetGroup": target_groups.create_target_group,
     "elasticloadbalancing:DeleteTargetGroup": target_groups.delete_target_group,
     "elasticloadbalancing:DescribeTargetGroups": target_groups.describe_target_groups,
-    "elasticloadbalancing:RegisterTargets": target_groups.register_targets,
-    "elasticloadbalancing:DeregisterTargets": target_groups.deregister_targets,
     "elasticloadbalancing:DescribeTargetHealth": target_groups.describe_target_health,
     "elasticloadbalancing:DescribeTags": target_groups.describe_tags,
     "elasticloadbalancing:AddTags": target_groups.add_tags,
@@ -61,9 +57,6 @@ ANSWERED: dict[str, Correction] = {
 }
 
 CHECKED: dict[str, Check] = {
-    "ecs:CreateCluster": clusters.check_create,
-    "ecs:DescribeClusters": clusters.check_describe,
-    "ecs:DeleteCluster": clusters.check_delete,
     "ecs:RegisterTaskDefinition": task_definitions.check_register,
     "ecs:DescribeTaskDefinition": task_definitions.check_describe,
     "servicediscovery:CreatePrivateDnsNamespace": cloud_map.check_create_namespace,

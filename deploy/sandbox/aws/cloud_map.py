@@ -1,7 +1,7 @@
 """Cloud Map requests.
 
-moto takes a second service of the same name and services in unknown namespaces, ignores filters
-and pages, and deletes services with instances. AWS does as here.
+Unlike AWS, moto accepts a second service of the same name and services in unknown namespaces,
+ignores filters and pages, and deletes services with instances.
 """
 
 from typing import Any
@@ -13,51 +13,51 @@ from deploy.sandbox.aws.paging import page
 _PAGE = 100
 
 
-def check_create_namespace(account: Account, asked: Json) -> None:
-    """A VPC may have many namespaces, but not two of one name; moto allows one."""
+def check_create_namespace(account: Account, params: Json) -> None:
+    """Allow several namespaces in a VPC, of which moto accepts one, but not two of one name."""
     for namespace in account.cloud_map.namespaces.values():
-        if namespace.name == asked["Name"]:
+        if namespace.name == params["Name"]:
             raise Refusal(
                 "NamespaceAlreadyExists", f"Namespace already exists. Namespace: {namespace.id}"
             )
-        # moto looks at nothing else before it refuses.
+        # moto refuses a second namespace in the VPC of another.
         namespace.vpc = None
 
 
-def check_create_service(account: Account, asked: Json) -> None:
-    space = asked.get("NamespaceId") or asked.get("DnsConfig", {}).get("NamespaceId")
+def check_create_service(account: Account, params: Json) -> None:
+    space = params.get("NamespaceId") or params.get("DnsConfig", {}).get("NamespaceId")
     if space is None:
         raise Refusal("InvalidInput", "A namespace must be specified.")
     namespace = _namespace(account, space)
     for service in account.cloud_map.services.values():
-        if _space(service) == namespace.id and service.name == asked["Name"]:
+        if _namespace_id(service) == namespace.id and service.name == params["Name"]:
             raise Refusal(
                 "ServiceAlreadyExists",
                 f"Service already exists. Service: {service.id}",
             )
-    asked["NamespaceId"] = namespace.id
+    params["NamespaceId"] = namespace.id
 
 
-def list_services(account: Account, asked: Json) -> Json:
+def list_services(account: Account, params: Json) -> Json:
     found = list(account.cloud_map.services.values())
-    for each in asked.get("Filters", []):
+    for each in params.get("Filters", []):
         if each["Name"] == "NAMESPACE_ID":
             values = {value.rsplit("/", 1)[-1] for value in each["Values"]}
-            found = [service for service in found if _space(service) in values]
+            found = [service for service in found if _namespace_id(service) in values]
     keyed = {service.id: service for service in found}
-    size = min(asked.get("MaxResults", _PAGE), _PAGE)
+    size = min(params.get("MaxResults", _PAGE), _PAGE)
     refusal = Refusal("InvalidInput", "The specified NextToken is invalid.")
-    keys, following = page(keyed, size, asked.get("NextToken"), refusal)
+    keys, following = page(keyed, size, params.get("NextToken"), refusal)
     summaries = [_described(keyed[key]) for key in keys]
     return {"Services": summaries} | ({"NextToken": following} if following else {})
 
 
-def get_service(account: Account, asked: Json) -> Json:
-    return {"Service": _described(_service(account, asked["Id"]))}
+def get_service(account: Account, params: Json) -> Json:
+    return {"Service": _described(_service(account, params["Id"]))}
 
 
-def delete_service(account: Account, asked: Json) -> Json:
-    service = _service(account, asked["Id"])
+def delete_service(account: Account, params: Json) -> Json:
+    service = _service(account, params["Id"])
     if service.instances:
         raise Refusal(
             "ResourceInUse",
@@ -68,9 +68,9 @@ def delete_service(account: Account, asked: Json) -> Json:
     return {}
 
 
-def get_namespace(account: Account, asked: Json) -> Json:
-    namespace = _namespace(account, asked["Id"])
-    count = sum(_space(each) == namespace.id for each in account.cloud_map.services.values())
+def get_namespace(account: Account, params: Json) -> Json:
+    namespace = _namespace(account, params["Id"])
+    count = sum(_namespace_id(each) == namespace.id for each in account.cloud_map.services.values())
     return {"Namespace": _without_none(namespace.to_json()) | {"ServiceCount": count}}
 
 
@@ -82,20 +82,20 @@ def _service(account: Account, given: str) -> Any:
 
 
 def _namespace(account: Account, given: str) -> Any:
-    """By id or by ARN."""
+    """Find a namespace by id or by ARN."""
     namespace = account.cloud_map.namespaces.get(given.rsplit("/", 1)[-1])
     if namespace is None:
         raise Refusal("NamespaceNotFound", f"Namespace not found: {given}")
     return namespace
 
 
-def _space(service: Any) -> str:
+def _namespace_id(service: Any) -> str:
     return str(service.namespace_id or (service.dns_config or {}).get("NamespaceId"))
 
 
 def _described(service: Any) -> Json:
     count = {"InstanceCount": len(service.instances)}
-    return _without_none(service.to_json()) | {"NamespaceId": _space(service)} | count
+    return _without_none(service.to_json()) | {"NamespaceId": _namespace_id(service)} | count
 
 
 def _without_none(facts: Json) -> Json:

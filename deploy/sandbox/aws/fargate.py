@@ -1,4 +1,4 @@
-"""Which sizes Fargate has: memory in MiB by CPU units."""
+"""The sizes of Fargate tasks: memory in MiB by CPU units."""
 
 _SIZES: dict[int, range | tuple[int, ...]] = {
     256: (512, 1024, 2048),
@@ -12,7 +12,7 @@ _SIZES: dict[int, range | tuple[int, ...]] = {
 
 
 def problem(cpu: str | None, memory: str | None) -> str | None:
-    """Why there is no such size, in ECS's words."""
+    """Return ECS's message for a size that Fargate does not have."""
     for name, value in (("cpu", cpu), ("memory", memory)):
         if not value:
             return f"Fargate requires that '{name}' be defined at the task level."

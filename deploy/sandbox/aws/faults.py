@@ -1,109 +1,50 @@
-"""Injected faults: delays, refusals and cut connections, for the requests they match."""
-
-import threading
-from typing import Literal
+"""Faults for requests to AWS."""
 
 import msgspec
 
+from deploy.sandbox import control
+from deploy.sandbox.aws.calls import Call
 from deploy.sandbox.aws.messages import Json, Refusal
+from deploy.sandbox.control import P
 
 USER = "arn:aws:sts::123456789012:assumed-role/worker/sandbox"
 
 
-class Fault(msgspec.Struct):
-    """What to do to a matching request, in this order: wait, then cut, refuse or act.
+class Fault(control.Fault):
+    """`action` is spelt as in IAM; `parameters` must be among those of the request.
 
-    `action` in IAM's spelling, None for every action. `parameters` have to be among those of the
-    request. `times` None means always. `delay` in seconds. `disconnect` "before" cuts without
-    acting, "after" acts and cuts instead of answering. With a `code` the request is refused so
-    and not acted on; a `body` is answered as it is, with the status.
+    A fault with a `code` refuses with it and does not act; one with a `body` answers with that
+    body as HTML. The status is 400 where the fault names none.
     """
 
     action: str | None = None
     code: str | None = None
-    status: int = 400
     message: str = ""
-    times: int | None = 1
-    delay: float = 0
-    disconnect: Literal["before", "after"] | None = None
-    parameters: Json = {}
-    body: str | None = None
-    hits: int = 0
+    parameters: Json = msgspec.field(default_factory=dict)
 
     @property
     def refusal(self) -> Refusal | None:
-        return None if self.code is None else Refusal(self.code, self.message, self.status)
+        return None if self.code is None else Refusal(self.code, self.message, self.status or 400)
 
-    def matches(self, action: str, parameters: Json) -> bool:
-        if self.times is not None and self.hits >= self.times:
-            return False
-        if self.action not in {None, action}:
-            return False
-        return all(parameters.get(name) == value for name, value in self.parameters.items())
-
-
-class Faults:
-    """The first fault that matches applies; one that is used up stays listed without effect."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._faults: list[Fault] = []
-
-    def add(
-        self,
-        action: str | None = None,
-        code: str | None = None,
-        status: int = 400,
-        message: str = "",
-        times: int | None = 1,
-        delay: float = 0,
-        disconnect: Literal["before", "after"] | None = None,
-        parameters: Json | None = None,
-        body: str | None = None,
-    ) -> Fault:
-        fault = Fault(
-            action, code, status, message, times, delay, disconnect, parameters or {}, body
+    def matches(self, call: Call) -> bool:
+        return self.action in {None, call.action} and all(
+            call.parameters.get(name) == value for name, value in self.parameters.items()
         )
-        return self.put(fault)
 
+
+class Faults(control.Faults[P, Fault]):
     def throttle(self, action: str, times: int | None = 1) -> Fault:
-        """Refuse as the service does that has had too many requests."""
+        """Refuse as a service that has received too many requests."""
         code = "Throttling" if action.startswith("elastic") else "ThrottlingException"
-        return self.add(action, code, 400, "Rate exceeded", times)
+        return self.put(Fault(action, code, "Rate exceeded", times=times))
 
     def deny(self, action: str, times: int | None = None) -> Fault:
-        """Refuse as IAM does when the caller's role lacks the action."""
+        """Refuse as IAM when the caller's role lacks the action."""
         message = (
             f"User: {USER} is not authorized to perform: {action} on resource: * "
             f"because no identity-based policy allows the {action} action"
         )
-        # The query protocol has another code and status for it than the JSON protocols.
+        # The Query protocol has another code and status for this refusal than the JSON protocols.
         if action.startswith("elastic"):
-            return self.add(action, "AccessDenied", 403, message, times)
-        return self.add(action, "AccessDeniedException", 400, message, times)
-
-    def put(self, fault: Fault) -> Fault:
-        with self._lock:
-            self._faults.append(fault)
-        return fault
-
-    def take(self, action: str, parameters: Json) -> Fault | None:
-        """The fault for this request, counted as used."""
-        with self._lock:
-            for fault in self._faults:
-                if fault.matches(action, parameters):
-                    fault.hits += 1
-                    return fault
-        return None
-
-    def listed(self) -> list[Fault]:
-        with self._lock:
-            return list(self._faults)
-
-    def remove(self, fault: Fault) -> None:
-        with self._lock:
-            self._faults = [each for each in self._faults if each is not fault]
-
-    def clear(self) -> None:
-        with self._lock:
-            self._faults.clear()
+            return self.put(Fault(action, "AccessDenied", message, status=403, times=times))
+        return self.put(Fault(action, "AccessDeniedException", message, times=times))

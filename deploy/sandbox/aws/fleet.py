@@ -1,4 +1,4 @@
-"""What ECS runs: services and tasks by cluster, as ECS describes them. moto keeps the clusters."""
+"""The services and tasks of ECS by cluster; the clusters are moto's."""
 
 import time
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from deploy.sandbox.aws.messages import Json
 
 @dataclass(eq=False)
 class Task:
-    """`facts` as DescribeTasks gives them, tags included; `since` when the status last changed."""
+    """A task; `facts` is its description with tags, `since` the time of the last status change."""
 
     facts: Json
     service: "Service | None" = None
@@ -33,18 +33,18 @@ class Task:
 
 @dataclass(eq=False)
 class Service:
-    """`facts` as DescribeServices gives them without the counts; `tasks` are those not stopped.
+    """A service; `facts` is its description without counts, `tasks` are those not stopped.
 
-    `token` and `asked` are of the request that created it: repeating that one is no conflict.
-    The first of `deployments` is the primary one.
+    `token` and `params` belong to the request that created it, which may be repeated. The first of
+    `deployments` is the primary one.
     """
 
     facts: Json
     token: str | None = None
-    asked: Json = field(default_factory=dict)
+    params: Json = field(default_factory=dict)
     tasks: dict[str, Task] = field(default_factory=dict)
     deployments: list[Json] = field(default_factory=list)
-    unsettled: bool = True
+    needs_work: bool = True
 
     @property
     def name(self) -> str:
@@ -56,12 +56,12 @@ class Service:
 
 
 class Fleet:
-    """Services by cluster and name, tasks by cluster and id, in the order of their creation."""
+    """Services by cluster and name, and tasks by cluster and id, in the order of creation."""
 
     def __init__(self) -> None:
         self._services: dict[str, dict[str, Service]] = {}
         self._tasks: dict[str, dict[str, Task]] = {}
-        # Only these can change by themselves.
+        # The tasks that are starting or stopping.
         self.changing: dict[str, Task] = {}
 
     def services(self, cluster: str) -> dict[str, Service]:

@@ -1,4 +1,4 @@
-"""How ECS reads the names and ARNs that it is given, and how it refuses them."""
+"""The parsing and validation of names and ARNs in ECS requests."""
 
 import re
 
@@ -22,9 +22,9 @@ CLUSTER_NOT_FOUND = ("ClusterNotFoundException", "Cluster not found.")
 SERVICE_NOT_FOUND = ("ServiceNotFoundException", "Service not found.")
 
 
-def cluster_of(account: Account, asked: Json) -> str:
-    """The name of the existing cluster that a request is about; without one it is `default`."""
-    given = asked.get("cluster") or "default"
+def cluster_of(account: Account, params: Json) -> str:
+    """Return the name of a request's cluster, which must exist; the default is `default`."""
+    given = params.get("cluster") or "default"
     name = given
     if given.startswith("arn:"):
         match = _ARN.fullmatch(given)
@@ -66,9 +66,9 @@ def valid_name(name: str, what: str) -> str:
     return name
 
 
-def size(asked: Json, default: int) -> int:
-    """`maxResults`, which is at most 100 for every list."""
-    wanted = asked.get("maxResults", default)
+def size(params: Json, default: int) -> int:
+    """Return `maxResults`, which is at most 100 for every list."""
+    wanted = params.get("maxResults", default)
     if not 1 <= wanted <= 100:
         raise invalid("maxResults must be between 1 and 100.")
     return int(wanted)
@@ -80,7 +80,7 @@ def _last_word(given: str, cluster: str, kind: str) -> str:
     match = _ARN.fullmatch(given)
     if match is None or match[3] != kind:
         raise invalid(f"Invalid identifier: The identifier is not a {kind} ARN.")
-    # Short ARNs, from before 2018, have no cluster in them.
+    # Short ARNs (before 2018) do not contain a cluster.
     *place, name = match[4].split("/")
     if place and place[0] != cluster:
         raise invalid(

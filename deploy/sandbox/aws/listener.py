@@ -1,6 +1,6 @@
-"""The threaded HTTP server: werkzeug's request as moto reads it, but with kept-alive connections.
+"""The threaded HTTP server: werkzeug's requests, as moto reads them, on kept-alive connections.
 
-werkzeug's own handler closes each connection after an answer, which AWS does not.
+Unlike AWS, werkzeug's handler closes each connection after a response.
 """
 
 import contextlib
@@ -21,10 +21,10 @@ Answering = Callable[[dict[str, Any], bytes], Answer | None]
 
 class _Handler(MotoRequestHandler):
     protocol_version = "HTTP/1.1"
-    # One segment per answer, and no waiting for the client's acknowledgement of the last one.
+    # One segment per response, without waiting for the client's TCP acknowledgement.
     wbufsize = -1
     disable_nagle_algorithm = True
-    server: "_Server"  # type: ignore[assignment]  # werkzeug's handler expects werkzeug's
+    server: "_Server"  # type: ignore[assignment]  # the base class expects werkzeug's server
 
     def run_wsgi(self) -> None:
         environ = self.make_environ()
@@ -46,7 +46,7 @@ class _Handler(MotoRequestHandler):
 
 
 class _Server(ThreadingMixIn, HTTPServer):
-    # Joined at the end, after their connections have been cut.
+    # server_close() joins the threads, after their connections are shut down.
     daemon_threads = False
     block_on_close = True
     request_queue_size = 256
@@ -62,7 +62,7 @@ class _Server(ThreadingMixIn, HTTPServer):
         self._open: set[socket.socket] = set()
 
     def server_bind(self) -> None:
-        # HTTPServer would look up the host's name.
+        # HTTPServer would look up the host name.
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
@@ -79,7 +79,7 @@ class _Server(ThreadingMixIn, HTTPServer):
         super().shutdown_request(request)
 
     def cut(self, connection: socket.socket) -> None:
-        # The other end may have left already.
+        # The client may have closed the connection already.
         with contextlib.suppress(OSError):
             connection.shutdown(socket.SHUT_RDWR)
 
@@ -91,7 +91,7 @@ class _Server(ThreadingMixIn, HTTPServer):
 
 @contextlib.contextmanager
 def listening(port: int, answering: Answering) -> Iterator[_Server]:
-    """Serve in threads until left; then every connection is closed."""
+    """Serve in threads until the context ends, then close all connections."""
     server = _Server(port, answering)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), name="aws-sandbox")
     thread.start()

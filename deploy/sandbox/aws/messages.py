@@ -1,4 +1,4 @@
-"""What passes between the parts of the sandbox: a request, an answer, a refusal."""
+"""Requests, answers and refusals."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ Json = dict[str, Any]
 
 
 class Request(msgspec.Struct):
-    """One request of an AWS client; `action` in IAM's spelling, such as `ecs:DescribeTasks`."""
+    """A request of an AWS client; `action` is spelt as in IAM, such as `ecs:DescribeTasks`."""
 
     action: str
     parameters: Json
@@ -23,7 +23,7 @@ class Answer(msgspec.Struct):
 
 
 class Refusal(Exception):
-    """AWS says no; `code` is what clients see as Error.Code."""
+    """An error response of AWS; `code` is Error.Code in clients."""
 
     def __init__(self, code: str, message: str, status: int = 400) -> None:
         super().__init__(f"{code}: {message}")

@@ -1,4 +1,4 @@
-"""The account's default VPC, as moto makes it: subnets, a security group, private addresses."""
+"""The account's default VPC from moto: subnets, a security group and private addresses."""
 
 import ipaddress
 import itertools
@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-# AWS keeps the first four addresses of a subnet for itself.
+# AWS reserves the first four addresses of a subnet.
 _RESERVED = 4
 
 
@@ -26,7 +26,7 @@ class Network:
         self.subnets = sorted(self._subnets, key=lambda name: str(self._subnets[name].cidr_block))
 
     def address(self, subnets: list[str]) -> Address:
-        """A fresh private address in one of the subnets, which take turns."""
+        """Return a new private address in the next subnet."""
         number = next(self._count)
         known = [name for name in subnets if name in self._subnets] or self.subnets
         subnet = self._subnets[known[number % len(known)]]

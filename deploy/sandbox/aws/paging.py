@@ -1,5 +1,5 @@
-"""Pages of sorted keys. A token names the last key given, so that nothing is skipped when
-something disappears between two pages."""
+"""Pages of sorted keys. A token contains the last key of a page, so that a deletion between two
+pages skips nothing."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ _MARK = "after:"
 def page(
     keys: Iterable[str], size: int, token: str | None, refusal: Refusal
 ) -> tuple[list[str], str | None]:
-    """The keys of one page and the token of the next; `refusal` is for a token that is none."""
+    """Return the keys of a page and the next token; raise `refusal` for an invalid token."""
     rest = remaining(keys, token, refusal)
     if len(rest) <= size:
         return rest, None

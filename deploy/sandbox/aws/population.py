@@ -1,4 +1,4 @@
-"""Putting things into the account from Python, fast: clusters, services, tasks."""
+"""Methods that add and change clusters, services and tasks from Python."""
 
 import copy
 from typing import Any
@@ -12,18 +12,18 @@ from deploy.sandbox.aws import (
 )
 from deploy.sandbox.aws.fleet import Task
 from deploy.sandbox.aws.identifiers import SERVICE_NOT_FOUND
+from deploy.sandbox.aws.infrastructure import Infrastructure
 from deploy.sandbox.aws.messages import Json, Refusal
-from deploy.sandbox.aws.surroundings import Surroundings
-from deploy.sandbox.aws.task_definitions import found
+from deploy.sandbox.aws.task_definitions import find_definition
 
 _DEFAULT_IMAGE = "registry.example/app:1"
 
 
-class Population(Surroundings):
-    """Every method may be called from any thread; what comes back are plain copies to read."""
+class Population(Infrastructure):
+    """Clusters, services and tasks of an account; all methods are thread-safe and return copies."""
 
     def add_cluster(self, name: str = "default") -> str:
-        """Its ARN."""
+        """Add a cluster and return its ARN."""
         with self.account.lock:
             return str(self.account.ecs.create_cluster(name).arn)
 
@@ -38,7 +38,7 @@ class Population(Surroundings):
         tags: dict[str, str] | None = None,
         containers: list[Json] | None = None,
     ) -> str:
-        """A Fargate revision with one container named like the family; `containers` are more."""
+        """Add a Fargate revision; its first container has the family's name."""
         ports = [{"containerPort": container_port, "protocol": "tcp"}]
         first = {"name": family, "image": image, "portMappings": ports, "essential": True}
         with self.account.lock:
@@ -71,10 +71,10 @@ class Population(Surroundings):
         task_definition: str | None = None,
         **more: Any,
     ) -> Json:
-        """A Fargate service with its tasks, as DescribeServices gives it.
+        """Add a Fargate service with its tasks and return its description.
 
-        `task_tags` are put on the tasks that it starts now. `more` are parameters of
-        CreateService. A cluster that is missing is made.
+        `task_tags` are added to the tasks that start now; `more` are parameters of CreateService.
+        An absent cluster is created.
         """
         with self.account.lock:
             if cluster not in self.account.ecs.clusters:
@@ -84,7 +84,7 @@ class Population(Surroundings):
             )
             balancer: Json = {"targetGroupArn": target_group_arn, "containerName": name}
             balancer["containerPort"] = container_port
-            asked: Json = {
+            params: Json = {
                 "cluster": cluster,
                 "serviceName": name,
                 "desiredCount": desired,
@@ -96,8 +96,8 @@ class Population(Surroundings):
                 "loadBalancers": [balancer] if target_group_arn else [],
                 "serviceRegistries": [{"registryArn": registry_arn}] if registry_arn else [],
             }
-            service_requests.create_service(self.account, {**asked, **more})
-            scheduler.settle(self.account)
+            service_requests.create_service(self.account, {**params, **more})
+            scheduler.run_due(self.account)
             for task in self.account.fleet.services(cluster)[name].tasks.values():
                 _add_tags(task.facts["tags"], task_tags)
             return self.service(name, cluster)
@@ -113,37 +113,37 @@ class Population(Surroundings):
         started_by: str | None = None,
         task_definition: str | None = None,
     ) -> str:
-        """A task without a service; its ARN."""
+        """Add a task without a service and return its ARN."""
         with self.account.lock:
             if cluster not in self.account.ecs.clusters:
                 self.add_cluster(cluster)
             arn = task_definition or self._definition_with(family, image)
-            asked: Json = {
+            params: Json = {
                 "networkConfiguration": self._network_configuration(),
                 "tags": _listed(tags),
                 "group": group,
                 "startedBy": started_by,
             }
-            definition = found(self.account, arn)
-            task = task_requests.start(self.account, cluster, definition, asked)
-            scheduler.settle(self.account)
+            definition = find_definition(self.account, arn)
+            task = task_requests.start(self.account, cluster, definition, params)
+            scheduler.run_due(self.account)
             return str(task.facts["taskArn"])
 
     def trip_circuit_breaker(self, name: str, cluster: str = "default") -> None:
-        """Have the newest deployment of a service fail, as one whose tasks never start."""
+        """Fail the newest deployment of a service, as if its tasks did not start."""
         with self.account.lock:
             services.trip(self.account.fleet.services(cluster)[name])
-            scheduler.settle(self.account)
+            scheduler.run_due(self.account)
 
     def stop_task(self, arn: str, reason: str = "Essential container in task exited") -> None:
-        """As a task does whose container ends; a service starts another one for it."""
+        """Stop a task, as if its container had exited; a service starts another one."""
         with self.account.lock:
             task = self._task(arn)
             scheduler.stop(self.account, task, "EssentialContainerExited", reason)
-            scheduler.settle(self.account)
+            scheduler.run_due(self.account)
 
     def set_task_health(self, arn: str, status: str) -> None:
-        """HEALTHY, UNHEALTHY or UNKNOWN, as container health checks say."""
+        """Set the result of the container health checks: HEALTHY, UNHEALTHY or UNKNOWN."""
         with self.account.lock:
             facts = self._task(arn).facts
             facts["healthStatus"] = status
@@ -155,24 +155,24 @@ class Population(Surroundings):
             self._task(arn).facts["tags"] = _listed(tags)
 
     def service(self, name: str, cluster: str = "default") -> Json:
-        """As DescribeServices gives it, with tags; times are seconds since the epoch."""
+        """Return a service as DescribeServices does, with tags; times are epoch seconds."""
         with self.account.lock:
-            scheduler.settle(self.account)
+            scheduler.run_due(self.account)
             service = self.account.fleet.services(cluster).get(name)
             if service is None:
                 raise Refusal(*SERVICE_NOT_FOUND)
             return copy.deepcopy(services.described(service, True))
 
     def services(self, cluster: str = "default") -> list[Json]:
-        """All that DescribeServices would find, INACTIVE ones too."""
+        """Return all services that DescribeServices finds, including INACTIVE ones."""
         with self.account.lock:
             names = list(self.account.fleet.services(cluster))
             return [self.service(name, cluster) for name in names]
 
     def tasks(self, cluster: str = "default", service: str | None = None) -> list[Json]:
-        """As DescribeTasks gives them, with tags, stopped ones too."""
+        """Return tasks as DescribeTasks does, with tags and including stopped ones."""
         with self.account.lock:
-            scheduler.settle(self.account)
+            scheduler.run_due(self.account)
             found = self.account.fleet.tasks(cluster).values()
             return [
                 copy.deepcopy(tasks.described(task, True))
@@ -185,8 +185,8 @@ class Population(Surroundings):
         return self.account.fleet.tasks(cluster)[id]
 
     def _definition_with(self, family: str, image: str) -> str:
-        """The newest revision if it has the image, else a new one."""
-        present = found(self.account, family)
+        """Return the newest revision if it has the image, otherwise a new one."""
+        present = find_definition(self.account, family)
         if present is not None and present.container_definitions[0]["image"] == image:
             return str(present.arn)
         return self.add_task_definition(family, image)

@@ -1,7 +1,7 @@
 """ELB requests about listener rules.
 
-moto answers with what was sent, knows no limits, refuses a swap of priorities and is content to
-delete what is not there. AWS does as here.
+Unlike AWS, moto returns conditions and actions as sent, has no limits, refuses a swap of
+priorities, and deletes absent rules without an error.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from deploy.sandbox.aws import rules
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.messages import Json, Refusal
 from deploy.sandbox.aws.paging import page
-from deploy.sandbox.aws.tag_rules import MOST, tag_problem
+from deploy.sandbox.aws.tag_rules import MAX_TAGS, tag_problem
 
 _HIGHEST_PRIORITY = 50_000
 _RULES_PER_BALANCER = 100
@@ -23,44 +23,44 @@ def invalid(message: str) -> Refusal:
     return Refusal("ValidationError", message)
 
 
-def create_rule(account: Account, asked: Json) -> Json:
-    listener = _listener(account, asked["ListenerArn"])
-    priority = _checked_priority(asked["Priority"])
-    conditions = _checked_conditions(asked.get("Conditions", []))
-    check_tags(asked.get("Tags"))
-    rules.check_actions(asked.get("Actions", []))
-    # The default rule does not count.
+def create_rule(account: Account, params: Json) -> Json:
+    listener = _listener(account, params["ListenerArn"])
+    priority = _checked_priority(params["Priority"])
+    conditions = _checked_conditions(params.get("Conditions", []))
+    check_tags(params.get("Tags"))
+    rules.check_actions(params.get("Actions", []))
+    # The default rule does not count towards limits.
     present = [rule for rule in rules.in_order(listener) if not rule.is_default]
     if any(rule.priority == priority for rule in present):
         raise Refusal("PriorityInUse", f"Priority '{priority}' is currently in use")
     if _rules_of(account, listener.load_balancer_arn) >= _RULES_PER_BALANCER:
         raise Refusal("TooManyRules", "The maximum number of rules has been reached")
-    _check_groups(account, listener.load_balancer_arn, asked.get("Actions", []))
+    _check_groups(account, listener.load_balancer_arn, params.get("Actions", []))
     rule = account.balancing.create_rule(
         listener_arn=listener.arn,
         conditions=conditions,
         priority=priority,
-        actions=asked.get("Actions", []),
-        tags=asked.get("Tags"),
+        actions=params.get("Actions", []),
+        tags=params.get("Tags"),
     )
     return {"Rules": [rules.described(rule)]}
 
 
-def modify_rule(account: Account, asked: Json) -> Json:
-    rule, listener = rules.find(account, asked["RuleArn"])
+def modify_rule(account: Account, params: Json) -> Json:
+    rule, listener = rules.find(account, params["RuleArn"])
     if rule.is_default:
         raise Refusal("OperationNotPermitted", f"Default rule '{rule.arn}' cannot be modified")
-    conditions = asked.get("Conditions", [])
-    rules.check_actions(asked.get("Actions", []))
+    conditions = params.get("Conditions", [])
+    rules.check_actions(params.get("Actions", []))
     if conditions:
         _checked_conditions(conditions)
-    _check_groups(account, listener.load_balancer_arn, asked.get("Actions", []))
-    modified = account.balancing.modify_rule(rule.arn, conditions, asked.get("Actions", []))
+    _check_groups(account, listener.load_balancer_arn, params.get("Actions", []))
+    modified = account.balancing.modify_rule(rule.arn, conditions, params.get("Actions", []))
     return {"Rules": [rules.described(modified)]}
 
 
-def delete_rule(account: Account, asked: Json) -> Json:
-    rule, listener = rules.find(account, asked["RuleArn"])
+def delete_rule(account: Account, params: Json) -> Json:
+    rule, listener = rules.find(account, params["RuleArn"])
     if rule.is_default:
         raise Refusal("OperationNotPermitted", f"Default rule '{rule.arn}' cannot be deleted")
     listener.remove_rule(rule.arn)
@@ -68,26 +68,25 @@ def delete_rule(account: Account, asked: Json) -> Json:
     return {}
 
 
-def describe_rules(account: Account, asked: Json) -> Json:
-    arns, listener_arn = asked.get("RuleArns"), asked.get("ListenerArn")
+def describe_rules(account: Account, params: Json) -> Json:
+    arns, listener_arn = params.get("RuleArns"), params.get("ListenerArn")
     if bool(arns) == bool(listener_arn):
         raise invalid("You must specify either listener rule ARNs or a listener ARN")
     if arns:
         found = [rules.find(account, arn)[0] for arn in arns]
         return {"Rules": [rules.described(rule) for rule in found]}
     keyed = {
-        rules.sorted_as(rule): rule
-        for rule in rules.in_order(_listener(account, str(listener_arn)))
+        rules.sort_key(rule): rule for rule in rules.in_order(_listener(account, str(listener_arn)))
     }
     refusal = invalid("The specified marker is invalid")
-    keys, following = page(keyed, asked.get("PageSize", _PAGE), asked.get("Marker"), refusal)
+    keys, following = page(keyed, params.get("PageSize", _PAGE), params.get("Marker"), refusal)
     given: Json = {"Rules": [rules.described(keyed[key]) for key in keys]}
     return given | ({"NextMarker": following} if following else {})
 
 
-def set_rule_priorities(account: Account, asked: Json) -> Json:
-    """All at once: what counts is that the new order has no conflict, so rules can swap."""
-    wanted = {each["RuleArn"]: each["Priority"] for each in asked["RulePriorities"]}
+def set_rule_priorities(account: Account, params: Json) -> Json:
+    """Set all priorities at once; rules can swap, because only the result is validated."""
+    wanted = {each["RuleArn"]: each["Priority"] for each in params["RulePriorities"]}
     found = {arn: rules.find(account, arn) for arn in wanted}
     for arn, priority in wanted.items():
         rule, listener = found[arn]
@@ -102,7 +101,7 @@ def set_rule_priorities(account: Account, asked: Json) -> Json:
 
 def check_tags(tags: list[Json] | None) -> None:
     pairs = [(tag["Key"], tag.get("Value", "")) for tag in tags or []]
-    if len(pairs) > MOST:
+    if len(pairs) > MAX_TAGS:
         raise Refusal("TooManyTags", "The maximum number of tags has been reached")
     problem = tag_problem(pairs)
     if problem:
@@ -118,16 +117,16 @@ def _check_free(listener: Any, wanted: dict[str, int], arn: str, priority: int) 
 
 
 def _check_groups(account: Account, balancer: str, actions: list[Json]) -> None:
-    """A target group serves one load balancer, and a load balancer a hundred groups."""
-    wanted = set().union(*(rules.groups_of(action) for action in actions))
+    """Allow one load balancer per target group and 100 target groups per load balancer."""
+    wanted = set().union(*(rules.groups_of_action(action) for action in actions))
     for group in wanted:
-        if any(user != balancer for user in rules.users_of(account, group)):
+        if any(user != balancer for user in rules.load_balancers_of(account, group)):
             raise Refusal(
                 "TargetGroupAssociationLimit",
                 f"The following target groups cannot be associated with more than one load "
                 f"balancer: {group}",
             )
-    if len(wanted | rules.groups_at(account, balancer)) > _GROUPS_PER_BALANCER:
+    if len(wanted | rules.groups_of_load_balancer(account, balancer)) > _GROUPS_PER_BALANCER:
         raise Refusal(
             "TooManyUniqueTargetGroupsPerLoadBalancer",
             "The maximum number of unique target groups for a load balancer has been reached",

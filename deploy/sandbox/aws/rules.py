@@ -1,4 +1,4 @@
-"""Listener rules as moto keeps them: finding them, and what ELB says of one."""
+"""Listener rules in moto's state: finding, validating and describing them."""
 
 import re
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.messages import Json, Refusal
 
 RULE_NOT_FOUND = ("RuleNotFound", "One or more rules not found")
-# The list form of a condition's values, for the fields that had it before the Config members.
+# The member of a condition with its values, by field.
 _CONFIGS = {
     "host-header": "HostHeaderConfig",
     "path-pattern": "PathPatternConfig",
@@ -26,7 +26,7 @@ def listeners(account: Account) -> Iterator[Any]:
 
 
 def find(account: Account, arn: str) -> tuple[Any, Any]:
-    """A rule and its listener."""
+    """Return a rule and its listener."""
     check_arn(arn, "listener-rule")
     for listener in listeners(account):
         for rule in listener.rules.values():
@@ -41,51 +41,51 @@ def check_arn(arn: str, kind: str) -> None:
 
 
 def in_order(listener: Any) -> list[Any]:
-    """By priority, the default rule last."""
-    return sorted(listener.rules.values(), key=sorted_as)
+    """Return the rules by priority, with the default rule last."""
+    return sorted(listener.rules.values(), key=sort_key)
 
 
-def sorted_as(rule: Any) -> str:
+def sort_key(rule: Any) -> str:
     return "default" if rule.is_default else f"{int(rule.priority):05}"
 
 
-def users_of(account: Account, target_group: str) -> list[str]:
-    """The ARNs of the load balancers with a listener or rule that forwards to the group."""
+def load_balancers_of(account: Account, target_group: str) -> list[str]:
+    """Return the ARNs of the load balancers that have a rule which forwards to the group."""
     using = {
         listener.load_balancer_arn
         for listener in listeners(account)
         for rule in listener.rules.values()
-        if target_group in targets_of(rule)
+        if target_group in groups_of_rule(rule)
     }
     return sorted(using)
 
 
-def targets_of(rule: Any) -> set[str]:
+def groups_of_rule(rule: Any) -> set[str]:
     groups: set[str] = set()
     for action in rule.actions:
-        groups |= groups_of(action.data)
+        groups |= groups_of_action(action.data)
     return groups
 
 
-def groups_at(account: Account, balancer: str) -> set[str]:
-    """The target groups that a load balancer's listeners and rules forward to."""
+def groups_of_load_balancer(account: Account, balancer: str) -> set[str]:
+    """Return the target groups to which the rules of a load balancer forward."""
     found = account.balancing.load_balancers[balancer].listeners.values()
     every = [rule for listener in found for rule in listener.rules.values()]
-    return set().union(*map(targets_of, every))
+    return set().union(*map(groups_of_rule, every))
 
 
 def described(rule: Any) -> Json:
     return {
         "RuleArn": rule.arn,
         "Priority": "default" if rule.is_default else str(rule.priority),
-        "Conditions": [both_forms(each) for each in rule.conditions],
+        "Conditions": [condition_in_both_forms(each) for each in rule.conditions],
         "Actions": [action_in_both_forms(each.data) for each in rule.actions],
         "IsDefault": rule.is_default,
     }
 
 
-def both_forms(condition: Json) -> Json:
-    """AWS takes either form of a condition and answers with both."""
+def condition_in_both_forms(condition: Json) -> Json:
+    """Return a condition in both forms, of which requests contain one and responses both."""
     field = condition["Field"]
     config = _CONFIGS.get(field, "")
     if field not in _WITH_VALUES:
@@ -95,7 +95,7 @@ def both_forms(condition: Json) -> Json:
 
 
 def check_one_form(condition: Json) -> None:
-    """Answered in both forms, a condition is sent in one of them."""
+    """Refuse a condition that is sent in both forms."""
     field = condition.get("Field", "")
     config = _CONFIGS.get(field, "")
     if condition.get("Values") and condition.get(config):
@@ -106,7 +106,7 @@ def check_one_form(condition: Json) -> None:
 
 
 def check_actions(actions: list[Json]) -> None:
-    """In both forms, an action has to name one group, the same in both."""
+    """Refuse an action in both forms unless both name the same single group."""
     for action in actions:
         listed = action.get("ForwardConfig", {}).get("TargetGroups", [])
         both = listed and "TargetGroupArn" in action
@@ -124,7 +124,7 @@ def values_in(condition: Json) -> int:
 
 
 def action_in_both_forms(action: Json) -> Json:
-    """A forward action to one group has its ARN in both places."""
+    """Return a forward action in both forms; the ARN of a single group is in both."""
     if action.get("Type") != "forward":
         return action
     groups = action.get("ForwardConfig", {}).get("TargetGroups")
@@ -140,7 +140,7 @@ def action_in_both_forms(action: Json) -> Json:
     return whole
 
 
-def groups_of(action: Json) -> set[str]:
+def groups_of_action(action: Json) -> set[str]:
     listed = action.get("ForwardConfig", {}).get("TargetGroups", [])
     groups = {each["TargetGroupArn"] for each in listed}
     if "TargetGroupArn" in action:

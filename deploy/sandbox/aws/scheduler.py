@@ -1,6 +1,6 @@
-"""ECS's service scheduler: keeps as many tasks as a service wants, and lets tasks start and end.
+"""ECS's service scheduler: starts and stops tasks until each service has its desired count.
 
-Nothing runs by itself. Before each request everything that is due by then is done.
+There is no background thread: before each request the scheduler does all work that is due.
 """
 
 import time
@@ -15,28 +15,28 @@ from deploy.sandbox.aws.services import FAILED
 _BY_SCHEDULER = "ServiceSchedulerInitiated"
 
 
-def settle(account: Account) -> None:
-    """Do all that is due: a step may make another one due."""
+def run_due(account: Account) -> None:
+    """Do all work that is due, including work that follows from it."""
     while True:
-        unsettled = [each for each in account.fleet.all_services() if each.unsettled]
+        needs_work = [each for each in account.fleet.all_services() if each.needs_work]
         due = [task for task in account.fleet.changing.values() if _due(account, task)]
-        if not unsettled and not due:
+        if not needs_work and not due:
             return
-        for service in unsettled:
+        for service in needs_work:
             _reconcile(account, service)
         for task in due:
             _change(account, task)
 
 
 def stop(account: Account, task: Task, code: str, reason: str) -> None:
-    """Begin to stop a task; it gets no more traffic from here on."""
+    """Start to stop a task and deregister its targets."""
     if not task.wanted:
         return
-    _withdraw(account, task)
+    _deregister(account, task)
     tasks.stop(task, code, reason)
     account.fleet.changing[task.id] = task
     if task.service is not None:
-        task.service.unsettled = True
+        task.service.needs_work = True
 
 
 def _due(account: Account, task: Task) -> bool:
@@ -50,17 +50,17 @@ def _change(account: Account, task: Task) -> None:
     if task.wanted:
         definition = account.ecs.describe_task_definition(task.facts["taskDefinitionArn"])
         tasks.run(task, definition)
-        _enrol(account, task)
+        _register(account, task)
     else:
         tasks.end(task)
     if task.service is not None:
-        task.service.unsettled = True
+        task.service.needs_work = True
         if task.stopped:
             task.service.tasks.pop(task.id, None)
 
 
 def _reconcile(account: Account, service: Service) -> None:
-    service.unsettled = False
+    service.needs_work = False
     primary = service.deployments[0]
     wanted = service.facts["desiredCount"] if service.active else 0
     living = [task for task in service.tasks.values() if task.wanted]
@@ -72,7 +72,7 @@ def _reconcile(account: Account, service: Service) -> None:
     for _ in range(wanted - len(current)):
         _start(account, service, primary)
     reason = f"Scaling activity initiated by (deployment {primary['id']})"
-    # The newest go first.
+    # The newest tasks stop first.
     for task in current[wanted:]:
         stop(account, task, _BY_SCHEDULER, reason)
     if _running(current) >= wanted:
@@ -96,7 +96,7 @@ def _still_running(service: Service) -> list[Json]:
 def _start(account: Account, service: Service, deployment: Json) -> None:
     facts = service.facts
     definition = account.ecs.describe_task_definition(deployment["taskDefinition"])
-    asked = {
+    params = {
         "startedBy": deployment["id"],
         "launchType": facts["launchType"],
         "networkConfiguration": facts.get("networkConfiguration", {}),
@@ -105,7 +105,7 @@ def _start(account: Account, service: Service, deployment: Json) -> None:
     }
     cluster = facts["clusterArn"]
     group = f"service:{service.name}"
-    task = tasks.new_task(cluster, definition, asked, account.network, group, service)
+    task = tasks.new_task(cluster, definition, params, account.network, group, service)
     account.fleet.add_task(cluster.rsplit("/", 1)[1], task)
 
 
@@ -119,8 +119,8 @@ def _propagated(service: Service, definition_tags: list[Json]) -> list[Json]:
     return tags
 
 
-def _enrol(account: Account, task: Task) -> None:
-    """A running task of a service gets its traffic and is found by name."""
+def _register(account: Account, task: Task) -> None:
+    """Register a running task of a service in its target groups and in Cloud Map."""
     if task.service is None:
         return
     ip = tasks.private_ip(task)
@@ -134,9 +134,9 @@ def _enrol(account: Account, task: Task) -> None:
             account.cloud_map.register_instance(service.id, task.id, task.id, attributes)
 
 
-def _withdraw(account: Account, task: Task) -> None:
+def _deregister(account: Account, task: Task) -> None:
     if task.service is None:
         return
-    account.targets.withdraw(tasks.private_ip(task))
+    account.targets.deregister(tasks.private_ip(task))
     for service in account.cloud_map.services.values():
         service.instances = [each for each in service.instances if each.instance_id != task.id]

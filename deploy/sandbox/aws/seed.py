@@ -1,12 +1,12 @@
-"""What a new sandbox holds: the same small application as the Kubernetes one, and its network."""
+"""The content of a new sandbox: the same small application as in Kubernetes, and its network."""
 
 from deploy.sandbox.aws.population import Population
 
 
-def plant_application(population: Population) -> None:
-    """A service `hello` of two and a service `store` of one in the cluster `default`.
+def seed_application(population: Population) -> None:
+    """Add a service `hello` of two tasks and a service `store` of one to the cluster `default`.
 
-    `hello` is found by name in the namespace and gets the traffic of a host.
+    `hello` is registered in Cloud Map and receives the traffic of a host.
     """
     population.add_cluster("default")
     population.add_listener("public")

@@ -1,14 +1,10 @@
-"""The sandbox as one thing to start and stop: an AWS account behind a socket on loopback.
+"""The sandbox of AWS: an account behind a socket on loopback, to start and to stop.
 
-    with AwsSandbox.in_thread() as aws:     # serves in threads of its own, either way
+    with AwsSandbox.in_thread() as aws:     # both forms serve in threads of their own
     async with AwsSandbox() as aws:
 
-Tests look at `aws.calls`, set `aws.faults`, `aws.pace` and `aws.rates`, and put things in with the
-methods of `population` and `surroundings`. For people and other processes, unsigned:
-
-    GET, DELETE /_sandbox/calls          the log of requests
-    GET, POST, DELETE /_sandbox/faults   e.g. {"action": "ecs:ListTasks", "code": "ServerException"}
-    POST /_sandbox/reset                 back to the seed
+Tests read `aws.calls`, set `aws.faults` and `aws.pace`, and add objects with the
+methods of `population` and `infrastructure`; README.md describes the same over HTTP.
 """
 
 import asyncio
@@ -20,12 +16,11 @@ from typing import Any, Self
 
 from deploy.sandbox.aws.account import Account, Pace
 from deploy.sandbox.aws.calls import Calls
-from deploy.sandbox.aws.edge import Edge
-from deploy.sandbox.aws.faults import Faults
+from deploy.sandbox.aws.dispatcher import Dispatcher
+from deploy.sandbox.aws.faults import Fault, Faults
 from deploy.sandbox.aws.listener import listening
 from deploy.sandbox.aws.population import Population
-from deploy.sandbox.aws.rates import Rates
-from deploy.sandbox.aws.seed import plant_application
+from deploy.sandbox.aws.seed import seed_application
 
 REGION = "eu-central-1"
 _ROLE = "arn:aws:iam::{}:role/sandbox-execution"
@@ -33,7 +28,7 @@ ACCESS_KEY, SECRET_KEY = "AKIASANDBOXSANDBOX00", "sandbox"
 
 
 class AwsSandbox(Population):
-    """An account of its own: several sandboxes of one process have nothing in common."""
+    """A sandbox with its own account; several sandboxes in a process are independent."""
 
     def __init__(self, *, seed: bool = True, port: int = 0, pace: Pace | None = None) -> None:
         super().__init__(Account(REGION))
@@ -41,8 +36,7 @@ class AwsSandbox(Population):
         self.region = REGION
         self.url = ""
         self.calls = Calls()
-        self.faults = Faults()
-        self.rates = Rates()
+        self.faults = Faults(Fault)
         self._port, self._seeded = port, seed
         self._stack = contextlib.ExitStack()
         self.reset()
@@ -53,7 +47,7 @@ class AwsSandbox(Population):
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a worker needs to find this account."""
+        """The environment variables of a worker for this account."""
         variables = {
             "PLT_ECS_REGION": self.region,
             "PLT_ECS_ENDPOINT": self.url,
@@ -70,14 +64,13 @@ class AwsSandbox(Population):
         return variables
 
     def reset(self) -> None:
-        """Back to how it started, calls, faults and pace included; subnets stay the same."""
+        """Restore the seed and the pace, and clear calls and faults; subnets stay."""
         with self.account.lock:
             self.account.clear()
             self.account.pace = dataclasses.replace(self._first_pace)
             self.listener_arn = self.namespace_id = None
             if self._seeded:
-                plant_application(self)
-            self.rates.clear()
+                seed_application(self)
         self.calls.clear()
         self.faults.clear()
 
@@ -98,18 +91,18 @@ class AwsSandbox(Population):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        # Waits for threads that may be answering clients of this very loop.
+        # In a thread, because the server's threads may be answering clients in this event loop.
         await asyncio.to_thread(self._stack.close)
 
     @contextlib.contextmanager
     def _serving(self) -> Iterator[None]:
-        edge = Edge(self.account, self.calls, self.faults, self.rates, self.reset)
+        dispatcher = Dispatcher(self.account, self.calls, self.faults, self.reset)
         try:
-            with listening(self._port, edge.answer) as server:
+            with listening(self._port, dispatcher.answer) as server:
                 self.url = f"http://127.0.0.1:{server.server_port}"
                 try:
                     yield
                 finally:
-                    edge.stopping.set()
+                    dispatcher.stopping.set()
         finally:
             self.account.forget()

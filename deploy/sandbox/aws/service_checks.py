@@ -1,36 +1,36 @@
-"""What ECS refuses of a service before it takes it: its balancers, registries and network."""
+"""Validation of a service: load balancers, registries and network."""
 
 from typing import Any
 
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.identifiers import invalid
 from deploy.sandbox.aws.messages import Json
-from deploy.sandbox.aws.rules import users_of
+from deploy.sandbox.aws.rules import load_balancers_of
 
 
-def check(account: Account, definition: Any, asked: Json) -> None:
-    """Refuse what ECS would refuse of CreateService or UpdateService; `definition` is moto's."""
-    launch_type = asked.get("launchType", "EC2")
-    if "serviceName" in asked and launch_type not in definition.compatibilities:
+def check(account: Account, definition: Any, params: Json) -> None:
+    """Validate the parameters of CreateService or UpdateService; `definition` is moto's."""
+    launch_type = params.get("launchType", "EC2")
+    if "serviceName" in params and launch_type not in definition.compatibilities:
         raise invalid(f"Task definition does not support launch_type {launch_type}.")
-    desired = asked.get("desiredCount")
+    desired = params.get("desiredCount")
     if desired is not None and desired < 0:
         raise invalid("desiredCount must not be negative.")
-    for balancer in asked.get("loadBalancers") or []:
+    for balancer in params.get("loadBalancers") or []:
         _check_balancer(account, definition, balancer)
-    for registry in asked.get("serviceRegistries") or []:
+    for registry in params.get("serviceRegistries") or []:
         arn = registry["registryArn"]
         if arn.rsplit("/", 1)[1] not in account.cloud_map.services:
             raise invalid(f"The service registry {arn} does not exist.")
-    # An update keeps the network that is there.
-    check_network(account, definition, asked, required="serviceName" in asked)
+    # An update without a network configuration keeps the present one.
+    check_network(account, definition, params, required="serviceName" in params)
 
 
 def _check_balancer(account: Account, definition: Any, balancer: Json) -> None:
     arn = balancer.get("targetGroupArn", "")
     if arn not in account.balancing.target_groups:
         raise invalid(f"The specified target group does not exist. TargetGroup: {arn}")
-    if not users_of(account, arn):
+    if not load_balancers_of(account, arn):
         raise invalid(
             f"The target group with targetGroupArn {arn} does not have an associated load balancer."
         )
@@ -43,8 +43,8 @@ def _check_balancer(account: Account, definition: Any, balancer: Json) -> None:
         raise invalid(f"The container {name} did not have a container port {port} defined.")
 
 
-def check_network(account: Account, definition: Any, asked: Json, required: bool) -> None:
-    network = (asked.get("networkConfiguration") or {}).get("awsvpcConfiguration")
+def check_network(account: Account, definition: Any, params: Json, required: bool) -> None:
+    network = (params.get("networkConfiguration") or {}).get("awsvpcConfiguration")
     if network is None:
         if required and definition.network_mode == "awsvpc":
             raise invalid(

@@ -1,7 +1,7 @@
 """ECS requests about services.
 
-moto starts no tasks for a service, replaces one of the same name, lists all in one page and
-keeps what was deleted. AWS does as here.
+Unlike AWS, moto starts no tasks for a service, replaces a service of the same name, lists all
+services in one page, and keeps deleted ones.
 """
 
 from deploy.sandbox.aws import identifiers, scheduler, services
@@ -12,88 +12,88 @@ from deploy.sandbox.aws.messages import Json, Refusal
 from deploy.sandbox.aws.paging import page
 from deploy.sandbox.aws.service_checks import check
 from deploy.sandbox.aws.tag_rules import checked_ecs_tags
-from deploy.sandbox.aws.task_definitions import found, usable
+from deploy.sandbox.aws.task_definitions import active_definition, find_definition
 
-DESCRIBED_AT_ONCE = 10
+MAX_DESCRIBED = 10
 
 
-def create_service(account: Account, asked: Json) -> Json:
-    cluster = cluster_of(account, asked)
-    name = identifiers.valid_name(asked["serviceName"], "serviceName")
-    checked_ecs_tags(asked.get("tags"))
+def create_service(account: Account, params: Json) -> Json:
+    cluster = cluster_of(account, params)
+    name = identifiers.valid_name(params["serviceName"], "serviceName")
+    checked_ecs_tags(params.get("tags"))
     present = account.fleet.services(cluster).get(name)
     if present is not None and present.facts["status"] == "DRAINING":
         raise invalid("Unable to Start a service that is still Draining.")
     if present is not None and present.active:
-        return {"service": services.described(_same(present, asked), True)}
-    definition = usable(account, asked.get("taskDefinition", ""))
-    check(account, definition, asked)
+        return {"service": services.described(_repeated(present, params), True)}
+    definition = active_definition(account, params.get("taskDefinition", ""))
+    check(account, definition, params)
     arn = identifiers.cluster_arn(account, cluster)
-    service = services.new_service(arn, definition, asked)
+    service = services.new_service(arn, definition, params)
     account.fleet.services(cluster)[name] = service
     return {"service": services.described(service, True)}
 
 
-def update_service(account: Account, asked: Json) -> Json:
-    cluster = cluster_of(account, asked)
-    service = _present(account, cluster, asked["service"])
+def update_service(account: Account, params: Json) -> Json:
+    cluster = cluster_of(account, params)
+    service = _present(account, cluster, params["service"])
     if not service.active:
         raise Refusal("ServiceNotActiveException", "Service was not ACTIVE.")
-    if asked.get("taskDefinition"):
-        definition = usable(account, asked["taskDefinition"])
-        asked = {**asked, "taskDefinition": definition.arn}
+    if params.get("taskDefinition"):
+        definition = active_definition(account, params["taskDefinition"])
+        params = {**params, "taskDefinition": definition.arn}
     else:
-        definition = found(account, service.facts["taskDefinition"])
-    check(account, definition, asked)
-    services.update(service, asked)
+        definition = find_definition(account, service.facts["taskDefinition"])
+    check(account, definition, params)
+    services.update(service, params)
     return {"service": services.described(service, True)}
 
 
-def delete_service(account: Account, asked: Json) -> Json:
-    """Deleting again what drains or is INACTIVE succeeds and changes nothing."""
-    cluster = cluster_of(account, asked)
-    service = _present(account, cluster, asked["service"])
-    if service.facts["desiredCount"] > 0 and not asked.get("force"):
+def delete_service(account: Account, params: Json) -> Json:
+    """Delete a service; repeating that while it is DRAINING or INACTIVE changes nothing."""
+    cluster = cluster_of(account, params)
+    service = _present(account, cluster, params["service"])
+    if service.facts["desiredCount"] > 0 and not params.get("force"):
         raise invalid("The service cannot be stopped while it is scaled above 0.")
     if service.active:
         service.facts |= {"status": "DRAINING", "desiredCount": 0}
-        service.unsettled = True
+        service.needs_work = True
         reason = "Service deleted"
         for task in list(service.tasks.values()):
             scheduler.stop(account, task, "ServiceSchedulerInitiated", reason)
     return {"service": services.described(service, True)}
 
 
-def list_services(account: Account, asked: Json) -> Json:
-    """Only ACTIVE ones: what drains or is deleted can be described but is not listed."""
-    cluster = cluster_of(account, asked)
-    filters = [key for key in ("launchType", "schedulingStrategy") if key in asked]
+def list_services(account: Account, params: Json) -> Json:
+    """List ACTIVE services; DRAINING and INACTIVE ones can only be described."""
+    cluster = cluster_of(account, params)
+    filters = [key for key in ("launchType", "schedulingStrategy") if key in params]
     arns = [
         service.facts["serviceArn"]
         for service in account.fleet.services(cluster).values()
-        if service.active and all(service.facts[key] == asked[key] for key in filters)
+        if service.active and all(service.facts[key] == params[key] for key in filters)
     ]
     refusal = invalid("Invalid token.")
-    given, following = page(arns, identifiers.size(asked, 10), asked.get("nextToken"), refusal)
+    given, following = page(arns, identifiers.size(params, 10), params.get("nextToken"), refusal)
     return {"serviceArns": given} | ({"nextToken": following} if following else {})
 
 
-def describe_services(account: Account, asked: Json) -> Json:
-    cluster = cluster_of(account, asked)
-    wanted = asked.get("services", [])
+def describe_services(account: Account, params: Json) -> Json:
+    cluster = cluster_of(account, params)
+    wanted = params.get("services", [])
     if not wanted:
         raise invalid("Services cannot be empty.")
-    if len(wanted) > DESCRIBED_AT_ONCE:
+    if len(wanted) > MAX_DESCRIBED:
         raise invalid("Services can have at most 10 items.")
     known = account.fleet.services(cluster)
-    tags = "TAGS" in asked.get("include", [])
+    tags = "TAGS" in params.get("include", [])
     found, failures = [], []
     for given in dict.fromkeys(wanted):
         name = identifiers.service_name(given, cluster)
         if name in known:
             found.append(services.described(known[name], tags))
         else:
-            # Asked by name, AWS answers with an ARN that has no cluster in it.
+            # For a name, AWS returns an ARN without a cluster.
             arn = given if given.startswith("arn:") else account.arn("ecs", f"service/{name}")
             failures.append({"arn": arn, "reason": "MISSING"})
     return {"services": found, "failures": failures}
@@ -107,9 +107,9 @@ def _present(account: Account, cluster: str, given: str) -> Service:
     return service
 
 
-def _same(present: Service, asked: Json) -> Service:
-    """The service, when this is the request again that made it."""
-    token = asked.get("clientToken")
-    if token is not None and token == present.token and asked == present.asked:
+def _repeated(present: Service, params: Json) -> Service:
+    """Return the service if this request repeats the one that created it, else refuse."""
+    token = params.get("clientToken")
+    if token is not None and token == present.token and params == present.params:
         return present
     raise invalid("Creation of service was not idempotent.")

@@ -1,4 +1,4 @@
-"""How ECS describes a service: what was asked for, its deployments, and counts of its tasks."""
+"""The description of an ECS service: its parameters, deployments and task counts."""
 
 import secrets
 import time
@@ -9,7 +9,7 @@ from deploy.sandbox.aws.messages import Json
 from deploy.sandbox.aws.tasks import PLATFORM
 
 FAILED = "failed"
-"""The key under which a deployment that the circuit breaker stopped has its facts."""
+"""The key of the facts of a deployment that the circuit breaker stopped."""
 _ROLE = "ecs.amazonaws.com/AWSServiceRoleForECS"
 _BREAKER = {"enable": False, "rollback": False}
 _DEPLOYMENT = {
@@ -17,7 +17,7 @@ _DEPLOYMENT = {
     "maximumPercent": 200,
     "minimumHealthyPercent": 100,
 }
-# A change of any of these replaces the tasks.
+# A change of one of these parameters replaces the tasks.
 _REPLACING = (
     "taskDefinition",
     "networkConfiguration",
@@ -26,8 +26,8 @@ _REPLACING = (
     "serviceRegistries",
     "volumeConfigurations",
 )
-# What a request says is taken over as it is.
-_KEPT = (
+# These parameters are copied to the description.
+_COPIED = (
     "loadBalancers",
     "serviceRegistries",
     "networkConfiguration",
@@ -41,20 +41,20 @@ _KEPT = (
 )
 
 
-def new_service(cluster_arn: str, definition: Any, asked: Json) -> Service:
-    """`asked` are checked parameters of CreateService; `definition` is moto's."""
-    name, number = asked["serviceName"], cluster_arn.split(":")[4]
+def new_service(cluster_arn: str, definition: Any, params: Json) -> Service:
+    """Return a service from validated parameters of CreateService; `definition` is moto's."""
+    name, number = params["serviceName"], cluster_arn.split(":")[4]
     facts: Json = {
         "serviceArn": f"{cluster_arn.replace(':cluster/', ':service/')}/{name}",
         "serviceName": name,
         "clusterArn": cluster_arn,
         "status": "ACTIVE",
-        "desiredCount": asked.get("desiredCount", 0),
-        "launchType": asked.get("launchType", "EC2"),
+        "desiredCount": params.get("desiredCount", 0),
+        "launchType": params.get("launchType", "EC2"),
         "taskDefinition": definition.arn,
-        "schedulingStrategy": asked.get("schedulingStrategy", "REPLICA"),
-        "deploymentController": asked.get("deploymentController", {"type": "ECS"}),
-        "deploymentConfiguration": {**_DEPLOYMENT, **asked.get("deploymentConfiguration", {})},
+        "schedulingStrategy": params.get("schedulingStrategy", "REPLICA"),
+        "deploymentController": params.get("deploymentController", {"type": "ECS"}),
+        "deploymentConfiguration": {**_DEPLOYMENT, **params.get("deploymentConfiguration", {})},
         "createdAt": _now(),
         "createdBy": f"arn:aws:iam::{number}:role/sandbox",
         "loadBalancers": [],
@@ -65,40 +65,40 @@ def new_service(cluster_arn: str, definition: Any, asked: Json) -> Service:
         "propagateTags": "NONE",
         "enableECSManagedTags": False,
         "enableExecuteCommand": False,
-        "tags": [dict(tag) for tag in asked.get("tags") or []],
+        "tags": [dict(tag) for tag in params.get("tags") or []],
     }
     if facts["launchType"] == "FARGATE":
         facts |= {"platformVersion": "LATEST", "platformFamily": "Linux"}
-    if asked.get("loadBalancers"):
+    if params.get("loadBalancers"):
         facts["healthCheckGracePeriodSeconds"] = 0
         facts["roleArn"] = f"arn:aws:iam::{number}:role/aws-service-role/{_ROLE}"
-    facts |= {key: asked[key] for key in _KEPT if asked.get(key) is not None}
-    service = Service(facts, asked.get("clientToken"), asked)
+    facts |= {key: params[key] for key in _COPIED if params.get(key) is not None}
+    service = Service(facts, params.get("clientToken"), params)
     service.deployments = [_deployment(facts)]
     return service
 
 
-def update(service: Service, asked: Json) -> None:
-    """Take over what a checked UpdateService asks for; `taskDefinition` in it is an ARN."""
+def update(service: Service, params: Json) -> None:
+    """Apply validated parameters of UpdateService; `taskDefinition` is an ARN."""
     facts = service.facts
     before = {key: facts.get(key) for key in _REPLACING}
-    facts |= {key: asked[key] for key in _KEPT if asked.get(key) is not None}
+    facts |= {key: params[key] for key in _COPIED if params.get(key) is not None}
     for key in ("taskDefinition", "platformVersion", "desiredCount"):
-        if asked.get(key) is not None:
-            facts[key] = asked[key]
-    configuration = asked.get("deploymentConfiguration") or {}
+        if params.get(key) is not None:
+            facts[key] = params[key]
+    configuration = params.get("deploymentConfiguration") or {}
     facts["deploymentConfiguration"] = {**facts["deploymentConfiguration"], **configuration}
     replaced = before != {key: facts.get(key) for key in _REPLACING}
-    if replaced or asked.get("forceNewDeployment"):
+    if replaced or params.get("forceNewDeployment"):
         service.deployments.insert(0, _deployment(facts))
     service.deployments[0]["updatedAt"] = _now()
-    service.unsettled = True
+    service.needs_work = True
 
 
 def trip(service: Service) -> None:
-    """Stop the primary deployment as the circuit breaker does, whose tasks failed to start.
+    """Stop the primary deployment, as the circuit breaker does when tasks fail to start.
 
-    With a deployment whose tasks run still, and where the service wants that, ECS rolls back.
+    If rollback is enabled and an older deployment still has tasks, ECS rolls back to it.
     """
     failed, *former = service.deployments
     failed[FAILED] = {
@@ -110,7 +110,7 @@ def trip(service: Service) -> None:
     if former and breaker["rollback"]:
         service.facts["taskDefinition"] = former[0]["taskDefinition"]
         service.deployments = [former[0], failed, *former[1:]]
-    service.unsettled = True
+    service.needs_work = True
 
 
 def described(service: Service, tags: bool) -> Json:

@@ -1,4 +1,4 @@
-"""ECS requests about tags; moto keeps those of what it keeps itself."""
+"""ECS requests about tags; those of clusters and task definitions are in moto."""
 
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.identifiers import SERVICE_NOT_FOUND, invalid
@@ -8,8 +8,8 @@ from deploy.sandbox.aws.tag_rules import checked_ecs_tags
 _AGAIN = "Specify an active one and try again."
 
 
-def tag_resource(account: Account, asked: Json) -> Json:
-    arn, tags = asked["resourceArn"], asked.get("tags", [])
+def tag_resource(account: Account, params: Json) -> Json:
+    arn, tags = params["resourceArn"], params.get("tags", [])
     present = _tags(account, arn)
     checked_ecs_tags(tags, [tag["key"] for tag in present])
     merged = {tag["key"]: tag.get("value", "") for tag in [*present, *tags]}
@@ -17,15 +17,15 @@ def tag_resource(account: Account, asked: Json) -> Json:
     return {}
 
 
-def untag_resource(account: Account, asked: Json) -> Json:
-    arn, keys = asked["resourceArn"], set(asked.get("tagKeys", []))
+def untag_resource(account: Account, params: Json) -> Json:
+    arn, keys = params["resourceArn"], set(params.get("tagKeys", []))
     kept = {tag["key"]: tag["value"] for tag in _tags(account, arn) if tag["key"] not in keys}
     _put(account, arn, kept)
     return {}
 
 
-def list_tags_for_resource(account: Account, asked: Json) -> Json:
-    return {"tags": _tags(account, asked["resourceArn"])}
+def list_tags_for_resource(account: Account, params: Json) -> Json:
+    return {"tags": _tags(account, params["resourceArn"])}
 
 
 def _tags(account: Account, arn: str) -> list[Json]:
@@ -46,7 +46,7 @@ def _put(account: Account, arn: str, tags: dict[str, str]) -> None:
 
 
 def _facts(account: Account, arn: str) -> Json | None:
-    """Of a task or service; None for what moto keeps."""
+    """Return the description of a task or service, or None for other resources."""
     parts = arn.split(":", 5)
     if len(parts) != 6 or parts[2] != "ecs":
         raise invalid("The ARN provided is invalid.")

@@ -1,16 +1,16 @@
-"""What AWS accepts as tags."""
+"""Validation of tags."""
 
 import re
 from collections.abc import Iterable
 
 from deploy.sandbox.aws.messages import Json, Refusal
 
-MOST = 50
+MAX_TAGS = 50
 _TEXT = re.compile(r"[\w\s_.:/=+\-@]*")
 
 
 def checked_ecs_tags(tags: list[Json] | None, existing: Iterable[str] = ()) -> None:
-    """Refuse as ECS does; `existing` are the keys that the resource has already."""
+    """Validate tags as ECS does; `existing` are the keys that the resource has."""
     pairs = [(tag["key"], tag.get("value", "")) for tag in tags or []]
     problem = tag_problem(pairs, existing)
     if problem:
@@ -21,10 +21,10 @@ def tag_problem(pairs: list[tuple[str, str]], existing: Iterable[str] = ()) -> s
     keys = [key for key, _ in pairs]
     if len(set(keys)) < len(keys):
         return "Duplicate tag keys found. Please note that Tag keys are case insensitive."
-    # Tags that AWS itself put there do not count.
+    # Tags of AWS itself do not count.
     counted = {key for key in {*keys, *existing} if not key.startswith("aws:")}
-    if len(counted) > MOST:
-        return f"Tags can not be more than {MOST}."
+    if len(counted) > MAX_TAGS:
+        return f"Tags can not be more than {MAX_TAGS}."
     for key, value in pairs:
         if key.lower().startswith("aws:"):
             return "Tag keys that begin with 'aws:' are reserved for AWS use."

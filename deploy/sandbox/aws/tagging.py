@@ -1,7 +1,6 @@
-"""The Resource Groups Tagging API: everything that has tags, in the whole account.
+"""The Resource Groups Tagging API: all resources of the account that have tags.
 
-What is gone stays in AWS's index for a while: tasks that stopped and services that were deleted
-are found here too.
+AWS's index still contains stopped tasks and deleted services for a while, and so does this one.
 """
 
 from collections.abc import Iterator
@@ -15,22 +14,22 @@ _PAGING = {"ResourcesPerPage", "TagsPerPage", "PaginationToken"}
 _EXPIRED = ("PaginationTokenExpiredException", "The pagination token has expired.")
 
 
-def get_resources(account: Account, asked: Json) -> Json:
-    if "ResourceARNList" in asked and asked.keys() & _PAGING:
+def get_resources(account: Account, params: Json) -> Json:
+    if "ResourceARNList" in params and params.keys() & _PAGING:
         raise _invalid("ResourceARNList cannot be used together with pagination parameters")
-    most = asked.get("ResourcesPerPage", 50)
-    # Counted in resources unless the caller wants them counted in tags.
-    most_tags = asked.get("TagsPerPage")
+    most = params.get("ResourcesPerPage", 50)
+    # TagsPerPage, if present, replaces ResourcesPerPage as the limit.
+    most_tags = params.get("TagsPerPage")
     _check_sizes(most, most_tags)
-    # A page may be shorter than asked for.
+    # AWS may return shorter pages than requested.
     most = min(most, account.pace.resources_per_page)
-    found = {arn: tags for arn, tags in _resources(account) if tags and _matches(asked, arn, tags)}
-    keys = remaining(found, asked.get("PaginationToken") or None, Refusal(*_EXPIRED))
+    found = {arn: tags for arn, tags in _resources(account) if tags and _matches(params, arn, tags)}
+    keys = remaining(found, params.get("PaginationToken") or None, Refusal(*_EXPIRED))
     given: list[str] = []
     tags = 0
     for arn in keys:
         tags += len(found[arn])
-        # A page ends before the limit of either; one resource always fits.
+        # A page contains at least one resource.
         full = len(given) >= most if most_tags is None else tags > most_tags
         if given and full:
             break
@@ -54,13 +53,13 @@ def _invalid(message: str) -> Refusal:
     return Refusal("InvalidParameterException", message)
 
 
-def _matches(asked: Json, arn: str, tags: dict[str, str]) -> bool:
-    types = asked.get("ResourceTypeFilters", [])
+def _matches(params: Json, arn: str, tags: dict[str, str]) -> bool:
+    types = params.get("ResourceTypeFilters", [])
     if types and not any(_is_of(arn, each) for each in types):
         return False
-    if asked.get("ResourceARNList") and arn not in asked["ResourceARNList"]:
+    if params.get("ResourceARNList") and arn not in params["ResourceARNList"]:
         return False
-    for each in asked.get("TagFilters", []):
+    for each in params.get("TagFilters", []):
         values = each.get("Values", [])
         if each["Key"] not in tags or (values and tags[each["Key"]] not in values):
             return False
@@ -68,7 +67,7 @@ def _matches(asked: Json, arn: str, tags: dict[str, str]) -> bool:
 
 
 def _is_of(arn: str, type: str) -> bool:
-    """`ecs` has every resource of ECS, `ecs:task` its tasks and nothing else."""
+    """Return True if the type matches: `ecs` is every resource of ECS, `ecs:task` its tasks."""
     service, _, resource = type.partition(":")
     parts = arn.split(":", 5)
     if parts[2] != service:
@@ -86,7 +85,7 @@ def _resources(account: Account) -> Iterator[tuple[str, dict[str, str]]]:
         yield task.facts["taskArn"], _pairs(task.facts["tags"])
     for service in account.fleet.all_services():
         yield service.facts["serviceArn"], _pairs(service.facts["tags"])
-    # moto has neither tasks nor services here: clusters and task definitions.
+    # moto has the clusters and task definitions, without services and tasks.
     for resource in account.ecs.iter_tagged_resources():
         yield resource.arn, dict(resource.tags)
     yield from _of_balancing(account)

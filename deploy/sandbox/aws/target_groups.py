@@ -1,7 +1,7 @@
-"""ELB requests about target groups, their targets, and tags of everything that ELB has.
+"""ELB requests about target groups, target health, and tags of all ELB resources.
 
-moto refuses to repeat a creation, deletes only what is there, has every target healthy and keeps
-a list of load balancers that grows. AWS does as here.
+Unlike AWS, moto refuses to repeat a creation and to delete an absent group, reports every target
+as healthy, and never removes a load balancer from a group.
 """
 
 from typing import Any
@@ -10,13 +10,13 @@ from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.messages import Json, Refusal
 from deploy.sandbox.aws.paging import page
 from deploy.sandbox.aws.rule_requests import check_tags, invalid
-from deploy.sandbox.aws.rules import check_arn, find, users_of
-from deploy.sandbox.aws.tag_rules import MOST, tag_problem
+from deploy.sandbox.aws.rules import check_arn, find, load_balancers_of
+from deploy.sandbox.aws.tag_rules import MAX_TAGS, tag_problem
 from deploy.sandbox.aws.targets import NOT_REGISTERED
 
-DESCRIBED_AT_ONCE = 20
+MAX_DESCRIBED = 20
 _PAGE = 400
-# What CreateTargetGroup names and where moto keeps it.
+# The parameters of CreateTargetGroup and their attributes in moto.
 _SETTINGS = {
     "Protocol": "protocol",
     "Port": "port",
@@ -32,15 +32,15 @@ _SETTINGS = {
 }
 
 
-def create_target_group(account: Account, asked: Json) -> Json | None:
-    """The present group when it has the same settings; None leaves it to moto."""
+def create_target_group(account: Account, params: Json) -> Json | None:
+    """Return the present group if its settings are the same, or None to ask moto."""
     for group in account.balancing.target_groups.values():
-        if group.name != asked["Name"]:
+        if group.name != params["Name"]:
             continue
         different = [
             name
             for name, attribute in _SETTINGS.items()
-            if name in asked and str(asked[name]) != str(getattr(group, attribute))
+            if name in params and str(params[name]) != str(getattr(group, attribute))
         ]
         if different:
             raise Refusal(
@@ -49,12 +49,12 @@ def create_target_group(account: Account, asked: Json) -> Json | None:
                 "but with different settings",
             )
         return {"TargetGroups": [_counted(account, group)]}
-    check_tags(asked.get("Tags"))
+    check_tags(params.get("Tags"))
     return None
 
 
-def describe_target_groups(account: Account, asked: Json) -> Json:
-    ways = [asked.get(key) for key in ("LoadBalancerArn", "TargetGroupArns", "Names")]
+def describe_target_groups(account: Account, params: Json) -> Json:
+    ways = [params.get(key) for key in ("LoadBalancerArn", "TargetGroupArns", "Names")]
     if sum(map(bool, ways)) > 1:
         raise invalid(
             "Target group names, target group ARNs, and a load balancer ARN "
@@ -74,17 +74,17 @@ def describe_target_groups(account: Account, asked: Json) -> Json:
             groups = [known[each] for each in wanted]
     keyed = {each.name: each for each in groups}
     refusal = invalid("The specified marker is invalid")
-    size = asked.get("PageSize", _PAGE)
-    keys, following = page(keyed, size, asked.get("Marker"), refusal)
+    size = params.get("PageSize", _PAGE)
+    keys, following = page(keyed, size, params.get("Marker"), refusal)
     given: Json = {"TargetGroups": [keyed[key] for key in keys]}
     return given | ({"NextMarker": following} if following else {})
 
 
-def delete_target_group(account: Account, asked: Json) -> Json:
-    """Deleting what is not there succeeds: the API knows no other error than ResourceInUse."""
-    arn = asked["TargetGroupArn"]
+def delete_target_group(account: Account, params: Json) -> Json:
+    """Delete a group; the API's only error is ResourceInUse, so an absent group is no error."""
+    arn = params["TargetGroupArn"]
     check_arn(arn, "targetgroup")
-    if users_of(account, arn):
+    if load_balancers_of(account, arn):
         raise Refusal(
             "ResourceInUse",
             f"Target group '{arn}' is currently in use by a listener or a rule",
@@ -94,25 +94,13 @@ def delete_target_group(account: Account, asked: Json) -> Json:
     return {}
 
 
-def register_targets(account: Account, asked: Json) -> Json:
-    group = _group(account, asked["TargetGroupArn"])
-    for target in asked.get("Targets", []):
-        account.targets.register(group.arn, target["Id"], target.get("Port", group.port))
-    return {}
-
-
-def deregister_targets(account: Account, asked: Json) -> Json:
-    group = _group(account, asked["TargetGroupArn"])
-    for target in asked.get("Targets", []):
-        account.targets.deregister(group.arn, target["Id"], target.get("Port"))
-    return {}
-
-
-def describe_target_health(account: Account, asked: Json) -> Json:
-    group = _group(account, asked["TargetGroupArn"])
+def describe_target_health(account: Account, params: Json) -> Json:
+    group = _group(account, params["TargetGroupArn"])
     known = account.targets.of(group.arn)
-    in_use = bool(users_of(account, group.arn))
-    wanted = [(target["Id"], target.get("Port", group.port)) for target in asked.get("Targets", [])]
+    in_use = bool(load_balancers_of(account, group.arn))
+    wanted = [
+        (target["Id"], target.get("Port", group.port)) for target in params.get("Targets", [])
+    ]
     described = []
     for id, port in wanted or known:
         target = known.get((id, port))
@@ -127,27 +115,27 @@ def describe_target_health(account: Account, asked: Json) -> Json:
     return {"TargetHealthDescriptions": described}
 
 
-def describe_tags(account: Account, asked: Json) -> Json:
-    arns = asked.get("ResourceArns", [])
-    if len(arns) > DESCRIBED_AT_ONCE:
-        raise invalid(f"Cannot have more than {DESCRIBED_AT_ONCE} resources described")
+def describe_tags(account: Account, params: Json) -> Json:
+    arns = params.get("ResourceArns", [])
+    if len(arns) > MAX_DESCRIBED:
+        raise invalid(f"Cannot have more than {MAX_DESCRIBED} resources described")
     for arn in arns:
         _check_exists(account, arn)
     return {"TagDescriptions": [{"ResourceArn": arn, "Tags": _tags(account, arn)} for arn in arns]}
 
 
-def add_tags(account: Account, asked: Json) -> Json:
-    pairs = [(tag["Key"], tag.get("Value", "")) for tag in asked.get("Tags", [])]
-    for arn in asked["ResourceArns"]:
+def add_tags(account: Account, params: Json) -> Json:
+    pairs = [(tag["Key"], tag.get("Value", "")) for tag in params.get("Tags", [])]
+    for arn in params["ResourceArns"]:
         _check_exists(account, arn)
         present = _tags(account, arn)
-        if len({*present, *dict(pairs)}) > MOST:
+        if len({*present, *dict(pairs)}) > MAX_TAGS:
             raise Refusal("TooManyTags", "The maximum number of tags has been reached")
         problem = tag_problem(pairs)
         if problem:
             raise invalid(problem)
-    for arn in asked["ResourceArns"]:
-        account.balancing.tagging_service.tag_resource(arn, asked.get("Tags", []))
+    for arn in params["ResourceArns"]:
+        account.balancing.tagging_service.tag_resource(arn, params.get("Tags", []))
     return {}
 
 
@@ -157,7 +145,7 @@ def _check_exists(account: Account, arn: str) -> None:
     elif ":targetgroup/" in arn:
         _group(account, arn)
     else:
-        # moto refuses with the code of the kind.
+        # moto raises the error of the resource type.
         account.balancing._get_resource_by_arn(arn)
 
 
@@ -179,7 +167,7 @@ def _missing_group() -> Refusal:
 
 
 def _counted(account: Account, group: Any) -> Any:
-    group.load_balancer_arns = users_of(account, group.arn)
+    group.load_balancer_arns = load_balancers_of(account, group.arn)
     return group
 
 

@@ -1,11 +1,11 @@
-"""Which targets are registered with which target group, since when, and what tests say of them."""
+"""The targets of target groups, with their age and the state that a test sets."""
 
 import time
 from dataclasses import dataclass, field
 
 from deploy.sandbox.aws.messages import Json
 
-# What AWS says beside a state: reason and description.
+# The reason and description for a state.
 _REASONS = {
     "initial": ("Elb.RegistrationInProgress", "Target registration is in progress"),
     "unhealthy": (
@@ -28,7 +28,7 @@ NOT_REGISTERED = {
 
 @dataclass
 class Target:
-    """`state` None: as time has it; else what a test wants to see."""
+    """A target; its health follows from its age unless a test has set `state`."""
 
     id: str
     port: int
@@ -51,7 +51,7 @@ class Target:
 
 
 class Targets:
-    """Targets by the ARN of their group, and by id and port there."""
+    """Targets by the ARN of their group, and by id and port."""
 
     def __init__(self) -> None:
         self._groups: dict[str, dict[tuple[str, int], Target]] = {}
@@ -62,14 +62,8 @@ class Targets:
     def register(self, group: str, id: str, port: int) -> None:
         self.of(group).setdefault((id, port), Target(id, port))
 
-    def deregister(self, group: str, id: str, port: int | None = None) -> None:
-        """Without a port: under every port of the target."""
-        targets = self.of(group)
-        for key in list(targets):
-            if key[0] == id and port in {None, key[1]}:
+    def deregister(self, id: str) -> None:
+        """Deregister a target in all groups."""
+        for targets in self._groups.values():
+            for key in [key for key in targets if key[0] == id]:
                 del targets[key]
-
-    def withdraw(self, id: str) -> None:
-        """Deregister a target everywhere."""
-        for group in self._groups:
-            self.deregister(group, id)

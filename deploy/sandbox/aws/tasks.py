@@ -1,4 +1,4 @@
-"""How ECS describes a task, from its definition on to its end."""
+"""The description of an ECS task, from PROVISIONING to STOPPED."""
 
 import hashlib
 import secrets
@@ -14,24 +14,21 @@ PLATFORM = "1.4.0"
 
 
 def digest(image: str) -> str:
-    """The same image always has the same digest, as one that nobody pushes over."""
+    """Return the digest of an image; its tag never moves."""
     return "sha256:" + hashlib.sha256(image.encode()).hexdigest()
 
 
 def new_task(
     cluster_arn: str,
     definition: Any,
-    asked: Json,
+    params: Json,
     network: Network,
     group: str,
     service: Service | None = None,
 ) -> Task:
-    """A task that ECS has accepted and not started yet; `definition` is moto's.
-
-    `asked` are parameters of RunTask; tags are `asked["tags"]`.
-    """
+    """Return a task in PROVISIONING; `definition` is moto's, `params` are those of RunTask."""
     arn = f"{cluster_arn.replace(':cluster/', ':task/')}/{secrets.token_hex(16)}"
-    subnets = asked.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
+    subnets = params.get("networkConfiguration", {}).get("awsvpcConfiguration", {})
     address = network.address(subnets.get("subnets", []))
     interface = _interface(address)
     facts = {
@@ -39,7 +36,7 @@ def new_task(
         "clusterArn": cluster_arn,
         "taskDefinitionArn": definition.arn,
         "group": group,
-        "launchType": asked.get("launchType", "FARGATE"),
+        "launchType": params.get("launchType", "FARGATE"),
         "platformVersion": PLATFORM,
         "platformFamily": "Linux",
         "availabilityZone": address.zone,
@@ -53,20 +50,20 @@ def new_task(
         "lastStatus": "PROVISIONING",
         "healthStatus": "UNKNOWN",
         "createdAt": round(time.time(), 3),
-        "enableExecuteCommand": asked.get("enableExecuteCommand", False),
-        "overrides": asked.get("overrides") or {"containerOverrides": []},
+        "enableExecuteCommand": params.get("enableExecuteCommand", False),
+        "overrides": params.get("overrides") or {"containerOverrides": []},
         "ephemeralStorage": {"sizeInGiB": 20},
         "version": 1,
-        "tags": [dict(tag) for tag in asked.get("tags") or []],
+        "tags": [dict(tag) for tag in params.get("tags") or []],
     }
     facts |= {key: str(value) for key, value in _sizes(definition).items()}
-    if asked.get("startedBy"):
-        facts["startedBy"] = asked["startedBy"]
+    if params.get("startedBy"):
+        facts["startedBy"] = params["startedBy"]
     return Task(facts, service)
 
 
 def run(task: Task, definition: Any) -> None:
-    """The images are pulled and every container has started."""
+    """Set the status RUNNING: images are pulled and all containers have started."""
     now = round(time.time(), 3)
     facts = task.facts
     checked = {each["name"] for each in definition.container_definitions if "healthCheck" in each}
@@ -85,7 +82,7 @@ def run(task: Task, definition: Any) -> None:
 
 
 def stop(task: Task, code: str, reason: str) -> None:
-    """ECS wants it to stop; what it answers to that still says what was."""
+    """Set the desired status STOPPED."""
     if not task.wanted:
         return
     started = "startedAt" in task.facts

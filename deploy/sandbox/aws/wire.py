@@ -1,6 +1,6 @@
-"""The two protocols of the services that are corrected: JSON 1.1, and Query with XML answers.
+"""The two protocols of the corrected services: JSON 1.1, and Query with XML responses.
 
-moto's own parser and serializer do the Query protocol, from botocore's model of the service.
+moto's parser and serializer implement Query, from botocore's model of the service.
 """
 
 import json
@@ -20,7 +20,7 @@ from werkzeug.datastructures import Headers, MultiDict
 from contracts.json_limits import ANSWERS, decode
 from deploy.sandbox.aws.messages import Answer, Json, Refusal, Request
 
-# How IAM calls a service, by the first word of its target header.
+# The IAM name of a service by the first word of its target header.
 _TARGETS = {
     "AmazonEC2ContainerServiceV20141113": "ecs",
     "ResourceGroupsTaggingAPI_20170126": "tag",
@@ -34,9 +34,9 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 def read(environ: dict[str, Any], body: bytes) -> Request:
-    """Any AWS request; what is in neither protocol has no parameters.
+    """Read an AWS request; a request in another protocol has no parameters.
 
-    Raises Refusal for a body that is no JSON object where it has to be one.
+    Raise Refusal for a JSON request whose body is not a JSON object.
     """
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     if "." in target:
@@ -53,7 +53,7 @@ def read(environ: dict[str, Any], body: bytes) -> Request:
 
 
 def scope(environ: dict[str, Any]) -> tuple[str, str]:
-    """Region and service that a request is signed for; empty when it is not signed."""
+    """Return region and service in a request's signature, or empty strings without one."""
     words = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split(",")[0]
     parts = words.split("/")
     return (parts[2], parts[3]) if len(parts) == 5 else ("", "")
@@ -87,7 +87,7 @@ def write_refusal(environ: dict[str, Any], refusal: Refusal) -> Answer:
 
 
 def rewritten(request: Request) -> bytes:
-    """The body again, after a change of the parameters; JSON only."""
+    """Return the JSON body with the current parameters."""
     return json.dumps(request.parameters).encode()
 
 

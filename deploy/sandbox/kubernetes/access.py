@@ -1,4 +1,4 @@
-"""Who calls and what they may do: tokens, client certificates and rules. Knows no objects."""
+"""Authentication and authorisation: tokens, client certificates and rules."""
 
 import secrets
 from collections.abc import Iterable
@@ -8,9 +8,8 @@ from deploy.sandbox.kubernetes.kinds import Object
 from deploy.sandbox.kubernetes.paths import Target
 from deploy.sandbox.kubernetes.statuses import Refusal, access_denied, quoted, unauthorized
 
-ANYBODY = {"/version", "/healthz", "/livez", "/readyz"}
-AUTHENTICATED = ("/api", "/apis", "/openapi")
-REVIEWS = {"selfsubjectreviews", "selfsubjectaccessreviews"}
+PUBLIC_PATHS = {"/version", "/healthz", "/livez", "/readyz"}
+AUTHENTICATED_PREFIXES = ("/api", "/apis", "/openapi")
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ ANONYMOUS = Identity("system:anonymous", ("system:unauthenticated",))
 class Rule:
     """Rights on resources, written as `pods`, `deployments.apps` or `deployments.apps/scale`.
 
-    `*` stands for everything; no namespaces means all of them and the cluster itself.
+    `*` matches everything; a rule without namespaces holds in all of them and in the cluster.
     """
 
     verbs: frozenset[str]
@@ -40,24 +39,24 @@ class Rule:
     def permits(self, target: Target) -> bool:
         return (
             bool({"*", target.verb} & self.verbs)
-            and bool({"*", _written(target)} & self.resources)
+            and bool({"*", _resource_name(target)} & self.resources)
             and (not self.namespaces or target.namespace in self.namespaces)
         )
 
 
 def rule(verbs: str, resources: str, namespaces: str = "") -> Rule:
-    """A rule from blank-separated words: `rule("get list", "pods deployments.apps", "default")`."""
+    """Build a rule from words: `rule("get list", "pods deployments.apps", "default")`."""
     return Rule(*(frozenset(words.split()) for words in (verbs, resources, namespaces)))
 
 
-def _written(target: Target) -> str:
+def _resource_name(target: Target) -> str:
     group = f".{target.group}" if target.group else ""
     part = f"/{target.subresource}" if target.subresource else ""
     return f"{target.resource}{group}{part}"
 
 
 class Access:
-    """The tokens that this server knows; `anonymous` says whether callers need one at all."""
+    """The tokens of this server; `anonymous` permits requests without credentials."""
 
     def __init__(self) -> None:
         self.anonymous = True
@@ -68,7 +67,7 @@ class Access:
         return self._issue(Identity("admin", ("system:masters", "system:authenticated")))
 
     def add(self, user: str, rules: Iterable[Rule] = (), token: str | None = None) -> str:
-        """Give a user rights and a token; without rules every request of theirs is 403."""
+        """Give a user rights and a token; without rules the answer to every request is 403."""
         self.allow(user, rules)
         return self._issue(Identity(user, ("system:authenticated",)), token)
 
@@ -83,11 +82,11 @@ class Access:
         self._identities[token] = identity
         return token
 
-    def identify(self, authorization: str, certified: Identity | None) -> Identity:
-        """A client certificate wins over a token, and a wrong token is never anonymous."""
-        # As in the recordings: with a valid certificate even a wrong token does not matter.
-        if certified is not None:
-            return certified
+    def identify(self, authorization: str, certificate_user: Identity | None) -> Identity:
+        """Return the user of a request: a certificate wins; a wrong token is refused."""
+        # As recorded: the API server ignores even a wrong token beside a valid certificate.
+        if certificate_user is not None:
+            return certificate_user
         scheme, _, token = authorization.strip().partition(" ")
         if scheme.lower() == "bearer" and token.strip():
             identity = self._identities.get(token.strip())
@@ -101,13 +100,11 @@ class Access:
     def permits(self, identity: Identity, target: Target) -> bool:
         if identity.is_administrator:
             return True
-        # Everybody may see version and health, who is known may also see which APIs there are.
+        # Version and health are public; authenticated users may also read the list of APIs.
         known = identity is not ANONYMOUS
         if not target.is_resource:
-            open_to_known = known and target.path.startswith(AUTHENTICATED)
-            return target.verb == "get" and (target.path in ANYBODY or open_to_known)
-        if known and target.resource in REVIEWS:
-            return True
+            open_to_known = known and target.path.startswith(AUTHENTICATED_PREFIXES)
+            return target.verb == "get" and (target.path in PUBLIC_PATHS or open_to_known)
         return any(rule.permits(target) for rule in self._rules.get(identity.user, ()))
 
     def check(self, identity: Identity, target: Target) -> None:
@@ -115,7 +112,7 @@ class Access:
             raise _denied(identity, target)
 
     def check_creation(self, identity: Identity, target: Target) -> None:
-        """Refuse to create by a patch; the real server does so without its usual words."""
+        """Refuse a patch that would create; the API server's message gives no reason here."""
         if not self.permits(identity, replace(target, verb="create")):
             qualified = f"{target.resource}.{target.group}" if target.group else target.resource
             details = {"name": target.name, "group": target.group, "kind": target.resource}

@@ -1,4 +1,4 @@
-"""Checks that every kind undergoes: its namespace, its name, its labels, its size."""
+"""The checks for all kinds: namespace, name, labels and size."""
 
 from deploy.sandbox.kubernetes import core
 from deploy.sandbox.kubernetes.kinds import Cause, Kind, Object, invalid_value, required
@@ -29,7 +29,7 @@ def metadata_causes(obj: Object, kind: Kind) -> list[Cause]:
         causes.append(required("metadata.name", "name or generateName is required"))
     else:
         form = "label" if kind in {core.NAMESPACES, core.SERVICES} else "subdomain"
-        # A Service checks its own name, whose rule is another one.
+        # The name of a Service follows another rule, which `services` checks.
         faults = name_faults(name, form) if kind is not core.SERVICES else []
         causes += [invalid_value("metadata.name", quoted(name), why) for why in faults]
     causes += label_causes(metadata.get("labels") or {}, "metadata.labels")

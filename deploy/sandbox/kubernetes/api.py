@@ -1,4 +1,4 @@
-"""The API as a function from a request to an answer. Knows no sockets, faults or call log."""
+"""The API as a function from a request to an answer, without sockets, faults or call log."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from deploy.sandbox.kubernetes.access import Access, Identity
 from deploy.sandbox.kubernetes.autoscaling import patch_scale, update_scale
 from deploy.sandbox.kubernetes.controllers import Controllers
 from deploy.sandbox.kubernetes.kinds import Kind
-from deploy.sandbox.kubernetes.messages import Answer, Request, refused
+from deploy.sandbox.kubernetes.messages import Answer, Request, error_answer
 from deploy.sandbox.kubernetes.patching import APPLY, check_media_type, patch
 from deploy.sandbox.kubernetes.paths import Catalogue, Target, decoded, parse
 from deploy.sandbox.kubernetes.statuses import (
@@ -26,14 +26,14 @@ from deploy.sandbox.kubernetes.statuses import (
     too_large,
 )
 from deploy.sandbox.kubernetes.store import Store
-from deploy.sandbox.kubernetes.watching import Watch, opened
-from deploy.sandbox.kubernetes.writing import begun, create, update
+from deploy.sandbox.kubernetes.watching import Watch, open_watch
+from deploy.sandbox.kubernetes.writing import begin_write, create, update
 
-LARGEST_BODY = 3 * 1024 * 1024
+MAX_BODY = 3 * 1024 * 1024
 
 
 def catalogue(gateway: bool = True) -> Catalogue:
-    """All kinds; without the Gateway API its whole group is unknown."""
+    """Return all kinds; without the Gateway API its whole group is unknown."""
     optional = gateway_api.KINDS if gateway else ()
     return Catalogue((*core.KINDS, *apps.KINDS, *autoscalers.KINDS, *optional))
 
@@ -53,48 +53,46 @@ class Api:
             "update": self._update,
             "patch": self._patch,
             "delete": self._delete,
-            "deletecollection": self._delete_selected,
         }
 
     def answer(self, request: Request) -> Answer | Watch:
-        """Act and answer; what the controllers make of it is done when this returns."""
+        """Execute a request, let the controllers act on its changes, and return the answer."""
         with self._store.lock:
             self._controllers.advance()
             try:
                 return self._answer(request)
             except Refusal as refusal:
-                return refused(request, refusal)
+                return error_answer(refusal)
             finally:
-                self._controllers.settle()
+                self._controllers.reconcile()
 
     def _answer(self, request: Request) -> Answer | Watch:
         path = decoded(request.path)
         identity = self._access.identify(
-            request.headers.get("authorization", ""), request.certified
+            request.headers.get("authorization", ""), request.certificate_user
         )
         target = parse(path, request.method, request.is_watch)
         self._access.check(identity, target)
         if not target.is_resource:
             return discovery.discover(self.kinds, request, target)
-        answer = discovery.review(self._access, request, target, identity)
-        return answer or self._about_objects(target, request, identity)
+        return self._about_objects(target, request, identity)
 
     def _about_objects(
         self, target: Target, request: Request, identity: Identity
     ) -> Answer | Watch:
         kind = self.kinds.kind_of(target)
-        _ = request.wants
-        if len(request.body) > LARGEST_BODY:
+        request.check_accept()
+        if len(request.body) > MAX_BODY:
             raise too_large()
         if target.verb == "watch":
-            return opened(self._store, kind, target, request)
+            return open_watch(self._store, kind, target, request)
         _check_method(kind, target, request)
         if request.media_type == APPLY and target.verb == "patch":
             self._check_creation(kind, target, identity)
         return self._verbs[target.verb](kind, target, request)
 
     def _check_creation(self, kind: Kind, target: Target, identity: Identity) -> None:
-        """Applying what is not there takes the right to create as well."""
+        """Require the right to create for a server-side apply of an absent object."""
         absent = self._store.get(kind, target.namespace, target.name) is None
         if absent and not target.subresource:
             self._access.check_creation(identity, target)
@@ -106,26 +104,23 @@ class Api:
         return reading.listing(self._store, kind, target, request)
 
     def _create(self, kind: Kind, target: Target, request: Request) -> Answer:
-        return create(begun(self._store, kind, target, request, "create"))
+        return create(begin_write(self._store, kind, target, request, "create"))
 
     def _delete(self, kind: Kind, target: Target, request: Request) -> Answer:
         return deleting.delete(self._store, kind, target, request)
 
-    def _delete_selected(self, kind: Kind, target: Target, request: Request) -> Answer:
-        return deleting.delete_selected(self._store, kind, target, request)
-
     def _update(self, kind: Kind, target: Target, request: Request) -> Answer:
-        write = begun(self._store, kind, target, request, "update")
+        write = begin_write(self._store, kind, target, request, "update")
         return update_scale(write) if target.subresource == "scale" else update(write)
 
     def _patch(self, kind: Kind, target: Target, request: Request) -> Answer:
         check_media_type(kind, request)
-        write = begun(self._store, kind, target, request, "patch")
+        write = begin_write(self._store, kind, target, request, "patch")
         return patch_scale(write) if target.subresource == "scale" else patch(write)
 
 
 def _check_method(kind: Kind, target: Target, request: Request) -> None:
-    """The method must fit a collection, an object or a subresource."""
+    """Refuse a method that the collection, object or subresource does not have."""
     if target.subresource and target.subresource not in kind.subresources:
         raise not_found(kind, target.name)
     if target.subresource:
@@ -134,9 +129,7 @@ def _check_method(kind: Kind, target: Target, request: Request) -> None:
         allowed = {"GET", "PUT", "PATCH", "DELETE"}
     else:
         bare = kind.namespaced and not target.namespace
-        allowed = {"GET"} if bare else {"GET", "POST", "DELETE"}
-        if not kind.deletable_together:
-            allowed -= {"DELETE"}
+        allowed = {"GET"} if bare else {"GET", "POST"}
         if request.method == "PUT" and kind.custom and not bare:
             raise bad_request("name must be provided")
     if request.method not in allowed:

@@ -1,4 +1,4 @@
-"""Server-side apply: merging what a manager applies, with ownership and conflicts. Pure."""
+"""Server-side apply: merging the fields of a manager, with ownership and conflicts. Pure."""
 
 import copy
 from collections.abc import Iterable
@@ -12,8 +12,8 @@ from deploy.sandbox.kubernetes.fields import (
     item_key,
     leaves,
     owned,
+    path_text,
     same_owner,
-    shown,
     to_fields,
 )
 from deploy.sandbox.kubernetes.kinds import Object
@@ -37,16 +37,16 @@ def apply(
     part: str = "",
     shown_version: str = "",
 ) -> Applied:
-    """Merge `wanted` into `live`; `shown_version` replaces apiVersions in messages (Scale)."""
+    """Merge `wanted` into `live`; `shown_version` is the apiVersion in messages about a Scale."""
     _refuse_duplicates(wanted, api_version)
     mine = leaves(wanted)
     previous: list[Object] = (live or {}).get("metadata", {}).get("managedFields") or []
     others = [m for m in previous if not same_owner(m, manager, "Apply", part)]
-    disputed = _disputed(mine, leaves(live) if live else {}, others)
+    disputed = _conflicts(mine, leaves(live) if live else {}, others)
     if disputed and not force:
         raise field_manager_conflict(
             [
-                (_owner(managed, shown_version), [shown(path) for path in sorted(paths)])
+                (_owner(managed, shown_version), [path_text(path) for path in sorted(paths)])
                 for managed, paths in disputed
             ]
         )
@@ -55,7 +55,7 @@ def apply(
     merged["metadata"] = _merged((live or {}).get("metadata", {}), _own_metadata(wanted))
     before = next((m for m in previous if same_owner(m, manager, "Apply", part)), None)
     kept = [m for m in (_without(managed, lost) for managed in others) if m is not None]
-    for path in _abandoned(before, mine, kept):
+    for path in _removed_paths(before, mine, kept):
         _remove(merged, path)
     return Applied(merged, [*kept, _entry(before, manager, api_version, time, mine, part)])
 
@@ -73,10 +73,10 @@ def _own_metadata(wanted: Object) -> Object:
     return {k: v for k, v in wanted.get("metadata", {}).items() if k not in fixed}
 
 
-def _disputed(
+def _conflicts(
     mine: dict[Path, Any], live: dict[Path, Any], others: list[Object]
 ) -> list[tuple[Object, Paths]]:
-    # Applying the value that a field already has is no conflict but shared ownership.
+    # Applying the current value of a field is shared ownership, not a conflict.
     differing = {path for path, value in mine.items() if path in live and live[path] != value}
     found = [(managed, frozenset(owned(managed) & differing)) for managed in others]
     return [(managed, paths) for managed, paths in found if paths]
@@ -97,14 +97,16 @@ def _without(managed: Object, lost: Paths) -> Object | None:
     return {**managed, "fieldsV1": to_fields(rest)} if lost else managed
 
 
-def _abandoned(before: Object | None, mine: dict[Path, Any], others: list[Object]) -> list[Path]:
-    """What this manager applied before, applies no more, and nobody else owns."""
+def _removed_paths(
+    before: Object | None, mine: dict[Path, Any], others: list[Object]
+) -> list[Path]:
+    """Return the paths that this manager no longer applies and that have no other owner."""
     if before is None:
         return []
     elsewhere = frozenset[Path]().union(*(owned(managed) for managed in others))
     held = {path[:end] for path in elsewhere for end in range(len(path))}
     gone = owned(before) - mine.keys() - elsewhere
-    # Whole items first, while they still have the key by which they are found.
+    # Whole list items first, while they still contain their merge key.
     whole = [path for path in gone if path[-1] == "." and path[:-1] not in held]
     return sorted(whole) + sorted(path for path in gone if path[-1] != ".")
 
@@ -163,27 +165,27 @@ def _step(node: Any, element: str, name: str) -> tuple[Any, str]:
 
 
 def _refuse_duplicates(wanted: Object, api_version: str) -> None:
-    twice = _twice(wanted, "")
+    twice = _duplicate_key(wanted, "")
     if twice:
-        raise typed_patch_fault(wanted, api_version, twice)
+        raise typed_patch_error(wanted, api_version, twice)
 
 
-def _twice(value: Any, at: str) -> str:
-    """Where a list has two items of one key, the empty string if nowhere."""
+def _duplicate_key(value: Any, at: str) -> str:
+    """Return the path of the first duplicate merge key with its message, or an empty string."""
     for name, item in value.items() if isinstance(value, dict) else ():
         items = item if isinstance(item, list) else []
         keys = [key for each in items if (key := item_key(name, each)) is not None]
         for key in keys:
             if keys.count(key) > 1:
-                return f"{at}.{name}: duplicate entries for key {shown((key,))}"
+                return f"{at}.{name}: duplicate entries for key {path_text((key,))}"
         for each in [item, *items]:
-            if below := _twice(each, f"{at}.{name}"):
+            if below := _duplicate_key(each, f"{at}.{name}"):
                 return below
     return ""
 
 
-def typed_patch_fault(wanted: Object, api_version: str, why: str) -> Exception:
-    """500, surprisingly: how the real server refuses an applied object that has no valid type."""
+def typed_patch_error(wanted: Object, api_version: str, why: str) -> Exception:
+    """Return the error for an applied object of an invalid type; the API server answers 500."""
     name = wanted["metadata"].get("name", "")
     group_version = api_version if "/" in api_version else f"/{api_version}"
     return internal(

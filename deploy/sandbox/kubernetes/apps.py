@@ -19,7 +19,7 @@ from deploy.sandbox.kubernetes.pod_specs import (
     pod_spec_causes,
     replicas_causes,
 )
-from deploy.sandbox.kubernetes.schema import STATUS, struct, whole
+from deploy.sandbox.kubernetes.schema import STATUS, object_type, struct
 from deploy.sandbox.kubernetes.selectors import OPERATORS, selects
 from deploy.sandbox.kubernetes.statuses import quoted
 
@@ -153,7 +153,7 @@ DEPLOYMENTS = Kind(
     scalable=True,
     has_status=True,
     counts_generations=True,
-    declared=whole("Deployment", spec=_DEPLOYMENT_SPEC, status=STATUS),
+    declared=object_type("Deployment", spec=_DEPLOYMENT_SPEC, status=STATUS),
     defaults=_default_deployment,
     validate=_workload_causes,
     validate_change=_selector_change_causes,
@@ -168,7 +168,7 @@ REPLICA_SETS = Kind(
     has_status=True,
     counts_generations=True,
     selectable=("status.replicas",),
-    declared=whole("ReplicaSet", spec=_REPLICA_SET_SPEC, status=STATUS),
+    declared=object_type("ReplicaSet", spec=_REPLICA_SET_SPEC, status=STATUS),
     defaults=_default_replica_set,
     validate=_workload_causes,
     validate_change=_selector_change_causes,
@@ -182,7 +182,7 @@ STATEFUL_SETS = Kind(
     scalable=True,
     has_status=True,
     counts_generations=True,
-    declared=whole("StatefulSet", spec=_STATEFUL_SET_SPEC, status=STATUS),
+    declared=object_type("StatefulSet", spec=_STATEFUL_SET_SPEC, status=STATUS),
     defaults=_default_stateful_set,
     validate=_workload_causes,
     validate_change=_stateful_set_change_causes,

@@ -1,7 +1,7 @@
-"""HorizontalPodAutoscalers (autoscaling/v2), as `kubectl autoscale` and KEDA make them."""
+"""HorizontalPodAutoscalers (autoscaling/v2), as `kubectl autoscale` and KEDA create them."""
 
 from deploy.sandbox.kubernetes.kinds import Cause, Kind, Listed, Object, required
-from deploy.sandbox.kubernetes.schema import STATUS, struct, whole
+from deploy.sandbox.kubernetes.schema import STATUS, object_type, struct
 
 _SPEC = struct(
     "HorizontalPodAutoscalerSpec",
@@ -36,7 +36,7 @@ AUTOSCALERS = Kind(
     "horizontalpodautoscalers",
     short_names=("hpa",),
     has_status=True,
-    declared=whole("HorizontalPodAutoscaler", spec=_SPEC, status=STATUS),
+    declared=object_type("HorizontalPodAutoscaler", spec=_SPEC, status=STATUS),
     defaults=_defaults,
     validate=_causes,
 )

@@ -1,22 +1,22 @@
-"""The Scale of a workload (autoscaling/v1): shown, replaced, patched, applied."""
+"""The Scale subresource of a workload (autoscaling/v1): read, replaced, patched and applied."""
 
 import msgspec
 
 from deploy.sandbox.kubernetes.apply import apply
-from deploy.sandbox.kubernetes.bodies import checked, read_object
+from deploy.sandbox.kubernetes.bodies import check_object, read_object
 from deploy.sandbox.kubernetes.builders import now
 from deploy.sandbox.kubernetes.kinds import Kind, Object
-from deploy.sandbox.kubernetes.messages import Answer, answered
+from deploy.sandbox.kubernetes.messages import Answer, json_answer
 from deploy.sandbox.kubernetes.patching import APPLY, applied_body, is_forced, patched, unpatchable
 from deploy.sandbox.kubernetes.pod_specs import replicas_causes
-from deploy.sandbox.kubernetes.schema import STATUS, mistyped, struct, whole
-from deploy.sandbox.kubernetes.selectors import written
+from deploy.sandbox.kubernetes.schema import STATUS, object_type, struct, type_mismatch
+from deploy.sandbox.kubernetes.selectors import selector_text
 from deploy.sandbox.kubernetes.statuses import invalid, not_found
 from deploy.sandbox.kubernetes.store import Stored
 from deploy.sandbox.kubernetes.writing import (
     Write,
     check_name,
-    check_place,
+    check_path,
     check_version,
     decoded,
     replace,
@@ -29,7 +29,7 @@ SCALES = Kind(
     ("v1",),
     "Scale",
     "scales",
-    declared=whole("Scale", spec=struct("ScaleSpec", replicas="int32"), status=STATUS),
+    declared=object_type("Scale", spec=struct("ScaleSpec", replicas="int32"), status=STATUS),
 )
 
 
@@ -40,17 +40,17 @@ def scale_of(stored: Stored) -> Object:
         "kind": "Scale",
         "apiVersion": SCALES.api_version,
         "metadata": {k: stored.metadata[k] for k in _IDENTITY if k in stored.metadata},
-        # Zero is left out, so the spec of a stopped workload is empty.
+        # Go omits a zero, so the spec of a stopped workload is empty.
         "spec": {"replicas": replicas} if replicas else {},
         "status": {
             "replicas": status.get("replicas", 0),
-            "selector": written(spec.get("selector")),
+            "selector": selector_text(spec.get("selector")),
         },
     }
 
 
 def wanted_replicas(scale: Object, name: str) -> int:
-    """The replicas that a Scale asks for; a missing number is zero."""
+    """Return the replicas in the spec of a Scale; a missing number is zero."""
     spec = scale.get("spec") or {}
     replicas = int(spec.get("replicas") or 0)
     causes = replicas_causes({"replicas": replicas})
@@ -84,7 +84,7 @@ def _rescale(
 
 
 def _answer(write: Write, stored: Stored, warnings: list[str]) -> Answer:
-    return answered(write.request, 200, msgspec.json.encode(scale_of(stored)), warnings)
+    return json_answer(200, msgspec.json.encode(scale_of(stored)), warnings)
 
 
 def patch_scale(write: Write) -> Answer:
@@ -92,18 +92,18 @@ def patch_scale(write: Write) -> Answer:
     if write.request.media_type == APPLY:
         return _apply_scale(write, stored, applied_body(write.request))
     scale = patched(write.request, scale_of(stored))
-    fault = mistyped(scale, SCALES.declared) if SCALES.declared else None
+    fault = type_mismatch(scale, SCALES.declared) if SCALES.declared else None
     if fault is not None:
         raise unpatchable(scale, fault.message)
-    check_place(write, scale["metadata"])
+    check_path(write, scale["metadata"])
     check_version(write, stored, scale["metadata"].get("resourceVersion"))
     replicas = wanted_replicas(scale, write.target.name)
     return _answer(write, _rescale(write, stored, replicas), [])
 
 
 def _apply_scale(write: Write, stored: Stored, given: Object) -> Answer:
-    scale, _ = checked(given, SCALES, "v1")
-    check_place(write, scale["metadata"])
+    scale, _ = check_object(given, SCALES, "v1")
+    check_path(write, scale["metadata"])
     replicas = wanted_replicas(scale, write.target.name)
     applied = apply(
         decoded(stored),

@@ -1,4 +1,4 @@
-"""Reading request bodies: media types, JSON and YAML, declared types, with Go's complaints."""
+"""Reading request bodies: media types, JSON and YAML, declared types, with Go's error messages."""
 
 import json
 from typing import Any
@@ -8,9 +8,9 @@ import msgspec
 from contracts.json_limits import ANSWERS, LimitExceeded, decode
 from deploy.sandbox.kubernetes.core import SECRETS
 from deploy.sandbox.kubernetes.kinds import INCOMPLETE, Cause, Kind, Object, Struct
-from deploy.sandbox.kubernetes.messages import YAML, Request
-from deploy.sandbox.kubernetes.schema import Mistyped, mistyped, pruned, unknown_fields
-from deploy.sandbox.kubernetes.secret_data import base64_fault
+from deploy.sandbox.kubernetes.messages import JSON, Request
+from deploy.sandbox.kubernetes.schema import TypeMismatch, prune, type_mismatch, unknown_fields
+from deploy.sandbox.kubernetes.secret_data import base64_error
 from deploy.sandbox.kubernetes.statuses import Refusal, bad_request, invalid, unsupported_media_type
 
 ACCEPTED = ("application/json", "application/yaml", "application/vnd.kubernetes.protobuf")
@@ -18,12 +18,12 @@ _SCHEME = 'in scheme "pkg/api/legacyscheme/scheme.go:30"'
 
 
 class Unreadable(Exception):
-    """A body that is neither JSON nor YAML; says so as Go's decoder does."""
+    """A body that cannot be decoded; the message is that of Go's decoder."""
 
 
 def loads(body: bytes) -> Any:
     try:
-        # The fast parser says too little about faults; only a fault is worth the slow one.
+        # msgspec is fast, but its errors lack the position; the json module decodes again for that.
         return decode(body, ANSWERS)
     except LimitExceeded as error:
         raise Unreadable("exceeded max depth") from error
@@ -32,7 +32,7 @@ def loads(body: bytes) -> Any:
 
 
 def _explained(body: bytes) -> Any:
-    """Decode again with the slower parser, which knows where the fault is."""
+    """Decode with the json module, which reports the position of an error."""
     text = body.decode("utf-8", "replace")
     if text.startswith("\ufeff"):
         raise Unreadable("invalid character 'ï' looking for beginning of value")
@@ -54,7 +54,7 @@ def load_yaml(body: bytes) -> Any:
     try:
         return loads(body)
     except Unreadable:
-        # Imported late: machinist sends JSON, and a sandbox without PyYAML still serves that.
+        # Imported only when needed: an apply by machinist is JSON.
         import yaml
 
         try:
@@ -71,18 +71,16 @@ def _yaml_problem(problem: str) -> str:
 
 
 def read_object(request: Request, kind: Kind, version: str) -> tuple[Object, list[str]]:
-    """The object in a POST or PUT and the warnings that go with it."""
-    if request.media_type not in {"", *ACCEPTED[:2]}:
+    """Return the object in a POST or PUT and the warnings about it."""
+    if request.media_type not in {"", JSON}:
         raise unsupported_media_type(ACCEPTED)
     unrecognized = f"the object provided is unrecognized (must be of type {kind.kind}): "
     summary = f"({_summary(request.body)})"
     try:
-        given = load_yaml(request.body) if request.media_type == YAML else loads(request.body)
+        given = loads(request.body)
     except Unreadable as error:
-        parse = (
-            "" if request.media_type == YAML else "couldn't get version/kind; json parse error: "
-        )
-        raise bad_request(f"{unrecognized}{parse}{error} {summary}") from error
+        why = f"couldn't get version/kind; json parse error: {error}"
+        raise bad_request(f"{unrecognized}{why} {summary}") from error
     if not isinstance(given, dict):
         given_type = "array" if isinstance(given, list) else "value"
         why = (
@@ -100,13 +98,11 @@ def read_object(request: Request, kind: Kind, version: str) -> tuple[Object, lis
             f"{cannot_be_handled(given, kind, version)}strict decoding error: duplicate field "
             f'"{twice}"'
         )
-    return checked(given, kind, version, validation)
+    return check_object(given, kind, version, validation)
 
 
 def _duplicate(request: Request) -> str:
-    """The path of a key that a JSON object has twice, if any; found from the inside out."""
-    if request.media_type == YAML:
-        return ""
+    """Return the path of a duplicate key in a JSON object, or an empty string."""
 
     def marked(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         names = [name for name, _ in pairs]
@@ -126,30 +122,30 @@ def _summary(body: bytes) -> str:
     return text if len(body) <= 30 else f"{text} ..."
 
 
-def checked(
+def check_object(
     given: Object, kind: Kind, version: str, validation: str = "Warn"
 ) -> tuple[Object, list[str]]:
-    """Types checked, unknown fields reported and pruned, kind and apiVersion taken off."""
+    """Check types, report and prune unknown fields, and remove kind and apiVersion."""
     check_type(given, kind, version)
     handled = cannot_be_handled(given, kind, version)
     declared = kind.declared
     if declared is None:
         return {k: v for k, v in given.items() if k not in {"kind", "apiVersion"}}, []
-    fault = mistyped(given, declared)
+    fault = type_mismatch(given, declared)
     if fault is not None and kind.custom and fault.path != "metadata":
         raise _schema_fault(given, kind, fault)
     if fault is not None:
         raise bad_request(handled + fault.message)
-    if kind is SECRETS and (broken := base64_fault(given.get("data"))):
+    if kind is SECRETS and (broken := base64_error(given.get("data"))):
         raise bad_request(handled + broken)
     unknown = [f'unknown field "{path}"' for path in unknown_fields(given, declared)]
     if unknown and validation == "Strict":
         raise bad_request(f"{handled}strict decoding error: {', '.join(unknown)}")
-    return stripped(given, declared), [] if validation == "Ignore" else unknown
+    return strip(given, declared), [] if validation == "Ignore" else unknown
 
 
-def _schema_fault(given: Object, kind: Kind, fault: Mistyped) -> Refusal:
-    """A custom resource is not decoded into a type but checked against a schema: 422."""
+def _schema_fault(given: Object, kind: Kind, fault: TypeMismatch) -> Refusal:
+    """Return the error for a custom resource: a schema answers 422, a Go type 400."""
     message = (
         f'Invalid value: "{fault.given}": {fault.path} in body must be of type {fault.wanted}: '
         f'"{fault.given}"'
@@ -160,9 +156,9 @@ def _schema_fault(given: Object, kind: Kind, fault: Mistyped) -> Refusal:
     return invalid(kind.kind, kind.group, str(name or ""), [cause, INCOMPLETE])
 
 
-def stripped(given: Object, declared: Struct | None) -> Object:
-    """As stored: no unknown fields, no nulls, no type."""
-    kept: Object = pruned(given, declared) if declared else dict(given)
+def strip(given: Object, declared: Struct | None) -> Object:
+    """Return an object as stored: without unknown fields, nulls, kind and apiVersion."""
+    kept: Object = prune(given, declared) if declared else dict(given)
     kept.pop("kind", None)
     kept.pop("apiVersion", None)
     kept.setdefault("metadata", {})
@@ -187,7 +183,7 @@ def check_type(given: Object, kind: Kind, version: str) -> None:
         why = f'no kind "{name}" is registered for version "{api_version}" {_SCHEME}'
         raise bad_request(cannot_be_handled(given, kind, version) + why)
     if name != kind.kind:
-        if kind is not SECRETS and name == "Secret" and (broken := base64_fault(given.get("data"))):
+        if kind is not SECRETS and name == "Secret" and (broken := base64_error(given.get("data"))):
             raise bad_request(cannot_be_handled(given, kind, version) + broken)
         why = f"converting (v1.{name}) to ({kind.group or 'core'}.{kind.kind}): unknown conversion"
         raise bad_request(cannot_be_handled(given, kind, version) + why)

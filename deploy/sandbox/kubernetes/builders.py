@@ -9,7 +9,7 @@ import msgspec
 
 from deploy.sandbox.kubernetes.kinds import Kind, Object
 
-# The alphabet of generated names: no vowels, so that no words appear.
+# The alphabet of generated names: without vowels, so that no words appear.
 _ALPHABET = "bcdfghjklmnpqrstvwxz2456789"
 _ACCOUNT_MOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 
@@ -23,7 +23,7 @@ def digest(value: Any) -> str:
 
 
 def word(seed: str, length: int) -> str:
-    """A generated name part; the same seed gives the same word."""
+    """Return a part of a generated name; the same seed gives the same word."""
     number = int(hashlib.sha256(seed.encode()).hexdigest(), 16)
     letters = []
     for _ in range(length):
@@ -37,7 +37,7 @@ def template_hash(template: Object) -> str:
 
 
 def identity(name: str, namespace: str = "", **more: Any) -> Object:
-    """The metadata that the server fills in; a uid is never used twice."""
+    """Return the metadata that the server fills in, with a new uid."""
     place = {"namespace": namespace} if namespace else {}
     stamps = {"uid": str(uuid.uuid4()), "creationTimestamp": now()}
     return {"name": name, **place, **stamps, **{k: v for k, v in more.items() if v}}
@@ -74,7 +74,7 @@ def template(labels: dict[str, str], image: str = "registry.example/app:1.0.0") 
 
 
 def with_account(spec: Object, name: str) -> Object:
-    """The pod's spec with the service account mounted, as admission does it."""
+    """Return a pod's spec with the service account mounted, as by the ServiceAccount admission."""
     volume = f"kube-api-access-{word(name, 5)}"
     mount = {"name": volume, "readOnly": True, "mountPath": _ACCOUNT_MOUNT}
     sources = [
@@ -114,7 +114,7 @@ def with_account(spec: Object, name: str) -> Object:
 
 
 def pod_status(spec: Object, name: str, *, ready: bool, started: str = "") -> Object:
-    """What a kubelet reports of a pod that runs, or of one whose containers are being created."""
+    """Return the status that a kubelet reports for a running pod or while it creates containers."""
     started = started or now()
     address = f"10.244.{int(digest(name)[:2], 16)}.{int(digest(name)[2:4], 16)}"
     reported: Object = {

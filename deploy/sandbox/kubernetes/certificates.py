@@ -1,4 +1,4 @@
-"""A certificate authority that lives as long as the sandbox, for the server and its clients."""
+"""A certificate authority for the server and its clients, created with each sandbox."""
 
 import ipaddress
 from datetime import UTC, datetime, timedelta
@@ -14,11 +14,11 @@ _SKEW = timedelta(minutes=5)
 
 
 class Authority:
-    """Issues certificates; `pem` is what a client trusts."""
+    """A certificate authority; `pem` is its own certificate, for clients to trust."""
 
     def __init__(self, name: str = "sandbox-ca") -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
-        self._name = _named(name)
+        self._name = _subject(name)
         usage = x509.KeyUsage(
             key_cert_sign=True,
             crl_sign=True,
@@ -32,7 +32,7 @@ class Authority:
         )
         public = self._key.public_key()
         self._certificate = (
-            _begun(self._name, self._name, public)
+            _builder(self._name, self._name, public)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(usage, critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
@@ -41,23 +41,23 @@ class Authority:
         self.pem = self._certificate.public_bytes(serialization.Encoding.PEM)
 
     def server(self) -> tuple[bytes, bytes]:
-        """Certificate and key for a server on loopback."""
+        """Return a certificate and a key for a server on loopback."""
         names: list[x509.GeneralName] = [
             x509.DNSName("localhost"),
             x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
         ]
-        return self._issue(_named("sandbox"), ExtendedKeyUsageOID.SERVER_AUTH, names)
+        return self._issue(_subject("sandbox"), ExtendedKeyUsageOID.SERVER_AUTH, names)
 
     def client(self, user: str, groups: tuple[str, ...] = ()) -> tuple[bytes, bytes]:
-        """Certificate and key for a user: the common name, with its groups as organizations."""
-        return self._issue(_named(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, [])
+        """Return a certificate and a key for a user (common name) with groups (organizations)."""
+        return self._issue(_subject(user, groups), ExtendedKeyUsageOID.CLIENT_AUTH, [])
 
     def _issue(
         self, subject: x509.Name, usage: x509.ObjectIdentifier, names: list[x509.GeneralName]
     ) -> tuple[bytes, bytes]:
         key = ec.generate_private_key(ec.SECP256R1())
         builder = (
-            _begun(subject, self._name, key.public_key())
+            _builder(subject, self._name, key.public_key())
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
             .add_extension(
@@ -76,12 +76,12 @@ class Authority:
         return certificate.public_bytes(serialization.Encoding.PEM), private
 
 
-def _named(name: str, groups: tuple[str, ...] = ()) -> x509.Name:
+def _subject(name: str, groups: tuple[str, ...] = ()) -> x509.Name:
     organizations = [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
     return x509.Name([*organizations, x509.NameAttribute(NameOID.COMMON_NAME, name)])
 
 
-def _begun(
+def _builder(
     subject: x509.Name, issuer: x509.Name, public: ec.EllipticCurvePublicKey
 ) -> x509.CertificateBuilder:
     moment = datetime.now(UTC)

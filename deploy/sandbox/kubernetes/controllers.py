@@ -1,7 +1,7 @@
-"""What kube-controller-manager and the kubelet do: workloads get pods, pods run and end.
+"""The parts of kube-controller-manager and kubelet: pods for workloads, and their start and end.
 
-Works off the changes of the store until nothing is left to do, without timers: what is due
-later (`ready_after`, `terminate_after`) happens when `advance` is called next.
+The controllers react to changes of the store and have no timers: work that is due later
+(`ready_after`, `terminate_after`) is done by the next call of `advance`.
 """
 
 import heapq
@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from deploy.sandbox.kubernetes import apps, core, garbage
 from deploy.sandbox.kubernetes.builders import controller_of, now, pod_status
-from deploy.sandbox.kubernetes.deployments import reconcile_deployment, would_adopt
+from deploy.sandbox.kubernetes.deployments import can_adopt, reconcile_deployment
 from deploy.sandbox.kubernetes.kinds import Kind, Object
 from deploy.sandbox.kubernetes.pod_sets import reconcile_pod_set, reconcile_stateful_set
 from deploy.sandbox.kubernetes.store import Change, Store, Stored
@@ -21,9 +21,10 @@ _Due = tuple[float, int, str, str, str]
 
 
 class Controllers:
-    """`ready_after` None: no kubelet, pods stay Pending and unscheduled.
+    """The controllers of a cluster; both settings are seconds, 0 for at once.
 
-    `terminate_after` None: no kubelet confirms an end, deleted pods stay Terminating.
+    With a `ready_after` of None pods stay Pending and unscheduled, as without a kubelet. With a
+    `terminate_after` of None deleted pods stay Terminating.
     """
 
     def __init__(
@@ -38,44 +39,44 @@ class Controllers:
         self._reconcile: dict[Kind, Callable[[Stored], None]] = {
             apps.DEPLOYMENTS: lambda found: reconcile_deployment(store, found),
             apps.REPLICA_SETS: lambda found: self._pod_set(apps.REPLICA_SETS, found),
-            apps.STATEFUL_SETS: lambda found: reconcile_stateful_set(store, found, self.started),
+            apps.STATEFUL_SETS: lambda found: reconcile_stateful_set(store, found, self.start_pod),
             core.REPLICATION_CONTROLLERS: lambda found: self._pod_set(
                 core.REPLICATION_CONTROLLERS, found
             ),
         }
         store.listen(self._changes.append)
 
-    def settle(self) -> None:
-        """React to all changes, and to those that the reactions make."""
+    def reconcile(self) -> None:
+        """Reconcile after all changes, including those that reconciling makes."""
         while self._changes:
-            # Reconciling makes changes of its own; they are the next round.
+            # The changes that reconciling makes belong to the next round.
             changes, self._changes[:] = list(self._changes), []
-            for kind, key in self._touched(changes):
+            for kind, key in self._workloads_of(changes):
                 stored = self._store.get(kind, *key)
                 if stored is not None and "deletionTimestamp" not in stored.metadata:
                     self._reconcile[kind](stored)
 
     def advance(self) -> None:
-        """Do what has become due."""
+        """Start and end the pods that are due."""
         moment = time.monotonic()
         while self._due and self._due[0][0] <= moment:
             *_, uid, namespace, name = heapq.heappop(self._due)
             pod = self._store.get(core.PODS, namespace, name)
-            # A pod of the same name may have taken its place since this was planned.
+            # Meanwhile another pod of the same name may exist.
             if pod is None or pod.metadata["uid"] != uid:
                 continue
             if "deletionTimestamp" in pod.metadata:
                 garbage.remove(self._store, core.PODS, pod)
             else:
                 self._store.put(core.PODS, _running(pod.object))
-        self.settle()
+        self.reconcile()
 
     def next_due(self) -> float | None:
-        """Seconds until something happens by itself."""
+        """Return the seconds until `advance` has work, or None."""
         return max(0.0, self._due[0][0] - time.monotonic()) if self._due else None
 
-    def started(self, pod: Object) -> Object:
-        """A new pod as the scheduler and the kubelet make it, at once or on its way."""
+    def start_pod(self, pod: Object) -> Object:
+        """Return a new pod as scheduled, with its status after `ready_after` or before."""
         if self.ready_after is None or pod["spec"].get("nodeName"):
             return pod
         spec = {**pod["spec"], "nodeName": NODE}
@@ -86,8 +87,8 @@ class Controllers:
         status = pod_status(spec, pod["metadata"]["name"], ready=False)
         return {**scheduled, "status": status}
 
-    def _touched(self, changes: list[Change]) -> dict[tuple[Kind, tuple[str, str]], None]:
-        """Which workloads to look at, in order and each once."""
+    def _workloads_of(self, changes: list[Change]) -> dict[tuple[Kind, tuple[str, str]], None]:
+        """Return the workloads that the changes concern, in order and without duplicates."""
         touched: dict[tuple[Kind, tuple[str, str]], None] = {}
         for change in changes:
             stored = change.after or change.before
@@ -100,11 +101,11 @@ class Controllers:
             if owner is not None:
                 for kind in self._reconcile:
                     if (kind.api_version, kind.kind) == (owner["apiVersion"], owner["kind"]):
-                        # Each once: a thousand new pods are one look at their owner.
+                        # A dict, so that a thousand new pods reconcile their owner once.
                         touched[kind, (stored.key[0], owner["name"])] = None
             elif change.kind is apps.REPLICA_SETS and change.after is not None:
                 for deployment in self._store.items(apps.DEPLOYMENTS, stored.key[0]):
-                    if would_adopt(deployment, stored):
+                    if can_adopt(deployment, stored):
                         touched[apps.DEPLOYMENTS, deployment.key] = None
         return touched
 
@@ -120,13 +121,13 @@ class Controllers:
     def _start(self, pod: Stored) -> None:
         if pod.object.get("status", {}).get("phase") != "Pending":
             return
-        started = self.started(pod.object)
+        started = self.start_pod(pod.object)
         if started is not pod.object:
             self._store.put(core.PODS, started)
 
     def _end(self, kind: Kind, stored: Stored) -> None:
         current = self._store.get(kind, *stored.key)
-        # Later changes of the same object come around by themselves.
+        # A newer version of the object has a change of its own in the queue.
         if current is None or current.version != stored.version:
             return
         if kind is core.NAMESPACES and self.terminate_after is None:
@@ -148,7 +149,7 @@ class Controllers:
         heapq.heappush(self._due, (due, next(self._order), *place))
 
     def _pod_set(self, kind: Kind, found: Stored) -> None:
-        reconcile_pod_set(self._store, kind, found, self.started)
+        reconcile_pod_set(self._store, kind, found, self.start_pod)
 
 
 def _running(pod: Object) -> Object:

@@ -1,4 +1,4 @@
-"""The core group (v1): what machinist touches of it, with the defaults and checks of each kind."""
+"""The kinds of the core group (v1) that machinist uses, with their defaults and checks."""
 
 import json
 
@@ -18,7 +18,7 @@ from deploy.sandbox.kubernetes.pod_specs import (
     pod_spec_causes,
     replicas_causes,
 )
-from deploy.sandbox.kubernetes.schema import STATUS, struct, whole
+from deploy.sandbox.kubernetes.schema import STATUS, object_type, struct
 from deploy.sandbox.kubernetes.selectors import selects
 
 
@@ -117,7 +117,7 @@ PODS = Kind(
     counts_generations=True,
     deletion_answers_object=True,
     selectable=_POD_FIELDS,
-    declared=whole("Pod", spec=POD_SPEC, status=STATUS),
+    declared=object_type("Pod", spec=POD_SPEC, status=STATUS),
     defaults=_default_pod,
     validate=_pod_causes,
     validate_change=_pod_change_causes,
@@ -131,7 +131,7 @@ SERVICES = Kind(
     has_status=True,
     deletion_answers_object=True,
     selectable=("spec.clusterIP", "spec.type"),
-    declared=whole("Service", spec=services.SPEC, status=STATUS),
+    declared=object_type("Service", spec=services.SPEC, status=STATUS),
     defaults=services.defaults,
     validate=services.causes,
     validate_change=services.change_causes,
@@ -142,7 +142,7 @@ SECRETS = Kind(
     "Secret",
     "secrets",
     selectable=("type",),
-    declared=whole(
+    declared=object_type(
         "Secret",
         data=Mapped("string"),
         stringData=Mapped("string"),
@@ -159,7 +159,7 @@ CONFIG_MAPS = Kind(
     "ConfigMap",
     "configmaps",
     short_names=("cm",),
-    declared=whole("ConfigMap", data=Mapped("string"), binaryData="any", immutable="bool"),
+    declared=object_type("ConfigMap", data=Mapped("string"), binaryData="any", immutable="bool"),
 )
 NAMESPACES = Kind(
     "",
@@ -170,9 +170,8 @@ NAMESPACES = Kind(
     short_names=("ns",),
     has_status=True,
     deletion_answers_object=True,
-    deletable_together=False,
     selectable=("status.phase",),
-    declared=whole("Namespace", spec="object", status=STATUS),
+    declared=object_type("Namespace", spec="object", status=STATUS),
     defaults=_default_namespace,
 )
 NODES = Kind(
@@ -199,13 +198,13 @@ REPLICATION_CONTROLLERS = Kind(
     "ReplicationController",
     "replicationcontrollers",
     short_names=("rc",),
-    # For compatibility, only this kind leaves its pods behind unless told otherwise.
+    # For compatibility, only this kind orphans its pods by default.
     orphans_by_default=True,
     scalable=True,
     has_status=True,
     counts_generations=True,
     selectable=("status.replicas",),
-    declared=whole("ReplicationController", spec=_CONTROLLER_SPEC, status=STATUS),
+    declared=object_type("ReplicationController", spec=_CONTROLLER_SPEC, status=STATUS),
     defaults=_default_replication_controller,
     validate=_replication_controller_causes,
 )

@@ -1,12 +1,11 @@
-"""DELETE: of one object or of a selection, with propagation, preconditions and grace."""
+"""DELETE of an object, with propagation, preconditions and grace period."""
 
 import msgspec
 
 from deploy.sandbox.kubernetes import core, garbage, options
 from deploy.sandbox.kubernetes.kinds import Kind, Object
-from deploy.sandbox.kubernetes.messages import Answer, Request, answered, rendered
+from deploy.sandbox.kubernetes.messages import Answer, Request, encode_object, json_answer
 from deploy.sandbox.kubernetes.paths import Target
-from deploy.sandbox.kubernetes.reading import selection
 from deploy.sandbox.kubernetes.statuses import deleted, not_found, precondition_failed, refused
 from deploy.sandbox.kubernetes.store import Store, Stored
 
@@ -25,18 +24,18 @@ def delete(store: Store, kind: Kind, target: Target, request: Request) -> Answer
     answer = stored if wanted.dry_run else _delete(store, kind, stored, wanted)
     if answer is None or (wanted.dry_run and not kind.deletion_answers_object):
         status = deleted(kind, target.name, stored.metadata["uid"])
-        return answered(request, 200, msgspec.json.encode(status), [])
-    return answered(request, 200, rendered(kind, target.version, answer), [])
+        return json_answer(200, msgspec.json.encode(status), [])
+    return json_answer(200, encode_object(kind, target.version, answer), [])
 
 
 def _delete(store: Store, kind: Kind, stored: Stored, wanted: options.Deletion) -> Stored | None:
-    """The object to answer with, None where the answer is a Status."""
-    # A pod ends when its kubelet says so, whatever the propagation policy.
+    """Delete an object and return it if it is the answer, or None if the answer is a Status."""
+    # The kubelet decides when a pod ends; the propagation policy has no effect on that.
     if kind is core.PODS:
         return garbage.mark(store, kind, stored, _grace(stored, wanted))
     policy = wanted.policy or kind.orphans_by_default * "Orphan"
     finalizer = _FINALIZERS.get(policy, "")
-    # Deleting twice must not queue the same finalizer twice.
+    # A second deletion must not add the same finalizer again.
     if finalizer in (stored.metadata.get("finalizers") or ()):
         finalizer = ""
     if kind is core.NAMESPACES:
@@ -78,16 +77,3 @@ def _check_preconditions(kind: Kind, stored: Stored, wanted: options.Deletion) -
             f"ResourceVersion in record ({version}). The object might have been modified"
         )
         raise precondition_failed(kind, name, why)
-
-
-def delete_selected(store: Store, kind: Kind, target: Target, request: Request) -> Answer:
-    wanted = options.deletion(request)
-    matches = selection(request, kind)
-    gone = [i for i in store.items(kind, target.namespace) if matches is None or matches(i)]
-    if not wanted.dry_run:
-        for stored in gone:
-            _delete(store, kind, stored, wanted)
-    items = b",".join(stored.encoded for stored in gone)
-    body = b'{"kind":"%bList","apiVersion":"%b","metadata":{"resourceVersion":"%d"},"items":[%b]}'
-    version = kind.in_version(target.version).encode()
-    return answered(request, 200, body % (kind.kind.encode(), version, store.version, items), [])

@@ -1,4 +1,4 @@
-"""Deployments: one ReplicaSet per pod template, a rollout from the old ones to the new."""
+"""Deployments: one ReplicaSet per pod template, and the roll-out from old ones to the new."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ REVISION = "deployment.kubernetes.io/revision"
 
 def reconcile_deployment(store: Store, found: Stored) -> None:
     wanted = found.object["spec"].get("replicas", 1)
-    # Equal templates give equal hashes, so going back to an old one finds its ReplicaSet.
+    # Equal templates have equal hashes, so a rollback finds the ReplicaSet of its template.
     mine = template_hash(found.object["spec"]["template"])
     _adopt(store, found)
     sets = [s for kind, s in store.children(found.metadata["uid"]) if kind is apps.REPLICA_SETS]
@@ -32,13 +32,13 @@ def reconcile_deployment(store: Store, found: Stored) -> None:
     if current is not None:
         _scale(store, current, wanted)
         old = [s for s in sets if s.key != current.key]
-        # Old pods go as new ones become ready, so that a slow rollout can be watched.
+        # Old pods are removed as new ones become ready, so a slow roll-out is visible.
         _shrink(store, old, max(0, wanted - _count(current, "readyReplicas")))
         _report(store, found, current.key)
 
 
-def would_adopt(found: Stored, replica_set: Stored) -> bool:
-    """Whether a ReplicaSet has no controller and the selector of the Deployment fits it."""
+def can_adopt(found: Stored, replica_set: Stored) -> bool:
+    """Return True for a ReplicaSet without a controller that the Deployment's selector matches."""
     return (
         found.key[0] == replica_set.key[0]
         and "deletionTimestamp" not in found.metadata
@@ -49,9 +49,9 @@ def would_adopt(found: Stored, replica_set: Stored) -> bool:
 
 
 def _adopt(store: Store, found: Stored) -> None:
-    """Become the controller of what an orphaning deletion left behind."""
+    """Adopt the ReplicaSets that a deletion with orphaning left."""
     for replica_set in store.items(apps.REPLICA_SETS, found.metadata["namespace"]):
-        if would_adopt(found, replica_set):
+        if can_adopt(found, replica_set):
             owners = [
                 *(replica_set.metadata.get("ownerReferences") or ()),
                 owner_reference(apps.DEPLOYMENTS, found.object),
@@ -143,7 +143,7 @@ def _report(store: Store, found: Stored, current: tuple[str, str]) -> None:
         "conditions": _conditions(found, new.metadata["name"], ready >= wanted),
     }
     annotations = {**_annotations(found), REVISION: _annotations(new).get(REVISION, "1")}
-    # Only a difference is written, or reconciling would never end.
+    # Only a difference is written; otherwise reconciling would never end.
     if status != found.object.get("status") or annotations != _annotations(found):
         metadata = {**found.metadata, "annotations": annotations}
         store.put(apps.DEPLOYMENTS, {**found.object, "metadata": metadata, "status": status})

@@ -1,15 +1,11 @@
-"""What is not about objects: version, health, the list of APIs, and questions about oneself."""
+"""Requests that are not about objects: version, health and the list of APIs."""
 
 import msgspec
 
-from deploy.sandbox.kubernetes.access import Access, Identity
-from deploy.sandbox.kubernetes.bodies import Unreadable, loads
-from deploy.sandbox.kubernetes.builders import now
 from deploy.sandbox.kubernetes.kinds import Kind, Object
-from deploy.sandbox.kubernetes.messages import Answer, Request, answered
+from deploy.sandbox.kubernetes.messages import Answer, Request, json_answer
 from deploy.sandbox.kubernetes.paths import Catalogue, Target
 from deploy.sandbox.kubernetes.statuses import (
-    bad_request,
     method_not_allowed,
     no_such_resource,
     page_not_found,
@@ -43,7 +39,7 @@ def discover(catalogue: Catalogue, request: Request, target: Target) -> Answer:
         raise page_not_found()
     if request.method != "GET":
         raise method_not_allowed()
-    return answered(request, 200, msgspec.json.encode(found), [])
+    return json_answer(200, msgspec.json.encode(found), [])
 
 
 def _document(catalogue: Catalogue, path: str) -> Object | None:
@@ -110,52 +106,3 @@ def _rows(kind: Kind) -> list[Object]:
             row |= {"group": "autoscaling", "version": "v1", "kind": "Scale"}
         rows.append(row)
     return rows
-
-
-def review(access: Access, request: Request, target: Target, identity: Identity) -> Answer | None:
-    """SelfSubjectReview and SelfSubjectAccessReview, None for other paths."""
-    answer: Object
-    match target.group, target.resource, request.method:
-        case "authentication.k8s.io", "selfsubjectreviews", "POST":
-            user = {"username": identity.user, "groups": list(identity.groups)}
-            answer = {
-                "kind": "SelfSubjectReview",
-                "apiVersion": "authentication.k8s.io/v1",
-                "metadata": {"creationTimestamp": now()},
-                "status": {"userInfo": user},
-            }
-        case "authorization.k8s.io", "selfsubjectaccessreviews", "POST":
-            spec = _spec(request)
-            answer = {
-                "kind": "SelfSubjectAccessReview",
-                "apiVersion": "authorization.k8s.io/v1",
-                "metadata": {},
-                "spec": spec,
-                "status": {"allowed": access.permits(identity, _asked(spec))},
-            }
-        case _:
-            return None
-    return answered(request, 201, msgspec.json.encode(answer), [])
-
-
-def _spec(request: Request) -> Object:
-    try:
-        body = loads(request.body)
-    except Unreadable as error:
-        raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
-    spec: Object = body.get("spec", {}) if isinstance(body, dict) else {}
-    return spec
-
-
-def _asked(spec: Object) -> Target:
-    asked = spec.get("resourceAttributes") or {}
-    return Target(
-        "",
-        asked.get("verb", ""),
-        asked.get("group", ""),
-        asked.get("version") or "v1",
-        asked.get("namespace", ""),
-        asked.get("resource", ""),
-        asked.get("name", ""),
-        asked.get("subresource", ""),
-    )

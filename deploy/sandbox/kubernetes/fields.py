@@ -1,6 +1,6 @@
-"""Field ownership (`managedFields`): which paths an object has, who owns them, what differs.
+"""Field ownership (`managedFields`): the paths of an object, their owners and their changes.
 
-A path is a tuple of the elements that FieldsV1 uses: `f:name`, `k:{"name":"c"}`, `v:"x"`.
+A path is a tuple of elements as in FieldsV1: `f:name`, `k:{"name":"c"}`, `v:"x"`.
 """
 
 import json
@@ -43,7 +43,7 @@ _IDENTITY = {
 
 
 def item_key(name: str, item: Any) -> str | None:
-    """The path element of an item in a list that merges by key, None where it does not."""
+    """Return the path element of an item in a list that merges by key, or None for other lists."""
     if name == "finalizers":
         return f"v:{json.dumps(item)}"
     for keys in MERGE_KEYS.get(name, ()):
@@ -54,12 +54,12 @@ def item_key(name: str, item: Any) -> str | None:
 
 
 def leaves(obj: Object) -> dict[Path, Any]:
-    """Every owned path of an object with its value; identity and kind are nobody's."""
+    """Return the paths that can have an owner, with values; identity and kind cannot."""
     found: dict[Path, Any] = {}
     for name, value in obj.items():
         if name == "metadata":
             own = {k: v for k, v in value.items() if k not in _IDENTITY}
-            # Without this, an empty metadata would count as one owned field.
+            # An empty metadata is not an owned field.
             found.update(_walk(own, ("f:metadata",), name) if own else ())
         elif name not in {"kind", "apiVersion"}:
             found.update(_walk(value, (f"f:{name}",), name))
@@ -97,8 +97,8 @@ def from_fields(tree: Object, path: Path = ()) -> Iterator[Path]:
             yield (*path, element)
 
 
-def shown(path: Path) -> str:
-    """A path as conflicts name it: `.spec.containers[name="c"].image`."""
+def path_text(path: Path) -> str:
+    """Return a path as in conflict messages: `.spec.containers[name="c"].image`."""
     text = ""
     for element in path:
         if element.startswith("k:"):
@@ -138,13 +138,13 @@ def same_owner(managed: Object, manager: str, operation: str, part: str) -> bool
 def after_update(
     before: Object | None, after: Object, manager: str, api_version: str, time: str, part: str = ""
 ) -> list[Object]:
-    """The entries after an ordinary write: who changed a field owns it, alone."""
+    """Return the entries after a write other than apply: the writer alone owns changed fields."""
     old, new = leaves(before) if before else {}, leaves(after)
     changed = {path for path, value in new.items() if path not in old or old[path] != value}
     previous = (before or {}).get("metadata", {}).get("managedFields") or []
     if not changed and new.keys() == old.keys():
         return list(previous)
-    # Whoever changes a field by an ordinary write takes it from all others, appliers too.
+    # A write other than apply takes a changed field from all other managers.
     mine, entries = set(changed), []
     for managed in previous:
         if same_owner(managed, manager, "Update", part):

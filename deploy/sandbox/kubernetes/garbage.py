@@ -1,4 +1,4 @@
-"""Deletion: what ends at once, what waits for finalizers, and what goes with its owner."""
+"""Deletion: finalizers, grace periods and the garbage collection of dependents."""
 
 from deploy.sandbox.kubernetes import core
 from deploy.sandbox.kubernetes.builders import now
@@ -9,7 +9,7 @@ _PROPAGATION = {"foregroundDeletion", "orphan"}
 
 
 def mark(store: Store, kind: Kind, stored: Stored, grace: int = 0, finalizer: str = "") -> Stored:
-    """Set deletionTimestamp; the object stays until its finalizers and its kubelet are done."""
+    """Set deletionTimestamp; the object stays until finalizers and kubelet have finished."""
     if "deletionTimestamp" in stored.metadata and grace >= stored.metadata.get(
         "deletionGracePeriodSeconds", 0
     ):
@@ -32,7 +32,7 @@ def remove(store: Store, kind: Kind, stored: Stored) -> None:
 
 
 def delete(store: Store, kind: Kind, stored: Stored) -> None:
-    """Delete an object without asking: pods end gracefully, finalizers are waited for."""
+    """Delete an object with its grace period and its finalizers."""
     if kind is core.PODS:
         grace = stored.object["spec"].get("terminationGracePeriodSeconds", 30)
         scheduled = bool(stored.object["spec"].get("nodeName"))
@@ -44,7 +44,7 @@ def delete(store: Store, kind: Kind, stored: Stored) -> None:
 
 
 def finish(store: Store, kind: Kind, stored: Stored) -> None:
-    """Work off what the server itself put among the finalizers, then remove."""
+    """Execute the finalizers of the API server, then remove the object if no others remain."""
     finalizers = stored.metadata.get("finalizers") or []
     if "orphan" in finalizers:
         for child_kind, child in store.children(stored.metadata["uid"]):
@@ -61,11 +61,11 @@ def finish(store: Store, kind: Kind, stored: Stored) -> None:
 
 
 def collect(store: Store, owner: Stored) -> None:
-    """Delete what belonged to this owner and to nobody else."""
+    """Delete the dependents that have no other owner."""
     uid = owner.metadata["uid"]
     for kind, child in store.children(uid):
         orphaned = _without_owner(child.object, uid)
-        # A child with another owner stays with that one.
+        # A dependent with another owner stays.
         if orphaned["metadata"].get("ownerReferences"):
             store.put(kind, orphaned)
         elif "deletionTimestamp" not in child.metadata:

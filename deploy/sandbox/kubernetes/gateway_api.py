@@ -1,4 +1,4 @@
-"""The Gateway API (gateway.networking.k8s.io), which a cluster may have or lack."""
+"""The kinds of the Gateway API (gateway.networking.k8s.io), which is optional in a cluster."""
 
 import re
 from typing import Any
@@ -12,13 +12,13 @@ from deploy.sandbox.kubernetes.kinds import (
     invalid_value,
     required,
 )
-from deploy.sandbox.kubernetes.schema import STATUS, struct, whole
+from deploy.sandbox.kubernetes.schema import STATUS, object_type, struct
 from deploy.sandbox.kubernetes.statuses import quoted
 
 GROUP = "gateway.networking.k8s.io"
 _EPOCH = "1970-01-01T00:00:00Z"
 _HOSTNAME = r"^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
-_MOST_RULES = 16
+_MAX_RULES = 16
 _PATH_TYPES = ("Exact", "PathPrefix", "RegularExpression")
 _BACKEND = struct(
     "HTTPBackendRef", "group kind name namespace", port="int32", weight="int32", filters="any"
@@ -109,8 +109,8 @@ def _hostname_causes(hostnames: list[str] | None) -> list[Cause]:
 
 def _rule_schema_causes(rules: list[Object]) -> list[Cause]:
     causes: list[Cause] = []
-    if len(rules) > _MOST_RULES:
-        message = f"Too many: {len(rules)}: must have at most {_MOST_RULES} items"
+    if len(rules) > _MAX_RULES:
+        message = f"Too many: {len(rules)}: must have at most {_MAX_RULES} items"
         causes += [Cause("spec.rules", "FieldValueTooMany", message), INCOMPLETE]
     for number, rule in enumerate(rules):
         for position, backend in enumerate(rule.get("backendRefs") or ()):
@@ -211,7 +211,7 @@ GATEWAY_CLASSES = Kind(
     has_status=True,
     custom=True,
     counts_generations=True,
-    declared=whole("GatewayClass", spec="object", status=STATUS),
+    declared=object_type("GatewayClass", spec="object", status=STATUS),
     defaults=_default_class,
 )
 GATEWAYS = Kind(
@@ -223,7 +223,7 @@ GATEWAYS = Kind(
     has_status=True,
     custom=True,
     counts_generations=True,
-    declared=whole("Gateway", spec=_GATEWAY_SPEC, status=STATUS),
+    declared=object_type("Gateway", spec=_GATEWAY_SPEC, status=STATUS),
     defaults=_default_gateway,
     validate=_gateway_causes,
 )
@@ -235,7 +235,7 @@ HTTP_ROUTES = Kind(
     has_status=True,
     custom=True,
     counts_generations=True,
-    declared=whole("HTTPRoute", spec=_ROUTE_SPEC, status=STATUS),
+    declared=object_type("HTTPRoute", spec=_ROUTE_SPEC, status=STATUS),
     defaults=_default_route,
     validate=_route_causes,
 )

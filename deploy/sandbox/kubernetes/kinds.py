@@ -1,4 +1,4 @@
-"""What the stand-in knows about one kind of object; the objects themselves live in the store."""
+"""The description of a kind of object and its declared fields."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ Object = dict[str, Any]
 
 @dataclass(frozen=True)
 class Cause:
-    """One reason why an object is refused, as in `details.causes` of a Status."""
+    """An entry of `details.causes` in a Status."""
 
     field: str
     reason: str
@@ -33,7 +33,7 @@ Shape: TypeAlias = Union[str, "Struct", "Loose", "Listed", "Mapped"]
 
 @dataclass(frozen=True)
 class Struct:
-    """The declared fields of one Go type; `name` is how the real server calls it in messages."""
+    """The declared fields of a Go type; `name` is its name in messages."""
 
     name: str
     fields: dict[str, Shape]
@@ -41,7 +41,7 @@ class Struct:
 
 @dataclass(frozen=True)
 class Loose:
-    """An object of which only some fields are declared; others are kept as they are."""
+    """An object of which only some fields are declared; other fields are kept as received."""
 
     fields: dict[str, Shape]
 
@@ -56,7 +56,7 @@ class Mapped:
     of: Shape
 
 
-# What the schema check of a custom resource adds when it had to stop early.
+# The cause that the schema check of a custom resource adds when it stops early.
 INCOMPLETE = Cause(
     "<nil>",
     "FieldValueInvalid",
@@ -66,7 +66,7 @@ INCOMPLETE = Cause(
 
 
 def nothing(_: Object) -> None:
-    """The defaults of a kind that has none."""
+    """Set no defaults."""
 
 
 def no_causes(*_: Object) -> list[Cause]:
@@ -75,7 +75,7 @@ def no_causes(*_: Object) -> list[Cause]:
 
 @dataclass(frozen=True, eq=False)
 class Kind:
-    """One row of the catalogue; compared by identity, so it can key tables."""
+    """An entry of the catalogue; compared by identity, so that it can be a key."""
 
     group: str
     versions: tuple[str, ...]
@@ -88,7 +88,6 @@ class Kind:
     custom: bool = False
     counts_generations: bool = False
     deletion_answers_object: bool = False
-    deletable_together: bool = True
     orphans_by_default: bool = False
     selectable: tuple[str, ...] = ()
     declared: Struct | None = None
@@ -117,8 +116,7 @@ class Kind:
 
     @property
     def verbs(self) -> list[str]:
-        verbs = ["create", "delete", "get", "list", "patch", "update", "watch"]
-        return [*verbs, "deletecollection"] if self.deletable_together else verbs
+        return ["create", "delete", "get", "list", "patch", "update", "watch"]
 
     def key(self, namespace: str, name: str) -> str:
         return f"{namespace}/{name}" if self.namespaced else name

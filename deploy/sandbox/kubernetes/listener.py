@@ -1,7 +1,7 @@
-"""The TLS listener: Hypercorn's protocols, with each connection in the hands of the application.
+"""The TLS listener: Hypercorn's protocols, with access to each connection.
 
-Hypercorn's own runner hides the connection, which is needed to cut it and to see the client's
-certificate; so its TCPServer is used directly.
+Hypercorn's runner hides the connection, which is needed to cut it and to read the client's
+certificate; therefore its TCPServer is used directly.
 """
 
 import asyncio
@@ -26,21 +26,21 @@ _NO_ERROR = bytes(4)
 
 
 class Connection:
-    """One client connection: who is at the other end, and ways to end it."""
+    """A client connection: the user in its certificate, and ways to end the connection."""
 
     def __init__(self, writer: asyncio.StreamWriter) -> None:
         self._writer = writer
         self.requests = 0
-        self.leaving = False
-        self.certified = _identity(writer.get_extra_info("peercert"))
+        self.draining = False
+        self.certificate_user = _identity(writer.get_extra_info("peercert"))
 
     def cut(self) -> None:
-        """End without a word, as a crashed server or a broken link does."""
+        """Abort the connection, as a crashed server or a broken link does."""
         self._writer.transport.abort()
 
-    def say_goodbye(self) -> None:
-        """Tell an HTTP/2 client that this connection takes no more requests (GOAWAY)."""
-        self.leaving = True
+    def send_goaway(self) -> None:
+        """Send GOAWAY: this HTTP/2 connection accepts no more requests."""
+        self.draining = True
         # Clients number their streams 1, 3, 5 and so on.
         last_stream = (2 * self.requests - 1).to_bytes(4, "big")
         self._writer.write(_GOAWAY + last_stream + _NO_ERROR)
@@ -67,14 +67,14 @@ def quiet_config() -> Config:
     config.keep_alive_timeout = 90
     # kube-apiserver keeps connections for as long as they are used.
     config.keep_alive_max_requests = 2**31
-    # Long selectors and tokens: Go accepts a mebibyte of headers.
+    # For long selectors and tokens: Go accepts 1 MiB of headers.
     config.h11_max_incomplete_size = 1024 * 1024
     config.max_app_queue_size = 1024
     return config
 
 
 def bound(port: int) -> socket.socket:
-    # Named TCP, because asyncio switches Nagle's algorithm off only for sockets that say so.
+    # IPPROTO_TCP is explicit, because asyncio sets TCP_NODELAY only on such sockets.
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -86,7 +86,7 @@ def bound(port: int) -> socket.socket:
 
 
 class Connections(dict[asyncio.Task[Any], Connection]):
-    """The open connections by the task that serves each."""
+    """The open connections by the task that serves them."""
 
     def cut(self) -> None:
         for connection in list(self.values()):
@@ -97,7 +97,7 @@ class Connections(dict[asyncio.Task[Any], Connection]):
 async def listening(
     application: Application, sock: socket.socket, tls: ssl.SSLContext
 ) -> AsyncIterator[Connections]:
-    """Serve until left; then every connection is closed."""
+    """Serve until the context ends, then close all connections."""
     loop = asyncio.get_running_loop()
     context, config = WorkerContext(None), quiet_config()
     wrapped = ASGIWrapper(application)
@@ -106,12 +106,12 @@ async def listening(
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         connection = Connection(writer)
-        # The tasks that Hypercorn starts for this connection inherit the variable.
+        # Tasks that Hypercorn starts for this connection inherit the variable.
         CONNECTION.set(connection)
         if task is not None:
             connections[task] = connection
             task.add_done_callback(connections.pop)
-        # Cancelled only at the end; asyncio would report that as an error of the connection.
+        # Cancellation happens only at the end; asyncio would report it as an error.
         with contextlib.suppress(asyncio.CancelledError):
             await TCPServer(wrapped, loop, config, context, {}, reader, writer)
 

@@ -1,4 +1,4 @@
-"""The rules for names and labels, with the sentences in which the real server states them."""
+"""The rules for names and labels, with the API server's messages."""
 
 import re
 
@@ -37,15 +37,15 @@ VALUE_RULE = (
     f"  or '12345', regex used for validation is '{_VALUE}')"
 )
 
-LONGEST = {"subdomain": 253, "label": 63, "dns-1035": 63}
+MAX_LENGTH = {"subdomain": 253, "label": 63, "dns-1035": 63}
 _PATTERNS = {"subdomain": _SUBDOMAIN, "label": _LABEL, "dns-1035": _DNS_1035}
 _RULES = {"subdomain": SUBDOMAIN_RULE, "label": LABEL_RULE, "dns-1035": DNS_1035_RULE}
 
 
 def name_faults(name: str, form: str) -> list[str]:
     faults = []
-    if len(name.encode()) > LONGEST[form]:
-        faults.append(f"must be no more than {LONGEST[form]} bytes")
+    if len(name.encode()) > MAX_LENGTH[form]:
+        faults.append(f"must be no more than {MAX_LENGTH[form]} bytes")
     if not re.fullmatch(_PATTERNS[form], name):
         faults.append(_RULES[form])
     return faults

@@ -1,4 +1,4 @@
-"""The options of a request, in its query or its DeleteOptions, and the refusal of bad ones."""
+"""The options of a request, in its query or its DeleteOptions, and their validation."""
 
 import json
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from deploy.sandbox.kubernetes.bodies import Unreadable, loads
 from deploy.sandbox.kubernetes.kinds import Cause, Listed, Object, forbidden, required
 from deploy.sandbox.kubernetes.messages import Request
-from deploy.sandbox.kubernetes.schema import mistyped, struct
+from deploy.sandbox.kubernetes.schema import struct, type_mismatch
 from deploy.sandbox.kubernetes.statuses import bad_request, invalid, quoted
 
 _DELETE_OPTIONS = struct(
@@ -32,7 +32,7 @@ def _dry_run_causes(value: str | None) -> list[Cause]:
 
 
 def check_write(request: Request, options: str) -> bool:
-    """Refuse bad options of a create, update or patch; True for a dry run."""
+    """Validate the options of a create, update or patch; return True for a dry run."""
     given = request.parameters
     causes = _dry_run_causes(given.get("dryRun"))
     if len(given.get("fieldManager", "").encode()) > 128:
@@ -69,9 +69,8 @@ class Deletion:
 
 
 def deletion(request: Request) -> Deletion:
-    """The options of a delete; those of a body win over those of the query."""
+    """Return the options of a delete; those in the body win over those in the query."""
     body = _delete_body(request)
-    # Read the way Kubernetes does: the body, where it says something, is the last word.
     given: Object = {**request.parameters, **body}
     policy = given.get("propagationPolicy") or ""
     causes = []
@@ -119,7 +118,7 @@ def _delete_body(request: Request) -> Object:
         raise bad_request(f"couldn't get version/kind; json parse error: {error}") from error
     if not isinstance(body, dict):
         return {}
-    fault = mistyped(body, _DELETE_OPTIONS)
+    fault = type_mismatch(body, _DELETE_OPTIONS)
     if fault is not None:
         raise bad_request(f"couldn't get version/kind; json parse error: {fault.message}")
     kind = body.get("kind")
@@ -159,7 +158,7 @@ def version(text: str) -> int:
 
 
 def check_list(request: Request) -> None:
-    """Refuse combinations of resourceVersion, resourceVersionMatch and continue."""
+    """Refuse invalid combinations of resourceVersion, resourceVersionMatch and continue."""
     timeout(request)
     given = request.parameters
     match, wanted = given.get("resourceVersionMatch", ""), given.get("resourceVersion", "")

@@ -1,4 +1,4 @@
-"""The three plain patch formats: JSON Patch, JSON Merge Patch and strategic merge patch. Pure."""
+"""JSON Patch, JSON Merge Patch and strategic merge patch. Pure."""
 
 import copy
 from typing import Any
@@ -12,7 +12,7 @@ class PatchFailed(Exception):
 
 
 def merge(target: Any, patch: Any) -> Any:
-    """RFC 7396: objects merge, null removes, everything else replaces."""
+    """Apply a JSON Merge Patch (RFC 7396)."""
     if not isinstance(patch, dict):
         return patch
     result = dict(target) if isinstance(target, dict) else {}
@@ -25,7 +25,7 @@ def merge(target: Any, patch: Any) -> Any:
 
 
 def strategic(target: Any, patch: Any, name: str = "") -> Any:
-    """Like a merge patch, but lists with a merge key are merged item by item."""
+    """Apply a strategic merge patch, which merges lists with a merge key item by item."""
     if isinstance(patch, list):
         return _strategic_list(target if isinstance(target, list) else [], patch, name)
     if not isinstance(patch, dict):
@@ -70,7 +70,7 @@ def _strategic_list(target: list[Any], patch: list[Any], name: str) -> list[Any]
         for item in target
         if item.get(key) not in gone
     ]
-    # The real server puts new items first when the patch does not order them.
+    # The API server puts new items first unless the patch orders the list.
     return added + kept
 
 
@@ -86,7 +86,7 @@ def _has_key(item: Any, key: str) -> bool:
 
 
 def json_patch(target: Object, operations: list[Object]) -> Any:
-    """RFC 6902, all operations or none."""
+    """Apply a JSON Patch (RFC 6902): all operations or none."""
     result: Any = copy.deepcopy(target)
     for operation in operations:
         result = _operate(result, operation)
@@ -136,7 +136,7 @@ def _read(document: Any, path: list[str]) -> Any:
 
 
 def _found(document: Any, path: list[str]) -> Any:
-    """Return what a test compares: the real server takes a member that an object lacks for null."""
+    """Return the value for a test; the API server treats an absent member as null."""
     parent = _read(document, path[:-1])
     return parent.get(path[-1]) if path and isinstance(parent, dict) else _read(document, path)
 

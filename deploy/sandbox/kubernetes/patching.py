@@ -1,4 +1,4 @@
-"""PATCH: the three plain formats and server-side apply, on objects, statuses and scales."""
+"""PATCH of objects and statuses: three patch formats and server-side apply."""
 
 from typing import Any
 
@@ -7,11 +7,11 @@ import msgspec
 from deploy.sandbox.kubernetes import apply as server_side
 from deploy.sandbox.kubernetes import patches
 from deploy.sandbox.kubernetes.admission import check_namespace
-from deploy.sandbox.kubernetes.bodies import Unreadable, checked, load_yaml, loads, stripped
+from deploy.sandbox.kubernetes.bodies import Unreadable, check_object, load_yaml, loads, strip
 from deploy.sandbox.kubernetes.builders import now
 from deploy.sandbox.kubernetes.kinds import Cause, Kind, Object, invalid_value
 from deploy.sandbox.kubernetes.messages import Answer, Request
-from deploy.sandbox.kubernetes.schema import mistyped, unknown_fields
+from deploy.sandbox.kubernetes.schema import type_mismatch, unknown_fields
 from deploy.sandbox.kubernetes.statuses import (
     Refusal,
     bad_request,
@@ -26,7 +26,7 @@ from deploy.sandbox.kubernetes.statuses import (
 from deploy.sandbox.kubernetes.store import Stored
 from deploy.sandbox.kubernetes.writing import (
     Write,
-    check_place,
+    check_path,
     check_version,
     decoded,
     insert,
@@ -41,7 +41,7 @@ APPLY = "application/apply-patch+yaml"
 
 def check_media_type(kind: Kind, request: Request) -> None:
     accepted = (JSON_PATCH, MERGE, APPLY)
-    # Merge keys are part of Go types, which custom resources do not have.
+    # Strategic merge needs Go types, which custom resources do not have.
     if kind.custom and request.media_type == STRATEGIC:
         raise unsupported_media_type(accepted)
     if request.media_type not in {*accepted, STRATEGIC}:
@@ -56,9 +56,9 @@ def patch(write: Write) -> Answer:
         raise not_found(write.kind, write.target.name)
     before = {"kind": write.kind.kind, "apiVersion": write.api_version, **decoded(stored)}
     result = patched(write.request, before)
-    # The patch is checked by its result, so a patch may pass through invalid states.
+    # Only the result of a patch is validated, so its operations may pass invalid states.
     warnings = _check_patched(write, result)
-    after = stripped(result, write.kind.declared)
+    after = strip(result, write.kind.declared)
     _check_identity(write, stored, before, after)
     return write.answer(200, replace(write, stored, after), warnings)
 
@@ -98,11 +98,11 @@ def _patch_body(request: Request) -> Any:
 
 
 def _check_patched(write: Write, patched: Object) -> list[str]:
-    """Types after patching: what is 400 on a POST is 422 here."""
+    """Check the types of the result; an error is 422 here, where it is 400 for a POST."""
     declared = write.kind.declared
     if declared is None:
         return []
-    fault = mistyped(patched, declared)
+    fault = type_mismatch(patched, declared)
     named = (patched.get("kind"), patched.get("apiVersion"))
     if fault is not None:
         raise unpatchable(patched, fault.message)
@@ -124,8 +124,8 @@ def unpatchable(patched: Object, why: str) -> Refusal:
 
 def _check_identity(write: Write, stored: Stored, before: Object, after: Object) -> None:
     metadata = after["metadata"]
-    check_place(write, metadata)
-    # The version in the patched object is the stored one unless the patch names another.
+    check_path(write, metadata)
+    # A patch without a resourceVersion leaves the stored one in the result.
     if metadata.get("resourceVersion") != before["metadata"]["resourceVersion"]:
         check_version(write, stored, metadata.get("resourceVersion"))
     if metadata.get("uid") != stored.metadata["uid"]:
@@ -133,7 +133,7 @@ def _check_identity(write: Write, stored: Stored, before: Object, after: Object)
 
 
 def _immutable_uid(write: Write, uid: Any) -> Refusal:
-    # The real server says it twice.
+    # The API server lists this cause twice.
     cause = invalid_value("metadata.uid", quoted(str(uid or "")), "field is immutable")
     return invalid(write.kind.kind, write.kind.group, write.target.name, [cause, cause])
 
@@ -145,7 +145,7 @@ def _apply(write: Write) -> Answer:
 
 
 def applied_body(request: Request) -> Object:
-    """What a manager applies, as JSON or YAML."""
+    """Return the applied object from a JSON or YAML body."""
     try:
         given = load_yaml(request.body)
     except Unreadable as error:
@@ -167,15 +167,15 @@ def is_forced(request: Request) -> bool:
 def _wanted(write: Write, given: Object) -> Object:
     declared = write.kind.declared
     metadata = given.setdefault("metadata", {})
-    fault = mistyped(given, declared) if declared else None
+    fault = type_mismatch(given, declared) if declared else None
     if fault is not None:
-        raise server_side.typed_patch_fault(given, write.api_version, fault.message)
-    check_place(write, metadata)
+        raise server_side.typed_patch_error(given, write.api_version, fault.message)
+    check_path(write, metadata)
     unknown = next(unknown_fields(given, declared), "") if declared else ""
     if unknown:
         why = f".{unknown}: field not declared in schema"
-        raise server_side.typed_patch_fault(given, write.api_version, why)
-    wanted, _ = checked(given, write.kind, write.target.version)
+        raise server_side.typed_patch_error(given, write.api_version, why)
+    wanted, _ = check_object(given, write.kind, write.target.version)
     return {"kind": write.kind.kind, "apiVersion": write.api_version, **wanted}
 
 
@@ -185,7 +185,7 @@ def _insert_applied(write: Write, wanted: Object) -> Answer:
     check_namespace(write.store, write.kind, write.target.namespace, write.target.name)
     if uid := wanted["metadata"].get("uid"):
         raise _immutable_uid(write, uid)
-    # The path names it, so the body need not.
+    # The name in the body is optional.
     wanted["metadata"].setdefault("name", write.target.name)
     applied = server_side.apply(None, wanted, write.request.manager, write.api_version, now())
     obj = {k: v for k, v in applied.object.items() if k not in {"kind", "apiVersion"}}
@@ -211,11 +211,11 @@ def _merge(write: Write, stored: Stored, wanted: Object) -> Answer:
     after = {k: v for k, v in applied.object.items() if k not in {"kind", "apiVersion"}}
     managed = applied.managed
     if _same(managed, stored.metadata.get("managedFields") or []):
-        # Taking over the old entries keeps their times, and with them the resourceVersion.
+        # Equal entries keep their times, so that an apply without effect changes nothing.
         managed = stored.metadata.get("managedFields") or []
     return write.answer(200, replace(write, stored, after, managed), [])
 
 
 def _same(managed: list[Object], before: list[Object]) -> bool:
-    """Whether the entries are the same ones, in whatever order."""
+    """Compare entries without regard to their order."""
     return len(managed) == len(before) and all(entry in before for entry in managed)

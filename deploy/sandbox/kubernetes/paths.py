@@ -1,4 +1,4 @@
-"""What a request path names. Knows no objects and no rights, only the catalogue of kinds."""
+"""The parts of a request path and the catalogue of kinds. Independent of objects and rights."""
 
 import re
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ _VERBS = {"PUT": "update", "PATCH": "patch", "POST": "create", "HEAD": "get"}
 
 @dataclass(frozen=True)
 class Target:
-    """A path taken apart, before anybody asks whether such a resource exists."""
+    """A parsed path; the resource that it names may not exist."""
 
     path: str
     verb: str
@@ -39,7 +39,7 @@ class Target:
 
 
 def decoded(raw: str) -> str:
-    """The path as the server routes it: an encoded slash is a slash."""
+    """Return the path for routing, in which an encoded slash is a slash."""
     if re.search(r"%(?![0-9A-Fa-f]{2})", raw):
         raise malformed_request()
     return unquote(raw)
@@ -53,8 +53,6 @@ def parse(path: str, method: str, watching: bool = False) -> Target:
         group, version, rest = parts[1], parts[2], parts[3:]
     else:
         return Target(path, method.lower())
-    if rest[0] == "watch" and len(rest) > 1:
-        rest, watching = rest[1:], True
     namespace = ""
     if rest[0] == "namespaces" and len(rest) > 2 and rest[2] not in {"status", "finalize"}:
         namespace, rest = rest[1], rest[2:]
@@ -71,17 +69,17 @@ def _target(
     group, version, namespace = place
     resource, name, subresource, *surplus = [*rest, "", ""]
     named = len(rest) > 1
-    # The verb that rights are about is not the method: GET is get, list or watch.
+    # RBAC verbs differ from methods: GET is get, list or watch.
     verbs = _OBJECT_VERBS if named else _COLLECTION_VERBS
     verb = verbs.get(method) or _VERBS.get(method, method.lower())
-    if watching and method == "GET" and (not named or "/watch/" in path):
+    if watching and method == "GET" and not named:
         verb = "watch"
     too_long = any(surplus) or len(rest) > 3
     return Target(path, verb, group, version, namespace, resource, name, subresource, too_long)
 
 
 class Catalogue:
-    """The kinds that this server serves."""
+    """The kinds of this server."""
 
     def __init__(self, kinds: Iterable[Kind]) -> None:
         self.kinds = list(kinds)
@@ -90,7 +88,7 @@ class Catalogue:
 
     @property
     def groups(self) -> dict[str, list[str]]:
-        """Group → versions, in the order of the catalogue, the core group included."""
+        """The versions by group, in the order of the catalogue, with the core group."""
         found: dict[str, list[str]] = {}
         for kind in self.kinds:
             known = found.setdefault(kind.group, [])
@@ -100,11 +98,8 @@ class Catalogue:
     def named(self, qualified: str) -> Kind:
         return self._by_plural[qualified]
 
-    def of(self, api_version: str, kind: str) -> Kind | None:
-        return next((k for k in self.kinds if (k.api_version, k.kind) == (api_version, kind)), None)
-
     def kind_of(self, target: Target) -> Kind:
-        """The kind behind a resource path, or the 404 that the real server would give."""
+        """Return the kind of a resource path, or raise the API server's 404."""
         kind = self._by_place.get((target.group, target.version, target.resource))
         if kind is None:
             raise self._unknown(target)
@@ -118,7 +113,7 @@ class Catalogue:
 
     @staticmethod
     def _has_subresource(kind: Kind, target: Target) -> bool:
-        # Custom resources answer an unknown subresource as they do an absent object.
+        # An unknown subresource of a custom resource is answered like an absent object.
         return not target.subresource or target.subresource in kind.subresources or kind.custom
 
     def _unknown(self, target: Target) -> Refusal:

@@ -1,4 +1,4 @@
-"""ReplicaSets, ReplicationControllers and StatefulSets: as many pods as wanted, and a status."""
+"""ReplicaSets, ReplicationControllers and StatefulSets: their pods and their status."""
 
 from collections.abc import Callable
 
@@ -15,8 +15,8 @@ from deploy.sandbox.kubernetes.kinds import Kind, Object
 from deploy.sandbox.kubernetes.selectors import selects
 from deploy.sandbox.kubernetes.store import Store, Stored
 
-# What the nodes have room for; a workload may want more and does not get it.
-MOST_PODS = 5_000
+# The capacity of the nodes; a workload that needs more pods does not get them.
+MAX_PODS = 5_000
 MANAGER = "kube-controller-manager"
 Start = Callable[[Object], Object]
 
@@ -35,8 +35,8 @@ def reconcile_pod_set(store: Store, kind: Kind, found: Stored, start: Start) -> 
         for _ in range(missing):
             name = prefix + word(f"{found.metadata['name']}/{store.version}", 5)
             store.put(core.PODS, start(_pod(pattern, name)))
-    # The real controller also prefers pods that are not ready and then the newest.
-    for pod in sorted(pods, key=_least_missed)[: max(0, -missing)]:
+    # As the real controller: pods that are not ready first, then the newest.
+    for pod in sorted(pods, key=_removal_order)[: max(0, -missing)]:
         garbage.delete(store, core.PODS, pod)
     _report(store, kind, found)
 
@@ -54,17 +54,17 @@ def reconcile_stateful_set(store: Store, found: Stored, start: Start) -> None:
         present = store.get(core.PODS, found.metadata["namespace"], name)
         if present is None:
             present = store.put(core.PODS, start(_numbered(found, name, number, revision)))
-        # OrderedReady: the next pod is made when this one is ready.
+        # OrderedReady: the next pod is created when this one is ready.
         if in_order and not is_ready(present):
             break
     _report(store, apps.STATEFUL_SETS, found, revision)
 
 
 def _wanted(found: Stored) -> int:
-    """How many pods to have; none that the selector would not find again."""
+    """Return the number of pods, or 0 if the selector does not match the template."""
     spec = found.object["spec"]
     labels = (spec["template"].get("metadata") or {}).get("labels") or {}
-    return min(spec.get("replicas", 1), MOST_PODS) if selects(spec.get("selector"), labels) else 0
+    return min(spec.get("replicas", 1), MAX_PODS) if selects(spec.get("selector"), labels) else 0
 
 
 def _numbered(found: Stored, name: str, number: int, revision: str) -> Object:
@@ -81,7 +81,7 @@ def _numbered(found: Stored, name: str, number: int, revision: str) -> Object:
 
 
 def _own_pods(store: Store, found: Stored) -> list[Stored]:
-    """The pods that count; one whose labels were changed away is released, as the real ones do."""
+    """Return the owned pods that the selector matches, and release the others."""
     counted = []
     for kind, pod in store.children(found.metadata["uid"]):
         if kind is not core.PODS or "deletionTimestamp" in pod.metadata:
@@ -95,7 +95,7 @@ def _own_pods(store: Store, found: Stored) -> list[Stored]:
 
 
 def _pattern(kind: Kind, owner: Object, extra: Object, labels: Object | None = None) -> Object:
-    """What all pods of one owner share; pods are never changed in place, so they may share it."""
+    """Return the fields that all pods of an owner share; stored objects never change in place."""
     given = owner["spec"]["template"]
     metadata = given.get("metadata") or {}
     pod: Object = {
@@ -122,8 +122,8 @@ def _pod(pattern: Object, name: str) -> Object:
     return {"metadata": metadata, "spec": spec, "status": pattern["status"]}
 
 
-def _least_missed(pod: Stored) -> tuple[bool, int]:
-    """Pods that are not ready go first, then the newest."""
+def _removal_order(pod: Stored) -> tuple[bool, int]:
+    """Return the sort key for removal: pods that are not ready first, then the newest."""
     return is_ready(pod), -pod.version
 
 

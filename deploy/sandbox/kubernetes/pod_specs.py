@@ -1,4 +1,4 @@
-"""Pods as templates describe them: declared fields, defaults and checks."""
+"""Pod specs and templates: declared fields, defaults and checks."""
 
 from typing import Any
 
@@ -76,7 +76,7 @@ def _default_container(container: Object) -> None:
     resources = container.setdefault("resources", {})
     for part in ("limits", "requests"):
         if amounts := resources.get(part):
-            # A quantity may be sent as a number, and is always answered as a text.
+            # A quantity may be sent as a number and is returned as a string.
             resources[part] = {name: str(amount) for name, amount in amounts.items()}
     for name, amount in resources.get("limits", {}).items():
         resources.setdefault("requests", {}).setdefault(name, amount)

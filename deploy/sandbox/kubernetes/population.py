@@ -1,4 +1,4 @@
-"""Putting objects into the sandbox from Python: whole workloads or single objects, fast."""
+"""Methods that add, read and remove objects of the sandbox from Python."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ MANAGER = "sandbox"
 
 
 class Population:
-    """Every method may be called from any thread; objects come back as plain copies to read."""
+    """The objects of a cluster; all methods are thread-safe. Returned objects are read-only."""
 
     def __init__(self, store: Store, controllers: Controllers, kinds: Catalogue) -> None:
         self.store = store
@@ -23,7 +23,7 @@ class Population:
         self._kinds = kinds
 
     def add(self, kind: Kind, obj: Object) -> Object:
-        """Store an object of any kind with defaults and identity, without any check."""
+        """Store an object of any kind with defaults and identity, without validation."""
         metadata = obj["metadata"]
         place = metadata.get("namespace", "default") if kind.namespaced else ""
         given = {k: v for k, v in metadata.items() if k not in {"name", "namespace"}}
@@ -35,19 +35,19 @@ class Population:
         whole.pop("apiVersion", None)
         with self.store.lock:
             kind.defaults(whole)
-            # Owned by a manager of its own, so that applying over it can conflict.
+            # The fields have a manager of their own, so that an apply can conflict.
             fresh["managedFields"] = after_update(None, whole, MANAGER, kind.api_version, now())
             if kind is core.SERVICES:
                 allocate(whole)
             stored = self.store.put(kind, whole)
-            self.controllers.settle()
+            self.controllers.reconcile()
             return self._current(kind, *stored.key) or stored.object
 
     def add_namespace(self, name: str, **labels: str) -> Object:
         return self.add(core.NAMESPACES, {"metadata": {"name": name, "labels": labels}})
 
     def add_deployment(self, name: str, namespace: str = "default", **more: Any) -> Object:
-        """With its ReplicaSet and pods; `more` as in `_workload`."""
+        """Add a Deployment with its ReplicaSet and pods; `more` as in `_workload`."""
         return self.add(apps.DEPLOYMENTS, _workload(name, namespace, **more))
 
     def add_stateful_set(self, name: str, namespace: str = "default", **more: Any) -> Object:
@@ -76,9 +76,9 @@ class Population:
         ready: bool = True,
         **status: Any,
     ) -> Object:
-        """A scheduled pod; `owner` is a whole ownerReference, which need not lead anywhere.
+        """Add a scheduled pod; `owner` is an ownerReference, and its object need not exist.
 
-        Further keywords replace fields of its status, such as `phase="Failed"`.
+        Further keywords replace fields of the status, such as `phase="Failed"`.
         """
         metadata: Object = {"name": name, "namespace": namespace, "labels": dict(labels or {})}
         if owner is not None:
@@ -117,7 +117,7 @@ class Population:
         most: int = 3,
         owner: Object | None = None,
     ) -> Object:
-        """A HorizontalPodAutoscaler; `target` is its scaleTargetRef, `owner` a whole reference."""
+        """Add a HorizontalPodAutoscaler for a scaleTargetRef; `owner` is an ownerReference."""
         metadata: Object = {"name": name, "namespace": namespace}
         if owner is not None:
             metadata["ownerReferences"] = [owner]
@@ -125,7 +125,7 @@ class Population:
         return self.add(autoscalers.AUTOSCALERS, {"metadata": metadata, "spec": spec})
 
     def read(self, kind: str, name: str, namespace: str = "default") -> Object | None:
-        """One object as stored, None when absent; `kind` such as `pods` or `deployments.apps`."""
+        """Return an object as stored or None; `kind` is such as `pods` or `deployments.apps`."""
         with self.store.lock:
             self.controllers.advance()
             return self._current(self._kinds.named(kind), namespace, name)
@@ -138,13 +138,13 @@ class Population:
             ]
 
     def remove(self, kind: str, name: str, namespace: str = "default") -> None:
-        """Take an object away at once, with what it owns."""
+        """Remove an object at once, with its dependents."""
         with self.store.lock:
             self.store.remove(self._kinds.named(kind), namespace, name)
-            self.controllers.settle()
+            self.controllers.reconcile()
 
     def touch(self, kind: str, name: str, namespace: str = "default", **annotations: str) -> Object:
-        """Change an object as an outside writer would, so that its resourceVersion moves."""
+        """Add annotations to an object, as another client would; its resourceVersion changes."""
         with self.store.lock:
             found = self._kinds.named(kind)
             stored = self.store.get(found, namespace, name)
@@ -154,7 +154,7 @@ class Population:
             merged.setdefault("touched", stored.metadata["resourceVersion"])
             metadata = {**stored.metadata, "annotations": merged}
             touched = self.store.put(found, {**stored.object, "metadata": metadata})
-            self.controllers.settle()
+            self.controllers.reconcile()
             return touched.object
 
     def _current(self, kind: Kind, namespace: str, name: str) -> Object | None:
@@ -174,9 +174,9 @@ def _workload(
     spec: Object | None = None,
     owner: Object | None = None,
 ) -> Object:
-    """`labels` are those of the workload and, with `app`, of its pods; `spec` adds to its spec.
+    """Return a workload; `labels` are also those of its pods, `spec` is merged into its spec.
 
-    `owner` is a whole ownerReference, which need not lead anywhere.
+    `owner` is an ownerReference, and its object need not exist.
     """
     own = {"app": name, **(labels or {})}
     return {

@@ -1,4 +1,4 @@
-"""GET: one object, a list with its pages, the scale of a workload."""
+"""GET of an object, of its scale, or of a list in pages."""
 
 import base64
 import binascii
@@ -12,9 +12,8 @@ from deploy.sandbox.kubernetes.kinds import Kind, Object
 from deploy.sandbox.kubernetes.messages import (
     Answer,
     Request,
-    answered,
-    metadata_only,
-    rendered,
+    encode_object,
+    json_answer,
 )
 from deploy.sandbox.kubernetes.paths import Target
 from deploy.sandbox.kubernetes.statuses import (
@@ -35,14 +34,12 @@ def get(store: Store, kind: Kind, target: Target, request: Request) -> Answer:
     if stored is None or not known:
         raise not_found(kind, target.name)
     if target.subresource == "scale":
-        return answered(request, 200, msgspec.json.encode(scale_of(stored)), [])
-    if request.wants == "metadata":
-        return Answer(200, metadata_only(stored))
-    return answered(request, 200, rendered(kind, target.version, stored), [])
+        return json_answer(200, msgspec.json.encode(scale_of(stored)), [])
+    return json_answer(200, encode_object(kind, target.version, stored), [])
 
 
 def selection(request: Request, kind: Kind) -> Callable[[Stored], bool] | None:
-    """A predicate for the request's selectors, None when it has none."""
+    """Return a predicate for the selectors of a request, or None without selectors."""
     labels = selectors.parse_labels(request.parameters.get("labelSelector", ""))
     fields = request.parameters.get("fieldSelector", "")
     by_field = selectors.parse_fields(fields, kind)
@@ -59,11 +56,11 @@ def listing(store: Store, kind: Kind, target: Target, request: Request) -> Answe
     wanted = selection(request, kind)
     items, version, start = _snapshot(store, kind, target, request, limit)
     if start:
-        # The token is the last key with a NUL behind it, which is less than any longer key.
+        # The token is the last key with a NUL, which sorts before any longer key.
         items = [item for item in items if _relative(item, target) >= start]
     if wanted is not None:
         items = [item for item in items if wanted(item)]
-    # Version 0 means "from the cache", which knows no pages and sends everything.
+    # resourceVersion 0 reads from the watch cache, which ignores the limit.
     page = items[:limit] if limit and request.parameters.get("resourceVersion") != "0" else items
     metadata: Object = {"resourceVersion": str(version)}
     if kind.custom:
@@ -72,24 +69,17 @@ def listing(store: Store, kind: Kind, target: Target, request: Request) -> Answe
         metadata["continue"] = _token(version, "/" + _relative(page[-1], target) + "\0")
         if wanted is None:
             metadata["remainingItemCount"] = len(items) - len(page)
-    return answered(request, 200, _encoded(kind, target, request, metadata, page), [])
+    return json_answer(200, _encoded(kind, target, metadata, page), [])
 
 
-def _encoded(
-    kind: Kind, target: Target, request: Request, metadata: Object, page: list[Stored]
-) -> bytes:
-    if request.wants == "metadata":
-        name, api_version = "PartialObjectMetadata", "meta.k8s.io/v1"
-        parts = [metadata_only(item) for item in page]
-    else:
-        name, api_version = kind.kind, kind.in_version(target.version)
-        # Only lists of custom resources repeat the type in every item.
-        parts = [
-            rendered(kind, target.version, item) if kind.custom else item.encoded for item in page
-        ]
+def _encoded(kind: Kind, target: Target, metadata: Object, page: list[Stored]) -> bytes:
+    # Only lists of custom resources repeat the type in every item.
+    parts = [
+        encode_object(kind, target.version, item) if kind.custom else item.encoded for item in page
+    ]
     return b'{"kind":"%bList","apiVersion":"%b","metadata":%b,"items":[%b]}' % (
-        name.encode(),
-        api_version.encode(),
+        kind.kind.encode(),
+        kind.in_version(target.version).encode(),
         msgspec.json.encode(metadata),
         b",".join(parts),
     )
@@ -103,10 +93,10 @@ def _relative(item: Stored, target: Target) -> str:
 def _snapshot(
     store: Store, kind: Kind, target: Target, request: Request, limit: int
 ) -> tuple[list[Stored], int, str]:
-    """The items to page through, the version they are of, and the key to start at."""
+    """Return the items of a list, their version, and the key of the first item of the page."""
     token = request.parameters.get("continue", "")
     if token:
-        # A negative version asks for the rest as it is now, after the 410 of an expired page.
+        # A version of -1 continues with current objects after a 410 (Expired).
         version, start = _continued(token)
         if version < 0:
             return store.items(kind, target.namespace), store.version, start

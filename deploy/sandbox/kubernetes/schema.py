@@ -1,4 +1,4 @@
-"""Checking JSON against declared fields: type errors, unknown fields. Knows no kind."""
+"""Checks of JSON against declared fields: type errors and unknown fields."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ _LIMITS = {"int32": 2**31, "int64": 2**63}
 
 
 @dataclass(frozen=True)
-class Mistyped:
-    """A value of the wrong JSON type, with the words of Go's decoder."""
+class TypeMismatch:
+    """A value of the wrong JSON type, with the message of Go's decoder."""
 
     path: str
     message: str
@@ -22,30 +22,30 @@ class Mistyped:
     wanted: str
 
 
-def mistyped(value: Any, shape: Shape, path: str = "", owner: str = "") -> Mistyped | None:
-    """The first field whose JSON type is wrong; null is always allowed, it means absent."""
+def type_mismatch(value: Any, shape: Shape, path: str = "", owner: str = "") -> TypeMismatch | None:
+    """Return the first field of a wrong JSON type; null is valid everywhere and means absent."""
     if value is None or shape == "any":
         return None
     if isinstance(shape, str):
-        return None if _fits(value, shape) else _complaint(value, shape, path, owner)
+        return None if _fits(value, shape) else _mismatch(value, shape, path, owner)
     if isinstance(shape, Listed):
         if not isinstance(value, list):
-            return _complaint(value, "[]", path, owner)
-        return _first(mistyped(item, shape.of, path, owner) for item in value)
+            return _mismatch(value, "[]", path, owner)
+        return _first(type_mismatch(item, shape.of, path, owner) for item in value)
     if not isinstance(value, dict):
         wanted = "map[string]string" if isinstance(shape, Mapped) else _name(shape)
-        return _complaint(value, wanted, path, owner)
+        return _mismatch(value, wanted, path, owner)
     if isinstance(shape, Mapped):
-        return _first(mistyped(item, shape.of, path, owner) for item in value.values())
+        return _first(type_mismatch(item, shape.of, path, owner) for item in value.values())
     return _first(
-        mistyped(value[name], inner, f"{path}.{name}" if path else name, _name(shape))
+        type_mismatch(value[name], inner, f"{path}.{name}" if path else name, _name(shape))
         for name, inner in shape.fields.items()
         if name in value
     )
 
 
 def unknown_fields(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
-    """The paths of fields that the type does not have."""
+    """Yield the paths of fields that the type does not have."""
     if isinstance(shape, Struct) and isinstance(value, dict):
         for name, item in value.items():
             inner = f"{path}.{name}" if path else name
@@ -58,16 +58,16 @@ def unknown_fields(value: Any, shape: Shape, path: str = "") -> Iterator[str]:
             yield from unknown_fields(item, shape.of, f"{path}[{position}]")
 
 
-def pruned(value: Any, shape: Shape) -> Any:
-    """A copy without unknown fields and without nulls, as the real server stores it."""
+def prune(value: Any, shape: Shape) -> Any:
+    """Return a copy without unknown fields and nulls, as the API server stores it."""
     if isinstance(shape, Struct) and isinstance(value, dict):
         return {
-            name: pruned(item, shape.fields[name])
+            name: prune(item, shape.fields[name])
             for name, item in value.items()
             if name in shape.fields and item is not None
         }
     if isinstance(shape, Listed) and isinstance(value, list):
-        return [pruned(item, shape.of) for item in value if item is not None]
+        return [prune(item, shape.of) for item in value if item is not None]
     if isinstance(shape, Mapped) and isinstance(value, dict):
         return {name: "" if item is None else item for name, item in value.items()}
     return value
@@ -87,14 +87,14 @@ def _fits(value: Any, shape: str) -> bool:
     return isinstance(value, str if shape == "string" else int | float | str)
 
 
-def _complaint(value: Any, wanted: str, path: str, owner: str) -> Mistyped:
+def _mismatch(value: Any, wanted: str, path: str, owner: str) -> TypeMismatch:
     given = _json_type(value)
-    # Go names the number itself only where an integer is wanted.
+    # Go includes the number in its message only if the field is an integer.
     if given == "number" and wanted.startswith("int"):
         given = f"number {value}"
     where = f"Go struct field {owner}.{path}" if path else "Go value"
     message = f"json: cannot unmarshal {given} into {where} of type {wanted}"
-    return Mistyped(path, message, _json_type(value), _JSON_TYPES.get(wanted, "object"))
+    return TypeMismatch(path, message, _json_type(value), _JSON_TYPES.get(wanted, "object"))
 
 
 def _json_type(value: Any) -> str:
@@ -107,7 +107,7 @@ def _json_type(value: Any) -> str:
     return "array" if isinstance(value, list) else "object"
 
 
-def _first(found: Iterator[Mistyped | None]) -> Mistyped | None:
+def _first(found: Iterator[TypeMismatch | None]) -> TypeMismatch | None:
     return next((fault for fault in found if fault is not None), None)
 
 
@@ -135,16 +135,16 @@ METADATA = Struct(
 )
 
 
-def whole(name: str, **fields: Shape) -> Struct:
-    """The shape of a whole object: its own fields beside those that every object has."""
+def object_type(name: str, **fields: Shape) -> Struct:
+    """Return the type of an object: `fields` beside kind, apiVersion and metadata."""
     common: dict[str, Shape] = {"kind": "string", "apiVersion": "string", "metadata": METADATA}
     return Struct(name, {**common, **fields})
 
 
 def struct(name: str, _strings: str = "", **fields: Shape) -> Struct:
-    """A declared type; `_strings` lists its plain text fields, separated by blanks."""
+    """Return a declared type; `_strings` lists its string fields, separated by blanks."""
     return Struct(name, {**dict.fromkeys(_strings.split(), "string"), **fields})
 
 
-# Of a status only what the sandbox reads has a type; the rest is anybody's.
+# Only the fields of a status that the sandbox reads have a type.
 STATUS: Shape = Loose({"conditions": Listed("object"), "replicas": "int32", "phase": "string"})

@@ -1,4 +1,4 @@
-"""Secrets: text becomes base64, and some types must hold certain keys."""
+"""Secrets: stringData is encoded as base64, and some types require certain keys."""
 
 import base64
 import re
@@ -20,7 +20,7 @@ def defaults(secret: Object) -> None:
 
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
-"""What Go's decoder takes where the length is a multiple of four; Python's takes `Zm9v=` too."""
+"""The base64 that Go's decoder accepts, at a length divisible by 4; Python accepts `Zm9v=` too."""
 
 _SECRET_KEYS = {
     "kubernetes.io/tls": ("tls.crt", "tls.key"),
@@ -42,12 +42,12 @@ def change_causes(before: Object, after: Object) -> list[Cause]:
 
 
 def _joined(value: str) -> str:
-    """Go ignores line breaks in base64."""
+    """Remove line breaks, which Go ignores in base64."""
     return value.replace("\r", "").replace("\n", "")
 
 
-def base64_fault(data: Any) -> str | None:
-    """Why the data of a Secret cannot be read, in the words of Go's decoder."""
+def base64_error(data: Any) -> str | None:
+    """Return the message of Go's decoder if the data of a Secret is not base64."""
     for value in (data or {}).values() if isinstance(data, dict) else ():
         bare = _joined(value or "")
         if len(bare) % 4 or not _BASE64.fullmatch(bare):

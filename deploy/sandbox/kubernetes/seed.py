@@ -1,4 +1,4 @@
-"""What a new sandbox holds: the namespaces of every cluster and a small application."""
+"""The objects of a new sandbox: the namespaces of every cluster and a small application."""
 
 from deploy.sandbox.kubernetes import core
 from deploy.sandbox.kubernetes.population import Population
@@ -6,14 +6,14 @@ from deploy.sandbox.kubernetes.population import Population
 NAMESPACES = ("default", "kube-node-lease", "kube-public", "kube-system")
 
 
-def plant_cluster(population: Population) -> None:
+def seed_cluster(population: Population) -> None:
     for name in NAMESPACES:
         population.add_namespace(name)
     population.add(core.NODES, {"metadata": {"name": "node-1"}})
 
 
-def plant_application(population: Population, gateway: bool) -> None:
-    """A Deployment `hello` of two with its Service, and a StatefulSet `store` of one."""
+def seed_application(population: Population, gateway: bool) -> None:
+    """Add a Deployment `hello` of two pods with a Service, and a StatefulSet `store` of one pod."""
     hello = _labels("hello", "1.4.0")
     population.add_deployment(
         "hello", replicas=2, labels=hello, image="registry.example/hello:1.4.0"

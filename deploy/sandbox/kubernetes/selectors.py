@@ -1,4 +1,4 @@
-"""Label and field selectors: parsing with the real server's syntax errors, and matching."""
+"""Label and field selectors: parsing, with the API server's syntax errors, and matching."""
 
 import re
 from collections.abc import Callable
@@ -17,7 +17,7 @@ _OPERATORS = {"in", "notin", "=", "==", "!=", ">", "<"}
 
 
 class SyntaxFault(Exception):
-    """What is wrong with a selector, in the real server's words."""
+    """A syntax error in a selector, with the API server's message."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def _compares(value: str, operator: str, bound: str) -> bool:
 
 
 class _Parser:
-    """One pass over the tokens; the empty string stands for the end."""
+    """A parser of label selectors; an empty token is the end of the text."""
 
     def __init__(self, text: str) -> None:
         self._tokens = [*_TOKEN.findall(text), ""]
@@ -154,7 +154,7 @@ def matches_labels(requirements: list[Requirement], labels: Labels) -> bool:
 
 
 def parse_fields(text: str, kind: Kind) -> Callable[[Object], bool]:
-    """A predicate for `fieldSelector`; refuses fields by which the kind cannot be selected."""
+    """Return a predicate for `fieldSelector`; refuse fields that the kind does not support."""
     terms = [_field_term(part, text, kind) for part in text.split(",") if part]
     return lambda obj: all((_field(obj, path) == value) is wanted for path, value, wanted in terms)
 
@@ -182,10 +182,10 @@ def _field(obj: Object, path: str) -> str:
 
 
 def selects(selector: Object | None, labels: Labels) -> bool:
-    """Whether a controller's selector covers these labels, the flat form included."""
+    """Return True if a controller's selector, in either form, matches the labels."""
     if not selector:
         return False
-    # A ReplicationController writes the labels themselves as its selector.
+    # The selector of a ReplicationController is a map of labels.
     if "matchLabels" not in selector and "matchExpressions" not in selector:
         return all(labels.get(key) == value for key, value in selector.items())
     equal = selector.get("matchLabels") or {}
@@ -202,8 +202,8 @@ def _expression(term: Object) -> Requirement:
     return Requirement(term.get("key", ""), OPERATORS.get(term.get("operator", ""), "in"), values)
 
 
-def written(selector: Object | None) -> str:
-    """A selector as text, as `status.selector` of a Scale shows it."""
+def selector_text(selector: Object | None) -> str:
+    """Return a selector as text, as in `status.selector` of a Scale."""
     if not selector:
         return ""
     flat = "matchLabels" not in selector and "matchExpressions" not in selector

@@ -1,15 +1,10 @@
-"""The sandbox as one thing to start and stop: HTTPS on loopback, a CA, tokens, a cluster inside.
+"""The sandbox of Kubernetes: a cluster behind HTTPS on loopback, to start and to stop.
 
     async with KubernetesSandbox() as sandbox:          # serves in the running loop
     with KubernetesSandbox.in_thread() as sandbox:      # serves in a thread of its own
 
-It answers as kube-apiserver 1.36 does for what machinist asks. Tests look at `sandbox.calls`,
-set `sandbox.faults`, and put objects in with the methods of `population`. The same is there
-for people and other processes, without a token:
-
-    GET, DELETE /_sandbox/calls          the log of requests
-    GET, POST, DELETE /_sandbox/faults   e.g. {"path": "/scale$", "status": 503, "times": 2}
-    POST /_sandbox/reset                 back to the seed
+Tests read `sandbox.calls`, set `sandbox.faults`, and add objects with the methods of `population`;
+README.md describes the same over HTTP.
 """
 
 import asyncio
@@ -23,26 +18,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from deploy.sandbox.control import Calls
 from deploy.sandbox.kubernetes.access import Access, rule
 from deploy.sandbox.kubernetes.api import Api, catalogue
-from deploy.sandbox.kubernetes.calls import Calls
+from deploy.sandbox.kubernetes.asgi import AsgiApplication
+from deploy.sandbox.kubernetes.calls import Call
 from deploy.sandbox.kubernetes.certificates import Authority
 from deploy.sandbox.kubernetes.controllers import Controllers
-from deploy.sandbox.kubernetes.edge import Edge
-from deploy.sandbox.kubernetes.faults import Faults
+from deploy.sandbox.kubernetes.faults import Fault, Faults
 from deploy.sandbox.kubernetes.listener import bound, listening
 from deploy.sandbox.kubernetes.messages import Answer, Request
 from deploy.sandbox.kubernetes.population import Population
-from deploy.sandbox.kubernetes.seed import plant_application, plant_cluster
+from deploy.sandbox.kubernetes.seed import seed_application, seed_cluster
 from deploy.sandbox.kubernetes.store import Store
 from deploy.sandbox.kubernetes.watching import Watch
 
 
 class KubernetesSandbox(Population):
-    """A cluster behind a real socket.
+    """A cluster behind a socket.
 
-    `ready_after` and `terminate_after` are seconds, 0 at once, None never; `gateway` says whether
-    the Gateway API is installed; `directory` keeps CA and token files after the end.
+    `ready_after` and `terminate_after` are seconds, 0 for at once and None for never; `gateway`
+    installs the Gateway API; `directory` keeps the CA and token files after the end.
     """
 
     def __init__(
@@ -59,8 +55,8 @@ class KubernetesSandbox(Population):
         kinds = catalogue(gateway)
         super().__init__(store, Controllers(store, ready_after, terminate_after), kinds)
         self.access = Access()
-        self.calls = Calls()
-        self.faults = Faults()
+        self.calls = Calls[Call]()
+        self.faults = Faults(Fault)
         self.url = ""
         self.token = self.access.add_administrator()
         self._api = Api(store, self.controllers, self.access, kinds)
@@ -78,47 +74,41 @@ class KubernetesSandbox(Population):
         return self._files / "token"
 
     def answer(self, request: Request) -> Answer | Watch:
-        """Ask the API without a connection."""
+        """Answer a request without a connection."""
         return self._api.answer(request)
 
     def trust(self) -> ssl.SSLContext:
-        """A context for clients that trusts this sandbox and nothing else."""
+        """Return a client's TLS context that trusts only this sandbox."""
         return ssl.create_default_context(cafile=str(self.ca_path))
 
     def reset(self) -> None:
-        """Back to how it started, calls and faults included; tokens stay valid."""
+        """Restore the seed and clear calls and faults; tokens stay valid."""
         with self.store.lock:
             self.store.clear()
-            plant_cluster(self)
+            seed_cluster(self)
             if self._seeded:
-                plant_application(self, self._gateway)
+                seed_application(self, self._gateway)
         self.calls.clear()
         self.faults.clear()
 
     def rotate_token(self, keep_old: bool = False) -> str:
-        """Write a new token to the file, as the kubelet does; the old one is refused from now."""
+        """Write a new token to the file, as the kubelet does, and revoke the old one."""
         old, self.token = self.token, self.access.add_administrator()
         self._write("token", self.token.encode())
         if not keep_old:
             self.access.revoke(old)
         return self.token
 
-    def rotate_authority(self) -> None:
-        """Serve new connections with a certificate of a new CA, which is in the file from now."""
-        self._authority = Authority("sandbox-ca-rotated")
-        self._certify(self._tls)
-        self._write("ca.crt", self._authority.pem)
-
     def cut_connections(self) -> None:
-        """Break every open connection, as a restarted load balancer does."""
+        """Abort every open connection, as a restart of a load balancer does."""
         self._loop.call_soon_threadsafe(self._connections.cut)
 
     def restricted_token(self, user: str, *rules: tuple[str, str, str]) -> str:
-        """A token of a user who may only do what the rules say: verbs, resources, namespaces."""
+        """Return a token of a user with the rights of the rules: verbs, resources, namespaces."""
         return self.access.add(user, [rule(*words) for words in rules])
 
     def client_certificate(self, user: str, groups: tuple[str, ...] = ()) -> tuple[Path, Path]:
-        """Files with a client's certificate and key; `system:masters` may do everything."""
+        """Return files with a client's certificate and key; `system:masters` has all rights."""
         certificate, key = self._authority.client(user, groups)
         paths = self._files / f"{user}.crt", self._files / f"{user}.key"
         for path, content in zip(paths, (certificate, key), strict=True):
@@ -129,7 +119,7 @@ class KubernetesSandbox(Population):
     @classmethod
     @contextlib.contextmanager
     def in_thread(cls, **settings: Any) -> Iterator[Self]:
-        """Serve in a thread with its own loop, which a blocked test loop does not stop."""
+        """Serve in a thread with its own event loop, independent of the test's event loop."""
         sandbox = cls(**settings)
         started: threading.Event = threading.Event()
         stop = asyncio.Event()
@@ -172,15 +162,17 @@ class KubernetesSandbox(Population):
             self._authority = Authority()
             self._write("ca.crt", self._authority.pem)
             self._write("token", self.token.encode())
-            edge = Edge(self._api, self.store, self.calls, self.faults, self.reset)
-            edge.when_due(self.controllers.next_due, self._advance)
+            application = AsgiApplication(
+                self._api, self.store, self.calls, self.faults, self.reset
+            )
+            application.when_due(self.controllers.next_due, self._advance)
             sock = bound(self._port)
             self.url = f"https://127.0.0.1:{sock.getsockname()[1]}"
             self._loop = asyncio.get_running_loop()
             self._tls = self._context()
-            server = listening(edge, sock, self._tls)
+            server = listening(application, sock, self._tls)
             self._connections = await stack.enter_async_context(server)
-            stack.callback(edge.stopping.set)
+            stack.callback(application.stopping.set)
             self._stack = stack.pop_all()
         return self
 
@@ -197,7 +189,7 @@ class KubernetesSandbox(Population):
             self.controllers.advance()
 
     def _write(self, name: str, content: bytes) -> None:
-        # Replaced, not rewritten: a reader never sees half a token.
+        # Replaced atomically, so that a reader never sees a part of a token.
         fresh = self._files / f".{name}"
         fresh.touch(mode=0o600)
         fresh.write_bytes(content)
@@ -206,7 +198,7 @@ class KubernetesSandbox(Population):
     def _context(self) -> ssl.SSLContext:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.set_alpn_protocols(["h2", "http/1.1"])
-        # Asked for but not demanded: most callers come with a token.
+        # Optional: most clients send a token instead.
         context.verify_mode = ssl.CERT_OPTIONAL
         self._certify(context)
         return context

@@ -1,4 +1,4 @@
-"""Services: declared fields, defaults, checks, and the addresses that they are given."""
+"""Services: declared fields, defaults, checks and the allocation of addresses."""
 
 import ipaddress
 import itertools
@@ -60,7 +60,7 @@ def defaults(service: Object) -> None:
 def causes(service: Object) -> list[Cause]:
     name = service["metadata"]["name"]
     causes = []
-    # A leading digit is allowed to a Service since the relaxed names of 1.34.
+    # Kubernetes 1.34 relaxed the names of Services: a leading digit is valid.
     if "." in name or not re.match("[a-z0-9]", name):
         causes.append(invalid_value("metadata.name", quoted(name), DNS_1035_RULE))
     spec = service["spec"]
@@ -90,13 +90,13 @@ def change_causes(before: Object, after: Object) -> list[Cause]:
 
 
 def allocate(service: Object) -> None:
-    """Give a Service its cluster address and node ports."""
+    """Allocate the cluster address and the node ports of a Service."""
     spec = service["spec"]
     if spec["type"] == "ExternalName":
         return
     if not spec.get("clusterIP"):
         spec["clusterIP"] = str(_NETWORK[next(_ADDRESSES) % (_NETWORK.num_addresses - 2) + 1])
-    # Headless services say "None" here too.
+    # Headless services have "None" here too.
     spec.setdefault("clusterIPs", [spec["clusterIP"]])
     if spec["type"] in {"NodePort", "LoadBalancer"}:
         spec.setdefault("externalTrafficPolicy", "Cluster")

@@ -1,4 +1,4 @@
-"""The error answers of a Kubernetes API server, worded and detailed as the real one words them."""
+"""The error answers of the Kubernetes API server, with its messages and details."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ TOO_OLD_TO_CONTINUE = (
 
 
 class Refusal(Exception):
-    """An answer other than success; `status` is None where the real server sends plain text."""
+    """An error answer; `status` is None where the API server sends plain text."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Refusal(Exception):
 
 
 def quoted(text: str) -> str:
-    """As Go's %q: JSON's quoting, but control characters as \\x00."""
+    """Quote a text as Go's %q: as JSON, but with control characters as \\x00."""
     written = json.dumps(text, ensure_ascii=False)
     for number in range(32):
         written = written.replace(f"\\u{number:04x}", f"\\x{number:02x}")
@@ -88,11 +88,6 @@ def malformed_request() -> Refusal:
     return Refusal(400, None, "400 Bad Request", {"connection": "close"})
 
 
-def overloaded() -> Refusal:
-    headers = {"retry-after": "1", "x-content-type-options": "nosniff"}
-    return Refusal(429, None, "Too many requests, please try again later.\n", headers)
-
-
 def method_not_allowed() -> Refusal:
     message = "the server does not allow this method on the requested resource"
     return failure(405, "MethodNotAllowed", message, {})
@@ -108,7 +103,7 @@ def access_denied(message: str, details: Object) -> Refusal:
 
 
 def refused(kind: Kind, name: str, why: str, causes: Sequence[Cause] = ()) -> Refusal:
-    """403 by admission, where the user has the right but the cluster's policy says no."""
+    """Return the 403 of admission: RBAC permits the request, but a policy refuses it."""
     details = about(kind, name)
     if causes:
         details["causes"] = [_cause(cause) for cause in causes]
@@ -141,7 +136,7 @@ def precondition_failed(kind: Kind, name: str, why: str) -> Refusal:
 
 
 def invalid(kind: str, group: str, name: str, causes: Sequence[Cause]) -> Refusal:
-    """422 about an object (`kind` a Kind) or about options (group meta.k8s.io)."""
+    """Return the 422 about an object, or about options in the group meta.k8s.io."""
     sentences = list(dict.fromkeys(f"{cause.field}: {cause.message}" for cause in causes))
     listed = sentences[0] if len(sentences) == 1 else f"[{', '.join(sentences)}]"
     qualified = f"{kind}.{group}" if group else kind
@@ -168,7 +163,7 @@ def unsupported_patch_type() -> Refusal:
 
 
 def not_acceptable(representation: bool) -> Refusal:
-    """406 for a media type, or for a `representation` (`as=`) of one that would do."""
+    """Return the 406 for a media type or, if `representation` is true, for an `as=` of one."""
     if representation:
         message = "only the following media types are accepted: "
         listed = "application/json, application/yaml, application/vnd.kubernetes.protobuf"
@@ -204,7 +199,7 @@ def version_too_large(wanted: int, current: int) -> Refusal:
 
 
 def field_manager_conflict(owners: Sequence[tuple[str, Sequence[str]]]) -> Refusal:
-    """409 of server-side apply; `owners` pairs who owns with the paths that differ."""
+    """Return the 409 of server-side apply; `owners` are pairs of an owner and its paths."""
     number = sum(len(paths) for _, paths in owners)
     if number == 1:
         listed = f"1 conflict: conflict with {owners[0][0]}: {owners[0][1][0]}"

@@ -1,7 +1,7 @@
 """Objects, the resourceVersion counter and the history behind watches and consistent pages.
 
-Knows no HTTP and no rules. Objects are never changed in place: a write replaces one. Items are
-kept without `kind` and `apiVersion`, so that one encoding serves both lists and single reads.
+A write replaces an object; objects never change in place. They are stored without `kind` and
+`apiVersion`, so that one encoding serves lists and single reads.
 """
 
 import bisect
@@ -14,13 +14,13 @@ import msgspec
 
 from deploy.sandbox.kubernetes.kinds import Kind, Object
 
-# Every change keeps two versions of an object in memory.
+# Every entry of the history holds two versions of an object.
 HISTORY = 10_000
 
 
 @dataclass(slots=True)
 class Stored:
-    """One version of an object; encoded once, when first read."""
+    """A version of an object; it is encoded once, at the first read."""
 
     object: Object
     version: int
@@ -48,7 +48,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What one write did; `before` is None for a creation, `after` for a removal."""
+    """The effect of a write; `before` is None for a creation, `after` for a removal."""
 
     version: int
     kind: Kind
@@ -64,13 +64,13 @@ class _Table:
 
 
 class Expired(Exception):
-    """The history does not reach back to the wanted version."""
+    """The history no longer contains the requested version."""
 
 
 class Store:
     def __init__(self) -> None:
-        # Held through every request and every change from Python, so both see whole states;
-        # reentrant, because adding an object settles the controllers, which write again.
+        # Held during every request and every change from Python; reentrant, because adding an
+        # object runs the controllers, which write again.
         self.lock = threading.RLock()
         self.version = 0
         self.oldest = 0
@@ -83,18 +83,18 @@ class Store:
         return self._table(kind).rows.get(kind.key(namespace, name))
 
     def items(self, kind: Kind, namespace: str = "") -> list[Stored]:
-        """All objects of a kind in key order, of one namespace or of all."""
+        """Return the objects of a kind in the order of their keys, of one namespace or of all."""
         table = self._table(kind)
         return [table.rows[key] for key in self._range(table.keys, kind, namespace)]
 
     def items_at(self, kind: Kind, namespace: str, version: int) -> list[Stored]:
-        """The objects as they were at an earlier version, by undoing what came after."""
+        """Return the objects at an earlier version, by undoing the later changes."""
         if version < self.oldest:
             raise Expired
-        # Changes are few between two pages, objects are many: undoing beats keeping copies.
+        # Between two pages there are few changes and many objects: undoing is cheaper than copies.
         rows = dict(self._table(kind).rows)
         for change in reversed(self._history):
-            # The history is in order, so the first change that is old enough ends the search.
+            # The history is sorted by version.
             if change.version <= version:
                 break
             if change.kind is not kind:
@@ -116,7 +116,7 @@ class Store:
         return reversed(recent)
 
     def put(self, kind: Kind, obj: Object) -> Stored:
-        """Write an object under a new version; its metadata must be complete otherwise."""
+        """Write an object with complete metadata under a new resourceVersion."""
         metadata = obj["metadata"]
         key = kind.key(metadata.get("namespace", ""), metadata["name"])
         table = self._table(kind)
@@ -143,25 +143,25 @@ class Store:
         return before
 
     def kinds(self) -> list[Kind]:
-        """The kinds of which there is or was an object."""
+        """Return the kinds that have or had objects."""
         return list(self._tables)
 
     def children(self, uid: str) -> list[tuple[Kind, Stored]]:
-        """The objects that name this uid among their owners, in key order."""
+        """Return the objects with this uid among their owners, in the order of their keys."""
         found = self._children.get(uid, set())
-        # A set has no order, and what the controllers do must not depend on hashing.
+        # Sorted, so that the controllers do not depend on the order of hashes.
         ordered = sorted(found, key=lambda child: (child[0].plural, child[1]))
         return [(kind, self._table(kind).rows[key]) for kind, key in ordered]
 
     def compact(self) -> None:
-        """Forget the history: older versions, pages and watches are expired from now on."""
+        """Clear the history; older versions, pages and watches expire."""
         self._history.clear()
         self.oldest = self.version
 
     def listen(self, listener: Callable[[Change], None]) -> Callable[[], None]:
-        """Call `listener` after every change, in the writer's thread; returns how to stop."""
+        """Call `listener` after every change, in the writer's thread; return how to stop that."""
         with self.lock:
-            # Copied, so that a change that is being announced is not disturbed.
+            # Copied, because a change may be iterating over the list.
             self._listeners = [*self._listeners, listener]
 
         def stop() -> None:
@@ -200,7 +200,7 @@ class Store:
 
     def _index(self, change: Change) -> None:
         owners = [_owners(change.before), _owners(change.after)]
-        # Nearly all writes keep their owners.
+        # Nearly all writes keep the owners.
         if owners[0] == owners[1]:
             return
         child = (change.kind, change.key)

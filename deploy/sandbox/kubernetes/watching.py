@@ -1,4 +1,4 @@
-"""Watches: the changes of a kind as events, one JSON object per line. Knows no sockets."""
+"""Watches: the changes of a kind as events, one JSON object per line, without sockets."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,27 +6,27 @@ import msgspec
 
 from deploy.sandbox.kubernetes import options
 from deploy.sandbox.kubernetes.kinds import Kind, Object
-from deploy.sandbox.kubernetes.messages import Request, metadata_only, rendered
+from deploy.sandbox.kubernetes.messages import Request, encode_object
 from deploy.sandbox.kubernetes.paths import Target
 from deploy.sandbox.kubernetes.reading import selection
 from deploy.sandbox.kubernetes.statuses import expired, internal, quoted
 from deploy.sandbox.kubernetes.store import Change, Expired, Store, Stored
 
-LONGEST = 1800.0
+MAX_SECONDS = 1800.0
 
 
 class Watch:
-    """One open watch: call `events` whenever the store may have changed."""
+    """An open watch; call `events` whenever the store may have changed."""
 
     def __init__(
         self, store: Store, kind: Kind, target: Target, request: Request, since: int
     ) -> None:
-        self.seconds = float(options.timeout(request)) or LONGEST
+        self.seconds = float(options.timeout(request)) or MAX_SECONDS
         self.ended = False
         self._store = store
         self._kind = kind
         self._target = target
-        self._metadata = request.wants == "metadata"
+        request.check_accept()
         self._bookmarks = request.parameters.get("allowWatchBookmarks") in {"true", "1"}
         chosen = selection(request, kind)
         self._matches: Callable[[Stored], bool] = chosen or (lambda stored: True)
@@ -67,7 +67,7 @@ class Watch:
         latest = change.after or change.before
         if latest is None or not self._concerns(latest):
             return
-        # Leaving the selector is a deletion as far as this watcher is concerned.
+        # An object that no longer matches the selector is deleted for this watch.
         if after:
             yield self._event("MODIFIED" if before else "ADDED", latest)
         elif before and change.before is not None:
@@ -82,15 +82,11 @@ class Watch:
         )
 
     def _event(self, event: str, stored: Stored) -> bytes:
-        shown = (
-            metadata_only(stored)
-            if self._metadata
-            else rendered(self._kind, self._target.version, stored)
-        )
+        shown = encode_object(self._kind, self._target.version, stored)
         return b'{"type":"%b","object":%b}\n' % (event.encode(), shown)
 
 
-def opened(store: Store, kind: Kind, target: Target, request: Request) -> Watch:
+def open_watch(store: Store, kind: Kind, target: Target, request: Request) -> Watch:
     options.check_list(request)
     text = request.parameters.get("resourceVersion", "")
     if text and not text.isdigit():

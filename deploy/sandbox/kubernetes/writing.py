@@ -1,4 +1,4 @@
-"""POST and PUT, and the steps that every write shares: defaults, checks, ownership, storing."""
+"""POST and PUT, and the steps of every write: defaults, validation, ownership and storing."""
 
 import base64
 import os
@@ -14,7 +14,7 @@ from deploy.sandbox.kubernetes.builders import identity, now, with_account, word
 from deploy.sandbox.kubernetes.fields import after_update
 from deploy.sandbox.kubernetes.garbage import remove
 from deploy.sandbox.kubernetes.kinds import Cause, Kind, Object, forbidden, invalid_value
-from deploy.sandbox.kubernetes.messages import Answer, Request, answered, rendered
+from deploy.sandbox.kubernetes.messages import Answer, Request, encode_object, json_answer
 from deploy.sandbox.kubernetes.paths import Target
 from deploy.sandbox.kubernetes.services import allocate
 from deploy.sandbox.kubernetes.statuses import (
@@ -41,7 +41,7 @@ _SERVER_OWNED = (
 
 @dataclass(frozen=True)
 class Write:
-    """Where a write goes and in whose name."""
+    """The target and the request of a write."""
 
     store: Store
     kind: Kind
@@ -50,8 +50,8 @@ class Write:
     dry_run: bool
 
     def answer(self, status: int, stored: Stored, warnings: list[str]) -> Answer:
-        body = rendered(self.kind, self.target.version, stored)
-        return answered(self.request, status, body, warnings)
+        body = encode_object(self.kind, self.target.version, stored)
+        return json_answer(status, body, warnings)
 
     @property
     def api_version(self) -> str:
@@ -59,7 +59,7 @@ class Write:
 
 
 def decoded(stored: Stored) -> Object:
-    """A copy that may be changed."""
+    """Return a copy that may be changed."""
     copy: Object = msgspec.json.decode(stored.encoded)
     return copy
 
@@ -71,16 +71,16 @@ def create(write: Write) -> Answer:
 
 
 def insert(write: Write, obj: Object, managed: list[Object] | None = None) -> Stored:
-    """Store a new object; `managed` is given by server-side apply, which knows its owners."""
-    metadata = _placed(write, obj)
-    # Admission comes before validation: a missing namespace is told before a bad name.
+    """Store a new object; server-side apply passes its managedFields as `managed`."""
+    metadata = _new_metadata(write, obj)
+    # Admission precedes validation, so a missing namespace is reported before an invalid name.
     check_namespace(write.store, write.kind, write.target.namespace, metadata.get("name", ""))
     if metadata.pop("resourceVersion", None) and managed is None:
         raise internal("resourceVersion should not be set on objects to be created")
     name = metadata.get("name") or _generated(metadata)
     fresh = identity(name or "", write.target.namespace if write.kind.namespaced else "")
     obj["metadata"] = {**metadata, **fresh}
-    # A status is written through its own subresource; the one in the body is ignored.
+    # The status in the body is ignored; it has a subresource.
     if write.kind.has_status and not write.kind.custom:
         obj.pop("status", None)
     write.kind.defaults(obj)
@@ -89,13 +89,13 @@ def insert(write: Write, obj: Object, managed: list[Object] | None = None) -> St
         raise invalid(write.kind.kind, write.kind.group, name or "", causes)
     if write.store.get(write.kind, write.target.namespace, name) is not None:
         raise already_exists(write.kind, name)
-    # What is allocated below is nobody's: it is given after the fields of the writer are recorded.
+    # Allocated fields have no owner, so they are set after the managedFields.
     obj["metadata"]["managedFields"] = managed or after_update(
         None, _without_status(obj), write.request.manager, write.api_version, now()
     )
     if write.kind is core.SERVICES:
         allocate(obj)
-    # What the service account admission adds; it makes pods about as large as real ones.
+    # The ServiceAccount admission mounts the token; real pods have about this size.
     if write.kind is core.PODS:
         obj["spec"] = with_account(obj["spec"], name)
     if write.kind.counts_generations:
@@ -103,7 +103,7 @@ def insert(write: Write, obj: Object, managed: list[Object] | None = None) -> St
     return _stored(write, obj)
 
 
-def _placed(write: Write, obj: Object) -> Object:
+def _new_metadata(write: Write, obj: Object) -> Object:
     metadata: Object = obj["metadata"]
     given = metadata.get("namespace") or write.target.namespace
     if write.kind.namespaced and given != write.target.namespace:
@@ -133,7 +133,7 @@ def update(write: Write) -> Answer:
     if stored is None:
         raise not_found(write.kind, write.target.name)
     metadata = obj["metadata"]
-    # Built-in kinds may be overwritten unconditionally, custom ones may not.
+    # A PUT without a resourceVersion is valid for built-in kinds, not for custom resources.
     if write.kind.custom and not metadata.get("resourceVersion"):
         cause = invalid_value("metadata.resourceVersion", "0", "must be specified for an update")
         refusal = invalid(write.kind.plural, write.kind.group, write.target.name, [cause])
@@ -160,11 +160,11 @@ def check_name(write: Write, metadata: Object) -> None:
             f"the name of the object ({wanted} based on URL) was undeterminable: name must be "
             "provided"
         )
-    check_place(write, metadata)
+    check_path(write, metadata)
 
 
-def check_place(write: Write, metadata: Object) -> None:
-    """Name and namespace in a body must be those of the path."""
+def check_path(write: Write, metadata: Object) -> None:
+    """Refuse a name or a namespace that differs from the path."""
     if metadata.get("name", write.target.name) != write.target.name:
         raise bad_request(
             f"the name of the object ({metadata['name']}) does not match the name on the URL "
@@ -188,7 +188,7 @@ def check_version(write: Write, stored: Stored, given: Any) -> None:
 def replace(
     write: Write, stored: Stored, obj: Object, managed: list[Object] | None = None
 ) -> Stored:
-    """Store a new version of an object; the same content keeps its resourceVersion."""
+    """Store a new version of an object; equal content keeps its resourceVersion."""
     part = write.target.subresource
     before = stored.object
     after = _with_server_owned(write.kind, part, decoded(stored), obj)
@@ -203,11 +203,11 @@ def replace(
         owned = _without_status(after) if not part else after
         old = _without_status(before) if not part else before
         managed = after_update(old, owned, write.request.manager, write.api_version, now(), part)
-    # A write without effect must not wake watchers or invalidate what others have read.
+    # A write without effect must not change the resourceVersion or notify watches.
     unchanged = _content(after) == _content(before)
     if unchanged and managed == (stored.metadata.get("managedFields") or []):
         return stored
-    # Labels and status do not count: the generation is about what is wanted.
+    # The generation counts changes of the spec only.
     if write.kind.counts_generations and _spec(after) != _spec(before):
         metadata["generation"] = stored.metadata.get("generation", 1) + 1
     if managed:
@@ -215,17 +215,17 @@ def replace(
     if write.dry_run:
         metadata["resourceVersion"] = stored.metadata["resourceVersion"]
         return Stored(after, stored.version)
-    return _kept(write, write.store.put(write.kind, after))
+    return _remove_if_finalized(write, write.store.put(write.kind, after))
 
 
-def _kept(write: Write, stored: Stored) -> Stored:
+def _remove_if_finalized(write: Write, stored: Stored) -> Stored:
     if "deletionTimestamp" in stored.metadata and not stored.metadata.get("finalizers"):
         remove(write.store, write.kind, stored)
     return stored
 
 
 def _with_server_owned(kind: Kind, part: str, before: Object, obj: Object) -> Object:
-    # Through /status nothing else can be changed, through the object not the status.
+    # PUT on /status changes only the status, PUT on the object everything else.
     if part == "status":
         return {**before, "status": obj.get("status") or {}}
     after = dict(obj)
@@ -243,7 +243,7 @@ def _with_server_owned(kind: Kind, part: str, before: Object, obj: Object) -> Ob
 
 
 def _keep_addresses(before: Object, after: Object) -> None:
-    """An update that names no cluster address keeps the one that was allocated."""
+    """Keep the allocated cluster address unless the update sets one."""
     if after.get("type", "ClusterIP") != "ExternalName" and not after.get("clusterIP"):
         after.update({k: before[k] for k in ("clusterIP", "clusterIPs") if k in before})
 
@@ -275,6 +275,6 @@ def _spec(obj: Object) -> Object:
     return {k: v for k, v in obj.items() if k not in {"metadata", "status"}}
 
 
-def begun(store: Store, kind: Kind, target: Target, request: Request, verb: str) -> Write:
+def begin_write(store: Store, kind: Kind, target: Target, request: Request, verb: str) -> Write:
     named = {"create": "CreateOptions", "update": "UpdateOptions", "patch": "PatchOptions"}
     return Write(store, kind, target, request, options.check_write(request, named[verb]))

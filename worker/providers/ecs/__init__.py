@@ -10,10 +10,10 @@ if TYPE_CHECKING:
 
 @asynccontextmanager
 async def open_provider(environment: Mapping[str, str]) -> AsyncIterator["EcsProvider"]:
-    """The provider for the region that an environment names, until the context is left."""
-    # AWS's client library is large: a worker of another platform does not load it.
+    """Open a provider for the region in an environment, until the context is left."""
+    # Imported here, because AWS's client library is large and other platforms do not need it.
     from contracts.environment import load
-    from worker.providers.ecs.client import connect
+    from worker.providers.ecs.aws.client import connect
     from worker.providers.ecs.provider import EcsProvider
     from worker.providers.ecs.settings import Settings
 

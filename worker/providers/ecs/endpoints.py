@@ -1,4 +1,4 @@
-"""Where the tasks of services are reached: ports, and hostnames of those that Cloud Map knows."""
+"""The endpoints of services: ports, and host names from Cloud Map."""
 
 import asyncio
 from collections.abc import Mapping
@@ -7,19 +7,19 @@ from msgspec import UNSET, UnsetType
 
 from contracts.faults import Code
 from contracts.resources import Port, ServiceEndpoint
-from worker.memory import Memory
+from worker.gather_all import gather_all
 from worker.providers.ecs import controllers, names, translate
-from worker.providers.ecs.client import Conversation
-from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.objects import (
+from worker.providers.ecs.aws.answers import (
     CloudMapService,
     OneCloudMapNamespace,
     OneCloudMapService,
     OneTaskDefinition,
     Service,
 )
-from worker.providers.ecs.tag_index import expect_cluster, tagged
-from worker.together import together
+from worker.providers.ecs.aws.client import BoundClient
+from worker.providers.ecs.aws.errors import Failure
+from worker.providers.ecs.aws.tag_index import expect_cluster, tagged
+from worker.ttl_cache import TtlCache
 
 REMEMBERED = 10_000
 LIFETIME_S = 3600
@@ -27,44 +27,44 @@ NO_SUCH_TASK_DEFINITION = "ClientException"
 
 
 class Endpoints:
-    """Remembers what never changes: ports of task definitions, names in Cloud Map."""
+    """Endpoints, with caches: ports of task definitions and names in Cloud Map never change."""
 
     def __init__(self, *, hostnames: bool) -> None:
-        """`hostnames` says whether Cloud Map may be asked."""
+        """`hostnames` is true if Cloud Map may be asked."""
         self._hostnames = hostnames
-        self._ports: Memory[str, list[Port]] = Memory(REMEMBERED, LIFETIME_S)
-        self._services: Memory[str, CloudMapService] = Memory(REMEMBERED, LIFETIME_S)
-        self._namespaces: Memory[str, str] = Memory(REMEMBERED, LIFETIME_S)
+        self._ports: TtlCache[str, list[Port]] = TtlCache(REMEMBERED, LIFETIME_S)
+        self._services: TtlCache[str, CloudMapService] = TtlCache(REMEMBERED, LIFETIME_S)
+        self._namespaces: TtlCache[str, str] = TtlCache(REMEMBERED, LIFETIME_S)
         self._asking = asyncio.Lock()
 
     async def find(
-        self, talk: Conversation, cluster: str, labels: Mapping[str, str]
+        self, aws: BoundClient, cluster: str, labels: Mapping[str, str]
     ) -> list[ServiceEndpoint]:
-        """The endpoints of the services that carry all the labels."""
-        candidates = sorted(await tagged(talk, "service", cluster, labels))
+        """Return the endpoints of the services that have all the labels."""
+        candidates = sorted(await tagged(aws, "service", cluster, labels))
         if not candidates:
-            await expect_cluster(talk, cluster)
+            await expect_cluster(aws, cluster)
         services = [
             service
-            for service in await controllers.active(talk, cluster, candidates)
+            for service in await controllers.active(aws, cluster, candidates)
             if labels.items() <= translate.labels(service.tags).items()
         ]
-        return await together(*(self._endpoint(talk, service) for service in services))
+        return await gather_all(*(self._endpoint(aws, service) for service in services))
 
-    async def _endpoint(self, talk: Conversation, service: Service) -> ServiceEndpoint:
+    async def _endpoint(self, aws: BoundClient, service: Service) -> ServiceEndpoint:
         ports = translate.service_ports(service)
         if not ports and service.task_definition:
-            ports = await self._container_ports(talk, service.task_definition)
+            ports = await self._container_ports(aws, service.task_definition)
         arns = [each.registry_arn for each in service.service_registries if each.registry_arn]
-        hostname = await self.hostname(talk, arns[0]) if arns else UNSET
+        hostname = await self.hostname(aws, arns[0]) if arns else UNSET
         return translate.endpoint(service, ports, hostname)
 
-    async def _container_ports(self, talk: Conversation, arn: str) -> list[Port]:
+    async def _container_ports(self, aws: BoundClient, arn: str) -> list[Port]:
         known = self._ports.get(arn)
         if known is not None:
             return known
         try:
-            answer = await talk.ask(
+            answer = await aws.ask(
                 "ecs:DescribeTaskDefinition", OneTaskDefinition, taskDefinition=arn
             )
         except Failure as failure:
@@ -75,36 +75,34 @@ class Endpoints:
         self._ports.put(arn, ports)
         return ports
 
-    async def hostname(self, talk: Conversation, registry: str) -> str | UnsetType:
-        """The name in DNS of a Cloud Map service's tasks, by the service's ARN."""
+    async def hostname(self, aws: BoundClient, registry: str) -> str | UnsetType:
+        """Return the name in DNS of a Cloud Map service, by its ARN."""
         if not self._hostnames:
             return UNSET
         try:
-            found = await self._service(talk, names.last(registry))
+            found = await self._service(aws, names.last(registry))
             if found.namespace_id is None:
                 return UNSET
-            return f"{found.name}.{await self._namespace(talk, found.namespace_id)}"
+            return f"{found.name}.{await self._namespace(aws, found.namespace_id)}"
         except Failure as failure:
             if failure.code is not Code.NOT_FOUND:
                 raise
             return UNSET
 
-    async def _service(self, talk: Conversation, id: str) -> CloudMapService:
+    async def _service(self, aws: BoundClient, id: str) -> CloudMapService:
         known = self._services.get(id)
         if known is None:
-            answer = await talk.ask("servicediscovery:GetService", OneCloudMapService, Id=id)
+            answer = await aws.ask("servicediscovery:GetService", OneCloudMapService, Id=id)
             known = answer.service
             self._services.put(id, known)
         return known
 
-    async def _namespace(self, talk: Conversation, id: str) -> str:
-        # All services of one namespace ask for it at once.
+    async def _namespace(self, aws: BoundClient, id: str) -> str:
+        # One request for all services of a namespace at once.
         async with self._asking:
             known = self._namespaces.get(id)
             if known is None:
-                answer = await talk.ask(
-                    "servicediscovery:GetNamespace", OneCloudMapNamespace, Id=id
-                )
+                answer = await aws.ask("servicediscovery:GetNamespace", OneCloudMapNamespace, Id=id)
                 known = answer.namespace.name
                 self._namespaces.put(id, known)
             return known

@@ -5,17 +5,18 @@ from collections.abc import Mapping
 from contracts.faults import Code, Fault
 from worker.provider import Call
 from worker.providers.ecs import controllers, machines, names, observed, translate
-from worker.providers.ecs.client import Conversation
-from worker.providers.ecs.objects import Nothing, Task
+from worker.providers.ecs.aws.answers import Nothing, Task
+from worker.providers.ecs.aws.client import BoundClient
+from worker.providers.ecs.aws.tags import camel
 
 STOPPED = "STOPPED"
 
 
 async def change(
-    talk: Conversation, call: Call, cluster: str, id: str, wanted: Mapping[str, str | None]
+    aws: BoundClient, call: Call, cluster: str, id: str, wanted: Mapping[str, str | None]
 ) -> None:
-    """Set the tags named and remove those that are None; what cannot be is refused beforehand."""
-    task = await machines.one(talk, cluster, id)
+    """Set tags, and remove those whose value is None; impossible changes are refused first."""
+    task = await machines.one(aws, cluster, id)
     if task.last_status == STOPPED:
         raise Fault(
             Code.CONFLICT,
@@ -28,21 +29,21 @@ async def change(
     removed = [key for key in wanted if key not in tags]
     _check_number(task, tags, removed)
     if removed:
-        await _check_inherited(talk, cluster, task, removed)
-        await talk.ask("ecs:UntagResource", Nothing, resourceArn=task.task_arn, tagKeys=removed)
+        await _check_inherited(aws, cluster, task, removed)
+        await aws.ask("ecs:UntagResource", Nothing, resourceArn=task.task_arn, tagKeys=removed)
         call.observed(before, observed.changed_labels(before, dict.fromkeys(removed)))
     if tags:
-        await _set(talk, task, tags, removed)
+        await _set(aws, task, tags, removed)
         call.observed(before, observed.changed_labels(before, wanted))
 
 
-async def _set(talk: Conversation, task: Task, tags: Mapping[str, str], removed: list[str]) -> None:
+async def _set(aws: BoundClient, task: Task, tags: Mapping[str, str], removed: list[str]) -> None:
     try:
-        await talk.ask(
+        await aws.ask(
             "ecs:TagResource",
             Nothing,
             resourceArn=task.task_arn,
-            tags=[{"key": key, "value": value} for key, value in tags.items()],
+            tags=camel(tags),
         )
     except Fault as fault:
         if not removed:
@@ -62,12 +63,10 @@ def _check_number(task: Task, tags: Mapping[str, str], removed: list[str]) -> No
         )
 
 
-async def _check_inherited(
-    talk: Conversation, cluster: str, task: Task, removed: list[str]
-) -> None:
-    """Raise where a label would stay all the same, because the service has it for all."""
+async def _check_inherited(aws: BoundClient, cluster: str, task: Task, removed: list[str]) -> None:
+    """Raise `conflict` if the service has the label, so that its removal would have no effect."""
     name = translate.controller_name(task)
-    for service in await controllers.describe(talk, cluster, [name] if name else []):
+    for service in await controllers.describe(aws, cluster, [name] if name else []):
         inherited = sorted(set(removed) & translate.labels(service.tags).keys())
         if inherited:
             raise Fault(

@@ -1,27 +1,27 @@
-"""Tasks: described by id, and found by the labels that they and their services have together."""
+"""Tasks: described by id, and found by their labels and those of their services."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from contracts.faults import Code, Fault
 from contracts.resources import Machine
+from worker.gather_all import gather_all
 from worker.providers.ecs import controllers, names, translate
-from worker.providers.ecs.batches import batches, expect_missing
-from worker.providers.ecs.client import Conversation
-from worker.providers.ecs.errors import Failure
-from worker.providers.ecs.objects import Task, TaskArns, Tasks
-from worker.providers.ecs.tag_index import expect_cluster, tagged
-from worker.together import together
+from worker.providers.ecs.aws.answers import Task, TaskArns, Tasks
+from worker.providers.ecs.aws.batches import batches, expect_missing
+from worker.providers.ecs.aws.client import BoundClient
+from worker.providers.ecs.aws.errors import Failure
+from worker.providers.ecs.aws.tag_index import expect_cluster, tagged
 
 DESCRIBED_AT_ONCE = 100
 LISTED_AT_ONCE = 100
 WORTH_LOOKING_UP = 10
-"""With more requests than that to find candidates, all tasks of the cluster are looked through."""
+"""The most requests for candidates; beyond it, all tasks of the cluster are described."""
 
 
-async def one(talk: Conversation, cluster: str, id: str) -> Task:
-    """A task, also one that stopped lately, or the fault `not_found`."""
-    for task in await describe(talk, cluster, [id]):
+async def one(aws: BoundClient, cluster: str, id: str) -> Task:
+    """Return a task, even one that stopped recently, or raise `not_found`."""
+    for task in await describe(aws, cluster, [id]):
         return task
     raise Fault(
         Code.NOT_FOUND,
@@ -29,19 +29,19 @@ async def one(talk: Conversation, cluster: str, id: str) -> Task:
     )
 
 
-async def find(talk: Conversation, cluster: str, labels: Mapping[str, str]) -> list[Machine]:
-    """The machines that run or start and carry all the labels; all of the cluster without any."""
-    ids = await (_candidates(talk, cluster, labels) if labels else ids_of(talk, cluster))
-    tasks = [task for task in await describe(talk, cluster, ids) if translate.is_alive(task)]
-    found = await of_tasks(talk, cluster, tasks)
+async def find(aws: BoundClient, cluster: str, labels: Mapping[str, str]) -> list[Machine]:
+    """Return the machines that run or start and have all the labels."""
+    ids = await (_candidates(aws, cluster, labels) if labels else ids_of(aws, cluster))
+    tasks = [task for task in await describe(aws, cluster, ids) if translate.is_alive(task)]
+    found = await of_tasks(aws, cluster, tasks)
     return [machine for machine in found if labels.items() <= machine.labels.items()]
 
 
-async def of_tasks(talk: Conversation, cluster: str, tasks: Iterable[Task]) -> list[Machine]:
-    """Tasks as machines, with the labels that their services have for all of them."""
+async def of_tasks(aws: BoundClient, cluster: str, tasks: Iterable[Task]) -> list[Machine]:
+    """Return tasks as machines, with the labels of their services."""
     tasks = list(tasks)
     wanted = {name for task in tasks if (name := translate.controller_name(task))}
-    found = await controllers.describe(talk, cluster, sorted(wanted))
+    found = await controllers.describe(aws, cluster, sorted(wanted))
     services = {service.service_name: service for service in found}
     return [
         translate.machine(task, services.get(translate.controller_name(task) or ""))
@@ -49,47 +49,47 @@ async def of_tasks(talk: Conversation, cluster: str, tasks: Iterable[Task]) -> l
     ]
 
 
-async def of_service(talk: Conversation, cluster: str, name: str) -> list[Task]:
-    """The tasks of a service that run or start."""
-    ids = await ids_of(talk, cluster, serviceName=name)
-    return [task for task in await describe(talk, cluster, ids) if translate.is_alive(task)]
+async def of_service(aws: BoundClient, cluster: str, name: str) -> list[Task]:
+    """Return the tasks of a service that run or start."""
+    ids = await ids_of(aws, cluster, serviceName=name)
+    return [task for task in await describe(aws, cluster, ids) if translate.is_alive(task)]
 
 
-async def describe(talk: Conversation, cluster: str, ids: Iterable[str]) -> list[Task]:
-    """Those of the tasks that exist, with their tags."""
-    answers = await together(
-        *(_described(talk, cluster, batch) for batch in batches(ids, DESCRIBED_AT_ONCE))
+async def describe(aws: BoundClient, cluster: str, ids: Iterable[str]) -> list[Task]:
+    """Return the tasks that exist, with their tags."""
+    answers = await gather_all(
+        *(_described(aws, cluster, batch) for batch in batches(ids, DESCRIBED_AT_ONCE))
     )
     return [task for tasks in answers for task in tasks]
 
 
-async def _described(talk: Conversation, cluster: str, batch: list[str]) -> list[Task]:
-    answer = await talk.ask(
+async def _described(aws: BoundClient, cluster: str, batch: list[str]) -> list[Task]:
+    answer = await aws.ask(
         "ecs:DescribeTasks", Tasks, cluster=cluster, tasks=batch, include=["TAGS"]
     )
     expect_missing("ecs:DescribeTasks", answer.failures)
     return answer.tasks
 
 
-async def ids_of(talk: Conversation, cluster: str, **narrower: str) -> list[str]:
-    """The ids of tasks that are meant to run, all of the cluster or some."""
+async def ids_of(aws: BoundClient, cluster: str, **narrower: str) -> list[str]:
+    """Return the ids of tasks that are meant to run."""
     found: list[str] = []
-    async for page in talk.pages(
+    async for page in aws.pages(
         "ecs:ListTasks", TaskArns, cluster=cluster, maxResults=LISTED_AT_ONCE, **narrower
     ):
         found += map(names.last, page.task_arns)
     return found
 
 
-async def _candidates(talk: Conversation, cluster: str, labels: Mapping[str, str]) -> list[str]:
-    """The ids of all tasks that may carry the labels, some by themselves, some by their service.
+async def _candidates(aws: BoundClient, cluster: str, labels: Mapping[str, str]) -> list[str]:
+    """The ids of all tasks that may have the labels, their own or those of their service.
 
-    A service that has a part of the labels leaves the rest to its tasks. A tag of the task that
-    says otherwise than its service is found out when both are described.
+    If a service has some of the labels, its tasks need the others. A tag of the task that
+    overrides that of its service is found when both are described.
     """
-    own, *services = await together(
-        tagged(talk, "task", cluster, labels),
-        *(tagged(talk, "service", cluster, {key: value}) for key, value in labels.items()),
+    own, *services = await gather_all(
+        tagged(aws, "task", cluster, labels),
+        *(tagged(aws, "service", cluster, {key: value}) for key, value in labels.items()),
     )
     has: defaultdict[str, set[str]] = defaultdict(set)
     for key, found in zip(labels, services, strict=True):
@@ -98,21 +98,21 @@ async def _candidates(talk: Conversation, cluster: str, labels: Mapping[str, str
     whole = [name for name, keys in has.items() if len(keys) == len(labels)]
     rests = {frozenset(labels.keys() - keys) for keys in has.values()} - {frozenset()}
     if len(whole) + len(rests) > WORTH_LOOKING_UP:
-        return await ids_of(talk, cluster)
-    more = await together(
-        *(tagged(talk, "task", cluster, {key: labels[key] for key in rest}) for rest in rests),
-        *(_of_deleted_too(talk, cluster, name) for name in whole),
+        return await ids_of(aws, cluster)
+    more = await gather_all(
+        *(tagged(aws, "task", cluster, {key: labels[key] for key in rest}) for rest in rests),
+        *(_of_deleted_too(aws, cluster, name) for name in whole),
     )
     candidates = own.union(*more)
     if not candidates:
-        await expect_cluster(talk, cluster)
+        await expect_cluster(aws, cluster)
     return sorted(candidates)
 
 
-async def _of_deleted_too(talk: Conversation, cluster: str, name: str) -> set[str]:
-    """The ids of a service's tasks; a deleted one that the tag index still knows has none."""
+async def _of_deleted_too(aws: BoundClient, cluster: str, name: str) -> set[str]:
+    """The ids of a service's tasks; none for a deleted service that is still in the tag index."""
     try:
-        return set(await ids_of(talk, cluster, serviceName=name))
+        return set(await ids_of(aws, cluster, serviceName=name))
     except Failure as failure:
         if failure.aws_code not in controllers.GONE:
             raise

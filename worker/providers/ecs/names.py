@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from contracts.address import name_on_ecs
 from contracts.faults import Code, Fault
-from contracts.names import Name
+from contracts.field_types import Name
 from contracts.validation import checked, show
 
 CLUSTER_NAME = r"[A-Za-z0-9_-]{1,255}"
@@ -26,7 +26,7 @@ TASK_ARN = re.compile(
 )
 
 TAG_LIMIT = 50
-"""As many tags a resource can have; those that AWS sets itself do not count."""
+"""The most tags of a resource; those that AWS sets itself do not count."""
 RESERVED = "aws:"
 
 SPACES = r" \xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
@@ -40,7 +40,7 @@ TagKey = Annotated[
         description="a tag key: 1 to 128 letters, digits, spaces and _.:/=+-@",
     ),
 ]
-"""Any key that a tag can have, those that AWS sets itself among them."""
+"""The key of any tag, including those that AWS sets itself."""
 
 OwnTagKey = Annotated[
     str,
@@ -51,7 +51,7 @@ OwnTagKey = Annotated[
         "and not aws: at its beginning",
     ),
 ]
-"""A key that a tag can be given."""
+"""The key of a tag that can be set."""
 
 TagValue = Annotated[
     str,
@@ -64,9 +64,9 @@ TagValue = Annotated[
 
 
 def cluster(scope: str) -> str:
-    """The scope as AWS takes it, a name or an ARN, or the fault `invalid`.
+    """Return the scope, a name or an ARN, or raise `invalid`.
 
-    An ARN stays one: only AWS can tell that it is of another account.
+    An ARN is not shortened: only AWS can tell that it belongs to another account.
     """
     if CLUSTER.fullmatch(scope) is None:
         raise _invalid(
@@ -78,14 +78,14 @@ def cluster(scope: str) -> str:
 
 
 def cluster_name(cluster: str) -> str:
-    """The name of a cluster that is called by its name or its ARN."""
+    """Return the name of a cluster from its name or ARN."""
     return cluster.rpartition("/")[2]
 
 
 def service_name(name: str, where: str = "name", cluster: str | None = None) -> str:
-    """What ECS calls a service, whatever the spelling, or the fault `invalid`.
+    """Return the name of a service in ECS, or raise `invalid`.
 
-    An ARN gives its name, and has to be of the `cluster` where one is given.
+    An ARN counts as the name in it, and has to be in the `cluster`, if given.
     """
     checked(name, Name, where)
     if not name.startswith("arn:"):
@@ -101,9 +101,9 @@ def service_name(name: str, where: str = "name", cluster: str | None = None) -> 
 
 
 def task_id(value: str, cluster: str, where: str = "id") -> str:
-    """The id of a task, also from its ARN, or `invalid` for one of another cluster.
+    """Return the id of a task from its id or ARN, or raise `invalid` for another cluster.
 
-    What could name a machine elsewhere but no task is `not_found`.
+    A name that could be a machine on another platform is `not_found`.
     """
     checked(value, Name, where)
     if TASK_ID.fullmatch(value):
@@ -121,9 +121,9 @@ def task_id(value: str, cluster: str, where: str = "id") -> str:
 
 
 def labels(wanted: Mapping[str, str], where: str = "labels") -> Mapping[str, str]:
-    """Labels to ask for, any that a tag can have, or the fault `invalid` for a wrong one.
+    """Return labels to search for, or raise `invalid` if one is no valid tag.
 
-    More than a resource can have are `invalid`, too.
+    More labels than a resource can have are `invalid`, too.
     """
     for key, value in wanted.items():
         checked(key, TagKey, where)
@@ -139,7 +139,7 @@ def labels(wanted: Mapping[str, str], where: str = "labels") -> Mapping[str, str
 def label_changes(
     wanted: Mapping[str, str | None], where: str = "labels"
 ) -> Mapping[str, str | None]:
-    """The labels to set, None for those to remove, or the fault `invalid`."""
+    """Return labels to set, None for those to remove, or raise `invalid`."""
     for key, value in wanted.items():
         checked(key, OwnTagKey, where)
         if value is None:
@@ -152,18 +152,18 @@ def label_changes(
 
 
 def is_own(key: str) -> bool:
-    """Whether a tag is one of those that can be set, and count."""
+    """Return whether a tag is not one of AWS's own."""
     return not key.lower().startswith(RESERVED)
 
 
 def is_of(cluster: str, arn: str) -> bool:
-    """Whether a service or task is of a cluster, as far as its ARN tells: short ones do not."""
+    """Return whether a service or task may be in a cluster: short ARNs do not tell it."""
     _, *place = arn.rpartition(":")[2].split("/")
     return len(place) == 1 or place[:-1] == [cluster_name(cluster)]
 
 
 def last(arn: str) -> str:
-    """The name or id at the end of an ARN."""
+    """Return the name or id at the end of an ARN."""
     return arn.rpartition("/")[2]
 
 

@@ -1,8 +1,4 @@
-"""The operations on ECS: validate, ask, translate."""
-
-from collections.abc import Mapping
-from types import MappingProxyType
-from typing import ClassVar
+"""The operations on ECS: validation, requests, translation."""
 
 from contracts import api
 from contracts.faults import Code, Fault
@@ -17,39 +13,22 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from worker.provider import Call
-from worker.providers.ecs import (
-    controllers,
-    labels,
-    machines,
-    names,
-    observed,
-    translate,
-    workload,
-)
-from worker.providers.ecs.clean_up import clean_up
-from worker.providers.ecs.client import Client
+from worker.providers.ecs import controllers, labels, machines, names, observed, translate
+from worker.providers.ecs.aws.client import Client
+from worker.providers.ecs.elb.target_groups import Vpcs
 from worker.providers.ecs.endpoints import Endpoints
-from worker.providers.ecs.provisioning import Region
-from worker.providers.ecs.roll_out import RollOut
-from worker.providers.ecs.routing import Routing
-from worker.providers.ecs.target_groups import Vpcs
+from worker.providers.ecs.routes.routing import Routing
+from worker.providers.ecs.workloads import workload
+from worker.providers.ecs.workloads.clean_up import clean_up
+from worker.providers.ecs.workloads.provisioning import Region
+from worker.providers.ecs.workloads.roll_out import RollOut
 
 
 class EcsProvider:
-    """One region of one account.
+    """The provider for one region of an account.
 
     `kind` and `apiVersion` are ignored: a cluster has one kind of controller.
     """
-
-    instead: ClassVar[Mapping[str, str]] = MappingProxyType(
-        {
-            "apply_controller": "apply_workload",
-            "apply_service": "apply_workload",
-            "apply_secret": "apply_workload",
-            "apply_http_route": "apply_route_plan",
-        }
-    )
-    """What ECS has no manifests for, and the operation that means the same on every platform."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -62,15 +41,15 @@ class EcsProvider:
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
         cluster = names.cluster(operation.scope)
         id = names.task_id(operation.id, cluster)
-        talk = self._client.during(call)
-        task = await machines.one(talk, cluster, id)
-        [machine] = await machines.of_tasks(talk, cluster, [task])
+        aws = self._client.for_call(call)
+        task = await machines.one(aws, cluster, id)
+        [machine] = await machines.of_tasks(aws, cluster, [task])
         return machine
 
     async def get_machines(self, operation: api.GetMachines, call: Call) -> list[Machine]:
         cluster = names.cluster(operation.scope)
         wanted = names.labels(operation.labels)
-        return await machines.find(self._client.during(call), cluster, wanted)
+        return await machines.find(self._client.for_call(call), cluster, wanted)
 
     async def set_machine_labels(
         self, operation: api.SetMachineLabels, call: Call
@@ -78,26 +57,26 @@ class EcsProvider:
         cluster = names.cluster(operation.scope)
         id = names.task_id(operation.id, cluster)
         wanted = names.label_changes(operation.labels)
-        await labels.change(self._client.during(call), call, cluster, id, wanted)
+        await labels.change(self._client.for_call(call), call, cluster, id, wanted)
         return MachineLabels(labels=dict(wanted))
 
     async def get_controllers(self, operation: api.GetControllers, call: Call) -> Controllers:
         cluster = names.cluster(operation.scope)
-        talk = self._client.during(call)
+        aws = self._client.for_call(call)
         if operation.machine_id is None:
-            found = await controllers.of_cluster(talk, cluster)
+            found = await controllers.of_cluster(aws, cluster)
         else:
             id = names.task_id(operation.machine_id, cluster, "machineId")
-            name = translate.controller_name(await machines.one(talk, cluster, id))
-            found = await controllers.active(talk, cluster, [name] if name else [])
+            name = translate.controller_name(await machines.one(aws, cluster, id))
+            found = await controllers.active(aws, cluster, [name] if name else [])
         return Controllers(controllers=[translate.controller(service) for service in found])
 
     async def get_controller(self, operation: api.GetController, call: Call) -> OneController:
         cluster = names.cluster(operation.scope)
         name = names.service_name(operation.name, cluster=cluster)
-        talk = self._client.during(call)
-        service = await controllers.one(talk, cluster, name)
-        tasks = await machines.of_service(talk, cluster, name)
+        aws = self._client.for_call(call)
+        service = await controllers.one(aws, cluster, name)
+        tasks = await machines.of_service(aws, cluster, name)
         own = [translate.machine(task, service) for task in tasks]
         return OneController(controller=translate.controller(service, own))
 
@@ -106,20 +85,20 @@ class EcsProvider:
     ) -> Controller:
         cluster = names.cluster(operation.scope)
         name = names.service_name(operation.name, cluster=cluster)
-        talk = self._client.during(call)
-        service = await controllers.scale(talk, cluster, name, operation.replicas)
+        aws = self._client.for_call(call)
+        service = await controllers.scale(aws, cluster, name, operation.replicas)
         call.observed(*observed.scaling(service))
         return translate.controller(service)
 
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
         cluster = names.cluster(operation.scope)
         name = names.service_name(operation.name, cluster=cluster)
-        talk = self._client.during(call)
-        service = await controllers.delete(talk, cluster, name)
+        aws = self._client.for_call(call)
+        service = await controllers.delete(aws, cluster, name)
         is_gone = service.status == controllers.INACTIVE
         before = observed.ABSENT if is_gone else observed.service(service)
         call.observed(before, observed.ABSENT)
-        rest = await clean_up(talk, call, self._client.settings, names.cluster_name(cluster), name)
+        rest = await clean_up(aws, call, self._client.settings, names.cluster_name(cluster), name)
         if is_gone and not (rest.done or rest.left):
             raise controllers.absent(cluster, name)
         left = {"left": rest.left} if rest.left else {}
@@ -133,20 +112,20 @@ class EcsProvider:
         wanted = names.labels(operation.labels)
         if not wanted:
             raise Fault(Code.INVALID, "labels: expected at least one label, got none")
-        return await self._endpoints.find(self._client.during(call), cluster, wanted)
+        return await self._endpoints.find(self._client.for_call(call), cluster, wanted)
 
     async def delete_service(self, operation: api.DeleteService, call: Call) -> Object:
         names.cluster(operation.scope)
         name = names.service_name(operation.name, cluster=operation.scope)
-        # An ECS service is a controller, and its deletion the controller's: nothing is left here.
+        # An ECS service is a controller, and delete_controller deletes it.
         call.observed(observed.UNKNOWN, observed.UNCHANGED)
         return Deletion(name, False).answer()
 
     async def apply_workload(self, operation: api.ApplyWorkload, call: Call) -> Object:
         cluster = names.cluster(operation.scope)
         wanted = workload.read(operation.workload, cluster, self._client.settings)
-        talk = self._client.during(call)
-        rolled_out = await RollOut(talk, call, self._region, cluster, wanted).run()
+        aws = self._client.for_call(call)
+        rolled_out = await RollOut(aws, call, self._region, cluster, wanted).run()
         call.observed(*rolled_out.seen(wanted))
         return rolled_out.answer(wanted)
 

@@ -1,4 +1,4 @@
-"""What the ECS provider is configured with: the variables that start with PLT_ECS_."""
+"""The settings of the ECS provider: the variables that start with PLT_ECS_."""
 
 from typing import Annotated
 
@@ -66,14 +66,14 @@ Revisions = Annotated[int, Meta(ge=0, le=1000, description="a whole number from 
 
 
 class Settings(Struct, frozen=True):
-    """Which region of which API, what new services are made of, and how patient to be.
+    """The region and API, the parameters of new services, and retries.
 
-    Credentials are never among them: AWS's own chain finds those.
+    Credentials are found by AWS's own chain.
     """
 
     ecs_region: Region
     ecs_cluster: Cluster | None = None
-    """Checked and no more: the scope of each operation says which cluster is meant."""
+    """Validated only: the scope of each operation names the cluster."""
     ecs_endpoint: Url | None = None
     ecs_listener_arn: Listener | None = None
     ecs_subnets: Subnets = ""
@@ -91,11 +91,11 @@ class Settings(Struct, frozen=True):
     ecs_cleanup_retry_base_ms: Milliseconds = 500
 
     def subnets(self) -> list[str]:
-        """Where tasks of new services run."""
+        """Return the subnets of new services."""
         return _parts(self.ecs_subnets)
 
     def security_groups(self) -> list[str]:
-        """What filters the traffic of those tasks."""
+        """Return the security groups of new services."""
         return _parts(self.ecs_security_groups)
 
 

@@ -1,4 +1,4 @@
-"""ECS's tasks and services into the contract's resources; pure."""
+"""Translates ECS's tasks and services into the contract's resources; pure."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -14,8 +14,11 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from worker.providers.ecs import names
-from worker.providers.ecs.objects import Container, Service, Tag, Task, TaskDefinition
-from worker.providers.ecs.workload import BOUNDS
+from worker.providers.ecs.aws.answers import Container, Service, Task, TaskDefinition
+from worker.providers.ecs.aws.tags import CamelTag, mapping
+
+BOUNDS = frozenset({"icc.platformatic.dev/scaler-min", "icc.platformatic.dev/scaler-max"})
+"""Labels of the controller alone: a change of them replaces no machines."""
 
 SERVICE_GROUP = "service:"
 ALIVE = frozenset({"PROVISIONING", "PENDING", "ACTIVATING", "RUNNING"})
@@ -23,11 +26,11 @@ RUNNING = "RUNNING"
 ACTIVE = "ACTIVE"
 TCP = "tcp"
 AGENTS = ("aws-guardduty-agent", "ecs-service-connect-")
-"""How the names of containers begin that AWS adds to tasks, in any order."""
+"""Prefixes of the names of containers that AWS adds to tasks."""
 
 
 def machine(task: Task, service: Service | None) -> Machine:
-    """A task as a machine; of the tags of its service those count that it has none of its own."""
+    """Return a task as a machine; its own tags override those of its service."""
     container = main_container(task)
     return Machine(
         id=names.last(task.task_arn),
@@ -46,39 +49,39 @@ def _machine_labels(task: Task, service: Service | None) -> dict[str, str]:
     own = labels(task.tags)
     if service is None:
         return own
-    # A task keeps the bounds of scaling that were in force when it started.
+    # The task's own bounds may be outdated: they are those of its start.
     return labels(service.tags) | {key: own[key] for key in own.keys() - BOUNDS}
 
 
 def is_alive(task: Task) -> bool:
-    """Whether it runs or starts, and is meant to."""
+    """Return whether a task runs or starts, and is meant to."""
     return task.last_status in ALIVE and task.desired_status == RUNNING
 
 
 def is_ready(task: Task) -> bool:
-    """Whether it takes traffic: one that is being stopped leaves its targets at once."""
+    """Return whether a task takes traffic: a stopping task is deregistered at once."""
     return task.last_status == task.desired_status == RUNNING and task.health_status != "UNHEALTHY"
 
 
 def is_active(service: Service) -> bool:
-    """Whether it keeps tasks running: deleted services stay in the API for a while."""
+    """Return whether a service is active: the API describes deleted ones for a while."""
     return service.status == ACTIVE
 
 
 def controller_name(task: Task) -> str | None:
-    """The service that runs a task, None for one that was started alone."""
+    """Return the service of a task, or None."""
     return task.group.removeprefix(SERVICE_GROUP) if task.group.startswith(SERVICE_GROUP) else None
 
 
 def main_container(task: Task) -> Container | None:
-    """The container that the task is about: the one called like its controller, else the first."""
+    """Return the container named like the controller, otherwise the first, or None."""
     name = controller_name(task)
     own = [each for each in task.containers if not each.name.startswith(AGENTS)]
     return next((each for each in own if each.name == name), next(iter(own), None))
 
 
 def controller(service: Service, machines: list[Machine] | UnsetType = UNSET) -> Controller:
-    """A service as a controller. AWS needs no more than its name to find it again."""
+    """Return a service as a controller. Its name is enough to find it again."""
     return Controller(
         name=service.service_name,
         replicas=service.desired_count,
@@ -89,21 +92,21 @@ def controller(service: Service, machines: list[Machine] | UnsetType = UNSET) ->
 
 
 def endpoint(service: Service, ports: list[Port], hostname: str | UnsetType) -> ServiceEndpoint:
-    """A service as what its tasks are reached at."""
+    """Return a service as an endpoint."""
     return ServiceEndpoint(
         name=service.service_name, labels=labels(service.tags), ports=ports, hostname=hostname
     )
 
 
 def service_ports(service: Service) -> list[Port]:
-    """The ports that a service's load balancers forward to, else those that Cloud Map tells."""
+    """Return the ports that a service's load balancers forward to, otherwise those in Cloud Map."""
     balanced = (each.container_port for each in service.load_balancers)
     registered = (each.port or each.container_port for each in service.service_registries)
     return _ports((port, None) for port in balanced) or _ports((port, None) for port in registered)
 
 
 def container_ports(definition: TaskDefinition) -> list[Port]:
-    """The ports that the containers of a task definition listen on."""
+    """Return the ports of the containers of a task definition."""
     return _ports(
         (mapping.container_port, mapping.protocol)
         for container in definition.container_definitions
@@ -118,13 +121,13 @@ def _ports(found: Iterable[tuple[int | None, str | None]]) -> list[Port]:
     return list(dict.fromkeys(ports))
 
 
-def labels(tags: Iterable[Tag]) -> dict[str, str]:
-    """Tags as labels."""
-    return {tag.key: tag.value for tag in tags}
+def labels(tags: Iterable[CamelTag]) -> dict[str, str]:
+    """Return tags as labels."""
+    return mapping(tags)
 
 
 def iso(moment: datetime) -> str:
-    """A moment in UTC with milliseconds."""
+    """Return a time in UTC with milliseconds."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 

@@ -8,9 +8,9 @@ from contracts.resources import Object
 from contracts.workload import Workload
 from worker.provider import Call
 from worker.providers.k8s import manifests, observed, secrets, workload
-from worker.providers.k8s.client import Conversation
+from worker.providers.k8s.client import BoundClient
 from worker.providers.k8s.errors import Absent, Again, Denied, Failure
-from worker.providers.k8s.kinds import DEPLOYMENTS, SERVICES, Place
+from worker.providers.k8s.kinds import DEPLOYMENTS, SERVICES, ResourceType
 from worker.providers.k8s.retries import Patience
 
 LOOKS_WITH_VERSION = 4
@@ -35,10 +35,14 @@ class Settled(NamedTuple):
 
 
 async def apply(
-    talk: Conversation, place: Place, namespace: str, wanted: Object, initial: Object | None = None
+    kube: BoundClient,
+    resource: ResourceType,
+    namespace: str,
+    wanted: Object,
+    initial: Object | None = None,
 ) -> Settled:
     """Create an object or make it what is wanted; `initial` is of its spec at first."""
-    path = place.path(namespace, wanted["metadata"]["name"])
+    path = resource.path(namespace, wanted["metadata"]["name"])
     new = wanted | {"spec": wanted["spec"] | initial} if initial else wanted
 
     looks = 0
@@ -49,34 +53,34 @@ async def apply(
         change = manifests.change(live, wanted)
         version = live["metadata"].get("resourceVersion")
         if version is None or looks > LOOKS_WITH_VERSION:
-            return await talk.patch(path, change, Object)
+            return await kube.patch(path, change, Object)
         change["metadata"]["resourceVersion"] = version
-        return await talk.patch(path, change, Object, names_version=True)
+        return await kube.patch(path, change, Object, names_version=True)
 
-    return await settle(talk, place, namespace, new, update)
+    return await settle(kube, resource, namespace, new, update)
 
 
 async def settle(
-    talk: Conversation,
-    place: Place,
+    kube: BoundClient,
+    resource: ResourceType,
     namespace: str,
     new: Object,
     update: Callable[[Object], Awaitable[Object]],
 ) -> Settled:
     """Create an object, or update the one that is there, until one of the two fits."""
-    collection = place.path(namespace)
-    path = place.path(namespace, new["metadata"]["name"])
+    collection = resource.path(namespace)
+    path = resource.path(namespace, new["metadata"]["name"])
     patience = Patience()
     former: Object | None = None
     wrote = False
     while True:
-        live = await talk.find(path)
+        live = await kube.find(path)
         former = former if wrote else live
         try:
             if live is None:
                 wrote = True
-                return Settled(await talk.create(collection, new), True, former)
-            _refuse_leaving(place, live)
+                return Settled(await kube.create(collection, new), True, former)
+            _refuse_leaving(resource, live)
             wrote = True
             return Settled(await update(live), False, former)
         except Failure as failure:
@@ -87,7 +91,7 @@ async def settle(
             is_lost_creation = live is None and failure.again is Again.LOST
             if not (is_lost_creation or failure.again in {Again.CONFLICT, Again.MOVED}):
                 raise
-            await talk.wait(failure, patience)
+            await kube.wait(failure, patience)
 
 
 def _unknown_fields(failure: Failure) -> Fault:
@@ -96,20 +100,20 @@ def _unknown_fields(failure: Failure) -> Fault:
     return Fault(Code.INVALID, f"manifest: expected only fields that the kind has, got {words}")
 
 
-def _refuse_leaving(place: Place, live: Object) -> None:
+def _refuse_leaving(resource: ResourceType, live: Object) -> None:
     """Raise where an object is being deleted: what is written to it now goes with it."""
     metadata = live["metadata"]
     if metadata.get("deletionTimestamp"):
         waiting = ", ".join(metadata.get("finalizers") or ["none"])
         raise Failure(
             Code.CONFLICT,
-            f'the {place.name} "{metadata["name"]}" is being deleted and not gone yet; its '
+            f'the {resource.name} "{metadata["name"]}" is being deleted and not gone yet; its '
             f"finalizers: {waiting}",
             again=Again.MOVED,
         )
 
 
-async def roll_out(talk: Conversation, call: Call, namespace: str, wanted: Workload) -> bool:
+async def roll_out(kube: BoundClient, call: Call, namespace: str, wanted: Workload) -> bool:
     """Apply all that a workload consists of; says whether its Deployment was created.
 
     The order is that of need. What fails leaves what was applied before it: taking that back
@@ -120,16 +124,16 @@ async def roll_out(talk: Conversation, call: Call, namespace: str, wanted: Workl
     try:
         secret = workload.pull_secret(wanted)
         if secret is not None:
-            await secrets.apply(talk, namespace, secret)
+            await secrets.apply(kube, namespace, secret)
             done.append(f'the Secret "{secret["metadata"]["name"]}"')
         _, deployment = manifests.read(workload.deployment(wanted), namespace, DEPLOYMENTS)
         initial = workload.initial(wanted)
-        controller = await apply(talk, DEPLOYMENTS, namespace, deployment, initial)
+        controller = await apply(kube, DEPLOYMENTS, namespace, deployment, initial)
         created = controller.created
         call.observed(*observed.workload(controller.former, controller.found))
         done.append(f'the Deployment "{wanted.name}"')
         _, service = manifests.read(workload.service(wanted), namespace, SERVICES)
-        endpoint = await apply(talk, SERVICES, namespace, service)
+        endpoint = await apply(kube, SERVICES, namespace, service)
         call.observed(
             *observed.workload(controller.former, controller.found, endpoint.former, endpoint.found)
         )

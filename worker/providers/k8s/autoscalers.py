@@ -7,12 +7,12 @@ import asyncio
 import logging
 
 from contracts.faults import Fault
-from worker.memory import Memory
 from worker.provider import Call
-from worker.providers.k8s.client import Conversation
+from worker.providers.k8s.client import BoundClient
 from worker.providers.k8s.errors import MissingRight, NoSuchApi
-from worker.providers.k8s.kinds import AUTOSCALERS, Place
+from worker.providers.k8s.kinds import AUTOSCALERS, ResourceType
 from worker.providers.k8s.objects import ListOf, Metadata, Part
+from worker.ttl_cache import TtlCache
 
 log = logging.getLogger(__name__)
 
@@ -51,10 +51,10 @@ class Autoscalers:
     """Looks for autoscalers, except in namespaces where the worker lacks the right to list them."""
 
     def __init__(self) -> None:
-        self._closed: Memory[str, bool] = Memory(NAMESPACES_REMEMBERED, CLOSED_LIFETIME_S)
+        self._closed: TtlCache[str, bool] = TtlCache(NAMESPACES_REMEMBERED, CLOSED_LIFETIME_S)
 
     async def tell(
-        self, talk: Conversation, call: Call, kind: Place, namespace: str, name: str
+        self, kube: BoundClient, call: Call, kind: ResourceType, namespace: str, name: str
     ) -> None:
         """Warn the caller who set replicas where an autoscaler manages the controller.
 
@@ -64,7 +64,7 @@ class Autoscalers:
             return
         try:
             async with asyncio.timeout(min(LOOK_S, call.left() / 2)):
-                found = await talk.list(
+                found = await kube.list(
                     AUTOSCALERS.path(namespace), ListOf[HorizontalPodAutoscaler]
                 )
         except (MissingRight, NoSuchApi) as fault:
@@ -80,7 +80,7 @@ class Autoscalers:
                     call.warn(_words(each, kind, name))
 
 
-def manages(autoscaler: HorizontalPodAutoscaler, kind: Place, name: str) -> bool:
+def manages(autoscaler: HorizontalPodAutoscaler, kind: ResourceType, name: str) -> bool:
     """Whether an autoscaler scales a controller; the version of the API makes no difference."""
     target = autoscaler.spec.scale_target_ref
     group = (target.api_version or kind.api_version).rpartition("/")[0]
@@ -91,7 +91,7 @@ def manages(autoscaler: HorizontalPodAutoscaler, kind: Place, name: str) -> bool
     )
 
 
-def _words(autoscaler: HorizontalPodAutoscaler, kind: Place, name: str) -> str:
+def _words(autoscaler: HorizontalPodAutoscaler, kind: ResourceType, name: str) -> str:
     owners = autoscaler.metadata.owner_references or ()
     owner = next((f' of the {each.kind} "{each.name}"' for each in owners if each.controller), "")
     bounds = f"{autoscaler.spec.min_replicas} to {autoscaler.spec.max_replicas}"

@@ -1,6 +1,5 @@
-"""Talks to one API server: connections, credentials, limits, repeats and pages; knows no kinds."""
+"""A client of one API server: connections, credentials, limits, retries and pages; no kinds."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -12,8 +11,9 @@ import msgspec
 
 from contracts import VERSION
 from contracts.environment import ConfigurationError
-from contracts.faults import NOT_ATTEMPTED, Code, Fault
+from contracts.faults import Code, Fault
 from contracts.resources import Object
+from worker.attempts import Attempts, Slots, time_left
 from worker.provider import Call
 from worker.providers.k8s import connection, errors
 from worker.providers.k8s.credentials import Token, Trust
@@ -46,7 +46,7 @@ PAGE = 500
 
 
 class Client:
-    """One API server."""
+    """The connections to one API server, shared by all calls."""
 
     def __init__(
         self, settings: Settings, http: httpx.AsyncClient, token: Token | None, trust: Trust
@@ -55,23 +55,21 @@ class Client:
         self._token = token
         self._trust = trust
         self._connect_timeout = settings.k8s_connect_timeout_ms / 1000
-        # httpx's own queue for connections takes quadratic time: it must never grow. Changes that
-        # hang, as with an admission webhook that does, leave what only reads its own places.
-        self._reading = asyncio.Semaphore(settings.k8s_concurrency)
-        self._changing = asyncio.Semaphore(settings.k8s_concurrency)
+        # Requests wait for a slot: httpx's own queue for connections takes quadratic time.
+        self._slots = Slots(settings.k8s_concurrency)
 
-    def during(self, call: Call) -> "Conversation":
-        """The requests of one call."""
-        return Conversation(self, call)
+    def for_call(self, call: Call) -> "BoundClient":
+        """Return the client bound to a call."""
+        return BoundClient(self, call)
 
     def renew_credentials(self) -> None:
-        """Read the token again, whether its file looks changed or not."""
+        """Read the token again, even if its file looks unchanged."""
         if self._token is not None:
             self._token.renew()
 
     async def attempt(self, request: Request, call: Call) -> Answered:
-        """Send a request once and return a 2xx, or raise the failure that it was."""
-        async with self._changing if request.changes else self._reading:
+        """Send a request once and return the 2xx response, or raise its failure."""
+        async with self._slots.slot(changes=request.changes):
             try:
                 response = await self._http.request(
                     request.method,
@@ -79,7 +77,7 @@ class Client:
                     content=request.body,
                     headers=self._headers(request),
                     timeout=self._timeout(call),
-                    extensions={BEFORE_SENDING: lambda: _refuse_late(call)},
+                    extensions={BEFORE_SENDING: lambda: _time_left(call)},
                 )
             except httpx.HTTPError as error:
                 log.info("%s %s: %r", request.method, request.target, error)
@@ -101,25 +99,21 @@ class Client:
         return headers
 
     def _timeout(self, call: Call) -> httpx.Timeout:
-        left = _refuse_late(call)
+        left = _time_left(call)
         return httpx.Timeout(left, connect=min(left, self._connect_timeout))
 
 
-def _refuse_late(call: Call) -> float:
-    """Return the seconds that are left; raise when the deadline or the ownership has passed."""
-    left = call.left()
-    if left <= 0:
-        raise Fault(Code.DEADLINE_EXCEEDED, "the deadline passed before Kubernetes was asked")
-    return left
+def _time_left(call: Call) -> float:
+    return time_left(call, "Kubernetes was asked")
 
 
-class Conversation:
-    """The requests of one call, within its deadline; knows whether one may have had an effect."""
+class BoundClient:
+    """A client bound to one call: sends its requests within its deadline, and retries them."""
 
     def __init__(self, client: Client, call: Call) -> None:
         self._client = client
         self._call = call
-        self._changed = False
+        self._attempts = Attempts()
 
     async def get(self, path: str, expected: type[Answer]) -> Answer:
         """Read one object."""
@@ -128,7 +122,7 @@ class Conversation:
     async def list(
         self, path: str, expected: type[ListOf[Item]], selector: str | None = None
     ) -> list[Item]:
-        """Read all objects of a collection that the label selector fits, page by page."""
+        """Read all objects of a collection that the label selector matches, page by page."""
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         items: list[Item] = []
         token: str | None = None
@@ -140,9 +134,9 @@ class Conversation:
                 if failure.again is not Again.EXPIRED:
                     raise
                 await self.wait(failure, patience)
-                # The snapshot was compacted away. A fresh token goes on after the last name, as
-                # things are now: nothing comes twice, nothing that stayed is left out. Without one
-                # the list starts again.
+                # The snapshot was compacted. A fresh token continues after the last name with the
+                # present state: no object comes twice, none that still exists is left out. Without
+                # a fresh token the list starts again.
                 token = failure.resume
                 if token is None:
                     items.clear()
@@ -153,14 +147,14 @@ class Conversation:
                 return items
 
     async def find(self, path: str) -> Object | None:
-        """Read one object, None when it is absent."""
+        """Read one object; return None if it is absent."""
         try:
             return await self.get(path, Object)
         except Absent:
             return None
 
     async def create(self, path: str, new: Object) -> Object:
-        """Make an object. Never repeated here: whoever lost the answer has to look first."""
+        """Create an object; not retried here: after a lost response the caller looks first."""
         request = Request("POST", target(path, WRITE), msgspec.json.encode(new), JSON)
         return decoded(await self._send(request), Object)
 
@@ -173,15 +167,15 @@ class Conversation:
         *,
         names_version: bool = False,
     ) -> Answer:
-        """Change one object by a patch of absolute values, and return it as it is then."""
+        """Change one object by a patch of absolute values, and return the changed object."""
         body = msgspec.json.encode(patch)
         request = Request("PATCH", target(path, WRITE), body, media_type, names_version)
         return decoded(await self._send(request), expected)
 
     async def apply(self, path: str, wanted: Object) -> tuple[Object, bool | None]:
-        """Create or update by server-side apply, which reads nothing.
+        """Create or update an object by server-side apply, without reading it.
 
-        Tells whether the object was created, None where an answer was lost.
+        Return the object, and whether it was created; None if a response was lost.
         """
         where = target(path, WRITE | {"force": "true"})
         request = Request("PATCH", where, msgspec.json.encode(wanted), APPLY_PATCH)
@@ -189,19 +183,20 @@ class Conversation:
         return decoded(answer, Object), answer.created
 
     async def delete(self, path: str, uid: str | None = None) -> Object:
-        """Delete one object and, in the background, all that it owns.
+        """Delete one object and, in the background, the objects that it owns.
 
-        With `uid` a later object of the same name stays, and is a conflict.
+        With `uid` a later object of the same name is kept, and is a conflict.
         """
         return decoded(await self._send(deletion(path, uid)), Object)
 
     async def wait(self, failure: Failure, patience: Patience) -> None:
-        """Wait until it makes sense to try again after a failure, or raise what it means."""
+        """Wait before a retry, or raise the fault of the call if there is to be none."""
         pause = patience.pause(failure, self._call.left())
-        if pause is None:
-            self._give_up(failure)
-            raise failure
-        await asyncio.sleep(pause)
+        if pause is None and failure.again is Again.CONFLICT:
+            raise Fault(
+                Code.PLATFORM_FAILED, f"others changed it all the time: {failure.message}"
+            ) from failure
+        await self._attempts.wait(failure, pause)
 
     async def _send(self, request: Request) -> Answered:
         patience = Patience()
@@ -213,30 +208,17 @@ class Conversation:
                 if request.method == "DELETE" and arrived and is_deleted(failure):
                     return Answered(GONE, 200, repeated=True)
                 arrived |= failure.arrived
-                self._changed |= failure.arrived and request.changes
+                self._attempts.count(changes=request.changes, arrived=failure.arrived)
                 if failure.again in needs_look(request):
                     raise
                 await self.wait(failure, patience)
                 if failure.again is Again.UNAUTHORIZED:
                     self._client.renew_credentials()
             else:
-                self._changed |= request.changes
+                self._attempts.count(changes=request.changes)
                 for text in answer.warnings if request.changes else ():
                     self._call.warn(text)
                 return answer._replace(repeated=arrived)
-
-    def _give_up(self, failure: Failure) -> None:
-        """Raise what a failure means for the whole call, where that is not the failure itself."""
-        if failure.again is Again.CONFLICT:
-            raise Fault(
-                Code.PLATFORM_FAILED, f"others changed it all the time: {failure.message}"
-            ) from failure
-        if self._changed and failure.status in NOT_ATTEMPTED:
-            # An earlier request may have had its effect, so this must not promise that none had.
-            raise Fault(
-                Code.PLATFORM_FAILED,
-                f"it may have been done in part or whole before this: {failure.message}",
-            ) from failure
 
 
 @asynccontextmanager
@@ -245,9 +227,9 @@ async def connect(
     transport: httpx.AsyncBaseTransport | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Client]:
-    """A client for the configured API server; leaving the context closes its connections.
+    """Open a client of the configured API server, and close its connections with the context.
 
-    The environment says which proxy leads to it.
+    The environment names the proxy.
     """
     token = Token(settings.k8s_token_path) if settings.k8s_auth_type == "token" else None
     trust = Trust(settings)

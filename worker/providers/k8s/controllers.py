@@ -15,8 +15,9 @@ from msgspec import UNSET, structs
 from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import Controller, Machine, Object
+from worker.gather_all import gather_all
 from worker.providers.k8s import errors, kinds, translate
-from worker.providers.k8s.client import Conversation
+from worker.providers.k8s.client import BoundClient
 from worker.providers.k8s.errors import Absent, Again, Failure, MissingRight
 from worker.providers.k8s.kinds import KINDS, PODS, REPLICA_SETS, Kind
 from worker.providers.k8s.objects import (
@@ -31,7 +32,6 @@ from worker.providers.k8s.objects import (
 from worker.providers.k8s.owners import chain, manager_of, owner_of
 from worker.providers.k8s.retries import Patience
 from worker.providers.k8s.scaling import SpecVersions
-from worker.together import together
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def _undecided(fault: MissingRight, kind: Kind, name: str) -> Fault:
 
 async def delete(
     operation: api.DeleteController,
-    talk: Conversation,
+    kube: BoundClient,
     versions: SpecVersions,
     namespace: str,
     name: str,
@@ -103,14 +103,14 @@ async def delete(
         versions.forget(kind, namespace, name)
         try:
             path = kind.path(namespace, name)
-            return Deleted(kind, None, await talk.delete(path, version and version.uid))
+            return Deleted(kind, None, await kube.delete(path, version and version.uid))
         except Fault as fault:
             if fault.code is not Code.CONFLICT:
                 raise
     patience = Patience()
     while True:
         kind, found = await find(
-            operation, lambda each: talk.get(each.path(namespace, name), Object)
+            operation, lambda each: kube.get(each.path(namespace, name), Object)
         )
         if is_repeat and kind is not candidates[0]:
             raise _ambiguous(kind, name)
@@ -119,13 +119,13 @@ async def delete(
             raise _made_again(kind, name, owner)
         versions.forget(kind, namespace, name)
         try:
-            answer = await talk.delete(kind.path(namespace, name), metadata.uid)
+            answer = await kube.delete(kind.path(namespace, name), metadata.uid)
             return Deleted(kind, found, answer)
         except Failure as failure:
             if failure.code is not Code.CONFLICT:
                 raise
             replaced = Failure(failure.code, failure.message, again=Again.CONFLICT)
-            await talk.wait(replaced, patience)
+            await kube.wait(replaced, patience)
 
 
 def _ambiguous(kind: Kind, name: str) -> Fault:
@@ -161,7 +161,7 @@ def _absent(operation: Named, candidates: tuple[Kind, ...]) -> Fault:
     )
 
 
-async def of_machine(talk: Conversation, namespace: str, pod: Pod) -> Controller | None:
+async def of_machine(kube: BoundClient, namespace: str, pod: Pod) -> Controller | None:
     """The controller that a pod belongs to; None where it is gone or of another kind.
 
     An owner that the worker has no right to read costs more requests: the controller is then as the
@@ -170,10 +170,10 @@ async def of_machine(talk: Conversation, namespace: str, pod: Pod) -> Controller
     owner = owner_of(pod.metadata)
     while owner is not None and (kind := kinds.of_owner(owner)) is not None:
         try:
-            workload = await _read(talk, kind, namespace, owner)
+            workload = await _read(kube, kind, namespace, owner)
         except MissingRight as fault:
             log.warning("the %s %s in %s: %s", kind.name, owner.name, namespace, fault.message)
-            return await _listed(talk, namespace, pod)
+            return await _listed(kube, namespace, pod)
         if workload is None:
             return None
         owner = manager_of(kind, workload.metadata)
@@ -182,38 +182,38 @@ async def of_machine(talk: Conversation, namespace: str, pod: Pod) -> Controller
     return None
 
 
-async def _listed(talk: Conversation, namespace: str, pod: Pod) -> Controller | None:
+async def _listed(kube: BoundClient, namespace: str, pod: Pod) -> Controller | None:
     """The controller of a pod as the list of the namespace shows it, without machines."""
-    for each in await of_namespace(talk, namespace, await running(talk, namespace, None)):
+    for each in await of_namespace(kube, namespace, await running(kube, namespace, None)):
         if any(machine.id == pod.metadata.name for machine in each.machines or ()):
             return structs.replace(each, machines=UNSET)
     return None
 
 
-async def running(talk: Conversation, namespace: str, selector: str | None) -> list[Pod]:
+async def running(kube: BoundClient, namespace: str, selector: str | None) -> list[Pod]:
     """The pods that are not finished."""
-    listed = await talk.list(PODS.path(namespace), ListOf[Pod], selector)
+    listed = await kube.list(PODS.path(namespace), ListOf[Pod], selector)
     return [pod for pod in listed if not translate.is_finished(pod)]
 
 
 async def _read(
-    talk: Conversation, kind: Kind, namespace: str, owner: OwnerReference
+    kube: BoundClient, kind: Kind, namespace: str, owner: OwnerReference
 ) -> AnyWorkload | None:
     try:
-        workload: AnyWorkload = await talk.get(kind.path(namespace, owner.name), kind.shape)
+        workload: AnyWorkload = await kube.get(kind.path(namespace, owner.name), kind.shape)
     except Absent:
         return None
     # An object of the same name but another uid is a later one, and owns nothing of this.
     return workload if workload.metadata.uid == owner.uid else None
 
 
-async def of_namespace(talk: Conversation, namespace: str, pods: list[Pod]) -> list[Controller]:
+async def of_namespace(kube: BoundClient, namespace: str, pods: list[Pod]) -> list[Controller]:
     """All controllers of a namespace, whatever owns them and those scaled to zero included.
 
     Left out are the ReplicaSets of Deployments. A kind that may not be listed costs no more than
     that: its controllers are as their pods show them.
     """
-    found = await together(*(_all(talk, namespace, kind) for kind in KINDS))
+    found = await gather_all(*(_all(kube, namespace, kind) for kind in KINDS))
     lists = dict(zip(KINDS, found, strict=True))
     managers = {
         each.metadata.uid: manager_of(REPLICA_SETS, each.metadata)
@@ -242,13 +242,13 @@ async def of_namespace(talk: Conversation, namespace: str, pods: list[Pod]) -> l
     return controllers
 
 
-async def _all(talk: Conversation, namespace: str, kind: Kind) -> list[AnyWorkload] | None:
+async def _all(kube: BoundClient, namespace: str, kind: Kind) -> list[AnyWorkload] | None:
     """All of a kind, None where the worker may not list it."""
     path = kind.path(namespace)
     try:
         if kind.shape is Replication:
-            return [*await talk.list(path, ListOf[Replication])]
-        return [*await talk.list(path, ListOf[Workload])]
+            return [*await kube.list(path, ListOf[Replication])]
+        return [*await kube.list(path, ListOf[Workload])]
     except MissingRight as fault:
         log.warning("controllers of kind %s in %s: %s", kind.name, namespace, fault.message)
         return None

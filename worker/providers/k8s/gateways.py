@@ -61,7 +61,7 @@ class Gateway(Part, frozen=True):
     spec: GatewaySpec = GatewaySpec()
 
 
-class Place(NamedTuple):
+class Candidate(NamedTuple):
     """A Gateway and the namespace that it is in."""
 
     namespace: str
@@ -92,31 +92,33 @@ class Fit(NamedTuple):
     is_shared: bool
 
 
-def choose(places: list[Place], hostname: str | None, namespace: Namespace) -> Place | None:
+def choose(
+    candidates: list[Candidate], hostname: str | None, namespace: Namespace
+) -> Candidate | None:
     """Return the Gateway whose listener fits a hostname best, None where none fits.
 
     Of those that fit equally well, a Gateway in the route's own namespace comes first.
     """
     found: list[tuple[Fit, int]] = []
-    for number, place in enumerate(places):
-        for listener in place.gateway.spec.listeners or ():
-            fit = _fit(listener, place.namespace, hostname, namespace)
+    for number, candidate in enumerate(candidates):
+        for listener in candidate.gateway.spec.listeners or ():
+            fit = _fit(listener, candidate.namespace, hostname, namespace)
             if fit is not None:
                 found.append((fit, number))
-    return places[min(found)[1]] if found else None
+    return candidates[min(found)[1]] if found else None
 
 
-def admits(place: Place, namespace: Namespace) -> bool:
+def admits(candidate: Candidate, namespace: Namespace) -> bool:
     """Whether HTTPRoutes of a namespace may attach to a Gateway, as far as is known."""
-    return choose([place], None, namespace) is not None
+    return choose([candidate], None, namespace) is not None
 
 
-def ask_for_labels(places: list[Place]) -> bool:
+def ask_for_labels(candidates: list[Candidate]) -> bool:
     """Whether a listener admits namespaces by labels that take reading the namespace."""
     return any(
         term.key != NAME_LABEL
-        for place in places
-        for listener in place.gateway.spec.listeners or ()
+        for candidate in candidates
+        for listener in candidate.gateway.spec.listeners or ()
         for term in _terms(listener)
     )
 

@@ -1,4 +1,4 @@
-"""The kinds of objects, where the API has them, and what hints say about controllers."""
+"""The resource types of the Kubernetes API, and the kinds of controllers that hints select."""
 
 from typing import Any
 
@@ -10,26 +10,26 @@ from worker.providers.k8s import names
 from worker.providers.k8s.objects import OwnerReference, Replication, Workload
 
 
-class Place(Struct, frozen=True):
-    """One kind of object and where the API has it."""
+class ResourceType(Struct, frozen=True):
+    """A resource type of the Kubernetes API: kind, API version and plural name."""
 
     name: str
     api_version: str
     plural: str
 
     def path(self, namespace: str, name: str | None = None) -> str:
-        """Where one is, or all of a namespace."""
+        """Return the path of an object, or of all objects of a namespace."""
         return names.path(self.api_version, namespace, self.plural, name)
 
 
-class Kind(Place, frozen=True):
-    """One kind of controller and the struct that reads it."""
+class Kind(ResourceType, frozen=True):
+    """A kind of controller, and the struct that decodes it."""
 
     shape: type[Workload] | type[Replication]
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """The hint that finds this kind again."""
+        """The hint that selects this kind."""
         return {"kind": self.name, "apiVersion": self.api_version}
 
 
@@ -39,27 +39,27 @@ KINDS = (
     Kind("ReplicaSet", "apps/v1", "replicasets", Workload),
     Kind("ReplicationController", "v1", "replicationcontrollers", Replication),
 )
-"""In the order in which a bare name is looked for; a Deployment's ReplicaSet is never meant."""
+"""The order in which a name without a kind is looked up; ReplicaSets of Deployments are skipped."""
 
 DEPLOYMENTS, REPLICA_SETS = KINDS[0], KINDS[2]
-PODS = Place("Pod", "v1", "pods")
-SERVICES = Place("Service", "v1", "services")
-SECRETS = Place("Secret", "v1", "secrets")
-AUTOSCALERS = Place("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
-GATEWAYS = Place("Gateway", "gateway.networking.k8s.io/v1", "gateways")
-HTTP_ROUTES = Place("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes")
+PODS = ResourceType("Pod", "v1", "pods")
+SERVICES = ResourceType("Service", "v1", "services")
+SECRETS = ResourceType("Secret", "v1", "secrets")
+AUTOSCALERS = ResourceType("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
+GATEWAYS = ResourceType("Gateway", "gateway.networking.k8s.io/v1", "gateways")
+HTTP_ROUTES = ResourceType("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes")
 
 BY_REFERENCE = {(kind.api_version, kind.name): kind for kind in KINDS}
 EXPECTED_KINDS = "Deployment, StatefulSet, ReplicaSet or ReplicationController"
 
 
 def of_owner(reference: OwnerReference) -> Kind | None:
-    """The kind of an owner, None for one that is not walked any further: a Job, a CRD."""
+    """Return the kind of an owner; None for a Job or a CRD, whose owners are not read."""
     return BY_REFERENCE.get((reference.api_version, reference.kind))
 
 
 def hinted(kind: str | None, api_version: str | None) -> tuple[Kind, ...]:
-    """The kinds that fit the hints, all without any; hints that fit none are `invalid`."""
+    """Return the kinds that match the hints, all without hints; `invalid` if none matches."""
     named = [each for each in KINDS if kind in (None, each.name)]
     if not named:
         raise Fault(Code.INVALID, f"kind: expected {EXPECTED_KINDS}, got {show(kind)}")

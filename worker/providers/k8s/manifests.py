@@ -6,7 +6,7 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.validation import show
 from worker.providers.k8s import merging, names
-from worker.providers.k8s.kinds import KINDS, SERVICES, Place
+from worker.providers.k8s.kinds import KINDS, SERVICES, ResourceType
 
 SERVERS = frozenset(
     {
@@ -41,9 +41,9 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
-def read(manifest: Object, namespace: str, *places: Place) -> tuple[Place, Object]:
-    """Which of the places a manifest is for, and as much of it as a caller decides about."""
-    place = _place(manifest, places)
+def read(manifest: Object, namespace: str, *resources: ResourceType) -> tuple[ResourceType, Object]:
+    """Return the resource type of a manifest, and the manifest without members of the server."""
+    resource = _resource(manifest, resources)
     metadata = _part(manifest, "metadata")
     given = metadata.get("namespace")
     if given not in (None, "", namespace):
@@ -54,20 +54,20 @@ def read(manifest: Object, namespace: str, *places: Place) -> tuple[Place, Objec
     if "spec" in rest:
         spec = _part(manifest, "spec")
         rest["spec"] = {key: value for key, value in spec.items() if value is not None}
-    known = {"apiVersion": place.api_version, "kind": place.name}
-    return place, rest | known | {"metadata": own | {"name": name, "namespace": namespace}}
+    known = {"apiVersion": resource.api_version, "kind": resource.name}
+    return resource, rest | known | {"metadata": own | {"name": name, "namespace": namespace}}
 
 
-def _place(manifest: Object, places: tuple[Place, ...]) -> Place:
+def _resource(manifest: Object, resources: tuple[ResourceType, ...]) -> ResourceType:
     kind, version = manifest.get("kind"), manifest.get("apiVersion")
-    if kind is None and len(places) == 1:
-        kind = places[0].name
-    place = next((each for each in places if each.name == kind), None)
-    if place is None:
-        raise _expected("kind", " or ".join(each.name for each in places), kind)
-    if version not in (None, place.api_version):
-        raise _expected("apiVersion", f"{place.api_version} for kind {kind}", version)
-    return place
+    if kind is None and len(resources) == 1:
+        kind = resources[0].name
+    resource = next((each for each in resources if each.name == kind), None)
+    if resource is None:
+        raise _expected("kind", " or ".join(each.name for each in resources), kind)
+    if version not in (None, resource.api_version):
+        raise _expected("apiVersion", f"{resource.api_version} for kind {kind}", version)
+    return resource
 
 
 def _part(manifest: Object, key: str) -> Object:

@@ -10,7 +10,7 @@ from typing import Any
 from contracts.resources import Object
 from worker.observations import conforms, images, pair, plain
 from worker.providers.k8s import translate
-from worker.providers.k8s.kinds import DEPLOYMENTS, HTTP_ROUTES, SERVICES, Place
+from worker.providers.k8s.kinds import DEPLOYMENTS, HTTP_ROUTES, SERVICES, ResourceType
 from worker.providers.k8s.names import LabelKey, LabelValue
 from worker.providers.k8s.objects import Replication, Workload
 
@@ -37,9 +37,9 @@ def machine_labels(found: Mapping[str, str], named: Iterable[str]) -> Object:
     return {"labels": {key: found.get(key) for key in named}}
 
 
-def written(place: Place, live: Object | None, found: Object) -> tuple[Object, Object]:
+def written(resource: ResourceType, live: Object | None, found: Object) -> tuple[Object, Object]:
     """Before and after of an object that was created, or updated from what was `live`."""
-    return ABSENT if live is None else of(place, live), of(place, found)
+    return ABSENT if live is None else of(resource, live), of(resource, found)
 
 
 def workload(
@@ -53,22 +53,22 @@ def workload(
     return before | _ports(former_service), after | _ports(service)
 
 
-def deleted(place: Place, live: Object | None, answer: Object) -> tuple[Object, Object]:
+def deleted(resource: ResourceType, live: Object | None, answer: Object) -> tuple[Object, Object]:
     """Before and after of a deletion; `live` is the object if it was read.
 
     The API server answers with the object, or with a `Status` once it is gone.
     """
-    is_object = answer.get("kind") == place.name
+    is_object = answer.get("kind") == resource.name
     last = live or (answer if is_object else None)
     waits = is_object and _part(answer, "metadata").get("deletionTimestamp") is not None
-    return PRESENT if last is None else of(place, last), DELETING if waits else ABSENT
+    return PRESENT if last is None else of(resource, last), DELETING if waits else ABSENT
 
 
-def of(place: Place, found: Object) -> Object:
+def of(resource: ResourceType, found: Object) -> Object:
     """An object of a kind that commands change."""
-    if place == SERVICES:
+    if resource == SERVICES:
         return _service(found)
-    return _route(found) if place == HTTP_ROUTES else _controller(found)
+    return _route(found) if resource == HTTP_ROUTES else _controller(found)
 
 
 def applied_secret(answer: Object, created: bool | None) -> tuple[Object, Object]:

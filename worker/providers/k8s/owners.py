@@ -12,11 +12,11 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
+from worker.gather_all import gather_all
 from worker.providers.k8s import kinds
-from worker.providers.k8s.client import Conversation
+from worker.providers.k8s.client import BoundClient
 from worker.providers.k8s.kinds import DEPLOYMENTS, REPLICA_SETS, Kind
 from worker.providers.k8s.objects import ListOf, Metadata, Owned, OwnerReference
-from worker.together import together
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def chain(pod: Metadata, managers: Managers) -> Chain:
     return Chain((owner, manager) if manager else (owner,), complete=owner.uid in managers)
 
 
-async def chains(talk: Conversation, namespace: str, pods: Sequence[Metadata]) -> list[Chain]:
+async def chains(kube: BoundClient, namespace: str, pods: Sequence[Metadata]) -> list[Chain]:
     """The chain of each pod; an owner that cannot be read leaves it incomplete, no more."""
     owners = (owner_of(pod) for pod in pods)
     wanted = {
@@ -78,33 +78,33 @@ async def chains(talk: Conversation, namespace: str, pods: Sequence[Metadata]) -
     # An object of the same name but another uid is a later one: it owns none of these.
     managers = {
         found.uid: manager_of(REPLICA_SETS, found)
-        for found in await _replica_sets(talk, namespace, wanted.values())
+        for found in await _replica_sets(kube, namespace, wanted.values())
         if found.uid in wanted
     }
     return [chain(pod, managers) for pod in pods]
 
 
 async def _replica_sets(
-    talk: Conversation, namespace: str, wanted: Iterable[OwnerReference]
+    kube: BoundClient, namespace: str, wanted: Iterable[OwnerReference]
 ) -> list[Metadata]:
     names = {owner.name for owner in wanted}
     if len(names) > READ_BY_NAME:
-        return await _all(talk, namespace)
-    found = await together(*(_one(talk, namespace, name) for name in names))
+        return await _all(kube, namespace)
+    found = await gather_all(*(_one(kube, namespace, name) for name in names))
     return [metadata for each in found for metadata in each]
 
 
-async def _all(talk: Conversation, namespace: str) -> list[Metadata]:
+async def _all(kube: BoundClient, namespace: str) -> list[Metadata]:
     try:
-        found = await talk.list(REPLICA_SETS.path(namespace), ListOf[Owned])
+        found = await kube.list(REPLICA_SETS.path(namespace), ListOf[Owned])
     except Fault as fault:
         return _unreadable(namespace, fault)
     return [each.metadata for each in found]
 
 
-async def _one(talk: Conversation, namespace: str, name: str) -> list[Metadata]:
+async def _one(kube: BoundClient, namespace: str, name: str) -> list[Metadata]:
     try:
-        found = await talk.get(REPLICA_SETS.path(namespace, name), Owned)
+        found = await kube.get(REPLICA_SETS.path(namespace, name), Owned)
     except Fault as fault:
         return _unreadable(namespace, fault)
     return [found.metadata]

@@ -27,7 +27,7 @@ from worker.providers.k8s import (
     workload,
 )
 from worker.providers.k8s.autoscalers import Autoscalers
-from worker.providers.k8s.client import Client, Conversation
+from worker.providers.k8s.client import BoundClient, Client
 from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES, Kind
 from worker.providers.k8s.objects import ListOf, Pod, Replication, Service, Workload
 from worker.providers.k8s.owners import Chain, chains
@@ -48,16 +48,16 @@ class KubernetesProvider:
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.id, "id")
-        talk = self._client.during(call)
-        pod = await talk.get(PODS.path(namespace, name), Pod)
-        [chain] = await chains(talk, namespace, [pod.metadata])
+        kube = self._client.for_call(call)
+        pod = await kube.get(PODS.path(namespace, name), Pod)
+        [chain] = await chains(kube, namespace, [pod.metadata])
         return translate.machine(pod, chain.top)
 
     async def get_machines(self, operation: api.GetMachines, call: Call) -> list[Machine]:
         namespace = names.namespace(operation.scope)
         selector = translate.labels_selector(names.labels(operation.labels))
-        talk = self._client.during(call)
-        pods = await _machines(talk, namespace, selector)
+        kube = self._client.for_call(call)
+        pods = await _machines(kube, namespace, selector)
         return [translate.machine(pod, chain.top) for pod, chain in pods]
 
     async def set_machine_labels(
@@ -66,7 +66,7 @@ class KubernetesProvider:
         namespace = names.namespace(operation.scope)
         path = PODS.path(namespace, names.object_name(operation.id, "id"))
         patch = {"metadata": {"labels": names.label_changes(operation.labels)}}
-        pod = await self._client.during(call).patch(path, patch, Pod)
+        pod = await self._client.for_call(call).patch(path, patch, Pod)
         after = observed.machine_labels(pod.metadata.labels or {}, operation.labels)
         # A patch does not tell what it replaced.
         call.observed(observed.PRESENT, after)
@@ -74,28 +74,28 @@ class KubernetesProvider:
 
     async def get_controllers(self, operation: api.GetControllers, call: Call) -> Controllers:
         namespace = names.namespace(operation.scope)
-        talk = self._client.during(call)
+        kube = self._client.for_call(call)
         if operation.machine_id is None:
             # Owners are made before what they own, and so they are read after it.
-            pods = await controllers.running(talk, namespace, None)
-            listed = await controllers.of_namespace(talk, namespace, pods)
+            pods = await controllers.running(kube, namespace, None)
+            listed = await controllers.of_namespace(kube, namespace, pods)
             # Machines belong to the answer about one controller, as on every platform.
             return Controllers([structs.replace(each, machines=UNSET) for each in listed])
         name = names.object_name(operation.machine_id, "machineId")
-        pod = await talk.get(PODS.path(namespace, name), Pod)
-        found = await controllers.of_machine(talk, namespace, pod)
+        pod = await kube.get(PODS.path(namespace, name), Pod)
+        found = await controllers.of_machine(kube, namespace, pod)
         return Controllers([found] if found is not None else [])
 
     async def get_controller(self, operation: api.GetController, call: Call) -> OneController:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
-        talk = self._client.during(call)
+        kube = self._client.for_call(call)
         kind, found = await controllers.find(
-            operation, lambda kind: talk.get(kind.path(namespace, name), kind.shape)
+            operation, lambda kind: kube.get(kind.path(namespace, name), kind.shape)
         )
         self._versions.learn(kind, namespace, found)
         selector = translate.selector(found)
-        pods = await _machines(talk, namespace, selector) if selector else []
+        pods = await _machines(kube, namespace, selector) if selector else []
         uid = found.metadata.uid
         own = [translate.machine(pod, chain.top) for pod, chain in pods if chain.may_contain(uid)]
         return OneController(translate.controller(kind, found, own))
@@ -105,34 +105,34 @@ class KubernetesProvider:
     ) -> Controller:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
-        talk = self._client.during(call)
+        kube = self._client.for_call(call)
 
         async def scale(kind: Kind) -> tuple[Workload | Replication, int | None]:
-            one = Scaling(talk, self._versions, kind, namespace, name)
+            one = Scaling(kube, self._versions, kind, namespace, name)
             return await one.run(operation.replicas, read_first=call.redelivered)
 
         kind, (found, former) = await controllers.find(operation, scale)
         call.observed(*observed.scaling(found, former))
-        await self._autoscalers.tell(talk, call, kind, namespace, name)
+        await self._autoscalers.tell(kube, call, kind, namespace, name)
         return translate.controller(kind, found)
 
     async def apply_controller(self, operation: api.ApplyController, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         kind, wanted = manifests.read(operation.manifest, namespace, *KINDS)
-        talk = self._client.during(call)
-        found, _, former = await applying.apply(talk, kind, namespace, wanted)
+        kube = self._client.for_call(call)
+        found, _, former = await applying.apply(kube, kind, namespace, wanted)
         self._versions.learn_from(kind, namespace, found)
         call.observed(*observed.written(kind, former, found))
         if "replicas" in wanted.get("spec", {}):
-            await self._autoscalers.tell(talk, call, kind, namespace, wanted["metadata"]["name"])
+            await self._autoscalers.tell(kube, call, kind, namespace, wanted["metadata"]["name"])
         return manifests.shown(found)
 
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
-        talk = self._client.during(call)
+        kube = self._client.for_call(call)
         deleted = await controllers.delete(
-            operation, talk, self._versions, namespace, name, is_repeat=call.redelivered
+            operation, kube, self._versions, namespace, name, is_repeat=call.redelivered
         )
         call.observed(*observed.deleted(*deleted))
         return translate.deletion(name, deleted.answer)
@@ -144,78 +144,78 @@ class KubernetesProvider:
         selector = translate.labels_selector(names.labels(operation.labels))
         if selector is None:
             raise Fault(Code.INVALID, "labels: expected at least one label, got none")
-        talk = self._client.during(call)
-        found = await talk.list(SERVICES.path(namespace), ListOf[Service], selector)
+        kube = self._client.for_call(call)
+        found = await kube.list(SERVICES.path(namespace), ListOf[Service], selector)
         return [translate.endpoint(service) for service in found]
 
     async def apply_service(self, operation: api.ApplyService, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         _, wanted = manifests.read(operation.manifest, namespace, SERVICES)
         names.dns_label(wanted["metadata"]["name"], "manifest.metadata.name")
-        talk = self._client.during(call)
-        found, _, former = await applying.apply(talk, SERVICES, namespace, wanted)
+        kube = self._client.for_call(call)
+        found, _, former = await applying.apply(kube, SERVICES, namespace, wanted)
         call.observed(*observed.written(SERVICES, former, found))
         return found
 
     async def delete_service(self, operation: api.DeleteService, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
-        answer = await self._client.during(call).delete(SERVICES.path(namespace, name))
+        answer = await self._client.for_call(call).delete(SERVICES.path(namespace, name))
         call.observed(*observed.deleted(SERVICES, None, answer))
         return translate.deletion(name, answer)
 
     async def apply_secret(self, operation: api.ApplySecret, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
-        talk = self._client.during(call)
-        answer, created = await secrets.apply(talk, namespace, operation.manifest)
+        kube = self._client.for_call(call)
+        answer, created = await secrets.apply(kube, namespace, operation.manifest)
         call.observed(*observed.applied_secret(answer, created))
         return secrets.told(answer)
 
     async def list_gateways(self, operation: api.ListGateways, call: Call) -> list[Object]:
         namespace = names.namespace(operation.scope)
-        return await routes.gateways(self._client.during(call), namespace, self._gateways)
+        return await routes.gateways(self._client.for_call(call), namespace, self._gateways)
 
     async def apply_http_route(self, operation: api.ApplyHttpRoute, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         _, wanted = manifests.read(operation.manifest, namespace, HTTP_ROUTES)
-        talk = self._client.during(call)
+        kube = self._client.for_call(call)
         with with_gateway_api():
-            found, _, former = await applying.apply(talk, HTTP_ROUTES, namespace, wanted)
+            found, _, former = await applying.apply(kube, HTTP_ROUTES, namespace, wanted)
         call.observed(*observed.written(HTTP_ROUTES, former, found))
         return found
 
     async def get_http_route(self, operation: api.GetHttpRoute, call: Call) -> Object:
         path = _route(operation.scope, operation.name)
         with with_gateway_api():
-            return await self._client.during(call).get(path, Object)
+            return await self._client.for_call(call).get(path, Object)
 
     async def delete_http_route(self, operation: api.DeleteHttpRoute, call: Call) -> Object:
         path = _route(operation.scope, operation.name)
         with with_gateway_api():
-            answer = await self._client.during(call).delete(path)
+            answer = await self._client.for_call(call).delete(path)
         call.observed(*observed.deleted(HTTP_ROUTES, None, answer))
         return translate.deletion(operation.name, answer)
 
     async def apply_workload(self, operation: api.ApplyWorkload, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         wanted = workload.read(operation.workload)
-        created = await applying.roll_out(self._client.during(call), call, namespace, wanted)
+        created = await applying.roll_out(self._client.for_call(call), call, namespace, wanted)
         endpoint = {"hostname": f"{wanted.name}.{namespace}.svc", "port": wanted.ports.app}
         return {"name": wanted.name, "created": created, "endpoint": endpoint}
 
     async def apply_route_plan(self, operation: api.ApplyRoutePlan, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         plan = route_plan.read(operation.plan)
-        talk = self._client.during(call)
-        return await routes.apply_plan(talk, call, namespace, plan, self._gateways)
+        kube = self._client.for_call(call)
+        return await routes.apply_plan(kube, call, namespace, plan, self._gateways)
 
 
 async def _machines(
-    talk: Conversation, namespace: str, selector: str | None
+    kube: BoundClient, namespace: str, selector: str | None
 ) -> list[tuple[Pod, Chain]]:
     """The pods that are not finished, each with its owners."""
-    pods = await controllers.running(talk, namespace, selector)
-    owners = await chains(talk, namespace, [pod.metadata for pod in pods])
+    pods = await controllers.running(kube, namespace, selector)
+    owners = await chains(kube, namespace, [pod.metadata for pod in pods])
     return list(zip(pods, owners, strict=True))
 
 

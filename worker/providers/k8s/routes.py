@@ -10,15 +10,16 @@ from msgspec import convert
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.route_plan import RoutePlan
+from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers.k8s import names, observed, route_plan
 from worker.providers.k8s.applying import settle
-from worker.providers.k8s.client import Conversation
+from worker.providers.k8s.client import BoundClient
 from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight, NoSuchApi
 from worker.providers.k8s.gateways import (
+    Candidate,
     Gateway,
     Namespace,
-    Place,
     admits,
     ask_for_labels,
     choose,
@@ -27,7 +28,6 @@ from worker.providers.k8s.gateways import (
 from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
 from worker.providers.k8s.objects import ListOf, Owned, Service
 from worker.providers.k8s.requests import JSON_PATCH
-from worker.together import together
 
 log = logging.getLogger(__name__)
 
@@ -49,24 +49,24 @@ def with_gateway_api() -> Iterator[None]:
         ) from failure
 
 
-async def gateways(talk: Conversation, namespace: str, shared: Shared) -> list[Object]:
+async def gateways(kube: BoundClient, namespace: str, shared: Shared) -> list[Object]:
     """The gateways that routes of a namespace can attach to, those of its own first.
 
     None where the cluster does not know gateways.
     """
     try:
-        own = await talk.list(GATEWAYS.path(namespace), ListOf[Object])
+        own = await kube.list(GATEWAYS.path(namespace), ListOf[Object])
     except NoSuchApi:
         return []
-    found, _ = await _read_shared(talk, namespace, shared, Object)
-    places = [Place(where, convert(each, Gateway)) for where, each in found]
-    here = await _labelled(talk, namespace, places)
-    admitted = zip(found, places, strict=True)
-    return own + [each for (_, each), place in admitted if admits(place, here)]
+    found, _ = await _read_shared(kube, namespace, shared, Object)
+    candidates = [Candidate(where, convert(each, Gateway)) for where, each in found]
+    here = await _labelled(kube, namespace, candidates)
+    admitted = zip(found, candidates, strict=True)
+    return own + [each for (_, each), candidate in admitted if admits(candidate, here)]
 
 
 async def _read_shared(
-    talk: Conversation, namespace: str, shared: Shared, shape: type[Shape]
+    kube: BoundClient, namespace: str, shared: Shared, shape: type[Shape]
 ) -> tuple[list[tuple[str, Shape]], list[str]]:
     """The shared gateways of other namespaces, and why others of them could not be read."""
     found: list[tuple[str, Shape]] = []
@@ -75,7 +75,7 @@ async def _read_shared(
         if where == namespace:
             continue
         try:
-            found.append((where, await talk.get(GATEWAYS.path(where, name), shape)))
+            found.append((where, await kube.get(GATEWAYS.path(where, name), shape)))
         except Failure as failure:
             if failure.code is not Code.NOT_FOUND and not isinstance(failure, MissingRight):
                 raise
@@ -85,14 +85,14 @@ async def _read_shared(
 
 
 async def apply_plan(
-    talk: Conversation, call: Call, namespace: str, plan: RoutePlan, shared: Shared
+    kube: BoundClient, call: Call, namespace: str, plan: RoutePlan, shared: Shared
 ) -> Object:
     """Make the route of an application that of a plan, in one write."""
-    parent, ports = await _surroundings(talk, namespace, plan, shared)
+    parent, ports = await _surroundings(kube, namespace, plan, shared)
     gateway = (parent.namespace, parent.gateway.metadata.name)
     wanted = route_plan.route(plan, namespace, gateway, ports)
-    update = Update(talk, HTTP_ROUTES.path(namespace, plan.app_name), plan, wanted)
-    settled = await settle(talk, HTTP_ROUTES, namespace, wanted, update)
+    update = Update(kube, HTTP_ROUTES.path(namespace, plan.app_name), plan, wanted)
+    settled = await settle(kube, HTTP_ROUTES, namespace, wanted, update)
     call.observed(*observed.written(HTTP_ROUTES, settled.former, settled.found))
     created, deleted = route_plan.counts(settled.former, settled.found)
     return {"appName": plan.app_name, "created": created, "deleted": deleted}
@@ -101,8 +101,8 @@ async def apply_plan(
 class Update:
     """Replaces one plan by the next: not older, and not the one that another writer put there."""
 
-    def __init__(self, talk: Conversation, path: str, plan: RoutePlan, wanted: Object) -> None:
-        self._talk = talk
+    def __init__(self, kube: BoundClient, path: str, plan: RoutePlan, wanted: Object) -> None:
+        self._talk = kube
         self._path = path
         self._plan = plan
         self._wanted = wanted
@@ -129,31 +129,31 @@ class Update:
 
 
 async def _surroundings(
-    talk: Conversation, namespace: str, plan: RoutePlan, shared: Shared
-) -> tuple[Place, dict[str, int]]:
+    kube: BoundClient, namespace: str, plan: RoutePlan, shared: Shared
+) -> tuple[Candidate, dict[str, int]]:
     """The gateway to attach to, and the port of each backend."""
     with with_gateway_api():
-        own = await talk.list(GATEWAYS.path(namespace), ListOf[Gateway])
-        others, unread = await _read_shared(talk, namespace, shared, Gateway)
-    places = [Place(namespace, each) for each in own]
-    places += [Place(where, each) for where, each in others]
-    here = await _labelled(talk, namespace, places)
-    parent = choose(places, plan.hostname, here)
+        own = await kube.list(GATEWAYS.path(namespace), ListOf[Gateway])
+        others, unread = await _read_shared(kube, namespace, shared, Gateway)
+    candidates = [Candidate(namespace, each) for each in own]
+    candidates += [Candidate(where, each) for where, each in others]
+    here = await _labelled(kube, namespace, candidates)
+    parent = choose(candidates, plan.hostname, here)
     if parent is None:
-        raise _no_gateway(namespace, plan.hostname, places, unread)
+        raise _no_gateway(namespace, plan.hostname, candidates, unread)
     services = route_plan.backends(plan)
-    ports = await together(
-        *(_port(talk, namespace, name, where) for name, where in services.items())
+    ports = await gather_all(
+        *(_port(kube, namespace, name, where) for name, where in services.items())
     )
     return parent, dict(zip(services, ports, strict=True))
 
 
-async def _labelled(talk: Conversation, namespace: str, places: list[Place]) -> Namespace:
+async def _labelled(kube: BoundClient, namespace: str, candidates: list[Candidate]) -> Namespace:
     """The namespace, with its labels if a listener asks for them and the worker may read them."""
-    if not ask_for_labels(places):
+    if not ask_for_labels(candidates):
         return Namespace(namespace)
     try:
-        found = await talk.get(names.namespace_path(namespace), Owned)
+        found = await kube.get(names.namespace_path(namespace), Owned)
     except MissingRight as failure:
         log.info("whom a listener of a Gateway admits is not known: %s", failure.message)
         return Namespace(namespace)
@@ -165,9 +165,9 @@ async def _labelled(talk: Conversation, namespace: str, places: list[Place]) -> 
 
 
 def _no_gateway(
-    namespace: str, hostname: str | None, places: list[Place], unread: list[str]
+    namespace: str, hostname: str | None, candidates: list[Candidate], unread: list[str]
 ) -> Fault:
-    there = [each.shown for each in places] + unread
+    there = [each.shown for each in candidates] + unread
     if not there:
         return Fault(
             Code.INVALID,
@@ -182,9 +182,9 @@ def _no_gateway(
     )
 
 
-async def _port(talk: Conversation, namespace: str, name: str, where: str) -> int:
+async def _port(kube: BoundClient, namespace: str, name: str, where: str) -> int:
     try:
-        service = await talk.get(SERVICES.path(namespace, name), Service)
+        service = await kube.get(SERVICES.path(namespace, name), Service)
     except Fault as fault:
         if fault.code is not Code.NOT_FOUND:
             raise

@@ -22,14 +22,14 @@ from typing import Any, NamedTuple
 
 from contracts.faults import Code
 from contracts.resources import Object
-from worker.memory import Memory
-from worker.providers.k8s.client import Conversation
+from worker.providers.k8s.client import BoundClient
 from worker.providers.k8s.errors import Absent, Again, Denied, Failure, MissingRight
-from worker.providers.k8s.kinds import Kind, Place
+from worker.providers.k8s.kinds import Kind, ResourceType
 from worker.providers.k8s.objects import Metadata, Replication, Workload
 from worker.providers.k8s.owners import owner_of
 from worker.providers.k8s.requests import JSON_PATCH
 from worker.providers.k8s.retries import Patience
+from worker.ttl_cache import TtlCache
 
 log = logging.getLogger(__name__)
 
@@ -61,16 +61,16 @@ class SpecVersions:
     """
 
     def __init__(self) -> None:
-        self._seen: Memory[tuple[str, str, str], SpecVersion] = Memory(
+        self._seen: TtlCache[tuple[str, str, str], SpecVersion] = TtlCache(
             VERSIONS_REMEMBERED, VERSION_LIFETIME_S
         )
 
-    def get(self, kind: Place, namespace: str, name: str) -> SpecVersion | None:
+    def get(self, kind: ResourceType, namespace: str, name: str) -> SpecVersion | None:
         """Return the version seen last, None if there is none."""
         return self._seen.get((kind.name, namespace, name))
 
     def learn(
-        self, kind: Place, namespace: str, found: Workload | Replication
+        self, kind: ResourceType, namespace: str, found: Workload | Replication
     ) -> SpecVersion | None:
         """Remember and return the version in an answer, None if the answer has no generation."""
         metadata = found.metadata
@@ -81,7 +81,7 @@ class SpecVersions:
         self._put(kind, namespace, metadata.name, version)
         return version
 
-    def learn_from(self, kind: Place, namespace: str, found: Object) -> None:
+    def learn_from(self, kind: ResourceType, namespace: str, found: Object) -> None:
         """Remember the version of an object that was not decoded into a struct."""
         metadata, replicas = found["metadata"], (found.get("spec") or {}).get("replicas")
         uid, generation = metadata.get("uid"), metadata.get("generation")
@@ -92,11 +92,11 @@ class SpecVersions:
             version = SpecVersion(uid, generation, known, owners)
             self._put(kind, namespace, metadata["name"], version)
 
-    def forget(self, kind: Place, namespace: str, name: str) -> None:
+    def forget(self, kind: ResourceType, namespace: str, name: str) -> None:
         """Drop the version of an object that is gone."""
         self._seen.forget((kind.name, namespace, name))
 
-    def _put(self, kind: Place, namespace: str, name: str, version: SpecVersion) -> None:
+    def _put(self, kind: ResourceType, namespace: str, name: str, version: SpecVersion) -> None:
         self._seen.put((kind.name, namespace, name), version)
 
 
@@ -109,9 +109,9 @@ class Scaling:
     """The scaling of one controller, in one call."""
 
     def __init__(
-        self, talk: Conversation, versions: SpecVersions, kind: Kind, namespace: str, name: str
+        self, kube: BoundClient, versions: SpecVersions, kind: Kind, namespace: str, name: str
     ) -> None:
-        self._talk = talk
+        self._talk = kube
         self._versions = versions
         self._kind = kind
         self._namespace = namespace

@@ -8,7 +8,7 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.validation import checked, nearest
 from worker.providers.k8s import manifests, names
-from worker.providers.k8s.client import Conversation
+from worker.providers.k8s.client import BoundClient
 from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight
 from worker.providers.k8s.kinds import SECRETS
 from worker.providers.k8s.objects import OwnerReference
@@ -38,7 +38,7 @@ QUOTES_NOTHING = frozenset(
 """Faults in whose words the API server does not repeat what it was sent."""
 
 
-async def apply(talk: Conversation, namespace: str, manifest: Object) -> tuple[Object, bool | None]:
+async def apply(kube: BoundClient, namespace: str, manifest: Object) -> tuple[Object, bool | None]:
     """Create or update a secret in one request that reads nothing.
 
     Returns it with its data, and whether it was created as far as that is known.
@@ -46,7 +46,7 @@ async def apply(talk: Conversation, namespace: str, manifest: Object) -> tuple[O
     wanted = read(manifest, namespace)
     path = SECRETS.path(namespace, wanted["metadata"]["name"])
     try:
-        return await talk.apply(path, wanted)
+        return await kube.apply(path, wanted)
     except Fault as fault:
         raise _silent(fault) from None
 

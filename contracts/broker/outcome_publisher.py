@@ -1,0 +1,82 @@
+"""A publisher of outcomes that repeats each until a queue has taken it; for worker and recorder.
+
+A channel for outcomes publishes nothing else. When the leader of a stream changes, RabbitMQ 3.10.8
+writes unconfirmed messages again, numbered by the publishes of the channel, while the stream counts
+its own messages (`rabbit_stream_queue:resend_all/1`; fixed in 4.0). If the channel had published
+more messages than the stream received, the stream would take later ones for duplicates: confirmed
+and not stored.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable
+
+from contracts.broker.errors import Rejected, Unroutable
+from contracts.wire import Message
+
+log = logging.getLogger(__name__)
+
+REFUSED_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
+"""Delays before republishing an outcome that a queue rejected. The audit itself rejects while its
+leader moves to another node; a queue that still rejects after the last delay is a foreign one.
+"""
+
+RECONNECT_AFTER_S = 1.0
+"""From this delay on a rejected outcome is published over a new connection: on RabbitMQ 3.10.8 a
+channel that published to a stream whose leader was killed may be rejected for good.
+"""
+
+RECONNECTED_S = 30.0
+"""The shortest time between two such reconnects."""
+
+NO_AUDIT_S = 1.0
+"""The delay before republishing an outcome that no queue took."""
+
+
+class OutcomePublisher:
+    """Publishes outcomes for one process, over one connection after another."""
+
+    def __init__(self) -> None:
+        self._reconnected_at = float("-inf")
+
+    async def publish(
+        self,
+        outcome: Message,
+        publish: Callable[[Message], Awaitable[None]],
+        reconnect: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Publish an outcome until a queue takes it; wait while no queue is bound.
+
+        `publish` raises Unroutable and Rejected. `reconnect` makes later publishes use a new
+        connection; it is also called when a queue exists again, since that counts from 0.
+        """
+        has_waited = False
+        pauses = iter(REFUSED_AGAIN_S)
+        what = f"{outcome.key.partition('.')[0]} of {outcome.correlation_id}"
+        while True:
+            try:
+                await publish(outcome)
+            except Unroutable:
+                log.warning("no queue takes outcomes: %s waits", what)
+                has_waited = True
+                await asyncio.sleep(NO_AUDIT_S)
+            except Rejected:
+                pause = next(pauses, None)
+                if pause is None:
+                    log.warning("a queue on machinist.outcomes refused %s", what)
+                    return
+                if pause >= RECONNECT_AFTER_S:
+                    await self._reconnect(reconnect)
+                await asyncio.sleep(pause)
+            else:
+                if has_waited:
+                    await self._reconnect(reconnect)
+                return
+
+    async def _reconnect(self, reconnect: Callable[[], Awaitable[None]]) -> None:
+        now = time.monotonic()
+        if now - self._reconnected_at >= RECONNECTED_S:
+            self._reconnected_at = now
+            log.warning("the audit refused outcomes: publishing over a new connection")
+            await reconnect()

@@ -1,0 +1,75 @@
+"""A reader of the audit stream from a position on, which recognises the end of the stream.
+
+RabbitMQ's message count of a stream is seconds late. But when the broker handles an acknowledgement
+it sends all messages that exist at that moment, as far as the prefetch goes, before it answers the
+next request on the channel: a batch smaller than the prefetch reaches the end of the stream.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import datetime
+from typing import Literal
+
+from contracts import topology
+from contracts.broker.channel import Delivery
+from contracts.broker.connection import Connection
+from contracts.broker.queue_reader import QueueReader, read_queue
+from contracts.wire import Message
+
+OFFSET = "x-stream-offset"
+SILENCE_S = 2.0
+"""The time within which the broker sends the first message of a stream, alone, if there is any."""
+
+Position = datetime | int | Literal["first", "last"]
+
+
+class StreamReader:
+    """The audit stream, read in batches."""
+
+    def __init__(self, reader: QueueReader, most: int) -> None:
+        self._reader = reader
+        self._most = most
+        self._awaited: list[Delivery] = []
+        self._last: Delivery | None = None
+        self._is_new = True
+
+    async def read(self) -> tuple[list[Message], bool]:
+        """Return the next messages, and whether they reach the end of the stream.
+
+        Raises ConnectionLost.
+        """
+        if self._is_new:
+            await self.wait(SILENCE_S)
+        elif self._last is not None:
+            await self._reader.ack(self._last)
+        batch = self._awaited + await self._reader.arrived()
+        self._awaited, self._is_new = [], False
+        self._last = batch[-1] if batch else None
+        return [delivery.message for delivery in batch], len(batch) < self._most
+
+    async def wait(self, within: float | None = None) -> None:
+        """Wait for the next message, at most this many seconds; raises ConnectionLost."""
+        first = await self._reader.next(within)
+        if first is not None:
+            self._awaited.append(first)
+
+
+@asynccontextmanager
+async def read_stream(
+    connection: Connection, position: Position, most: int
+) -> AsyncIterator[StreamReader]:
+    """Read the audit from an offset, or from the time at which messages arrived at the broker.
+
+    With a time, some earlier messages may come first. `most` limits a batch, and with it the
+    messages in memory. Raises NotDeclared and Refused.
+    """
+    arguments = {OFFSET: position}
+    async with read_queue(connection, topology.AUDIT, prefetch=most, arguments=arguments) as reader:
+        yield StreamReader(reader, most)
+
+
+def offset(message: Message) -> int:
+    """Return the position of a message in the stream."""
+    at = message.headers[OFFSET]
+    assert isinstance(at, int)  # written by the broker
+    return at

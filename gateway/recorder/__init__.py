@@ -1,0 +1,1 @@
+"""The recorder: publishes the outcomes of commands that no worker could report."""

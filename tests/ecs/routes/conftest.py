@@ -1,0 +1,24 @@
+"""A listener on which versions of an application wait for a route plan, and a provider for it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from deploy.sandbox.aws.server import AwsSandbox
+from tests.ecs.routes.listeners import add_version, worker
+from worker.providers.ecs.provider import EcsProvider
+
+
+@pytest.fixture
+def groups(aws: AwsSandbox) -> dict[str, str]:
+    """The target groups of the versions."""
+    aws.add_listener()
+    return {version: add_version(aws, version) for version in ("v6", "v7", "v8")}
+
+
+@pytest.fixture
+async def provider(aws: AwsSandbox, groups: dict[str, str]) -> AsyncIterator[EcsProvider]:
+    """Nothing was asked yet."""
+    async with worker(aws) as opened:
+        aws.calls.clear()
+        yield opened

@@ -1,0 +1,21 @@
+"""Concurrent requests of which none is left running."""
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+
+async def gather_all(*work: Awaitable[Result]) -> list[Result]:
+    """Return all results in order, or raise the first failure once all requests have ended.
+
+    Cancelling a request costs its connection; waiting for its end costs a moment.
+    """
+    ended = await asyncio.gather(*work, return_exceptions=True)
+    results: list[Result] = []
+    for each in ended:
+        if isinstance(each, BaseException):
+            raise each
+        results.append(each)
+    return results

@@ -1,0 +1,1 @@
+"""Requests to AWS: client, credentials, rates, retries, errors and answers."""

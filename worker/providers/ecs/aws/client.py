@@ -1,0 +1,229 @@
+"""The AWS client: connections, credentials, rate limits, retries and pages.
+
+ECS has no precondition: UpdateService names no version that the service must still have, and its
+idempotency tokens are for creations. So the platform cannot refuse a request that arrives late, as
+the Kubernetes API server can, and only the fence of the worker stands between a frozen worker and
+its successor. The fence is asked before each request, and a request is one write: aiobotocore 2.25
+over aiohttp 3.14 sends head and body of UpdateService together (strace: one write of 780 bytes,
+one of 20,810 for a task definition), so a frozen worker has sent a request whole or not at all.
+
+Two cases remain: a worker that is frozen between the answer of the fence and the write, which takes
+as long as signing and, at times, connecting, and wakes up after its successor changed the service;
+and a request that was written but is still on its way through the network. The older desired count
+then stays until the next command for that service.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any, TypeVar
+
+import msgspec
+from botocore import xform_name
+from botocore.exceptions import ClientError
+
+from contracts.faults import Code
+from worker.attempts import Attempts, Slots, time_left
+from worker.provider import Call
+from worker.providers.ecs.aws import errors, library_errors, session
+from worker.providers.ecs.aws.credentials import Credentials, Unavailable
+from worker.providers.ecs.aws.errors import Again, Failure
+from worker.providers.ecs.aws.limits import Limits
+from worker.providers.ecs.aws.retries import RetryBudget
+from worker.providers.ecs.settings import Settings
+
+log = logging.getLogger(__name__)
+
+Answer = TypeVar("Answer")
+Parameters = Mapping[str, Any]
+
+SERVICES = {
+    "ecs": "ecs",
+    "tag": "resourcegroupstaggingapi",
+    "elasticloadbalancing": "elbv2",
+    "secretsmanager": "secretsmanager",
+    "servicediscovery": "servicediscovery",
+}
+"""The client library's names of services, by the prefix of IAM's actions."""
+
+TOKENS = {
+    "ecs": ("nextToken", "nextToken"),
+    "tag": ("PaginationToken", "PaginationToken"),
+    "elasticloadbalancing": ("NextMarker", "Marker"),
+    "secretsmanager": ("NextToken", "NextToken"),
+    "servicediscovery": ("NextToken", "NextToken"),
+}
+"""The fields of the pagination token in an answer and in the next request."""
+
+READS = ("Describe", "Get", "List")
+
+
+class Client:
+    """One region of one account's AWS."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        services: Mapping[str, Any],
+        credentials: Credentials,
+        limits: Limits | None = None,
+    ) -> None:
+        """`services` are the client library's clients by its own names; they use `credentials`."""
+        self._credentials = credentials
+        self.settings = settings
+        self.limits = limits or Limits()
+        self._services = services
+        # Requests wait for a slot and not for a connection: the deadline is checked after the wait.
+        self._slots = Slots(settings.ecs_concurrency)
+
+    def for_call(self, call: Call) -> "BoundClient":
+        """Return a client for the requests of one call."""
+        return BoundClient(self, call)
+
+    async def attempt(self, action: str, parameters: Parameters, call: Call) -> Any:
+        """Send a request once; return the answer of a 2xx, otherwise raise Failure."""
+        async with self._slots.slot(changes=_changes(action)):
+            overdue = errors.credentials_overdue
+            try:
+                async with asyncio.timeout(_left(action, call)):
+                    await self._credentials.get_frozen_credentials()
+                    # A renewal may have taken a while, and the fence may have closed since.
+                    _left(action, call)
+                    overdue = errors.overdue
+                    return await self._send(action, parameters)
+            except TimeoutError as error:
+                raise overdue(action) from error
+            except Unavailable as error:
+                raise errors.no_credentials(str(error)) from error
+
+    async def _send(self, action: str, parameters: Parameters) -> Any:
+        prefix, _, name = action.partition(":")
+        method = getattr(self._services[SERVICES[prefix]], xform_name(name))
+        try:
+            return await method(**parameters)
+        except ClientError as error:
+            raise errors.of_answer(action, parameters, error) from error
+        except Unavailable:
+            raise
+        except Exception as error:
+            # Every exception of the library is a failure of one request.
+            failure = library_errors.failure(action, error)
+            log.info("%s: %s (%s)", action, failure.message, type(error).__name__)
+            raise failure from error
+
+
+class BoundClient:
+    """A client bound to one call and its deadline; counts requests that may have had an effect."""
+
+    def __init__(self, client: Client, call: Call) -> None:
+        self._client = client
+        self._call = call
+        self._attempts = Attempts()
+
+    @property
+    def effects(self) -> int:
+        """The number of requests that had an effect or may have had one."""
+        return self._attempts.effects
+
+    async def ask(
+        self, action: str, expected: type[Answer], *, repeat: bool = True, **parameters: Any
+    ) -> Answer:
+        """Request an action in IAM's spelling, such as `ecs:DescribeTasks`.
+
+        `repeat` says that doing it twice has one effect, so that it may be asked for again when
+        its answer is lost. Raises Failure, or Fault where that would claim too much.
+        """
+        return _converted(action, await self._with_retries(action, parameters, repeat), expected)
+
+    async def pages(
+        self, action: str, expected: type[Answer], **parameters: Any
+    ) -> AsyncIterator[Answer]:
+        """Yield each page of a list."""
+        out, back = TOKENS[action.partition(":")[0]]
+        token = None
+        while True:
+            page = await self._with_retries(action, parameters, repeat=True)
+            yield _converted(action, page, expected)
+            previous, token = token, page.get(out)
+            if not token:
+                return
+            if not isinstance(token, str):
+                raise errors.unexpected(action, f"its {out} is no text")
+            if token == previous:
+                raise errors.unexpected(action, "its next page is the same again")
+            parameters[back] = token
+
+    async def _with_retries(self, action: str, parameters: Parameters, repeat: bool) -> Any:
+        budget = RetryBudget(self._client.settings)
+        changes = _changes(action)
+        lost = False
+        while True:
+            await self._pass(action)
+            try:
+                answer = await self._client.attempt(action, parameters, self._call)
+            except Failure as failure:
+                failure.after_loss = lost
+                lost |= failure.arrived
+                self._attempts.count(changes=changes, arrived=failure.arrived)
+                if failure.code is Code.PLATFORM_LIMITING:
+                    self._client.limits.throttled(action)
+                await self._wait(failure, budget, repeat)
+            else:
+                self._attempts.count(changes=changes)
+                return answer
+
+    async def _pass(self, action: str) -> None:
+        """Wait for the rate limit, or raise if that takes longer than the deadline."""
+        limits, left = self._client.limits, _left(action, self._call)
+        wait = limits.wait(action)
+        if wait >= left:
+            self._attempts.give_up(
+                Failure(
+                    Code.PLATFORM_LIMITING,
+                    f"AWS allows no more {action} for {wait:.1f} seconds; it was not asked",
+                    retry_after=max(1, round(wait)),
+                )
+            )
+        delay = limits.take(action)
+        try:
+            await asyncio.sleep(delay)
+        except asyncio.CancelledError:
+            limits.give_back(action)
+            raise
+
+    async def _wait(self, failure: Failure, budget: RetryBudget, repeat: bool) -> None:
+        """Wait before a retry, or raise the fault of the call if there is to be none."""
+        pause = budget.pause(failure, self._call.left())
+        if failure.again is Again.LOST and not repeat:
+            pause = None
+        await self._attempts.wait(failure, pause)
+
+
+@asynccontextmanager
+async def connect(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Client]:
+    """Open a client for the configured region; leaving the context closes its connections.
+
+    The environment contains the credentials or tells their source.
+    """
+    async with AsyncExitStack() as stack:
+        opened, credentials = await session.open_services(
+            stack, settings, environment, SERVICES.values()
+        )
+        yield Client(settings, opened, credentials)
+
+
+def _changes(action: str) -> bool:
+    """Return whether an action may have an effect."""
+    return not action.partition(":")[2].startswith(READS)
+
+
+def _left(action: str, call: Call) -> float:
+    return time_left(call, f"AWS was asked {action}")
+
+
+def _converted(action: str, answer: Any, expected: type[Answer]) -> Answer:
+    try:
+        return msgspec.convert(answer, expected)
+    except msgspec.ValidationError as error:
+        raise errors.unexpected(action, str(error)) from error

@@ -1,0 +1,1 @@
+"""Elastic Load Balancing: the rules of a listener and the target groups of services."""

@@ -1,0 +1,1 @@
+"""Routes: the route plan of an application as rules of a listener."""

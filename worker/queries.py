@@ -1,0 +1,121 @@
+"""The queries of a worker: consumed by competing workers, run at once, answered in any order."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from contracts import topology
+from contracts.broker.channel import Channel, Delivery
+from contracts.broker.connection import Connection
+from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
+from contracts.wire import Message, bounded, reply_of
+from worker.clock import Clock
+from worker.dispatch import Dispatch
+from worker.examination import Refusal, too_large
+from worker.provider import Call
+from worker.replies import Replies
+
+log = logging.getLogger(__name__)
+
+MISSING_S = 2.0
+"""The delay before a queue that does not exist is consumed again."""
+
+
+class Queries:
+    """Consumes the queries of one provider over one connection after another."""
+
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        replies: Replies,
+        clock: Clock,
+        group: asyncio.TaskGroup,
+        *,
+        concurrency: int,
+        tag: str,
+    ) -> None:
+        """`group` runs the queries; it outlives connections. `tag` is the consumer tag."""
+        self._dispatch = dispatch
+        self._replies = replies
+        self._clock = clock
+        self._group = group
+        self._concurrency = concurrency
+        self._tag = tag
+        self._running: set[asyncio.Task[None]] = set()
+        self._stopping = asyncio.Event()
+        self._is_consuming = False
+        self._cancelled = asyncio.Event()
+
+    async def run(self, connection: Connection, consuming: Callable[[bool], None]) -> None:
+        """Consume until the worker stops; while the queue does not exist, look for it again.
+
+        `consuming` is called with true when queries are consumed, with false when no longer.
+        """
+        queue = topology.queries_queue(self._dispatch.name)
+        while not self._stopping.is_set():
+            channel = await connection.channel()
+            try:
+                await self._consume(channel, queue, consuming)
+            except* NotDeclared:
+                await asyncio.sleep(MISSING_S)
+            except* ConsumerCancelled as cancelled:
+                log.warning("%s: %s", queue, cancelled.exceptions[0])
+
+    async def stop(self) -> None:
+        """Cancel the consumer, and wait until the broker has done so."""
+        self._stopping.set()
+        if self._is_consuming:
+            await self._cancelled.wait()
+
+    async def idle(self) -> None:
+        """Wait until no query runs."""
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def abort(self) -> None:
+        """Cancel every query that runs."""
+        for task in self._running:
+            task.cancel()
+
+    async def _consume(
+        self, channel: Channel, queue: str, consuming: Callable[[bool], None]
+    ) -> None:
+        def receive(delivery: Delivery) -> None:
+            expires_at = self._clock.expires_at(delivery.message)
+            task = self._group.create_task(self._query(channel, delivery, expires_at))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+        async with asyncio.TaskGroup() as group:
+            watch = group.create_task(channel.lost())
+            tag = await channel.consume(queue, receive, prefetch=self._concurrency, tag=self._tag)
+            self._is_consuming = True
+            consuming(True)
+            try:
+                await self._stopping.wait()
+                await channel.cancel(tag)
+            finally:
+                self._is_consuming = False
+                consuming(False)
+                self._cancelled.set()
+            # The channel stays open for the acknowledgements of the queries that still run.
+            await watch
+
+    async def _query(self, channel: Channel, delivery: Delivery, expires_at: float) -> None:
+        if delivery.message.type != topology.ATTENDANCE:
+            await self._answer(delivery.message, Call(expires_at))
+        try:
+            await channel.ack(delivery)
+        except ConnectionLost as error:
+            log.debug("another worker answers too: %s", error)
+
+    async def _answer(self, message: Message, call: Call) -> None:
+        message = bounded(message)
+        try:
+            if message.dropped:
+                raise too_large(message)
+            reply = await self._dispatch.run(message, call)
+        except Refusal as refusal:
+            log.warning("%s was refused: %s", message.key, refusal)
+            reply = reply_of(refusal)
+        await self._replies.send(message, reply, call.deadline)
