@@ -13,7 +13,7 @@ import httpx
 from deploy.ports import Port
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from deploy.stack import AWS_OF_NOBODY
+from deploy.stack import NO_AWS_FILES
 from tests.forking import forking, run
 
 if TYPE_CHECKING:  # moto takes 1.7 s of CPU to import, and most tests need no AWS
@@ -162,7 +162,7 @@ class Stack:
         environment = {
             "PLT_AMQP_URL": self.amqp_url,
             "PLT_PROVIDER": "ecs",
-            **AWS_OF_NOBODY,
+            **NO_AWS_FILES,
             **aws.environment,
         } | variables
         worker = Process("worker", environment, self._log("ecs-worker"))

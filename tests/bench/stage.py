@@ -11,9 +11,9 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from deploy.child import Child
 from deploy.failed import Failed
 from deploy.ports import LOOPBACK, Port
+from deploy.process import ChildProcess
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.waiting import wait_until
@@ -36,7 +36,7 @@ class Stage:
     def __init__(self, folder: Path, workers: int, contexts: ExitStack) -> None:
         self._folder = folder
         self._contexts = contexts
-        self._children: list[Child] = []
+        self._children: list[ChildProcess] = []
         self.node = contexts.enter_context(RabbitNode(folder / "rabbitmq"))
         self.sandbox = contexts.enter_context(KubernetesSandbox.in_thread())
         self.sandbox.add_pod(MACHINES[0])
@@ -90,12 +90,12 @@ class Stage:
 
     def _attach(
         self, workers: int, module: str, environment: dict[str, str], provider: str
-    ) -> list[Child]:
+    ) -> list[ChildProcess]:
         own = environment | {"PLT_PROVIDER": provider}
         return [self._start(f"{provider}-{n}", [module], own) for n in range(workers)]
 
-    def _start(self, name: str, words: list[str], own: dict[str, str]) -> Child:
-        child = Child(
+    def _start(self, name: str, words: list[str], own: dict[str, str]) -> ChildProcess:
+        child = ChildProcess(
             name,
             [sys.executable, "-m", *words],
             log=self._folder / f"{name}.log",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from deploy import family
+from deploy import process_tree
 
 TICKS = os.sysconf("SC_CLK_TCK")
 BUSY = (0, 1, 2, 5, 6)  # user, nice, system, interrupts: in the first line of /proc/stat
@@ -45,7 +45,7 @@ def now(groups: Groups) -> Usage:
 
 def with_descendants(pid: int) -> list[int]:
     """Return a process and its descendants."""
-    return [pid, *(process.pid for process in family.descendants(pid))]
+    return [pid, *(process.pid for process in process_tree.descendants(pid))]
 
 
 def _of_process(pid: int) -> float:

@@ -10,32 +10,32 @@ from tests.cluster.measures import BrokenPromises, Outage
 
 VARIABLE = "PLT_NODE_LOSS_TABLE"
 TITLE = """\
-# Measurements of the loss of a node
+# The loss of a node, measured
 
-`deploy/test --full` writes this page. To measure a single broker:
+`deploy/test --full` renews this page. To renew the rows of one broker, run
 
 ```sh
 PLT_RABBITMQ_BIN=FOLDER PLT_NODE_LOSS_TABLE=deploy/rabbitmq/node-loss.md \\
     python -m pytest -m cluster --timeout=700 tests/cluster/test_node_loss.py
 ```
 
-Setup: three nodes with `three-nodes/rabbitmq.conf`, two gateways, three workers and the Kubernetes
-sandbox. Load: 16 controllers scaled through both gateways, readers, and event producers; about 80
-requests and events per second on two cores. All settings of machinist are the defaults
-(`PLT_DEADLINE_MS`: 10 s for queries, 30 s for commands). The node is started or thawed under load.
+Three nodes with `three-nodes/rabbitmq.conf`, two gateways, three workers, the Kubernetes stand-in;
+16 controllers that are scaled through both gateways, readers, and event producers: about 80
+requests and events per second on two cores. All settings of machinist have their defaults
+(`PLT_DEADLINE_MS`: 10 s for queries, 30 s for commands). The node starts again, or continues, under
+load.
 
-- **not 200**: from the start of the first failed request to the start of the first success after
-  the last failure. **longest**: the longest single request, in seconds.
-- **503**, **504**: failed requests by status; no other status occurred. **open**: events without a
-  confirm, because the connection was lost. **refused**: events that were returned or nacked. All
-  are retried.
-- **lost**: accepted (200 or confirm) without an effect. **order**: violations that
-  `tests/history/checker.py` finds. **not there**: 200, but not on the platform. **run**: 429, 503,
-  return or nack, but run. **outcome**: accepted, but without a final outcome, or with contradicting
-  outcomes. `done` after `superseded` or `done` is no contradiction: the command was redelivered
-  after the loss of a connection.
-- **started**: seconds until a gateway and a worker were ready that were started while the node was
-  down.
+- **not 200**: the time from the start of the first failed request to the start of the first request
+  that succeeded after the last failure. **longest**: the longest single request, in seconds.
+- **503**, **504**: requests by status; no other error occurred. **open**: events without a confirm,
+  whose connection was lost; **refused**: returned or nacked events. All are repeated.
+- **lost**: accepted commands (200 or confirm) without an effect. **order**: violations that
+  `tests/history/checker.py` finds. **not there**: 200, but no effect on the platform. **run**: 429,
+  503, return or nack, but the command was run. **outcome**: accepted commands without a final
+  outcome, or with contradictory ones. A command that is redelivered after a lost connection may
+  have two: `superseded` or `done`, then `done`.
+- **started**: the seconds until a gateway and a worker were ready that were started while the node
+  was down.
 
 """
 COLUMNS = (

@@ -90,7 +90,7 @@ class Scenario:
     def _refused(self, gateway: Gateway, path: str, sent: dict[str, Any], **answer: Any) -> None:
         collection = "secrets" if path == bodies.SECRETS else "deployments"
         faults = self.stack.sandbox.faults
-        fault = faults.add(path=f"/{collection}", **answer)
+        fault = faults.add(path=f"/{collection}", times=None, **answer)
         answered = gateway.http.put(path, json=sent)
         faults.remove(fault)
         assert fault.hits
