@@ -15,22 +15,22 @@ from tests.stack import BOUND_S
 Attempt = Callable[[Channel], Awaitable[object]]
 
 
-def ends(url: str, attempts: dict[Any, Attempt]) -> dict[Any, BrokerError | None]:
+def errors_of(url: str, attempts: dict[Any, Attempt]) -> dict[Any, BrokerError | None]:
     """Make each attempt on its own channel; return its error or None."""
     found: dict[Any, BrokerError | None] = {}
 
     async def session(connection: Connection) -> None:
         for name, attempt in attempts.items():
             channel = await connection.channel()
-            found[name] = await end(channel, attempt)
+            found[name] = await error_of(channel, attempt)
             if not channel.is_closed:
                 await channel.close()
 
-    during(url, session)
+    run_session(url, session)
     return found
 
 
-async def end(channel: Channel, attempt: Attempt) -> BrokerError | None:
+async def error_of(channel: Channel, attempt: Attempt) -> BrokerError | None:
     """Return the error of an attempt, or None.
 
     A refused publish is reported only as the reason for which the broker closes the channel.
@@ -49,10 +49,12 @@ async def end(channel: Channel, attempt: Attempt) -> BrokerError | None:
 
 def allowed(url: str, attempts: dict[Any, Attempt]) -> set[Any]:
     """Return the names of the attempts that the broker does not refuse."""
-    return {name for name, error in ends(url, attempts).items() if not isinstance(error, Refused)}
+    return {
+        name for name, error in errors_of(url, attempts).items() if not isinstance(error, Refused)
+    }
 
 
-def no_connection(url: str) -> str:
+def connection_error(url: str) -> str:
     """Return the reason for which the broker accepts no connection."""
 
     async def connect() -> str:
@@ -73,7 +75,7 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.01)
 
 
-def during(url: str, session: Session) -> None:
+def run_session(url: str, session: Session) -> None:
     """Run a session on one connection, within `BOUND_S`; a broker error causes a reconnect."""
     asyncio.run(asyncio.wait_for(ReconnectingConnection(url, "test").run(session), BOUND_S))
 

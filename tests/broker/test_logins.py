@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from deploy.rabbitmq.node import RabbitNode
-from tests.broker.attempts import no_connection
+from tests.broker.attempts import connection_error
 from tests.broker.users_vhost import UsersVhost, users_vhost
 
 WITHOUT_UI = ["gateway", "worker-k8s", "producer", "auditor"]
@@ -55,7 +55,7 @@ def test_the_management_ui_refuses_all_users_but_operators(broker: UsersVhost, r
 def test_a_user_is_refused_in_another_virtual_host(broker: UsersVhost, amqp_url: str) -> None:
     elsewhere = broker.url("gateway").removesuffix(broker.vhost) + amqp_url.rpartition("/")[2]
 
-    assert "in which the user" in no_connection(elsewhere)
+    assert "in which the user" in connection_error(elsewhere)
 
 
 def test_a_user_without_a_password_cannot_log_in(rabbit: RabbitNode) -> None:
@@ -66,5 +66,5 @@ def test_a_user_without_a_password_cannot_log_in(rabbit: RabbitNode) -> None:
 
         for role in broker.roles:
             blank = broker.url(role).replace(f":{broker.password(role)}@", ":@")
-            assert "Login was refused" in no_connection(blank)
-            assert "Login was refused" in no_connection(broker.url(role))
+            assert "Login was refused" in connection_error(blank)
+            assert "Login was refused" in connection_error(broker.url(role))

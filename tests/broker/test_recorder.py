@@ -15,7 +15,7 @@ from contracts.outcomes import Result
 from contracts.topology import DEAD, DELIVERY_LIMIT, ENDED
 from contracts.wire import Message
 from tests.auditor import Auditor
-from tests.broker.attempts import during
+from tests.broker.attempts import run_session
 from tests.producer import announcement, publish, scale_event
 from tests.stack import Gateway, Stack, eventually
 
@@ -27,7 +27,7 @@ def declared(amqp_url: str) -> None:
         await declare(connection, topology.common())
         await declare(connection, topology.of_provider("k8s"))
 
-    during(amqp_url, session)
+    run_session(amqp_url, session)
 
 
 def expiring(number: int, milliseconds: int) -> Message:
@@ -55,7 +55,7 @@ def dead_letters(amqp_url: str, number: int) -> list[Message]:
             found.append(delivery.message)
             await channel.ack(delivery)
 
-    during(amqp_url, session)
+    run_session(amqp_url, session)
     return found
 
 
@@ -67,7 +67,7 @@ def waiting(amqp_url: str, queue: str) -> int:
         nonlocal found
         found = await (await connection.channel()).messages(queue)
 
-    during(amqp_url, session)
+    run_session(amqp_url, session)
     return found
 
 
@@ -154,7 +154,7 @@ def test_a_command_over_the_delivery_limit_is_dead_with_a_reason(
 
     with Auditor(stack.amqp_url) as auditor:
         publish(stack.amqp_url, [event])
-        during(stack.amqp_url, redeliver)
+        run_session(stack.amqp_url, redeliver)
         outcome = auditor.final(event.message_id)
     [letter] = dead_letters(stack.amqp_url, 1)
 
@@ -185,7 +185,7 @@ def test_every_outcome_is_published_although_the_dead_letter_queue_is_full(stack
 
     with Auditor(stack.amqp_url) as auditor:
         publish(stack.amqp_url, events)
-        during(stack.amqp_url, reject)
+        run_session(stack.amqp_url, reject)
         results = {auditor.final(each.message_id).result for each in events}
 
     assert results == {Result.DEAD}

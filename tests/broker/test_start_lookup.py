@@ -13,7 +13,7 @@ from contracts.outcomes import Result
 from contracts.wire import Message
 from gateway.recorder.dead_letters import Expiry
 from gateway.recorder.start_lookup import StartLookup
-from tests.broker.attempts import during
+from tests.broker.attempts import run_session
 from tests.producer import scale_event
 
 
@@ -69,7 +69,7 @@ def asking(amqp_url: str, ask: Asking, most: int = 1000, *, declared: bool = Tru
         await ask(audited, started)
         answering.cancel()
 
-    during(amqp_url, session)
+    run_session(amqp_url, session)
 
 
 def test_the_start_of_a_command_is_found_or_its_absence_proved(amqp_url):

@@ -15,10 +15,10 @@ from tests.broker.attempts import (
     binding,
     creating,
     deleting,
-    during,
-    ends,
+    errors_of,
     publishing,
     reading,
+    run_session,
     until,
 )
 from tests.broker.users_vhost import UsersVhost, users_vhost
@@ -191,14 +191,14 @@ def test_a_user_publishes_only_under_its_own_routing_keys(
 def test_a_producer_may_check_that_the_audit_exists(broker: UsersVhost) -> None:
     looking = {"": lambda channel: channel.messages(topology.AUDIT)}
 
-    assert ends(broker.url("producer"), looking) == {"": None}
+    assert errors_of(broker.url("producer"), looking) == {"": None}
 
 
 def test_a_message_with_the_user_id_of_another_user_is_refused(broker: UsersVhost) -> None:
     names = [broker.name("producer"), broker.name("gateway")]
     attempts = {name: publishing(topology.EVENTS, f"k8s.3.{HELLO}", user_id=name) for name in names}
 
-    [own, foreign] = ends(broker.url("producer"), attempts).values()
+    [own, foreign] = errors_of(broker.url("producer"), attempts).values()
 
     assert own is None
     assert "user_id property set to" in str(foreign)
@@ -220,12 +220,12 @@ def test_a_cc_copy_of_an_outcome_under_the_key_of_another_provider_is_not_delive
             await creating(queue)(channel)
             await binding(topology.OUTCOMES, queue, "*.k8s.#", to_exchange=False)(channel)
             await channel.consume(queue, arrived.append)
-            tried = await asyncio.to_thread(ends, broker.url("worker-k8s-eu1"), {"": forging})
+            tried = await asyncio.to_thread(errors_of, broker.url("worker-k8s-eu1"), {"": forging})
             answers.extend(tried.values())
             if answers == [None]:
                 await until(lambda: arrived)
 
-    during(broker.url("auditor"), session)
+    run_session(broker.url("auditor"), session)
 
     if arrived:
         assert [delivery.message.key for delivery in arrived] == [own]

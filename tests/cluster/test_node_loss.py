@@ -19,7 +19,7 @@ from tests.cluster import table
 from tests.cluster.fleet import READY_S, Fleet
 from tests.cluster.load import Load, RequestResult
 from tests.cluster.measures import broken_promises, outage
-from tests.cluster.situation import Situation
+from tests.cluster.placement import Placement
 from tests.history.audit_reader import AuditReader
 from tests.history.disturbances import NO_WORKER
 from tests.history.history import ACCEPTED, Command, Disturbance, History, Write
@@ -91,39 +91,39 @@ LOSSES = (
 
 
 @pytest.fixture(scope="module")
-def situation(cluster: RabbitCluster) -> Situation:
+def placement(cluster: RabbitCluster) -> Placement:
     """The virtual host of all losses."""
-    return Situation(cluster, "node-loss").create()
+    return Placement(cluster, "node-loss").create()
 
 
 @pytest.fixture(scope="module")
-def broker(situation: Situation, khepri: bool) -> str:
+def broker(placement: Placement, khepri: bool) -> str:
     """The name of the broker in the table."""
-    return f"{situation.version()} with Khepri" if khepri else situation.version()
+    return f"{placement.version()} with Khepri" if khepri else placement.version()
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
 def test_the_loss_of_a_node_fails_requests_for_seconds_and_breaks_no_promise(
-    situation: Situation, sandbox: KubernetesSandbox, broker: str, loss: Loss, tmp_path: Path
+    placement: Placement, sandbox: KubernetesSandbox, broker: str, loss: Loss, tmp_path: Path
 ) -> None:
-    situation.lead(loss.leaders)
+    placement.lead(loss.leaders)
     with ExitStack() as stack:
-        stack.callback(restore, situation, loss)
-        situation.admit_only(loss.connections)
-        fleet = stack.enter_context(Fleet(situation.amqp_url, sandbox, tmp_path))
+        stack.callback(restore, placement, loss)
+        placement.admit_only(loss.connections)
+        fleet = stack.enter_context(Fleet(placement.amqp_url, sandbox, tmp_path))
         fleet.start(GATEWAYS, WORKERS)
         urls = [str(gateway.http.base_url) for gateway in fleet.gateways]
         prefix = f"loss-{LOSSES.index(loss)}"
-        load = Load(prefix, urls, situation.amqp_url, falls_silent=loss.how == "freeze")
+        load = Load(prefix, urls, placement.amqp_url, falls_silent=loss.how == "freeze")
         for name in [*load.scaled, *load.published]:
             # Paused, because the sandbox would otherwise start a pod for each replica.
             sandbox.add_deployment(name, replicas=0, spec={"paused": True})
             sandbox.faults.add(method="PATCH", path=f"/{name}$", delay=PLATFORM_S, times=None)
         sandbox.calls.clear()
-        scenario = Scenario(situation, fleet, loss)
+        scenario = Scenario(placement, fleet, loss)
         asyncio.run(under(load, scenario))
         # A reader that starts after the loss is independent of deliveries during the loss.
-        audit = stack.enter_context(AuditReader(situation.amqp_url))
+        audit = stack.enter_context(AuditReader(placement.amqp_url))
         with suppress(AssertionError):  # the measures report missing outcomes
             eventually(lambda: has_settled(load.commands, audit), SETTLE_S)
 
@@ -143,9 +143,9 @@ def test_the_loss_of_a_node_fails_requests_for_seconds_and_breaks_no_promise(
 class Scenario:
     """The loss and recovery of the nodes during the load."""
 
-    def __init__(self, situation: Situation, fleet: Fleet, loss: Loss) -> None:
-        self._situation = situation
-        self._cluster = situation.cluster
+    def __init__(self, placement: Placement, fleet: Fleet, loss: Loss) -> None:
+        self._placement = placement
+        self._cluster = placement.cluster
         self._fleet = fleet
         self._loss = loss
         self.started_s = 0.0
@@ -154,8 +154,8 @@ class Scenario:
     def run(self) -> None:
         """Take the nodes down, start a gateway and a worker, and bring the nodes back."""
         loss = self._loss
-        self._situation.expect_connections(loss.connections, CONNECTIONS)
-        self._situation.admit_everywhere()
+        self._placement.expect_connections(loss.connections, CONNECTIONS)
+        self._placement.admit_everywhere()
         time.sleep(STEADY_S)
         began = time.time()
         for node in loss.nodes:
@@ -196,10 +196,10 @@ def bring_back(cluster: RabbitCluster, loss: Loss) -> None:
     )
 
 
-def restore(situation: Situation, loss: Loss) -> None:
+def restore(placement: Placement, loss: Loss) -> None:
     """Bring all nodes back after a failed test, too."""
-    situation.admit_everywhere()
-    bring_back(situation.cluster, loss)
+    placement.admit_everywhere()
+    bring_back(placement.cluster, loss)
 
 
 async def under(load: Load, scenario: Scenario) -> None:

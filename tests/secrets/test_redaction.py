@@ -146,11 +146,11 @@ def test_our_own_messages_are_kept_although_values_contain_their_words(words, co
 @pytest.mark.parametrize("secret", ["hunter2", "hunter2secret", SECRET, "it's", 'a"b', "x" * 300])
 def test_a_value_that_our_own_message_shows_is_redacted(secret):
     words = f"manifest.apiVersion: expected v1, got {show(secret)}"
-    told = redact(Fault(Code.INVALID, words), controller(secret)).message
+    quiet = redact(Fault(Code.INVALID, words), controller(secret)).message
 
-    assert told.startswith("manifest.apiVersion: expected v1, got ")
-    assert HIDDEN in told
-    assert secret[:7] not in told
+    assert quiet.startswith("manifest.apiVersion: expected v1, got ")
+    assert HIDDEN in quiet
+    assert secret[:7] not in quiet
 
 
 @pytest.mark.parametrize("number", ["0", "50", "3042", "65535", "1.5", "500m", "120Gi", "true"])

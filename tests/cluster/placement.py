@@ -21,7 +21,7 @@ PROVIDERS = ["k8s"]
 STREAM = {"x-queue-leader-locator": "client-local"}
 
 
-class Situation:
+class Placement:
     """A virtual host on a cluster, with the shipped definitions."""
 
     def __init__(self, cluster: RabbitCluster, vhost: str) -> None:
