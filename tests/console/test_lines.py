@@ -171,4 +171,4 @@ def test_a_dead_message_tells_who_sent_it_where_and_why_it_cannot_run():
 
 
 def test_what_somebody_else_put_to_the_dead_is_shown_without_a_reason():
-    assert dead_line(dead(command(headers={}))).endswith("- none was told")
+    assert dead_line(dead(command(headers={}))).endswith("- no reason given")

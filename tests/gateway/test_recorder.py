@@ -19,7 +19,7 @@ from contracts.outcomes import Result, read
 from contracts.seal import Seals
 from contracts.topology import DEAD, ENDED, EVENTS, OUTCOMES
 from contracts.wire import Message
-from gateway.recorder.recorder import MOST_REFUSED, MOST_STUCK, PREFETCH, Recorder
+from gateway.recorder.recorder import MAX_REFUSED, MAX_STUCK, PREFETCH, Recorder
 from tests.producer import scale_event
 from tests.stack import eventually
 
@@ -109,7 +109,7 @@ async def test_a_refused_command_is_recorded_over_the_next_connection_if_one_is_
     recorder = Recorder(Seals([]), Connections(first, second))
     commands = [scale_event("hello", number) for number in (1, 2)]
     for command in commands:
-        recorder.refused("k8s", command, FULL)
+        recorder.record_refusal("k8s", command, FULL)
 
     recording = asyncio.create_task(recorder.run())
     await asyncio.to_thread(eventually, lambda: len(second.published) == 2, 5)
@@ -125,7 +125,7 @@ async def test_an_outcome_that_is_refused_once_is_published_again() -> None:
     """A broker that goes down refuses as well, and the audit itself may be the queue that does."""
     broker = Broker(Rejected("going down"))
     recorder = Recorder(Seals([]), Connections(broker))
-    recorder.refused("k8s", scale_event("hello", 1), FULL)
+    recorder.record_refusal("k8s", scale_event("hello", 1), FULL)
 
     recording = asyncio.create_task(recorder.run())
     await asyncio.to_thread(eventually, lambda: broker.published, 5)
@@ -138,11 +138,11 @@ async def test_an_outcome_that_somebodys_queue_refuses_counts_as_written() -> No
     broker = Broker(*[Rejected("full")] * (1 + len(REFUSED_AGAIN_S)))
     recorder = Recorder(Seals([]), Connections(broker))
     commands = [scale_event("hello", number) for number in (1, 2)]
-    recorder.refused("k8s", commands[0], FULL)
+    recorder.record_refusal("k8s", commands[0], FULL)
 
     recording = asyncio.create_task(recorder.run())
     await asyncio.to_thread(eventually, lambda: broker.judged == 1 + len(REFUSED_AGAIN_S), 30)
-    recorder.refused("k8s", commands[1], FULL)
+    recorder.record_refusal("k8s", commands[1], FULL)
     await asyncio.to_thread(eventually, lambda: broker.published, 5)
     recording.cancel()
 
@@ -154,7 +154,7 @@ async def test_a_dead_letter_that_no_queue_takes_is_kept_and_holds_up_nothing(
     judgement: BrokerError,
 ) -> None:
     broker = Broker(judgement)
-    recording = asyncio.create_task(Recorder(Seals([]), Connections(broker), again_s=0.3).run())
+    recording = asyncio.create_task(Recorder(Seals([]), Connections(broker), retry_s=0.3).run())
     await asyncio.to_thread(eventually, lambda: broker.deliver)
     assert broker.deliver is not None
     stranger = msgspec.structs.replace(scale_event("hello", 3), exchange=ENDED)
@@ -173,7 +173,7 @@ async def test_a_dead_letter_that_no_queue_takes_is_kept_and_holds_up_nothing(
 
 async def test_an_outcome_is_written_once_though_its_dead_letter_is_refused() -> None:
     broker = Broker(None, Rejected("full"))
-    recording = asyncio.create_task(Recorder(Seals([]), Connections(broker), again_s=0.3).run())
+    recording = asyncio.create_task(Recorder(Seals([]), Connections(broker), retry_s=0.3).run())
     await asyncio.to_thread(eventually, lambda: broker.deliver)
     assert broker.deliver is not None
     dead = delivery_of(1, "delivery_limit")
@@ -206,14 +206,14 @@ async def test_while_every_dead_letter_is_refused_all_outcomes_are_written(
     for delivery in dead:
         broker.deliver(delivery)
 
-    settled = 2 * PREFETCH - MOST_STUCK
+    settled = 2 * PREFETCH - MAX_STUCK
     await asyncio.to_thread(eventually, lambda: len(broker.acknowledged) == settled)
     recording.cancel()
 
     ids = {read(each).id for each in broker.published}
     assert ids == {each.message.message_id for each in dead}
     assert len(broker.published) == len(dead)
-    assert f"is given up: {MOST_STUCK} wait already" in caplog.text
+    assert f"is dropped: {MAX_STUCK} already wait" in caplog.text
 
 
 async def test_while_the_audit_does_not_answer_other_commands_are_recorded() -> None:
@@ -236,14 +236,14 @@ async def test_more_refused_commands_than_are_kept_are_told_of_in_the_log(
 ) -> None:
     broker = Broker()
     recorder = Recorder(Seals([]), Connections(broker))
-    for number in range(MOST_REFUSED + 7):
-        recorder.refused("k8s", scale_event("hello", number), FULL)
+    for number in range(MAX_REFUSED + 7):
+        recorder.record_refusal("k8s", scale_event("hello", number), FULL)
 
     recording = asyncio.create_task(recorder.run())
     await asyncio.to_thread(eventually, lambda: "7 outcomes" in caplog.text, 20)
     recording.cancel()
 
-    assert len(broker.published) == MOST_REFUSED
+    assert len(broker.published) == MAX_REFUSED
 
 
 async def test_a_recorder_that_fails_unexpectedly_says_so_and_hurts_nobody(

@@ -19,7 +19,7 @@ from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.topology import Topology
 from contracts.wire import Message
-from gateway.address_limit import MOST
+from gateway.address_limit import MAX_WAITING
 from gateway.checks import Checks
 from gateway.context import Context
 from gateway.rpc import Rpc
@@ -142,7 +142,7 @@ def rpc_of(
         Seals([]),
         deadlines_ms=(milliseconds, milliseconds),
         in_flight=in_flight,
-        refused=lambda *_: None,
+        on_refused=lambda *_: None,
         checks=NoChecks(),
     )
 
@@ -248,7 +248,7 @@ async def test_a_manifest_that_may_hold_secrets_travels_sealed_where_there_is_a_
         Seals([b"k" * 32]),
         deadlines_ms=(50, 50),
         in_flight=1,
-        refused=lambda *_: None,
+        on_refused=lambda *_: None,
         checks=NoChecks(),
     )
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
@@ -263,14 +263,14 @@ async def test_a_manifest_that_may_hold_secrets_travels_sealed_where_there_is_a_
 
 async def test_a_thing_that_does_not_answer_has_few_commands_waiting_and_others_are_not_refused():
     link, broker = Up(), Broker()
-    rpc = rpc_of(link, Everybody(()), 30_000, 10 * MOST)
+    rpc = rpc_of(link, Everybody(()), 30_000, 10 * MAX_WAITING)
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()
-    operations: list[Operation[Any]] = [*[COMMAND] * MOST, OTHER, QUERY]
+    operations: list[Operation[Any]] = [*[COMMAND] * MAX_WAITING, OTHER, QUERY]
     calls = [asyncio.create_task(outcome(rpc, operation)) for operation in operations]
     await published(broker, len(calls))
 
-    words = rf"{MOST} commands to controllers\.default\.hello of"
+    words = rf"{MAX_WAITING} commands to controllers\.default\.hello of"
     with pytest.raises(Fault, match=words) as raised:
         await rpc.call("k8s", COMMAND)
 
@@ -285,18 +285,18 @@ async def test_a_thing_that_does_not_answer_has_few_commands_waiting_and_others_
 
 async def test_each_answer_and_each_caller_that_gives_up_leaves_one_place_to_another():
     link, broker = Up(), Broker()
-    rpc = rpc_of(link, Everybody(()), 30_000, 10 * MOST)
+    rpc = rpc_of(link, Everybody(()), 30_000, 10 * MAX_WAITING)
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()
-    calls = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(MOST)]
-    await published(broker, MOST)
+    calls = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(MAX_WAITING)]
+    await published(broker, MAX_WAITING)
 
     broker.answer(broker.published[0])
     calls[1].cancel()
     await asyncio.wait(calls[:2])
 
     more = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(3)]
-    await published(broker, MOST + 2)
+    await published(broker, MAX_WAITING + 2)
     assert await more[2] == Code.GATEWAY_BUSY
     for message in broker.published:
         broker.answer(message)
@@ -306,20 +306,20 @@ async def test_each_answer_and_each_caller_that_gives_up_leaves_one_place_to_ano
 
 async def test_commands_whose_deadline_has_passed_leave_their_places_to_others():
     link, broker = Up(), Broker()
-    rpc = rpc_of(link, Everybody(()), 100, 10 * MOST)
+    rpc = rpc_of(link, Everybody(()), 100, 10 * MAX_WAITING)
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()
 
     for _ in range(2):
-        calls = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(MOST)]
+        calls = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(MAX_WAITING)]
         assert {await call for call in calls} == {Code.DEADLINE_EXCEEDED}
 
-    assert len(broker.published) == 2 * MOST
+    assert len(broker.published) == 2 * MAX_WAITING
     session.cancel()
 
 
 def test_several_gateways_may_wait_for_a_thing_and_leave_its_neighbours_room():
-    assert topology.PREFETCH >= 8 * MOST
+    assert topology.PREFETCH >= 8 * MAX_WAITING
 
 
 async def test_a_command_is_published_under_the_id_that_its_caller_is_told_also_with_a_504():
