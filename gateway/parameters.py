@@ -94,7 +94,7 @@ def values_of(query_string: bytes, own: frozenset[str]) -> dict[str, Any]:
 
 @lru_cache(1024)
 def refusal(name: str, own: frozenset[str]) -> str | None:
-    """Return why a parameter that the operation does not have is refused; None to ignore it."""
+    """Return why an unknown parameter of an operation is refused; None to ignore it."""
     plain = re.sub(r"[^a-z]", "", name.lower())
     if reason := REFUSED.get(plain):
         return reason

@@ -150,7 +150,7 @@ def test_an_outcome_that_nobody_can_read_is_told_and_passed_over(broker, capsys)
 
     shown = capsys.readouterr()
     assert [line.split()[3] for line in shown.out.splitlines()] == [event.message_id]
-    assert "cannot be read, of 'somebody'" in shown.err
+    assert "cannot be read, published by 'somebody'" in shown.err
 
 
 def test_looking_at_the_dead_leaves_them_where_they_are(broker, capsys):
