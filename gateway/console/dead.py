@@ -10,14 +10,14 @@ from contracts.wire import Message
 SILENCE_S = 5.0
 
 
-async def show_dead(connection: Connection, show: Callable[[Message], None], most: int) -> int:
-    """Show at most `most` of the oldest dead letters; return the total number.
+async def show_dead(connection: Connection, show: Callable[[Message], None], limit: int) -> int:
+    """Show at most `limit` of the oldest dead letters; return the total number.
 
     The messages are requeued when the channel closes, which increments their delivery count.
     """
     async with connection.passing_channel() as channel:
         total = await channel.messages(topology.DEAD)
-    shown = min(total, most)
+    shown = min(total, limit)
     if shown:
         async with read_queue(connection, topology.DEAD, prefetch=shown) as queue:
             for _ in range(shown):

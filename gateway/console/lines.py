@@ -11,7 +11,7 @@ from contracts.requests import Request
 from gateway.console.entries import DeadLetter
 
 NO_TIME = "---------- ------------"
-"""As wide as a time."""
+"""A placeholder with the width of a time."""
 RESULT_WIDTH = 10
 """The width of the longest result."""
 

@@ -10,7 +10,7 @@ from contracts.command_line import add_version
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 SINCE = "first, a duration such as 90s, 15m, 1h or 2d, or a time such as 2026-01-31T12:00:00Z"
-MOST_DEAD = 10_000
+MAX_DEAD = 10_000
 
 
 def parser() -> argparse.ArgumentParser:
@@ -79,6 +79,6 @@ def since(text: str, now: datetime | None = None) -> Position:
 
 def most(text: str) -> int:
     """Parse the number of dead letters to show."""
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= MOST_DEAD:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MOST_DEAD}, got {text!r}")
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= MAX_DEAD:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MAX_DEAD}, got {text!r}")
     return int(text)

@@ -95,7 +95,9 @@ class StartLookup:
             index = await AuditIndex.read(self._connection, since, self._limit)
             if index is None:
                 too_far = since
-                self._complain(f"the audit has grown by more than {self._limit} messages since")
+                self._complain(
+                    f"the audit grew by more than {self._limit} messages since their publish"
+                )
             else:
                 await self._drop()
                 self._index = index

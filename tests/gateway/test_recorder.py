@@ -105,7 +105,7 @@ FULL = Fault(Code.QUEUE_FULL, "full")
 
 
 async def test_a_refused_command_is_recorded_although_a_connection_is_lost() -> None:
-    first, second = Broker(None, ConnectionLost("gone")), Broker()
+    first, second = Broker(None, ConnectionLost("lost")), Broker()
     recorder = Recorder(Seals([]), Connections(first, second))
     commands = [scale_event("hello", number) for number in (1, 2)]
     for command in commands:

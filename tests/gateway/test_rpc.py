@@ -43,7 +43,7 @@ class Channel:
 
     async def lost(self) -> None:
         await self._lost
-        raise ConnectionLost("gone")
+        raise ConnectionLost("lost")
 
     def lose(self) -> None:
         self._lost.set_result(None)
