@@ -1,1 +1,1 @@
-"""HTTP in, AMQP out: gateways hold no platform credentials and no state that matters."""
+"""HTTP in, AMQP out: a gateway holds no platform credentials and no durable state."""

@@ -1,4 +1,4 @@
-"""`machinist-gateway`, or `python -m gateway`: one gateway, configured by `PLT_*` variables."""
+"""Entry point of `machinist-gateway`: one gateway, configured by `PLT_*` variables."""
 
 import os
 import sys
@@ -17,7 +17,7 @@ PURPOSE = "Run one gateway: HTTP in, AMQP out."
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Read the settings and serve; exit with 2 if a setting is wrong."""
+    """Read the settings and serve; exit with status 2 if a setting is invalid."""
     command_line.parse("machinist-gateway", PURPOSE, Settings, arguments)
     try:
         settings = load(Settings, os.environ)

@@ -1,4 +1,4 @@
-"""The composition root of a gateway: builds all of its parts and runs them."""
+"""The composition root of a gateway."""
 
 import asyncio
 import logging
@@ -31,14 +31,14 @@ from gateway.status import status_routes
 log = logging.getLogger(__name__)
 
 UNSEALED = (
-    "PLT_SEAL_KEY is not set: the bodies of %s are not sealed, and whoever reads queues or the "
-    "audit reads the environment variables in them; secrets and pull secrets are refused. Set it "
-    "to the Base64 of 32 random bytes (openssl rand -base64 32), the same for gateways and workers"
+    "PLT_SEAL_KEY is not set: the bodies of %s are not sealed, so their environment variables are "
+    "readable in queues and in the audit; secrets and pull secrets are refused. Set it to the "
+    "Base64 of 32 random bytes (openssl rand -base64 32), the same for gateways and workers"
 )
 
 FEW_DESCRIPTORS = (
-    "PLT_CONNECTIONS=%d: this process may not open so many files, so it keeps %d connections at "
-    "most; raise its hard limit of open files (ulimit -Hn, LimitNOFILE=)"
+    "PLT_CONNECTIONS=%d exceeds the file descriptors of this process: at most %d connections are "
+    "kept; raise the hard limit of open files (ulimit -Hn, LimitNOFILE=)"
 )
 
 Work = Coroutine[Any, Any, None]
@@ -52,14 +52,14 @@ def application(
     max_body_bytes: int,
     limits: Limits = DEFAULT,
 ) -> OnRawPath:
-    """The ASGI application."""
+    """Return the ASGI application."""
     handlers = [
         *routes(rpc, Bodies(limits)),
         *status_routes(link, attendance, checks.missing),
         *documentation_routes(),
     ]
     app = Litestar(
-        # First, because Litestar adds an OPTIONS of its own to a path that has none yet.
+        # OPTIONS first: Litestar adds its own OPTIONS to a path that has none yet.
         route_handlers=[*options_routes(handlers), *handlers],
         exception_handlers={
             Fault: on_fault,
@@ -74,7 +74,7 @@ def application(
 
 
 async def serve(settings: Settings) -> None:
-    """Run a gateway until it is told to stop; requests under way are finished first."""
+    """Run a gateway until SIGTERM or SIGINT; requests under way are finished first."""
     name = uuid4().hex[:12]
     seals = Seals.from_text(settings.seal_key)
     link = ReconnectingConnection(settings.amqp_url, f"machinist gateway {name}")
@@ -90,7 +90,7 @@ async def serve(settings: Settings) -> None:
         seals,
         deadlines_ms=settings.deadlines(),
         in_flight=settings.in_flight,
-        refused=recorder.refused,
+        on_refused=recorder.record_refusal,
         checks=checks,
     )
     limits = settings.limits()

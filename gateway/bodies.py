@@ -1,4 +1,4 @@
-"""The bodies of requests: read in time, and held in bounded memory until they are answered."""
+"""Request bodies: read within a time limit and held in bounded memory until the response."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -11,35 +11,35 @@ from contracts.faults import Code, Fault
 from gateway.limits import Limits
 
 
-class Held:
-    """The bytes of one body, and the time until which it has to be complete."""
+class HeldBody:
+    """The size of one body in memory, and the timeout for its arrival."""
 
-    def __init__(self, limit: asyncio.Timeout) -> None:
-        self.limit = limit
+    def __init__(self, timeout: asyncio.Timeout) -> None:
+        self.timeout = timeout
         self.size = 0
         self.is_evicted = False
 
 
 class Bodies:
-    """All bodies in this process.
+    """All request bodies in this process.
 
-    Where there is no room for more, the body that has been incomplete for longest goes: one that
-    comes slowly must not keep others out.
+    If the memory is used up, the oldest incomplete body is evicted, so that slow uploads do not
+    block other requests.
     """
 
     def __init__(self, limits: Limits) -> None:
-        self._within_s = limits.body_s
-        self._most = limits.held_bytes
+        self._timeout_s = limits.body_s
+        self._max_bytes = limits.held_bytes
         self._held = 0
-        self._incomplete: dict[Held, None] = {}
+        self._incomplete: dict[HeldBody, None] = {}
 
     @asynccontextmanager
     async def read(self, request: Request[Any, Any, Any]) -> AsyncIterator[bytes]:
-        """Hold the body of a request; raises `request_timeout`, or `gateway_busy` for want of room.
+        """Read and hold a body; raise `request_timeout`, or `gateway_busy` if it was evicted.
 
-        Litestar checks its size.
+        Litestar checks the size of a body.
         """
-        held = Held(asyncio.timeout(self._within_s))
+        held = HeldBody(asyncio.timeout(self._timeout_s))
         self._incomplete[held] = None
         try:
             yield await self._complete(request, held)
@@ -47,42 +47,42 @@ class Bodies:
             self._incomplete.pop(held, None)
             self._held -= held.size
 
-    async def _complete(self, request: Request[Any, Any, Any], held: Held) -> bytes:
+    async def _complete(self, request: Request[Any, Any, Any], held: HeldBody) -> bytes:
         body = bytearray()
         try:
-            async with held.limit:
+            async with held.timeout:
                 async for chunk in request.stream():
                     body += chunk
                     self._add(held, len(chunk))
         except TimeoutError as error:
-            if not held.limit.expired():
+            if not held.timeout.expired():
                 raise
-            raise self._too_late(held) from error
+            raise self._fault(held) from error
         self._incomplete.pop(held, None)
         if held.is_evicted:
-            raise self._too_late(held)
+            raise self._fault(held)
         return bytes(body)
 
-    def _add(self, held: Held, size: int) -> None:
+    def _add(self, held: HeldBody, size: int) -> None:
         if held.is_evicted:
             return
         held.size += size
         self._held += size
-        while self._held > self._most and self._incomplete:
+        while self._held > self._max_bytes and self._incomplete:
             self._evict(next(iter(self._incomplete)))
 
-    def _evict(self, oldest: Held) -> None:
+    def _evict(self, oldest: HeldBody) -> None:
         del self._incomplete[oldest]
         self._held -= oldest.size
         oldest.size = 0
         oldest.is_evicted = True
-        oldest.limit.reschedule(asyncio.get_running_loop().time())
+        oldest.timeout.reschedule(asyncio.get_running_loop().time())
 
-    def _too_late(self, held: Held) -> Fault:
+    def _fault(self, held: HeldBody) -> Fault:
         if held.is_evicted:
             return Fault(
                 Code.GATEWAY_BUSY,
-                f"the bodies under way have {self._most} bytes already, and this one was not "
-                "complete yet",
+                f"the limit of {self._max_bytes} bytes for request bodies is reached, and this "
+                "body was not complete yet",
             )
-        return Fault(Code.REQUEST_TIMEOUT, f"expected the whole body within {self._within_s:g} s")
+        return Fault(Code.REQUEST_TIMEOUT, f"expected the whole body within {self._timeout_s:g} s")

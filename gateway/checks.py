@@ -1,7 +1,8 @@
-"""Checks, end to end, that messages reach the queues that a gateway and its workers depend on.
+"""End-to-end checks that messages reach the queues of a gateway and its workers.
 
-A queue or binding that an operator, a restore or a fault of the broker takes away shows here within
-a few seconds: it is made again where the gateway's user may, and named in `/ready` and the log.
+A queue or binding that an operator, a restore or a fault of the broker removed is noticed within
+`CHECK_S`: the gateway declares it again if its user has the rights, else `/ready` and the log name
+it.
 """
 
 import asyncio
@@ -25,38 +26,38 @@ from contracts.wire import Message
 log = logging.getLogger(__name__)
 
 ARRIVE_S = 5.0
-MOST_FAILURES = 2
+MAX_FAILURES = 2
 WATCH_S = 0.5
-"""The pause between two looks at who is attached."""
+"""The interval between two looks at the attendance."""
 
 
 class Checks:
-    """What a gateway knows of the ways through the broker."""
+    """Checks at intervals; remembers the missing queues and bindings."""
 
     def __init__(self, attendance: Attendance, every_s: float = CHECK_S) -> None:
-        """`every_s` is the time between two rounds, in seconds."""
+        """`every_s` is the interval between two rounds in seconds."""
         self._every_s = every_s
         self._attendance = attendance
-        self._declared: list[str] = []
+        self._undeclared: list[str] = []
         self._unbound: dict[str, list[str]] = {}
         self._awaited: dict[str, asyncio.Event] = {}
-        self._told: dict[str, int] = {}
+        self._announced: dict[str, int] = {}
 
     def missing(self) -> list[str]:
-        """What is not there and could not be created, each with its remedy."""
-        return [*self._declared, *(way for ways in self._unbound.values() for way in ways)]
+        """Return the missing queues and bindings, each with its remedy."""
+        return [*self._undeclared, *(each for queues in self._unbound.values() for each in queues)]
 
     def hear(self, message: Message) -> None:
-        """Take in a check of replies, perhaps another gateway's."""
+        """Handle a check that arrived as a reply; it may be another gateway's."""
         arrived = self._awaited.get(message.correlation_id or "")
         if arrived is not None:
             arrived.set()
 
     async def run(self, connection: Connection, own: topology.Topology, replies: str) -> None:
-        """Check at intervals, the ways to a provider also when its workers come or go.
+        """Check at intervals; check a provider's queues also when its number of workers changes.
 
         `own` is the topology of this connection, `replies` its replies queue. Raises ConnectionLost
-        when nothing reaches that queue.
+        if no message reaches that queue.
         """
         declaration = Declaration(connection)
         whole = topology.whole(topology.common(), own)
@@ -64,35 +65,36 @@ class Checks:
         failures = 0
         while True:
             began = time.monotonic()
-            declared = await declaration.run(whole)
+            undeclared = await declaration.run(whole)
             try:
                 arrive = await self._replies_arrive(channel, connection.user, replies)
             except Refused as error:
-                declared.append(f"replies are not checked: {REMEDY} ({error})")
+                undeclared.append(f"replies are not checked: {REMEDY} ({error})")
                 arrive, channel = True, await connection.channel()
             failures = 0 if arrive else failures + 1
-            if failures >= MOST_FAILURES:
-                raise ConnectionLost(f"what is published for {replies} does not arrive in it")
-            self._learn(declared, await self._unbound_ways(channel, connection.user, self._rolls()))
+            if failures >= MAX_FAILURES:
+                raise ConnectionLost(f"messages published for {replies} do not arrive in the queue")
+            unbound = await self._unbound_queues(channel, connection.user, self._attached())
+            self._update(undeclared, unbound)
             while time.monotonic() < began + self._every_s:
                 await asyncio.sleep(WATCH_S)
                 self._attendance.forget()
-                changed = dict(self._rolls().items() - self._told.items())
+                changed = dict(self._attached().items() - self._announced.items())
                 if changed:
-                    ways = await self._unbound_ways(channel, connection.user, changed)
-                    self._learn(declared, self._unbound | ways)
+                    unbound = await self._unbound_queues(channel, connection.user, changed)
+                    self._update(undeclared, self._unbound | unbound)
 
-    def _rolls(self) -> dict[str, int]:
-        """How many workers are attached to each provider that has any."""
+    def _attached(self) -> dict[str, int]:
+        """Return the number of attached workers for each provider with workers."""
         attendance = self._attendance
         known = (name for name in attendance.providers() if attendance.workers(name))
         return {name: max(1, attendance.attached(name)) for name in known}
 
     async def _replies_arrive(self, channel: Channel, user: str | None, replies: str) -> bool:
-        """Publish to the gateway itself, as a worker's reply and as an announcement.
+        """Publish to this gateway, as a worker's reply and as an announcement.
 
-        The arrival counts, not the confirm: an announcement goes to the queues of all gateways, and
-        those on a frozen node confirm nothing.
+        The arrival counts, not the confirm: an announcement is routed to the queues of all
+        gateways, and a queue on a frozen node confirms nothing.
         """
         keys = (replies, ATTENDANCE)
         awaited = {uuid4().hex: asyncio.Event() for _ in keys}
@@ -109,17 +111,17 @@ class Checks:
             self._awaited = {}
         return True
 
-    async def _unbound_ways(
-        self, channel: Channel, user: str | None, rolls: dict[str, int]
+    async def _unbound_queues(
+        self, channel: Channel, user: str | None, workers: dict[str, int]
     ) -> dict[str, list[str]]:
-        """Check the ways to the workers of these providers; return those that end nowhere.
+        """Check the queues of these providers; return the unreachable queues by provider.
 
-        The check of a partition tells its owner how many workers share the partitions. A provider
-        for which the broker does not answer is left as it was.
+        The check of a partition also sends its owner the number of workers that share the
+        partitions. If the broker does not answer for a provider, the previous result stays.
         """
-        self._told |= rolls
+        self._announced |= workers
         unbound = {}
-        for provider, attached in rolls.items():
+        for provider, attached in workers.items():
             checks = _checks_of(provider, attached, user)
             try:
                 async with asyncio.timeout(ARRIVE_S):
@@ -127,13 +129,13 @@ class Checks:
             except TimeoutError:
                 unbound[provider] = self._unbound.get(provider, [])
                 continue
-            ways = zip(checks, reached, strict=True)
-            unbound[provider] = [way for (way, _), is_reached in ways if not is_reached]
+            results = zip(checks, reached, strict=True)
+            unbound[provider] = [missing for (missing, _), is_reached in results if not is_reached]
         return unbound
 
-    def _learn(self, declared: list[str], unbound: dict[str, list[str]]) -> None:
+    def _update(self, undeclared: list[str], unbound: dict[str, list[str]]) -> None:
         former = self.missing()
-        self._declared, self._unbound = declared, unbound
+        self._undeclared, self._unbound = undeclared, unbound
         for each in self.missing():
             if each not in former:
                 log.error("missing on the broker: %s", each)
@@ -164,7 +166,7 @@ def _check(
 
 
 async def _reaches(channel: Channel, message: Message) -> bool:
-    """Tell whether a queue is bound for a message; a queue that refuses it is bound, too."""
+    """Return true if a queue is bound for a message, even if the queue rejects the message."""
     try:
         await channel.publish(message, mandatory=True)
     except Unroutable:
@@ -175,7 +177,7 @@ async def _reaches(channel: Channel, message: Message) -> bool:
 
 
 async def _arrives(channel: Channel, message: Message, arrived: asyncio.Event) -> bool:
-    """Wait until a message has arrived, confirmed or not; false where no queue is bound for it."""
+    """Wait for the arrival of a message, confirmed or not; false if no queue is bound for it."""
     publishing = asyncio.create_task(_reaches(channel, message))
     arriving = asyncio.create_task(arrived.wait())
     try:
@@ -190,7 +192,7 @@ async def _arrives(channel: Channel, message: Message, arrived: asyncio.Event) -
 
 
 def _checks_of(provider: str, attached: int, user: str | None) -> list[tuple[str, Message]]:
-    """A message for each queue of a provider, with what is missing where it reaches none."""
+    """Return a check for each queue of a provider, and the complaint if it is unroutable."""
     roll = msgspec.json.encode(Roll(attached))
     expires = int(CHECK_S * 1000)
     partitions = [

@@ -1,6 +1,6 @@
-"""The connections of a gateway: those that keep it waiting are ended in time, the oldest first.
+"""The HTTP connections of a gateway: clients that keep it waiting are disconnected, oldest first.
 
-A connection that waits for nothing but our own answer is never ended here.
+A connection that waits only for the gateway's own response is never closed here.
 """
 
 import logging
@@ -13,72 +13,71 @@ from gateway.limits import Limits
 
 log = logging.getLogger(__name__)
 
-QUIET_S = 60.0
-"""Between two warnings."""
+WARNING_INTERVAL_S = 60.0
 
 
 class Awaited(Enum):
-    """What the server waits for on a connection."""
+    """The event that the server waits for on a connection."""
 
     HEAD = auto()
     BODY = auto()
     NEXT = auto()
     """The first byte of the next request."""
     READER = auto()
-    """That the client takes an answer."""
+    """The client reads a response."""
 
 
-class Waiting(Protocol):
-    """A connection, as it is ended."""
+class ClientConnection(Protocol):
+    """A connection that can be closed."""
 
     awaited: Awaited | None
 
     def overdue(self, awaited: Awaited) -> None:
-        """End the connection, for which the time is up."""
+        """Close the connection, because its time limit has passed."""
 
     def cut(self) -> None:
-        """End the connection at once, for want of room."""
+        """Close the connection at once, because a limit is reached."""
 
     def unsent(self) -> int:
-        """Return how many bytes the client has not taken."""
+        """Return the number of response bytes in the write buffer."""
 
 
 class Connections:
-    """All connections of a server, by what each is waited for and since when."""
+    """All connections of a server, by the awaited event and the start of the wait."""
 
     def __init__(self, limits: Limits, now: Callable[[], float]) -> None:
         self.limits = limits
         self._now = now
         self._open = 0
-        self._quiet_until = 0.0
-        self._since: dict[Awaited, OrderedDict[Waiting, float]] = {
+        self._next_warning = 0.0
+        self._since: dict[Awaited, OrderedDict[ClientConnection, float]] = {
             each: OrderedDict() for each in Awaited
         }
         self._limit_s = {
             Awaited.HEAD: limits.head_s,
-            Awaited.BODY: limits.body_s + limits.head_s,  # the application answers before
+            Awaited.BODY: limits.body_s + limits.head_s,  # the application responds earlier
             Awaited.NEXT: limits.idle_s,
             Awaited.READER: limits.answer_s,
         }
 
-    def opened(self, connection: Waiting) -> None:
-        """Count a new connection, and end another one if there are too many."""
+    def opened(self, connection: ClientConnection) -> None:
+        """Count a new connection, and close the longest-waiting one if there are too many."""
         self._open += 1
         self.wait(connection, Awaited.HEAD)
         if self._open > self.limits.connections:
             self._warn(
-                f"{self._open} connections are open: for each new one, that which has waited "
-                "longest is closed; see PLT_CONNECTIONS"
+                f"{self._open} connections are open: each new connection closes the one that has "
+                "waited longest; see PLT_CONNECTIONS"
             )
             self._cut_oldest(*Awaited)
 
-    def closed(self, connection: Waiting) -> None:
+    def closed(self, connection: ClientConnection) -> None:
         """Forget a connection."""
         self._open -= 1
         self.wait(connection, None)
 
-    def wait(self, connection: Waiting, awaited: Awaited | None) -> None:
-        """Wait for this on a connection from now on, and no longer for anything else."""
+    def wait(self, connection: ClientConnection, awaited: Awaited | None) -> None:
+        """Restart the time limit of a connection for this event; None ends the wait."""
         if connection.awaited is not None:
             self._since[connection.awaited].pop(connection, None)
         connection.awaited = awaited
@@ -86,16 +85,16 @@ class Connections:
             self._since[awaited][connection] = self._now()
 
     def bound_unsent(self) -> None:
-        """End the connections whose clients took no answer for longest, where these are too big."""
+        """Close the longest-waiting readers while the unsent responses exceed the limit."""
         readers = self._since[Awaited.READER]
         unsent = sum(each.unsent() for each in readers)
         while readers and unsent > self.limits.unsent_bytes:
             unsent -= next(iter(readers)).unsent()
-            self._warn("clients do not take their answers: the oldest of these are cut off")
+            self._warn("clients do not read their responses: the oldest connections are closed")
             self._cut_oldest(Awaited.READER)
 
     def sweep(self) -> None:
-        """End what is overdue. The oldest comes first, so only what ends is looked at."""
+        """Close the overdue connections; each queue is ordered by age, so the loop stops early."""
         now = self._now()
         for awaited, since in self._since.items():
             while since:
@@ -113,6 +112,6 @@ class Connections:
             connection.cut()
 
     def _warn(self, text: str) -> None:
-        if self._now() >= self._quiet_until:
-            self._quiet_until = self._now() + QUIET_S
+        if self._now() >= self._next_warning:
+            self._next_warning = self._now() + WARNING_INTERVAL_S
             log.warning(text)

@@ -1,4 +1,4 @@
-"""What a request says beside its operation: for whom it is, in which trace, under which key."""
+"""The context of a request: command id, requester, trace context and idempotency key."""
 
 import re
 from typing import Any
@@ -21,13 +21,13 @@ TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 KEY = re.compile(r"[ -~]{1,255}")
 
 COMMAND_ID = "command_id"
-"""Under which a request's state keeps the id of its command, for the errors on the way."""
+"""The key of the command id in a request's state, for the error handlers."""
 
 
 class Context(Struct, frozen=True):
-    """What goes with an operation, all of it optional.
+    """The context of an operation; every field is optional.
 
-    `command_id` is the `message_id` that a command is published with, and its id in the audit.
+    `command_id` is the `message_id` of the command, and its id in the audit.
     """
 
     command_id: str | None = None
@@ -36,20 +36,20 @@ class Context(Struct, frozen=True):
     idempotency_key: str | None = None
 
     def headers(self) -> dict[str, Header]:
-        """The same as headers of a message."""
-        told = {
+        """Return the context as message headers."""
+        headers = {
             HEADER_REQUESTED_BY: self.requested_by,
             HEADER_TRACEPARENT: self.traceparent,
             HEADER_IDEMPOTENCY_KEY: self.idempotency_key,
         }
-        return {name: value for name, value in told.items() if value is not None}
+        return {name: value for name, value in headers.items() if value is not None}
 
 
 NOTHING = Context()
 
 
 def context_of(request: Request[Any, Any, Any], row: Row) -> Context:
-    """The context of an HTTP request; `invalid` if its key is none that can be kept."""
+    """Return the context of an HTTP request; raise `invalid` for a bad idempotency key."""
     command_id = None if row.safe else request.scope["state"].setdefault(COMMAND_ID, uuid4().hex)
     traceparent = request.headers.get("traceparent", "")
     return Context(
@@ -61,15 +61,15 @@ def context_of(request: Request[Any, Any, Any], row: Row) -> Context:
 
 
 def command_id_of(request: Request[Any, Any, Any]) -> str | None:
-    """Return the id of the command that a request became, None for anything else."""
+    """Return the command id of a request, None if the request is not a command."""
     command_id: str | None = request.scope["state"].get(COMMAND_ID)
     return command_id
 
 
 def requester(request: Request[Any, Any, Any]) -> str | None:
-    """For whom the gateway asks, as the audit names them: the peer of the connection.
+    """Return the requester for the audit: the address of the connection's peer.
 
-    Never what a header says, `X-Forwarded-For` included: any client can write one.
+    Headers such as `X-Forwarded-For` are ignored, because any client can forge them.
     """
     return request.client.host if request.client else None
 

@@ -1,4 +1,4 @@
-"""The documents of the API over HTTP, and a page that shows them without anything from outside."""
+"""The OpenAPI and AsyncAPI documents over HTTP, and a self-contained HTML page of them."""
 
 import re
 from html import escape
@@ -26,11 +26,11 @@ td,th{text-align:left;padding:.15rem 1rem .15rem 0;vertical-align:top}
 
 
 def documentation_routes() -> list[HTTPRouteHandler]:
-    """`/documentation` and the documents themselves; made once, since they never change."""
-    described = openapi.document()
-    page = render(described).encode()
-    of_http = msgspec.json.encode(described)
-    of_messages = msgspec.json.encode(asyncapi.document())
+    """Return the routes of the page and the documents, which are rendered once."""
+    document = openapi.document()
+    page = render(document).encode()
+    openapi_json = msgspec.json.encode(document)
+    asyncapi_json = msgspec.json.encode(asyncapi.document())
 
     @route("/documentation", http_method=READ, status_code=200)
     async def documentation() -> Response[bytes]:
@@ -38,17 +38,17 @@ def documentation_routes() -> list[HTTPRouteHandler]:
 
     @route("/documentation/json", http_method=READ, status_code=200)
     async def openapi_document() -> Response[bytes]:
-        return Response(of_http, media_type=MediaType.JSON)
+        return Response(openapi_json, media_type=MediaType.JSON)
 
     @route("/documentation/asyncapi", http_method=READ, status_code=200)
     async def asyncapi_document() -> Response[bytes]:
-        return Response(of_messages, media_type=MediaType.JSON)
+        return Response(asyncapi_json, media_type=MediaType.JSON)
 
     return [documentation, openapi_document, asyncapi_document]
 
 
 def render(document: dict[str, Any]) -> str:
-    """An OpenAPI document as one page of HTML."""
+    """Render an OpenAPI document as one HTML page."""
     operations = "".join(
         _operation(path, method, operation)
         for path, methods in document["paths"].items()
@@ -76,9 +76,11 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> str:
     )
     body = operation.get("requestBody")
     request = f"<h4>Body</h4>{_schema(body)}" if body else ""
-    answer = _schema(operation["responses"]["200"])
+    response = _schema(operation["responses"]["200"])
     parameters = _parameters(operation.get("parameters", []))
-    return f"<details><summary>{title}</summary>{parameters}{request}<h4>200</h4>{answer}</details>"
+    return (
+        f"<details><summary>{title}</summary>{parameters}{request}<h4>200</h4>{response}</details>"
+    )
 
 
 def _parameters(parameters: list[dict[str, Any]]) -> str:
@@ -90,12 +92,12 @@ def _parameters(parameters: list[dict[str, Any]]) -> str:
     return f"<table>{rows}</table>" if rows else ""
 
 
-def _schema(described: dict[str, Any]) -> str:
-    return _json(described["content"][JSON]["schema"])
+def _schema(part: dict[str, Any]) -> str:
+    return _json(part["content"][JSON]["schema"])
 
 
 def _json(value: Any) -> str:
-    """A value as indented JSON, its references to schemas as links."""
+    """Render a value as indented JSON with its schema references as links."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
     return f"<pre>{REFERENCE.sub(_link, escape(text))}</pre>"
 

@@ -1,4 +1,4 @@
-"""How long clients may take and how much of this process they may hold."""
+"""Limits on clients: time, connections and memory."""
 
 import resource
 
@@ -7,14 +7,15 @@ from msgspec import Struct
 MEBIBYTE = 1024 * 1024
 BACKLOG = 2048
 RESERVED = 128
-"""File descriptors for the broker, the log, the listening socket and what the system needs."""
+"""File descriptors for the broker, the log, the listening socket and the system."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):
-    """Bounds on connections and on what they hold; times are in seconds.
+    """Limits on connections and their memory; times are in seconds.
 
-    A new connection has `head_s` for its first request line and headers, and so has every further
-    request from its first byte on. `unsent_bytes` are answers that clients do not take.
+    `head_s` limits the time for a request line and headers: from the start of a connection, and
+    from the first byte of every further request. `unsent_bytes` limits responses that clients do
+    not read.
     """
 
     connections: int = 16_384
@@ -33,10 +34,10 @@ DEFAULT = Limits()
 
 
 def within_descriptors(connections: int) -> tuple[int, int]:
-    """Return how many connections and how long a backlog this process has file descriptors for.
+    """Return the number of connections and the backlog that the file descriptors allow.
 
-    The soft limit is raised as far as it has to be and may be. The server accepts a whole backlog
-    before it closes anything in exchange, so there have to be descriptors for that as well.
+    The soft limit is raised as far as needed and allowed. The server may accept a whole backlog
+    before it closes older connections, so the backlog needs descriptors as well.
     """
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = connections + BACKLOG + RESERVED

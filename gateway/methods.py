@@ -1,4 +1,4 @@
-"""The methods of resources: HEAD beside every GET, and OPTIONS that tells the true ones."""
+"""HTTP methods of resources: HEAD for every GET, and OPTIONS with the exact methods."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -8,13 +8,13 @@ from litestar.enums import HttpMethod
 from litestar.handlers import HTTPRouteHandler
 
 READ = [HttpMethod.GET, HttpMethod.HEAD]
-"""The methods of whatever can be read: RFC 9110 §9.1 asks for both."""
+"""RFC 9110 §9.1 requires both GET and HEAD."""
 
 
 def options_routes(handlers: Iterable[HTTPRouteHandler]) -> list[HTTPRouteHandler]:
-    """OPTIONS for every path of these handlers.
+    """Return an OPTIONS route for every path of these handlers.
 
-    Litestar's own tells only the methods of the handler that was registered first for a path.
+    Litestar's own OPTIONS lists only the methods of the first handler registered for a path.
     """
     methods: dict[str, set[str]] = defaultdict(lambda: {HttpMethod.OPTIONS.value})
     for handler in handlers:

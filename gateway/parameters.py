@@ -1,7 +1,7 @@
-"""Query parameters: what an operation reads of them, what it refuses, and what it ignores.
+"""Query parameters: those of an operation are read, misspelt filters refused, others ignored.
 
-A filter that is silently ignored lists, scales or deletes the wrong thing, so whatever looks like
-one is refused. Other parameters are ignored: the control plane sends a controller's provider
+An ignored filter would list, scale or delete the wrong resource, so any parameter that resembles a
+filter is refused. Other parameters are ignored: the control plane sends a controller's provider
 metadata as flat parameters to every platform.
 """
 
@@ -20,14 +20,13 @@ from contracts.validation import SHOWN, nearest, show
 
 LABELS = "labels"
 HINTS = frozenset({"kind", "apiVersion"})
-"""Provider metadata: an operation that has no use for it ignores it."""
+"""Provider metadata: an operation without these parameters ignores them."""
 
-MOST = 256
-"""Parameters of a request."""
+MAX_PARAMETERS = 256
 
 USE_LABELS = "expected labels=key=value, once for each label"
 NO_DRY_RUN = "expected no such parameter: what is accepted is done"
-AS_THE_PLATFORM_DOES = "expected no such parameter: it deletes as the platform does by itself"
+NO_DELETE_OPTIONS = "expected no such parameter: it deletes as the platform does by itself"
 NO_FORCE = "expected no such parameter: nothing is forced"
 
 REFUSED = {
@@ -35,29 +34,29 @@ REFUSED = {
     "labelselector": USE_LABELS,
     "fieldselector": USE_LABELS,
     "dryrun": NO_DRY_RUN,
-    "propagationpolicy": AS_THE_PLATFORM_DOES,
-    "orphandependents": AS_THE_PLATFORM_DOES,
-    "graceperiodseconds": AS_THE_PLATFORM_DOES,
-    "graceperiod": AS_THE_PLATFORM_DOES,
-    "cascade": AS_THE_PLATFORM_DOES,
+    "propagationpolicy": NO_DELETE_OPTIONS,
+    "orphandependents": NO_DELETE_OPTIONS,
+    "graceperiodseconds": NO_DELETE_OPTIONS,
+    "graceperiod": NO_DELETE_OPTIONS,
+    "cascade": NO_DELETE_OPTIONS,
     "force": NO_FORCE,
 }
-"""Parameters of Kubernetes' API and flags of kubectl that change what is read or done, in
-lower-case letters.
+"""Parameters of the Kubernetes API and flags of kubectl that change the result or the effect, in
+lower-case letters without separators.
 """
 
-ALIKE = 0.75
-"""`lables` and `lbls` are so much alike to `labels`, `tables` and `levels` are not."""
+SIMILARITY = 0.75
+"""The similarity of a misspelling: `lables` and `lbls` to `labels`, not `tables` or `levels`."""
 
-NO_MISSPELLING = frozenset({"version"})
-"""As much alike to one of our names as a slip is, and a word of its own in provider metadata."""
+NOT_MISSPELT = frozenset({"version"})
+"""A name of provider metadata, although it is as similar to `apiVersion` as a misspelling."""
 
 STEMS = {"label": LABELS, "machine": "machineId"}
-"""How the names of our filters begin, however the rest is written."""
+"""Filters by the stem of their name, whatever follows the stem."""
 
 
 def own_parameters(operation: type[Operation[Any]]) -> frozenset[str]:
-    """Return the query parameters that an operation has."""
+    """Return the query parameters of an operation."""
     row = operation.row
     bound = {row.body, *row.body, *row.path_fields}
     fields = msgspec.structs.fields(operation)
@@ -68,21 +67,23 @@ FILTERS = frozenset[str]().union(*map(own_parameters, OPERATIONS.values())) - HI
 
 
 def values_of(query_string: bytes, own: frozenset[str]) -> dict[str, Any]:
-    """Return the values of an operation's own parameters by their JSON names."""
+    """Return the values of an operation's parameters by their JSON names."""
     text = query_string.decode("latin-1")
     if not text:
         return {}
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MOST)
+        pairs = parse_qsl(
+            text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS
+        )
     except UnicodeDecodeError as error:
         raise Fault(Code.INVALID, "query: expected percent-encoded UTF-8") from error
     except ValueError as error:
-        raise Fault(Code.INVALID, f"query: expected at most {MOST} parameters") from error
+        raise Fault(Code.INVALID, f"query: expected at most {MAX_PARAMETERS} parameters") from error
     values: dict[str, Any] = {}
     for written, value in pairs:
         name = written.removesuffix("[]")
         if name not in own:
-            if reason := misread(name[:SHOWN], own):
+            if reason := refusal(name[:SHOWN], own):
                 raise Fault(Code.INVALID, f"{_shown(written)}: {reason}")
         elif name == LABELS:
             _add_label(values.setdefault(LABELS, {}), value)
@@ -92,21 +93,18 @@ def values_of(query_string: bytes, own: frozenset[str]) -> dict[str, Any]:
 
 
 @lru_cache(1024)
-def misread(name: str, own: frozenset[str]) -> str | None:
-    """Return what is wrong with a parameter that the operation does not have.
-
-    None means that it is none of ours, and ignored.
-    """
+def refusal(name: str, own: frozenset[str]) -> str | None:
+    """Return why an unknown parameter of an operation is refused; None to ignore it."""
     plain = re.sub(r"[^a-z]", "", name.lower())
     if reason := REFUSED.get(plain):
         return reason
-    if plain in NO_MISSPELLING:
+    if plain in NOT_MISSPELT:
         return None
     meant = next((each for each in sorted(own) if plain.startswith(each.lower())), None)
     meant = meant or next((each for stem, each in STEMS.items() if plain.startswith(stem)), None)
-    meant = meant or nearest(plain, FILTERS | own, ALIKE)
+    meant = meant or nearest(plain, FILTERS | own, SIMILARITY)
     if meant is None:
-        near = nearest(plain, REFUSED, ALIKE)
+        near = nearest(plain, REFUSED, SIMILARITY)
         return None if near is None else REFUSED[near]
     if meant in own:
         return USE_LABELS if meant == LABELS else f"expected {meant}"
@@ -122,7 +120,7 @@ def _shown(name: str) -> str:
 
 
 def _add_label(labels: dict[str, str], entry: str) -> None:
-    """Take in one `key=value`; only the first `=` divides."""
+    """Add one `key=value`; only the first `=` separates."""
     key, equals, value = entry.partition("=")
     if not equals or not key:
         raise Fault(Code.INVALID, f"labels: expected key=value, got {show(entry)}")

@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: one shape for ours and for the framework's."""
+"""Errors as HTTP responses: one shape for the gateway's and the framework's errors."""
 
 import logging
 from typing import Any
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 def on_fault(
     request: Request[Any, Any, Any], fault: Fault, headers: dict[str, str] | None = None
 ) -> Response[bytes]:
-    """Answer with a fault of ours; the error of a command names the command."""
+    """Return the response for a fault; the error of a command has the command id."""
     command_id = command_id_of(request)
     reply = reply_of(fault, command_id)
     headers = dict(headers or {})
@@ -31,14 +31,14 @@ def on_fault(
     if command_id is not None:
         headers["command-id"] = command_id
     if fault.code is Code.REQUEST_TIMEOUT:
-        headers["connection"] = "close"  # what is still to come would be taken for a request
+        headers["connection"] = "close"  # the rest of the body would be parsed as a request
     return Response(
         reply.body, status_code=reply.status, media_type=reply.content_type, headers=headers
     )
 
 
 def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
-    """An error that the framework found before our code was called."""
+    """Return the response for an error that Litestar raised before a handler was called."""
     path = show(request.scope["raw_path"].decode("latin-1"))
     if isinstance(error, NotFoundException):
         return on_fault(request, Fault(Code.UNKNOWN_ROUTE, unknown_route(request.method, path)))
@@ -57,13 +57,13 @@ def on_http_error(request: Request[Any, Any, Any], error: HTTPException) -> Resp
 
 
 def on_exception(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
-    """A bug: its traceback goes to the log alone."""
+    """Return the response for an unexpected exception; only the log has the traceback."""
     log.error("%s %s failed", request.method, request.scope["path"], exc_info=error)
     return on_fault(request, Fault(Code.INTERNAL, "the gateway failed unexpectedly; see its log"))
 
 
 def unknown_route(method: str, path: str) -> str:
-    """What to say to a path that names nothing."""
+    """Return the message for a path without a route."""
     return (
         f"there is no route {method} {path}; expected /<provider>/machines/<scope> or another of "
         "those under /documentation"

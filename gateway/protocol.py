@@ -1,7 +1,7 @@
-"""HTTP on one connection: uvicorn's protocol, with bounds on what a client may send and how slowly.
+"""HTTP on one connection: uvicorn's protocol with limits on sizes and times.
 
-Uvicorn waits for ever for the rest of a request and for a client to take its answer, and keeps
-what it has read of a request until the next one.
+Uvicorn itself waits without limit for the rest of a request and for a client to read the response,
+and keeps a request in memory until the next one.
 """
 
 import asyncio
@@ -19,14 +19,14 @@ from contracts.wire import reply_of
 from gateway.connections import Awaited, Connections
 
 PIPELINED = 32
-"""Requests that a client may send ahead on a connection; each costs some kilobytes."""
+"""The pipelined requests per connection; each one needs some kilobytes of memory."""
 
-NO_HTTP = Fault(Code.INVALID, "expected a request of HTTP/1.1, got something else")
+NOT_HTTP = Fault(Code.INVALID, "expected an HTTP/1.1 request, got other bytes")
 FRAGMENT = Fault(Code.INVALID, "expected a target without '#': escape it as %23")
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection; `awaited` is what the server waits for on it."""
+    """One connection; `awaited` is the event that the server waits for."""
 
     def __init__(self, connections: Connections, **uvicorn: Any) -> None:
         super().__init__(**uvicorn)
@@ -34,9 +34,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._connections = connections
         self._limits = connections.limits
         self._unused = 0
-        """Bytes since the parser last gave a part of a body or ended a request."""
-        self._parsed: Awaited | None = None
-        """The part of a request that the parser is in; None between two requests."""
+        """Bytes received since the parser last returned a part of a body or ended a request."""
+        self._parsing: Awaited | None = None
+        """The part of a request that the parser is reading; None between two requests."""
         self._fault: Fault | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -49,7 +49,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._fault is not None:
-            return  # refused: read on, so that the client gets to read why
+            return  # refused: discard the rest, so that the client can read the response
         if self.awaited is Awaited.NEXT:
             self._connections.wait(self, Awaited.HEAD)
         self._unused += len(data)
@@ -59,33 +59,33 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self._parsed = Awaited.HEAD
+        self._parsing = Awaited.HEAD
         if self.awaited is None:
             self._connections.wait(self, Awaited.HEAD)
 
     def on_url(self, url: bytes) -> None:
-        # httptools would cut the target off at a `#`, which RFC 9112 does not allow: clients that
-        # put names into paths unescaped would act on another resource than they named.
+        # httptools would truncate the target at a `#`, which RFC 9112 does not allow there: a
+        # client that does not escape names in paths would act on another resource.
         if b"#" in url:
-            self._stop(FRAGMENT)
+            self._reject(FRAGMENT)
         super().on_url(url)
 
     def on_header(self, name: bytes, value: bytes) -> None:
         super().on_header(name, value)
         if len(self.headers) > self._limits.headers:
-            words = f"expected at most {self._limits.headers} header fields"
-            self._stop(Fault(Code.REQUEST_TOO_LARGE, words))
+            message = f"expected at most {self._limits.headers} header fields"
+            self._reject(Fault(Code.REQUEST_TOO_LARGE, message))
 
     def on_headers_complete(self) -> None:
         if self._unused > self._limits.head_bytes:
             size = len(self.url) + sum(len(name) + len(value) for name, value in self.headers)
             if size > self._limits.head_bytes:
-                self._stop(self._too_large())
+                self._reject(self._too_large())
         if len(self.pipeline) >= PIPELINED:
-            self._stop(Fault(Code.INVALID, f"expected at most {PIPELINED} requests sent ahead"))
+            self._reject(Fault(Code.INVALID, f"expected at most {PIPELINED} pipelined requests"))
         super().on_headers_complete()
         self._unused = 0
-        self._parsed = Awaited.BODY
+        self._parsing = Awaited.BODY
         self._expect(Awaited.BODY)
 
     def on_body(self, body: bytes) -> None:
@@ -95,13 +95,13 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         super().on_message_complete()
         self._unused = 0
-        self._parsed = None
+        self._parsing = None
         self._expect(None)
-        self._rest()
+        self._finish()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._rest()
+        self._finish()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -111,37 +111,37 @@ class BoundedProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         if self.awaited is Awaited.READER:
-            self._connections.wait(self, self._parsed)
-            self._rest()
+            self._connections.wait(self, self._parsing)
+            self._finish()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Leave it to the sweep, which ends a connection also if its client reads nothing."""
+        """Do nothing: the sweep closes idle connections, even if the client reads nothing."""
 
     def send_400_response(self, msg: str) -> None:
-        self._refuse(self._fault or NO_HTTP)
+        self._refuse(self._fault or NOT_HTTP)
 
     def overdue(self, awaited: Awaited) -> None:
-        """End the connection: with an answer, if the first part of a request came and no more."""
+        """Close the connection; respond with 408 if only a part of a request head arrived."""
         if awaited is not Awaited.HEAD or self._fault is not None:
             self.transport.abort()
         elif self._is_serving():
             self._connections.wait(self, Awaited.HEAD)
         elif self._unused:
-            words = f"expected a request line and headers within {self._limits.head_s:g} s"
-            self._refuse(Fault(Code.REQUEST_TIMEOUT, words))
+            message = f"expected a request line and headers within {self._limits.head_s:g} s"
+            self._refuse(Fault(Code.REQUEST_TIMEOUT, message))
         else:
             self.transport.abort()
 
     def cut(self) -> None:
-        """End the connection, whatever its state."""
+        """Close the connection in any state."""
         self.transport.abort()
 
     def unsent(self) -> int:
-        """Return how many bytes the client has not taken."""
+        """Return the number of response bytes in the write buffer."""
         return self.transport.get_write_buffer_size()
 
     def _current(self) -> RequestResponseCycle | None:
-        """Return the newest request of which the headers came; uvicorn's types know no None."""
+        """Return the newest request with complete headers; uvicorn's type omits None."""
         return self.cycle
 
     def _is_serving(self) -> bool:
@@ -149,13 +149,13 @@ class BoundedProtocol(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete
 
     def _expect(self, awaited: Awaited | None) -> None:
-        """Wait for this, unless the client does not even take the answers that it has."""
+        """Wait for this event, unless the client still has to read a response."""
         if self.awaited is not Awaited.READER:
             self._connections.wait(self, awaited)
 
-    def _rest(self) -> None:
-        """Keep nothing of a request that came whole and was answered, and wait for the next one."""
-        if self._parsed or self.pipeline or self._is_serving() or self._fault is not None:
+    def _finish(self) -> None:
+        """Release a complete and answered request, and wait for the next one."""
+        if self._parsing or self.pipeline or self._is_serving() or self._fault is not None:
             return
         self.cycle = None  # type: ignore[assignment]
         self.scope = None  # type: ignore[assignment]
@@ -164,28 +164,29 @@ class BoundedProtocol(HttpToolsProtocol):
         self._expect(Awaited.READER if self.transport.is_closing() else Awaited.NEXT)
 
     def _too_large(self) -> Fault:
-        words = f"expected a request line and headers of at most {self._limits.head_bytes} bytes"
-        return Fault(Code.REQUEST_TOO_LARGE, words)
+        limit = self._limits.head_bytes
+        message = f"expected a request line and headers of at most {limit} bytes"
+        return Fault(Code.REQUEST_TOO_LARGE, message)
 
-    def _stop(self, fault: Fault) -> None:
-        """End the parser's work from within one of its callbacks."""
+    def _reject(self, fault: Fault) -> None:
+        """Stop the parser from within one of its callbacks."""
         self._fault = fault
         raise httptools.HttpParserError(fault.message)
 
     def _refuse(self, fault: Fault) -> None:
-        """Answer and read on for a while: a connection closed with bytes unread is reset, and the
-        client would not get to read the answer.
+        """Respond with a fault, then discard input for a while.
 
-        Where an earlier request has no answer yet, or this one has, nothing can be said any more.
+        Closing a connection with unread bytes would reset it before the client reads the response.
+        If an earlier request is unanswered, or this response has begun, the connection is aborted.
         """
         self._fault = fault
         cycle = self._current()
         if cycle is not None:
-            is_own = self._parsed is Awaited.BODY and not self.pipeline
+            is_own = self._parsing is Awaited.BODY and not self.pipeline
             if cycle.response_started or not is_own:
                 self.transport.abort()
                 return
-            cycle.disconnected = True  # so that nothing more is sent
+            cycle.disconnected = True  # uvicorn sends nothing after a disconnect
             cycle.message_event.set()
         reply = reply_of(fault)
         headers = [

@@ -18,28 +18,28 @@ from gateway.session import Pending, Session
 
 log = logging.getLogger(__name__)
 
-READ_OUT_S = 3.0
-"""RabbitMQ 4 answers for a classic queue whose node is down after 67 seconds."""
+DRAIN_S = 3.0
+"""For a classic queue on a node that is down, RabbitMQ 4 answers only after 67 seconds."""
 
 Receive = Callable[[Delivery], None]
 
 
 async def resume(session: Session, calls: Iterable[Pending], receive: Receive) -> None:
-    """Publish queries of the lost connection again; await the replies to its commands.
+    """Publish the queries of a lost connection again; await the replies to its commands.
 
-    Replies to commands lie in the queue of that connection, or come under its name to the present
-    queue, where the node of the former one is down.
+    Those replies are in the replies queue of that connection. If its node is down, a binding routes
+    them to the present queue.
     """
-    left: dict[str, list[Pending]] = {}
+    waiting: dict[str, list[Pending]] = {}
     for pending in calls:
         if pending.safe:
             _publish_again(session, pending)
         elif pending.message.reply_to:
-            left.setdefault(pending.message.reply_to, []).append(pending)
-    former = [Binding(topology.REPLIES, session.replies, queue) for queue in left]
+            waiting.setdefault(pending.message.reply_to, []).append(pending)
+    former = [Binding(topology.REPLIES, session.replies, queue) for queue in waiting]
     await declare(session.connection, Topology(bindings=tuple(former)))
-    for queue, waiting in left.items():
-        session.watch(_read_out(session.connection, queue, waiting, receive))
+    for queue, commands in waiting.items():
+        session.watch(_drain(session.connection, queue, commands, receive))
 
 
 def _publish_again(session: Session, pending: Pending) -> None:
@@ -56,19 +56,19 @@ def _publish_again(session: Session, pending: Pending) -> None:
         session.publish(pending)
 
 
-async def _read_out(
-    connection: Connection, queue: str, waiting: list[Pending], receive: Receive
+async def _drain(
+    connection: Connection, queue: str, commands: list[Pending], receive: Receive
 ) -> None:
-    """Read the replies queue of an earlier connection until its last command is resolved."""
+    """Consume the replies queue of an earlier connection until its last command has ended."""
     channel = await connection.channel()
     try:
-        async with asyncio.timeout(READ_OUT_S):
+        async with asyncio.timeout(DRAIN_S):
             await channel.consume(queue, receive)
-        await asyncio.wait([pending.reply for pending in waiting])
+        await asyncio.wait([pending.reply for pending in commands])
     except NotDeclared:
-        log.warning("%s is gone with the replies in it", queue)
+        log.warning("the replies queue %s was deleted with its replies", queue)
         return
     except TimeoutError:
-        log.warning("%s does not answer: its node is down, with the replies in it", queue)
+        log.warning("the replies queue %s does not answer: its node is down", queue)
     async with connection.passing_channel() as deleting:
         await deleting.delete_queue(queue)

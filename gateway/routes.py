@@ -1,4 +1,4 @@
-"""The HTTP routes of the operations, derived from the table; knows no operation by name."""
+"""HTTP routes of the operations, derived from the table; no operation is named here."""
 
 from typing import Any, Protocol
 from urllib.parse import unquote
@@ -18,33 +18,33 @@ from contracts.wire import Reply
 from gateway.bodies import Bodies
 from gateway.context import NOTHING, Context, context_of
 from gateway.methods import READ
-from gateway.parameters import misread, own_parameters, values_of
+from gateway.parameters import own_parameters, refusal, values_of
 
 AnyRequest = Request[Any, Any, Any]
 
 PARAMETER = "path_"
-"""Before the names of path parameters: Litestar keeps `scope` and others for itself."""
+"""The prefix of path parameters: Litestar reserves names such as `scope`."""
 
 
 class Caller(Protocol):
-    """What routes need of RPC."""
+    """The interface of RPC for the routes."""
 
     async def call(
         self, provider: str, operation: Operation[Any], context: Context = NOTHING
     ) -> Reply:
-        """The reply to an operation; raises a fault when there is none."""
+        """Return the reply to an operation; raise a fault if there is none."""
 
 
-class Answer:
-    """A reply on its way out as it is: the framework's own response would encode it again."""
+class ReplyResponse:
+    """A reply as an ASGI response; Litestar's own response would encode the body again."""
 
     def __init__(self, reply: Reply, command_id: str | None) -> None:
-        """`command_id` is that of the command that was answered, None for a query."""
+        """`command_id` is the id of the command, None for a query."""
         self._reply = reply
         self._command_id = command_id
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
+        """Send the response."""
         reply = self._reply
         headers = [
             (b"content-type", reply.content_type.encode("latin-1")),
@@ -59,7 +59,7 @@ class Answer:
 
 
 def routes(rpc: Caller, bodies: Bodies) -> list[HTTPRouteHandler]:
-    """A route for every operation."""
+    """Return a route for every operation."""
     return [_route(operation, rpc, bodies) for operation in OPERATIONS.values()]
 
 
@@ -68,22 +68,22 @@ def _route(operation: type[Operation[Any]], rpc: Caller, bodies: Bodies) -> HTTP
     own = own_parameters(operation)
     path = PATH_FIELD.sub(rf"{{{PARAMETER}\1:str}}", "/{provider}" + row.path)
 
-    async def handle(request: AnyRequest) -> Answer:
+    async def handle(request: AnyRequest) -> ReplyResponse:
         context = context_of(request, row)
         values = {name: _segment(request, name) for name in row.path_fields}
         values |= values_of(request.scope["query_string"], own)
         if not row.body:
-            return await answer(request, values, context)
+            return await call(request, values, context)
         async with bodies.read(request) as body:
             values |= _body(row, own, request.headers.get("content-type"), body)
-            return await answer(request, values, context)
+            return await call(request, values, context)
 
-    async def answer(request: AnyRequest, values: dict[str, Any], context: Context) -> Answer:
+    async def call(request: AnyRequest, values: dict[str, Any], context: Context) -> ReplyResponse:
         provider = _segment(request, "provider")
         reply = await rpc.call(
             provider, reject_embedded_secret(wire.build(operation, values)), context
         )
-        return Answer(reply, context.command_id)
+        return ReplyResponse(reply, context.command_id)
 
     handle.__name__ = row.name
     methods = READ if row.safe else [row.method]
@@ -91,7 +91,7 @@ def _route(operation: type[Operation[Any]], rpc: Caller, bodies: Bodies) -> HTTP
 
 
 def _segment(request: AnyRequest, name: str) -> str:
-    """A path parameter: decoded after the path was split, so a name with %2F stays one name."""
+    """Return a path parameter, decoded after the path was split: `a%2Fb` stays one name."""
     try:
         return unquote(request.path_params[PARAMETER + name], errors="strict")
     except UnicodeDecodeError as error:
@@ -99,7 +99,7 @@ def _segment(request: AnyRequest, name: str) -> str:
 
 
 def _body(row: Row, own: frozenset[str], content_type: str | None, body: bytes) -> dict[str, Any]:
-    """Return the members that are the operation's; refuse those that look like what it has."""
+    """Return the operation's members of the body; refuse members that resemble its parameters."""
     media_type = (content_type or "").partition(";")[0].strip().lower()
     if media_type != wire.JSON and not media_type.endswith("+json"):
         raise Fault(
@@ -110,6 +110,6 @@ def _body(row: Row, own: frozenset[str], content_type: str | None, body: bytes) 
     if isinstance(row.body, str):
         return {row.body: parsed}
     for name in parsed:
-        if name not in row.body and misread(name[:SHOWN], own.union(row.body)):
+        if name not in row.body and refusal(name[:SHOWN], own.union(row.body)):
             raise unknown_member("body", name, row.body)
     return {name: parsed[name] for name in row.body if name in parsed}

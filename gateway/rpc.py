@@ -1,4 +1,4 @@
-"""Calls: publishes an operation, awaits its reply, and knows what to say when there is none."""
+"""Remote procedure calls: publishes an operation and awaits its reply or a fault."""
 
 import asyncio
 import logging
@@ -20,11 +20,11 @@ from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.wire import Message, Reply
 from gateway.address_limit import AddressLimit
-from gateway.answers import reply_in
 from gateway.checks import Checks
 from gateway.context import NOTHING, Context
+from gateway.replies import reply_in
 from gateway.resuming import resume
-from gateway.session import Pending, Refused, Session, unattended
+from gateway.session import OnRefused, Pending, Session, unattended
 
 log = logging.getLogger(__name__)
 
@@ -32,11 +32,11 @@ GRACE_S = 0.25
 ADMISSION_S = 0.9
 WATCH_S = 0.25
 UNCONFIRMED_S = 2.0
-"""The wait for the reply to a command whose confirm was lost with its connection."""
+"""The wait for the reply to a command that was unconfirmed when its connection was lost."""
 
 
 class Rpc:
-    """Operations in, replies out, over whichever connection is up."""
+    """Calls over the current connection."""
 
     def __init__(
         self,
@@ -47,20 +47,20 @@ class Rpc:
         *,
         deadlines_ms: tuple[int, int],
         in_flight: int,
-        refused: Refused,
+        on_refused: OnRefused,
         checks: Checks,
     ) -> None:
-        """`deadlines_ms` are those of queries and of commands.
+        """`deadlines_ms` are the deadlines of queries and of commands.
 
-        `refused` is told of the commands that the broker turned away.
+        `on_refused` is called for every command that the broker rejected.
         """
         self._gateway = gateway
         self._link = link
         self._attendance = attendance
         self._seals = seals
         self._queries_ms, self._commands_ms = deadlines_ms
-        self._most_in_flight = in_flight
-        self._refused = refused
+        self._max_in_flight = in_flight
+        self._on_refused = on_refused
         self._checks = checks
         self._in_flight = 0
         self._addresses = AddressLimit()
@@ -71,12 +71,12 @@ class Rpc:
     async def call(
         self, provider: str, operation: Operation[Any], context: Context = NOTHING
     ) -> Reply:
-        """The reply to an operation; raises a fault when there is none.
+        """Return the reply to an operation; raise a fault if there is none.
 
-        Before the publish it may be a 503, which promises that nothing was attempted. After it
-        there is a reply, the broker's refusal, or a 504.
+        A fault before the publish may be a 503, which promises that nothing was attempted. After
+        the publish the result is a reply, the broker's rejection, or a 504.
         """
-        if self._in_flight >= self._most_in_flight:
+        if self._in_flight >= self._max_in_flight:
             raise Fault(Code.GATEWAY_BUSY, f"{self._in_flight} requests are under way already")
         self._in_flight += 1
         try:
@@ -90,7 +90,7 @@ class Rpc:
             self._in_flight -= 1
 
     async def _admit(self, provider: str) -> Session:
-        """The session to publish on, if the broker takes publishes and somebody is there."""
+        """Return the session, if the broker accepts publishes and the provider has a worker."""
         try:
             async with asyncio.timeout(ADMISSION_S):
                 session = self._session
@@ -152,7 +152,7 @@ class Rpc:
         if len(body) > topology.MESSAGE_LIMIT:
             raise Fault(
                 Code.REQUEST_TOO_LARGE,
-                f"{row.name} has {len(body)} bytes as a message: expected at most "
+                f"the message body of {row.name} has {len(body)} bytes: expected at most "
                 f"{topology.MESSAGE_LIMIT}",
             )
         return body, content_type
@@ -168,7 +168,11 @@ class Rpc:
             raise Fault(
                 Code.DEADLINE_EXCEEDED,
                 f"no reply to {pending.message.type} within its deadline; "
-                + ("it changes nothing" if pending.safe else "it may or may not have happened"),
+                + (
+                    "a query changes nothing"
+                    if pending.safe
+                    else "it may or may not have taken effect"
+                ),
             ) from error
         finally:
             del self._pending[identity]
@@ -185,7 +189,7 @@ class Rpc:
         self._attendance.connected(connection)
         try:
             async with asyncio.TaskGroup() as group:
-                session = Session(connection, group, replies, queries, commands, self._refused)
+                session = Session(connection, group, replies, queries, commands, self._on_refused)
                 for channel in (incoming, queries, commands):
                     session.watch(channel.lost())
                 session.watch(connection.pulse())
@@ -195,7 +199,7 @@ class Rpc:
                 await resume(session, list(self._pending.values()), self._receive)
                 self._session = session
                 self._link.ready()
-                await session.over()
+                await session.wait_over()
         finally:
             self._session = None
             self._attendance.disconnected()
@@ -203,37 +207,37 @@ class Rpc:
                 self._abandon_unconfirmed()
 
     def _abandon_unconfirmed(self) -> None:
-        """Answer soon what was published over a connection that the broker closed, unconfirmed.
+        """Fail the unconfirmed commands of a connection that the broker closed, after a short wait.
 
-        Such a command is in its partition by now, or never will be, so a repeat comes behind it. A
-        broker that was merely silent may read the command later: then only its deadline ends it.
+        Such a command is either in its partition already or will never be, so a repeat comes after
+        it. A broker that was only silent may read the command later: then its deadline ends it.
         """
         for pending in self._pending.values():
             if not pending.safe and not pending.is_confirmed:
                 fault = Fault(
                     Code.DEADLINE_EXCEEDED,
                     f"the connection to the broker was lost before it confirmed "
-                    f"{pending.message.type}; it may or may not have happened",
+                    f"{pending.message.type}; it may or may not have taken effect",
                 )
                 asyncio.get_running_loop().call_later(UNCONFIRMED_S, pending.fail, fault)
 
     async def _watch(self) -> None:
-        """Fail queries whose last worker has gone; a command may have been run by that worker.
+        """Fail the queries of a provider without workers; its commands may have been run.
 
-        A worker that stops says so before its consumer goes, and may still answer what it took.
+        A worker that stops announces `draining` first, and may still answer the queries it has.
         """
         while True:
             await asyncio.sleep(WATCH_S)
             for provider in {p.provider for p in self._pending.values() if p.safe}:
-                taken = [p for p in self._pending.values() if p.safe and p.provider == provider]
+                queries = [p for p in self._pending.values() if p.safe and p.provider == provider]
                 try:
                     attendance = self._attendance
                     if attendance.is_draining(provider) or await attendance.is_attended(provider):
                         continue
                 except BrokerError as error:
-                    log.debug("whether %s is attended: %s", provider, error)
+                    log.debug("the attendance of %s is not known: %s", provider, error)
                     continue
-                for pending in taken:
+                for pending in queries:
                     pending.fail(unattended(provider))
 
     def _receive(self, delivery: Delivery) -> None:
@@ -243,7 +247,7 @@ class Rpc:
             return
         pending = self._pending.get(message.correlation_id or "")
         if pending is None:
-            log.info("a reply to %s came after its deadline", message.correlation_id)
+            log.info("the reply to %s arrived after its deadline", message.correlation_id)
             return
         command_id = None if pending.safe else pending.message.message_id
         pending.answer(reply_in(message, self._seals, command_id))

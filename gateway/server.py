@@ -1,4 +1,4 @@
-"""HTTP in front of the application: the server, its socket, and the path as it was sent."""
+"""The HTTP server: uvicorn, its socket, and routing on the raw path."""
 
 import asyncio
 import socket
@@ -21,9 +21,9 @@ STOP_S = 35
 
 
 class OnRawPath:
-    """Routes on the path as it was sent, so that a name is decoded after the path was split.
+    """An ASGI application that routes on the raw path: names are decoded after the split.
 
-    RFC 3986 §2.4: decoding first would let `a%2Fb` name another resource than it says.
+    RFC 3986 §2.4: if the path were decoded first, `a%2Fb` would name another resource.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -33,7 +33,7 @@ class OnRawPath:
         """Serve one request."""
         if scope["type"] == ScopeType.HTTP:
             path = scope["raw_path"].decode("latin-1")
-            # The router would fold an empty segment away and serve another resource.
+            # The router drops empty segments and would serve another resource.
             scope["path"] = "/" if "//" in path else path
             if scope["method"] == HttpMethod.HEAD:
                 send = _without_body(send)
@@ -41,7 +41,7 @@ class OnRawPath:
 
 
 def _without_body(send: Send) -> Send:
-    """Send an answer's head alone; its `content-length` stays that of the answer to a GET."""
+    """Send the response head only; its `content-length` stays that of the GET."""
 
     async def send_head(message: Message) -> None:
         if message["type"] == "http.response.body":
@@ -52,25 +52,25 @@ def _without_body(send: Send) -> Send:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn, stopped by whoever runs it: its own handlers would raise the signal once more."""
+    """Uvicorn without signal handlers, which would raise the signal again after the stop."""
 
     def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
         super().__init__(config)
         self._clients = connections
 
     async def on_tick(self, counter: int) -> bool:
-        """End the connections whose time is up, ten times a second."""
+        """Close overdue connections; uvicorn calls this ten times per second."""
         self._clients.sweep()
         return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Leave the signals alone."""
+        """Install no signal handlers."""
         yield
 
 
 def http_server(app: OnRawPath, limits: Limits = DEFAULT) -> Server:
-    """What speaks HTTP in front of the application."""
+    """Return the HTTP server of the application."""
     connections = Connections(limits, time.monotonic)
     return Server(
         uvicorn.Config(
@@ -81,8 +81,8 @@ def http_server(app: OnRawPath, limits: Limits = DEFAULT) -> Server:
             log_config=None,
             access_log=False,
             server_header=False,
-            # Uvicorn would take the client's address from X-Forwarded-For, which any client on
-            # loopback, and with FORWARDED_ALLOW_IPS=* any client at all, could then make up.
+            # Uvicorn would read the client's address from X-Forwarded-For, which any client on
+            # loopback, and with FORWARDED_ALLOW_IPS=* any client at all, could forge.
             proxy_headers=False,
             backlog=limits.backlog,
             timeout_graceful_shutdown=STOP_S,
@@ -92,12 +92,12 @@ def http_server(app: OnRawPath, limits: Limits = DEFAULT) -> Server:
 
 
 def listener(host: str, port: int) -> socket.socket:
-    """A socket on the configured address, taken before anything is started."""
+    """Return a listening socket on the configured address; opened before anything starts."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         return socket.create_server((host, port), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         raise ConfigurationError(
             f"PLT_HOST={shown(host)}, PLT_PORT={port}: expected an address of this machine and a "
-            f"port that is free: {error}"
+            f"free port: {error}"
         ) from error

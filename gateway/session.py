@@ -1,4 +1,4 @@
-"""One connection as calls use it: puts operations on their way and notes what became of them."""
+"""The session of calls on one connection: publishes operations and records the result."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ class Pending:
     """A published operation that waits for its reply."""
 
     def __init__(self, provider: str, message: Message, *, safe: bool, deadline: float) -> None:
-        """`deadline` in seconds of the Unix epoch."""
+        """`deadline` is in seconds of the Unix epoch."""
         self.provider = provider
         self.message = message
         self.safe = safe
@@ -27,22 +27,22 @@ class Pending:
         self.is_confirmed = False
 
     def answer(self, reply: Reply) -> None:
-        """The first answer counts."""
+        """Set the reply; only the first one counts."""
         if not self.reply.done():
             self.reply.set_result(reply)
 
     def fail(self, fault: Fault) -> None:
-        """End the wait without a reply, unless there is one."""
+        """Set a fault, unless there is a reply."""
         if not self.reply.done():
             self.reply.set_exception(fault)
 
 
-Refused = Callable[[str, Message, Fault], None]
-"""Is told of a command that the broker turned away: its provider, the command, and why."""
+OnRefused = Callable[[str, Message, Fault], None]
+"""Called for a command that the broker rejected, with its provider, its message and the fault."""
 
 
 class Session:
-    """What calls need of one connection; queries never wait behind the bodies of commands."""
+    """The channels of one connection; queries never wait behind the bodies of commands."""
 
     def __init__(
         self,
@@ -51,7 +51,7 @@ class Session:
         replies: str,
         queries: Channel,
         commands: Channel,
-        refused: Refused,
+        on_refused: OnRefused,
     ) -> None:
         self.connection = connection
         self.group = group
@@ -59,14 +59,14 @@ class Session:
         self.is_over = False
         self._queries = queries
         self._commands = commands
-        self._refused = refused
+        self._on_refused = on_refused
 
     def watch(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do this beside the calls; its failure ends the session, and no call may begin then."""
+        """Run a coroutine beside the calls; if it fails, the session ends for new calls at once."""
         self.group.create_task(self._watched(work))
 
-    async def over(self) -> None:
-        """Wait for the end; no call may begin from the very step in which it comes."""
+    async def wait_over(self) -> None:
+        """Wait until cancelled; from the same step of the event loop no call may begin."""
         try:
             await asyncio.get_running_loop().create_future()
         finally:
@@ -80,7 +80,7 @@ class Session:
             raise
 
     def publish(self, pending: Pending) -> None:
-        """Put it on its way; what becomes of it shows in `pending`."""
+        """Publish an operation in the background; `pending` receives the result."""
         self.group.create_task(self._publish(pending))
 
     async def _publish(self, pending: Pending) -> None:
@@ -97,24 +97,24 @@ class Session:
             )
             pending.fail(fault)
             if not pending.safe:
-                self._refused(pending.provider, pending.message, fault)
+                self._on_refused(pending.provider, pending.message, fault)
         except ConnectionLost as error:
-            # It may have arrived all the same: a query is published again, a command waits.
-            log.debug("no confirm for %s: %s", pending.message.message_id, error)
+            # The broker may have received it: a query is published again, a command waits.
+            log.debug("no confirm of %s: %s", pending.message.message_id, error)
         except BrokerError:
             self.is_over = True
             raise
 
 
 def unattended(provider: str) -> Fault:
-    """The fault of a provider that has no worker."""
+    """Return the fault for a provider without a worker."""
     return Fault(Code.PROVIDER_UNATTENDED, f"no worker is attached for the provider {provider!r}")
 
 
 def without_partition(pending: Pending) -> Fault:
-    """The fault of a command that no queue takes: nothing happens."""
+    """Return the fault for an unroutable command, which has no effect."""
     return Fault(
         Code.PROVIDER_UNATTENDED,
-        f"no partition of the provider {pending.provider!r} takes the key {pending.message.key}: "
+        f"no partition of the provider {pending.provider!r} is bound for {pending.message.key}: "
         "its queue or binding is missing on the broker, see /ready",
     )

@@ -1,4 +1,4 @@
-"""What a gateway is told by its environment."""
+"""The settings of a gateway, from its environment."""
 
 from typing import Annotated
 
@@ -15,13 +15,15 @@ Deadlines = Annotated[
     str,
     Meta(
         pattern=DEADLINES,
-        description="milliseconds from 500 to 999999, for all or as queries=10000,commands=30000",
+        description="milliseconds from 500 to 999999, for both or as queries=10000,commands=30000",
     ),
 ]
 Count = Annotated[int, Meta(ge=1, le=1_000_000, description="a whole number from 1 to 1000000")]
 Bytes = Annotated[
     int,
-    Meta(ge=1_000_000, le=1 << 40, description="bytes, a whole number from 1000000 to 2 to the 40"),
+    Meta(
+        ge=1_000_000, le=1 << 40, description="bytes, a whole number from 1000000 to 1099511627776"
+    ),
 ]
 Host = Annotated[str, Meta(pattern=r"^[^\s/]+\Z", description="an address to listen on")]
 
@@ -45,23 +47,23 @@ class Settings(Struct, frozen=True):
     logger_level: Level = "info"
 
     def expected_providers(self) -> list[str]:
-        """The providers that are unattended, not unknown, while no worker has been seen."""
+        """Return the providers that are unattended, not unknown, before their first worker."""
         names = [name.strip() for name in self.providers.split(",") if name.strip()]
         for name in names:
             if not is_provider_name(name):
                 raise ConfigurationError(
                     "PLT_PROVIDERS: expected names of at most 32 lower-case letters, digits and "
-                    f"'-', separated by commas; {shown(name)} is none or reserved"
+                    f"'-', separated by commas; {shown(name)} is invalid or reserved"
                 )
         return names
 
     def limits(self) -> Limits:
-        """The bounds on clients, within the file descriptors that this process may have."""
+        """Return the limits on clients, reduced to the available file descriptors."""
         connections, backlog = within_descriptors(self.connections)
         return Limits(connections=connections, backlog=backlog, held_bytes=self.held_bytes)
 
     def deadlines(self) -> tuple[int, int]:
-        """How many milliseconds queries and commands may take."""
+        """Return the deadlines of queries and of commands in milliseconds."""
         if self.deadline_ms.isdigit():
             return int(self.deadline_ms), int(self.deadline_ms)
         parts = dict(part.split("=") for part in self.deadline_ms.split(",") if part)

@@ -1,4 +1,4 @@
-"""What a gateway says of itself: whether it lives, whether it can serve, and who is attached."""
+"""Liveness and readiness of a gateway, with the attached workers."""
 
 import asyncio
 import time
@@ -15,13 +15,13 @@ from contracts.broker.errors import BrokerError
 from contracts.broker.reconnecting import ReconnectingConnection
 from gateway.methods import READ
 
-ASK_S = 0.9
+ATTENDANCE_S = 0.9
 
 
 def status_routes(
     link: ReconnectingConnection, attendance: Attendance, missing: Callable[[], list[str]]
 ) -> list[HTTPRouteHandler]:
-    """`/status` and `/ready`; `missing` tells what the gateway needs on the broker and lacks."""
+    """Return `/status` and `/ready`; `missing` returns the missing queues and bindings."""
 
     @route("/status", http_method=READ, status_code=200)
     async def status() -> Response[bytes]:
@@ -30,7 +30,7 @@ def status_routes(
     @route("/ready", http_method=READ, status_code=200)
     async def ready(request: Request[Any, Any, Any]) -> Response[bytes]:
         providers = await _providers(attendance) if link.is_up else {}
-        lacking = _lacking(missing(), attendance) if link.is_up else []
+        lacking = _missing(missing(), attendance) if link.is_up else []
         status = "degraded" if lacking else "ready"
         broker = {
             "reachable": link.is_up,
@@ -49,8 +49,8 @@ def status_routes(
     return [status, ready]
 
 
-def _lacking(own: list[str], attendance: Attendance) -> list[str]:
-    """What gateways and workers miss on the broker, each once."""
+def _missing(own: list[str], attendance: Attendance) -> list[str]:
+    """Return the missing queues and bindings of this gateway and all workers, without repeats."""
     workers = [
         each
         for provider in attendance.providers()
@@ -62,7 +62,7 @@ def _lacking(own: list[str], attendance: Attendance) -> list[str]:
 
 async def _providers(attendance: Attendance) -> dict[str, Any]:
     try:
-        async with asyncio.timeout(ASK_S):
+        async with asyncio.timeout(ATTENDANCE_S):
             return {
                 name: _provider(await attendance.is_attended(name), attendance.workers(name))
                 for name in attendance.providers()

@@ -1,4 +1,4 @@
-"""`machinist`, or `python -m gateway.console`: the operators' command line."""
+"""Entry point of `machinist`, the command line for operators."""
 
 import argparse
 import asyncio
@@ -16,58 +16,58 @@ from contracts.logs import configure
 from contracts.outcomes import Outcome
 from contracts.printable import BREAKS, printable
 from contracts.wire import Message
-from gateway.console import errand, keys, lines, options
+from gateway.console import broker_task, keys, lines, options
 from gateway.console.audit import Replay
-from gateway.console.dead import look
+from gateway.console.dead import show_dead
 from gateway.console.entries import dead, record
 from gateway.console.settings import Settings
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do what a command line asks for; the exit status.
+    """Run a command line; return its exit status.
 
-    2 for a wrong word or variable, 1 where the broker kept it from being done.
+    The status is 2 for an invalid argument or variable, 1 for a failure on the broker.
     """
-    asked = options.parser().parse_args(arguments)
+    args = options.parser().parse_args(arguments)
     try:
-        COMMANDS[asked.command](asked)
+        COMMANDS[args.command](args)
     except (Fault, ConfigurationError) as error:
         return _complain(error, 2)
-    except errand.Failure as failure:
+    except broker_task.Failure as failure:
         return _complain(failure, 1)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # Whoever reads has enough; Python would complain again when it flushes at its end.
+        # The reader closed the pipe; the flush at exit would raise BrokenPipeError again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 
-def _address(asked: argparse.Namespace) -> None:
-    print(keys.routing_key(asked.operation, asked.scope, asked.name, asked.provider))
+def _address(args: argparse.Namespace) -> None:
+    print(keys.routing_key(args.operation, args.scope, args.name, args.provider))
 
 
-def _audit(asked: argparse.Namespace) -> None:
-    text = lines.json_line if asked.json else lines.outcome_line
+def _audit(args: argparse.Namespace) -> None:
+    text = lines.json_line if args.json else lines.outcome_line
 
     def show(message: Message) -> None:
         found = record(message)
         if found is None:
-            _complain(f"an outcome that cannot be read, of {message.app_id!r}")
-        elif _is_asked_for(found, asked):
+            _complain(f"an outcome that cannot be read, published by {message.app_id!r}")
+        elif _matches(found, args):
             print(text(found), flush=True)
 
-    _on_broker("audit", Replay(asked.since, show, follow=asked.follow).run)
+    _on_broker("audit", Replay(args.since, show, follow=args.follow).run)
 
 
-def _dead(asked: argparse.Namespace) -> None:
-    text = lines.json_line if asked.json else lines.dead_line
+def _dead(args: argparse.Namespace) -> None:
+    text = lines.json_line if args.json else lines.dead_line
 
-    async def list_them(connection: Connection) -> None:
-        there = await look(connection, lambda m: print(text(dead(m)), flush=True), asked.most)
-        sys.stderr.write(f"{there} dead, {min(there, asked.most)} shown\n")
+    async def show_all(connection: Connection) -> None:
+        total = await show_dead(connection, lambda m: print(text(dead(m)), flush=True), args.most)
+        sys.stderr.write(f"{total} dead, {min(total, args.most)} shown\n")
 
-    _on_broker("dead", list_them)
+    _on_broker("dead", show_all)
 
 
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
@@ -77,15 +77,15 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
 }
 
 
-def _is_asked_for(found: Outcome, asked: argparse.Namespace) -> bool:
-    return asked.id in {None, found.id} and fnmatchcase(found.address, asked.address or "*")
+def _matches(found: Outcome, args: argparse.Namespace) -> bool:
+    return args.id in {None, found.id} and fnmatchcase(found.address, args.address or "*")
 
 
 def _on_broker(name: str, session: Session) -> None:
     settings = load(Settings, os.environ)
     configure(settings.logger_level)
-    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # the link tells of it too
-    asyncio.run(errand.run(settings.amqp_url, f"machinist console {name}", session))
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # the connection logs the same
+    asyncio.run(broker_task.run(settings.amqp_url, f"machinist console {name}", session))
 
 
 def _complain(reason: object, status: int = 0) -> int:

@@ -1,4 +1,4 @@
-"""Replays the audit stream, from a moment on, to its end or for ever."""
+"""Replays the audit stream to its end, or follows it."""
 
 from collections.abc import Callable
 
@@ -10,16 +10,16 @@ BATCH = 500
 
 
 class Replay:
-    """Goes on after the last message that was shown, when it runs again over another connection."""
+    """A replay that continues after the last shown message when the connection is replaced."""
 
     def __init__(self, since: Position, show: Callable[[Message], None], *, follow: bool) -> None:
-        """A moment is that of the message's arrival at the broker, and some before it may come."""
+        """`since` is a time of arrival at the broker; some earlier messages may be shown."""
         self._next = since
         self._show = show
         self._follow = follow
 
     async def run(self, connection: Connection) -> None:
-        """Show every message up to the newest of now, or for ever if it follows."""
+        """Show every message up to the end; with `follow`, continue until cancelled."""
         async with read_stream(connection, self._next, BATCH) as audit:
             while True:
                 messages, is_end = await audit.read()

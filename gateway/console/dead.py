@@ -1,4 +1,4 @@
-"""Looks at the dead messages and leaves them where they are."""
+"""Shows the dead letters without removing them from their queue."""
 
 from collections.abc import Callable
 
@@ -10,19 +10,19 @@ from contracts.wire import Message
 SILENCE_S = 5.0
 
 
-async def look(connection: Connection, show: Callable[[Message], None], most: int) -> int:
-    """Show the oldest dead messages, at most so many; how many there are.
+async def show_dead(connection: Connection, show: Callable[[Message], None], limit: int) -> int:
+    """Show at most `limit` of the oldest dead letters; return the total number.
 
-    They go back when the channel closes, and count as delivered once more.
+    The messages are requeued when the channel closes, which increments their delivery count.
     """
     async with connection.passing_channel() as channel:
-        there = await channel.messages(topology.DEAD)
-    shown = min(there, most)
+        total = await channel.messages(topology.DEAD)
+    shown = min(total, limit)
     if shown:
         async with read_queue(connection, topology.DEAD, prefetch=shown) as queue:
             for _ in range(shown):
                 delivery = await queue.next(SILENCE_S)
                 if delivery is None:
-                    break  # somebody else holds the rest just now
+                    break  # another consumer holds the rest
                 show(delivery.message)
-    return there
+    return total

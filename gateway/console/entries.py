@@ -1,4 +1,4 @@
-"""What the audit and the dead messages hold, read from messages; knows no broker."""
+"""Entries of the audit and dead letters, decoded from messages; no I/O."""
 
 from datetime import datetime
 from typing import Any
@@ -11,8 +11,8 @@ from contracts.outcomes import Outcome
 from contracts.wire import JSON, Message
 
 
-class Dead(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A message that can never be run: who published it under which key, and why it is dead."""
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """A dead letter: its publisher, its key, and the reason."""
 
     id: str
     operation: str
@@ -25,23 +25,23 @@ class Dead(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defau
 
 
 def record(message: Message) -> Outcome | None:
-    """The outcome in a message of the audit, None for one that nobody can read."""
+    """Return the outcome in an audit message, None if it cannot be decoded."""
     try:
         return outcomes.read(message)
     except msgspec.DecodeError:
         return None
 
 
-def dead(message: Message) -> Dead:
-    """What an operator has to know of a dead message."""
-    told = message.headers
-    return Dead(
+def dead(message: Message) -> DeadLetter:
+    """Return a dead letter for an operator."""
+    headers = message.headers
+    return DeadLetter(
         id=outcomes.identity(message),
         operation=message.type,
         key=message.key,
-        reason=str(told.get(dead_letters.HEADER_REASON, "none was told")),
-        queue=_text(told.get(dead_letters.HEADER_QUEUE)),
-        user=_text(told.get(dead_letters.HEADER_USER)),
+        reason=str(headers.get(dead_letters.HEADER_REASON, "no reason given")),
+        queue=_text(headers.get(dead_letters.HEADER_QUEUE)),
+        user=_text(headers.get(dead_letters.HEADER_USER)),
         asked=outcomes.asked(message),
         body=_body(message),
     )
@@ -52,7 +52,7 @@ def _text(value: object) -> str | None:
 
 
 def _body(message: Message) -> Any:
-    """The JSON in a body that is open; strangers write it, so that it may be anything."""
+    """Return an unsealed body if it is valid JSON, else None: any publisher may have written it."""
     if message.content_type not in {JSON, ""}:
         return None
     try:

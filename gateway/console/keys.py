@@ -1,4 +1,4 @@
-"""The routing key of a command, for those who publish it by hand; no I/O."""
+"""The routing key of a command, for operators who publish it by hand; no I/O."""
 
 from contracts import address
 from contracts.address import is_provider_name
@@ -11,7 +11,7 @@ COMMANDS = {name: operation.row for name, operation in OPERATIONS.items() if not
 
 
 def routing_key(operation: str, scope: str, name: str, provider: str) -> str:
-    """`<provider>.<slot>.<address>` of a command on the thing of this name; raises `invalid`."""
+    """Return `<provider>.<slot>.<address>` of a command; raise `invalid`."""
     row = COMMANDS.get(operation)
     if row is None:
         raise Fault(
@@ -22,7 +22,7 @@ def routing_key(operation: str, scope: str, name: str, provider: str) -> str:
         raise Fault(
             Code.INVALID,
             "--provider: expected at most 32 lower-case letters, digits and '-', beginning with a "
-            f"letter, and no word that paths or queues are named by, got {show(provider)}",
+            f"letter, and no reserved word of paths or queues, got {show(provider)}",
         )
     where = address.address_of(row, checked(scope, Name, "SCOPE"), checked(name, Name, "NAME"))
     return address.routing_key(provider, row, where)

@@ -1,4 +1,4 @@
-"""Entries as lines: of text for people, of JSON for programs; no I/O."""
+"""Entries as lines of text or of JSON; no I/O."""
 
 from datetime import datetime
 from typing import Any
@@ -8,21 +8,21 @@ import msgspec
 from contracts.outcomes import Outcome
 from contracts.printable import printable, printable_json
 from contracts.requests import Request
-from gateway.console.entries import Dead
+from gateway.console.entries import DeadLetter
 
 NO_TIME = "---------- ------------"
-"""As long as a time."""
-WORD = 10
-"""As wide as the longest result."""
+"""A placeholder with the width of a time."""
+RESULT_WIDTH = 10
+"""The width of the longest result."""
 
 
-def json_line(entry: Outcome | Dead) -> str:
-    """The entry as one JSON object; only outcomes have a `result`, only the dead a `reason`."""
+def json_line(entry: Outcome | DeadLetter) -> str:
+    """Return an entry as a JSON object: an outcome has a `result`, a dead letter a `reason`."""
     return printable_json(msgspec.json.encode(entry).decode())
 
 
-def dead_line(dead: Dead) -> str:
-    """`time id key operation`, who published it, and why it can never be run."""
+def dead_line(dead: DeadLetter) -> str:
+    """Return `time id key operation`, the publisher, the queue and the reason."""
     return _line(
         _time(dead.asked),
         dead.id,
@@ -35,16 +35,16 @@ def dead_line(dead: Dead) -> str:
 
 
 def outcome_line(outcome: Outcome) -> str:
-    """`time result id provider address operation`, and what else is known."""
+    """Return `time result id provider address operation`, and the optional fields."""
     changed = _change(_fields(outcome.before), _fields(outcome.after))
     return _line(
         _time(outcome.finished or outcome.started or outcome.asked),
-        outcome.result.ljust(WORD),
+        outcome.result.ljust(RESULT_WIDTH),
         outcome.id,
         outcome.provider,
         outcome.address,
         outcome.operation,
-        changed or _change({}, _asked_replicas(outcome.request)),
+        changed or _change({}, _requested_replicas(outcome.request)),
         _by(outcome.requested_by, outcome.user),
         f"status {outcome.status}" if outcome.status is not None else None,
         f"superseded by {outcome.superseded_by}" if outcome.superseded_by else None,
@@ -58,19 +58,18 @@ def _line(*parts: str | None) -> str:
 
 
 def _time(moment: datetime | None) -> str:
-    """In UTC and always as long, so that lines sort."""
+    """Format a time in UTC with a fixed width, so that lines sort."""
     if moment is None:
         return NO_TIME
     return moment.isoformat(" ", "milliseconds").removesuffix("+00:00")
 
 
-def _by(who: str | None, user: str | None) -> str | None:
-    names = dict.fromkeys(name for name in (who, user) if name)
+def _by(requester: str | None, user: str | None) -> str | None:
+    names = dict.fromkeys(name for name in (requester, user) if name)
     return f"by {' via '.join(names)}" if names else None
 
 
-def _asked_replicas(request: Request | None) -> dict[str, Any]:
-    """The replicas that a request names."""
+def _requested_replicas(request: Request | None) -> dict[str, Any]:
     fields = {} if request is None else _fields(request.body)
     return {"replicas": fields["replicas"]} if "replicas" in fields else {}
 
@@ -80,7 +79,7 @@ def _fields(value: Any) -> dict[str, Any]:
 
 
 def _change(before: dict[str, Any], after: dict[str, Any]) -> str:
-    """`replicas 3 → 5`, for each field."""
+    """Return `replicas 3 → 5` for each field."""
     names = dict.fromkeys([*before, *after])
     changes = (_line(name, _short(before, name), "→", _short(after, name)) for name in names)
     return ", ".join(changes)

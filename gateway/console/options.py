@@ -1,4 +1,4 @@
-"""The words of the command line, as types."""
+"""The options of the command line, and the parsing of their values."""
 
 import argparse
 import re
@@ -10,57 +10,61 @@ from contracts.command_line import add_version
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DURATION = re.compile(r"([0-9]{1,6})([smhd])")
 SINCE = "first, a duration such as 90s, 15m, 1h or 2d, or a time such as 2026-01-31T12:00:00Z"
-MOST_DEAD = 10_000
+MAX_DEAD = 10_000
 
 
 def parser() -> argparse.ArgumentParser:
-    """The parser of `machinist`."""
+    """Return the parser of `machinist`."""
     top = argparse.ArgumentParser(
         prog="machinist",
-        description="The operators' command line of machinist. What asks the broker finds it in "
-        "PLT_AMQP_URL.",
+        description="The command line of machinist for operators. Commands that use the broker "
+        "read its URL from PLT_AMQP_URL.",
     )
     add_version(top)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     _address(commands.add_parser("address", help="print the routing key of a command"))
-    _audit(commands.add_parser("audit", help="replay what was asked and what became of it"))
-    _dead(commands.add_parser("dead", help="list the messages that can never be run"))
+    _audit(commands.add_parser("audit", help="replay requests and their outcomes"))
+    _dead(commands.add_parser("dead", help="list the dead letters"))
     return top
 
 
 def _address(command: argparse.ArgumentParser) -> None:
-    command.description = "Print the key that a command is published under; asks nobody."
+    command.description = "Print the routing key of a command, without a connection to the broker."
     command.add_argument("operation", metavar="OPERATION", help="update_controller_replicas …")
     command.add_argument("scope", metavar="SCOPE", help="a namespace or cluster")
-    command.add_argument("name", metavar="NAME", help="the thing that the command acts on")
-    command.add_argument("--provider", default="k8s", help="as it is attached (default: k8s)")
+    command.add_argument("name", metavar="NAME", help="the resource that the command acts on")
+    command.add_argument(
+        "--provider", default="k8s", help="the name of the attached provider (default: k8s)"
+    )
 
 
 def _audit(command: argparse.ArgumentParser) -> None:
     command.description = (
-        "One line for each request and each outcome, times in UTC; those of one command have the "
-        "same id."
+        "Print one line for each request and each outcome. Times are in UTC; the lines of one "
+        "command have the same id."
     )
     command.add_argument(
         "--since", type=since, default="1h", metavar="WHEN", help=f"{SINCE}; default: 1h"
     )
-    command.add_argument("--follow", action="store_true", help="go on with what comes")
-    command.add_argument("--address", metavar="PATTERN", help="such as 'controllers.default.*'")
-    command.add_argument("--id", help="one command")
+    command.add_argument("--follow", action="store_true", help="continue with new records")
+    command.add_argument(
+        "--address", metavar="PATTERN", help="only these addresses, such as 'controllers.default.*'"
+    )
+    command.add_argument("--id", help="only this command")
     command.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 def _dead(command: argparse.ArgumentParser) -> None:
     command.description = (
-        "One line for each message in machinist.dead, the oldest first. They stay there; each look "
-        "counts as a delivery, of which the queue allows a million."
+        "Print one line for each message in machinist.dead, oldest first. The messages stay in the "
+        "queue; each run counts as a delivery, and the queue allows a million deliveries."
     )
     command.add_argument("--most", type=most, default=100, metavar="N", help="default: 100")
     command.add_argument("--json", action="store_true", help="one JSON object a line")
 
 
 def since(text: str, now: datetime | None = None) -> Position:
-    """Where a replay begins: `first` or a moment; a time without an offset is UTC."""
+    """Parse the start of a replay: `first` or a time; a time without an offset is UTC."""
     if text == "first":
         return "first"
     now = now or datetime.now(UTC)
@@ -74,7 +78,7 @@ def since(text: str, now: datetime | None = None) -> Position:
 
 
 def most(text: str) -> int:
-    """How many to show."""
-    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= MOST_DEAD:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MOST_DEAD}, got {text!r}")
+    """Parse the number of dead letters to show."""
+    if not re.fullmatch(r"[0-9]{1,5}", text) or not 1 <= int(text) <= MAX_DEAD:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MAX_DEAD}, got {text!r}")
     return int(text)

@@ -1,4 +1,4 @@
-"""What the console is told by its environment."""
+"""The settings of the console, from its environment."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""An index of the commands that were started since a moment, read from the audit stream.
+"""An index of the commands started since a given time, read from the audit stream.
 
 The index keeps hashes, since it may hold many commands.
 """
@@ -19,62 +19,62 @@ BATCH = 50
 
 
 class AuditIndex:
-    """The started commands since `since`; reading continues with each `to_end`."""
+    """The commands started since `since`; each `to_end` continues reading."""
 
     def __init__(
-        self, since: datetime, audit: StreamReader, opened: AsyncExitStack, most: int
+        self, since: datetime, audit: StreamReader, resources: AsyncExitStack, limit: int
     ) -> None:
         self.since = since
         self._audit = audit
-        self._opened = opened
-        self._most = most
-        self.is_whole = True
-        """False after more starts than `most`: the oldest were dropped."""
+        self._resources = resources
+        self._limit = limit
+        self.is_complete = True
+        """False after more starts than `limit`: the oldest were dropped."""
         self._started: dict[int, None] = {}
 
     @classmethod
-    async def of(cls, connection: Connection, since: datetime, most: int) -> "AuditIndex | None":
-        """Read from a moment to the end; return None if that takes more messages than `most`."""
+    async def read(cls, connection: Connection, since: datetime, limit: int) -> "AuditIndex | None":
+        """Read from `since` to the end; return None if that takes more than `limit` messages."""
         newest = await _newest(connection)
-        async with AsyncExitStack() as opened:
-            audit = await opened.enter_async_context(read_stream(connection, since, BATCH))
+        async with AsyncExitStack() as resources:
+            audit = await resources.enter_async_context(read_stream(connection, since, BATCH))
             messages, is_end = await audit.read()
-            if messages and newest - offset(messages[0]) > most:
+            if messages and newest - offset(messages[0]) > limit:
                 return None
-            index = cls(since, audit, opened.pop_all(), most)
-        index._take_in(messages)
+            index = cls(since, audit, resources.pop_all(), limit)
+        index._add(messages)
         if not is_end and not await index.to_end():
             await index.close()
             return None
         return index
 
     async def to_end(self) -> bool:
-        """Read to the present end; return false if it was not reached within `most` messages."""
-        for _ in range(0, self._most, BATCH):
+        """Read to the present end; return false if it is more than `limit` messages away."""
+        for _ in range(0, self._limit, BATCH):
             began = time.thread_time()
             messages, is_end = await self._audit.read()
-            self._take_in(messages)
+            self._add(messages)
             if is_end:
                 return True
-            await asyncio.sleep(time.thread_time() - began)  # requests get half of the time
+            await asyncio.sleep(time.thread_time() - began)  # leave half of the time to requests
         return False
 
     def has_started(self, provider: str, identity: str) -> bool:
-        """Tell whether the audit holds the record `started` of a command."""
+        """Return true if the audit has the record `started` of a command."""
         return _key(provider, identity) in self._started
 
     async def close(self) -> None:
         """Stop reading."""
-        await self._opened.aclose()
+        await self._resources.aclose()
 
-    def _take_in(self, messages: list[Message]) -> None:
+    def _add(self, messages: list[Message]) -> None:
         for message in messages:
             if message.key.startswith(f"{Result.STARTED}."):
                 provider = message.key.split(".")[1]
                 self._started[_key(provider, message.correlation_id or "")] = None
-        while len(self._started) > self._most:
+        while len(self._started) > self._limit:
             del self._started[next(iter(self._started))]
-            self.is_whole = False
+            self.is_complete = False
 
 
 def _key(provider: str, identity: str) -> int:

@@ -1,4 +1,4 @@
-"""The records of commands that the broker dead-lettered; pure, independent of any connection."""
+"""Records of commands that the broker dead-lettered; pure, without I/O."""
 
 import re
 from datetime import datetime
@@ -35,17 +35,17 @@ LOST = Fault(
     "a worker started the command and was lost, and the deadline passed; the command may or may "
     "not have taken effect",
 )
-UNTOLD = Fault(
+START_UNKNOWN = Fault(
     Code.DEADLINE_EXCEEDED,
-    "the command waited past its deadline, and the audit does not tell whether a worker had "
-    "started it and was lost; the command may or may not have taken effect",
+    "the command waited past its deadline, and the audit does not tell whether a worker that was "
+    "lost had started it; the command may or may not have taken effect",
 )
 FORGED_X_DEATH = Fault(Code.FORBIDDEN, "header x-death: expected none, only the broker writes it")
 NOT_FROM_PARTITION = (
     "the message did not come from a partition: it was published to machinist.ended directly"
 )
 
-CLOCKS_S = 10
+CLOCK_SKEW_S = 10
 """The largest expected difference between the clocks of a publisher and the broker."""
 
 LONGEST_S = (PARTITION_TTL_MS + 30 * MINUTE_MS) / 1000
@@ -71,8 +71,8 @@ REASONS = {
 class XDeath(msgspec.Struct, frozen=True, rename={"expiration": "original-expiration"}):
     """The newest entry of the header `x-death`, which the broker writes.
 
-    `reason`, `queue` and `time` say why, where and when the message was dead-lettered; `exchange`
-    is where it had been published, and `expiration` the property that the broker removed (ms).
+    `reason`, `queue` and `time` are those of the dead-lettering, `exchange` is the exchange of the
+    publish, and `expiration` the property that the broker removed (ms).
     """
 
     reason: str
@@ -83,13 +83,13 @@ class XDeath(msgspec.Struct, frozen=True, rename={"expiration": "original-expira
 
     @property
     def provider(self) -> str | None:
-        """The provider whose partition the queue is; None if it is no partition."""
+        """The provider that the partition belongs to; None if the queue is no partition."""
         partition = PARTITION.fullmatch(self.queue)
         return None if partition is None else partition[1]
 
 
 class Expiry(msgspec.Struct, frozen=True):
-    """An expired command, and the moment from which on the audit may mention it."""
+    """An expired command, and the earliest possible time of its records in the audit."""
 
     provider: str
     identity: str
@@ -111,13 +111,13 @@ def expiry(message: Message, user: str | None) -> Expiry | None:
 def records_for(
     message: Message, *, started: bool | None, user: str | None, seals: Seals
 ) -> list[Message]:
-    """Return what to publish, in this order: the outcome, and a dead letter unless it expired.
+    """Return the outcome, then the dead letter unless the command expired.
 
-    A message that did not come from a partition becomes a dead letter only. The outcome comes
-    first: the queue of dead letters may be full, while queues of outcomes refuse only briefly.
+    A message that did not come from a partition becomes a dead letter only. The outcome is first:
+    the queue of dead letters may be full, while queues of outcomes reject only briefly.
 
-    `started` tells of an expired command whether a worker had started it, None if unknown. `seals`
-    open sealed bodies for the summary of the request in the record.
+    `started` is true if a worker had started an expired command, None if unknown. `seals` open
+    sealed bodies for the summary of the request in the record.
     """
     if message.exchange == EVENTS:
         return _with_forged_x_death(message, seals)
@@ -128,7 +128,7 @@ def records_for(
     original = _original(message, death, user)
     if _is_check(original):
         return []
-    result, fault = _judged(death, started)
+    result, fault = _result(death, started)
     record = _record(original, provider, result, fault, seals)
     if result is not Result.DEAD:
         return [record]
@@ -136,7 +136,7 @@ def records_for(
 
 
 def unreadable_dead_letter(message: Message) -> Message:
-    """Return a dead letter with nothing but the body of a message that could not be processed."""
+    """Return a dead letter with only the body of a message that could not be processed."""
     safe = Message(exchange=ENDED, key="", body=message.body, type="", message_id="")
     reason = "the message could not be read; see the gateway's log"
     return dead_letters.dead_letter(safe, reason, ENDED, APP)
@@ -145,8 +145,8 @@ def unreadable_dead_letter(message: Message) -> Message:
 def x_death_of(message: Message) -> XDeath | None:
     """Return the newest entry of `x-death`, None if the broker wrote none.
 
-    The broker puts the newest entry first. The publisher may have written every other header, and
-    also this one if the message came from the gate for events.
+    The broker puts the newest entry first. Any other header may be written by the publisher, and so
+    may this one in a message from the gate for events.
     """
     deaths: Any = message.headers.get("x-death") if message.exchange == ENDED else None
     try:
@@ -156,7 +156,7 @@ def x_death_of(message: Message) -> XDeath | None:
 
 
 def _with_forged_x_death(message: Message, seals: Seals) -> list[Message]:
-    """Return the records of an event that the gate turned away for its header `x-death`."""
+    """Return the records of an event that the gate refused for its header `x-death`."""
     provider = message.key.split(".")[0]
     letter = dead_letters.dead_letter(message, FORGED_X_DEATH.message, ENDED, APP)
     if not is_provider_name(provider):
@@ -176,26 +176,25 @@ def _record(command: Message, provider: str, result: Result, fault: Fault, seals
     return outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
 
 
-def _judged(death: XDeath, started: bool | None) -> tuple[Result, Fault]:
+def _result(death: XDeath, started: bool | None) -> tuple[Result, Fault]:
     if death.reason == "expired" and started is False:
         return Result.EXPIRED, EXPIRED
     if death.reason == "expired":
-        return Result.UNKNOWN, LOST if started else UNTOLD
-    unforeseen = Fault(Code.PLATFORM_FAILED, f"the broker dead-lettered it: {death.reason[:80]}")
-    return Result.DEAD, REASONS.get(death.reason, unforeseen)
+        return Result.UNKNOWN, LOST if started else START_UNKNOWN
+    other = Fault(Code.PLATFORM_FAILED, f"the broker dead-lettered it: {death.reason[:80]}")
+    return Result.DEAD, REASONS.get(death.reason, other)
 
 
 def _is_check(original: Message) -> bool:
-    """Tell whether the message is a gateway's check of a partition, which expired there."""
+    """Return true for a gateway's check of a partition, which expired there."""
     return original.exchange == COMMANDS and original.type == ATTENDANCE
 
 
 def _published(original: Message, death: XDeath) -> datetime:
-    """Return a moment before a command was published, by the broker's clock.
+    """Return a time before the publish of a command, by the broker's clock.
 
-    The command waited at least for its time to live, and longer behind another command or in a
-    worker; then the time that its publisher claims counts. Without a claim it is assumed to have
-    waited for the partitions' time to live.
+    The command waited at least for its TTL, and longer behind another command or in a worker; then
+    the publisher's timestamp is used. Without one, the wait is assumed to be the partitions' TTL.
     """
     ended = (death.time if isinstance(death.time, datetime) else outcomes.now()).timestamp()
     waited = min(original.expiration or PARTITION_TTL_MS, PARTITION_TTL_MS) / 1000
@@ -203,7 +202,7 @@ def _published(original: Message, death: XDeath) -> datetime:
     since = ended - PARTITION_TTL_MS / 1000
     if asked is not None:
         since = min(ended - waited, max(asked.timestamp(), ended - LONGEST_S))
-    return outcomes.at(max(0, since - CLOCKS_S))
+    return outcomes.at(max(0, since - CLOCK_SKEW_S))
 
 
 def _original(message: Message, death: XDeath, user: str | None) -> Message:

@@ -1,7 +1,7 @@
 """Records of commands that the broker dead-lettered or refused.
 
-Dead-lettered commands are read from `machinist.ended`, by one gateway at a time. Refused commands
-are reported by the calls of this gateway.
+One gateway at a time consumes the dead-lettered commands in `machinist.ended`. The calls of this
+gateway report the refused commands.
 """
 
 import asyncio
@@ -30,38 +30,38 @@ log = logging.getLogger(__name__)
 
 TAG = "recorder"
 PREFETCH = 48
-"""Each message is held with at most `topology.MESSAGE_LIMIT` bytes of its body."""
+"""Each message is kept with at most `topology.MESSAGE_LIMIT` bytes of its body."""
 
-MOST_STUCK = 24
+MAX_STUCK = 24
 """Dead letters that may wait for room in `machinist.dead`; the rest of the prefetch stays free."""
 
-AT_ONCE = 16
-"""Few, so that a thousand dead-lettered commands do not delay the requests of this process."""
+CONCURRENCY = 16
+"""Low, so that a thousand dead-lettered commands do not delay the requests of this process."""
 
-MOST_REFUSED = 1000
-AGAIN_S = 30.0
+MAX_REFUSED = 1000
+RETRY_S = 30.0
 
 
 class Recorder:
-    """Records over a connection of its own, so that its loss does not affect requests."""
+    """Records over a separate connection, so that its loss does not affect requests."""
 
     def __init__(
-        self, seals: Seals, link: ReconnectingConnection, again_s: float = AGAIN_S
+        self, seals: Seals, link: ReconnectingConnection, retry_s: float = RETRY_S
     ) -> None:
-        """`again_s` is the delay in seconds between a failure and the next attempt."""
+        """`retry_s` is the delay in seconds between a failure and the next attempt."""
         self._seals = seals
         self._link = link
-        self._again_s = again_s
+        self._retry_s = retry_s
         self._refused: list[Message] = []
         self._dropped = 0
-        self._told = asyncio.Event()
+        self._has_refused = asyncio.Event()
         self._publisher = OutcomePublisher()
 
-    def refused(self, provider: str, command: Message, fault: Fault) -> None:
+    def record_refusal(self, provider: str, command: Message, fault: Fault) -> None:
         """Publish the outcome of a command that the broker refused, as soon as possible."""
-        if len(self._refused) >= MOST_REFUSED:
+        if len(self._refused) >= MAX_REFUSED:
             if not self._dropped:
-                log.warning("outcomes of refused commands are dropped: %d wait", MOST_REFUSED)
+                log.warning("outcomes of refused commands are dropped: %d wait", MAX_REFUSED)
             self._dropped += 1
             return
         outcome = outcomes.outcome_of(
@@ -74,7 +74,7 @@ class Recorder:
         )
         traceparent = command.headers.get(HEADER_TRACEPARENT)
         self._refused.append(outcomes.message_of(outcome, APP, traceparent))
-        self._told.set()
+        self._has_refused.set()
 
     async def run(self) -> None:
         """Record until cancelled."""
@@ -82,8 +82,8 @@ class Recorder:
             try:
                 await self._link.run(self._session)
             except Exception:
-                log.exception("the recorder failed and restarts in %g seconds", self._again_s)
-            await asyncio.sleep(self._again_s)
+                log.exception("the recorder failed; it restarts in %g seconds", self._retry_s)
+            await asyncio.sleep(self._retry_s)
 
     async def _session(self, connection: Connection) -> None:
         await Declaration(connection).run(topology.common())
@@ -93,7 +93,7 @@ class Recorder:
             incoming,
             letters,
             outgoing,
-            again_s=self._again_s,
+            retry_s=self._retry_s,
             seals=self._seals,
             publisher=self._publisher,
         )
@@ -101,14 +101,14 @@ class Recorder:
             for channel in (incoming, letters, outgoing):
                 group.create_task(channel.lost())
                 group.create_task(connection.confirms(channel))
-            group.create_task(self._record_refused(recording))
+            group.create_task(self._publish_refused(recording))
             await recording.start(group)
             self._link.ready()
 
-    async def _record_refused(self, recording: "_RecordingSession") -> None:
+    async def _publish_refused(self, recording: "_RecordingSession") -> None:
         """Publish the outcomes of refused commands; keep those that are not confirmed."""
         while True:
-            while waiting := self._refused[:AT_ONCE]:
+            while waiting := self._refused[:CONCURRENCY]:
                 async with asyncio.TaskGroup() as group:
                     for record in waiting:
                         group.create_task(recording.publish(record))
@@ -116,8 +116,8 @@ class Recorder:
             if self._dropped:
                 log.warning("%d outcomes of refused commands were dropped", self._dropped)
                 self._dropped = 0
-            self._told.clear()
-            await self._told.wait()
+            self._has_refused.clear()
+            await self._has_refused.wait()
 
 
 class _RecordingSession:
@@ -130,7 +130,7 @@ class _RecordingSession:
         letters: Channel,
         outcomes: Channel,
         *,
-        again_s: float,
+        retry_s: float,
         seals: Seals,
         publisher: OutcomePublisher,
     ) -> None:
@@ -140,9 +140,9 @@ class _RecordingSession:
         self._letters = letters
         self._outcomes = outcomes
         self._user = connection.user
-        self._again_s = again_s
+        self._retry_s = retry_s
         self._starts = StartLookup(connection)
-        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._concurrency = asyncio.Semaphore(CONCURRENCY)
         self._stuck: list[tuple[Delivery, list[Message]]] = []
 
     async def start(self, group: asyncio.TaskGroup) -> None:
@@ -151,7 +151,7 @@ class _RecordingSession:
             group.create_task(self._record(msgspec.structs.replace(delivery, message=message)))
 
         group.create_task(self._starts.run())
-        group.create_task(self._again(group))
+        group.create_task(self._retry(group))
         await self._incoming.consume(topology.ENDED, receive, prefetch=PREFETCH, tag=TAG)
 
     async def publish(self, message: Message) -> None:
@@ -165,8 +165,8 @@ class _RecordingSession:
 
     async def _record(self, delivery: Delivery) -> None:
         """Record a delivery; the lookup in the audit delays no other delivery."""
-        question = expiry(delivery.message, self._user)
-        started = None if question is None else await self._starts.of(question)
+        expired = expiry(delivery.message, self._user)
+        started = None if expired is None else await self._starts.of(expired)
         records = partial(
             records_for, delivery.message, started=started, user=self._user, seals=self._seals
         )
@@ -175,39 +175,40 @@ class _RecordingSession:
     async def _publish_all(self, delivery: Delivery, records: Callable[[], list[Message]]) -> None:
         """Publish the records of a delivery, and acknowledge it unless its dead letter waits.
 
-        Few dead letters may wait, so that further deliveries come: outcomes are more important.
+        The number of waiting dead letters is limited, so that the prefetch has room for further
+        deliveries: outcomes are more important.
         """
         message = delivery.message
-        async with self._at_once:
+        async with self._concurrency:
             try:
-                left = await self._left_over(records())
+                left = await self._publish_in_order(records())
             except BrokerError:
                 raise
             except Exception:
                 log.exception("%s of %s cannot be recorded", message.message_id, message.key)
-                left = await self._left_over([unreadable_dead_letter(message)])
-            if left and len(self._stuck) < MOST_STUCK:
+                left = await self._publish_in_order([unreadable_dead_letter(message)])
+            if left and len(self._stuck) < MAX_STUCK:
                 self._stuck.append((delivery, left))
                 return
             if left:
-                words = "the dead letter of %s of %s is given up: %d wait already"
-                log.warning(words, message.message_id, message.key, MOST_STUCK)
+                text = "the dead letter of %s of %s is dropped: %d already wait"
+                log.warning(text, message.message_id, message.key, MAX_STUCK)
             await self._incoming.ack(delivery)
 
-    async def _left_over(self, messages: list[Message]) -> list[Message]:
-        """Publish messages in their order; return those from the first refused one on."""
+    async def _publish_in_order(self, messages: list[Message]) -> list[Message]:
+        """Publish messages in order; return the messages from the first rejected one on."""
         for number, message in enumerate(messages):
             try:
                 await self.publish(message)
             except (Rejected, Unroutable) as error:
-                log.warning("a dead letter waits %g seconds: %s", self._again_s, error)
+                log.warning("a dead letter waits %g seconds for a retry: %s", self._retry_s, error)
                 return messages[number:]
         return []
 
-    async def _again(self, group: asyncio.TaskGroup) -> None:
-        """Publish waiting dead letters again at intervals; the broker keeps the commands."""
+    async def _retry(self, group: asyncio.TaskGroup) -> None:
+        """Publish waiting dead letters again at intervals; their commands stay unacknowledged."""
         while True:
-            await asyncio.sleep(self._again_s)
+            await asyncio.sleep(self._retry_s)
             stuck, self._stuck = self._stuck, []
             for delivery, left in stuck:
                 group.create_task(self._publish_all(delivery, partial(list, left)))

@@ -44,7 +44,7 @@ def record_of(event: Message, result: Result, provider: str = "k8s") -> Message:
     return outcomes.message_of(outcomes.outcome_of(event, provider, result), "worker/test")
 
 
-BEGAN = outcomes.now() - timedelta(seconds=10)
+BEGAN = outcomes.now() - timedelta(minutes=1)
 """A moment before all records that these tests publish."""
 
 

@@ -171,4 +171,4 @@ def test_a_dead_letter_shows_sender_queue_and_reason():
 
 
 def test_a_message_in_the_dead_queue_without_a_reason_is_shown():
-    assert dead_line(dead(command(headers={}))).endswith("- none was told")
+    assert dead_line(dead(command(headers={}))).endswith("- no reason given")

@@ -150,7 +150,7 @@ def test_an_unreadable_outcome_is_reported_and_skipped(broker, capsys):
 
     shown = capsys.readouterr()
     assert [line.split()[3] for line in shown.out.splitlines()] == [event.message_id]
-    assert "cannot be read, of 'somebody'" in shown.err
+    assert "cannot be read, published by 'somebody'" in shown.err
 
 
 def test_listing_the_dead_letters_does_not_remove_them(broker, capsys):

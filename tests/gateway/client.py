@@ -1,4 +1,4 @@
-"""Asks an ASGI application without a socket, and without tidying up what is sent."""
+"""An ASGI client without a socket, which sends requests without normalising them."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,19 +12,19 @@ ANSWER_S = 60
 
 
 class Answer(msgspec.Struct):
-    """What came back."""
+    """A response."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
     def json(self) -> Any:
-        """The body, which must be JSON."""
+        """Decode the body as JSON."""
         return msgspec.json.decode(self.body)
 
 
 class Client:
-    """Sends a target and a body as they are, in the form that uvicorn gives them."""
+    """Sends targets and bodies unchanged, in the form in which uvicorn passes them on."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -39,7 +39,7 @@ class Client:
         headers: Iterable[tuple[str, str]] = (),
         chunks: list[bytes] | None = None,
     ) -> Answer:
-        """The answer to a request; `chunks` are a body whose length is not told beforehand."""
+        """Send a request; `chunks` are a body without a content length."""
         sent = [("host", "gateway.test"), *headers]
         if body is not None or chunks is not None:
             sent += [("content-type", content_type)] if content_type is not None else []
@@ -50,11 +50,11 @@ class Client:
         return await _ask(self._app, scope, [body or b""] if chunks is None else chunks)
 
     async def get(self, target: str | bytes, **more: Any) -> Answer:
-        """The answer to a GET."""
+        """Send a GET."""
         return await self.ask("GET", target, **more)
 
     async def send(self, method: str, target: str | bytes, value: Any, **more: Any) -> Answer:
-        """The answer to a request with a value as its JSON body."""
+        """Send a request with a value as its JSON body."""
         return await self.ask(method, target, msgspec.json.encode(value), **more)
 
 

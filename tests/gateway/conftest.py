@@ -1,4 +1,4 @@
-"""Gateways in this process: over memory, or Kubernetes where that matters."""
+"""Gateways in this process, over the memory provider or over Kubernetes."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
@@ -20,23 +20,23 @@ from tests.memory import MemoryProvider
 from worker.dispatch import Dispatch
 from worker.providers import k8s
 
-MOST_BODY_BYTES = 100_000
+MAX_BODY_BYTES = 100_000
 
 KEYS = Seals([bytes(32)])
 
 
 @pytest.fixture(scope="session")
 def application_of() -> Callable[[Caller], OnRawPath]:
-    """A gateway's application with this in the place of RPC."""
+    """Return a function that gives the application of a gateway a caller in place of RPC."""
     front = Front()
     link = ReconnectingConnection("amqp://broker.test/", "test")
-    app = application(front, link, Attendance([]), Checks(Attendance([])), MOST_BODY_BYTES)
+    app = application(front, link, Attendance([]), Checks(Attendance([])), MAX_BODY_BYTES)
 
-    def stand_behind(caller: Caller) -> OnRawPath:
+    def with_caller(caller: Caller) -> OnRawPath:
         front.behind = caller
         return app
 
-    return stand_behind
+    return with_caller
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def loopback(memory: MemoryProvider) -> Loopback:
 
 @pytest.fixture
 def client(application_of: Callable[[Caller], OnRawPath], loopback: Loopback) -> Client:
-    """Of a gateway with the provider `memory`, and `absent`, which has no worker."""
+    """A client of a gateway with the provider `memory`, and `absent`, which has no worker."""
     return Client(application_of(loopback))
 
 
@@ -72,7 +72,7 @@ def sandbox() -> Iterator[KubernetesSandbox]:
 
 @asynccontextmanager
 async def over_kubernetes(sandbox: KubernetesSandbox) -> AsyncIterator[Loopback]:
-    """A loopback whose provider `k8s` is the real one, attached to the sandbox."""
+    """A loopback with the real provider `k8s`, attached to the sandbox."""
     environment = {
         "PLT_K8S_REST_API_URL": sandbox.url,
         "PLT_K8S_CA_PATH": str(sandbox.ca_path),
@@ -94,6 +94,6 @@ async def kubernetes(
 
 @pytest.fixture
 def untouched(sandbox: KubernetesSandbox, kubernetes: Client) -> Iterator[Client]:
-    """The same, in a test that fails if a single request reaches the platform."""
+    """The same client; the test fails if a request reaches the platform."""
     yield kubernetes
     assert not list(sandbox.calls)

@@ -1,6 +1,6 @@
-"""Starts a process for one environment after another, each in a fork, so that it is imported once.
+"""Runs a process in one fork per environment, so that its modules are imported only once.
 
-python -m tests.gateway.forked gateway <environments.json >endings.json
+python -m tests.gateway.forked gateway <environments.json >exits.json
 """
 
 import importlib
@@ -17,33 +17,33 @@ LIMIT_S = 20
 Environments = list[dict[str, str]]
 
 
-class Ending(msgspec.Struct):
-    """How a process ended; what stopped it after its time is the negative of a signal."""
+class Exit(msgspec.Struct):
+    """The exit code of a process, negative for a signal, and its stderr."""
 
     code: int
-    said: str
+    stderr: str
 
 
 def main() -> None:
-    """Read environments, write endings."""
+    """Read environments from stdin; write exits to stdout."""
     process = importlib.import_module(f"{sys.argv[1]}.__main__")
     environments = msgspec.json.decode(sys.stdin.buffer.read(), type=Environments)
-    endings = [_ending(process.main, environment) for environment in environments]
-    sys.stdout.buffer.write(msgspec.json.encode(endings))
+    exits = [_exit(process.main, environment) for environment in environments]
+    sys.stdout.buffer.write(msgspec.json.encode(exits))
 
 
-def _ending(run: Callable[[Sequence[str]], None], environment: dict[str, str]) -> Ending:
-    with tempfile.TemporaryFile() as said:
+def _exit(run: Callable[[Sequence[str]], None], environment: dict[str, str]) -> Exit:
+    with tempfile.TemporaryFile() as stderr:
         child = os.fork()
         if not child:
-            os.dup2(said.fileno(), sys.stderr.fileno())
+            os.dup2(stderr.fileno(), sys.stderr.fileno())
             os.environ.update(environment)
             signal.alarm(LIMIT_S)
             run([])
-            sys.exit("it went on, and then ended by itself")
-        _, ended = os.waitpid(child, 0)
-        said.seek(0)
-        return Ending(os.waitstatus_to_exitcode(ended), said.read().decode())
+            sys.exit("the process accepted the environment, and then ended")
+        _, status = os.waitpid(child, 0)
+        stderr.seek(0)
+        return Exit(os.waitstatus_to_exitcode(status), stderr.read().decode())
 
 
 if __name__ == "__main__":

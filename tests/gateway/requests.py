@@ -1,4 +1,4 @@
-"""One HTTP request for every row of the table, and the operation that it must become."""
+"""One HTTP request for every row of the table, with the expected operation."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from contracts import api
 from contracts.operation import Operation
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """A request, and what it says."""
+class Case(msgspec.Struct, frozen=True):
+    """A request and its operation."""
 
     method: str
     path: str
@@ -22,52 +22,52 @@ WORKLOAD = {"name": "hello", "image": "registry.example/hello:1", "minReplicas":
 PLAN = {"appName": "hello", "rules": [{"versionId": "v1", "match": {"kind": "default"}}]}
 
 REQUESTS = [
-    Asked("GET", "/machines/shop/hello-0", api.GetMachine("shop", "hello-0")),
-    Asked(
+    Case("GET", "/machines/shop/hello-0", api.GetMachine("shop", "hello-0")),
+    Case(
         "GET",
         "/machines/shop?labels=app%3Dhello&labels=track%3Dblue",
         api.GetMachines("shop", {"app": "hello", "track": "blue"}),
     ),
-    Asked(
+    Case(
         "PATCH",
         "/machines/shop/hello-0/labels",
         api.SetMachineLabels("shop", "hello-0", {"app": "hello", "old": None}),
         {"labels": {"app": "hello", "old": None}},
     ),
-    Asked(
+    Case(
         "GET",
         "/controllers/shop?machineId=hello-0",
         api.GetControllers("shop", machine_id="hello-0"),
     ),
-    Asked(
+    Case(
         "GET",
         "/controllers/shop/hello?kind=Deployment&apiVersion=apps%2Fv1",
         api.GetController("shop", "hello", "Deployment", "apps/v1"),
     ),
-    Asked(
+    Case(
         "POST",
         "/controllers/shop/hello?kind=Deployment&apiVersion=apps%2Fv1",
         api.UpdateControllerReplicas("shop", "hello", 3, "Deployment", "apps/v1"),
         {"replicas": 3},
     ),
-    Asked("PUT", "/controllers/shop", api.ApplyController("shop", MANIFEST), MANIFEST),
-    Asked(
+    Case("PUT", "/controllers/shop", api.ApplyController("shop", MANIFEST), MANIFEST),
+    Case(
         "DELETE",
         "/controllers/shop/hello?kind=Deployment",
         api.DeleteController("shop", "hello", "Deployment"),
     ),
-    Asked(
+    Case(
         "GET",
         "/services/shop?labels=app%3Dhello",
         api.GetServicesByLabels("shop", {"app": "hello"}),
     ),
-    Asked("PUT", "/services/shop", api.ApplyService("shop", MANIFEST), MANIFEST),
-    Asked("DELETE", "/services/shop/hello", api.DeleteService("shop", "hello")),
-    Asked("PUT", "/secrets/shop", api.ApplySecret("shop", MANIFEST), MANIFEST),
-    Asked("GET", "/gateway/gateways/shop", api.ListGateways("shop")),
-    Asked("PUT", "/gateway/httproutes/shop", api.ApplyHttpRoute("shop", MANIFEST), MANIFEST),
-    Asked("GET", "/gateway/httproutes/shop/hello", api.GetHttpRoute("shop", "hello")),
-    Asked("DELETE", "/gateway/httproutes/shop/hello", api.DeleteHttpRoute("shop", "hello")),
-    Asked("PUT", "/workloads/shop", api.ApplyWorkload("shop", WORKLOAD), WORKLOAD),
-    Asked("PUT", "/gateway/routeplans/shop", api.ApplyRoutePlan("shop", PLAN), PLAN),
+    Case("PUT", "/services/shop", api.ApplyService("shop", MANIFEST), MANIFEST),
+    Case("DELETE", "/services/shop/hello", api.DeleteService("shop", "hello")),
+    Case("PUT", "/secrets/shop", api.ApplySecret("shop", MANIFEST), MANIFEST),
+    Case("GET", "/gateway/gateways/shop", api.ListGateways("shop")),
+    Case("PUT", "/gateway/httproutes/shop", api.ApplyHttpRoute("shop", MANIFEST), MANIFEST),
+    Case("GET", "/gateway/httproutes/shop/hello", api.GetHttpRoute("shop", "hello")),
+    Case("DELETE", "/gateway/httproutes/shop/hello", api.DeleteHttpRoute("shop", "hello")),
+    Case("PUT", "/workloads/shop", api.ApplyWorkload("shop", WORKLOAD), WORKLOAD),
+    Case("PUT", "/gateway/routeplans/shop", api.ApplyRoutePlan("shop", PLAN), PLAN),
 ]

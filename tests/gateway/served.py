@@ -1,4 +1,4 @@
-"""Runs an application behind the gateway's own HTTP server, and talks to it in bytes."""
+"""Runs an application behind the gateway's HTTP server; exchanges raw bytes with it."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -7,26 +7,26 @@ from contextlib import asynccontextmanager
 from gateway.limits import DEFAULT, Limits
 from gateway.server import OnRawPath, Server, http_server, listener
 
-TALK_S = 10
+TIMEOUT_S = 10
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for a condition, but not for ever."""
-    async with asyncio.timeout(TALK_S):
-        while not condition():  # noqa: ASYNC110 - uvicorn has an attribute and no event for it
+    """Wait for a condition, at most `TIMEOUT_S`."""
+    async with asyncio.timeout(TIMEOUT_S):
+        while not condition():  # noqa: ASYNC110 - uvicorn sets an attribute, not an event
             await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
 async def served(app: OnRawPath, limits: Limits = DEFAULT) -> AsyncIterator[int]:
-    """Serve the application on a port of loopback."""
+    """Serve the application on a loopback port."""
     async with serving(app, limits) as (port, _):
         yield port
 
 
 @asynccontextmanager
 async def serving(app: OnRawPath, limits: Limits) -> AsyncIterator[tuple[int, Server]]:
-    """The same, with the server beside its port."""
+    """Serve the application; yield its port and the server."""
     async with asyncio.TaskGroup() as group:
         server = http_server(app, limits)
         listening = listener("127.0.0.1", 0)
@@ -39,8 +39,8 @@ async def serving(app: OnRawPath, limits: Limits) -> AsyncIterator[tuple[int, Se
 
 
 async def exchange(port: int, *parts: bytes) -> bytes:
-    """Send bytes and read until the server hangs up."""
-    async with asyncio.timeout(TALK_S):
+    """Send bytes and read until the server closes the connection."""
+    async with asyncio.timeout(TIMEOUT_S):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             for part in parts:
@@ -52,11 +52,11 @@ async def exchange(port: int, *parts: bytes) -> bytes:
 
 
 def request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:
-    """A request after which the server hangs up."""
+    """Return a request after which the server closes the connection."""
     head = b"\r\n".join([line, b"host: gateway.test", b"connection: close", *headers])
     return head + b"\r\n\r\n" + body
 
 
 def status_of(answer: bytes) -> int:
-    """The status of the first response."""
+    """Return the status of the first response."""
     return int(answer.split(b" ", 2)[1])

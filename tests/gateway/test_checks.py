@@ -1,4 +1,4 @@
-"""A gateway's checks of its replies queue, on a made-up broker."""
+"""A gateway's checks of its replies queue, on a fake broker."""
 
 import asyncio
 from typing import Any, cast
@@ -18,7 +18,7 @@ WITHIN_S = 60
 
 
 class Broker:
-    """A connection and its only channel, on which messages arrive and may stay unconfirmed."""
+    """A connection and its only channel; announcements arrive but are never confirmed."""
 
     is_closed = False
     user = "gateway"
@@ -42,14 +42,14 @@ class Broker:
                 self.has_repeated.set()
             await asyncio.get_running_loop().create_future()
 
-    async def nothing(self, *_: Any, **__: Any) -> int:
-        """Let it be declared."""
+    async def accept(self, *_: Any, **__: Any) -> int:
+        """Accept a declaration."""
         return 0
 
-    has_exchange = consumers = bind = unbind = close = nothing
+    has_exchange = consumers = bind = unbind = close = accept
 
 
-async def test_an_announcement_that_arrives_and_is_not_confirmed_costs_no_connection() -> None:
+async def test_an_unconfirmed_announcement_that_arrives_keeps_the_connection() -> None:
     checks = Checks(Attendance([]), every_s=0.1)
     broker = Broker(checks)
     running = asyncio.create_task(checks.run(cast(Connection, broker), Topology(), REPLIES))
@@ -62,7 +62,7 @@ async def test_an_announcement_that_arrives_and_is_not_confirmed_costs_no_connec
     running.cancel()
 
 
-async def test_a_replies_queue_that_nothing_reaches_costs_the_connection() -> None:
+async def test_an_unreachable_replies_queue_ends_the_connection() -> None:
     checks = Checks(Attendance([]), every_s=0.1)
     broker = Broker(checks, is_bound=False)
 

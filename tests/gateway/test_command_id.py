@@ -1,4 +1,4 @@
-"""Every response to a command names the command, by the id that it has in the audit."""
+"""Every response to a command has the id of the command in the audit."""
 
 import re
 from typing import Any
@@ -14,13 +14,13 @@ from tests.gateway.client import Answer, Client
 from tests.gateway.requests import REQUESTS
 from tests.loopback import Loopback
 
-COMMANDS = [asked for asked in REQUESTS if not asked.operation.row.safe]
-EVERY_COMMAND = pytest.mark.parametrize("asked", COMMANDS, ids=lambda each: each.operation.row.name)
+COMMANDS = [case for case in REQUESTS if not case.operation.row.safe]
+EVERY_COMMAND = pytest.mark.parametrize("case", COMMANDS, ids=lambda each: each.operation.row.name)
 SCALE = ("POST", "/memory/controllers/shop/hello")
 
 
 class Failing:
-    """Fails every call as the gateway does."""
+    """A caller that raises a fault for every call."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
@@ -34,7 +34,7 @@ class Failing:
 
 
 def command_id_of(answer: Answer) -> str:
-    """The id in the header, which is also in the body of an error."""
+    """Return the id in the header; assert that the body of an error has the same id."""
     command_id = answer.headers["command-id"]
     assert re.fullmatch("[0-9a-f]{32}", command_id)
     if answer.status != 200:
@@ -43,17 +43,17 @@ def command_id_of(answer: Answer) -> str:
 
 
 @EVERY_COMMAND
-async def test_a_command_is_answered_with_the_id_of_its_message(client, loopback, asked):
-    body = None if asked.body is None else msgspec.json.encode(asked.body)
+async def test_the_response_to_a_command_has_the_id_of_its_message(client, loopback, case):
+    body = None if case.body is None else msgspec.json.encode(case.body)
 
-    answer = await client.ask(asked.method, f"/memory{asked.path}", body)
+    answer = await client.ask(case.method, f"/memory{case.path}", body)
 
     [message] = loopback.messages
     assert command_id_of(answer) == message.message_id
 
 
 @pytest.mark.parametrize("code", [*Code], ids=str)
-async def test_whatever_the_gateway_answers_to_a_command_names_it(application_of, code):
+async def test_every_fault_of_the_gateway_names_the_command(application_of, code):
     failing = Failing(Fault(code, "words"))
 
     answer = await Client(application_of(failing)).send(*SCALE, {"replicas": 3})
@@ -82,16 +82,23 @@ async def test_a_fault_of_the_platform_names_the_command(client, memory, loopbac
         (b" " * 1_000_000, {}, 413),
         (None, {"chunks": [b" " * 60_000] * 2}, 413),
     ],
-    ids=["no JSON", "no replicas", "no key", "no JSON type", "too large", "too large in chunks"],
+    ids=[
+        "not JSON",
+        "no replicas",
+        "empty key",
+        "content type",
+        "too large",
+        "too large in chunks",
+    ],
 )
-async def test_a_command_that_is_refused_on_its_way_in_has_an_id(client, body, more, status):
+async def test_a_command_that_is_refused_before_its_publish_has_an_id(client, body, more, status):
     answer = await client.ask(*SCALE, body, **more)
 
     assert answer.status == status
     command_id_of(answer)
 
 
-async def test_a_command_that_meets_a_bug_of_the_gateway_has_an_id(application_of):
+async def test_a_command_that_fails_with_a_bug_in_the_gateway_has_an_id(application_of):
     class Broken(Loopback):
         async def call(self, provider, operation, context=NOTHING):
             raise LookupError
@@ -102,7 +109,7 @@ async def test_a_command_that_meets_a_bug_of_the_gateway_has_an_id(application_o
     command_id_of(answer)
 
 
-async def test_no_two_commands_have_one_id_whatever_the_client_asks_for(client):
+async def test_every_command_has_its_own_id_despite_the_headers_of_the_client(client):
     headers = [("command-id", "mine"), ("idempotency-key", "mine")]
     answers = [await client.send(*SCALE, {"replicas": 3}, headers=headers) for _ in range(3)]
 
@@ -110,14 +117,14 @@ async def test_no_two_commands_have_one_id_whatever_the_client_asks_for(client):
 
 
 @pytest.mark.parametrize("target", ["/memory/machines/shop", "/memory/machines/shop/x", "/status"])
-async def test_what_is_no_command_has_no_id(client, target):
+async def test_a_query_has_no_command_id(client, target):
     answer = await client.get(target)
 
     assert "command-id" not in answer.headers
     assert b"commandId" not in answer.body
 
 
-async def test_a_reply_that_makes_no_sense_names_the_command():
+async def test_the_reply_of_a_fault_names_the_command():
     problem = msgspec.json.decode(reply_of(Fault(Code.PLATFORM_FAILED, "words"), "c-1").body)
 
     assert problem["commandId"] == "c-1"

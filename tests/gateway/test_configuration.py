@@ -1,4 +1,4 @@
-"""Wrong configuration: the process exits with 2 and names variable, value and what is expected."""
+"""Invalid configuration: exit status 2, and a message with variable, value and expectation."""
 
 import base64
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.gateway.forked import Ending
+from tests.gateway.forked import Exit
 
 ROOT = Path(__file__).parents[2]
 EXIT_S = 60
@@ -23,7 +23,7 @@ SHORT_KEY = base64.b64encode(bytes(16)).decode()
 PEM = base64.b64encode(b"-----BEGIN CERTIFICATE-----\nhunter2\n").decode()
 A_NUMBER = "a whole number from 1 to"
 
-# The variable, its wrong value, whether that may be shown, and words of what is expected.
+# The variable, an invalid value, true if the message shows the value, and a part of the message.
 OF_BOTH = [
     ("PLT_AMQP_URL", "", False, "one or more URLs such as amqp://"),
     ("PLT_AMQP_URL", f"http://guest:{SECRET}@broker.test/", False, "amqp://user:password@host"),
@@ -40,8 +40,8 @@ OF_A_GATEWAY = [
     ("PLT_PORT", "70000", True, "a port from 0 to 65535"),
     ("PLT_HOST", "a b", True, "an address"),
     ("PLT_HOST", "192.0.2.1", True, "an address of this machine"),
-    ("PLT_PROVIDERS", "k8s,K8S", False, "'K8S' is none"),
-    ("PLT_PROVIDERS", "status", True, "'status' is none or reserved"),
+    ("PLT_PROVIDERS", "k8s,K8S", False, "'K8S' is invalid"),
+    ("PLT_PROVIDERS", "status", True, "'status' is invalid or reserved"),
     ("PLT_DEADLINE_MS", "5s", True, "milliseconds from 500"),
     ("PLT_IN_FLIGHT", "0", True, A_NUMBER),
     ("PLT_MAX_BODY_BYTES", "1MB", True, A_NUMBER),
@@ -73,7 +73,7 @@ Wrong = tuple[str, str, bool, str]
 
 
 def environment(process: str, wrong: Wrong, token: Path) -> dict[str, str]:
-    """What a process needs, with one thing wrong in it."""
+    """Return the environment of a process with one invalid variable."""
     variable, value, _, _ = wrong
     if process == "gateway":
         return BROKER | {"PLT_PORT": "0", variable: value}
@@ -94,15 +94,15 @@ def environment(process: str, wrong: Wrong, token: Path) -> dict[str, str]:
 
 
 def run(
-    *arguments: str, told: bytes = b"", **environment: str
+    *arguments: str, stdin: bytes = b"", **environment: str
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run a module of ours, configured with this alone, to its end."""
+    """Run a module to its end, with these `PLT_*` variables only."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PLT_")}
     return subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=ROOT,
         env=inherited | environment,
-        input=told,
+        input=stdin,
         capture_output=True,
         timeout=EXIT_S,
         check=False,
@@ -110,20 +110,20 @@ def run(
 
 
 @pytest.fixture(scope="module")
-def ending(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Wrong], Ending]:
-    """How a process ends that is started with this wrong."""
+def exit_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Wrong], Exit]:
+    """Return a function that returns the exit of a process with an invalid variable."""
     token = tmp_path_factory.mktemp("configuration") / "token"
     token.write_text("token")
 
     @cache
-    def endings(process: str) -> dict[Wrong, Ending]:
+    def exits(process: str) -> dict[Wrong, Exit]:
         cases = CASES[process]
-        told = msgspec.json.encode([environment(process, wrong, token) for wrong in cases])
-        done = run("tests.gateway.forked", process, told=told)
+        environments = msgspec.json.encode([environment(process, wrong, token) for wrong in cases])
+        done = run("tests.gateway.forked", process, stdin=environments)
         assert done.returncode == 0, done.stderr.decode()
-        return dict(zip(cases, msgspec.json.decode(done.stdout, type=list[Ending]), strict=True))
+        return dict(zip(cases, msgspec.json.decode(done.stdout, type=list[Exit]), strict=True))
 
-    return lambda process, wrong: endings(process)[wrong]
+    return lambda process, wrong: exits(process)[wrong]
 
 
 @pytest.mark.parametrize(
@@ -131,22 +131,22 @@ def ending(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Wrong], E
     [(process, wrong) for process, cases in CASES.items() for wrong in cases],
     ids=lambda value: value if isinstance(value, str) else f"{value[0]}={value[1]}",
 )
-def test_a_process_says_what_is_wrong_and_exits(ending, process, wrong):
-    variable, value, shown, said = wrong
+def test_a_process_names_an_invalid_variable_and_exits(exit_of, process, wrong):
+    variable, value, shown, message = wrong
 
-    ended = ending(process, wrong)
+    ended = exit_of(process, wrong)
 
-    assert ended.code == 2, ended.said
-    assert f"{process}: {variable}" in ended.said
-    assert "expected" in ended.said
-    assert said in ended.said
-    assert not shown or value in ended.said
-    assert SECRET not in ended.said
-    assert "Traceback" not in ended.said
+    assert ended.code == 2, ended.stderr
+    assert f"{process}: {variable}" in ended.stderr
+    assert "expected" in ended.stderr
+    assert message in ended.stderr
+    assert not shown or value in ended.stderr
+    assert SECRET not in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("process", ["gateway", "worker"])
-def test_a_process_is_started_by_its_name_alone(process):
+def test_a_process_names_every_invalid_variable_at_once(process):
     done = run(process, PLT_LOGGER_LEVEL="loud")
 
     assert done.returncode == 2
@@ -155,7 +155,7 @@ def test_a_process_is_started_by_its_name_alone(process):
     assert lines[1].startswith("PLT_LOGGER_LEVEL='loud': expected trace, debug, info")
 
 
-def test_a_port_that_is_taken_is_named():
+def test_a_port_in_use_is_named_in_the_error():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         done = run("gateway", PLT_AMQP_URL=BROKER["PLT_AMQP_URL"], PLT_PORT=port)

@@ -1,4 +1,4 @@
-"""What a request says beside its operation, and who it is said to be from."""
+"""The context of a request: idempotency key, requester and trace context."""
 
 import pytest
 
@@ -9,14 +9,16 @@ SCALE = ("POST", "/memory/controllers/shop/hello", {"replicas": 3})
 
 
 @pytest.mark.parametrize("key", ["a", "order 17/3", "~" * 255])
-async def test_a_commands_key_goes_with_it(client: Client, loopback: Loopback, key: str) -> None:
+async def test_the_key_of_a_command_is_in_its_message(
+    client: Client, loopback: Loopback, key: str
+) -> None:
     await client.send(*SCALE, headers=[("idempotency-key", key)])
 
     assert loopback.messages[0].headers["idempotency-key"] == key
 
 
 @pytest.mark.parametrize("keys", [[""], ["~" * 256], ["caf\xe9"], ["tab\t"], ["one", "two"]])
-async def test_a_key_that_cannot_be_kept_is_invalid(
+async def test_an_invalid_key_is_refused(
     client: Client, loopback: Loopback, keys: list[str]
 ) -> None:
     answer = await client.send(*SCALE, headers=[("idempotency-key", key) for key in keys])
@@ -27,16 +29,14 @@ async def test_a_key_that_cannot_be_kept_is_invalid(
 
 
 @pytest.mark.parametrize("key", ["a", "", "caf\xe9"])
-async def test_a_query_needs_no_key_and_has_none(
-    client: Client, loopback: Loopback, key: str
-) -> None:
+async def test_the_key_of_a_query_is_ignored(client: Client, loopback: Loopback, key: str) -> None:
     answer = await client.get("/memory/machines/shop", headers=[("idempotency-key", key)])
 
     assert answer.status == 200
     assert "idempotency-key" not in loopback.messages[0].headers
 
 
-async def test_whom_a_request_is_for_is_the_peer_whatever_its_headers_say(
+async def test_the_requester_is_the_peer_despite_forged_headers(
     client: Client, loopback: Loopback
 ) -> None:
     forged = ["requested-by", "x-forwarded-for", "forwarded", "x-real-ip"]
@@ -49,7 +49,7 @@ async def test_whom_a_request_is_for_is_the_peer_whatever_its_headers_say(
 
 
 @pytest.mark.parametrize("traceparent", ["nonsense", "00-0af7-b7ad-01", ""])
-async def test_what_is_no_trace_context_is_left_out(
+async def test_an_invalid_trace_context_is_dropped(
     client: Client, loopback: Loopback, traceparent: str
 ) -> None:
     await client.get("/memory/machines/shop", headers=[("traceparent", traceparent)])

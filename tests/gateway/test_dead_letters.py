@@ -1,4 +1,4 @@
-"""What is made of a message that the broker ended, whatever somebody wrote into it."""
+"""The records of a message that the broker dead-lettered, with arbitrary contents."""
 
 import time
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ USER = "gateway"
 
 
 def death(reason: Any = "expired", queue: Any = QUEUE, exchange: Any = COMMANDS) -> dict[str, Any]:
-    """What RabbitMQ 3.10 writes about one end."""
+    """Return an entry of `x-death` as RabbitMQ 3.10 writes it."""
     return {
         "count": 1,
         "reason": reason,
@@ -35,7 +35,7 @@ def death(reason: Any = "expired", queue: Any = QUEUE, exchange: Any = COMMANDS)
 
 
 def ended(*deaths: Any, user: str = USER, **headers: Header) -> Message:
-    """A command as it comes out of `machinist.ended`."""
+    """Return a command as it is delivered from `machinist.ended`."""
     return msgspec.structs.replace(
         scale_event("hello", 3),
         exchange=ENDED,
@@ -48,7 +48,7 @@ def ended(*deaths: Any, user: str = USER, **headers: Header) -> Message:
 def published(
     message: Message, *, started: bool | None = False
 ) -> tuple[Outcome | None, Message | None, list[Message]]:
-    """The outcome, the dead letter, and both as they came."""
+    """Return the outcome, the dead letter, and all messages in order."""
     messages = records_for(message, started=started, user=USER, seals=Seals([]))
     records = [read(each) for each in messages if each.exchange == OUTCOMES]
     letters = [each for each in messages if each.exchange == DEAD]
@@ -66,10 +66,10 @@ def published(
         ("delivery_limit", True, Result.DEAD, Code.PLATFORM_FAILED, "more than 20 times"),
         ("rejected", None, Result.DEAD, Code.PLATFORM_FAILED, "rejected it"),
         ("maxlen", False, Result.DEAD, Code.QUEUE_FULL, "full"),
-        ("whatever comes", False, Result.DEAD, Code.PLATFORM_FAILED, "whatever comes"),
+        ("another reason", False, Result.DEAD, Code.PLATFORM_FAILED, "another reason"),
     ],
 )
-def test_each_cause_has_its_result_and_words(
+def test_every_reason_has_its_result_and_message(
     reason: str, started: bool | None, result: Result, code: Code, words: str
 ) -> None:
     outcome, letter, _ = published(ended(death(reason)), started=started)
@@ -86,7 +86,7 @@ def test_each_cause_has_its_result_and_words(
         assert letter.headers["queue"] == QUEUE
 
 
-def test_who_asked_and_when_is_told_as_it_was_published() -> None:
+def test_the_outcome_has_the_requester_and_the_time_of_the_request() -> None:
     deadline = int(time.time() * 1000) + 5000
 
     outcome, _, _ = published(ended(death(), deadline=deadline))
@@ -105,16 +105,16 @@ def test_who_asked_and_when_is_told_as_it_was_published() -> None:
         ended(death(exchange=COMMANDS) | {"count": 4}, user="producer"),
         ended(death(exchange=EVENTS), death(exchange=COMMANDS), user="producer"),
     ],
-    ids=["an event", "an event of our user", "a counted up death", "an older death"],
+    ids=["event", "event of the gateway user", "incremented entry", "older entry"],
 )
-def test_nobody_but_a_gateway_says_for_whom_it_asked(message: Message) -> None:
+def test_only_a_gateway_may_name_another_requester(message: Message) -> None:
     outcome, _, _ = published(message)
 
     assert outcome is not None
     assert outcome.requested_by == message.user_id
 
 
-def test_the_newest_death_is_the_true_one() -> None:
+def test_the_newest_x_death_entry_counts() -> None:
     message = ended(death("expired"), death("rejected"))
     message.headers.update({"x-first-death-reason": "rejected", "x-delivery-count": 7})
 
@@ -140,7 +140,7 @@ def test_the_newest_death_is_the_true_one() -> None:
     ],
     ids=["none", "text", "empty", "reason", "bytes", "queries", "slot", "provider", "more"],
 )
-def test_what_came_from_no_partition_is_put_to_the_dead(deaths: list[Any]) -> None:
+def test_a_message_that_is_not_from_a_partition_becomes_a_dead_letter(deaths: list[Any]) -> None:
     outcome, letter, _ = published(ended(*deaths))
 
     assert outcome is None
@@ -176,7 +176,7 @@ anything = st.recursive(
     deadline=anything,
     trace=anything,
 )
-def test_whatever_is_in_it_something_is_published_of_it(
+def test_any_message_is_recorded(
     deaths: Any, key: str, identity: str, deadline: Any, trace: Any
 ) -> None:
     headers = {"x-death": deaths, "deadline": deadline, "traceparent": trace}
@@ -190,27 +190,27 @@ def test_whatever_is_in_it_something_is_published_of_it(
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 TTL = timedelta(minutes=10)
-CLOCKS = timedelta(seconds=10)
+CLOCK_SKEW = timedelta(seconds=10)
 
 
 def since(message: Message) -> timedelta:
-    """How long before its end a command may have been published."""
-    question = expiry(message, USER)
-    assert question is not None
-    assert (question.provider, question.identity) == ("k8s-eu1", "c1")
-    return NOW - question.since
+    """Return the time between the earliest possible publish and the dead-lettering."""
+    expired = expiry(message, USER)
+    assert expired is not None
+    assert (expired.provider, expired.identity) == ("k8s-eu1", "c1")
+    return NOW - expired.since
 
 
-def test_a_command_is_looked_for_from_when_its_publisher_says() -> None:
-    """Behind others and in a worker's hands it may be for longer than its time to live."""
+def test_the_lookup_begins_at_the_publishers_timestamp() -> None:
+    """A command may wait behind others and in a worker for longer than its TTL."""
     deadline = (NOW - timedelta(seconds=40)).timestamp() * 1000
     message = ended(death() | {"time": NOW}, deadline=int(deadline))
 
-    assert since(message) == timedelta(seconds=70) + CLOCKS
+    assert since(message) == timedelta(seconds=70) + CLOCK_SKEW
 
 
-def test_who_does_not_say_when_it_was_published_may_have_waited_for_longest() -> None:
-    assert since(ended(death() | {"time": NOW})) == TTL + CLOCKS
+def test_without_a_timestamp_the_lookup_covers_the_partition_ttl() -> None:
+    assert since(ended(death() | {"time": NOW})) == TTL + CLOCK_SKEW
 
 
 @pytest.mark.parametrize(
@@ -219,40 +219,40 @@ def test_who_does_not_say_when_it_was_published_may_have_waited_for_longest() ->
         (timedelta(hours=1), timedelta(seconds=30)),
         (-timedelta(days=20_000), timedelta(minutes=40)),
     ],
-    ids=["the future", "long ago"],
+    ids=["future", "long ago"],
 )
-def test_a_publishers_wrong_clock_neither_hides_a_command_nor_has_all_of_the_audit_read(
+def test_the_lookup_is_bounded_if_a_publishers_clock_is_wrong(
     asked: timedelta, waited: timedelta
 ) -> None:
     message = ended(death() | {"time": NOW})
     message = msgspec.structs.replace(message, timestamp=int((NOW + asked).timestamp()))
 
-    assert since(message) == waited + CLOCKS
+    assert since(message) == waited + CLOCK_SKEW
 
 
-def test_a_command_that_waited_for_the_recorder_is_looked_for_where_it_was() -> None:
+def test_the_lookup_is_relative_to_the_dead_lettering_not_to_the_recording() -> None:
     ago = timedelta(hours=5)
 
-    assert since(ended(death() | {"time": NOW - ago})) == ago + TTL + CLOCKS
+    assert since(ended(death() | {"time": NOW - ago})) == ago + TTL + CLOCK_SKEW
 
 
 @pytest.mark.parametrize(
     "message", [ended(death("rejected")), ended(death(queue="other")), ended()]
 )
-def test_only_of_what_expired_in_a_partition_it_is_asked_whether_it_was_started(
+def test_only_a_command_that_expired_in_a_partition_is_looked_up(
     message: Message,
 ) -> None:
     assert expiry(message, USER) is None
 
 
-def test_the_remains_of_a_message_are_its_body_and_a_reason() -> None:
+def test_an_unreadable_dead_letter_has_the_body_and_a_reason() -> None:
     letter = unreadable_dead_letter(ended(death()))
 
     assert (letter.exchange, letter.body) == (DEAD, ended(death()).body)
     assert "could not be read" in str(letter.headers["reason"])
 
 
-def test_what_the_gate_turned_away_is_dead_whatever_death_it_tells_of() -> None:
+def test_an_event_with_a_forged_x_death_header_is_dead() -> None:
     message = msgspec.structs.replace(ended(death(), user="billing"), exchange=EVENTS)
 
     outcome, letter, _ = published(message)
@@ -271,15 +271,15 @@ def test_what_the_gate_turned_away_is_dead_whatever_death_it_tells_of() -> None:
 @pytest.mark.parametrize(
     "message",
     [ended(death("rejected")), msgspec.structs.replace(ended(), exchange=EVENTS)],
-    ids=["dead", "turned away"],
+    ids=["dead", "refused by the gate"],
 )
-def test_an_outcome_does_not_wait_for_room_among_the_dead(message: Message) -> None:
+def test_the_outcome_is_published_before_the_dead_letter(message: Message) -> None:
     _, _, messages = published(message)
 
     assert [each.exchange for each in messages] == [OUTCOMES, DEAD]
 
 
-def test_what_the_gate_turned_away_under_a_key_of_nobody_is_a_dead_letter_alone() -> None:
+def test_a_refused_event_without_a_provider_in_its_key_is_only_a_dead_letter() -> None:
     message = msgspec.structs.replace(ended(death()), exchange=EVENTS, key="?.0.x")
 
     assert [
@@ -287,14 +287,14 @@ def test_what_the_gate_turned_away_under_a_key_of_nobody_is_a_dead_letter_alone(
     ] == [DEAD]
 
 
-def test_a_gateways_check_of_a_partition_that_no_worker_consumes_leaves_no_trace() -> None:
+def test_an_expired_check_of_a_gateway_is_not_recorded() -> None:
     check = msgspec.structs.replace(ended(death("expired", exchange=COMMANDS)), type=ATTENDANCE)
 
     assert records_for(check, started=None, user=USER, seals=Seals([])) == []
     assert expiry(check, USER) is None
 
 
-def test_a_producers_event_of_that_type_is_recorded_as_any_other() -> None:
+def test_an_event_with_the_type_of_a_check_is_recorded() -> None:
     event = msgspec.structs.replace(ended(death("expired", exchange=EVENTS)), type=ATTENDANCE)
 
     assert published(event)[0] is not None

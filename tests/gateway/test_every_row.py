@@ -1,4 +1,4 @@
-"""Every row of the table through HTTP, messages and dispatch, to a provider and back."""
+"""Every row of the table through HTTP, messages and dispatch to a provider, and the reply."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 class Canned:
-    """Answers every call with one reply."""
+    """A caller that returns the same reply to every call."""
 
     def __init__(self, reply: Reply) -> None:
         self._reply = reply
@@ -33,7 +33,7 @@ class Canned:
 
 
 async def populate(memory: MemoryProvider) -> None:
-    """Have `hello` run in the scope `shop`, with everything that belongs to it."""
+    """Apply `hello` in the scope `shop` with its service and its HTTP route."""
     hello = MANIFEST | {"kind": "Deployment", "apiVersion": "apps/v1"}
     call = ample()
     await memory.apply_controller(api.ApplyController("shop", hello), call)
@@ -43,29 +43,29 @@ async def populate(memory: MemoryProvider) -> None:
 
 
 def test_the_requests_cover_the_table():
-    assert {each.operation.row.name for each in REQUESTS} == OPERATIONS.keys()
+    assert {case.operation.row.name for case in REQUESTS} == OPERATIONS.keys()
     assert len(REQUESTS) == len(OPERATIONS)
 
 
-@pytest.mark.parametrize("asked", REQUESTS, ids=lambda asked: asked.operation.row.name)
-async def test_a_request_arrives_as_its_operation_and_is_answered_with_its_result(
-    client, memory, loopback, asked
+@pytest.mark.parametrize("case", REQUESTS, ids=lambda case: case.operation.row.name)
+async def test_a_request_becomes_its_operation_and_returns_the_result(
+    client, memory, loopback, case
 ):
     await populate(memory)
-    body = None if asked.body is None else msgspec.json.encode(asked.body)
+    body = None if case.body is None else msgspec.json.encode(case.body)
 
-    answer = await client.ask(asked.method, f"/memory{asked.path}", body)
+    answer = await client.ask(case.method, f"/memory{case.path}", body)
 
     assert answer.status == 200, answer.body
     assert answer.headers["content-type"] == "application/json"
-    assert memory.calls == [asked.operation]
-    msgspec.json.decode(answer.body, type=asked.operation.row.result)
+    assert memory.calls == [case.operation]
+    msgspec.json.decode(answer.body, type=case.operation.row.result)
     [message] = loopback.messages
-    assert message.type == asked.operation.row.name
+    assert message.type == case.operation.row.name
     assert message.key.startswith("memory.")
 
 
-@pytest.mark.parametrize("asked", REQUESTS, ids=lambda asked: asked.operation.row.name)
+@pytest.mark.parametrize("case", REQUESTS, ids=lambda case: case.operation.row.name)
 @pytest.mark.parametrize(
     "reply",
     [
@@ -75,12 +75,10 @@ async def test_a_request_arrives_as_its_operation_and_is_answered_with_its_resul
     ],
     ids=lambda reply: reply.status,
 )
-async def test_a_reply_comes_back_byte_for_byte(application_of, asked, reply):
-    body = None if asked.body is None else msgspec.json.encode(asked.body)
+async def test_a_reply_is_returned_byte_for_byte(application_of, case, reply):
+    body = None if case.body is None else msgspec.json.encode(case.body)
 
-    answer = await Client(application_of(Canned(reply))).ask(
-        asked.method, f"/any{asked.path}", body
-    )
+    answer = await Client(application_of(Canned(reply))).ask(case.method, f"/any{case.path}", body)
 
     assert (answer.status, answer.body) == (reply.status, reply.body)
     assert answer.headers["content-type"] == reply.content_type
@@ -89,7 +87,7 @@ async def test_a_reply_comes_back_byte_for_byte(application_of, asked, reply):
     assert answer.headers.get("retry-after") == expected
 
 
-async def test_what_may_hold_secrets_travels_sealed(client, loopback):
+async def test_a_secret_is_sealed_in_its_message(client, loopback):
     await client.send("PUT", "/memory/secrets/shop", MANIFEST)
 
     [message] = loopback.messages
@@ -97,20 +95,20 @@ async def test_what_may_hold_secrets_travels_sealed(client, loopback):
     assert b"dmFsdWU" not in message.body
 
 
-async def test_the_answer_to_a_secret_holds_none_of_its_data(client):
+async def test_the_response_to_a_secret_has_none_of_its_data(client):
     answer = await client.send("PUT", "/memory/secrets/shop", MANIFEST)
 
     assert answer.status == 200
     assert b"dmFsdWU" not in answer.body
 
 
-async def test_the_trace_context_of_a_request_goes_with_it(client, loopback):
+async def test_the_trace_context_of_a_request_is_in_its_message(client, loopback):
     await client.get("/memory/machines/shop", headers=[("traceparent", TRACE)])
 
     assert loopback.messages[0].headers["traceparent"] == TRACE
 
 
-async def test_what_is_scaled_is_read_with_its_new_size(client):
+async def test_a_scaled_controller_is_read_with_its_new_size(client):
     await client.send("PUT", "/memory/controllers/shop", MANIFEST)
 
     scaled = await client.send("POST", "/memory/controllers/shop/hello", {"replicas": 5})
@@ -120,7 +118,7 @@ async def test_what_is_scaled_is_read_with_its_new_size(client):
     assert len(read.json()["controller"]["machines"]) == 5
 
 
-async def test_a_running_count_survives_a_manifest_that_names_none(client):
+async def test_a_manifest_without_replicas_keeps_the_present_count(client):
     await client.send("PUT", "/memory/controllers/shop", MANIFEST)
     await client.send("POST", "/memory/controllers/shop/hello", {"replicas": 0})
 
@@ -136,13 +134,13 @@ async def test_a_running_count_survives_a_manifest_that_names_none(client):
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_what_is_absent_is_404(client, method):
+async def test_an_absent_resource_is_404(client, method):
     answer = await client.ask(method, "/memory/gateway/httproutes/shop/hello")
 
     assert (answer.status, answer.json()["code"]) == (404, "not_found")
 
 
-async def test_a_manifest_that_is_out_of_date_is_a_conflict(client):
+async def test_an_outdated_manifest_is_a_conflict(client):
     read = (await client.send("PUT", "/memory/services/shop", MANIFEST)).json()
     await client.send("PUT", "/memory/services/shop", MANIFEST)
 

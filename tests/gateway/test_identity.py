@@ -1,4 +1,4 @@
-"""Who a request is from: the peer of the connection, seen through a real socket."""
+"""The requester of a request: the peer of the connection, over a real socket."""
 
 import pytest
 
@@ -9,7 +9,7 @@ FORGED = {
     "x-forwarded-for": b"x-forwarded-for: " + ELSEWHERE,
     "several proxies": b"x-forwarded-for: " + ELSEWHERE + b", 127.0.0.1, ::1",
     "a port": b"x-forwarded-for: " + ELSEWHERE + b":4711",
-    "no address": b"X-Forwarded-For: the-boss",
+    "not an address": b"X-Forwarded-For: the-boss",
     "forwarded": b"forwarded: for=" + ELSEWHERE + b";proto=https",
     "x-real-ip": b"x-real-ip: " + ELSEWHERE,
     "requested-by": b"requested-by: the-boss",
@@ -19,10 +19,10 @@ FORGED = {
 
 @pytest.mark.parametrize("trusted", [None, "*"])
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED.keys())
-async def test_no_header_changes_who_the_audit_names(
+async def test_no_header_changes_the_requester_in_the_audit(
     application_of, loopback, memory, monkeypatch, forged, trusted
 ):
-    """Uvicorn believes X-Forwarded-For of peers on loopback, and of all that a variable names."""
+    """Uvicorn trusts X-Forwarded-For of loopback peers and of `FORWARDED_ALLOW_IPS`."""
     if trusted is not None:
         monkeypatch.setenv("FORWARDED_ALLOW_IPS", trusted)
     memory.controllers["shop", "hello"] = {"metadata": {"name": "hello"}, "spec": {"replicas": 1}}

@@ -1,4 +1,4 @@
-"""HEAD and OPTIONS: wherever GET works, and with the methods that the resource really has."""
+"""HEAD for every GET, and OPTIONS with the exact methods of a resource."""
 
 from collections import defaultdict
 
@@ -12,7 +12,7 @@ OWN = ["/status", "/ready", "/documentation", "/documentation/json", "/documenta
 
 
 def resources() -> dict[str, set[str]]:
-    """The methods of every resource, by a path that names one."""
+    """Return the methods of every resource by an example path."""
     found: dict[str, set[str]] = defaultdict(lambda: {"OPTIONS"})
     for operation in OPERATIONS.values():
         row = operation.row
@@ -27,7 +27,7 @@ READABLE = [path for path, methods in RESOURCES.items() if "GET" in methods]
 
 
 @EVERY_RESOURCE
-async def test_options_tells_exactly_the_methods_that_a_resource_has(client, memory, path):
+async def test_options_has_exactly_the_methods_of_a_resource(client, memory, path):
     answer = await client.ask("OPTIONS", path)
 
     assert (answer.status, answer.body) == (204, b"")
@@ -46,14 +46,14 @@ async def test_any_other_method_is_405_with_the_same_allow(client, memory, path)
 
 
 @EVERY_RESOURCE
-async def test_no_method_that_allow_names_is_405(client, path):
+async def test_no_allowed_method_is_405(client, path):
     for method in RESOURCES[path]:
         assert (await client.ask(method, path)).status != 405, method
 
 
 @pytest.mark.parametrize("query", ["", "?labels=app=hello", "?labels=nonsense"])
 @pytest.mark.parametrize("path", READABLE)
-async def test_head_is_answered_as_get_is_but_for_the_body(client, memory, path, query):
+async def test_the_response_to_head_is_that_to_get_without_the_body(client, memory, path, query):
     memory.controllers["shop", "hello"] = {"metadata": {"name": "hello"}, "spec": {"replicas": 1}}
     expected = await client.get(path + query)
 
@@ -65,7 +65,7 @@ async def test_head_is_answered_as_get_is_but_for_the_body(client, memory, path,
 
 
 @pytest.mark.parametrize("path", ["/status", "/memory/machines/shop", "/memory/pods"])
-async def test_a_connection_is_in_order_after_head_and_options(served_memory, path):
+async def test_a_connection_can_be_reused_after_head_and_options(served_memory, path):
     lines = [f"{method} {path} HTTP/1.1" for method in ("HEAD", "OPTIONS")]
     first = "".join(f"{line}\r\nhost: gateway.test\r\n\r\n" for line in lines).encode()
 

@@ -1,4 +1,4 @@
-"""What a gateway says of itself: status, readiness and documentation."""
+"""Liveness, readiness and documentation of a gateway."""
 
 import re
 
@@ -25,7 +25,7 @@ def link() -> ReconnectingConnection:
 
 @pytest.fixture
 def client(loopback: Loopback, link: ReconnectingConnection) -> Client:
-    """Of a gateway whose broker can be reached once `link.ready` is called."""
+    """A client of a gateway whose broker is reachable after `link.ready`."""
     return Client(
         application(loopback, link, loopback.attendance, Checks(loopback.attendance), 1000)
     )
@@ -37,7 +37,7 @@ def announcement(**more: object) -> Announcement:
 
 
 @pytest.mark.parametrize("up", [True, False])
-async def test_status_says_that_the_gateway_lives_whatever_its_broker_does(client, link, up):
+async def test_status_is_ok_with_and_without_a_broker(client, link, up):
     if up:
         link.ready()
 
@@ -48,7 +48,7 @@ async def test_status_says_that_the_gateway_lives_whatever_its_broker_does(clien
     assert answer.json() == {"status": "ok", "version": VERSION}
 
 
-async def test_a_gateway_without_a_broker_is_not_ready_and_says_why(client):
+async def test_a_gateway_without_a_broker_is_not_ready_and_has_a_reason(client):
     answer = await client.get("/ready")
 
     assert answer.status == 503
@@ -62,7 +62,7 @@ async def test_a_gateway_without_a_broker_is_not_ready_and_says_why(client):
     }  # fmt: skip
 
 
-async def test_a_gateway_with_a_broker_is_ready_and_says_since_when(client, link):
+async def test_a_gateway_with_a_broker_is_ready_since_a_time(client, link):
     link.ready()
 
     answer = await client.get("/ready")
@@ -73,7 +73,7 @@ async def test_a_gateway_with_a_broker_is_ready_and_says_since_when(client, link
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", broker["since"])
 
 
-async def test_what_is_missing_on_the_broker_is_named_and_the_gateway_stays_in_service(
+async def test_a_gateway_with_a_missing_queue_is_degraded_and_stays_in_service(
     client, link, loopback
 ):
     link.ready()
@@ -85,7 +85,7 @@ async def test_what_is_missing_on_the_broker_is_named_and_the_gateway_stays_in_s
     assert answer.json()["broker"]["missing"] == ["the queue q does not exist: import"]
 
 
-async def test_readiness_names_who_is_expected_and_who_has_announced_itself(client, link, loopback):
+async def test_readiness_lists_expected_and_announced_providers(client, link, loopback):
     link.ready()
     loopback.attendance.hear(announcement().message())
 
@@ -99,10 +99,10 @@ async def test_readiness_names_who_is_expected_and_who_has_announced_itself(clie
     assert providers["memory"]["since"] == NOW_TEXT
 
 
-async def test_readiness_shows_the_workers_that_told_of_themselves(client, link, loopback):
+async def test_readiness_lists_announced_workers(client, link, loopback):
     link.ready()
-    told = announcement(partitions=[1, 5], clockBehind=0.25)
-    loopback.attendance.hear(told.message())
+    worker = announcement(partitions=[1, 5], clockBehind=0.25)
+    loopback.attendance.hear(worker.message())
 
     memory = (await client.get("/ready")).json()["providers"]["memory"]
 
@@ -117,7 +117,7 @@ async def test_readiness_shows_the_workers_that_told_of_themselves(client, link,
     ]
 
 
-async def test_readiness_forgets_a_worker_that_left(client, link, loopback):
+async def test_readiness_does_not_list_a_worker_that_left(client, link, loopback):
     link.ready()
     loopback.attendance.hear(announcement().message())
     loopback.attendance.hear(announcement(state="gone").message())
@@ -126,7 +126,7 @@ async def test_readiness_forgets_a_worker_that_left(client, link, loopback):
     assert (await client.get("/ready")).json()["providers"]["memory"]["workers"] == []
 
 
-async def test_the_documentation_is_one_page_that_needs_nothing_from_elsewhere(client):
+async def test_the_documentation_is_a_self_contained_page(client):
     answer = await client.get("/documentation")
 
     assert answer.status == 200
@@ -139,7 +139,7 @@ async def test_the_documentation_is_one_page_that_needs_nothing_from_elsewhere(c
     }
 
 
-async def test_the_documentation_shows_every_operation_with_its_path(client):
+async def test_the_documentation_has_every_operation_with_its_path(client):
     page = (await client.get("/documentation")).body.decode()
 
     for operation in OPERATIONS.values():
@@ -147,7 +147,7 @@ async def test_the_documentation_shows_every_operation_with_its_path(client):
         assert operation.row.summary.replace("'", "&#x27;") in page
 
 
-async def test_every_link_of_the_documentation_leads_somewhere(client):
+async def test_every_link_of_the_documentation_has_a_target(client):
     page = (await client.get("/documentation")).body.decode()
 
     for anchor in re.findall(r"href=\"#([^\"]*)\"", page):
@@ -180,7 +180,7 @@ async def test_the_asyncapi_document_has_every_operation(client):
     assert OPERATIONS.keys() <= document["components"]["messages"].keys()
 
 
-async def test_documents_are_the_same_each_time(client):
+async def test_a_document_does_not_change_between_requests(client):
     first = await client.get("/documentation/json")
     second = await client.get("/documentation/json")
 

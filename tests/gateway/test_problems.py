@@ -1,4 +1,4 @@
-"""What an error looks like: one shape, the right headers, and nothing that is nobody's business."""
+"""Errors: one shape, the correct headers, and no internal details."""
 
 import pytest
 
@@ -10,11 +10,11 @@ from tests.gateway.conftest import KEYS
 from tests.loopback import Loopback
 from worker.dispatch import Dispatch
 
-WORDS = "the platform's own words"
+MESSAGE = "the platform's message"
 
 
 def assert_problem(answer: Answer, status: int, code: str) -> None:
-    """The answer is exactly what design.md says of error bodies."""
+    """Assert that the response has exactly the RFC 9457 members and machinist's own."""
     assert answer.status == status, answer.body
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
@@ -32,17 +32,17 @@ def assert_problem(answer: Answer, status: int, code: str) -> None:
 
 
 @pytest.mark.parametrize("code", list(Code), ids=str)
-async def test_every_fault_of_a_provider_has_the_one_shape(client, memory, code):
-    memory.failures.append(Fault(code, WORDS))
+async def test_every_fault_of_a_provider_has_the_same_shape(client, memory, code):
+    memory.failures.append(Fault(code, MESSAGE))
 
     answer = await client.get("/memory/machines/shop")
 
     assert_problem(answer, int(STATUS[code]), code)
-    assert answer.json()["message"] == WORDS
+    assert answer.json()["message"] == MESSAGE
 
 
-async def test_a_wait_that_the_platform_asks_for_is_passed_on(client, memory):
-    memory.failures.append(Fault(Code.PLATFORM_LIMITING, WORDS, retry_after=17))
+async def test_the_retry_after_of_a_platform_is_passed_on(client, memory):
+    memory.failures.append(Fault(Code.PLATFORM_LIMITING, MESSAGE, retry_after=17))
 
     answer = await client.get("/memory/machines/shop")
 
@@ -121,7 +121,7 @@ async def test_a_wrong_method_is_405_and_the_right_ones_are_named(
 
 async def test_a_provider_that_lacks_an_operation_is_501(application_of):
     class Idle:
-        """A provider that can do nothing."""
+        """A provider without operations."""
 
     worker = Dispatch("idle", Idle(), KEYS)
     client = Client(application_of(Loopback(worker, seals=KEYS)))

@@ -1,4 +1,4 @@
-"""What the query of a request means: labels in every spelling, hints, and what is ignored."""
+"""Query parameters: spellings of labels, hints, and ignored parameters."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ MYAPP = {"app.kubernetes.io/name": "myapp", "plt.dev/version": "1.2.4"}
 
 
 async def labels_of(client: Client, memory: MemoryProvider, query: str) -> Any:
-    """The labels that the provider was asked for."""
+    """Return the labels that reached the provider."""
     answer = await client.get(f"/memory/machines/shop?{query}")
     assert answer.status == 200, answer.body
     [operation] = memory.calls
@@ -56,10 +56,8 @@ async def test_labels_are_read_in_every_spelling(client, memory, query, labels):
         "fieldSelector", "selector",
     ],
 )  # fmt: skip
-async def test_a_filter_that_is_not_written_as_ours_is_refused_and_the_right_one_is_named(
-    client, memory, name
-):
-    """Ignored, it would list every machine of the scope."""
+async def test_a_misspelt_filter_is_refused_and_the_correct_one_is_named(client, memory, name):
+    """An ignored filter would list every machine of the scope."""
     for path in ("machines/shop", "services/shop?labels=a=b"):
         joint = "&" if "?" in path else "?"
         answer = await client.get(f"/memory/{path}{joint}{name}=app%3Dnone")
@@ -71,22 +69,20 @@ async def test_a_filter_that_is_not_written_as_ours_is_refused_and_the_right_one
 
 @pytest.mark.parametrize("name", ["dryRun", "dryrun", "dry_run", "dry-run", "dryRun[]", "DRYRUN"])
 @pytest.mark.parametrize("value", ["All", "true", "false", ""])
-async def test_a_dry_run_is_refused_by_every_operation_and_nothing_is_done(
-    client, memory, name, value
-):
-    for asked in REQUESTS:
-        joint = "&" if "?" in asked.path else "?"
-        body = None if asked.body is None else msgspec.json.encode(asked.body)
+async def test_every_operation_refuses_a_dry_run(client, memory, name, value):
+    for case in REQUESTS:
+        joint = "&" if "?" in case.path else "?"
+        body = None if case.body is None else msgspec.json.encode(case.body)
 
-        answer = await client.ask(asked.method, f"/memory{asked.path}{joint}{name}={value}", body)
+        answer = await client.ask(case.method, f"/memory{case.path}{joint}{name}={value}", body)
 
-        assert (answer.status, answer.json()["code"]) == (400, "invalid"), asked.path
+        assert (answer.status, answer.json()["code"]) == (400, "invalid"), case.path
         assert "what is accepted is done" in answer.json()["message"]
     assert not memory.calls
 
 
 @pytest.mark.parametrize(
-    ("method", "target", "said"),
+    ("method", "target", "message"),
     [
         ("GET", "controllers/shop?labels=app=hello", "the operation does not filter by labels"),
         ("GET", "controllers/shop?machineid=m", "expected machineId"),
@@ -109,13 +105,13 @@ async def test_a_dry_run_is_refused_by_every_operation_and_nothing_is_done(
         ("DELETE", "services/shop/hello?apiVersion[0]=v1&labels[x]=y", "does not filter by labels"),
     ],
 )
-async def test_what_looks_like_a_filter_of_another_operation_is_refused(
-    client, memory, method, target, said
+async def test_a_parameter_similar_to_a_filter_of_any_operation_is_refused(
+    client, memory, method, target, message
 ):
     answer = await client.ask(method, f"/memory/{target}")
 
     assert (answer.status, answer.json()["code"]) == (400, "invalid")
-    assert said in answer.json()["message"]
+    assert message in answer.json()["message"]
     assert not memory.calls
 
 
@@ -131,7 +127,7 @@ async def test_the_provider_metadata_of_any_platform_is_ignored(client, memory, 
     assert memory.calls == [api.GetMachines("shop")]
 
 
-async def test_more_parameters_than_anybody_needs_are_refused(client, memory):
+async def test_more_than_256_parameters_are_refused(client, memory):
     answer = await client.get("/memory/machines/shop?" + "&".join(map(str, range(300))))
 
     assert answer.status == 400
@@ -139,7 +135,7 @@ async def test_more_parameters_than_anybody_needs_are_refused(client, memory):
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "message"),
     [
         ("labels=", "expected key=value"),
         ("labels", "expected key=value"),
@@ -161,11 +157,11 @@ async def test_more_parameters_than_anybody_needs_are_refused(client, memory):
         ("labels=" + "a" * 400 + "=b", "label key"),
     ],
 )
-async def test_labels_that_make_no_sense_are_400(client, memory, query, said):
+async def test_invalid_labels_are_400(client, memory, query, message):
     answer = await client.get(f"/memory/machines/shop?{query}")
 
     assert (answer.status, answer.json()["code"]) == (400, "invalid")
-    assert said in answer.json()["message"]
+    assert message in answer.json()["message"]
     assert not memory.calls
 
 
@@ -205,10 +201,10 @@ async def test_hints_reach_the_provider(client, memory, query, kind, api_version
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
-async def test_a_misspelt_hint_is_refused_and_the_right_one_is_named(
+async def test_a_misspelt_hint_is_refused_and_the_correct_one_is_named(
     client, memory, method, name, meant
 ):
-    """Ignored, the controller of another kind would be scaled or deleted."""
+    """If the hint were ignored, a controller of another kind would be scaled or deleted."""
     body = msgspec.json.encode({"replicas": 2}) if method == "POST" else None
     target = f"/memory/controllers/shop/hello?{name}=StatefulSet"
 
@@ -220,7 +216,7 @@ async def test_a_misspelt_hint_is_refused_and_the_right_one_is_named(
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "message"),
     [
         ("kind=", "a kind such as"),
         ("kind=a/b", "a kind such as"),
@@ -231,11 +227,11 @@ async def test_a_misspelt_hint_is_refused_and_the_right_one_is_named(
         ("apiVersion=%2e%2e", "an API version such as"),
     ],
 )
-async def test_hints_that_make_no_sense_are_400(client, memory, query, said):
+async def test_invalid_hints_are_400(client, memory, query, message):
     answer = await client.send("POST", f"/memory/controllers/shop/hello?{query}", {"replicas": 1})
 
     assert (answer.status, answer.json()["code"]) == (400, "invalid")
-    assert said in answer.json()["message"]
+    assert message in answer.json()["message"]
     assert not memory.calls
 
 
@@ -244,7 +240,7 @@ async def test_a_trailing_question_mark_changes_nothing(client, memory, name):
     assert (await client.get(f"/memory/{name}?")).status == 200
 
 
-async def test_the_query_names_neither_scope_nor_replicas(client, memory):
+async def test_the_query_cannot_override_scope_name_or_replicas(client, memory):
     memory.controllers["shop", "hello"] = {"metadata": {"name": "hello"}, "spec": {"replicas": 1}}
 
     await client.send(

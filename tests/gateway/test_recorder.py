@@ -1,4 +1,4 @@
-"""The recorder's connections: nothing is lost with one of them, and nobody is hurt."""
+"""The recorder over fake connections: a lost or failing one loses no record."""
 
 import asyncio
 import logging
@@ -19,7 +19,7 @@ from contracts.outcomes import Result, read
 from contracts.seal import Seals
 from contracts.topology import DEAD, ENDED, EVENTS, OUTCOMES
 from contracts.wire import Message
-from gateway.recorder.recorder import MOST_REFUSED, MOST_STUCK, PREFETCH, Recorder
+from gateway.recorder.recorder import MAX_REFUSED, MAX_STUCK, PREFETCH, Recorder
 from tests.producer import scale_event
 from tests.stack import eventually
 
@@ -27,16 +27,16 @@ USER = "gateway"
 
 
 class Broker:
-    """A connection and its channels in one: everything is declared, publishes are judged."""
+    """A fake connection with one channel; each publish takes the next of `results`."""
 
     user = USER
 
-    def __init__(self, *judgements: Exception | None) -> None:
+    def __init__(self, *results: Exception | None) -> None:
         self.published: list[Message] = []
         self.acknowledged: list[Delivery] = []
         self.deliver: Callable[[Delivery], None] | None = None
-        self.judged = 0
-        self._judgements = list(judgements)
+        self.failures = 0
+        self._results = list(results)
         self._lost = asyncio.get_running_loop().create_future()
         self.is_closed = False
 
@@ -45,10 +45,10 @@ class Broker:
 
     async def publish(self, message: Message, *, mandatory: bool) -> None:
         await asyncio.sleep(0)
-        judgement = self._judgements.pop(0) if self._judgements else None
-        if judgement is not None:
-            self.judged += 1
-            raise judgement
+        result = self._results.pop(0) if self._results else None
+        if result is not None:
+            self.failures += 1
+            raise result
         self.published.append(message)
 
     async def consume(self, queue: str, receive: Callable[[Delivery], None], **_: Any) -> None:
@@ -63,21 +63,21 @@ class Broker:
     async def confirms(self, channel: "Broker") -> None:
         await self._lost
 
-    async def nothing(self, *_: Any, **__: Any) -> int:
-        """Let it be declared, bound and consumed."""
+    async def accept(self, *_: Any, **__: Any) -> int:
+        """Accept a declaration or a binding."""
         return 1
 
     @asynccontextmanager
     async def passing_channel(self) -> AsyncIterator["Broker"]:
-        """The audit is never there to be read."""
+        """Block: the audit cannot be read."""
         await self._lost
         yield self
 
-    has_exchange = consumers = bind = unbind = close = nothing
+    has_exchange = consumers = bind = unbind = close = accept
 
 
 class Connections(ReconnectingConnection):
-    """Gives a session one connection after another, as long as there are some."""
+    """Runs a session on each of the given connections in turn."""
 
     def __init__(self, *brokers: Broker) -> None:
         super().__init__("amqp://nowhere", "test")
@@ -93,7 +93,7 @@ DEATHS = [(1, "expired"), (2, "delivery_limit")]
 
 
 def delivery_of(number: int, reason: str) -> Delivery:
-    """A command that the broker ended."""
+    """Return the delivery of a dead-lettered command."""
     death: Any = [{"reason": reason, "queue": "machinist.k8s.commands.0", "exchange": EVENTS}]
     message = msgspec.structs.replace(
         scale_event("hello", number), exchange=ENDED, headers={"x-death": death}
@@ -104,12 +104,12 @@ def delivery_of(number: int, reason: str) -> Delivery:
 FULL = Fault(Code.QUEUE_FULL, "full")
 
 
-async def test_a_refused_command_is_recorded_over_the_next_connection_if_one_is_lost() -> None:
-    first, second = Broker(None, ConnectionLost("gone")), Broker()
+async def test_a_refused_command_is_recorded_although_a_connection_is_lost() -> None:
+    first, second = Broker(None, ConnectionLost("lost")), Broker()
     recorder = Recorder(Seals([]), Connections(first, second))
     commands = [scale_event("hello", number) for number in (1, 2)]
     for command in commands:
-        recorder.refused("k8s", command, FULL)
+        recorder.record_refusal("k8s", command, FULL)
 
     recording = asyncio.create_task(recorder.run())
     await asyncio.to_thread(eventually, lambda: len(second.published) == 2, 5)
@@ -121,11 +121,11 @@ async def test_a_refused_command_is_recorded_over_the_next_connection_if_one_is_
     assert {each.user_id for each in second.published} == {USER}
 
 
-async def test_an_outcome_that_is_refused_once_is_published_again() -> None:
-    """A broker that goes down refuses as well, and the audit itself may be the queue that does."""
+async def test_an_outcome_that_is_rejected_once_is_published_again() -> None:
+    """A broker that shuts down rejects as well, and the rejecting queue may be the audit."""
     broker = Broker(Rejected("going down"))
     recorder = Recorder(Seals([]), Connections(broker))
-    recorder.refused("k8s", scale_event("hello", 1), FULL)
+    recorder.record_refusal("k8s", scale_event("hello", 1), FULL)
 
     recording = asyncio.create_task(recorder.run())
     await asyncio.to_thread(eventually, lambda: broker.published, 5)
@@ -134,31 +134,31 @@ async def test_an_outcome_that_is_refused_once_is_published_again() -> None:
     assert len(broker.published) == 1
 
 
-async def test_an_outcome_that_somebodys_queue_refuses_counts_as_written() -> None:
+async def test_an_outcome_that_is_always_rejected_does_not_block_the_next_one() -> None:
     broker = Broker(*[Rejected("full")] * (1 + len(REFUSED_AGAIN_S)))
     recorder = Recorder(Seals([]), Connections(broker))
     commands = [scale_event("hello", number) for number in (1, 2)]
-    recorder.refused("k8s", commands[0], FULL)
+    recorder.record_refusal("k8s", commands[0], FULL)
 
     recording = asyncio.create_task(recorder.run())
-    await asyncio.to_thread(eventually, lambda: broker.judged == 1 + len(REFUSED_AGAIN_S), 30)
-    recorder.refused("k8s", commands[1], FULL)
+    await asyncio.to_thread(eventually, lambda: broker.failures == 1 + len(REFUSED_AGAIN_S), 30)
+    recorder.record_refusal("k8s", commands[1], FULL)
     await asyncio.to_thread(eventually, lambda: broker.published, 5)
     recording.cancel()
 
     assert [read(each).id for each in broker.published] == [commands[1].message_id]
 
 
-@pytest.mark.parametrize("judgement", [Rejected("full"), Unroutable("deleted")], ids=repr)
-async def test_a_dead_letter_that_no_queue_takes_is_kept_and_holds_up_nothing(
-    judgement: BrokerError,
+@pytest.mark.parametrize("result", [Rejected("full"), Unroutable("deleted")], ids=repr)
+async def test_a_refused_dead_letter_is_kept_and_does_not_block_others(
+    result: BrokerError,
 ) -> None:
-    broker = Broker(judgement)
-    recording = asyncio.create_task(Recorder(Seals([]), Connections(broker), again_s=0.3).run())
+    broker = Broker(result)
+    recording = asyncio.create_task(Recorder(Seals([]), Connections(broker), retry_s=0.3).run())
     await asyncio.to_thread(eventually, lambda: broker.deliver)
     assert broker.deliver is not None
-    stranger = msgspec.structs.replace(scale_event("hello", 3), exchange=ENDED)
-    first, second = [Delivery(stranger, tag=tag, redelivered=False, returns=0) for tag in (1, 2)]
+    forged = msgspec.structs.replace(scale_event("hello", 3), exchange=ENDED)
+    first, second = [Delivery(forged, tag=tag, redelivered=False, returns=0) for tag in (1, 2)]
     broker.deliver(first)
     broker.deliver(second)
 
@@ -171,15 +171,15 @@ async def test_a_dead_letter_that_no_queue_takes_is_kept_and_holds_up_nothing(
     assert [each.exchange for each in broker.published] == [DEAD, DEAD]
 
 
-async def test_an_outcome_is_written_once_though_its_dead_letter_is_refused() -> None:
+async def test_an_outcome_is_published_once_although_its_dead_letter_is_rejected() -> None:
     broker = Broker(None, Rejected("full"))
-    recording = asyncio.create_task(Recorder(Seals([]), Connections(broker), again_s=0.3).run())
+    recording = asyncio.create_task(Recorder(Seals([]), Connections(broker), retry_s=0.3).run())
     await asyncio.to_thread(eventually, lambda: broker.deliver)
     assert broker.deliver is not None
     dead = delivery_of(1, "delivery_limit")
     broker.deliver(dead)
 
-    await asyncio.to_thread(eventually, lambda: broker.judged)
+    await asyncio.to_thread(eventually, lambda: broker.failures)
     assert [each.exchange for each in broker.published] == [OUTCOMES]
     assert not broker.acknowledged
     await asyncio.to_thread(eventually, lambda: broker.acknowledged)
@@ -189,7 +189,7 @@ async def test_an_outcome_is_written_once_though_its_dead_letter_is_refused() ->
     assert broker.acknowledged == [dead]
 
 
-async def test_while_every_dead_letter_is_refused_all_outcomes_are_written(
+async def test_all_outcomes_are_published_while_every_dead_letter_is_rejected(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Full(Broker):
@@ -206,17 +206,17 @@ async def test_while_every_dead_letter_is_refused_all_outcomes_are_written(
     for delivery in dead:
         broker.deliver(delivery)
 
-    settled = 2 * PREFETCH - MOST_STUCK
-    await asyncio.to_thread(eventually, lambda: len(broker.acknowledged) == settled)
+    expected = 2 * PREFETCH - MAX_STUCK
+    await asyncio.to_thread(eventually, lambda: len(broker.acknowledged) == expected)
     recording.cancel()
 
     ids = {read(each).id for each in broker.published}
     assert ids == {each.message.message_id for each in dead}
     assert len(broker.published) == len(dead)
-    assert f"is given up: {MOST_STUCK} wait already" in caplog.text
+    assert f"is dropped: {MAX_STUCK} already wait" in caplog.text
 
 
-async def test_while_the_audit_does_not_answer_other_commands_are_recorded() -> None:
+async def test_other_commands_are_recorded_while_the_audit_does_not_answer() -> None:
     broker = Broker()
     recording = asyncio.create_task(Recorder(Seals([]), Connections(broker)).run())
     await asyncio.to_thread(eventually, lambda: broker.deliver)
@@ -231,22 +231,22 @@ async def test_while_the_audit_does_not_answer_other_commands_are_recorded() -> 
     assert broker.acknowledged == [dead]
 
 
-async def test_more_refused_commands_than_are_kept_are_told_of_in_the_log(
+async def test_dropped_outcomes_of_refused_commands_are_logged(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     broker = Broker()
     recorder = Recorder(Seals([]), Connections(broker))
-    for number in range(MOST_REFUSED + 7):
-        recorder.refused("k8s", scale_event("hello", number), FULL)
+    for number in range(MAX_REFUSED + 7):
+        recorder.record_refusal("k8s", scale_event("hello", number), FULL)
 
     recording = asyncio.create_task(recorder.run())
     await asyncio.to_thread(eventually, lambda: "7 outcomes" in caplog.text, 20)
     recording.cancel()
 
-    assert len(broker.published) == MOST_REFUSED
+    assert len(broker.published) == MAX_REFUSED
 
 
-async def test_a_recorder_that_fails_unexpectedly_says_so_and_hurts_nobody(
+async def test_an_unexpected_failure_of_the_recorder_is_logged_and_survived(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Broken(ReconnectingConnection):

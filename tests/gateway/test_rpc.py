@@ -1,4 +1,4 @@
-"""Calls while their session ends: a 503 or a 504, and never a bug of ours."""
+"""Calls on a fake connection: session ends, deadlines, sealing and limits."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.topology import Topology
 from contracts.wire import Message
-from gateway.address_limit import MOST
+from gateway.address_limit import MAX_WAITING
 from gateway.checks import Checks
 from gateway.context import Context
 from gateway.rpc import Rpc
@@ -32,7 +32,7 @@ OTHER = UpdateControllerReplicas("default", "other", 3)
 
 
 class Channel:
-    """A channel that takes everything and answers nothing."""
+    """A channel that accepts every message and confirms none."""
 
     is_closed = False
     receive: Callable[[Delivery], None]
@@ -43,7 +43,7 @@ class Channel:
 
     async def lost(self) -> None:
         await self._lost
-        raise ConnectionLost("gone")
+        raise ConnectionLost("lost")
 
     def lose(self) -> None:
         self._lost.set_result(None)
@@ -55,15 +55,15 @@ class Channel:
     async def consume(self, queue: str, receive: Callable[[Delivery], None], **_: Any) -> None:
         self.receive = receive
 
-    async def nothing(self, *_: Any, **__: Any) -> int:
-        """Let it be declared, and be attended."""
+    async def accept(self, *_: Any, **__: Any) -> int:
+        """Accept a declaration; count one consumer."""
         return 1
 
-    has_exchange = consumers = bind = unbind = close = nothing
+    has_exchange = consumers = bind = unbind = close = accept
 
 
 class Broker:
-    """A connection; its channels are at hand."""
+    """A connection that keeps its channels and the published messages."""
 
     user = None
 
@@ -76,7 +76,7 @@ class Broker:
         return self.channels[-1]
 
     def answer(self, request: Message) -> None:
-        """As a worker would; replies come over the first of the three channels of a session."""
+        """Reply like a worker; replies arrive on the first of a session's three channels."""
         reply = Message(
             exchange=topology.REPLIES,
             key=request.reply_to or "",
@@ -98,30 +98,30 @@ class Broker:
         await asyncio.get_running_loop().create_future()
 
 
-class Everybody(Attendance):
-    """Every provider is attended when it is asked for, until its workers are gone."""
+class AllAttended(Attendance):
+    """An attendance with a worker for every provider until `has_workers` is false."""
 
-    are_gone = False
+    has_workers = True
 
     async def require(self, provider: str) -> None:
-        """Nobody is missed."""
+        """Accept any provider."""
 
     async def is_attended(self, provider: str) -> bool:
-        return not self.are_gone
+        return self.has_workers
 
 
 class NoChecks(Checks):
-    """Checks nothing."""
+    """Checks that do nothing."""
 
     def __init__(self) -> None:
         super().__init__(Attendance(()))
 
     async def run(self, connection: Connection, own: Topology, replies: str) -> None:
-        """Nothing is missing."""
+        """Do nothing."""
 
 
-class Up(ReconnectingConnection):
-    """A link that tells when its session has begun."""
+class Link(ReconnectingConnection):
+    """A connection with an event for the start of its session."""
 
     def __init__(self) -> None:
         super().__init__("amqp://nowhere", "test")
@@ -134,7 +134,7 @@ class Up(ReconnectingConnection):
 def rpc_of(
     link: ReconnectingConnection, attendance: Attendance, milliseconds: int, in_flight: int
 ) -> Rpc:
-    """Calls that may take so many milliseconds, so many at once."""
+    """Return an `Rpc` with a deadline in milliseconds and a limit of calls in flight."""
     return Rpc(
         "g",
         link,
@@ -142,13 +142,13 @@ def rpc_of(
         Seals([]),
         deadlines_ms=(milliseconds, milliseconds),
         in_flight=in_flight,
-        refused=lambda *_: None,
+        on_refused=lambda *_: None,
         checks=NoChecks(),
     )
 
 
 async def outcome(rpc: Rpc, operation: Operation[Any] = QUERY) -> str:
-    """What becomes of a call."""
+    """Return the code of a call's fault, else `answered`."""
     try:
         await rpc.call("k8s", operation)
     except Fault as fault:
@@ -157,9 +157,9 @@ async def outcome(rpc: Rpc, operation: Operation[Any] = QUERY) -> str:
 
 
 async def published(broker: Broker, number: int) -> None:
-    """Wait until so many messages were published."""
+    """Wait until a number of messages has been published."""
     async with asyncio.timeout(60):
-        while len(broker.published) < number:  # noqa: ASYNC110 - a list has no event for it
+        while len(broker.published) < number:  # noqa: ASYNC110 - a list has no event
             await asyncio.sleep(0.01)
 
 
@@ -171,11 +171,11 @@ async def published(broker: Broker, number: int) -> None:
     ],
     ids=["the connection is lost", "a channel is lost"],
 )
-async def test_no_call_fails_unexpectedly_in_whichever_step_of_the_end_it_begins(
+async def test_a_call_during_the_end_of_a_session_is_a_503_or_a_504(
     end: Callable[[asyncio.Task[None], Broker], None],
 ) -> None:
-    link = Up()
-    rpc = rpc_of(link, Everybody(()), 100, 100)
+    link = Link()
+    rpc = rpc_of(link, AllAttended(()), 100, 100)
     broker = Broker()
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()
@@ -192,24 +192,24 @@ async def test_no_call_fails_unexpectedly_in_whichever_step_of_the_end_it_begins
     assert codes <= {Code.BROKER_UNREACHABLE, Code.DEADLINE_EXCEEDED}
 
 
-async def test_a_command_whose_worker_is_gone_waits_for_its_deadline_and_a_query_does_not():
-    """Only for what changes nothing can a 503 promise that nothing will be."""
-    link, attendance = Up(), Everybody(())
+async def test_a_query_without_a_worker_fails_early_and_a_command_at_its_deadline():
+    """A 503 promises that nothing will be attempted; a command may have been run."""
+    link, attendance = Link(), AllAttended(())
     rpc = rpc_of(link, attendance, 1500, 2)
     session = asyncio.create_task(rpc.session(cast(Connection, Broker())))
     await link.is_ready.wait()
 
     calls = [asyncio.create_task(outcome(rpc, operation)) for operation in (QUERY, COMMAND)]
     await asyncio.sleep(0)
-    attendance.are_gone = True
+    attendance.has_workers = False
 
     assert [await call for call in calls] == [Code.PROVIDER_UNATTENDED, Code.DEADLINE_EXCEEDED]
     session.cancel()
 
 
-async def test_a_call_that_ended_leaves_its_place_to_another():
-    link = Up()
-    rpc = rpc_of(link, Everybody(()), 100, 1)
+async def test_a_call_that_ended_no_longer_counts_as_in_flight():
+    link = Link()
+    rpc = rpc_of(link, AllAttended(()), 100, 1)
     session = asyncio.create_task(rpc.session(cast(Connection, Broker())))
     await link.is_ready.wait()
 
@@ -223,32 +223,32 @@ async def test_a_call_that_ended_leaves_its_place_to_another():
 
 
 @pytest.mark.parametrize("operation", [QUERY, COMMAND], ids=["query", "command"])
-async def test_what_is_published_bears_its_deadline_as_a_moment_and_as_a_duration(operation):
-    link, broker = Up(), Broker()
-    rpc = rpc_of(link, Everybody(()), 200, 1)
+async def test_a_message_has_its_deadline_as_a_time_and_as_an_expiration(operation):
+    link, broker = Link(), Broker()
+    rpc = rpc_of(link, AllAttended(()), 200, 1)
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()
 
-    asked_at = time.time()
+    start = time.time()
     await outcome(rpc, operation)
     session.cancel()
 
     [message] = broker.published
     assert message.expiration == 200
-    assert 0.19 < int(message.headers["deadline"]) / 1000 - asked_at < 1.0
+    assert 0.19 < int(message.headers["deadline"]) / 1000 - start < 1.0
     assert message.persistent is not operation.row.safe
 
 
-async def test_a_manifest_that_may_hold_secrets_travels_sealed_where_there_is_a_key():
-    link, broker = Up(), Broker()
+async def test_a_manifest_is_sealed_if_there_is_a_key():
+    link, broker = Link(), Broker()
     rpc = Rpc(
         "g",
         link,
-        Everybody(()),
+        AllAttended(()),
         Seals([b"k" * 32]),
         deadlines_ms=(50, 50),
         in_flight=1,
-        refused=lambda *_: None,
+        on_refused=lambda *_: None,
         checks=NoChecks(),
     )
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
@@ -261,42 +261,42 @@ async def test_a_manifest_that_may_hold_secrets_travels_sealed_where_there_is_a_
     assert [message.content_type for message in broker.published] == [SEALED] * 3
 
 
-async def test_a_thing_that_does_not_answer_has_few_commands_waiting_and_others_are_not_refused():
-    link, broker = Up(), Broker()
-    rpc = rpc_of(link, Everybody(()), 30_000, 10 * MOST)
+async def test_an_unresponsive_address_is_limited_and_others_are_not():
+    link, broker = Link(), Broker()
+    rpc = rpc_of(link, AllAttended(()), 30_000, 10 * MAX_WAITING)
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()
-    operations: list[Operation[Any]] = [*[COMMAND] * MOST, OTHER, QUERY]
+    operations: list[Operation[Any]] = [*[COMMAND] * MAX_WAITING, OTHER, QUERY]
     calls = [asyncio.create_task(outcome(rpc, operation)) for operation in operations]
     await published(broker, len(calls))
 
-    words = rf"{MOST} commands to controllers\.default\.hello of"
-    with pytest.raises(Fault, match=words) as raised:
+    message = rf"{MAX_WAITING} commands to controllers\.default\.hello of"
+    with pytest.raises(Fault, match=message) as raised:
         await rpc.call("k8s", COMMAND)
 
     assert raised.value.code is Code.GATEWAY_BUSY
     assert raised.value.retry_after
     assert len(broker.published) == len(calls)
-    for message in broker.published:
-        broker.answer(message)
+    for request in broker.published:
+        broker.answer(request)
     assert {await call for call in calls} == {"answered"}
     session.cancel()
 
 
-async def test_each_answer_and_each_caller_that_gives_up_leaves_one_place_to_another():
-    link, broker = Up(), Broker()
-    rpc = rpc_of(link, Everybody(()), 30_000, 10 * MOST)
+async def test_an_answered_or_cancelled_command_frees_its_place_in_the_limit():
+    link, broker = Link(), Broker()
+    rpc = rpc_of(link, AllAttended(()), 30_000, 10 * MAX_WAITING)
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()
-    calls = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(MOST)]
-    await published(broker, MOST)
+    calls = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(MAX_WAITING)]
+    await published(broker, MAX_WAITING)
 
     broker.answer(broker.published[0])
     calls[1].cancel()
     await asyncio.wait(calls[:2])
 
     more = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(3)]
-    await published(broker, MOST + 2)
+    await published(broker, MAX_WAITING + 2)
     assert await more[2] == Code.GATEWAY_BUSY
     for message in broker.published:
         broker.answer(message)
@@ -304,27 +304,27 @@ async def test_each_answer_and_each_caller_that_gives_up_leaves_one_place_to_ano
     session.cancel()
 
 
-async def test_commands_whose_deadline_has_passed_leave_their_places_to_others():
-    link, broker = Up(), Broker()
-    rpc = rpc_of(link, Everybody(()), 100, 10 * MOST)
+async def test_a_command_past_its_deadline_frees_its_place_in_the_limit():
+    link, broker = Link(), Broker()
+    rpc = rpc_of(link, AllAttended(()), 100, 10 * MAX_WAITING)
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()
 
     for _ in range(2):
-        calls = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(MOST)]
+        calls = [asyncio.create_task(outcome(rpc, COMMAND)) for _ in range(MAX_WAITING)]
         assert {await call for call in calls} == {Code.DEADLINE_EXCEEDED}
 
-    assert len(broker.published) == 2 * MOST
+    assert len(broker.published) == 2 * MAX_WAITING
     session.cancel()
 
 
-def test_several_gateways_may_wait_for_a_thing_and_leave_its_neighbours_room():
-    assert topology.PREFETCH >= 8 * MOST
+def test_the_limit_of_eight_gateways_per_address_fits_into_the_prefetch():
+    assert topology.PREFETCH >= 8 * MAX_WAITING
 
 
-async def test_a_command_is_published_under_the_id_that_its_caller_is_told_also_with_a_504():
-    link = Up()
-    rpc = rpc_of(link, Everybody(()), 100, 1)
+async def test_a_command_is_published_under_the_command_id_of_its_504():
+    link = Link()
+    rpc = rpc_of(link, AllAttended(()), 100, 1)
     broker = Broker()
     session = asyncio.create_task(rpc.session(cast(Connection, broker)))
     await link.is_ready.wait()

@@ -1,4 +1,4 @@
-"""Clients that are slow, or many, or send too much: they are ended, and nobody else notices."""
+"""Slow, numerous or oversized clients: they are disconnected, and others are still served."""
 
 import asyncio
 import resource
@@ -21,12 +21,12 @@ from gateway.checks import Checks
 from gateway.context import NOTHING, Context
 from gateway.limits import Limits
 from gateway.server import Server
-from tests.gateway.served import TALK_S, exchange, request, serving, status_of, until
+from tests.gateway.served import TIMEOUT_S, exchange, request, serving, status_of, until
 
 LONG_S = 3600.0
-"""A time that never passes in a test: what it bounds goes on."""
+"""A time limit that no test reaches."""
 
-MOST_BODY_BYTES = 1_000_000
+MAX_BODY_BYTES = 1_000_000
 HEAD = b"POST /any/controllers/shop/hello HTTP/1.1\r\nhost: gateway.test\r\n"
 JSON = b"content-type: application/json\r\n"
 SCALE = request(
@@ -43,7 +43,7 @@ PATIENT = Limits(head_s=LONG_S, body_s=LONG_S, idle_s=LONG_S, answer_s=LONG_S)
 
 
 class Caller:
-    """Answers when it is let, with as many bytes as it is told."""
+    """A caller that returns `body` once `may_answer` is set."""
 
     def __init__(self) -> None:
         self.may_answer = asyncio.Event()
@@ -63,7 +63,7 @@ class Caller:
 
 
 class Peer:
-    """A client that sends what it is told, and reads on demand."""
+    """A client that reads only on demand."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader = reader
@@ -74,13 +74,13 @@ class Peer:
         await self.writer.drain()
 
     async def answer(self) -> bytes:
-        """One answer with a body."""
+        """Read one response with a body."""
         head = await self.reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
         return head + await self.reader.readexactly(length)
 
     async def rest(self) -> bytes:
-        """What comes until the server hangs up."""
+        """Read until the server closes the connection."""
         try:
             return await self.reader.read()
         except ConnectionResetError:
@@ -88,7 +88,7 @@ class Peer:
 
 
 class Scene:
-    """A gateway behind its real server, and clients of it."""
+    """A gateway behind its real server, with its clients."""
 
     def __init__(self, port: int, server: Server, caller: Caller, clients: AsyncExitStack) -> None:
         self.port = port
@@ -97,9 +97,10 @@ class Scene:
         self._clients = clients
 
     async def connect(self, data: bytes = b"") -> Peer:
-        """A connection over which this was sent."""
+        """Connect and send data."""
         small = socket.socket()
-        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)  # else the kernel takes it all
+        # With the default size the kernel would buffer the whole response.
+        small.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL)
         small.setblocking(False)
         await asyncio.get_running_loop().sock_connect(small, ("127.0.0.1", self.port))
         reader, writer = await asyncio.open_connection(sock=small)
@@ -109,7 +110,7 @@ class Scene:
         return peer
 
     async def idle(self) -> Peer:
-        """A connection that was used before."""
+        """Return an idle connection after one request."""
         peer = await self.connect(STATUS)
         await peer.answer()
         return peer
@@ -119,17 +120,17 @@ class Scene:
 async def scene(limits: Limits) -> AsyncIterator[Scene]:
     caller = Caller()
     link, attendance = ReconnectingConnection("amqp://broker.test/", "test"), Attendance([])
-    app = application(caller, link, attendance, Checks(attendance), MOST_BODY_BYTES, limits)
+    app = application(caller, link, attendance, Checks(attendance), MAX_BODY_BYTES, limits)
     async with (
-        asyncio.timeout(6 * TALK_S),
+        asyncio.timeout(6 * TIMEOUT_S),
         serving(app, limits) as (port, server),
         AsyncExitStack() as clients,
     ):
         yield Scene(port, server, caller, clients)
 
 
-def but(**changes: float) -> Limits:
-    """Limits of which no others are reached."""
+def limited(**changes: float) -> Limits:
+    """Return limits of which only the given ones are reached."""
     return msgspec.structs.replace(PATIENT, **changes)
 
 
@@ -142,8 +143,8 @@ def problem(answer: bytes) -> dict[str, Any]:
     "sent",
     [b"G", b"GET /status", b"GET /status HTTP/1.1\r\nhost: x", HEAD, HEAD + b"x: " + b"y" * 9000],
 )
-async def test_a_request_line_and_headers_have_to_come_in_time(sent):
-    async with scene(but(head_s=0.1)) as s:
+async def test_a_request_head_that_arrives_too_late_is_408(sent):
+    async with scene(limited(head_s=0.1)) as s:
         answer = await (await s.connect(sent)).rest()
 
     assert status_of(answer) == 408
@@ -151,13 +152,13 @@ async def test_a_request_line_and_headers_have_to_come_in_time(sent):
     assert b"connection: close" in answer
 
 
-async def test_a_connection_over_which_nothing_comes_is_closed_in_time():
-    async with scene(but(head_s=0.1)) as s:
+async def test_a_connection_without_a_request_is_closed():
+    async with scene(limited(head_s=0.1)) as s:
         assert await (await s.connect()).rest() == b""
 
 
-async def test_a_head_that_comes_byte_by_byte_is_no_quicker():
-    async with scene(but(head_s=0.3)) as s:
+async def test_a_trickled_request_head_does_not_extend_its_time_limit():
+    async with scene(limited(head_s=0.3)) as s:
         peer = await s.connect(HEAD)
 
         async def trickle() -> None:
@@ -172,8 +173,8 @@ async def test_a_head_that_comes_byte_by_byte_is_no_quicker():
     assert status_of(answer) == 408
 
 
-async def test_the_second_request_of_a_connection_has_to_come_in_time_as_well():
-    async with scene(but(head_s=0.1)) as s:
+async def test_a_second_request_head_that_arrives_too_late_is_408():
+    async with scene(limited(head_s=0.1)) as s:
         peer = await s.idle()
         await peer.send(b"\r\nGET /sta")
 
@@ -188,10 +189,10 @@ async def test_the_second_request_of_a_connection_has_to_come_in_time_as_well():
         HEAD + JSON + b'transfer-encoding: chunked\r\n\r\n5\r\n{"rep\r\n',
         HEAD + JSON + b"content-length: 14\r\nexpect: 100-continue\r\n\r\n",
     ],
-    ids=["nothing of it", "half of it", "a chunk of it", "it is asked for"],
+    ids=["nothing", "half", "one chunk", "after 100 Continue"],
 )
-async def test_a_body_has_to_come_in_time_and_its_command_is_named(sent):
-    async with scene(but(body_s=0.1)) as s:
+async def test_a_body_that_arrives_too_late_is_408_with_the_command_id(sent):
+    async with scene(limited(body_s=0.1)) as s:
         answer = (await (await s.connect(sent)).rest()).removeprefix(
             b"HTTP/1.1 100 Continue\r\n\r\n"
         )
@@ -203,29 +204,29 @@ async def test_a_body_has_to_come_in_time_and_its_command_is_named(sent):
     assert problem(answer)["commandId"].encode() in answer.partition(b"\r\n\r\n")[0]
 
 
-async def test_a_body_that_nobody_reads_has_to_come_in_time_as_well():
-    async with scene(but(body_s=0.1, head_s=0.1)) as s:
+async def test_an_unread_body_that_arrives_too_late_closes_the_connection():
+    async with scene(limited(body_s=0.1, head_s=0.1)) as s:
         peer = await s.connect(b"GET /status HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n")
 
         assert status_of(await peer.answer()) == 200
         assert await peer.rest() == b""
 
 
-async def test_an_idle_connection_is_closed_in_time_and_a_working_one_is_not():
-    async with scene(but(idle_s=0.1, head_s=0.1)) as s:
+async def test_an_idle_connection_is_closed_and_a_working_one_is_not():
+    async with scene(limited(idle_s=0.1, head_s=0.1)) as s:
         s.caller.may_answer.clear()
         working = await s.connect(QUERY)
-        half_a_second_one = await s.connect(QUERY + b"GET /sta")
+        pipelined = await s.connect(QUERY + b"GET /sta")
         for _ in range(2):
             assert await (await s.idle()).rest() == b""
         s.caller.may_answer.set()
 
         assert status_of(await working.answer()) == 200
-        assert status_of(await half_a_second_one.answer()) == 200
+        assert status_of(await pipelined.answer()) == 200
 
 
-async def test_the_connection_that_waited_longest_makes_room_for_a_new_one():
-    async with scene(but(connections=4)) as s:
+async def test_a_new_connection_over_the_limit_closes_the_longest_waiting_one():
+    async with scene(limited(connections=4)) as s:
         s.caller.may_answer.clear()
         working = await s.connect(QUERY)
         oldest = [await s.connect(HEAD), await s.idle(), await s.connect(HEAD + JSON)]
@@ -233,14 +234,14 @@ async def test_the_connection_that_waited_longest_makes_room_for_a_new_one():
         for old in oldest:
             assert status_of(await exchange(s.port, request(b"GET /status HTTP/1.1"))) == 200
             assert await old.rest() == b""
-            await s.connect()  # takes the place of the one that was closed
+            await s.connect()  # replaces the connection that was closed
         s.caller.may_answer.set()
 
         assert status_of(await working.answer()) == 200
 
 
-async def test_honest_clients_are_served_while_others_open_connection_after_connection():
-    async with scene(but(connections=20)) as s:
+async def test_other_clients_are_served_during_a_flood_of_connections():
+    async with scene(limited(connections=20)) as s:
         for _ in range(5):
             for _ in range(50):
                 await s.connect(HEAD)
@@ -261,28 +262,28 @@ async def test_honest_clients_are_served_while_others_open_connection_after_conn
         (HEAD + JSON + b"transfer-encoding: chunked\r\n\r\nnonsense\r\n", 400),
         (HEAD + b"no colon\r\n\r\n", 400),
     ],
-    ids=["target", "whole target", "header", "headers", "whole headers", "blank lines",
-         "extension of a chunk", "trailer", "size of a chunk", "no header"],
+    ids=["partial target", "target", "header", "partial headers", "headers", "blank lines",
+         "chunk extension", "trailer", "chunk size", "header without colon"],
 )  # fmt: skip
-async def test_what_is_around_a_body_is_bounded_and_the_refusal_can_be_read(sent, status):
+async def test_an_oversized_or_invalid_head_or_framing_gets_a_readable_error(sent, status):
     async with scene(PATIENT) as s:
         peer = await s.connect(sent)
         answer = await peer.answer()
-        await peer.send(b"more" * 10_000)  # and is not answered with a reset
+        await peer.send(b"more" * 10_000)  # must not cause a reset
         peer.writer.close()
 
     assert status_of(answer) == status
     assert "expected" in problem(answer)["message"]
 
 
-async def test_too_many_requests_ahead_of_their_answers_end_the_connection():
+async def test_too_many_pipelined_requests_close_the_connection():
     async with scene(PATIENT) as s:
         s.caller.may_answer.clear()
 
         assert await (await s.connect(QUERY * 2000)).rest() == b""
 
 
-async def test_requests_sent_ahead_are_answered_in_order():
+async def test_pipelined_requests_are_answered_in_order():
     async with scene(PATIENT) as s:
         peer = await s.connect(QUERY * 10 + STATUS)
         answers = [await peer.answer() for _ in range(11)]
@@ -291,8 +292,8 @@ async def test_requests_sent_ahead_are_answered_in_order():
     assert b"version" in answers[-1]
 
 
-async def test_a_body_that_comes_slowly_makes_room_for_those_that_come_at_once():
-    async with scene(but(held_bytes=100_000)) as s:
+async def test_a_slow_body_is_evicted_for_complete_bodies():
+    async with scene(limited(held_bytes=100_000)) as s:
         head = HEAD + JSON + b"content-length: 60000\r\n\r\n"
         slow = [await s.connect(head + b" " * 50_000) for _ in range(3)]
         refused = await slow[0].answer()
@@ -304,10 +305,10 @@ async def test_a_body_that_comes_slowly_makes_room_for_those_that_come_at_once()
     assert [status_of(answer) for answer in answers] == [200] * 20
 
 
-async def test_bodies_of_commands_under_way_are_counted_and_released():
+async def test_the_body_of_a_command_is_held_until_the_response():
     body = b'{"replicas":1,"x":"' + b"x" * 60_000 + b'"}'
     large = HEAD + JSON + b"content-length: %d\r\n\r\n" % len(body) + body
-    async with scene(but(held_bytes=100_000)) as s:
+    async with scene(limited(held_bytes=100_000)) as s:
         s.caller.may_answer.clear()
         first = await s.connect(large)
         await until(lambda: s.caller.under_way)
@@ -319,34 +320,34 @@ async def test_bodies_of_commands_under_way_are_counted_and_released():
     assert status_of(third) == 200
 
 
-async def test_a_client_that_takes_no_answer_is_ended_in_time():
-    async with scene(but(answer_s=0.2)) as s:
+async def test_a_client_that_does_not_read_its_response_is_disconnected():
+    async with scene(limited(answer_s=0.2)) as s:
         s.caller.body = LARGE
-        deaf = await s.connect(QUERY)
+        peer = await s.connect(QUERY)
         await until(lambda: s.caller.answered and not s.connections)
 
-        assert len(await deaf.rest()) < len(LARGE)
+        assert len(await peer.rest()) < len(LARGE)
 
 
-async def test_answers_that_are_not_taken_are_bounded_and_the_oldest_goes():
-    async with scene(but(unsent_bytes=13_000_000)) as s:
+async def test_unread_responses_over_the_limit_close_the_oldest_connection():
+    async with scene(limited(unsent_bytes=13_000_000)) as s:
         s.caller.body = LARGE
-        deaf = []
+        peers = []
         for number in range(1, 4):
-            deaf.append(await s.connect(QUERY))
-            await until(lambda: s.caller.answered == number)  # noqa: B023 - it is awaited here
+            peers.append(await s.connect(QUERY))
+            await until(lambda: s.caller.answered == number)  # noqa: B023 - awaited in the loop
         await until(lambda: s.caller.answered == 3 and len(s.connections) == 1)
 
-        taken = [len(await each.rest()) for each in deaf[:2]]
+        taken = [len(await each.rest()) for each in peers[:2]]
         assert max(taken) < len(LARGE)
-        assert len(await deaf[2].answer()) > len(LARGE)
+        assert len(await peers[2].answer()) > len(LARGE)
 
 
 @pytest.mark.parametrize(
     ("soft", "hard", "connections", "expected"),
     [(256, 100_000, 5000, (5000, 2048)), (64, 1024, 16_384, (448, 448)), (64, 1024, 10, (10, 448))],
 )
-def test_connections_leave_file_descriptors_for_everything_else(soft, hard, connections, expected):
+def test_the_connection_limit_reserves_file_descriptors(soft, hard, connections, expected):
     hard = min(hard, hard_limit())
     script = (
         "import resource; from gateway.limits import within_descriptors as within;"

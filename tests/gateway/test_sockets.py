@@ -1,4 +1,4 @@
-"""Raw request lines over a real socket, in front of the real Kubernetes provider."""
+"""Raw requests over a real socket, with the real Kubernetes provider."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
@@ -10,42 +10,42 @@ from contracts.broker.attendance import Announcement
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from gateway.routes import Caller
 from gateway.server import OnRawPath
-from tests.gateway.conftest import MOST_BODY_BYTES, over_kubernetes
+from tests.gateway.conftest import MAX_BODY_BYTES, over_kubernetes
 from tests.gateway.served import exchange, request, served, status_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-Talk = Callable[..., Awaitable[bytes]]
+Exchange = Callable[..., Awaitable[bytes]]
 
 SCALE = b"POST /k8s/controllers/default/hello HTTP/1.1"
 JSON = b"content-type: application/json"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def talk(
+async def send(
     application_of: Callable[[Caller], OnRawPath], sandbox: KubernetesSandbox
-) -> AsyncIterator[Talk]:
-    """Sends bytes to a gateway behind its real HTTP server and reads until that hangs up."""
+) -> AsyncIterator[Exchange]:
+    """Return a function that exchanges raw bytes with a gateway behind its real HTTP server."""
     async with over_kubernetes(sandbox) as loopback, served(application_of(loopback)) as port:
 
-        async def talk(*parts: bytes) -> bytes:
-            # Attendance forgets a worker that is silent for long, as a slow machine may be.
+        async def send(*parts: bytes) -> bytes:
+            # Attendance drops a worker without announcements, and a slow test takes long.
             loopback.attendance.hear(Announcement("w", "k8s", "0", 0.0).message())
             return await exchange(port, *parts)
 
-        yield talk
+        yield send
 
 
 @pytest.fixture
 def untouched(sandbox: KubernetesSandbox) -> Iterator[None]:
-    """Fails the test if a single request reaches the platform."""
+    """Fail the test if a request reaches the platform."""
     sandbox.reset()
     yield
     assert not list(sandbox.calls)
 
 
 def assert_refused(answer: bytes) -> None:
-    """4xx: a problem of ours, also to what is no HTTP."""
+    """Assert a 4xx with a problem body, also for bytes that are not HTTP."""
     head, _, body = answer.partition(b"\r\n\r\n")
     assert 400 <= status_of(answer) < 500, answer
     assert b"content-type: application/problem+json" in head
@@ -55,10 +55,10 @@ def assert_refused(answer: bytes) -> None:
     assert "expected" in problem["message"]
 
 
-async def test_a_request_over_a_socket_reaches_the_platform(talk, sandbox):
+async def test_a_request_over_a_socket_reaches_the_platform(send, sandbox):
     sandbox.calls.clear()
 
-    answer = await talk(request(b"GET /k8s/machines/default HTTP/1.1"))
+    answer = await send(request(b"GET /k8s/machines/default HTTP/1.1"))
 
     assert status_of(answer) == 200
     assert len(sandbox.calls) > 0
@@ -104,8 +104,8 @@ async def test_a_request_over_a_socket_reaches_the_platform(talk, sandbox):
     ],
     ids=lambda target: ascii(target[:44]),
 )
-async def test_a_target_that_cannot_be_is_refused(talk, untouched, target):
-    assert_refused(await talk(request(b"GET " + target + b" HTTP/1.1")))
+async def test_an_invalid_target_is_refused(send, untouched, target):
+    assert_refused(await send(request(b"GET " + target + b" HTTP/1.1")))
 
 
 @pytest.mark.parametrize(
@@ -122,8 +122,8 @@ async def test_a_target_that_cannot_be_is_refused(talk, untouched, target):
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     ],
 )
-async def test_a_request_line_that_cannot_be_is_refused(talk, untouched, line):
-    assert_refused(await talk(request(line)))
+async def test_an_invalid_request_line_is_refused(send, untouched, line):
+    assert_refused(await send(request(line)))
 
 
 @pytest.mark.parametrize(
@@ -142,8 +142,8 @@ async def test_a_request_line_that_cannot_be_is_refused(talk, untouched, line):
     ],
     ids=lambda headers: headers[-1].decode("latin-1"),
 )
-async def test_headers_that_cannot_be_are_refused(talk, untouched, headers):
-    assert_refused(await talk(request(SCALE, JSON, *headers, body=b'{"replicas":1}')))
+async def test_invalid_headers_are_refused(send, untouched, headers):
+    assert_refused(await send(request(SCALE, JSON, *headers, body=b'{"replicas":1}')))
 
 
 @pytest.mark.parametrize(
@@ -162,49 +162,49 @@ async def test_headers_that_cannot_be_are_refused(talk, untouched, headers):
     ],
     ids=lambda header: header[:20].decode("latin-1"),
 )
-async def test_headers_that_mean_nothing_here_change_nothing(talk, header):
-    answer = await talk(request(b"GET /status HTTP/1.1", header))
+async def test_an_unused_header_has_no_effect(send, header):
+    answer = await send(request(b"GET /status HTTP/1.1", header))
 
     assert status_of(answer) == 200
     assert answer.endswith(b"}")
 
 
-async def test_an_announced_body_that_is_too_large_is_refused_before_it_is_sent(talk, untouched):
-    length = b"content-length: %d" % (MOST_BODY_BYTES + 1)
+async def test_a_too_large_content_length_is_refused_before_the_body(send, untouched):
+    length = b"content-length: %d" % (MAX_BODY_BYTES + 1)
 
-    answer = await talk(request(SCALE, JSON, length))
-
-    assert status_of(answer) == 413
-
-
-async def test_a_chunked_body_is_refused_as_soon_as_it_is_too_large(talk, untouched):
-    chunk = b"%x\r\n%s\r\n" % (MOST_BODY_BYTES, b" " * MOST_BODY_BYTES)
-
-    answer = await talk(request(SCALE, JSON, b"transfer-encoding: chunked"), chunk, chunk)
+    answer = await send(request(SCALE, JSON, length))
 
     assert status_of(answer) == 413
 
 
-async def test_a_chunked_body_is_read(talk, sandbox):
+async def test_a_too_large_chunked_body_is_refused(send, untouched):
+    chunk = b"%x\r\n%s\r\n" % (MAX_BODY_BYTES, b" " * MAX_BODY_BYTES)
+
+    answer = await send(request(SCALE, JSON, b"transfer-encoding: chunked"), chunk, chunk)
+
+    assert status_of(answer) == 413
+
+
+async def test_a_chunked_body_is_accepted(send, sandbox):
     head = request(SCALE, JSON, b"transfer-encoding: chunked")
 
-    answer = await talk(head, b'5\r\n{"rep\r\n', b'9\r\nlicas":1}\r\n', b"0\r\n\r\n")
+    answer = await send(head, b'5\r\n{"rep\r\n', b'9\r\nlicas":1}\r\n', b"0\r\n\r\n")
 
     assert status_of(answer) == 200
     assert sandbox.read("deployments.apps", "hello", "default")["spec"]["replicas"] == 1
 
 
-async def test_a_head_has_no_body(talk, untouched):
-    answer = await talk(request(b"HEAD /k8s/machines/default/hello/labels HTTP/1.1"))
+async def test_the_response_to_head_has_no_body(send, untouched):
+    answer = await send(request(b"HEAD /k8s/machines/default/hello/labels HTTP/1.1"))
 
     assert status_of(answer) == 405
     assert answer.endswith(b"\r\n\r\n")
 
 
-async def test_a_second_request_on_a_connection_is_answered_after_a_bad_one(talk, untouched):
+async def test_a_connection_can_be_reused_after_a_refused_request(send, untouched):
     bad = b"GET /k8s/machines/default/%2e%2e HTTP/1.1\r\nhost: gateway.test\r\n\r\n"
 
-    answer = await talk(bad + request(b"GET /status HTTP/1.1"))
+    answer = await send(bad + request(b"GET /status HTTP/1.1"))
 
     assert status_of(answer) == 400
     assert b"HTTP/1.1 200 OK" in answer

@@ -1,4 +1,4 @@
-"""What a gateway says when it starts."""
+"""Log lines of a gateway at its start."""
 
 import base64
 import os
@@ -12,8 +12,8 @@ ROOT = Path(__file__).parents[2]
 KEY = base64.b64encode(bytes(32)).decode()
 
 
-def said(**variables: str) -> str:
-    """What a gateway without a broker says until it listens."""
+def log_of(**variables: str) -> str:
+    """Return the log of a gateway without a broker until it listens."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PLT_")}
     configured = {"PLT_AMQP_URL": "amqp://127.0.0.1:1/", "PLT_PORT": "0", **variables}
     gateway = subprocess.Popen(
@@ -37,8 +37,8 @@ def said(**variables: str) -> str:
 
 
 @pytest.mark.parametrize("unset", ["", " , "])
-def test_without_a_key_it_warns_once_of_what_is_not_sealed_and_says_what_to_set(unset: str) -> None:
-    text = said(PLT_SEAL_KEY=unset)
+def test_a_gateway_without_a_seal_key_logs_one_warning(unset: str) -> None:
+    text = log_of(PLT_SEAL_KEY=unset)
 
     assert text.count(" WARNING ") == 1
     assert "apply_controller and apply_workload are not sealed" in text
@@ -46,8 +46,8 @@ def test_without_a_key_it_warns_once_of_what_is_not_sealed_and_says_what_to_set(
     assert "PLT_SEAL_KEY is not set" in text
 
 
-def test_with_a_key_it_does_not_warn() -> None:
-    text = said(PLT_SEAL_KEY=KEY)
+def test_a_gateway_with_a_seal_key_logs_no_warning() -> None:
+    text = log_of(PLT_SEAL_KEY=KEY)
 
     assert "listening on" in text
     assert "WARNING" not in text

@@ -18,7 +18,7 @@ from contracts.faults import Code, Fault
 from contracts.seal import SEALED, Seals
 from contracts.topology import ATTENDANCE
 from contracts.wire import Message, Reply, reply_of
-from gateway.answers import reply_in
+from gateway.replies import reply_in
 from tests.examples import EXAMPLES, message_of
 from worker.publisher import Publisher
 from worker.replies import Replies

@@ -1,4 +1,4 @@
-"""One errand on the broker: connects, does it, and says what kept it from being done."""
+"""Runs one task on the broker, and reports why it failed."""
 
 import asyncio
 
@@ -10,14 +10,14 @@ CONNECT_S = 5.0
 
 
 class Failure(Exception):
-    """The errand could not be done; the message says why and what to do."""
+    """The task failed; the message has the reason and the remedy."""
 
 
-async def run(urls: str, name: str, errand: Session) -> None:
-    """Do an errand over one connection, and from its beginning over another if that is lost.
+async def run(urls: str, name: str, task: Session) -> None:
+    """Run a task on one connection; start it again on the next one if the connection is lost.
 
-    Raises Failure when no connection comes about in the first seconds, where a queue does not exist
-    and where the user may not read it; what else the errand raises comes through as it is.
+    Raises Failure if there is no connection within `CONNECT_S`, if a queue does not exist, or if
+    the user may not read it; other exceptions of the task are raised unchanged.
     """
     link = ReconnectingConnection(urls, name)
     connected = asyncio.Event()
@@ -26,7 +26,7 @@ async def run(urls: str, name: str, errand: Session) -> None:
     async def session(connection: Connection) -> None:
         connected.set()
         try:
-            await errand(connection)
+            await task(connection)
         except ConnectionLost:
             raise
         except Exception as error:
@@ -44,7 +44,7 @@ async def run(urls: str, name: str, errand: Session) -> None:
         raise Failure(f"no connection to the broker: {link.reason}") from error
     except NotDeclared as error:
         raise Failure(
-            f"{error}: has a gateway or worker ever been connected to this virtual host?"
+            f"{error}: gateways and workers declare it when they connect to this virtual host"
         ) from error
     except Refused as error:
         raise Failure(f"this user lacks a right: {error}") from error

@@ -1,4 +1,4 @@
-"""The reply in a worker's message, which may be sealed, or nonsense."""
+"""Decodes a worker's reply, which may be sealed or invalid."""
 
 from contracts import wire
 from contracts.faults import Code, Fault
@@ -7,14 +7,14 @@ from contracts.wire import Message, Reply, reply_of
 
 
 def reply_in(message: Message, seals: Seals, command_id: str | None = None) -> Reply:
-    """Return what the caller is answered: 502 where the worker's reply cannot be read.
+    """Return the reply in a message; a 502 if it cannot be decoded.
 
-    `command_id` is the id of the command that the reply answers, None for a query.
+    `command_id` is the id of the command, None for a query.
     """
     status = message.headers.get(wire.HEADER_STATUS)
     retry_after = message.headers.get(wire.HEADER_RETRY_AFTER)
     if not isinstance(status, int) or not 200 <= status <= 599:
-        return _unreadable("the worker's reply makes no sense", command_id)
+        return _unreadable("the worker's reply has no valid status", command_id)
     body, content_type = message.body, message.content_type
     if content_type == SEALED:
         name, where = reply_seal(message.correlation_id, message.type)
@@ -25,5 +25,5 @@ def reply_in(message: Message, seals: Seals, command_id: str | None = None) -> R
     return Reply(status, body, content_type, retry_after if isinstance(retry_after, int) else None)
 
 
-def _unreadable(words: str, command_id: str | None) -> Reply:
-    return reply_of(Fault(Code.PLATFORM_FAILED, words), command_id)
+def _unreadable(reason: str, command_id: str | None) -> Reply:
+    return reply_of(Fault(Code.PLATFORM_FAILED, reason), command_id)
