@@ -133,8 +133,8 @@ def test_an_api_version_that_is_none_is_refused(version):
 @pytest.mark.parametrize(
     ("operation", "field", "expected"),
     [
-        ("apply_service", "manifest", "a manifest in the platform's own words"),
-        ("apply_secret", "manifest", "a manifest in the platform's own words"),
+        ("apply_service", "manifest", "a manifest in the platform's own format"),
+        ("apply_secret", "manifest", "a manifest in the platform's own format"),
         ("apply_workload", "workload", "a workload"),
         ("apply_route_plan", "plan", "a route plan"),
     ],
