@@ -67,11 +67,6 @@ async def test_a_cancellation_of_our_own_task_stays_one() -> None:
         await task
 
 
-def test_an_error_of_our_own_code_passes_as_it_is() -> None:
-    with pytest.raises(ZeroDivisionError), broker_errors():
-        raise ZeroDivisionError
-
-
 def test_a_bug_of_our_own_is_no_lost_connection() -> None:
     with pytest.raises(ValueError, match="ours"), broker_errors():
         raise ValueError("ours")
