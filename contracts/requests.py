@@ -24,7 +24,7 @@ MOST_S = 253_402_300_799
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """A command as it was requested.
+    """A command in the audit, as it was requested.
 
     The command was published to `exchange`: `machinist.events` by a producer, `machinist.commands`
     by a gateway. `body` is the operation. A sealed body is kept as `sealed`, in Base64, together
