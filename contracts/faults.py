@@ -81,7 +81,7 @@ DEFAULT_RETRY_AFTER_S = 1
 
 
 class Problem(Struct, frozen=True, rename="camel"):
-    """An error body: RFC 9457, readable as `{statusCode, code, error, message}` as well.
+    """An error body: RFC 9457, with the additional members `{statusCode, code, error, message}`.
 
     `command_id` is the id of the command in the audit; a query has none.
     """

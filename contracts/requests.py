@@ -17,7 +17,7 @@ from contracts.wire import HEADER_DEADLINE, HEADER_IDEMPOTENCY_KEY, Message
 
 HOLDS_SECRETS = "the body may hold secrets and was not sealed"
 TOO_LARGE = f"the body had {{}} bytes, the limit is {MESSAGE_LIMIT}"
-NOT_UNDERSTOOD = "the body is not what the operation asks for"
+NOT_UNDERSTOOD = "the body does not match the operation"
 
 MOST_S = 253_402_300_799
 """The last second of the year 9999."""

@@ -98,7 +98,7 @@ class MachineLabels(Resource, frozen=True):
 
 
 class Deletion(Resource, frozen=True, omit_defaults=True):
-    """The answer to every DELETE, on every platform.
+    """The reply to every DELETE, on every platform.
 
     `deleted` is false if the platform has nothing to delete: on ECS, a service is deleted with its
     controller. `left` names objects that remain for now, and the reasons.

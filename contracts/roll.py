@@ -24,5 +24,5 @@ def workers_in(message: Message) -> int | None:
     try:
         return max(1, decode(message.body, MESSAGES, type=Roll).workers)
     except msgspec.DecodeError as error:
-        log.warning("a check under %s cannot be read: %s", message.key, error)
+        log.warning("cannot decode the check with the routing key %s: %s", message.key, error)
         return 1

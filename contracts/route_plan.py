@@ -83,7 +83,7 @@ class RoutePlan(Part, frozen=True):
 
 
 class Freshness(Struct, frozen=True, order=True):
-    """The age of a plan: its generation, or its time of emission where it has no generation."""
+    """The age of a plan: its generation or, without one, its time of emission."""
 
     rank: int = 0
     number: float | int = 0

@@ -71,7 +71,7 @@ class Seals:
         if not self.can_seal:
             raise Fault(
                 Code.SEALING_NOT_CONFIGURED,
-                f"{operation} came sealed and this worker has no key: set PLT_SEAL_KEY",
+                f"the body of {operation} is sealed and this worker has no key: set PLT_SEAL_KEY",
             )
         if key is None:
             raise Fault(Code.SEAL_NOT_OPENED, self._unknown(name))
@@ -112,7 +112,7 @@ def _key(text: str) -> bytes:
     try:
         key = b64decode(text, validate=True)
     except ValueError as error:
-        raise _wrong("something that is not Base64") from error
+        raise _wrong("a text that is not Base64") from error
     if len(key) != KEY_BYTES:
         raise _wrong(f"{len(key)} bytes")
     return key
@@ -120,8 +120,8 @@ def _key(text: str) -> bytes:
 
 def _wrong(got: str) -> ConfigurationError:
     return ConfigurationError(
-        f"PLT_SEAL_KEY=(not shown): expected Base64 of {KEY_BYTES} bytes, or several of those "
-        f"separated by commas; got {got}"
+        f"PLT_SEAL_KEY=(not shown): expected Base64 of {KEY_BYTES} bytes, or several such "
+        f"keys separated by commas; got {got}"
     )
 
 

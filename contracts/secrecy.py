@@ -78,7 +78,7 @@ def reject_embedded_secret(operation: AnyOperation) -> AnyOperation:
     if row.body != row.secret and _contains(body, _is_secret):
         raise Fault(
             Code.INVALID,
-            f"{row.name} takes no Secret, nor anything with one in it: expected "
+            f"{row.name} accepts no Secret and no object that contains a Secret: expected "
             "PUT /secrets/<scope>, which seals it",
         )
     return operation

@@ -59,7 +59,7 @@ class OutcomePublisher:
             try:
                 await publish(outcome)
             except Unroutable:
-                log.warning("no queue takes outcomes: %s waits", what)
+                log.warning("no queue is bound to machinist.outcomes: %s waits", what)
                 has_waited = True
                 await asyncio.sleep(UNROUTABLE_S)
             except Rejected:
@@ -79,5 +79,5 @@ class OutcomePublisher:
         now = time.monotonic()
         if now - self._reconnected_at >= RECONNECTED_S:
             self._reconnected_at = now
-            log.warning("the audit refused outcomes: publishing over a new connection")
+            log.warning("outcomes were refused or had no queue: publishing over a new connection")
             await reconnect()

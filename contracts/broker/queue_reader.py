@@ -49,7 +49,7 @@ class QueueReader:
         """Return all unread messages that the broker sent before this call."""
         await self._channel.consumers(self._queue)  # the answer comes after earlier deliveries
         if self._channel.is_cancelled:
-            raise ConnectionLost(f"the broker no longer lets {self._queue} be read")
+            raise ConnectionLost(f"the broker cancelled the consumer of {self._queue}")
         return [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
 
     async def ack(self, last: Delivery) -> None:

@@ -105,7 +105,7 @@ def test_operators_can_read_a_dead_letter_any_number_of_times():
     assert limit >= 1_000_000
 
 
-def test_the_queue_of_dead_letters_is_bounded_and_drops_the_oldest_instead_of_rejecting():
+def test_the_queue_of_dead_letters_is_bounded_and_drops_its_oldest_message():
     arguments = queue("machinist.dead").arguments
 
     assert arguments["x-max-length-bytes"] == 1024**3
