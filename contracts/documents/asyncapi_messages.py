@@ -108,7 +108,7 @@ HEADERS: dict[str, dict[str, Any]] = {
             },
             dead_letters.HEADER_QUEUE: {
                 "type": "string",
-                "description": "The queue that the command was consumed from.",
+                "description": "The queue that contained the command.",
             },
             dead_letters.HEADER_USER: {
                 "type": "string",
