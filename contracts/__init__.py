@@ -1,7 +1,7 @@
-"""What gateway, workers and producers agree on; knows neither of them."""
+"""The contract of gateway, workers and producers; imports none of them."""
 
 VERSION = "0.1.0"
-"""Of all processes together: they are released as one."""
+"""The version of the package: gateway and worker are released together."""
 
 CONTRACT = 1
-"""Of the messages: raised when an older worker could misread a newer message."""
+"""The version of the messages, raised when an older worker could misread a newer message."""

@@ -1,6 +1,7 @@
-"""Where a command goes: address, slot and routing key, pure functions of the operation.
+"""Address, slot and routing key of an operation, as pure functions.
 
-Gateway, console, producer and worker compute them alike. Slots are part of the contract for ever.
+Gateway, console, producer and worker compute the same values. Slots never change: they are part of
+the contract.
 """
 
 import re
@@ -34,10 +35,10 @@ def is_provider_name(name: str) -> bool:
 
 @lru_cache(4096)
 def word(value: str) -> str:
-    """One word of an address: at most 80 of `[A-Za-z0-9_-]`, one for every spelling of a thing.
+    """Return a name as one word of an address: at most 80 of `[A-Za-z0-9_-]`.
 
-    ECS's own rule for names comes first, so that a service has one address whether it is called by
-    the name that a client asked for or by the one that ECS gave it. An ARN counts as its name.
+    The name is first converted to a name on ECS, so that a client's name for a service, the
+    service's name on ECS and its ARN give the same word.
     """
     name = name_on_ecs(value)
     if len(name) > WORD_LIMIT:
@@ -46,9 +47,9 @@ def word(value: str) -> str:
 
 
 def name_on_ecs(value: str) -> str:
-    """What a thing is called on ECS: at most 255 of `[A-Za-z0-9_-]`, an ARN's name, else as is.
+    """Return the name of a resource on ECS: at most 255 of `[A-Za-z0-9_-]`; for an ARN, its name.
 
-    Part of the contract for ever: what exists was named by it.
+    This rule never changes: existing resources were named by it.
     """
     value = value.rpartition("/")[2] if value.startswith("arn:") else value
     name = re.sub(r"[^A-Za-z0-9_-]", "-", value)
@@ -70,7 +71,7 @@ def subject(operation: Operation[Any]) -> str | None:
     name = find(operation, row.subject)
     if name is None:
         if "." not in where and row.takes is not None:
-            # The body has no members but ours: a misspelt one is why the name is missing.
+            # The contract defines all members of this body: the name may be misspelt.
             require_known(getattr(operation, str(row.body)), row.takes, str(row.body))
         raise Fault(Code.INVALID, f"{where}: expected the name to act on, got nothing")
     subject: str = checked(name, Name, where, secret=row.seal)
@@ -98,7 +99,7 @@ def address_of(row: Row, scope: str, name: str | None) -> str:
 
 
 def slot(address: str) -> int:
-    """Return the slot of an address: CRC-32 modulo 8, the number of its partition."""
+    """Return the slot of an address, which is the number of its partition: CRC-32 modulo 8."""
     return zlib.crc32(address.encode()) % SLOTS
 
 

@@ -1,9 +1,9 @@
 """The table: every operation of the API, each defined once.
 
-The fields of a struct are the parameters of the operation. The decorator `http` holds everything
-else that is true of it: HTTP route, collection, sealing, rules for events (`contracts.operation`
-describes the columns). HTTP routes, routing keys, dispatch, the rules for events, and the OpenAPI
-and AsyncAPI documents are derived from this table.
+The fields of a struct are the parameters of the operation. The decorator `http` holds its other
+properties: HTTP route, collection, sealing, rules for events (`contracts.operation` describes the
+columns). HTTP routes, routing keys, dispatch, the rules for events, and the OpenAPI and AsyncAPI
+documents are derived from this table.
 """
 
 from contracts import route_plan, shapes, workload

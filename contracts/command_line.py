@@ -1,4 +1,4 @@
-"""The command line of a process that is configured by variables: `--version` and `--help`."""
+"""The command line of a process configured by environment variables: `--version`, `--help`."""
 
 import argparse
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Dead letters: commands that nobody can run, as operators find them; knows no broker."""
+"""Dead letters: messages in `machinist.dead` for commands that can never be run."""
 
 from contracts import topology
 from contracts.outcomes import identity, short
@@ -10,32 +10,32 @@ HEADER_USER = "user"
 HEADER_QUEUE = "queue"
 
 COPIES = ("CC", "BCC")
-"""Headers by which RabbitMQ routes copies of a message under further keys."""
+"""Headers with further routing keys, under which RabbitMQ routes copies of a message."""
 
 NOT_KEPT = b"not kept: it may hold secrets and was not sealed"
-"""The body of a dead letter whose own body is not kept."""
+"""The body of a dead letter that replaces an unsealed body with possible secrets."""
 
 TOO_LARGE = f"not kept: it had {{}} bytes, the limit is {topology.MESSAGE_LIMIT}"
 TEXT = "text/plain"
 
 REASON_LIMIT = 1000
 HEADERS_LIMIT = 16_384
-"""Bytes of a dead letter's headers; a frame has room for 131,072."""
+"""The maximal size in bytes of a dead letter's headers; an AMQP frame holds 131,072."""
 
 
 def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Message:
-    """The message as operators find it in `machinist.dead`, with the reason and who sent it.
+    """Return the dead letter of a message, with the reason, the queue and the broker user.
 
-    What the broker would act on when it is published again is left out: the user, whom it would
-    compare, the time to live, and copies to other keys. So is what cannot be published again.
-    A body that may hold secrets and came open is not spread any further.
+    Left out are properties that the broker would act on: the user id, which it would compare, the
+    expiration, and the routing keys of copies. Also left out are headers that cannot be published
+    again, and an unsealed body that may hold secrets.
     """
-    headers = _plain(message.headers)
+    headers = _kept_headers(message.headers)
     headers |= {HEADER_REASON: reason[:REASON_LIMIT], HEADER_QUEUE: queue}
     if message.user_id:
         headers[HEADER_USER] = message.user_id
     body, content_type = _body(message)
-    # What the body was compressed with is still true of it; not of our words in its place.
+    # The encoding applies to the original body, not to a text that replaces it.
     encoding = short(message.content_encoding or "") or None if body == message.body else None
     return Message(
         exchange=topology.DEAD,
@@ -55,7 +55,7 @@ def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Messa
 
 
 def _body(message: Message) -> tuple[bytes, str]:
-    """The body of a dead letter and its content type: the message's own, or why it is not kept."""
+    """Return body and content type: of the message, or of the reason why its body is not kept."""
     if message.dropped:
         return TOO_LARGE.format(message.dropped).encode(), TEXT
     if may_hold_secrets(message.type, message.body):
@@ -63,19 +63,19 @@ def _body(message: Message) -> tuple[bytes, str]:
     return message.body, short(message.content_type)
 
 
-def _plain(headers: dict[str, Header]) -> dict[str, Header]:
-    """The headers that are flat and a stranger's own, as many as there is room for."""
-    plain: dict[str, Header] = {}
+def _kept_headers(headers: dict[str, Header]) -> dict[str, Header]:
+    """Return the publisher's scalar headers, up to the size limit."""
+    kept: dict[str, Header] = {}
     left = HEADERS_LIMIT
     for name, value in headers.items():
-        if not _is_flat(value) or name.startswith("x-") or name in {*COPIES, HEADER_USER}:
+        if not _is_scalar(value) or name.startswith("x-") or name in {*COPIES, HEADER_USER}:
             continue
-        left -= len(f"{short(name)}{value}".encode()) + 10  # of AMQP's own
+        left -= len(f"{short(name)}{value}".encode()) + 10  # AMQP's type and lengths
         if left < 0:
             break
-        plain[short(name)] = value
-    return plain
+        kept[short(name)] = value
+    return kept
 
 
-def _is_flat(value: object) -> bool:
+def _is_scalar(value: object) -> bool:
     return type(value) is str or (type(value) is int and -(2**63) <= value < 2**63)

@@ -1,4 +1,4 @@
-"""Reads the `PLT_*` variables into a frozen settings struct, or says which one is wrong and why."""
+"""Reads the `PLT_*` variables into a frozen settings struct; errors name every wrong variable."""
 
 import re
 from collections.abc import Mapping
@@ -24,11 +24,11 @@ Url = Annotated[
         description="a URL such as https://host:port or https://host/path, without user and query",
     ),
 ]
-# No resolver takes a name with a label that is empty or has more than 63 characters.
+# No resolver accepts a name with a label that is empty or longer than 63 characters.
 _LABEL = r"[^\s,;/?#@:.\[\]]{1,63}"
 _HOST = rf"(\[[0-9A-Fa-f:.]+\]|{_LABEL}(\.{_LABEL})*\.?)"
 _PORT = r"(:([0-9]{1,4}|[1-5][0-9]{4}|6([0-4][0-9]{3}|5([0-4][0-9]{2}|5([0-2][0-9]|3[0-5])))))?"
-# A ';', '@' or '://' behind the host is a second URL, or a password with a '/' that is not escaped.
+# A ';', '@' or '://' after the host means a second URL, or an unescaped '/' in the password.
 _AMQP_URL = rf"amqps?://([^\s,/?#]*@)?{_HOST}{_PORT}([/?]((?!://)[^\s,;@])*)?"
 SECRET = {"secret": True}
 """Meta(extra=SECRET) keeps the value of a variable out of error messages."""
@@ -36,7 +36,7 @@ SECRET = {"secret": True}
 AmqpUrls = Annotated[
     str,
     Meta(
-        # A wrong one may hold a password in any place.
+        # An invalid URL may contain a password anywhere.
         extra=SECRET,
         pattern=rf"^\s*{_AMQP_URL}(\s*,\s*{_AMQP_URL})*\s*\Z",
         description="one or more URLs such as amqp://user:password@host:5672/, separated by commas",
@@ -52,16 +52,16 @@ Level = Annotated[
 
 
 class ConfigurationError(Exception):
-    """A variable has a wrong value; the message names it, the value and what is expected."""
+    """A variable has a wrong value; the message has its name, its value and the expected value."""
 
 
 def variable(field: str) -> str:
-    """The name of the variable that a field is read from."""
+    """Return the name of the environment variable of a field."""
     return PREFIX + field.upper()
 
 
 def load(settings: type[Settings], environment: Mapping[str, str]) -> Settings:
-    """The settings in an environment; every wrong variable is named at once."""
+    """Return the settings in an environment; raise one error that names every wrong variable."""
     values: dict[str, Any] = {}
     wrong: list[str] = []
     for field in msgspec.structs.fields(settings):
@@ -73,13 +73,13 @@ def load(settings: type[Settings], environment: Mapping[str, str]) -> Settings:
         try:
             values[field.name] = msgspec.convert(text, field.type, strict=False)
         except msgspec.ValidationError as error:
-            wrong.append(_complaint(field, text, error))
+            wrong.append(_explained(field, text, error))
     if wrong:
         raise ConfigurationError("\n".join(wrong))
     return settings(**values)
 
 
-def _complaint(field: Any, text: str, error: msgspec.ValidationError) -> str:
+def _explained(field: Any, text: str, error: msgspec.ValidationError) -> str:
     reason = describe(field.type) or str(error)
     value = "(not shown)" if _is_secret(field.type) else shown(text)
     return f"{variable(field.name)}={value}: expected {reason}"
@@ -91,9 +91,9 @@ def _is_secret(expected: Any) -> bool:
 
 
 def shown(text: str) -> str:
-    """A wrong value as error messages show it: of a URL scheme and host, of others plain words.
+    """Return a wrong value as shown in errors: plain words, or scheme and host of a URL.
 
-    Anything else may be, or have in it, a secret that was put into the wrong variable.
+    Any other value may contain a secret that was assigned to the wrong variable.
     """
     if PLAIN.fullmatch(text):
         return repr(text)

@@ -73,7 +73,7 @@ STATUS: dict[Code, HTTPStatus] = {
 }
 
 NOT_ATTEMPTED = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
-"""Statuses that promise that nothing was attempted and nothing will be."""
+"""The statuses of promise 2: nothing was attempted and nothing will be."""
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -81,7 +81,7 @@ DEFAULT_RETRY_AFTER_S = 1
 
 
 class Problem(Struct, frozen=True, rename="camel"):
-    """An error body: RFC 9457, readable as `{statusCode, code, error, message}` as well.
+    """An error body: RFC 9457, with the additional members `{statusCode, code, error, message}`.
 
     `command_id` is the id of the command in the audit; a query has none.
     """
@@ -98,13 +98,13 @@ class Problem(Struct, frozen=True, rename="camel"):
 
 
 class Fault(Exception):
-    """An operation failed. The message is shown to the caller: no secrets, no internals.
+    """The error of an operation. The caller sees the message: no secrets, no internals.
 
-    `retry_after` is in seconds and set for what was not attempted.
+    `retry_after` is in seconds, and set if nothing was attempted.
     """
 
     def __init__(self, code: Code, message: str, *, retry_after: int | None = None) -> None:
-        # A platform may quote half a surrogate pair, which no JSON of ours could say.
+        # A platform's message may contain a lone surrogate, which JSON in UTF-8 cannot encode.
         message = message.encode("utf-8", "replace").decode()
         super().__init__(message)
         self.code = code

@@ -1,9 +1,9 @@
 """The types of the fields of operations: names, labels, numbers, manifests.
 
-They reject values that are invalid on every platform (`..` and other scripts in names; control
+They reject values that are invalid on every platform (`..` and non-Latin scripts in names; control
 characters anywhere), so that no unvalidated value is published. A provider checks the stricter
-rules of its platform: tags of AWS may have spaces and letters of every script, labels of Kubernetes
-neither.
+rules of its platform: AWS tags may contain spaces and letters of every script, Kubernetes labels
+may not.
 """
 
 from typing import Annotated, Any
@@ -78,7 +78,7 @@ Replicas = Annotated[
     int,
     Meta(
         ge=0,
-        le=150_000,  # the pods that a Kubernetes cluster is designed for; more is a mistake
+        le=150_000,  # the number of pods that a Kubernetes cluster is designed for
         description="a whole number from 0 to 150000",
         examples=[3],
     ),
@@ -87,7 +87,7 @@ Replicas = Annotated[
 Manifest = Annotated[
     dict[str, Any],
     Meta(
-        description="a manifest in the platform's own words, with its name in metadata.name",
+        description="a manifest in the platform's own format, with its name in metadata.name",
         examples=[
             {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "hello"}, "spec": {}},
         ],

@@ -1,7 +1,7 @@
-"""Decodes JSON of other parties within stated limits of size, depth and members.
+"""Decodes untrusted JSON within limits of size, depth and members.
 
-Without these the interpreter's own recursion limit decides, which is another one in every version
-of Python: JSON that is nested 5,000 deep is an error on 3.11 and is accepted by 3.13.
+Without these limits the interpreter's recursion limit applies, which depends on the version of
+Python: JSON that is nested 5,000 deep is an error on 3.11 and is accepted by 3.13.
 """
 
 from typing import Any, TypeVar, overload
@@ -14,7 +14,7 @@ Decoded = TypeVar("Decoded")
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """Bytes, levels of arrays and objects, and values of all arrays and objects together."""
+    """Limits of bytes, of nested arrays and objects, and of values in all arrays and objects."""
 
     size: int
     depth: int
@@ -22,24 +22,24 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 BODIES = Limits(size=MESSAGE_LIMIT, depth=100, members=100_000)
-"""Bodies of requests over HTTP; `PLT_MAX_BODY_BYTES` is a smaller limit of bytes."""
+"""Bodies of HTTP requests; `PLT_MAX_BODY_BYTES` is a smaller size limit."""
 
 MESSAGES = Limits(size=MESSAGE_LIMIT, depth=BODIES.depth + 2, members=BODIES.members + 100)
-"""Messages: a body with what is wrapped around it."""
+"""Messages: a body with its envelope."""
 
 RECORDS = Limits(size=4 * MESSAGE_LIMIT, depth=BODIES.depth + 10, members=2 * BODIES.members)
-"""Records of the audit: a message, in base64 where it is sealed, and its outcome."""
+"""Audit records: a message, in Base64 if it is sealed, and its outcome."""
 
 ANSWERS = Limits(size=64 * MIB, depth=100, members=2_000_000)
-"""Answers of platforms: a page of a list has 500 objects."""
+"""Responses of platforms: a page of a list has 500 objects."""
 
 
 class LimitExceeded(msgspec.DecodeError):
     """JSON that is too large, too deep or has too many members; the message states the limit."""
 
 
-ONE_KIND = bytes.maketrans(b"{}", b"[]")
-OTHERS = bytes(byte for byte in range(256) if byte not in b'[]{}"')
+BRACES_TO_BRACKETS = bytes.maketrans(b"{}", b"[]")
+NO_BRACKET_OR_QUOTE = bytes(byte for byte in range(256) if byte not in b'[]{}"')
 
 
 @overload
@@ -66,7 +66,7 @@ def check(body: bytes, limits: Limits) -> None:
     opened = body.count(b"[") + body.count(b"{")
     values = opened + body.count(b",")
     if opened <= limits.depth and values <= limits.members:
-        return  # whatever of it is in strings
+        return  # commas and brackets in strings are counted too, so the real numbers are smaller
     if b"\\" in body:
         body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
     if _is_deeper(body, limits.depth):
@@ -80,24 +80,24 @@ def check(body: bytes, limits: Limits) -> None:
 
 
 def _values(body: bytes) -> int:
-    """Return at least the number of values in JSON without escaped quotes."""
+    """Return an upper bound of the number of values in JSON without escaped quotes."""
     outside = b"".join(body.split(b'"')[::2])
     return outside.count(b",") + outside.count(b"[") + outside.count(b"{")
 
 
 def _is_deeper(body: bytes, most: int) -> bool:
-    """Tell whether JSON without escaped quotes is nested deeper, before a decoder recurses into it.
+    """Tell whether JSON without escaped quotes is nested deeper than `most`, without recursion.
 
-    Each step removes the innermost arrays and objects. All of it runs in C, and takes a fraction of
+    Each step removes the innermost arrays and objects. All steps run in C, and take a fraction of
     the time of decoding.
     """
-    # Strings without a bracket become two quotes; removed, they leave the others as they were.
-    brackets = body.translate(ONE_KIND, OTHERS).replace(b'""', b"")
+    # A string without brackets is now two quotes; removing it does not affect other strings.
+    brackets = body.translate(BRACES_TO_BRACKETS, NO_BRACKET_OR_QUOTE).replace(b'""', b"")
     brackets = b"".join(brackets.split(b'"')[::2])
     depth = 0
     while brackets and depth <= most:
         outer = brackets.replace(b"[]", b"")
-        if outer == brackets:  # not JSON: what was never closed counts
+        if outer == brackets:  # not JSON: count the brackets that are not closed
             return depth + brackets.count(b"[") > most
         brackets = outer
         depth += 1

@@ -1,4 +1,4 @@
-"""Sets up logging for a process: one line a record, on standard error."""
+"""Configures logging of a process: one line per record, on standard error."""
 
 import logging
 from types import TracebackType
@@ -21,7 +21,7 @@ WIRE_LOGGERS = (
     *("aiohttp", "httpcore", "hpack", "httpx", "h11"),
     *("botocore", "aiobotocore", "aioboto3", "boto3"),
 )
-"""At debug level these print frames and headers, and so the bodies of secrets."""
+"""Loggers that print frames and headers at debug level, and so the bodies of secrets."""
 
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
@@ -35,8 +35,8 @@ ExceptionInfo = (
 class OneLine(logging.Formatter):
     """Formats a record as one line, and a traceback below it as indented lines.
 
-    No peer can write a line that looks like a record: control characters are escaped, and what a
-    multi-line exception says begins with the indent.
+    No peer can forge a record: control characters are escaped, and every line of an exception's
+    message is indented.
     """
 
     def formatMessage(self, record: logging.LogRecord) -> str:
@@ -53,7 +53,7 @@ class OneLine(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Log from this level up; the libraries on the wire only what nobody else tells."""
+    """Log from this level up; client libraries log errors only."""
     handler = logging.StreamHandler()
     handler.setFormatter(OneLine(FORMAT))
     logging.basicConfig(level=LEVELS[level], handlers=[handler])

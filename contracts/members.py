@@ -1,6 +1,6 @@
-"""Members that a type does not have: named with the member that was probably meant.
+"""Checks JSON for unknown members, and names the known member that was probably meant.
 
-A misspelt member that is silently ignored leaves a default in its place: 1 machine instead of 20.
+Otherwise a misspelt member would leave its default in place: 1 machine instead of 20.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def require_known(value: Any, expected: type[msgspec.Struct], where: str) -> Non
 
 
 def unknown_member(place: str, name: str, known: tuple[str, ...]) -> Fault:
-    """Return the fault of a member that the object at a place does not have."""
+    """Return the fault of an unknown member of the object at `place`."""
     near = nearest(name, known)
     hint = f"did you mean {near}? Expected" if near else "expected"
     return Fault(
@@ -37,9 +37,9 @@ def _described(expected: type[msgspec.Struct]) -> inspect.Type:
 def _unknown(
     value: Any, expected: inspect.Type, where: str
 ) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    """Yield where an unknown member is, its name, and the names that are known there.
+    """Yield the place of each unknown member, its name, and the known names at that place.
 
-    A value that is not of its type at all is left to the decoder.
+    A value of a wrong type is left to the decoder.
     """
     if isinstance(expected, inspect.Metadata):
         yield from _unknown(value, expected.type, where)

@@ -14,7 +14,7 @@ PATH_FIELD = re.compile(r"\{(\w+)\}")
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One row of the table: everything that is true of an operation, as plain data.
+    """One row of the table: the properties of an operation, as plain data.
 
     The parameters of `http` describe the columns.
     """

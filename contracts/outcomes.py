@@ -1,9 +1,9 @@
-"""Outcomes: the record of what became of a command, as structs and messages; knows no broker.
+"""Outcomes: the audit records of commands, as structs and messages; independent of the broker.
 
 A worker publishes `started`, with the request in it, before the first platform call, and then one
-final result. A gateway's recorder publishes the final result of a command that the broker ended.
-All records of a command have its `message_id` as id. After a crash an id can occur twice with a
-final result; the first one counts.
+final result. A gateway's recorder publishes the final result of a command that the broker
+dead-lettered. All records of a command have its `message_id` as id. After a crash an id can have
+two final results; the first one counts.
 """
 
 import re
@@ -31,24 +31,24 @@ from contracts.wire import (
 )
 
 OUTCOME = "outcome"
-"""The property `type` of an outcome's message."""
+"""The property `type` of the message with an outcome."""
 
 CLOUD_EVENTS = "cloudEvents_"
-"""Before the names of CloudEvents 1.0's attributes, as its AMQP binding has it."""
+"""The prefix of CloudEvents 1.0 attributes in its AMQP binding."""
 
 HEADERS_AT_A_GLANCE = ("who", "what", "before", "after", "why")
-"""Headers of a final record, which the management UI shows beside the body."""
+"""Headers of a final record; the management UI shows them beside the body."""
 
 GLANCE_LIMIT = 300
-"""Characters of such a header."""
+"""The maximal number of characters of each of these headers."""
 
 SHORT_LIMIT = 255
 ADDRESS_LIMIT = 200
-"""Bytes of an address that a message claims; a key of AMQP has at most 255."""
+"""The maximal size in bytes of an address from a routing key; an AMQP key has at most 255."""
 
 
 class Cause(msgspec.Struct, frozen=True):
-    """Why a command did not succeed, in the words that its caller got."""
+    """The code and message of a fault, as the caller of the command received them."""
 
     code: Code
     message: str
@@ -57,11 +57,11 @@ class Cause(msgspec.Struct, frozen=True):
 class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
     """One record of a command.
 
-    `requested_by` is whom the gateway asked for, or the producer of an event; `user` is the broker
-    user that published the command, which the broker has checked. `request` is the command itself:
-    in the record `started`, and in the final record of a command that was never started. `before`
-    and `after` are what the command found and left. `superseded_by` and `repeats` are ids of other
-    commands.
+    `requested_by` is the client of the gateway, or the producer of an event; `user` is the broker
+    user that published the command, as checked by the broker. `request` is the command itself: in
+    the record `started`, and in the final record of a command that was never started. `before` and
+    `after` are the state that the command found and the state that it left. `superseded_by` and
+    `repeats` are ids of other commands.
     """
 
     id: str
@@ -85,7 +85,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 def outcome_of(message: Message, provider: str, result: Result, **what: Any) -> Outcome:
-    """The outcome of the command in a message, as far as the message tells; `what` adds to it."""
+    """Return the outcome of the command in a message; `what` are further fields."""
     return Outcome(
         id=identity(message),
         result=result,
@@ -100,26 +100,29 @@ def outcome_of(message: Message, provider: str, result: Result, **what: Any) -> 
 
 
 def failure(fault: Fault) -> dict[str, Any]:
-    """What a fault adds to an outcome."""
+    """Return the fields of an outcome that describe a fault."""
     return {"status": fault.status, "fault": Cause(fault.code, fault.message)}
 
 
 def identity(message: Message) -> str:
-    """The id of a command: its `message_id`, or else a digest that a redelivery has as well."""
+    """Return the id of a command: its `message_id`, or a digest that redeliveries share."""
     digest = sha256(message.key.encode() + b"\0" + message.body).hexdigest()
     return message.message_id or f"unnamed-{digest[:24]}"
 
 
 def requested_by(message: Message) -> str | None:
-    """Whom a command is for: told by gateways alone, who alone may publish where they do."""
-    told = message.headers.get(HEADER_REQUESTED_BY)
-    if message.exchange == topology.COMMANDS and isinstance(told, str):
-        return told
+    """Return the requester of a command: the broker user, unless a gateway names its client.
+
+    The header counts only on `machinist.commands`, where only gateways may publish.
+    """
+    client = message.headers.get(HEADER_REQUESTED_BY)
+    if message.exchange == topology.COMMANDS and isinstance(client, str):
+        return client
     return message.user_id
 
 
 def asked(message: Message) -> datetime | None:
-    """When a command was published, by its publisher's clock."""
+    """Return the time at which a command was published, by the publisher's clock."""
     deadline = message.headers.get(HEADER_DEADLINE)
     seconds: float | None = message.timestamp
     if type(deadline) is int and message.expiration is not None:
@@ -128,26 +131,26 @@ def asked(message: Message) -> datetime | None:
 
 
 def at(seconds: float) -> datetime:
-    """A moment of the Unix epoch."""
+    """Return a time from seconds of the Unix epoch."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def now() -> datetime:
-    """This moment."""
+    """Return the current time."""
     return at(time.time())
 
 
 def claimed_address(key: str) -> str:
-    """The address in a command's routing key, which a stranger may have written."""
+    """Return the address in the routing key of a command, made safe: keys are untrusted input."""
     address = key.split(".", 2)[-1]
     return re.sub(r"[^A-Za-z0-9_.-]", "-", address)[:ADDRESS_LIMIT]
 
 
 def message_of(outcome: Outcome, app_id: str, traceparent: Header | None = None) -> Message:
-    """The outcome as a message.
+    """Return the message with an outcome.
 
-    Attributes are those of CloudEvents 1.0, under the names of its AMQP binding. Two records of the
-    same event have the same `id` and `source`.
+    It has the attributes of CloudEvents 1.0, under the names of its AMQP binding. Two records of
+    the same event have the same `id` and `source`.
     """
     is_final = outcome.result is not Result.STARTED
     moment = outcome.finished or outcome.started or now()
@@ -179,7 +182,7 @@ def message_of(outcome: Outcome, app_id: str, traceparent: Header | None = None)
 
 
 def at_a_glance(outcome: Outcome) -> dict[str, Header]:
-    """Who asked for what, what changed, and why it ended so, as short texts for people."""
+    """Return the headers for people: requester, command, state before and after, reason."""
     who = " via ".join(dict.fromkeys(filter(None, (outcome.requested_by, outcome.user))))
     status = "" if outcome.status is None else f" {outcome.status}"
     why = f"{outcome.fault.code}: {outcome.fault.message}" if outcome.fault else ""
@@ -203,10 +206,13 @@ def _json_text(value: Any) -> str:
 
 
 def read(message: Message) -> Outcome:
-    """The outcome in a message; raises msgspec.DecodeError."""
+    """Return the outcome in a message; raises msgspec.DecodeError."""
     return decode(message.body, RECORDS, type=Outcome)
 
 
 def short(text: str) -> str:
-    """At most 255 bytes, as AMQP's short strings have; a text that cannot be read grew longer."""
+    """Return a text cut to the 255 bytes of an AMQP short string.
+
+    A received text may be longer: `contracts.broker.decoding` escapes bytes that are not UTF-8.
+    """
     return text.encode("utf-8", "replace")[:SHORT_LIMIT].decode("utf-8", "ignore")

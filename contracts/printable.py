@@ -1,16 +1,16 @@
-"""Text from other parties, made safe for a log and for a terminal: control characters escaped."""
+"""Escapes control characters in untrusted text, for logs and terminals."""
 
 import json
 
 BREAKS = "\n"
-"""Kept where lines are ours: a message of several lines, such as a list of wrong variables."""
+"""The value of `keep` for our own messages of several lines, such as a list of wrong variables."""
 
 
 def printable(text: str, keep: str = "") -> str:
-    """Return the text with every character that is not printable as its escape, `\\n` or `\\x1b`.
+    """Return the text with escapes such as `\\n` and `\\x1b` for characters that are not printable.
 
-    A line break or an escape sequence in a name, a header or a platform's message would otherwise
-    write lines that look like ours, or control the reader's terminal. Characters of `keep` stay.
+    Otherwise a line break in a name, a header or a platform's message could forge a log line, and
+    an escape sequence could control the reader's terminal. Characters in `keep` are not escaped.
     """
     if text.isprintable():
         return text
@@ -20,9 +20,9 @@ def printable(text: str, keep: str = "") -> str:
 
 
 def printable_json(text: str) -> str:
-    """Return JSON that means the same, in which nothing but printable characters occurs.
+    """Return equivalent JSON with printable characters only.
 
-    RFC 8259 requires escapes only below U+0020; U+009B begins an escape sequence all the same.
+    RFC 8259 requires escapes only below U+0020, but U+009B begins a terminal escape sequence too.
     """
     if text.isprintable():
         return text

@@ -1,4 +1,4 @@
-"""Kubernetes' quantities: read in every spelling, and refused where no platform has so much."""
+"""Parses Kubernetes quantities, and refuses amounts that no platform can provide."""
 
 import re
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ SPELLING = re.compile(
     r"(?P<number>\+?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40}))"
     rf"(?:[eE](?P<exponent>[+-]?[0-9]{{1,3}})|(?P<suffix>{'|'.join([*BINARY, *DECIMAL])}))"
 )
-"""An `E` with digits behind it is an exponent, without them a suffix."""
+"""An `E` before digits is an exponent, otherwise a suffix."""
 
 EXPECTED = (
     "a quantity of Kubernetes: a number, alone or with one of n u m k M G T P E Ki Mi Gi Ti Pi Ei, "
@@ -25,7 +25,7 @@ EXPECTED = (
 
 
 def read(value: Quantity, where: str) -> Decimal:
-    """The amount in its base unit (cores, bytes), or the fault `invalid`."""
+    """Return the amount in its base unit (cores, bytes), or raise `invalid`."""
     found = SPELLING.fullmatch(str(value))
     if found is None:
         raise Fault(Code.INVALID, f"{where}: expected {EXPECTED}, got {show(value)}")
@@ -38,30 +38,30 @@ def read(value: Quantity, where: str) -> Decimal:
 
 MIB = 1024**2
 LEAST = {"cpu": Decimal("0.001"), "memory": Decimal(6 * MIB)}
-"""A millicore is Kubernetes' finest grain; 6 MiB is the least that a container starts with."""
+"""A millicore is the precision of Kubernetes; a container needs 6 MiB to start."""
 
 MOST = {"cpu": Decimal(8192), "memory": Decimal(2**52)}
 """The limits of one machine under Linux: 8192 processors (`NR_CPUS` of x86-64, the largest of any
 architecture), and 4 PiB of memory (52 bits of physical address on x86-64 and ARM64).
 """
 
-EVERYWHERE = ("cpu", "memory")
-ON_SOME = re.compile(r"ephemeral-storage|hugepages-.+|[^/]+/.+")
-"""Resources of Kubernetes that some platforms have: its own, and those with a domain."""
+PORTABLE = ("cpu", "memory")
+PLATFORM_SPECIFIC = re.compile(r"ephemeral-storage|hugepages-.+|[^/]+/.+")
+"""Other resources of Kubernetes: built-in ones, and extended resources, which have a domain."""
 
 
 def check(requests: Mapping[str, Quantity], limits: Mapping[str, Quantity], where: str) -> None:
-    """Raise `invalid` for what no platform can give: the answer must not depend on the platform."""
+    """Raise `invalid` for an amount that no platform can provide; the reply is the same on all."""
     for part, amounts in {"requests": requests, "limits": limits}.items():
         for resource, amount in amounts.items():
-            if resource not in EVERYWHERE and not ON_SOME.fullmatch(resource):
+            if resource not in PORTABLE and not PLATFORM_SPECIFIC.fullmatch(resource):
                 raise Fault(
                     Code.INVALID,
                     f"{where}.{part}: expected cpu, memory or another resource of Kubernetes, "
                     f"got {show(resource)}",
                 )
             read(amount, f"{where}.{part}.{resource}")
-    for resource in EVERYWHERE:
+    for resource in PORTABLE:
         _check_bounds(requests, limits, resource, where)
     for resource in requests.keys() & limits.keys():
         place = f"{where}.requests.{resource}"
@@ -76,7 +76,7 @@ def check(requests: Mapping[str, Quantity], limits: Mapping[str, Quantity], wher
 def _check_bounds(
     requests: Mapping[str, Quantity], limits: Mapping[str, Quantity], resource: str, where: str
 ) -> None:
-    """The limit counts, else the request: that much a machine can use."""
+    """Check the limit of a resource, or its request if it has no limit."""
     part, amounts = ("limits", limits) if resource in limits else ("requests", requests)
     if resource not in amounts:
         return

@@ -1,4 +1,4 @@
-"""Requests: a command as the audit keeps it, without a readable secret; knows no broker."""
+"""Requests: commands in the audit, without readable secrets; independent of the broker."""
 
 from base64 import b64encode
 from datetime import UTC, datetime
@@ -17,20 +17,20 @@ from contracts.wire import HEADER_DEADLINE, HEADER_IDEMPOTENCY_KEY, Message
 
 HOLDS_SECRETS = "the body may hold secrets and was not sealed"
 TOO_LARGE = f"the body had {{}} bytes, the limit is {MESSAGE_LIMIT}"
-NOT_UNDERSTOOD = "the body is not what the operation asks for"
+NOT_UNDERSTOOD = "the body does not match the operation"
 
 MOST_S = 253_402_300_799
 """The last second of the year 9999."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """What was asked for.
+    """A command in the audit, as it was requested.
 
-    `exchange` is where the command was published: `machinist.events` by a producer, otherwise
-    `machinist.commands` by a gateway. `body` is the operation. A sealed body stays as it was sent,
-    in Base64, as `sealed`; beside it stand a `summary` and a `digest` of the operation (HMAC-SHA256
-    under a key derived from the seal key, in hexadecimal: equal operations have equal digests). A
-    body that is not kept has the reason as `withheld`.
+    The command was published to `exchange`: `machinist.events` by a producer, `machinist.commands`
+    by a gateway. `body` is the operation. A sealed body is kept as `sealed`, in Base64, together
+    with a `summary` and a `digest` of the operation (HMAC-SHA256 under a key derived from the seal
+    key, in hexadecimal: equal operations have equal digests). For a body that is not kept,
+    `withheld` is the reason.
     """
 
     exchange: str
@@ -44,7 +44,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
 
 
 def request_of(message: Message, operation: Operation[Any] | None, seals: Seals) -> Request:
-    """Return the request in a message; `operation` is None where the body could not be read."""
+    """Return the request in a message; `operation` is None if the body could not be read."""
     key = message.headers.get(HEADER_IDEMPOTENCY_KEY)
     kept: dict[str, Any] = {}
     if is_sealed(message.body):
@@ -59,7 +59,7 @@ def request_of(message: Message, operation: Operation[Any] | None, seals: Seals)
     elif operation is None:
         kept["withheld"] = NOT_UNDERSTOOD
     else:
-        # Encoded again, so that a member that the operation does not have is not kept.
+        # Encoded again to drop members that the operation does not have.
         kept["body"] = msgspec.Raw(wire.encode(operation))
     return Request(
         exchange=message.exchange,
@@ -70,7 +70,7 @@ def request_of(message: Message, operation: Operation[Any] | None, seals: Seals)
 
 
 def operation_in(message: Message, seals: Seals) -> Operation[Any] | None:
-    """Return the operation in a command, None where it cannot be opened or read."""
+    """Return the operation in a command, None if the body cannot be opened or read."""
     try:
         body = message.body
         if is_sealed(body):
@@ -81,7 +81,7 @@ def operation_in(message: Message, seals: Seals) -> Operation[Any] | None:
 
 
 def _deadline(message: Message) -> datetime | None:
-    told = message.headers.get(HEADER_DEADLINE)
-    if type(told) is not int or not 0 <= told / 1000 <= MOST_S:
+    deadline = message.headers.get(HEADER_DEADLINE)
+    if type(deadline) is not int or not 0 <= deadline / 1000 <= MOST_S:
         return None
-    return datetime.fromtimestamp(told / 1000, UTC)
+    return datetime.fromtimestamp(deadline / 1000, UTC)

@@ -1,6 +1,6 @@
-"""What comes back: the resources that every provider describes its platform with.
+"""The resources in replies, in the same shape for every provider.
 
-Shapes are those that the intelligent-command-center reads; what is unknown is left out, not null.
+The intelligent-command-center reads these shapes. A member without a value is absent, not null.
 """
 
 from typing import Annotated, Any
@@ -8,15 +8,15 @@ from typing import Annotated, Any
 from msgspec import UNSET, Meta, Struct, UnsetType, field, to_builtins
 
 Object = dict[str, Any]
-"""A JSON object in the platform's own words."""
+"""A JSON object in the platform's own format."""
 
 Warnings = list[str] | UnsetType
-"""Warnings of the platform or the provider beside the result of a command, if there are any."""
+"""Warnings of the platform or the provider that come with the result of a command."""
 
-Labels = Annotated[dict[str, str], Meta(title="Labels", description="Labels by their keys.")]
+Labels = Annotated[dict[str, str], Meta(title="Labels", description="Label values by key.")]
 SetLabels = Annotated[
     dict[str, str | None],
-    Meta(title="SetLabels", description="Labels by their keys; null where one was removed."),
+    Meta(title="SetLabels", description="Label values by key; null for a label that was removed."),
 ]
 Amounts = Annotated[
     dict[str, str],
@@ -26,18 +26,18 @@ Metadata = Annotated[
     Object,
     Meta(
         title="ProviderMetadata",
-        description="What finds the thing again on its platform, such as `kind` and `apiVersion`.",
+        description="Members that identify the resource on its platform, such as `kind`.",
         extra_json_schema={"additionalProperties": True},
     ),
 ]
 
 
 class Resource(Struct, frozen=True, rename="camel", kw_only=True):
-    """Something on a platform, as JSON in camel case."""
+    """An object on a platform; its members are in camel case."""
 
 
 class ControllerReference(Resource, frozen=True):
-    """Who runs a machine: the top of its chain of owners."""
+    """The controller that runs a machine: the last in the chain of owner references."""
 
     name: str
     kind: str | UnsetType = UNSET
@@ -52,7 +52,7 @@ class Quantities(Resource, frozen=True):
 
 
 class Machine(Resource, frozen=True):
-    """A Kubernetes pod, an ECS task."""
+    """A Kubernetes pod or an ECS task."""
 
     id: str
     status: str
@@ -66,7 +66,7 @@ class Machine(Resource, frozen=True):
 
 
 class Controller(Resource, frozen=True):
-    """What keeps a number of machines running: a Deployment and its like, an ECS service."""
+    """A resource that keeps machines running, such as a Deployment or an ECS service."""
 
     name: str
     replicas: int
@@ -74,7 +74,7 @@ class Controller(Resource, frozen=True):
     provider_metadata: Metadata
     machines: list[Machine] | UnsetType = UNSET
     deleting: bool | UnsetType = UNSET
-    """True while it is being deleted and not gone yet: nothing scales it any more."""
+    """True while the controller is being deleted; it can no longer be scaled."""
     warnings: Warnings = UNSET
 
 
@@ -91,17 +91,17 @@ class Controllers(Resource, frozen=True):
 
 
 class MachineLabels(Resource, frozen=True):
-    """The labels that were set; null where one was removed."""
+    """The labels that were set; null for a label that was removed."""
 
     labels: SetLabels
     warnings: Warnings = UNSET
 
 
 class Deletion(Resource, frozen=True, omit_defaults=True):
-    """The answer to every DELETE, on every platform.
+    """The reply to every DELETE, on every platform.
 
-    `deleted` is false where the platform has nothing to delete: an ECS service goes with its
-    controller. `left` says what stays for now, and why.
+    `deleted` is false if the platform has nothing to delete: on ECS, a service is deleted with its
+    controller. `left` names objects that remain for now, and the reasons.
     """
 
     name: str
@@ -122,7 +122,7 @@ class Port(Resource, frozen=True):
 
 
 class ServiceEndpoint(Resource, frozen=True):
-    """Where the machines behind a service are reached."""
+    """The host name and ports of the machines behind a service."""
 
     name: str
     labels: Labels

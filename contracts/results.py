@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Result(StrEnum):
-    """What became of a command; every result but `started` is final."""
+    """The result in a command's record; every result but `started` is final."""
 
     STARTED = "started"
     DONE = "done"

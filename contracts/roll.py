@@ -1,4 +1,4 @@
-"""The roll of a provider's workers, which gateways send to the owners of partitions as a check."""
+"""The roll of a provider's workers: gateways send it to each partition to check the route."""
 
 import logging
 
@@ -12,17 +12,17 @@ log = logging.getLogger(__name__)
 
 
 class Roll(msgspec.Struct, frozen=True):
-    """How many workers are attached, and so share the partitions."""
+    """The number of attached workers, which share the partitions."""
 
     workers: int
 
 
 def workers_in(message: Message) -> int | None:
-    """Return how many workers a gateway's check tells of, None for any other message."""
+    """Return the number of workers in a gateway's check, None for any other message."""
     if message.type != ATTENDANCE or message.exchange != COMMANDS:
         return None
     try:
         return max(1, decode(message.body, MESSAGES, type=Roll).workers)
     except msgspec.DecodeError as error:
-        log.warning("a check under %s cannot be read: %s", message.key, error)
+        log.warning("cannot decode the check with the routing key %s: %s", message.key, error)
         return 1

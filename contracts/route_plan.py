@@ -1,4 +1,4 @@
-"""The route plan that every platform understands: what it says, and what is the same everywhere."""
+"""The platform-neutral route plan: its format, its checks and the order of plans."""
 
 import re
 from typing import Annotated, Literal
@@ -27,15 +27,15 @@ HOSTNAME_LIMIT = 253
 MANAGED_BY = "plt.dev/managed-by"
 MANAGER = "icc"
 APPLICATION = "plt.dev/application"
-"""What marks a route as made from a plan, and of which application."""
+"""The labels of a route that was made from a plan: the manager and the application."""
 
 GENERATION = "plt.dev/generation"
 EMITTED_AT = "plt.dev/emitted-at"
-"""The annotations of a route that say how new its plan is; the generation decides."""
+"""The annotations with the age of a route's plan; the generation takes precedence."""
 
 
 class Part(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A piece of the plan."""
+    """A part of the plan."""
 
 
 MatchKind = Annotated[
@@ -44,7 +44,7 @@ MatchKind = Annotated[
 
 
 class Match(Part, frozen=True):
-    """Which requests a rule is for; the default rule's are those that no other rule is for."""
+    """The requests of a rule; the default rule gets the requests that no other rule matches."""
 
     kind: MatchKind
     name: HeaderName | None = None
@@ -52,13 +52,13 @@ class Match(Part, frozen=True):
 
 
 class Backend(Part, frozen=True):
-    """Where they go."""
+    """The service that receives the requests."""
 
     service_name: str
 
 
 class Rule(Part, frozen=True):
-    """One rule; of two that match a request the first decides."""
+    """One rule; the first rule that matches a request is used."""
 
     match: Match
     backend: Backend
@@ -69,8 +69,9 @@ class Rule(Part, frozen=True):
 class RoutePlan(Part, frozen=True):
     """All routes of an application.
 
-    `generation` says how new a plan is, and `emitted_at` (ms since the epoch) where none is known.
-    `routing_mode` is sent by the control plane, and no platform uses it.
+    A plan with a higher `generation` is newer; without generations `emitted_at` is compared
+    (milliseconds of the Unix epoch). `routing_mode` is sent by the control plane, and no platform
+    uses it.
     """
 
     app_name: str
@@ -82,7 +83,7 @@ class RoutePlan(Part, frozen=True):
 
 
 class Freshness(Struct, frozen=True, order=True):
-    """The age of a plan: its generation, or its time of emission where it has no generation."""
+    """The age of a plan: its generation or, without one, its time of emission."""
 
     rank: int = 0
     number: float | int = 0
@@ -93,19 +94,19 @@ class Freshness(Struct, frozen=True, order=True):
 
 
 def freshness(generation: float | None, emitted_at: float | None) -> Freshness:
-    """How new a plan with these is."""
+    """Return the age of a plan with this generation and time."""
     if generation is not None:
         return Freshness(2, generation)
     return Freshness() if emitted_at is None else Freshness(1, emitted_at)
 
 
 def text(number: float) -> str:
-    """A number in few characters."""
+    """Return a number in its shortest form."""
     return json.encode(number).decode()
 
 
 def stale(application: str, given: Freshness, newest: Freshness) -> Fault:
-    """The fault of a plan that came too late."""
+    """Return the fault of a plan that is older than the current one."""
     return Fault(
         Code.CONFLICT,
         f'the plan for "{application}" is stale: it has {given}, and a plan with {newest} is there '
@@ -114,13 +115,13 @@ def stale(application: str, given: Freshness, newest: Freshness) -> Fault:
 
 
 def read(specification: Object) -> RoutePlan:
-    """The plan, with its host name in lower case, or the fault `invalid`.
+    """Return the plan, with its host name in lower case, or raise `invalid`.
 
-    A member that a plan does not have is an error.
+    An unknown member is an error, at any depth.
     """
     require_known(specification, RoutePlan, "plan")
     plan: RoutePlan = checked(specification, RoutePlan, "plan", secret=True)
-    _refuse_twins(plan)
+    _refuse_duplicates(plan)
     for number, rule in enumerate(plan.rules):
         is_default = rule.match.kind == "default"
         if not is_default and (rule.match.name is None or rule.match.value is None):
@@ -137,10 +138,10 @@ def read(specification: Object) -> RoutePlan:
     return structs.replace(plan, hostname=plan.hostname.lower())
 
 
-def _refuse_twins(plan: RoutePlan) -> None:
-    """Raise where two rules are for the same requests: the second would never be used.
+def _refuse_duplicates(plan: RoutePlan) -> None:
+    """Raise if two rules match the same requests: the second would never be used.
 
-    Names of headers have no case.
+    Header names are compared without case.
     """
     seen: dict[object, int] = {}
     for number, rule in enumerate(plan.rules):

@@ -1,8 +1,8 @@
-"""Seals bodies that may hold secrets, so that no queue, stream, dead letter or log can be read.
+"""Encrypts bodies that may hold secrets, so that no queue, stream, dead letter or log exposes one.
 
-AES-256-GCM (NIST SP 800-38D). A sealed body is one version byte, 8 bytes that name the key, a nonce
-of 12 bytes and the ciphertext. Type, address and contract are authenticated with it, so a body that
-is replayed under another type or address does not open.
+AES-256-GCM (NIST SP 800-38D). A sealed body is one version byte, the 8-byte name of the key, a
+12-byte nonce and the ciphertext. Type, address and contract are the associated data, so a body that
+is replayed under another type or address cannot be opened.
 """
 
 import hmac
@@ -27,12 +27,12 @@ HEAD_BYTES = len(VERSION) + KEY_NAME_BYTES + NONCE_BYTES
 
 
 def is_sealed(body: bytes) -> bool:
-    """Whether a body looks sealed: no JSON begins so."""
+    """Tell whether a body is sealed: JSON does not begin with the version byte."""
     return len(body) >= HEAD_BYTES and body.startswith(VERSION)
 
 
 class Seals:
-    """One or more keys: the first seals, all open, so that keys can be changed without a gap."""
+    """One or more keys: the first seals, all can open, so that keys can be rotated."""
 
     def __init__(self, keys: list[bytes]) -> None:
         self._keys = {_name(key): AESGCM(key) for key in keys}
@@ -41,16 +41,16 @@ class Seals:
 
     @classmethod
     def from_text(cls, text: str) -> "Seals":
-        """The keys that PLT_SEAL_KEY names; raises ConfigurationError."""
+        """Return the keys in PLT_SEAL_KEY; raises ConfigurationError."""
         return cls([_key(part.strip()) for part in text.split(",") if part.strip()])
 
     @property
     def can_seal(self) -> bool:
-        """Whether there is a key."""
+        """True if there is a key."""
         return self._first is not None
 
     def seal(self, body: bytes, operation: str, address: str, like: bytes | None = None) -> bytes:
-        """The body as a stranger may see it; `like` another sealed body, by the key of that one."""
+        """Return the sealed body; with `like`, it is sealed with the key of that sealed body."""
         name = self._first if like is None else _key_of(like)
         if name is None or name not in self._keys:
             raise Fault(
@@ -58,11 +58,12 @@ class Seals:
                 f"{operation} carries secrets and is only sent sealed: set PLT_SEAL_KEY",
             )
         nonce = os.urandom(NONCE_BYTES)
-        ciphertext = self._keys[name].encrypt(nonce, body, _bound(operation, address))
+        associated = _associated_data(operation, address)
+        ciphertext = self._keys[name].encrypt(nonce, body, associated)
         return VERSION + name + nonce + ciphertext
 
     def open(self, body: bytes, operation: str, address: str) -> bytes:
-        """The body as it was before it was sealed for this operation on this address."""
+        """Return the plain text of a body that was sealed for this operation on this address."""
         name = _key_of(body)
         if not is_sealed(body):
             raise Fault(Code.SEAL_NOT_OPENED, "expected a sealed body, got something else")
@@ -70,7 +71,7 @@ class Seals:
         if not self.can_seal:
             raise Fault(
                 Code.SEALING_NOT_CONFIGURED,
-                f"{operation} came sealed and this worker has no key: set PLT_SEAL_KEY",
+                f"the body of {operation} is sealed and this worker has no key: set PLT_SEAL_KEY",
             )
         if key is None:
             raise Fault(Code.SEAL_NOT_OPENED, self._unknown(name))
@@ -78,7 +79,7 @@ class Seals:
             return key.decrypt(
                 body[HEAD_BYTES - NONCE_BYTES : HEAD_BYTES],
                 body[HEAD_BYTES:],
-                _bound(operation, address),
+                _associated_data(operation, address),
             )
         except InvalidTag as error:
             raise Fault(
@@ -87,9 +88,9 @@ class Seals:
             ) from error
 
     def digest(self, body: bytes, like: bytes) -> str | None:
-        """Return a keyed digest of a body that came sealed as `like`, None without that key.
+        """Return a digest of a body under the key of the sealed body `like`, None without the key.
 
-        Without the key nobody can tell a body of few possible values from its digest.
+        An unkeyed digest would reveal a body that has few possible values.
         """
         key = self._digest_keys.get(_key_of(like))
         return None if key is None else hmac.digest(key, body, sha256).hex()
@@ -103,7 +104,7 @@ class Seals:
 
 
 def reply_seal(correlation_id: str | None, operation: str) -> tuple[str, str]:
-    """What the reply to a sealed operation is sealed for: it opens as the reply to no other."""
+    """Return operation and address for sealing a reply, so that it opens for its request only."""
     return f"reply to {operation}", correlation_id or ""
 
 
@@ -111,7 +112,7 @@ def _key(text: str) -> bytes:
     try:
         key = b64decode(text, validate=True)
     except ValueError as error:
-        raise _wrong("something that is not Base64") from error
+        raise _wrong("a text that is not Base64") from error
     if len(key) != KEY_BYTES:
         raise _wrong(f"{len(key)} bytes")
     return key
@@ -119,8 +120,8 @@ def _key(text: str) -> bytes:
 
 def _wrong(got: str) -> ConfigurationError:
     return ConfigurationError(
-        f"PLT_SEAL_KEY=(not shown): expected Base64 of {KEY_BYTES} bytes, or several of those "
-        f"separated by commas; got {got}"
+        f"PLT_SEAL_KEY=(not shown): expected Base64 of {KEY_BYTES} bytes, or several such "
+        f"keys separated by commas; got {got}"
     )
 
 
@@ -136,5 +137,5 @@ def _digest_key(key: bytes) -> bytes:
     return hmac.digest(key, b"machinist digest key", sha256)
 
 
-def _bound(operation: str, address: str) -> bytes:
+def _associated_data(operation: str, address: str) -> bytes:
     return f"machinist {CONTRACT}\n{operation}\n{address}".encode()

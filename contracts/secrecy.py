@@ -1,4 +1,4 @@
-"""Which bodies may hold secrets though nobody sealed them: those are kept and told nowhere else."""
+"""Detects unsealed bodies that may hold secrets; these are kept in no record and no dead letter."""
 
 from collections.abc import Callable
 from typing import Any
@@ -16,30 +16,30 @@ MEMBERS = frozenset(
     for operation in OPERATIONS.values()
     if operation.row.secret is not None
 )
-"""The members of a body under which operations carry secrets."""
+"""The fields of operations that carry secrets."""
 
 OPEN_WITHOUT_KEY = tuple(
     operation.row.name
     for operation in OPERATIONS.values()
     if operation.row.seal and operation.row.secret != operation.row.body
 )
-"""The operations whose bodies travel as they are where there is no key to seal them with."""
+"""The operations whose bodies are sent in plain text if no key is configured."""
 
 KINDS = frozenset({"secret", "secrets", "secretlist"})
 SECRET_MEMBERS = frozenset({"stringData", "pullSecret", "password"})
-"""Names under which people write secrets in bodies of any kind."""
+"""Members that usually hold a secret, in a body of any kind."""
 
 DEEPEST = 16
-"""Levels of a body that are searched; nobody sends a Secret in a deeper one by mistake."""
+"""Levels of a body that are searched; a Secret is not embedded deeper by mistake."""
 
 HAS_PARTS = (dict, list)
 
 
 def may_hold_secrets(name: str, body: bytes) -> bool:
-    """Tell whether a reader of this body, sent as the operation `name`, may read a secret.
+    """Tell whether the body of the operation `name` may contain a readable secret.
 
-    A body that is not JSON may hold one, unless the operation never carries any. The members of an
-    unknown operation, perhaps a misspelt one, count as they would under any name.
+    A body that is not JSON counts, unless the operation never carries a secret. In the body of an
+    unknown operation, whose name may be misspelt, the secret field of every operation counts.
     """
     if seal.is_sealed(body):
         return False
@@ -62,7 +62,7 @@ def _json(body: bytes) -> dict[str, Any] | None:
 
 
 def _is_at(found: dict[str, Any], path: str) -> bool:
-    """Tell whether a body has anything at a dotted path, or no object on the way there."""
+    """Tell whether a body has a value at a dotted path, or a value that is not an object above."""
     value: Any = found
     for key in path.split("."):
         if not isinstance(value, dict):
@@ -72,20 +72,20 @@ def _is_at(found: dict[str, Any], path: str) -> bool:
 
 
 def reject_embedded_secret(operation: AnyOperation) -> AnyOperation:
-    """Return the operation; `invalid` if a manifest of another kind contains a Secret."""
+    """Return the operation; raise `invalid` if a manifest of another kind contains a Secret."""
     row = operation.row
     body = getattr(operation, row.body) if isinstance(row.body, str) else {}
     if row.body != row.secret and _contains(body, _is_secret):
         raise Fault(
             Code.INVALID,
-            f"{row.name} takes no Secret, nor anything with one in it: expected "
+            f"{row.name} accepts no Secret and no object that contains a Secret: expected "
             "PUT /secrets/<scope>, which seals it",
         )
     return operation
 
 
 def _contains(body: dict[str, Any], wanted: Callable[[dict[str, Any]], bool]) -> bool:
-    """Tell whether there is a wanted object in a body, such as among the items of a List."""
+    """Tell whether an object in a body, such as an item of a List, is `wanted`."""
     level: list[Any] = [body]
     for _ in range(DEEPEST):
         below: list[Any] = []
@@ -103,11 +103,11 @@ def _is_or_has_secret(part: dict[str, Any]) -> bool:
     return not SECRET_MEMBERS.isdisjoint(part) or _is_secret(part)
 
 
-def _is_secret(thing: dict[str, Any]) -> bool:
-    """Whether this is one in somebody's words; what merely refers to one has its name beside it."""
-    if "stringData" in thing:
+def _is_secret(part: dict[str, Any]) -> bool:
+    """Tell whether an object is a Secret; a mere reference to a Secret has a member `name`."""
+    if "stringData" in part:
         return True
-    kind = thing.get("kind")
+    kind = part.get("kind")
     if not isinstance(kind, str) or kind.strip().casefold() not in KINDS:
         return False
-    return "name" not in thing or "data" in thing
+    return "name" not in part or "data" in part

@@ -1,6 +1,6 @@
-"""Shapes of bodies and answers that the code passes on as JSON objects, for the documents alone.
+"""Shapes of request and reply bodies that pass as JSON objects; used by the documents only.
 
-A platform's own objects have more members than these, and every answer may get new ones.
+Objects of a platform have more members than these shapes, and a new version may add members.
 """
 
 from enum import StrEnum
@@ -14,11 +14,11 @@ Free = Annotated[
     dict[str, Any],
     Meta(
         title="JsonObject",
-        description="A JSON object in the platform's own words.",
+        description="A JSON object in the platform's own format.",
         extra_json_schema={"additionalProperties": True},
     ),
 ]
-Texts = Annotated[dict[str, str], Meta(title="TextsByName", description="Texts by their names.")]
+Texts = Annotated[dict[str, str], Meta(title="TextsByName", description="Strings by name.")]
 
 
 class Shape(Struct, frozen=True, kw_only=True, rename="camel"):
@@ -26,11 +26,11 @@ class Shape(Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class OpenShape(Shape, frozen=True, kw_only=True):
-    """An object of a platform, which has more members than are told here."""
+    """An object of a platform; it has more members than this shape."""
 
 
 class Metadata(OpenShape, frozen=True, kw_only=True):
-    """The metadata of a manifest; what else Kubernetes has in it may be sent too."""
+    """The metadata of a manifest; other members of Kubernetes' metadata are accepted."""
 
     name: str
     namespace: str | UnsetType = UNSET
@@ -39,7 +39,7 @@ class Metadata(OpenShape, frozen=True, kw_only=True):
 
 
 class ObjectMetadata(Metadata, frozen=True, kw_only=True):
-    """The metadata of an object; Kubernetes answers with more, such as managedFields."""
+    """The metadata of an object; Kubernetes returns more members, such as managedFields."""
 
     uid: str | UnsetType = UNSET
     resource_version: str | UnsetType = UNSET
@@ -48,7 +48,7 @@ class ObjectMetadata(Metadata, frozen=True, kw_only=True):
 
 
 class ControllerKind(StrEnum):
-    """The kinds of controllers that Kubernetes has here."""
+    """The supported kinds of Kubernetes controllers."""
 
     DEPLOYMENT = "Deployment"
     STATEFUL_SET = "StatefulSet"
@@ -57,7 +57,7 @@ class ControllerKind(StrEnum):
 
 
 class ControllerManifest(OpenShape, frozen=True, kw_only=True):
-    """A controller in Kubernetes' words; `spec` is that of its kind."""
+    """The Kubernetes manifest of a controller; the shape of `spec` depends on the kind."""
 
     api_version: str | UnsetType = UNSET
     kind: ControllerKind
@@ -66,7 +66,7 @@ class ControllerManifest(OpenShape, frozen=True, kw_only=True):
 
 
 class ServiceManifest(OpenShape, frozen=True, kw_only=True):
-    """A Service in Kubernetes' words."""
+    """The Kubernetes manifest of a Service."""
 
     api_version: str | UnsetType = UNSET
     kind: str | UnsetType = UNSET
@@ -75,7 +75,7 @@ class ServiceManifest(OpenShape, frozen=True, kw_only=True):
 
 
 class SecretManifest(OpenShape, frozen=True, kw_only=True):
-    """A Secret in Kubernetes' words: `data` in Base64, `stringData` as it is."""
+    """The Kubernetes manifest of a Secret: `data` in Base64, `stringData` in plain text."""
 
     api_version: str | UnsetType = UNSET
     kind: str | UnsetType = UNSET
@@ -87,7 +87,7 @@ class SecretManifest(OpenShape, frozen=True, kw_only=True):
 
 
 class HttpRouteManifest(OpenShape, frozen=True, kw_only=True):
-    """An HTTPRoute of the Gateway API."""
+    """The manifest of an HTTPRoute of the Gateway API."""
 
     api_version: str | UnsetType = UNSET
     kind: str | UnsetType = UNSET
@@ -96,7 +96,7 @@ class HttpRouteManifest(OpenShape, frozen=True, kw_only=True):
 
 
 class AppliedController(OpenShape, frozen=True, kw_only=True):
-    """A controller as the platform has it then; environment variables without their values."""
+    """The applied controller as the platform returns it, environment variables without values."""
 
     api_version: str
     kind: str
@@ -107,7 +107,7 @@ class AppliedController(OpenShape, frozen=True, kw_only=True):
 
 
 class AppliedService(OpenShape, frozen=True, kw_only=True):
-    """A Service as the platform has it then."""
+    """The applied Service as the platform returns it."""
 
     api_version: str
     kind: str
@@ -118,7 +118,7 @@ class AppliedService(OpenShape, frozen=True, kw_only=True):
 
 
 class AppliedSecret(OpenShape, frozen=True, kw_only=True):
-    """What may be told of a Secret: none of its data."""
+    """The applied Secret, without its data."""
 
     api_version: str
     kind: str
@@ -129,7 +129,7 @@ class AppliedSecret(OpenShape, frozen=True, kw_only=True):
 
 
 class Routing(OpenShape, frozen=True, kw_only=True):
-    """Where a route is attached, for which hosts, and where its rules lead."""
+    """The gateways that a route is attached to, its host names and its rules."""
 
     parent_refs: list[Free] | UnsetType = UNSET
     hostnames: list[str] | UnsetType = UNSET
@@ -139,7 +139,7 @@ class Routing(OpenShape, frozen=True, kw_only=True):
 class HttpRoute(OpenShape, frozen=True, kw_only=True):
     """A route as an HTTPRoute of the Gateway API.
 
-    On ECS `appName` and `rules` tell the rules in the words of the route plan as well.
+    On ECS `appName` and `rules` repeat the rules in the format of the route plan.
     """
 
     api_version: str
@@ -153,7 +153,7 @@ class HttpRoute(OpenShape, frozen=True, kw_only=True):
 
 
 class TrafficGateway(OpenShape, frozen=True, kw_only=True):
-    """A Gateway of the Gateway API; on ECS the listener of a load balancer."""
+    """A Gateway of the Gateway API; on ECS, a listener of a load balancer."""
 
     metadata: ObjectMetadata
     api_version: str | UnsetType = UNSET
@@ -164,21 +164,21 @@ class TrafficGateway(OpenShape, frozen=True, kw_only=True):
 
 
 class AppliedLabels(Shape, frozen=True, kw_only=True):
-    """The labels that were set; null where one was removed."""
+    """The labels that were set; null for a label that was removed."""
 
     labels: SetLabels
     warnings: Warnings = UNSET
 
 
 class Endpoint(Shape, frozen=True, kw_only=True):
-    """Where an application is reached inside its platform."""
+    """The host and port of an application inside its platform."""
 
     hostname: str
     port: int
 
 
 class AppliedWorkload(Shape, frozen=True, kw_only=True):
-    """What a workload became; the ARNs are of ECS."""
+    """The result of applying a workload; only ECS returns ARNs."""
 
     name: str
     created: bool
@@ -189,9 +189,10 @@ class AppliedWorkload(Shape, frozen=True, kw_only=True):
 
 
 class AppliedRoutePlan(Shape, frozen=True, kw_only=True):
-    """How many rules came into force, and how many went: none where nothing changed.
+    """The numbers of rules that were created and deleted; both are 0 if nothing changed.
 
-    `unhealthy` are the versions whose pins were left out, because none of their targets is healthy.
+    `unhealthy` lists versions without a healthy target: rules that pin requests to them were left
+    out.
     """
 
     app_name: str

@@ -1,4 +1,4 @@
-"""Summaries: what an operation with a sealed body asks for, without any secret value."""
+"""Summaries of operations with a sealed body, without secret values."""
 
 import re
 from collections.abc import Iterator
@@ -10,10 +10,10 @@ from contracts.operation import Operation
 from contracts.resources import Labels
 
 PLAIN = re.compile(r"[A-Za-z0-9._:/@-]{0,255}")
-"""What images, labels and names consist of; anything else may be a secret in the wrong place."""
+"""The format of images, labels and names; any other text may be a misplaced secret."""
 
 MOST = 100
-"""Names and images that a summary lists of each kind."""
+"""The maximal number of entries in each list of a summary."""
 
 SECRET_MEMBERS = ("data", "stringData")
 VARIABLES = ("env", "platformEnv")
@@ -21,7 +21,7 @@ CONTAINERS = ("initContainers", "containers")
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """Images, replicas and labels; of environment variables and secrets only the names."""
+    """Images, replicas, labels, and the names of environment variables and secret keys."""
 
     images: list[str] = []
     replicas: int | None = None

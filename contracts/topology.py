@@ -1,7 +1,7 @@
-"""The names and arguments of everything on the broker, as data; knows no broker.
+"""Exchanges, queues and bindings as data; independent of the broker.
 
-Arguments carry what cannot change, and limits at their generous upper bound: RabbitMQ takes the
-smaller of argument and policy, so that an operator lowers them without a new declaration.
+The arguments of a queue cannot be changed, so limits are upper bounds: RabbitMQ applies the smaller
+of argument and policy, so an operator can lower a limit without a new declaration.
 """
 
 from typing import Literal
@@ -23,18 +23,18 @@ AUDIT = "machinist.audit"
 RECENT = "machinist.recent"
 
 ATTENDANCE = "attendance"
-"""The key on the replies exchange under which workers announce themselves to every gateway; also
-the type of these announcements, and of the messages by which gateways check the ways to workers.
+"""The routing key of workers' announcements to every gateway, on the replies exchange; also the
+type of these announcements, and of the messages with which gateways check the routes to workers.
 """
 
 MINUTE_MS = 60_000
 PARTITION_TTL_MS = 10 * MINUTE_MS
-"""Nothing waits longer; the deadline of an event that names none."""
+"""The longest wait of a message in a queue, and the deadline of an event without a deadline."""
 
 PREFETCH = 6_000
 """Consumer prefetch per partition. Commands that wait for an unresponsive target count towards it;
-as long as they are fewer, the target's neighbours are delivered. worker/bodies.py bounds the bodies
-in bytes.
+while there are fewer of them, commands of other targets are delivered. worker/bodies.py limits the
+total size of the bodies.
 """
 
 DELIVERY_LIMIT = 20
@@ -42,12 +42,12 @@ GIB = 1024**3
 MIB = 1024**2
 
 MESSAGE_LIMIT = MIB
-"""Bytes of a body. A worker dead-letters a larger command and answers a larger query with 413. The
-largest HTTP body that a gateway takes (PLT_MAX_BODY_BYTES) fits, with what is wrapped around it.
+"""The maximal size of a body in bytes. A worker dead-letters a larger command and answers a larger
+query with 413. The largest HTTP body of a gateway (PLT_MAX_BODY_BYTES) fits, with its envelope.
 """
 
 Argument = str | int | bool | None
-"""None stands for AMQP's void."""
+"""None is the void value of AMQP."""
 
 
 class Exchange(Struct, frozen=True):
@@ -59,16 +59,16 @@ class Exchange(Struct, frozen=True):
 
 
 class Queue(Struct, frozen=True):
-    """A durable queue, never exclusive: its messages outlive the connection that reads them."""
+    """A durable queue, never exclusive: its messages outlive the consumer's connection."""
 
     name: str
     arguments: dict[str, Argument]
 
 
 class Binding(Struct, frozen=True):
-    """Sends what an exchange gets under a key to a queue, or to another exchange.
+    """A binding of an exchange to a queue, or to another exchange.
 
-    The arguments are those by which an exchange of type headers chooses.
+    The arguments are the match arguments of a headers exchange.
     """
 
     source: str
@@ -79,9 +79,9 @@ class Binding(Struct, frozen=True):
 
 
 class Topology(Struct, frozen=True):
-    """What has to exist, in an order in which it can be created.
+    """Required exchanges, queues and bindings, in the order of their declaration.
 
-    `former` are the bindings of earlier versions, which must not exist any more.
+    `former` are bindings of earlier versions, to be removed.
     """
 
     exchanges: tuple[Exchange, ...] = ()
@@ -91,7 +91,7 @@ class Topology(Struct, frozen=True):
 
 
 def whole(*parts: Topology) -> Topology:
-    """Several topologies as one, in their order."""
+    """Return several topologies as one, in their order."""
     return Topology(
         exchanges=tuple(each for part in parts for each in part.exchanges),
         queues=tuple(each for part in parts for each in part.queues),
@@ -101,28 +101,30 @@ def whole(*parts: Topology) -> Topology:
 
 
 def queries_queue(provider: str) -> str:
-    """Where the queries of a provider wait for any of its workers."""
+    """Return the name of the queue of a provider's queries, which all its workers consume."""
     return f"machinist.{provider}.queries"
 
 
 def partition_queue(provider: str, slot: int) -> str:
-    """Where the commands of a slot wait for the worker that owns it."""
+    """Return the name of the queue of a slot's commands, which one worker consumes at a time."""
     return f"machinist.{provider}.commands.{slot}"
 
 
 def replies_queue(gateway: str, connection: int) -> str:
-    """Where a gateway gets its replies; a new one for each connection.
+    """Return the name of the replies queue of one connection of a gateway.
 
-    After a half-open reconnect one queue would share its replies with the dead one's consumer.
+    With one queue for all connections, the consumer of a half-open connection would still receive
+    a part of the replies.
     """
     return f"{REPLIES}.{gateway}.{connection}"
 
 
 def common() -> Topology:
-    """What does not depend on who is attached.
+    """Return the topology that all providers share.
 
-    Events pass a gate: RabbitMQ up to 3.13 takes a producer's header `x-death` for its own when it
-    ends a command. One that it cannot read has it stop dead-lettering for the whole node.
+    Events pass a gate. When RabbitMQ up to 3.13 dead-letters a message, it takes a producer's
+    header `x-death` for its own; if it cannot read that header, it stops dead-lettering for the
+    whole node.
     """
     return Topology(
         exchanges=(
@@ -137,7 +139,7 @@ def common() -> Topology:
         ),
         queues=(_ended(), _dead(), _audit(), _recent()),
         bindings=(
-            _turned_away(),
+            _events_with_x_death(),
             Binding(EVENTS, GATE, "#", to_exchange=True),
             Binding(ENDED, ENDED),
             Binding(DEAD, DEAD),
@@ -152,18 +154,18 @@ def common() -> Topology:
 
 
 def for_requests() -> Topology:
-    """What a gateway cannot serve requests without."""
+    """Return the exchanges that a gateway needs to serve requests."""
     needed = (QUERIES, COMMANDS, REPLIES)
     return Topology(exchanges=tuple(each for each in common().exchanges if each.name in needed))
 
 
 def of_provider(provider: str) -> Topology:
-    """What a provider adds when its first worker attaches.
+    """Return the queues and bindings that a provider's first worker declares.
 
-    Nothing but partitions is bound to `machinist.commands`, by us or by anybody else. Only then
-    does a return prove that no partition exists, and a nack that the partition refused: on
-    RabbitMQ 4 one classic queue whose node is down makes the broker nack a command that a
-    partition has taken.
+    Only partitions may be bound to `machinist.commands`. A returned message then proves that no
+    partition exists, and a negative confirm proves that the partition refused the message. On
+    RabbitMQ 4, a bound classic queue whose node is down would make the broker nack a command that
+    a partition has taken.
     """
     keys = [f"{provider}.{slot}.#" for slot in range(SLOTS)]
     partitions = [partition_queue(provider, slot) for slot in range(SLOTS)]
@@ -178,7 +180,7 @@ def of_provider(provider: str) -> Topology:
 
 
 def of_gateway(gateway: str, connection: int) -> Topology:
-    """The replies queue of one connection of a gateway."""
+    """Return the replies queue of one connection of a gateway, with its bindings."""
     name = replies_queue(gateway, connection)
     return Topology(
         queues=(Queue(name, {"x-queue-type": "classic", "x-expires": MINUTE_MS}),),
@@ -186,11 +188,12 @@ def of_gateway(gateway: str, connection: int) -> Topology:
     )
 
 
-def _turned_away() -> Binding:
-    # Void means that the header is there, whatever it holds. All others find no binding, and take
-    # the gate's alternate exchange. The first binding, since gateways may make this one alone.
-    wrong: dict[str, Argument] = {"x-match": "all-with-x", "x-death": None}
-    return Binding(GATE, ENDED, to_exchange=True, arguments=wrong)
+def _events_with_x_death() -> Binding:
+    # A void argument matches any value of the header. Events without the header match no binding
+    # and take the gate's alternate exchange. This is the first binding because it is the only one
+    # that gateways may make.
+    match: dict[str, Argument] = {"x-match": "all-with-x", "x-death": None}
+    return Binding(GATE, ENDED, to_exchange=True, arguments=match)
 
 
 def _queries(provider: str) -> Queue:
@@ -223,8 +226,9 @@ def _partition(name: str) -> Queue:
 
 
 def _ended() -> Queue:
-    # Bounded like the audit: while nobody records what ended, it must not fill the disk. With a
-    # delivery limit what is returned keeps its place; each change of the recorder counts as one.
+    # Bounded like the audit: without a recorder, dead letters must not fill the disk. In a queue
+    # with a delivery limit, requeued messages keep their position; each change of the recorder
+    # counts as one delivery.
     return Queue(
         ENDED,
         {
@@ -237,8 +241,8 @@ def _ended() -> Queue:
 
 
 def _dead() -> Queue:
-    # Operators look into this queue; every look counts as a delivery. Whoever puts a letter there
-    # waits for the confirm: a full queue must not refuse it.
+    # Operators read this queue in the management UI, and each read counts as a delivery. Workers
+    # and the recorder wait for the confirm of a dead letter: a full queue must not reject it.
     return Queue(
         DEAD,
         {
@@ -251,7 +255,7 @@ def _dead() -> Queue:
 
 
 def _audit() -> Queue:
-    # Bounded by age and bytes: a full disk stops every publisher.
+    # Bounded by age and bytes: RabbitMQ blocks every publisher when the disk is full.
     return Queue(
         AUDIT,
         {
@@ -264,8 +268,8 @@ def _audit() -> Queue:
 
 
 def _recent() -> Queue:
-    # Every look in the management UI counts as a delivery. The oldest record makes room for the
-    # newest, so that this queue never refuses an outcome.
+    # Each read in the management UI counts as a delivery. The queue drops its oldest record for a
+    # new one, so it never rejects an outcome.
     return Queue(
         RECENT,
         {

@@ -1,4 +1,4 @@
-"""Checks values against the contract's types and says in words what was expected."""
+"""Checks values against the contract's types; errors describe the expected value."""
 
 import re
 from collections.abc import Iterable
@@ -15,16 +15,16 @@ AT = re.compile(r" - at `(?P<where>[^`]*)`$")
 SHOWN = 80
 
 COMPARED = 40
-"""Characters of a name that is compared with others; comparing takes time by the square."""
+"""Characters of a name that are compared: the time of a comparison is quadratic."""
 
 ALIKE = 0.6
-"""Of difflib, and its default: 1 is the same name, 0 has no letter of it."""
+"""The least similarity of a suggestion, and difflib's default; 1 means equal names."""
 
 
 def checked(value: Any, expected: Any, where: str, *, secret: bool = False) -> Any:
-    """Return the value as `expected`, or raise `invalid` naming the place and what is expected.
+    """Return the value as `expected`, or raise `invalid` with the place and the expected value.
 
-    What came is shown, unless it is `secret`. Of a dict it is the entry that is wrong.
+    The error shows the received value unless it is `secret`; for a dict, the wrong entry.
     """
     try:
         return msgspec.convert(value, expected)
@@ -36,18 +36,18 @@ def checked(value: Any, expected: Any, where: str, *, secret: bool = False) -> A
 
 
 def _check_entries(value: dict[Any, Any], expected: Any, where: str) -> None:
-    """Raise for the first wrong entry, where `expected` is a dict of described keys and values."""
+    """Raise for the first wrong entry if `expected` is a dict type."""
     plain = get_args(expected)[0] if get_origin(expected) is Annotated else expected
     if get_origin(plain) is not dict:
         return
-    of_keys, of_values = get_args(plain)
+    key_type, value_type = get_args(plain)
     for key, item in value.items():
-        checked(key, of_keys, where)
-        checked(item, of_values, f"{where}[{show(key)}]")
+        checked(key, key_type, where)
+        checked(item, value_type, f"{where}[{show(key)}]")
 
 
 def explain(error: msgspec.ValidationError, expected: Any, where: str) -> str:
-    """`where: what is expected`, from msgspec's message and our description."""
+    """Return `<place>: expected <description>`, or msgspec's message for an undescribed type."""
     message = str(error)
     inner = AT.search(message)
     place = where + (inner["where"].lstrip("$") if inner else "")
@@ -56,7 +56,7 @@ def explain(error: msgspec.ValidationError, expected: Any, where: str) -> str:
 
 
 def describe(expected: Any) -> str | None:
-    """The description that a type carries, its own or those of its parts."""
+    """Return the description of a type, or the descriptions of its parts."""
     if get_origin(expected) is Annotated:
         inner, *metas = get_args(expected)
         own = (m.description for m in metas if isinstance(m, msgspec.Meta) and m.description)
@@ -66,15 +66,15 @@ def describe(expected: Any) -> str | None:
 
 
 def show(value: Any) -> str:
-    """A value in few characters, printable whatever it holds."""
+    """Return a value as short, printable text."""
     text = ascii(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}… ({len(text)} characters)"
 
 
 def nearest(name: str, known: Iterable[str], alike: float = ALIKE) -> str | None:
-    """Return the known name that a misspelt one is closest to, None if none is so much alike.
+    """Return the known name that is most similar to a misspelt one, None if none is similar enough.
 
-    Case and everything but letters and digits make no difference.
+    Only letters and digits are compared, without case.
     """
     names = {_plain(each): each for each in known}
     near = get_close_matches(_plain(name[:COMPARED]), names, n=1, cutoff=alike)

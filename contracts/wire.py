@@ -24,7 +24,7 @@ HEADER_IDEMPOTENCY_KEY = "idempotency-key"
 HEADER_REQUESTED_BY = "requested-by"
 
 Header = str | int
-"""Headers are flat scalars: streams drop tables and arrays, AMQP floats lose precision."""
+"""Headers are scalars: streams drop tables and arrays, and AMQP floats lose precision."""
 
 COMPRESSED = "a body that is compressed with {}: send it as it is"
 FORMATS = {
@@ -40,15 +40,15 @@ FORMATS = {
     b"\xff\xfe": "UTF-16 or UTF-32",
     b"\xfe\xff": "UTF-16",
 }
-"""What bodies are that begin with these bytes, as no JSON does."""
+"""Formats by the first bytes of a body; JSON begins with none of them."""
 
 AnyOperation = TypeVar("AnyOperation", bound=Operation[Any])
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """What is published or delivered; `expiration` in milliseconds, `timestamp` in seconds.
+    """A message of the broker; `expiration` is in milliseconds, `timestamp` in seconds.
 
-    `dropped` is the size of a body that was over the limit and is not kept; it never travels.
+    `dropped` is the size of a body that was over the limit and is not kept; it is not published.
     """
 
     exchange: str
@@ -70,7 +70,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def bounded(message: Message) -> Message:
-    """Return the message; without its body if that is over the size limit."""
+    """Return the message, without its body if the body is over the size limit."""
     size = len(message.body)
     if size <= MESSAGE_LIMIT:
         return message
@@ -113,7 +113,7 @@ def decode(name: str, body: bytes) -> Operation[Any]:
     try:
         decoded: Operation[Any] = json_limits.decode(body, MESSAGES, type=operation)
     except msgspec.DecodeError:
-        return build(operation, parse(body, MESSAGES))  # slower, and says what is wrong
+        return build(operation, parse(body, MESSAGES))  # slower, with a better error message
     return decoded
 
 
@@ -156,7 +156,7 @@ def _other_format(body: bytes) -> str | None:
 
 
 def build(operation: type[AnyOperation], values: dict[str, Any]) -> AnyOperation:
-    """Return the operation with these values by JSON name; raises `invalid` with the reason."""
+    """Return the operation with these values by JSON name; raise `invalid` with the reason."""
     try:
         built: AnyOperation = msgspec.convert(values, operation)
     except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""The workload that every platform understands: what it says, and what is the same everywhere."""
+"""The platform-neutral workload: its format, its checks and the labels derived from it."""
 
 import re
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ VariableName = Annotated[
     str,
     Meta(
         pattern=r"^[^=\x00-\x1f\x7f]+\Z",
-        description="the name of a variable: some characters, none of them '=' or a control one",
+        description="the name of a variable: at least one character, no '=' or control characters",
     ),
 ]
 VariableValue = Annotated[
@@ -45,7 +45,7 @@ Image = Annotated[
 ]
 
 IN_HOST = rf"[^{IN_NO_LABEL}\s./:=+@]+"
-"""One part of a host name: no punctuation but '-' and '_', and letters of every script."""
+"""One label of a host name: letters and digits of every script, '-' and '_'."""
 
 Hostname = Annotated[
     str,
@@ -68,15 +68,15 @@ LABEL_VALUE = re.compile(r"([A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?)?")
 """At most 63 letters, digits, '-', '_' and '.', with a letter or digit at both ends."""
 
 UNUSED = "deploymentVersion"
-"""The control plane sends it, and no platform uses it."""
+"""A member that the control plane sends and no platform uses."""
 
 
 class Part(Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A piece of the specification."""
+    """A part of the specification."""
 
 
 class PullSecret(Part, frozen=True):
-    """What an image registry wants to see."""
+    """The credentials for an image registry."""
 
     registry: Text
     username: str
@@ -84,7 +84,7 @@ class PullSecret(Part, frozen=True):
 
 
 class Ports(Part, frozen=True):
-    """Where the application and its metrics are served."""
+    """The ports of the application and of its metrics."""
 
     app: PortNumber = 3042
     metrics: PortNumber = 9090
@@ -92,12 +92,12 @@ class Ports(Part, frozen=True):
 
 WantedAmounts = Annotated[
     dict[str, str | int | float],
-    Meta(title="WantedAmounts", description="Kubernetes' quantities by their resources."),
+    Meta(title="WantedAmounts", description="Kubernetes quantities by resource."),
 ]
 
 
 class Amounts(Part, frozen=True):
-    """Kubernetes' quantities of cpu and memory."""
+    """Requests and limits of resources, as Kubernetes quantities."""
 
     requests: WantedAmounts = {}
     limits: WantedAmounts = {}
@@ -107,7 +107,7 @@ PortName = Annotated[Literal["app", "metrics"], Meta(title="PortName")]
 
 
 class HealthCheck(Part, frozen=True):
-    """Where the application says how it is."""
+    """The paths and the port of the health checks of an application."""
 
     ready_path: str = "/"
     live_path: str = "/status"
@@ -115,14 +115,14 @@ class HealthCheck(Part, frozen=True):
 
 
 class Variable(Part, frozen=True):
-    """One variable of the environment."""
+    """One environment variable."""
 
     name: str
     value: str
 
 
 class Workload(Part, frozen=True):
-    """An application in one version."""
+    """One version of an application."""
 
     name: str
     image: Text
@@ -143,9 +143,9 @@ class Workload(Part, frozen=True):
 
 
 def read(specification: Object) -> Workload:
-    """The workload, or the fault `invalid`; null is as good as nothing.
+    """Return the workload, or raise `invalid`; null counts as absent.
 
-    A member that the specification does not have is an error, at any depth.
+    An unknown member is an error, at any depth.
     """
     require_known(specification, Workload, "workload")
     given = {
@@ -175,15 +175,15 @@ def _check(variables: list[Variable], where: str) -> None:
 
 
 def application(workload: Workload) -> str:
-    """What it is a version of."""
+    """Return the name of the application that a workload is a version of."""
     return workload.app_name or workload.labels.get(NAME) or workload.name
 
 
 def label_values(derived: Mapping[str, str | None]) -> dict[str, str]:
-    """Labels that are derived from other fields, without those whose values no label can have.
+    """Return the derived labels that have a valid label value.
 
-    The rule is that of Kubernetes, on every platform: the same labels find a workload everywhere.
-    Nothing is shortened, for a part of a hostname or version is another hostname or version.
+    Kubernetes' rule applies on every platform, so that the same labels find a workload everywhere.
+    No value is shortened: a part of a host name or version is another host name or version.
     """
     return {
         key: value
@@ -193,7 +193,7 @@ def label_values(derived: Mapping[str, str | None]) -> dict[str, str]:
 
 
 def labels(workload: Workload) -> dict[str, str]:
-    """The labels of everything that a workload consists of; those that the caller names win."""
+    """Return the labels of every object of a workload; labels from the caller take precedence."""
     derived = {
         NAME: application(workload),
         INSTANCE: workload.name,
@@ -204,7 +204,7 @@ def labels(workload: Workload) -> dict[str, str]:
 
 
 def controller_labels(workload: Workload) -> dict[str, str]:
-    """Those of its controller: the bounds within which it may be scaled as well."""
+    """Return the labels of the controller: also the bounds for scaling."""
     bounds = {"min": workload.min_replicas, "max": workload.max_replicas}
     scaling = {
         f"icc.platformatic.dev/scaler-{end}": str(bound)
@@ -215,16 +215,16 @@ def controller_labels(workload: Workload) -> dict[str, str]:
 
 
 def machine_labels(workload: Workload) -> dict[str, str]:
-    """Those of its machines: what monitors and routers ask for as well."""
+    """Return the labels of the machines: also those that monitors and routers select by."""
     derived = {MONITOR: "prometheus", HOSTNAME: workload.hostname or None}
     return label_values(derived) | controller_labels(workload)
 
 
 def variables(workload: Workload) -> dict[str, str]:
-    """Its environment: of those with one name the last, as in a shell."""
+    """Return the environment variables; the last value of a name counts, as in a shell."""
     return {each.name: each.value for each in [*workload.env, *workload.platform_env]}
 
 
 def first_size(workload: Workload) -> int:
-    """How many machines a new workload begins with; nobody resets it later."""
+    """Return the number of machines of a new workload; a later apply does not reset it."""
     return 1 if workload.min_replicas is None else workload.min_replicas

@@ -1,6 +1,6 @@
-"""The broker as gateway and worker see it; the only place that knows the AMQP library.
+"""The broker client of gateway and worker; only this package uses the AMQP library.
 
-The connection is aio-pika's; its channels are used one layer below, as aiormq offers them: the
-message objects and robust channels above cost more than they give to a process that supervises its
-connection itself.
+Connections are opened with aio-pika; channels are those of aiormq, the layer below. aio-pika's
+message objects and robust channels cost time, and a process that supervises its connection itself
+does not need them.
 """

@@ -19,24 +19,24 @@ from contracts.wire import Message
 
 ANNOUNCE_S = 1.0
 QUIET_S = 1.25
-"""After this silence of all workers of a provider the broker is asked whether any consumes."""
+"""After this silence of all workers of a provider, the broker is asked for its consumer count."""
 
 LATELY_S = 3.0
-"""A worker that was silent for longer has probably gone."""
+"""A worker that was silent for longer has probably stopped."""
 
 FORGET_S = 9.0
 FRESH_S = 0.5
 LOOK_S = 0.6
-"""The longest wait for the broker's answer about one queue."""
+"""The timeout of a passive declaration."""
 
 MOST_PROVIDERS = 10_000
 
 
 class Announcement(msgspec.Struct, frozen=True, rename="camel"):
-    """A worker's announcement of itself.
+    """An announcement of a worker to all gateways.
 
-    `since` is in seconds of the Unix epoch, `clock_behind` in seconds. `missing` names the queues
-    and exchanges that the worker needs, and neither finds nor may create.
+    `since` is in seconds of the Unix epoch, `clock_behind` in seconds. `missing` names required
+    queues and exchanges that do not exist and that the worker may not create.
     """
 
     worker: str
@@ -49,7 +49,7 @@ class Announcement(msgspec.Struct, frozen=True, rename="camel"):
     missing: list[str] = []
 
     def message(self) -> Message:
-        """The announcement as a message to every gateway."""
+        """Return the announcement as a message to every gateway."""
         return Message(
             exchange=REPLIES,
             key=ATTENDANCE,
@@ -61,15 +61,15 @@ class Announcement(msgspec.Struct, frozen=True, rename="camel"):
         )
 
 
-class Heard(msgspec.Struct, frozen=True):
-    """An announcement, and when it came on the monotonic clock."""
+class Received(msgspec.Struct, frozen=True):
+    """An announcement, with its time of arrival on the monotonic clock."""
 
     at: float
-    told: Announcement
+    announcement: Announcement
 
 
 class Consumers:
-    """The broker's count of a provider's consumers, None where the provider has no queue."""
+    """The broker's count of a provider's consumers, None if the provider has no queue."""
 
     def __init__(self) -> None:
         self.count: int | None = None
@@ -78,43 +78,43 @@ class Consumers:
 
     @property
     def is_fresh(self) -> bool:
-        """True while the broker need not be asked again."""
+        """True while the count is recent enough for use."""
         return time.monotonic() - self.asked_at < FRESH_S
 
 
 class Attendance:
-    """The workers of every provider, as far as a gateway knows them.
+    """The workers of every provider that a gateway knows of.
 
-    Announcements decide: a quorum queue also counts the consumers on dead nodes. The broker's count
-    is asked where the workers or the broker itself were silent lately. Zero proves that a worker
-    has just gone, long before its silence does; and right after a connection, before the first
-    announcements, a count is all that is known. The broker is asked on a channel of its own: a look
-    at a queue that does not exist closes a channel.
+    Announcements take precedence over the broker's consumer count, because a quorum queue also
+    counts consumers on dead nodes. The broker is asked for the count if the workers or the broker
+    were silent recently. A count of zero proves that a worker has stopped, long before its silence
+    does; and on a new connection, before the first announcements, only the count is known. Passive
+    declarations use a separate channel: the broker closes it if the queue does not exist.
     """
 
     def __init__(self, expected: Iterable[str]) -> None:
         """`expected` providers are unattended, not unknown, while they have no queue."""
         self._expected = frozenset(expected)
         self._counts: dict[str, Consumers] = {}
-        self._heard: dict[str, dict[str, Heard]] = {}
+        self._received: dict[str, dict[str, Received]] = {}
         self._connection: Connection | None = None
         self._connected_at = 0.0
         self._channel: Channel | None = None
         self._asking = asyncio.Lock()
 
     def connected(self, connection: Connection) -> None:
-        """Ask over this connection from now on."""
+        """Use this connection from now on."""
         self._connection = connection
         self._connected_at = time.monotonic()
         self._channel = None
         self._counts.clear()
 
     def disconnected(self) -> None:
-        """Nobody can be asked."""
+        """Stop asking the broker."""
         self._connection = None
 
     async def require(self, provider: str) -> None:
-        """Return if the provider is attended, else raise what the caller has to be told."""
+        """Return if the provider is attended, else raise the fault for the caller."""
         if not is_provider_name(provider):
             raise self._unknown(provider)
         if await self.is_attended(provider):
@@ -127,66 +127,67 @@ class Attendance:
         )
 
     async def is_attended(self, provider: str) -> bool:
-        """Tell whether a worker takes the provider's operations; raises BrokerError."""
-        is_heard = self._attached(provider, QUIET_S) > 0
-        if is_heard and self._connection is not None and self._connection.silence() < FRESH_S:
+        """Tell whether a worker consumes the provider's operations; raises BrokerError."""
+        is_announced = self._attached(provider, QUIET_S) > 0
+        if is_announced and self._connection is not None and self._connection.silence() < FRESH_S:
             return True
         if not await self._count(provider):
             return False
         if self._attached(provider, FORGET_S):
             return True
         is_new = time.monotonic() - self._connected_at < FORGET_S
-        return is_new and not self._heard.get(provider)
+        return is_new and not self._received.get(provider)
 
     def hear(self, message: Message) -> None:
-        """Take in what a worker says about itself; raises msgspec.DecodeError."""
-        told = decode(message.body, MESSAGES, type=Announcement)
-        self._heard.setdefault(told.provider, {})[told.worker] = Heard(time.monotonic(), told)
+        """Record a worker's announcement; raises msgspec.DecodeError."""
+        announcement = decode(message.body, MESSAGES, type=Announcement)
+        workers = self._received.setdefault(announcement.provider, {})
+        workers[announcement.worker] = Received(time.monotonic(), announcement)
 
     def forget(self) -> None:
         """Drop the workers that were silent for too long; called at intervals."""
         oldest = time.monotonic() - FORGET_S
-        lately = {
-            provider: {name: each for name, each in heard.items() if each.at >= oldest}
-            for provider, heard in self._heard.items()
+        recent = {
+            provider: {name: each for name, each in workers.items() if each.at >= oldest}
+            for provider, workers in self._received.items()
         }
-        self._heard = {provider: heard for provider, heard in lately.items() if heard}
+        self._received = {provider: workers for provider, workers in recent.items() if workers}
 
     def workers(self, provider: str) -> list[Announcement]:
-        """The workers of a provider that announced themselves lately and have not gone, by name."""
+        """Return the recent announcements of a provider's running workers, by name of worker."""
         oldest = time.monotonic() - FORGET_S
-        heard = sorted(self._heard.get(provider, {}).items())
-        return [each.told for _, each in heard if each.at >= oldest and each.told.state != "gone"]
+        received = sorted(self._received.get(provider, {}).items())
+        recent = [each.announcement for _, each in received if each.at >= oldest]
+        return [announcement for announcement in recent if announcement.state != "gone"]
 
     def attached(self, provider: str) -> int:
-        """The number of workers that take the provider's operations.
+        """Return the number of workers that consume the provider's operations.
 
-        Owners divide the partitions by this number, so a worker without a recent announcement does
-        not count: the other owners would release partitions that no other worker takes.
+        Workers divide the partitions by this number. A worker without a recent announcement does
+        not count: the others would release partitions that no worker then consumes.
         """
         return self._attached(provider, LATELY_S)
 
     def is_draining(self, provider: str) -> bool:
-        """Tell whether a worker takes no more queries but may still answer those that it has."""
-        return any(told.state == "draining" for told in self.workers(provider))
+        """Tell whether a worker consumes no more queries but may still answer received ones."""
+        return any(each.state == "draining" for each in self.workers(provider))
 
     def providers(self) -> list[str]:
-        """Every provider that is expected, has announced itself or has a queue, by name."""
+        """Return every provider that is expected, announced or has a queue, by name."""
         counted = {name for name, seen in self._counts.items() if seen.count is not None}
-        return sorted(
-            self._expected | counted | {name for name in self._heard if self.workers(name)}
-        )
+        announced = {name for name in self._received if self.workers(name)}
+        return sorted(self._expected | counted | announced)
 
     def _attached(self, provider: str, within: float) -> int:
-        """The number of attached workers that announced themselves in the last `within` seconds."""
+        """Return the number of attached workers that announced themselves within these seconds."""
         oldest = time.monotonic() - within
         return sum(
-            each.at >= oldest and each.told.state == "attached"
-            for each in self._heard.get(provider, {}).values()
+            each.at >= oldest and each.announcement.state == "attached"
+            for each in self._received.get(provider, {}).values()
         )
 
     async def _count(self, provider: str) -> int | None:
-        """The broker's count, known to half a second and asked once at a time."""
+        """Return the broker's consumer count: cached for half a second, and single-flight."""
         if len(self._counts) >= MOST_PROVIDERS:
             self._counts.clear()
         seen = self._counts.setdefault(provider, Consumers())
@@ -194,7 +195,8 @@ class Attendance:
             return seen.count
         async with seen.asking:
             if not seen.is_fresh:
-                # One question at a time: the answer that there is no queue closes the channel.
+                # One passive declaration at a time: if the queue does not exist, the broker closes
+                # the channel.
                 async with self._asking:
                     seen.count = await self._ask(provider, is_known=seen.count is not None)
                 seen.asked_at = time.monotonic()
@@ -213,16 +215,16 @@ class Attendance:
             self._channel = None
             raise ConnectionLost("the broker does not answer") from error
         except asyncio.CancelledError:
-            # The library closes a channel on which a question was given up, but not at once.
+            # The library closes a channel on which a call was cancelled, but not at once.
             if self._channel is channel:
                 self._channel = None
             raise
 
     async def _is_routed(self, provider: str) -> bool:
-        """Tell whether the provider has a queue, by a message that expires as it arrives.
+        """Tell whether the provider has a queue, with a mandatory message that expires on arrival.
 
-        Unlike a passive declaration this costs nothing when the answer is no, and strangers' names
-        are what a public gateway is asked for most. Workers drop it.
+        If there is no queue, the message is cheaper than a passive declaration, which closes the
+        channel; most requests to a public gateway name unknown providers. Workers drop the message.
         """
         probe = Message(
             exchange=QUERIES,
@@ -237,7 +239,7 @@ class Attendance:
         except Unroutable:
             return False
         except Rejected:
-            return True  # a full queue is one all the same
+            return True  # the queue exists, but is full
         return True
 
     async def _open(self) -> Channel:

@@ -1,4 +1,4 @@
-"""A channel: publishes messages, hands over deliveries, asks how many consume a queue."""
+"""An AMQP channel: publish, consume, acknowledge, declare."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ TRANSIENT = 1
 
 
 class Delivery(msgspec.Struct, frozen=True):
-    """A message in our hands until it is settled, and how often it was in others' before."""
+    """A delivered message; `returns` is the number of earlier deliveries that were requeued."""
 
     message: Message
     tag: int
@@ -28,7 +28,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class Channel:
-    """One AMQP channel; anything that fails on it, bar a refused publish, closes it."""
+    """One AMQP channel; every error except a returned or rejected publish closes it."""
 
     def __init__(self, raw: RawChannel) -> None:
         self._raw = raw
@@ -39,24 +39,24 @@ class Channel:
 
     @property
     def is_closed(self) -> bool:
-        """Whether it can be used no more."""
+        """True once the channel is closed."""
         return self._raw.is_closed
 
     @property
     def is_cancelled(self) -> bool:
-        """Whether the broker has taken a consumer away, as it does with the queue."""
+        """True once the broker has cancelled a consumer, for instance with its queue."""
         return self._cancelled.done()
 
     @property
     def unconfirmed(self) -> str | None:
-        """The id of the message that has waited longest for the broker's confirm."""
+        """The id of the message that has waited longest for its publisher confirm."""
         return next(iter(self._unconfirmed), None)
 
     async def lost(self) -> None:
         """Wait until the channel is closed and raise ConnectionLost with the reason.
 
-        A consumer whose queue was deleted is lost too, as ConsumerCancelled: the broker says so
-        once, and the channel stays open.
+        If the broker cancels a consumer, because its queue was deleted, raise ConsumerCancelled:
+        the channel stays open, but the broker reports the cancellation only once.
         """
         closing = self._raw.closing
         await asyncio.wait([closing, self._cancelled], return_when=asyncio.FIRST_COMPLETED)
@@ -71,13 +71,13 @@ class Channel:
             self._cancelled.set_result(str(frame.consumer_tag))
 
     async def publish(self, message: Message, *, mandatory: bool = False) -> None:
-        """Publish and wait for the broker's confirm.
+        """Publish and wait for the publisher confirm.
 
-        The message is on its way after the first step of this coroutine. A message that no queue
-        takes raises Unroutable if `mandatory`: the broker sends the return before the confirm, so
-        a confirm without a return means that a queue has it. `message_id` has to be unique, since
-        returns are matched by it. Not waiting for the socket to drain saves a turn of the loop
-        under the channel's lock; the callers' caps on what is in flight bound the buffer instead.
+        The message is written in the first step of this coroutine. A `mandatory` message without a
+        queue raises Unroutable: the broker sends the return before the confirm, so a confirm
+        without a return means that a queue has the message. Returns are matched by `message_id`,
+        which must be unique. Not waiting for the socket to drain saves a turn of the event loop
+        under the channel's lock; the callers' limits of messages in flight bound the buffer.
         """
         self._unconfirmed[message.message_id] = None
         try:
@@ -102,10 +102,10 @@ class Channel:
         tag: str | None = None,
         arguments: Mapping[str, Argument | datetime] | None = None,
     ) -> str:
-        """Call `receive` for each delivery; without a prefetch they count as settled when sent.
+        """Call `receive` for each delivery; without a prefetch, acknowledgement is automatic.
 
-        `receive` only hands over: aiormq cancels what runs inside its callbacks when the channel
-        closes, and waits for it.
+        `receive` must only pass the delivery on: when the channel closes, aiormq cancels its
+        running callbacks and waits for them.
         """
 
         async def on_message(raw: DeliveredMessage) -> None:
@@ -125,47 +125,50 @@ class Channel:
         return str(answer.consumer_tag)
 
     async def cancel(self, tag: str) -> None:
-        """Get no more deliveries; those that are here stay."""
+        """Cancel a consumer; deliveries that have arrived stay unacknowledged."""
         with broker_errors():
             await self._raw.basic_cancel(tag)
 
     async def ack(self, delivery: Delivery, *, and_before: bool = False) -> None:
-        """The message is done with, and if wanted all that came before it on this channel."""
+        """Acknowledge a delivery; with `and_before`, also all earlier ones on this channel."""
         with broker_errors():
             await self._raw.basic_ack(delivery.tag, multiple=and_before, wait=False)
 
     async def reject(self, delivery: Delivery) -> None:
-        """The message is to be dead-lettered."""
+        """Reject a delivery, so that the broker dead-letters it."""
         with broker_errors():
             await self._raw.basic_reject(delivery.tag, requeue=False, wait=False)
 
     async def give_back(self, delivery: Delivery) -> None:
-        """The message is for somebody else; newer brokers do not count a nack as an attempt."""
+        """Requeue a delivery; newer brokers do not count a nack towards the delivery limit."""
         with broker_errors():
             await self._raw.basic_nack(delivery.tag, requeue=True, wait=False)
 
     async def round_trip(self) -> None:
-        """Returns when the broker has handled what was sent before: it answers in order.
+        """Wait until the broker has handled everything sent before: it answers in order.
 
-        Asked with the limit that the channel has already, which changes nothing.
+        The request is a `basic.qos` with the channel's current prefetch, which has no effect.
         """
         with broker_errors():
             await self._raw.basic_qos(prefetch_count=self._prefetch)
 
     async def consumers(self, queue: str) -> int:
-        """How many consume a queue; raises NotDeclared, and is closed then, where there is none."""
+        """Return a queue's consumer count, by a passive declaration.
+
+        If the queue does not exist, raise NotDeclared; the broker closes the channel.
+        """
         with broker_errors():
             answer = await self._raw.queue_declare(queue, passive=True)
         return int(answer.consumer_count or 0)
 
     async def messages(self, queue: str) -> int:
-        """How many wait in a queue; raises NotDeclared, and is closed then, where there is none."""
+        """Return a queue's message count; raises as `consumers` does."""
         with broker_errors():
             answer = await self._raw.queue_declare(queue, passive=True)
         return int(answer.message_count or 0)
 
     async def has_exchange(self, name: str) -> bool:
-        """Always true; raises NotDeclared, and is closed then, where there is none."""
+        """Return True if the exchange exists; else raise as `consumers` does."""
         with broker_errors():
             await self._raw.exchange_declare(name, passive=True)
         return True
@@ -185,7 +188,7 @@ class Channel:
             await self._raw.queue_declare(name, durable=True, arguments=dict(arguments))
 
     async def delete_queue(self, name: str) -> None:
-        """Delete a queue with what is in it."""
+        """Delete a queue and its messages."""
         with broker_errors():
             await self._raw.queue_delete(name)
 
@@ -198,7 +201,7 @@ class Channel:
         to_exchange: bool,
         arguments: Mapping[str, Argument] | None = None,
     ) -> None:
-        """Send what an exchange gets under a key on to a queue or exchange."""
+        """Bind a queue, or another exchange, to an exchange."""
         with broker_errors():
             bind = self._raw.exchange_bind if to_exchange else self._raw.queue_bind
             await bind(destination, source, key, arguments=dict(arguments or {}))
@@ -206,13 +209,13 @@ class Channel:
     async def unbind(
         self, source: str, destination: str, key: str, *, to_exchange: bool = False
     ) -> None:
-        """Remove a binding; nothing happens where there is none."""
+        """Remove a binding if it exists."""
         with broker_errors():
             unbind = self._raw.exchange_unbind if to_exchange else self._raw.queue_unbind
             await unbind(destination, source, key)
 
     async def close(self) -> None:
-        """Give everything unsettled back, in its order."""
+        """Close the channel; the broker requeues unacknowledged deliveries in their order."""
         with broker_errors():
             await self._raw.close()
 

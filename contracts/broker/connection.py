@@ -14,7 +14,7 @@ from contracts.broker.errors import ConnectionLost, broker_errors
 
 PULSE_S = 1.0
 PULSES = 8
-"""Requests that may be unanswered at a time, each on a channel of its own."""
+"""The maximal number of unanswered requests, each on a separate channel."""
 
 SILENCE_S = 8.0
 CONFIRM_TIMEOUT_S = 15

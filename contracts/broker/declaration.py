@@ -1,4 +1,4 @@
-"""Declares a topology: looks first, creates what is missing, and tells what it could not create."""
+"""Declares a topology: checks passively, creates missing parts, reports what it may not create."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,7 +10,9 @@ from contracts.topology import Binding, Exchange, Queue, Topology
 
 CHECK_S = 10.0
 LOOK_S = 5.0
-"""RabbitMQ 4 answers a look at a classic queue whose node is down after 67 seconds."""
+"""The timeout of a passive declaration. RabbitMQ 4 answers after 67 seconds if the queue is a
+classic one whose node is down.
+"""
 
 REMEDY = (
     "import the definitions in deploy/rabbitmq and connect as the user that they have for this "
@@ -19,10 +21,11 @@ REMEDY = (
 
 
 async def declare(connection: Connection, topology: Topology) -> None:
-    """Create what is missing of a topology; raise Refused with what to import or grant.
+    """Create the missing parts of a topology; raise Refused with what to import or grant.
 
-    A declaration without the configure right is refused even if the queue exists and is equal,
-    a passive one is not; so users with few rights can work where definitions were imported.
+    Without the configure right, a declaration is refused even if an equal queue exists, but a
+    passive declaration is allowed. So a user with few rights can work after the definitions were
+    imported.
     """
     declaration = Declaration(connection)
     missing = await declaration.run(topology)
@@ -32,11 +35,11 @@ async def declare(connection: Connection, topology: Topology) -> None:
 
 
 class Declaration:
-    """Declares over one connection, as often as it is asked, on one channel where nothing fails.
+    """Declares topologies over one connection, on one channel until an error closes it.
 
-    A binding that the user may not make is taken to exist, unless one of its ends was just created:
-    AMQP has no way to look at bindings. Each refusal is an error in the broker's log, so a user is
-    refused once and asked no further.
+    A binding that the user may not create counts as existing, unless its source or destination was
+    just created: AMQP cannot check bindings. The broker logs each refusal as an error, so after the
+    first refusal no more bindings are attempted.
     """
 
     def __init__(self, connection: Connection) -> None:
@@ -49,10 +52,10 @@ class Declaration:
         self._has_removed = False
 
     async def run(self, topology: Topology, *, patient: bool = True) -> list[str]:
-        """Create what is missing; return what is missing still, each with its remedy.
+        """Create missing parts; return a message with a remedy for each part that is still missing.
 
-        A queue of which the broker does not tell within LOOK_S is missing, too; who is not
-        `patient` gets a TimeoutError at the first of these.
+        A queue counts as missing if the passive declaration takes longer than LOOK_S; unless
+        `patient`, the first of these raises TimeoutError.
         """
         self._created.clear()
         self._missing.clear()
@@ -67,10 +70,10 @@ class Declaration:
             self._has_removed = True
         return list(self._missing.values())
 
-    async def keep(self, topology: Topology, tell: Callable[[list[str]], None]) -> None:
-        """Create at intervals what operators or faults took away; tell what is missing still."""
+    async def keep(self, topology: Topology, report: Callable[[list[str]], None]) -> None:
+        """Recreate deleted parts at intervals, and report the parts that are still missing."""
         while True:
-            tell(await self.run(topology))
+            report(await self.run(topology))
             await asyncio.sleep(CHECK_S)
 
     async def close(self) -> None:
@@ -107,7 +110,7 @@ class Declaration:
             async with asyncio.timeout(LOOK_S):
                 await look(await self._open())
         except TimeoutError:
-            # The library closes a channel on which a question was given up, but not at once.
+            # The library closes a channel on which a call was cancelled, but not at once.
             self._channel = None
             if not self._is_patient:
                 raise
@@ -115,7 +118,7 @@ class Declaration:
         except NotDeclared:
             await self._create(name, kind, create)
         except Refused:
-            pass  # from RabbitMQ 4.3 on a look needs a right, whatever is there
+            pass  # from RabbitMQ 4.3 on, a passive declaration needs a right
 
     async def _create(
         self, name: str, kind: str, create: Callable[[Channel], Awaitable[object]]

@@ -1,8 +1,8 @@
-"""Reads every message: what somebody wrote into a property must not end the connection.
+"""Decodes the properties of every message, however malformed.
 
-The library closes the connection over a property that it cannot read. The message would come back
-over the next one, and the one after it: a producer that gives its timestamp in microseconds would
-keep every worker of a provider from its work.
+The library closes the connection if it cannot decode a property. The message would be redelivered
+on the next connection and close it again: one producer with timestamps in microseconds would stop
+every worker of a provider.
 """
 
 from struct import Struct, error
@@ -11,32 +11,32 @@ from pamqp import decode
 from pamqp.common import FieldTable, FieldValue
 
 MOST_NESTED = 8
-"""Tables and arrays within each other that are read; the broker's own headers have three."""
+"""The maximal depth of nested tables and arrays; headers from the broker have three levels."""
 
 SIZE = Struct(">I")
 FIXED = {
     ord(kind): Struct(f">{form}") for kind, form in zip("tbBsuIilLfd", "?bBhHiIqqfd", strict=True)
 }
-NOTHING = b"V\0"
+VOID = b"V\0"
 TEXT, BYTES, TABLE, ARRAY, TIME, DECIMAL = b"SxFATD"
 UNREADABLE = (error, IndexError, ValueError)
 
 
 def read_any_property() -> None:
-    """Have the library read what it would stumble over; for the whole process."""
+    """Replace the library's decoders of properties, for the whole process."""
     decode.METHODS["shortstr"] = _short_str
     decode.METHODS["timestamp"] = _timestamp
     decode.METHODS["table"] = _headers
 
 
 def _short_str(value: bytes) -> tuple[int, str]:
-    """Text that is not UTF-8 stays recognisable, and different texts stay different."""
+    """Decode a short string; escapes of non-UTF-8 bytes keep different texts distinct."""
     length = value[0]
     return length + 1, value[1 : length + 1].decode("utf-8", "backslashreplace")
 
 
 def _timestamp(value: bytes) -> tuple[int, FieldValue]:
-    """A time beyond the calendar is as good as none."""
+    """Decode a timestamp; one outside the range of `datetime` is None."""
     try:
         return decode.timestamp(value)
     except (ValueError, OverflowError, OSError):
@@ -49,7 +49,7 @@ def _headers(value: bytes) -> tuple[int, FieldTable]:
 
 
 def _table(data: bytes, at: int, end: int, levels: int) -> FieldTable:
-    """The entries up to the first that cannot be read; the broker goes by the first of a name."""
+    """Decode entries up to an invalid one; as in the broker, the first entry of a name counts."""
     table: FieldTable = {}
     try:
         while at < end:
@@ -62,7 +62,7 @@ def _table(data: bytes, at: int, end: int, levels: int) -> FieldTable:
 
 
 def _array(data: bytes, at: int, end: int, levels: int) -> list[FieldValue]:
-    """The values up to the first that cannot be read."""
+    """Decode the values up to the first invalid one."""
     array: list[FieldValue] = []
     try:
         while at < end:
@@ -74,12 +74,12 @@ def _array(data: bytes, at: int, end: int, levels: int) -> list[FieldValue]:
 
 
 def _value(data: bytes, at: int, levels: int) -> tuple[FieldValue, int]:
-    """The value whose type is told at an offset, and the offset behind it."""
+    """Decode the type and value at an offset; return the value and the offset after it."""
     kind = data[at]
     at += 1
     if fixed := FIXED.get(kind):
         return fixed.unpack_from(data, at)[0], at + fixed.size
-    if kind in NOTHING:
+    if kind in VOID:
         return None, at
     if kind == TIME:
         return _timestamp(data[at : at + 8])[1], at + 8
@@ -87,11 +87,11 @@ def _value(data: bytes, at: int, levels: int) -> tuple[FieldValue, int]:
         return decode.decimal(data[at : at + 5])[1], at + 5
     begin = at + SIZE.size
     end = begin + SIZE.unpack_from(data, at)[0]
-    return _counted(kind, data, begin, end, levels), end
+    return _sized(kind, data, begin, end, levels), end
 
 
-def _counted(kind: int, data: bytes, begin: int, end: int, levels: int) -> FieldValue:
-    """What tells its size; what is nested too deeply is none, or it would exhaust the stack."""
+def _sized(kind: int, data: bytes, begin: int, end: int, levels: int) -> FieldValue:
+    """Decode a value with a size prefix; None beyond the maximal depth, to bound the stack."""
     if kind == TEXT:
         return decode.long_str(data[begin - SIZE.size : end])[1]
     if kind == BYTES:

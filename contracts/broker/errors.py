@@ -1,4 +1,4 @@
-"""What can go wrong with the broker, in our own words."""
+"""The errors of the broker client, which replace those of the AMQP library."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,15 +15,15 @@ from aiormq.exceptions import (
 
 
 class BrokerError(Exception):
-    """The broker did not do what was asked of it."""
+    """A request to the broker failed."""
 
 
 class ConnectionLost(BrokerError):
-    """The channel or connection is gone; what was under way on it may or may not have happened."""
+    """The channel or connection was closed; requests in flight may have been handled or not."""
 
 
 class ConsumerCancelled(ConnectionLost):
-    """The broker took the consumer of a queue away: the queue was deleted, or has moved."""
+    """The broker cancelled a consumer, because its queue was deleted or has moved."""
 
 
 class NotDeclared(BrokerError):
@@ -35,19 +35,19 @@ class Refused(BrokerError):
 
 
 class Unroutable(BrokerError):
-    """No queue takes the message: it was returned and is nowhere."""
+    """The message matched no binding: the broker returned it and has no copy."""
 
 
 class Rejected(BrokerError):
-    """A full queue turned the message away."""
+    """The broker rejected a publish (`basic.nack`), mostly because a queue is full."""
 
 
 @contextmanager
 def broker_errors() -> Iterator[None]:
-    """Raise the library's errors as ours, the cause kept.
+    """Translate the library's errors into BrokerErrors, and keep the cause.
 
-    When a channel closes, aiormq ends the calls that wait on it with CancelledError; told apart
-    from a cancellation of our own task by the task's count of those.
+    When a channel closes, aiormq raises CancelledError in the calls that wait on it. `cancelling()`
+    tells such an error from a cancellation of the current task.
     """
     try:
         yield
@@ -67,7 +67,7 @@ def broker_errors() -> Iterator[None]:
     except (AMQPError, ChannelInvalidStateError, OSError, EOFError) as error:
         raise ConnectionLost(str(error) or type(error).__name__) from error
     except Exception as error:
-        # aiormq rejects what waits on a channel that closes without a reason with a bare Exception.
+        # aiormq fails pending calls with a bare Exception if the channel closes without a reason.
         if type(error) is not Exception:
             raise
         raise ConnectionLost("the channel was closed") from error

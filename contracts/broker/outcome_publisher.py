@@ -1,10 +1,10 @@
-"""A publisher of outcomes that repeats each until a queue has taken it; for worker and recorder.
+"""A publisher of outcomes for worker and recorder, which republishes until a queue has the outcome.
 
-A channel for outcomes publishes nothing else. When the leader of a stream changes, RabbitMQ 3.10.8
-writes unconfirmed messages again, numbered by the publishes of the channel, while the stream counts
-its own messages (`rabbit_stream_queue:resend_all/1`; fixed in 4.0). If the channel had published
-more messages than the stream received, the stream would take later ones for duplicates: confirmed
-and not stored.
+A channel for outcomes must not publish other messages. When the leader of a stream changes,
+RabbitMQ 3.10.8 writes unconfirmed messages again, numbered by the publishes of the channel, while
+the stream counts its own messages (`rabbit_stream_queue:resend_all/1`; fixed in 4.0). If the
+channel had published more messages than the stream received, the stream would take later ones for
+duplicates: confirmed and not stored.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from contracts.wire import Message
 log = logging.getLogger(__name__)
 
 REFUSED_AGAIN_S = (0.2, 0.5, 1.0, 2.0, 4.0)
-"""Delays before republishing an outcome that a queue rejected. The audit itself rejects while its
-leader moves to another node; a queue that still rejects after the last delay is a foreign one.
+"""Delays before republishing an outcome that a queue rejected. The audit stream rejects messages
+while its leader moves to another node; a queue that still rejects after the last delay is not ours.
 """
 
 RECONNECT_AFTER_S = 1.0
@@ -30,8 +30,8 @@ channel that published to a stream whose leader was killed may be rejected for g
 RECONNECTED_S = 30.0
 """The shortest time between two such reconnects."""
 
-NO_AUDIT_S = 1.0
-"""The delay before republishing an outcome that no queue took."""
+UNROUTABLE_S = 1.0
+"""The delay before republishing an outcome that matched no binding."""
 
 
 class OutcomePublisher:
@@ -46,10 +46,11 @@ class OutcomePublisher:
         publish: Callable[[Message], Awaitable[None]],
         reconnect: Callable[[], Awaitable[None]],
     ) -> None:
-        """Publish an outcome until a queue takes it; wait while no queue is bound.
+        """Publish an outcome until a queue has it; wait while no queue is bound.
 
         `publish` raises Unroutable and Rejected. `reconnect` makes later publishes use a new
-        connection; it is also called when a queue exists again, since that counts from 0.
+        connection; it is also called when a queue was created again, since a new stream counts
+        from 0.
         """
         has_waited = False
         pauses = iter(REFUSED_AGAIN_S)
@@ -58,9 +59,9 @@ class OutcomePublisher:
             try:
                 await publish(outcome)
             except Unroutable:
-                log.warning("no queue takes outcomes: %s waits", what)
+                log.warning("no queue is bound to machinist.outcomes: %s waits", what)
                 has_waited = True
-                await asyncio.sleep(NO_AUDIT_S)
+                await asyncio.sleep(UNROUTABLE_S)
             except Rejected:
                 pause = next(pauses, None)
                 if pause is None:
@@ -78,5 +79,5 @@ class OutcomePublisher:
         now = time.monotonic()
         if now - self._reconnected_at >= RECONNECTED_S:
             self._reconnected_at = now
-            log.warning("the audit refused outcomes: publishing over a new connection")
+            log.warning("outcomes were refused or had no queue: publishing over a new connection")
             await reconnect()

@@ -1,4 +1,4 @@
-"""A reader of a queue: one message after another, or all that the broker has sent."""
+"""A reader of a queue: returns the next message, or all messages that have arrived."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -16,7 +16,7 @@ TAG = "machinist reading"
 
 
 class QueueReader:
-    """A consumer whose deliveries are taken when they are wanted."""
+    """A consumer that buffers deliveries until they are read."""
 
     def __init__(self, channel: Channel, queue: str, arrived: asyncio.Queue[Delivery]) -> None:
         self._channel = channel
@@ -26,7 +26,7 @@ class QueueReader:
         self._lost.add_done_callback(_retrieve)
 
     async def next(self, within: float | None) -> Delivery | None:
-        """Return the next message, None if none arrives within this many seconds.
+        """Return the next message, None if no message arrives within this many seconds.
 
         Raises ConnectionLost.
         """
@@ -46,14 +46,14 @@ class QueueReader:
         return None
 
     async def arrived(self) -> list[Delivery]:
-        """Return all messages that the broker has sent before this call and that are unread."""
+        """Return all unread messages that the broker sent before this call."""
         await self._channel.consumers(self._queue)  # the answer comes after earlier deliveries
         if self._channel.is_cancelled:
-            raise ConnectionLost(f"the broker no longer lets {self._queue} be read")
+            raise ConnectionLost(f"the broker cancelled the consumer of {self._queue}")
         return [self._arrived.get_nowait() for _ in range(self._arrived.qsize())]
 
     async def ack(self, last: Delivery) -> None:
-        """Acknowledge all messages up to this one: the broker may send more."""
+        """Acknowledge all messages up to this one, so that the broker sends more."""
         await self._channel.ack(last, and_before=True)
 
     def end(self) -> None:
@@ -62,7 +62,7 @@ class QueueReader:
 
 
 def _retrieve(lost: asyncio.Future[None]) -> None:
-    """Fetch the exception: its owner reports the loss, and asyncio warns of unread exceptions."""
+    """Read the exception: asyncio warns of unread ones, and the owner of the channel reports it."""
     if not lost.cancelled():
         lost.exception()
 

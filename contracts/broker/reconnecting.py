@@ -35,20 +35,20 @@ STEADY_S = 5.0
 FILES = ("cafile", "certfile", "keyfile")
 
 read_any_property()
-# After the peer has closed the connection the library no longer empties its queue of frames: with a
-# bounded queue a writer that waits for room, and every writer behind it, would wait for ever.
-RawConnection.FRAME_BUFFER_SIZE = 0
+# After the peer has closed the connection, the library no longer empties its queue of frames: with
+# a bounded queue, all writers that wait for space would block forever.
+RawConnection.FRAME_BUFFER_SIZE = 0  # unbounded
 
 
 Session = Callable[[Connection], Awaitable[None]]
 
 
 class ReconnectingConnection:
-    """A connection that is opened again whenever it is lost.
+    """A connection that is reopened when it is lost.
 
-    `urls` are tried in turn, starting at a random one, so that processes spread over the nodes of a
-    cluster. RabbitMQ's management UI shows the name. Raises ConfigurationError if a file that a
-    URL names cannot be read.
+    `urls` are tried in a random order, so that processes spread over the nodes of a cluster.
+    RabbitMQ's management UI shows the name. Raises ConfigurationError if a file that a URL names
+    cannot be read.
     """
 
     def __init__(self, urls: str, name: str) -> None:
@@ -124,7 +124,7 @@ class ReconnectingConnection:
             await self._close(connection)
 
     async def _close(self, connection: aio_pika.abc.AbstractConnection) -> None:
-        # With a dead peer close() would wait for three heartbeats.
+        # If the peer is dead, close() waits for three heartbeats.
         try:
             async with asyncio.timeout(CLOSE_TIMEOUT_S):
                 await connection.close()
@@ -176,7 +176,8 @@ def broker_urls(urls: str) -> list[URL]:
 def _with_heartbeat(url: str) -> URL:
     """Return the URL with our heartbeat.
 
-    With a shorter one the broker would hand a partition over before the fence of its worker closes.
+    With a shorter heartbeat, the broker would give a partition to another worker before the fence
+    of the current worker closes.
     """
     try:
         return URL(url).update_query(heartbeat=HEARTBEAT_S)

@@ -1,8 +1,8 @@
-"""A reader of the audit stream from a position on, which recognises the end of the stream.
+"""A reader of the audit stream, which starts at a position and detects the end of the stream.
 
 RabbitMQ's message count of a stream is seconds late. But when the broker handles an acknowledgement
-it sends all messages that exist at that moment, as far as the prefetch goes, before it answers the
-next request on the channel: a batch smaller than the prefetch reaches the end of the stream.
+it sends all existing messages, up to the prefetch, before it answers the next request on the
+channel: a batch smaller than the prefetch reaches the end of the stream.
 """
 
 from collections.abc import AsyncIterator
@@ -18,7 +18,7 @@ from contracts.wire import Message
 
 OFFSET = "x-stream-offset"
 SILENCE_S = 2.0
-"""The time within which the broker sends the first message of a stream, alone, if there is any."""
+"""The wait for the first message of a stream, which the broker sends alone."""
 
 Position = datetime | int | Literal["first", "last"]
 

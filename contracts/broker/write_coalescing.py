@@ -1,7 +1,7 @@
 """Write coalescing: the frames of a few turns of the event loop are sent in one write.
 
-The library writes frame by frame. Each write is a system call here and a wake-up of the
-connection's reader at the broker.
+The library writes each frame separately. Each write is a system call, and wakes the connection's
+reader at the broker.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from aiormq.exceptions import AMQPConnectionError
 from yarl import URL
 
 TURNS = 4
-"""Turns of the event loop that a frame waits for others: 20 µs each if nothing else runs."""
+"""Turns of the event loop before a write; an idle turn takes 20 µs."""
 
 MOST_BYTES = 65_536
 
@@ -46,7 +46,7 @@ class CoalescingWriter(asyncio.StreamWriter):
             self._soon(self._turn)
 
     async def drain(self) -> None:
-        """Write now, and wait until the peer takes more."""
+        """Write now, and wait until the send buffer has space."""
         self.flush()
         await super().drain()
 

@@ -1,1 +1,1 @@
-"""The OpenAPI and AsyncAPI documents: their generators, and beside them the generated files."""
+"""The OpenAPI and AsyncAPI documents: their generators and the generated files."""

@@ -1,4 +1,4 @@
-"""`python -m contracts.documents`: generates both documents from the table."""
+"""`python -m contracts.documents`: generate both documents from the table."""
 
 from contracts.documents.files import DOCUMENTS, renew
 

@@ -23,32 +23,32 @@ from contracts.outcomes import OUTCOME, Outcome, Result
 from contracts.wire import JSON
 
 DESCRIPTION = """\
-Requests to compute platforms, and their replies, over RabbitMQ; told from the side of who asks.
+Requests to compute platforms, and their replies, over RabbitMQ, from the requester's point of view.
 
 A request is published with the properties `type` (the operation), `message_id` (unique for each
-publish), `reply_to` and `correlation_id` where a reply is wanted, and `expiration`, the time until
-the deadline in milliseconds. The reply has the same `correlation_id`.
+publish), `reply_to` and `correlation_id` if a reply is wanted, and `expiration`, the time until the
+deadline in milliseconds. The reply has the same `correlation_id`.
 
-Every command ends with one outcome, whose `id` is the command's `message_id`. Outcomes, with the
-requests in them, are kept in the stream `machinist.audit`."""
+Every command ends with one outcome; its `id` is the `message_id` of the command. The stream
+`machinist.audit` keeps the outcomes, with the requests."""
 
 SERVERS = {
     "broker": {
         "host": "{host}",
         "protocol": "amqp",
         "protocolVersion": "0.9.1",
-        "description": "The broker of gateways, workers and producers; amqps where it has TLS.",
+        "description": "The broker of gateways, workers and producers; amqps with TLS.",
         "variables": {"host": {"default": "localhost:5672"}},
     }
 }
 
 PARAMETERS = {
     "result": {
-        "description": "What became of the command.",
+        "description": "The result of the command.",
         "enum": [str(result) for result in Result],
     },
     "provider": {
-        "description": "The name that the platform's workers are attached under.",
+        "description": "The name under which the workers of the platform are attached.",
         "examples": ["k8s"],
     },
     "slot": {
@@ -75,10 +75,10 @@ EVENTS_RULES = f"""\
 The only exchange that producers publish to. The property `user_id` is required, and the broker
 checks it. Every producer may publish {" and ".join(FROM_PRODUCERS)}; the
 workers' configuration may allow further commands to single users. A message that can never be run
-is moved to `machinist.dead`, for instance one with a header `CC` or `requested-by`, and so is each
-copy that `BCC` makes. Waiting events of one address that differ only in
-{", ".join(COLLAPSES)} and have neither `reply_to` nor idempotency key are
-superseded by the newest."""
+is moved to `machinist.dead`, for instance a message with a header `CC` or `requested-by`, and each
+copy that `BCC` creates. The newest of the waiting events of an address supersedes the others if
+they differ only in {", ".join(COLLAPSES)} and have neither
+`reply_to` nor an idempotency key."""
 
 
 def document() -> dict[str, Any]:
@@ -112,8 +112,10 @@ def document() -> dict[str, Any]:
                 for name, operation in OPERATIONS.items()
             },
             "event": _sends("events", EVENTS_RULES, commands, persistent=True),
-            "follow": _receives("outcomes", "Follow what becomes of commands.", OUTCOME),
-            "look": _receives("dead", "Look at what can never be run, and why.", DEAD),
+            "follow": _receives("outcomes", "Follow the outcomes of commands.", OUTCOME),
+            "look": _receives(
+                "dead", "Read messages that can never be run, and the reasons.", DEAD
+            ),
         },
         "components": {
             "schemas": {**dict(sorted(schemas.components.items())), **HEADERS},
@@ -129,7 +131,7 @@ def document() -> dict[str, Any]:
 
 
 def _schemas() -> tuple[Schemas, dict[str, Any], dict[str, Any]]:
-    """Return all schemas, those of the operations, and those of their results."""
+    """Return all schemas, the schemas of the operations, and the schemas of their results."""
     operations = OPERATIONS.values()
     gives = [operation.row.gives for operation in operations]
     takes = [operation.row.takes for operation in operations]
@@ -167,7 +169,7 @@ def _dead() -> dict[str, Any]:
     return {
         "address": topology.DEAD,
         "title": topology.DEAD,
-        "description": "A queue for operators; every look counts as a delivery.",
+        "description": "A queue for operators; every read counts as a delivery.",
         "messages": {DEAD: {"$ref": f"#/components/messages/{DEAD}"}},
         "bindings": {
             "amqp": {

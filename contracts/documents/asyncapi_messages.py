@@ -18,26 +18,26 @@ PROBLEM = "problem"
 _CONTRACT = {
     "type": "integer",
     "const": CONTRACT,
-    "description": "Of the messages; a worker refuses one that it does not speak.",
+    "description": "The version of the messages; a worker refuses a version that it does not know.",
 }
 _TRACEPARENT = {"type": "string", "description": "W3C trace context."}
-_NEVER = {"not": {}, "description": "A message with it is never run, and ends as dead."}
+_NEVER = {"not": {}, "description": "A message with this header is never run; its result is dead."}
 
 _OF_REQUESTS = {
     wire.HEADER_CONTRACT: _CONTRACT,
     wire.HEADER_DEADLINE: {
         "type": "integer",
-        "description": "Nothing starts later: milliseconds of the Unix epoch.",
+        "description": "The latest start, in milliseconds of the Unix epoch.",
     },
     wire.HEADER_TRACEPARENT: _TRACEPARENT,
     wire.HEADER_IDEMPOTENCY_KEY: {
         "type": "string",
         "minLength": 1,
         "maxLength": 255,
-        "description": "Printable characters; of commands. One with the same key, address and "
-        "operation within 10 minutes is not run again but answered as the first was, from the "
-        "memory of the worker that owns the slot (10000 keys); the same key with another operation "
-        "is refused as invalid. Ends with 429 or 5xx other than 501 are not remembered.",
+        "description": "Printable characters; for commands. A command with the same key, address "
+        "and operation within 10 minutes is not run again: the worker that owns the slot repeats "
+        "the first reply from its cache (10000 keys). The same key with another operation is "
+        "refused as invalid. Replies with 429, or with 5xx other than 501, are not cached.",
     },
 }
 
@@ -48,8 +48,8 @@ HEADERS: dict[str, dict[str, Any]] = {
             **_OF_REQUESTS,
             wire.HEADER_REQUESTED_BY: {
                 "type": "string",
-                "description": "Whom a gateway asks for; gateways alone may write it, and where "
-                "they publish. In an event it makes the message dead.",
+                "description": "The client of the gateway. Only gateways may set it, on "
+                "machinist.commands; an event with this header is never run, its result is dead.",
             },
             **dict.fromkeys(dead_letters.COPIES, _NEVER),
         },
@@ -60,15 +60,15 @@ HEADERS: dict[str, dict[str, Any]] = {
             wire.HEADER_STATUS: {"type": "integer", "description": "The HTTP status."},
             wire.HEADER_RETRY_AFTER: {
                 "type": "integer",
-                "description": "Seconds, with 429 and 503: nothing was attempted.",
+                "description": "Seconds; set with 429 and 503, when nothing was attempted.",
             },
-            wire.HEADER_WORKER: {"type": "string", "description": "Who answers."},
+            wire.HEADER_WORKER: {"type": "string", "description": "The worker that replied."},
         },
         "required": [wire.HEADER_STATUS],
     },
     "OutcomeHeaders": {
         "type": "object",
-        "description": "Attributes of CloudEvents 1.0, named as its AMQP binding does.",
+        "description": "Attributes of CloudEvents 1.0, under the names of its AMQP binding.",
         "properties": {
             wire.HEADER_CONTRACT: _CONTRACT,
             wire.HEADER_TRACEPARENT: _TRACEPARENT,
@@ -76,11 +76,11 @@ HEADERS: dict[str, dict[str, Any]] = {
                 f"{outcomes.CLOUD_EVENTS}{name}": {"type": "string", "description": description}
                 for name, description in {
                     "specversion": "`1.0`",
-                    "id": "The command's, with `/started` behind it for a record that is not final",
+                    "id": "The id of the command, with the suffix `/started` in a record `started`",
                     "source": "`/machinist/<provider>`",
                     "type": "`machinist.command.<result>`",
                     "subject": "The address",
-                    "time": "When it finished or started",
+                    "time": "The time of the command's end or start",
                 }.items()
             },
             **{
@@ -88,11 +88,11 @@ HEADERS: dict[str, dict[str, Any]] = {
                 for name, description in zip(
                     outcomes.HEADERS_AT_A_GLANCE,
                     (
-                        "Who asked, for people; in final records only, as are the following.",
+                        "The requester. Like the next headers, for people and in final records.",
                         "The operation, its provider and address, its result and status.",
-                        "What the command found, as JSON.",
-                        "What the command left, as JSON.",
-                        "Why it ended so, where it was not done.",
+                        "The state before the command, as JSON.",
+                        "The state after the command, as JSON.",
+                        "The reason, unless the result is done.",
                     ),
                     strict=True,
                 )
@@ -102,11 +102,17 @@ HEADERS: dict[str, dict[str, Any]] = {
     "DeadHeaders": {
         "type": "object",
         "properties": {
-            dead_letters.HEADER_REASON: {"type": "string", "description": "Why nobody can run it."},
-            dead_letters.HEADER_QUEUE: {"type": "string", "description": "Where it was found."},
+            dead_letters.HEADER_REASON: {
+                "type": "string",
+                "description": "The reason why the command can never be run.",
+            },
+            dead_letters.HEADER_QUEUE: {
+                "type": "string",
+                "description": "The queue that contained the command.",
+            },
             dead_letters.HEADER_USER: {
                 "type": "string",
-                "description": "The broker user it came from.",
+                "description": "The broker user that published the command.",
             },
             **_OF_REQUESTS,
         },
@@ -136,7 +142,7 @@ def request(operation: type[Operation[Any]], payload: dict[str, Any]) -> dict[st
 def _sealing(row: Row) -> str:
     if not row.seal:
         return ""
-    always = f" One with something at `{row.secret}` has to be." if row.secret else ""
+    always = f" It must be sealed if it has a value at `{row.secret}`." if row.secret else ""
     return f" The body may be sealed (`content_type` {SEALED}).{always}"
 
 
@@ -147,9 +153,9 @@ def reply_name(name: str) -> str:
 
 def reply(name: str, result: dict[str, Any]) -> dict[str, Any]:
     """Return the reply to an operation that succeeded."""
-    summary = f"The answer to {name}: its body is the HTTP body."
+    summary = f"The reply to {name}: its body is the HTTP body."
     return _answer(reply_name(name), summary, result) | {
-        "description": "What was asked for sealed is answered sealed by the same key "
+        "description": "The reply to a sealed request is sealed with the same key "
         f"(`content_type` {SEALED}).",
         "examples": [
             {"name": platform, "headers": {wire.HEADER_STATUS: 200}, "payload": answer}
@@ -161,7 +167,7 @@ def reply(name: str, result: dict[str, Any]) -> dict[str, Any]:
 def problem() -> dict[str, Any]:
     """Return the reply to an operation that failed."""
     schema = {"$ref": REFERENCE.format(name="Problem")}
-    return _answer(PROBLEM, "The answer to an operation that failed; never sealed.", schema) | {
+    return _answer(PROBLEM, "The reply to an operation that failed; never sealed.", schema) | {
         "contentType": PROBLEM_JSON,
         "examples": [
             {
@@ -184,7 +190,7 @@ def _answer(name: str, summary: str, payload: dict[str, Any]) -> dict[str, Any]:
         "payload": payload,
         "correlationId": {
             "location": "$message.header#/correlationId",
-            "description": "The AMQP property `correlation_id`, that of the request.",
+            "description": "The AMQP property `correlation_id` of the request.",
         },
     }
 
@@ -193,10 +199,10 @@ def outcome() -> dict[str, Any]:
     """Return the message with the outcome of a command."""
     return {
         "name": OUTCOME,
-        "summary": "A record of a command: that it is started, or how it ended.",
-        "description": "After a crash the same id may come twice; the first record that is not "
-        "`started` counts. `started` carries the request, and so does the final record of a "
-        "command that was never started.",
+        "summary": "A record of the start or the end of a command.",
+        "description": "After a crash, records with the same id may appear twice; the first record "
+        "that is not `started` counts. The request is in the record `started`, or in the final "
+        "record of a command that was never started.",
         "contentType": JSON,
         "headers": {"$ref": REFERENCE.format(name="OutcomeHeaders")},
         "payload": {"$ref": REFERENCE.format(name="Outcome")},
@@ -215,7 +221,7 @@ def dead() -> dict[str, Any]:
         "name": DEAD,
         "summary": "A message that can never be run, as it was published, and the reason.",
         "headers": {"$ref": REFERENCE.format(name="DeadHeaders")},
-        "payload": {"description": "Whatever was published."},
+        "payload": {"description": "The published body, which may be malformed."},
         "examples": [
             {
                 "name": "unknown operation",

@@ -1,6 +1,6 @@
 """Recorded examples of requests and replies, by platform.
 
-`python -m tests.documents` records them again; a test compares them with the present replies.
+`python -m tests.documents` records them; a test compares them with current replies.
 """
 
 from collections.abc import ItemsView
@@ -26,7 +26,7 @@ class Exchange(msgspec.Struct, frozen=True):
 
 
 class Examples(msgspec.Struct, frozen=True):
-    """Exchanges by operation and platform, problems by code and speaker, pages, an outcome."""
+    """Exchanges by operation and platform, problems by code and source, pages, an outcome."""
 
     operations: dict[str, dict[str, Exchange]]
     problems: dict[str, dict[str, dict[str, Any]]]
@@ -53,7 +53,7 @@ def answers(name: str) -> dict[str, Any]:
 
 
 def named(values: dict[str, Any]) -> Named:
-    """Return examples by platform in OpenAPI's form; one if the platforms do not differ."""
+    """Return examples by platform in OpenAPI's form; a single one if all platforms agree."""
     distinct = list(values.values())
     if distinct and all(each == distinct[0] for each in distinct):
         return {"any": {"value": distinct[0]}}
@@ -64,16 +64,15 @@ def named(values: dict[str, Any]) -> Named:
 
 
 def problems(code: str, *, of_command: bool) -> Named:
-    """Return the recorded problems with a code, by the speaker: a platform or a gateway.
+    """Return the recorded problems with a code, by source: a platform or the gateway.
 
-    A problem of a command contains the command's id, a problem of a query does not, whichever of
-    the two was recorded.
+    The command's id is added for a command and removed for a query, as either may be recorded.
     """
     identity = {"commandId": COMMAND_ID} if of_command else {}
     return {
-        f"{code}-{speaker}": {
-            "summary": f"{code}: {PLATFORMS.get(speaker, speaker)}",
+        f"{code}-{source}": {
+            "summary": f"{code}: {PLATFORMS.get(source, source)}",
             "value": {key: value for key, value in each.items() if key != "commandId"} | identity,
         }
-        for speaker, each in RECORDED.problems.get(code, {}).items()
+        for source, each in RECORDED.problems.get(code, {}).items()
     }

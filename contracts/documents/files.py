@@ -1,4 +1,4 @@
-"""Both documents as files in the repository, so that a diff shows every change of the API."""
+"""Both documents as files in the repository: a diff shows every change of the API."""
 
 import json
 from collections.abc import Callable

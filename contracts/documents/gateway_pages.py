@@ -15,7 +15,7 @@ class GatewayStatus(Shape, frozen=True, kw_only=True):
 
 
 class BrokerState(Shape, frozen=True, kw_only=True):
-    """The connection to the broker, or why there is none; `missing` lists what to import."""
+    """The connection to the broker, or the reason why there is none, and definitions to import."""
 
     reachable: bool
     since: str | None
@@ -24,7 +24,7 @@ class BrokerState(Shape, frozen=True, kw_only=True):
 
 
 class AttachedWorker(Shape, frozen=True, kw_only=True):
-    """A worker that announces itself, with the partitions that it owns."""
+    """An attached worker, with the partitions that it owns."""
 
     worker: str
     version: str

@@ -19,7 +19,7 @@ PROVIDER = {
     "name": "provider",
     "in": "path",
     "required": True,
-    "description": "The name that the platform's workers are attached under.",
+    "description": "The name under which the workers of the platform are attached.",
     "schema": {"type": "string", "pattern": "^[a-z][a-z0-9-]{0,31}$"},
     "examples": {name: {"value": name} for name in examples.PLATFORMS},
 }
@@ -27,7 +27,7 @@ PROVIDER = {
 LABELS = {
     "name": "labels",
     "in": "query",
-    "description": "`key=value`, once for each label; `labels[]` is read as well.",
+    "description": "`key=value`, repeated for each label; the name `labels[]` is accepted too.",
     "schema": {"type": "array", "items": {"type": "string"}},
     "style": "form",
     "explode": True,
@@ -36,9 +36,9 @@ LABELS = {
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
-    "description": "Makes a repeat harmless: within 10 minutes the same command under the same key "
-    "gets the first one's reply and is not run again, as long as the same worker owns its "
-    "partition and 10,000 keys have not followed. Another command under it is 400.",
+    "description": "Makes a retry idempotent: for 10 minutes, the same command with the same key "
+    "gets the first reply and is not run again, unless another worker has taken over its partition "
+    "or 10,000 newer keys have followed. Another command with the key is refused with 400.",
     "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
     "example": "7f9c2ba4e88f827d",
 }
@@ -54,12 +54,13 @@ COMMAND_ID = {
 """The header of every response to a command."""
 
 MEANINGS = {
-    "scope": "A Kubernetes namespace, an ECS cluster.",
-    "id": "A machine: the name of a pod, the id of a task.",
-    "name": "The thing to act on, by its name.",
-    "machine_id": "Only the controller that runs this machine.",
-    "kind": "A hint; without it the name alone decides. Ignored by platforms with one kind.",
-    "api_version": "A hint that goes with `kind`.",
+    "scope": "A Kubernetes namespace or an ECS cluster.",
+    "id": "A machine: the name of a pod or the id of a task.",
+    "name": "The name of the resource.",
+    "machine_id": "Return only the controller that runs this machine.",
+    "kind": "A hint; without it, the controller is found by its name. Ignored by platforms with "
+    "one kind of controller.",
+    "api_version": "A hint, used together with `kind`.",
 }
 """Descriptions of parameters by field; other fields are described by their type."""
 
@@ -148,7 +149,7 @@ def _parameter(row: Row, field: Any, of_fields: dict[str, Any]) -> dict[str, Any
         }
         return {**LABELS, "required": field.required, "examples": examples.named(entries)}
     in_path = field.name in row.path_fields
-    # None stands for a parameter that is not there; it cannot be written in a URL.
+    # None is the default of an absent parameter; a URL cannot contain it.
     schema = of_fields[field.name].get("anyOf", [of_fields[field.name]])[0]
     described = {
         "name": field.encode_name,
@@ -206,14 +207,14 @@ def _response(status: HTTPStatus, *, of_command: bool) -> dict[str, Any]:
     if status in NOT_ATTEMPTED:
         described["description"] += " Nothing was attempted and nothing will be."
         headers["Retry-After"] = {
-            "description": "Repeat after so many seconds.",
+            "description": "The delay in seconds before a retry.",
             "required": True,
             "schema": {"type": "integer", "minimum": 1},
         }
     if headers:
         described["headers"] = headers
     if status is HTTPStatus.GATEWAY_TIMEOUT:
-        described["description"] += " It may or may not have happened; a repeat has one effect."
+        described["description"] += " The operation may have had an effect; a retry has one effect."
     return described
 
 
@@ -222,9 +223,12 @@ def _own_paths() -> dict[str, Any]:
         "/status": _own("status", "Liveness of the gateway.", "GatewayStatus", {"200": "Alive."}),
         "/ready": _own(
             "ready",
-            "Readiness of the gateway: the broker, and who is attached.",
+            "Readiness of the gateway: the broker and the attached workers.",
             "Readiness",
-            {"200": "The broker is reached.", "503": "It is not; `broker.reason` says why."},
+            {
+                "200": "The broker is reachable.",
+                "503": "The broker is not reachable; `broker.reason` is the reason.",
+            },
         ),
     }
 

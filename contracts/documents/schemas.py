@@ -23,7 +23,7 @@ def _descendants(shape: type) -> set[str]:
 
 
 OPEN = _descendants(OpenShape)
-"""Shapes with unknown members: generated models must neither reject nor drop those."""
+"""Shapes with unknown members, which generated models must neither reject nor drop."""
 
 
 class Schemas:
@@ -48,10 +48,11 @@ class Schemas:
         return {"$ref": REFERENCE.format(name=name)}
 
     def _portable(self, value: Any, title: str) -> Any:
-        r"""Return a schema that generators of clients understand.
+        r"""Return a schema that client generators understand.
 
-        Patterns are in JavaScript's dialect, whose `$` is Python's `\Z`. What has a title of its
-        own becomes a component. openapi-typescript requires what has a default, so words tell it.
+        Patterns are in JavaScript's dialect, where `$` is Python's `\Z`. A schema with a title
+        becomes a component. A default is moved to the description, because openapi-typescript
+        treats members with a default as required.
         """
         if isinstance(value, list):
             return [self._portable(item, "") for item in value]
@@ -76,5 +77,5 @@ class Schemas:
         return portable if name == title else self.put(name, portable)
 
     def _properties(self, properties: dict[str, Schema]) -> dict[str, Schema]:
-        """A member may have any name, `title` and `default` among them."""
+        """Return portable members; their names, such as `title`, are not schema keywords."""
         return {name: self._portable(schema, "") for name, schema in properties.items()}

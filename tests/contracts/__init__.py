@@ -1,1 +1,1 @@
-"""What gateway, workers and producers agree on."""
+"""Tests of the contract of gateway, workers and producers."""

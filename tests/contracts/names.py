@@ -1,4 +1,4 @@
-"""Strategies for what callers may write, and a table of what they may not."""
+"""Strategies for valid names, and tables of invalid names, replicas and labels."""
 
 import re
 from typing import Any

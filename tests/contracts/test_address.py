@@ -1,4 +1,4 @@
-"""Addresses: one for everything that acts on one thing, short enough for any key."""
+"""Addresses: the same for every operation on one resource, and short enough for routing keys."""
 
 from hashlib import sha256
 
@@ -18,7 +18,7 @@ RESULTS = ["done", "failed", "expired", "unknown", "superseded", "refused", "dea
 
 
 def row(collection: str) -> Row:
-    """A command on a collection."""
+    """Return the row of an operation on a collection."""
     return next(
         operation.row
         for operation in EXAMPLES.values()
@@ -55,15 +55,15 @@ def test_a_name_becomes_a_word(name, word):
     ],
     ids=["workload", "plan"],
 )
-def test_a_misspelt_name_is_named_with_the_member_that_was_meant(operation, misspelt, meant):
+def test_the_fault_of_a_misspelt_member_suggests_the_known_member(operation, misspelt, meant):
     with pytest.raises(Fault) as raised:
         address.address(operation)
 
     assert f": unknown member '{misspelt}', did you mean {meant}?" in raised.value.message
 
 
-def test_a_name_that_ecs_would_shorten_has_the_word_of_the_shortened_one():
-    """ECS: above 255 characters the first 248, a hyphen and 6 digits of the whole name's hash."""
+def test_a_name_that_is_too_long_for_ecs_has_the_word_of_its_shortened_name():
+    """On ECS: the first 248 characters, a hyphen and 6 digits of the hash of the whole name."""
     name = "a" * 300
     at_ecs = f"{'a' * 248}-{sha256(name.encode()).hexdigest()[:6]}"
 
@@ -71,8 +71,7 @@ def test_a_name_that_ecs_would_shorten_has_the_word_of_the_shortened_one():
     assert address.word(name) == address.word(at_ecs)
 
 
-def test_a_changed_name_is_not_shortened_before_it_has_255_characters():
-    """So that it is the name that ECS gives: the limit of 80 comes after that rule."""
+def test_the_name_on_ecs_is_computed_before_the_limit_of_80_characters_applies():
     name = "a" * 98 + ".b"
     at_ecs = f"{'a' * 98}-b-{sha256(name.encode()).hexdigest()[:6]}"
 
@@ -80,7 +79,7 @@ def test_a_changed_name_is_not_shortened_before_it_has_255_characters():
 
 
 @given(names)
-def test_a_word_is_its_own_word(name):
+def test_the_word_of_a_word_is_the_same_word(name):
     assert address.word(address.word(name)) == address.word(name)
 
 
@@ -93,7 +92,7 @@ def test_a_word_has_no_dot_and_at_most_80_characters(name):
 
 
 @given(simple_names, simple_names)
-def test_an_arn_is_the_thing_that_it_names(cluster, service):
+def test_an_arn_and_its_name_have_the_same_word(cluster, service):
     expected = address.word(service)
 
     assert address.word(f"{ARN}:service/{cluster}/{service}") == expected
@@ -101,7 +100,7 @@ def test_an_arn_is_the_thing_that_it_names(cluster, service):
 
 
 @given(simple_names, simple_names)
-def test_names_that_need_no_change_keep_their_difference(one, other):
+def test_different_names_that_need_no_change_have_different_words(one, other):
     assert (address.word(one) == address.word(other)) == (one == other)
 
 
@@ -119,7 +118,7 @@ def test_names_that_differ_in_a_dot_have_different_words():
 
 
 @given(names, names)
-def test_every_spelling_of_a_controller_has_one_address(scope, name):
+def test_all_commands_on_a_controller_have_one_address(scope, name):
     one, other = address.word(scope), address.word(name)
     addresses = {
         address.address(api.UpdateControllerReplicas(scope=scope, name=name, replicas=0)),
@@ -133,7 +132,7 @@ def test_every_spelling_of_a_controller_has_one_address(scope, name):
 
 
 @given(names, names)
-def test_every_spelling_of_a_route_has_one_address(scope, name):
+def test_all_commands_on_a_route_have_one_address(scope, name):
     addresses = {
         address.address(api.ApplyHttpRoute(scope=scope, manifest=manifest("HTTPRoute", name))),
         address.address(api.DeleteHttpRoute(scope=scope, name=address.word(name))),
@@ -144,12 +143,12 @@ def test_every_spelling_of_a_route_has_one_address(scope, name):
 
 
 @given(names)
-def test_a_whole_collection_has_an_address_without_a_name(scope):
+def test_the_address_of_a_whole_collection_has_no_name(scope):
     assert address.address(api.GetMachines(scope=scope)) == f"machines.{address.word(scope)}"
 
 
 @given(collection=st.sampled_from(COLLECTIONS), provider=provider_names, scope=names, name=names)
-def test_keys_stay_below_the_limit_of_the_broker(collection, provider, scope, name):
+def test_routing_keys_stay_below_the_limit_of_amqp(collection, provider, scope, name):
     """AMQP allows 255 bytes."""
     where = address.address_of(row(collection), scope, name)
     key = address.routing_key(provider, row(collection), where)
@@ -159,7 +158,7 @@ def test_keys_stay_below_the_limit_of_the_broker(collection, provider, scope, na
 
 
 @pytest.mark.parametrize("collection", COLLECTIONS)
-def test_the_longest_names_make_keys_below_the_limit(collection):
+def test_routing_keys_of_the_longest_names_stay_below_the_limit(collection):
     where = address.address_of(row(collection), "s" * 512, "n" * 512)
     key = address.routing_key("p" * 32, row(collection), where)
 
@@ -179,7 +178,7 @@ def test_the_longest_names_make_keys_below_the_limit(collection):
         (api.ApplyRoutePlan(scope="default", plan={"appName": 3}), "appName"),
     ],
 )
-def test_a_command_without_a_valid_name_is_refused_with_the_place_of_the_name(operation, place):
+def test_the_fault_of_a_missing_or_invalid_name_starts_with_its_place(operation, place):
     with pytest.raises(Fault) as raised:
         address.address(operation)
 
@@ -188,7 +187,7 @@ def test_a_command_without_a_valid_name_is_refused_with_the_place_of_the_name(op
     assert "expected" in raised.value.message
 
 
-def test_what_stands_at_the_name_of_a_sealed_thing_is_not_shown():
+def test_an_invalid_name_in_a_sealed_manifest_is_not_shown():
     misplaced = {"metadata": {"name": {"password": "canary"}}}
 
     with pytest.raises(Fault) as raised:
@@ -198,7 +197,7 @@ def test_what_stands_at_the_name_of_a_sealed_thing_is_not_shown():
 
 
 @pytest.mark.parametrize("name", ["k8s", "ecs", "k8s-eu1", "a", "p" * 32])
-def test_a_provider_may_have_a_short_name_of_lower_case_letters(name):
+def test_a_short_lower_case_name_is_a_valid_provider_name(name):
     assert address.is_provider_name(name)
 
 
@@ -210,5 +209,5 @@ def test_a_provider_may_have_a_short_name_of_lower_case_letters(name):
         "replies", "outcomes", "ended", "dead", "audit", "recent",
     ],
 )  # fmt: skip
-def test_a_provider_may_not_have_a_name_that_paths_or_queues_need(name):
+def test_an_invalid_or_reserved_name_is_not_a_valid_provider_name(name):
     assert not address.is_provider_name(name)

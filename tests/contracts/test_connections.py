@@ -1,4 +1,4 @@
-"""A connection to the broker that never came about leaves nothing behind."""
+"""A broker connection that was never established is collected without a warning."""
 
 import asyncio
 import gc
@@ -8,8 +8,8 @@ from yarl import URL
 from contracts.broker.write_coalescing import CoalescingConnection
 
 
-async def test_it_is_collected_in_any_thread_without_a_warning():
-    """Warnings of what nobody awaited are errors here."""
+async def test_an_unopened_connection_is_collected_in_any_thread_without_a_warning():
+    """pytest is configured to raise warnings of coroutines that were never awaited."""
     held = [CoalescingConnection(URL("amqp://broker.test/"))]
 
     def collect() -> None:

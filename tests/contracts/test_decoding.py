@@ -1,4 +1,4 @@
-"""Properties that nobody should write, and that must not end a connection."""
+"""Decoding of malformed properties, which must not close the connection."""
 
 import struct
 import time
@@ -40,12 +40,12 @@ values = st.recursive(
 
 @pytest.fixture(autouse=True, scope="module")
 def lenient() -> None:
-    """As every process of ours that has a link."""
+    """Replace the library's decoders, as every process with a connection does."""
     read_any_property()
 
 
 def headers(raw: bytes) -> dict[str, object]:
-    """What is read of a message with this table of headers, and with a property behind it."""
+    """Return the decoded headers of a message; the property after them must be decoded too."""
     properties = Basic.Properties()
     properties.unmarshal(Basic.Properties.flags["headers"] | 0x80, raw + b"\x02id")
     assert properties.message_id == "id"
@@ -53,28 +53,28 @@ def headers(raw: bytes) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("microseconds", [1_790_000_000_000_000, 2**64 - 1])
-def test_a_time_beyond_the_calendar_is_none(microseconds: int) -> None:
+def test_a_timestamp_out_of_range_is_none(microseconds: int) -> None:
     value = struct.pack(">Q", microseconds)
 
     assert by_type(value, "timestamp") == (8, None)
     assert headers(table(field(b"t", b"T" + value))) == {"t": None}
 
 
-def test_a_time_is_read_as_ever() -> None:
+def test_a_valid_timestamp_is_decoded() -> None:
     _, read = by_type(struct.pack(">Q", 1_790_000_000), "timestamp")
 
     assert read.timestamp() == 1_790_000_000  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(("raw", "read"), [(b"caf\xc3\xa9", "café"), (b"a\xff", "a\\xff")])
-def test_text_that_is_not_utf_8_stays_recognisable(raw: bytes, read: str) -> None:
+def test_bytes_of_a_text_that_are_not_utf_8_are_escaped(raw: bytes, read: str) -> None:
     value = bytes([len(raw)]) + raw + b"more"
 
     assert by_type(value, "shortstr") == (1 + len(raw), read)
 
 
 @given(st.dictionaries(names, values, max_size=5))
-def test_whatever_the_broker_takes_for_a_table_is_read_to_its_end(
+def test_every_table_that_the_broker_accepts_is_decoded_completely(
     fields: dict[bytes, bytes],
 ) -> None:
     read = headers(table(*(field(name, value) for name, value in fields.items())))
@@ -83,7 +83,7 @@ def test_whatever_the_broker_takes_for_a_table_is_read_to_its_end(
 
 
 @given(st.binary(max_size=300))
-def test_bytes_that_are_no_table_are_read_as_far_as_they_go(raw: bytes) -> None:
+def test_random_bytes_are_decoded_up_to_the_first_invalid_entry(raw: bytes) -> None:
     assert all(isinstance(name, str) for name in headers(struct.pack(">I", len(raw)) + raw))
 
 
@@ -107,23 +107,23 @@ def test_bytes_that_are_no_table_are_read_as_far_as_they_go(raw: bytes) -> None:
         (array(text(b"a"), nested(field(b"b", b"V"))), ["a", {"b": None}]),
     ],
 )
-def test_values_of_every_type_are_read(raw: bytes, read: object) -> None:
+def test_values_of_every_type_are_decoded(raw: bytes, read: object) -> None:
     assert headers(table(field(b"a", raw), field(b"z", b"B\x07"))) == {"a": read, "z": 7}
 
 
-def test_a_name_that_is_not_utf_8_stays_recognisable_and_hides_nothing() -> None:
+def test_a_header_name_that_is_not_utf_8_is_escaped_and_later_headers_are_decoded() -> None:
     assert headers(table(field(b"a\xff", b"V"), field(b"CC", array()))) == {
         "a\\xff": None,
         "CC": [],
     }
 
 
-def test_of_two_values_under_one_name_the_first_counts_as_for_the_broker() -> None:
+def test_the_first_of_two_headers_with_one_name_counts_as_in_the_broker() -> None:
     assert headers(table(field(b"a", b"B\x01"), field(b"a", b"B\x02"))) == {"a": 1}
 
 
 @pytest.mark.parametrize("wrap", [array, lambda inner: nested(field(b"a", inner))])
-def test_nesting_beyond_any_use_is_read_as_none(wrap: Callable[[bytes], bytes]) -> None:
+def test_values_below_the_maximal_depth_are_none(wrap: Callable[[bytes], bytes]) -> None:
     raw = b"V"
     for _ in range(5000):
         raw = wrap(raw)
@@ -134,8 +134,8 @@ def test_nesting_beyond_any_use_is_read_as_none(wrap: Callable[[bytes], bytes]) 
     assert str(read["deep"]).count("[") + str(read["deep"]).count("{") == MOST_NESTED
 
 
-def test_a_full_frame_of_tiny_values_is_read_before_anybody_notices() -> None:
-    """The library took two seconds."""
+def test_a_full_frame_of_tiny_values_is_decoded_within_a_second() -> None:
+    """The library's own decoder took two seconds."""
     raw = table(field(b"a", array(*[b"V"] * 130_000)))
 
     began = time.process_time()

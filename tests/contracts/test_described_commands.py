@@ -1,4 +1,4 @@
-"""What the documents say of commands: their ids, their warnings, and bodies that are closed."""
+"""The documents of commands: ids, warnings, and bodies that refuse unknown members."""
 
 import pytest
 
@@ -14,7 +14,7 @@ CLOSED = [
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_response_to_a_command_and_to_no_query_has_the_id_of_the_command(name):
+def test_every_response_to_a_command_has_its_id_and_no_response_to_a_query_has_one(name):
     document = openapi.document()
     shared = document["components"]["responses"]
     row = OPERATIONS[name].row
@@ -29,7 +29,7 @@ def test_every_response_to_a_command_and_to_no_query_has_the_id_of_the_command(n
 
 
 @pytest.mark.parametrize("document", [openapi.document(), asyncapi.document()])
-def test_the_answer_to_every_command_may_have_warnings(document):
+def test_the_reply_to_every_command_may_have_warnings(document):
     schemas = document["components"]["schemas"]
 
     for operation in COMMANDS.values():
@@ -38,5 +38,5 @@ def test_the_answer_to_every_command_may_have_warnings(document):
 
 
 @pytest.mark.parametrize("name", CLOSED)
-def test_a_body_in_which_an_unknown_member_is_refused_is_described_so(name):
+def test_a_schema_without_additional_properties_describes_each_closed_body(name):
     assert openapi.document()["components"]["schemas"][name]["additionalProperties"] is False

@@ -1,4 +1,4 @@
-"""The documents: valid, as the table has them, and readable by somebody who never saw the code."""
+"""The documents: valid, up to date, complete, and with examples that match their schemas."""
 
 import json
 from collections.abc import Iterator
@@ -25,7 +25,7 @@ BOTH = pytest.mark.parametrize("name", files.DOCUMENTS)
 
 @cache
 def operations() -> dict[str, Any]:
-    """The operations in the OpenAPI document, by their name."""
+    """Return the operations in the OpenAPI document by name."""
     paths = openapi.document()["paths"].values()
     return {
         operation["operationId"]: {**operation, "method": method}
@@ -35,15 +35,15 @@ def operations() -> dict[str, Any]:
 
 
 @BOTH
-def test_the_file_holds_what_the_table_gives(name):
+def test_the_file_is_up_to_date(name):
     assert files.kept(name) == files.text(name), (
-        f"contracts/documents/{name} is not what the table gives; "
-        f"if the API was meant to change, renew it with: {files.COMMAND}"
+        f"contracts/documents/{name} differs from the generated document; "
+        f"if this change of the API is intended, run: {files.COMMAND}"
     )
 
 
 @BOTH
-def test_a_document_is_the_same_whenever_it_is_made(name):
+def test_the_generation_of_a_document_is_deterministic(name):
     assert files.text(name) == files.text(name)
     assert files.text(name).endswith("}\n")
 
@@ -59,7 +59,7 @@ def test_the_asyncapi_document_is_valid():
 
 
 @pytest.mark.parametrize("document", [openapi.document(), asyncapi.document()])
-def test_every_reference_leads_somewhere(document):
+def test_the_target_of_every_reference_exists(document):
     for reference in _values(document, "$ref"):
         found = document
         for part in reference.removeprefix("#/").split("/"):
@@ -67,7 +67,7 @@ def test_every_reference_leads_somewhere(document):
 
 
 @pytest.mark.parametrize("document", [openapi.document(), asyncapi.document()])
-def test_patterns_are_those_of_javascript(document):
+def test_patterns_are_in_the_dialect_of_javascript(document):
     patterns = list(_values(document, "pattern"))
 
     assert patterns
@@ -75,11 +75,12 @@ def test_patterns_are_those_of_javascript(document):
 
 
 @pytest.mark.parametrize("document", [openapi.document(), asyncapi.document()])
-def test_a_description_has_no_indent_which_pythons_give_docstrings_differently(document):
+def test_descriptions_from_docstrings_are_not_indented(document):
+    """The indent of docstrings depends on the version of Python."""
     assert not [text for text in _values(document, "description") if "\n " in text]
 
 
-def test_every_operation_is_described_over_http_and_over_the_broker():
+def test_both_documents_describe_every_operation():
     http = operations()
     messages = asyncapi.document()["components"]["messages"]
 
@@ -90,14 +91,14 @@ def test_every_operation_is_described_over_http_and_over_the_broker():
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_parameter_says_what_it_is(name):
+def test_every_parameter_has_a_description(name):
     for parameter in operations()[name]["parameters"]:
         assert parameter["description"], parameter["name"]
         assert "null" not in json.dumps(parameter["schema"]), parameter["name"]
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_request_has_a_body_with_an_example_exactly_if_the_row_has_one(name):
+def test_a_request_body_with_examples_is_described_exactly_if_the_row_has_a_body(name):
     body = operations()[name].get("requestBody")
 
     assert bool(body) == bool(OPERATIONS[name].row.body)
@@ -115,7 +116,7 @@ def test_the_examples_of_a_message_are_valid_operations():
 
 
 def medias(value: Any) -> Iterator[dict[str, Any]]:
-    """Every body and answer of an OpenAPI document."""
+    """Yield every request and response body of an OpenAPI document."""
     if isinstance(value, dict):
         yield from value.get("content", {}).values()
         value = list(value.values())
@@ -124,7 +125,7 @@ def medias(value: Any) -> Iterator[dict[str, Any]]:
             yield from medias(item)
 
 
-def test_every_body_answer_and_error_has_a_schema_and_examples_that_fit_it():
+def test_every_http_body_has_a_named_schema_and_valid_examples():
     document = openapi.document()
     found = list(medias({"paths": document["paths"], "responses": document["components"]}))
 
@@ -136,7 +137,7 @@ def test_every_body_answer_and_error_has_a_schema_and_examples_that_fit_it():
             fits(document, media["schema"], example["value"])
 
 
-def test_every_message_has_a_schema_and_examples_that_fit_it():
+def test_every_message_has_valid_examples():
     document = asyncapi.document()
 
     for message in document["components"]["messages"].values():
@@ -149,13 +150,13 @@ def test_every_message_has_a_schema_and_examples_that_fit_it():
 def fits(
     document: dict[str, Any], schema: dict[str, Any], value: Any, *, partly: bool = False
 ) -> None:
-    """Check a value; `partly` leaves out what has to be there."""
+    """Validate a value; with `partly`, required members may be missing."""
     whole = {**schema, "components": document["components"]}
     errors = list(jsonschema.Draft202012Validator(whole).iter_errors(value))
     assert not [each.message for each in errors if not (partly and each.validator == "required")]
 
 
-def test_the_answer_of_an_operation_has_an_example_of_each_platform():
+def test_every_operation_has_a_recorded_reply_of_kubernetes():
     for name, operation in OPERATIONS.items():
         recorded = examples.RECORDED.operations[name]
         assert "k8s" in recorded, name
@@ -163,7 +164,7 @@ def test_the_answer_of_an_operation_has_an_example_of_each_platform():
         assert operation.row.gives is not dict
 
 
-def test_every_code_of_an_error_has_an_example_with_its_status():
+def test_every_code_has_a_recorded_problem_with_its_status():
     for code in Code:
         problems = examples.RECORDED.problems[code]
         assert problems, code
@@ -172,8 +173,8 @@ def test_every_code_of_an_error_has_an_example_with_its_status():
 
 
 @pytest.mark.parametrize("document", [openapi.document(), asyncapi.document()])
-def test_no_schema_is_named_as_generators_name_what_has_no_name(document):
-    """They name an object or enumeration without a name after its parent and its member."""
+def test_no_schema_has_a_name_that_client_generators_derive_for_anonymous_schemas(document):
+    """They name an anonymous object or enumeration after its parent and its member."""
     schemas = document["components"]["schemas"]
     folded = [name.lower() for name in schemas]
 
@@ -182,23 +183,23 @@ def test_no_schema_is_named_as_generators_name_what_has_no_name(document):
         for member, of_member in schema.get("properties", {}).items():
             assert f"{parent}{member}".lower() not in folded
             if not parent.endswith("Headers"):
-                assert not list(nameless(of_member)), (parent, member)
+                assert not list(anonymous(of_member)), (parent, member)
 
 
-def nameless(schema: Any) -> Iterator[Any]:
-    """The objects and enumerations inside a schema that have no name of their own."""
+def anonymous(schema: Any) -> Iterator[Any]:
+    """Yield the objects and enumerations inside a schema that are not named components."""
     if isinstance(schema, list):
         for item in schema:
-            yield from nameless(item)
+            yield from anonymous(item)
     if isinstance(schema, dict):
         if schema.get("type") == "object" or "enum" in schema:
             yield schema
-        yield from nameless(list(schema.values()))
+        yield from anonymous(list(schema.values()))
 
 
 @pytest.mark.parametrize("document", [openapi.document(), asyncapi.document()])
 def test_no_schema_has_a_default(document):
-    """openapi-typescript takes what has one for required."""
+    """openapi-typescript treats a member with a default as required."""
     schemas = document["components"]["schemas"].values()
 
     assert not [each for each in schemas if '"default":' in json.dumps(each)]
@@ -213,7 +214,7 @@ def test_every_status_that_an_operation_can_have_is_described(name):
     assert described == expected - never
 
 
-def test_what_was_not_attempted_is_described_with_retry_after():
+def test_the_responses_429_and_503_have_a_header_retry_after():
     responses = openapi.document()["components"]["responses"]
 
     assert all("Retry-After" in responses[f"Problem{s}"]["headers"] for s in NOT_ATTEMPTED)
@@ -229,7 +230,7 @@ def test_scaling_is_described_with_its_limits():
     assert (replicas["minimum"], replicas["maximum"]) == (0, 150_000)
 
 
-def test_labels_are_described_as_a_parameter_that_is_repeated():
+def test_labels_are_described_as_a_repeated_parameter():
     parameters = {p["name"]: p for p in operations()["get_services_by_labels"]["parameters"]}
 
     assert parameters["labels"]["required"] is True
@@ -246,7 +247,7 @@ def test_commands_are_persistent_and_queries_are_not():
     assert modes == dict.fromkeys([*OPERATIONS, "event"], 2) | queries
 
 
-def test_an_outcome_that_is_published_is_what_the_document_describes():
+def test_a_published_outcome_dead_letter_and_request_match_their_schemas():
     document = asyncapi.document()
     components = document["components"]["schemas"]
     command = message_of(EXAMPLES["update_controller_replicas"])
@@ -272,7 +273,7 @@ def test_an_outcome_that_is_published_is_what_the_document_describes():
     )
 
 
-def test_what_makes_a_message_dead_is_described_as_forbidden():
+def test_headers_that_make_a_message_dead_are_invalid_in_the_schema():
     schema = asyncapi.document()["components"]["schemas"]["RequestHeaders"]
 
     for headers in ({"CC": "x"}, {"BCC": "x"}, {"idempotency-key": ""}):
@@ -280,20 +281,20 @@ def test_what_makes_a_message_dead_is_described_as_forbidden():
             jsonschema.Draft202012Validator(schema).validate(headers)
 
 
-def test_every_result_is_in_the_key_of_outcomes():
+def test_the_parameter_result_of_outcomes_lists_every_result():
     parameters = asyncapi.document()["channels"]["outcomes"]["parameters"]
 
     assert parameters["result"]["enum"] == list(Result)
 
 
-def test_renewing_writes_only_what_has_changed(tmp_path):
+def test_renewing_writes_only_changed_files(tmp_path):
     assert files.renew(tmp_path) == ["openapi.json", "asyncapi.json"]
     assert files.renew(tmp_path) == []
     assert files.kept("openapi.json", tmp_path) == files.text("openapi.json")
 
 
 def _values(value: Any, key: str) -> Any:
-    """Whatever is under a key, however deep."""
+    """Yield every string under a key, at any depth."""
     if isinstance(value, dict):
         if isinstance(value.get(key), str):
             yield value[key]

@@ -1,4 +1,4 @@
-"""Configuration: a wrong variable is named with its value and what is expected; secrets are not."""
+"""Configuration: an error has the variable, its value unless secret, and the expected value."""
 
 from typing import Annotated
 
@@ -33,18 +33,18 @@ class Settings(Struct, frozen=True):
 
 
 def loaded(**environment: str) -> Settings:
-    """The settings with a broker and these variables, by field."""
+    """Return the settings from a broker URL and these variables, by field."""
     return load(Settings, {variable(f): v for f, v in {"amqp_url": BROKER, **environment}.items()})
 
 
 def complaint(**environment: str) -> str:
-    """What is said of wrong variables."""
+    """Return the error message for these variables."""
     with pytest.raises(ConfigurationError) as raised:
         loaded(**environment)
     return str(raised.value)
 
 
-def test_what_is_not_set_has_its_default():
+def test_an_unset_variable_has_its_default():
     assert loaded() == Settings(amqp_url=BROKER)
 
 
@@ -52,7 +52,7 @@ def test_an_empty_variable_counts_as_unset():
     assert loaded(port="", logger_level="", verify="") == Settings(amqp_url=BROKER)
 
 
-def test_what_is_set_is_read():
+def test_set_variables_are_parsed():
     settings = loaded(port="8080", logger_level="debug", verify="false", ratio="0.25", attempts="9")
 
     assert settings == Settings(
@@ -60,14 +60,14 @@ def test_what_is_set_is_read():
     )
 
 
-def test_other_variables_do_not_matter():
+def test_unknown_variables_are_ignored():
     environment = {"PLT_AMQP_URL": BROKER, "PLT_PORTS": "x", "PORT": "x", "plt_port": "x"}
 
     assert load(Settings, environment) == Settings(amqp_url=BROKER)
 
 
 @pytest.mark.parametrize("empty", [{}, {"PLT_AMQP_URL": ""}])
-def test_a_variable_that_must_be_set_is_asked_for_with_an_example(empty):
+def test_a_missing_required_variable_is_reported_with_an_example(empty):
     with pytest.raises(ConfigurationError) as raised:
         load(Settings, empty)
 
@@ -95,7 +95,7 @@ def test_a_variable_that_must_be_set_is_asked_for_with_an_example(empty):
         ("attempts", "many", "Expected `int`"),
     ],
 )
-def test_a_wrong_variable_is_named_with_its_value_and_what_is_expected(field, value, expected):
+def test_a_wrong_variable_is_reported_with_its_value_and_the_expected_value(field, value, expected):
     message = complaint(**{field: value})
 
     assert message.startswith(f"PLT_{field.upper()}={value!r}: expected ")
@@ -120,7 +120,7 @@ def test_a_secret_is_not_shown():
         ("port", "https://root:canary@localhost"),
     ],
 )
-def test_what_may_be_or_hold_a_password_is_not_shown_wherever_it_was_put(field, value):
+def test_a_possible_password_is_not_shown_whichever_variable_contains_it(field, value):
     message = complaint(**{field: value})
 
     assert message.startswith(f"PLT_{field.upper()}=(not shown): expected ")
@@ -128,7 +128,7 @@ def test_what_may_be_or_hold_a_password_is_not_shown_wherever_it_was_put(field, 
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "shown"),
     [
         ("https://h:6443/?token=canary", "https://h:6443…"),
         ("https://h/path#canary", "https://h…"),
@@ -137,11 +137,11 @@ def test_what_may_be_or_hold_a_password_is_not_shown_wherever_it_was_put(field, 
         ("ftp://h", "ftp://h"),
     ],
 )
-def test_of_a_wrong_url_scheme_and_host_are_shown(value, told):
-    assert complaint(api_url=value).startswith(f"PLT_API_URL={told!r}: expected a URL such as")
+def test_only_scheme_and_host_of_a_wrong_url_are_shown(value, shown):
+    assert complaint(api_url=value).startswith(f"PLT_API_URL={shown!r}: expected a URL such as")
 
 
-def test_all_that_is_wrong_is_said_at_once():
+def test_all_wrong_variables_are_reported_at_once():
     lines = complaint(amqp_url="x", port="y", logger_level="z").splitlines()
 
     assert [line.partition("=")[0] for line in lines] == [
@@ -163,5 +163,5 @@ def test_all_that_is_wrong_is_said_at_once():
         "amqp://[::1]:5672/a:b",
     ],
 )
-def test_a_broker_has_one_url_or_several(urls):
+def test_one_or_more_broker_urls_are_accepted(urls):
     assert loaded(amqp_url=urls).amqp_url == urls

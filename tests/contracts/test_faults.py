@@ -1,4 +1,4 @@
-"""Faults: a closed set of codes, each with a status, and one shape on the wire."""
+"""Faults: a closed set of codes, each with a status, and one format of error bodies."""
 
 import msgspec
 import pytest
@@ -9,16 +9,16 @@ from contracts.wire import reply_of
 EVERY_CODE = pytest.mark.parametrize("code", Code)
 
 STATUSES = {400, 401, 403, 404, 405, 408, 409, 413, 415, 422, 429, 500, 501, 502, 503, 504}
-REPEATED_BY_CLIENTS = {429, 502, 503, 504}
+RETRIED_BY_CLIENTS = {429, 502, 503, 504}
 
 
-def test_every_code_has_a_status_and_no_other():
+def test_every_code_has_a_status():
     assert STATUS.keys() == set(Code)
     assert set(STATUS.values()) == STATUSES
 
 
 @EVERY_CODE
-def test_what_was_not_attempted_says_when_to_repeat_and_nothing_else_does(code):
+def test_only_a_fault_with_429_or_503_has_retry_after(code):
     fault = Fault(code, "why")
 
     if fault.status in {429, 503}:
@@ -28,12 +28,12 @@ def test_what_was_not_attempted_says_when_to_repeat_and_nothing_else_does(code):
         assert fault.retry_after is None
 
 
-def test_a_platform_may_say_when_to_repeat():
+def test_a_platform_may_set_retry_after():
     assert Fault(Code.PLATFORM_LIMITING, "slow down", retry_after=17).retry_after == 17
 
 
 @EVERY_CODE
-def test_a_problem_has_exactly_the_agreed_members(code):
+def test_a_problem_has_exactly_the_members_of_the_contract(code):
     problem = msgspec.json.decode(Fault(code, "why it failed").body())
 
     assert problem.keys() == {
@@ -48,14 +48,14 @@ def test_a_problem_has_exactly_the_agreed_members(code):
 
 
 @EVERY_CODE
-def test_a_problem_names_the_command_that_failed(code):
+def test_a_problem_has_the_id_of_the_failed_command(code):
     problem = msgspec.json.decode(Fault(code, "why it failed").body("c-1"))
 
     assert problem["commandId"] == "c-1"
 
 
 @EVERY_CODE
-def test_a_fault_becomes_a_reply_of_its_own_status(code):
+def test_the_reply_of_a_fault_has_its_status_body_and_retry_after(code):
     fault = Fault(code, "why")
     reply = reply_of(fault)
 
@@ -79,13 +79,13 @@ def test_a_fault_becomes_a_reply_of_its_own_status(code):
         Code.DEADLINE_EXCEEDED,
     ],
 )
-def test_a_transient_failure_has_a_status_that_clients_repeat(code):
-    """The control plane never repeats a 409 or a 500."""
-    assert STATUS[code] in REPEATED_BY_CLIENTS
+def test_a_transient_failure_has_a_status_that_clients_retry(code):
+    """The control plane does not retry a 409 or a 500."""
+    assert STATUS[code] in RETRIED_BY_CLIENTS
 
 
-def test_words_that_json_cannot_say_still_make_an_answer():
-    """A platform quotes whatever it got; the answer to it must not end the process."""
+def test_a_message_with_a_lone_surrogate_can_be_encoded_as_json():
+    """A platform may quote invalid input in its message."""
     fault = Fault(Code.PLATFORM_INVALID, "bad \ud800 value")
 
     assert b"bad ? value" in reply_of(fault).body

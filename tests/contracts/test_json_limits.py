@@ -1,4 +1,4 @@
-"""Limits of JSON: the same on every Python, stated in the error, and held by every decoder."""
+"""JSON limits: equal on every Python version, stated in the error, applied by every decoder."""
 
 import json
 from typing import Any
@@ -18,19 +18,19 @@ from contracts.wire import Message
 from gateway.console import entries
 
 DEPTHS = [500, 5_000, 50_000]
-"""What 3.11 refuses by its recursion limit, what 3.13 accepts, and what no Python accepts."""
+"""Depths beyond our limit: Python 3.13 accepts 5,000, but not 3.11; no version accepts 50,000."""
 
 SMALL = Limits(size=1_000, depth=3, members=20)
 
 
 def deep(depth: int, inner: str = "1") -> bytes:
-    """An object with a member that is nested so deeply with it, objects and arrays by turns."""
+    """Return JSON of this depth, in which objects and arrays alternate."""
     left = '{"a":[' * (depth // 2)
     return f"{left}{inner}{']}' * (depth // 2)}".encode()
 
 
 def depth_of(value: Any) -> int:
-    """How deeply a value is nested."""
+    """Return the depth of a value."""
     if not isinstance(value, dict | list):
         return 0
     inner = value.values() if isinstance(value, dict) else value
@@ -44,7 +44,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.booleans())
-def test_depth_is_measured_exactly_whatever_is_in_strings(value, is_ascii):
+def test_the_measured_depth_is_exact_for_any_content_of_strings(value, is_ascii):
     body = json.dumps(value, ensure_ascii=is_ascii).encode()
     depth = depth_of(value)
     many = Limits(size=10**6, depth=depth, members=10**6)
@@ -56,14 +56,14 @@ def test_depth_is_measured_exactly_whatever_is_in_strings(value, is_ascii):
 
 
 @given(VALUES)
-def test_what_is_within_the_limits_is_decoded_as_ever(value):
+def test_json_within_the_limits_is_decoded(value):
     body = json.dumps(value).encode()
 
     assert json_limits.decode(body, BODIES) == value
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "expected"),
     [
         (b"[[[[1]]]]", "nested at most 3 deep"),
         (b"[" * 50, "nested at most 3 deep"),
@@ -73,8 +73,8 @@ def test_what_is_within_the_limits_is_decoded_as_ever(value):
         (b'"' + b"a" * 1_000 + b'"', "at most 1000 bytes, got 1002"),
     ],
 )
-def test_an_error_states_the_limit(body, said):
-    with pytest.raises(LimitExceeded, match=said):
+def test_an_error_states_the_limit(body, expected):
+    with pytest.raises(LimitExceeded, match=expected):
         json_limits.decode(body, SMALL)
 
 
@@ -82,26 +82,26 @@ def test_an_error_states_the_limit(body, said):
     "body",
     [b"[[[1]]]", b"[" + b"1," * 19 + b"1]", b'"' + b"[,{" * 300 + b'"', b'["\\"[[[[", "\\\\"]'],
 )
-def test_what_reaches_a_limit_and_what_is_in_strings_is_accepted(body):
+def test_json_that_just_reaches_a_limit_and_brackets_in_strings_are_accepted(body):
     json_limits.decode(body, SMALL)
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
-def test_a_request_that_is_nested_deeper_than_the_limit_is_refused_on_every_python(depth):
+def test_a_request_deeper_than_the_limit_is_refused_on_every_python_version(depth):
     for decoder in (wire.parse, lambda body: wire.decode("update_controller_replicas", body)):
         with pytest.raises(Fault, match=r"nested at most 10[02] deep"):
             decoder(deep(depth))
 
 
 @pytest.mark.parametrize("depth", [2, 50, 100])
-def test_a_body_within_the_limit_of_depth_is_within_that_of_its_message(depth):
+def test_a_body_within_the_depth_limit_of_bodies_is_accepted_in_a_message(depth):
     body = wire.parse(deep(depth))
     wrapped = msgspec.json.encode({"scope": "a", "manifest": body})
 
     assert wire.decode("apply_service", wrapped).manifest == body  # type: ignore[attr-defined]  # of this operation
 
 
-def test_limits_grow_with_what_is_wrapped_around_a_body():
+def test_the_limits_of_an_envelope_are_larger_than_the_limits_of_its_content():
     for inner, outer in ((BODIES, MESSAGES), (MESSAGES, RECORDS), (RECORDS, ANSWERS)):
         assert inner.size <= outer.size
         assert inner.members < outer.members
@@ -109,14 +109,13 @@ def test_limits_grow_with_what_is_wrapped_around_a_body():
 
 
 def message(body: bytes, **what: Any) -> Message:
-    """A message with this body."""
+    """Return a message with this body."""
     plain = {"exchange": COMMANDS, "key": "k8s.0.a", "type": ATTENDANCE, "message_id": "1"}
     return Message(body=body, **(plain | what))
 
 
 @pytest.mark.parametrize("body", [*map(deep, DEPTHS), b'{"workers":"\xff"}'])
-def test_no_decoder_of_messages_is_stopped_by_one(body):
-    """Each says what it says to all else that it cannot read."""
+def test_every_decoder_treats_json_over_the_limits_as_any_unreadable_message(body):
     assert roll.workers_in(message(body)) == 1
     assert entries.record(message(body)) is None
     assert entries.dead(message(body)).body is None
@@ -127,7 +126,7 @@ def test_no_decoder_of_messages_is_stopped_by_one(body):
         Attendance(frozenset()).hear(message(body))
 
 
-def test_an_ordinary_operation_is_decoded():
+def test_a_valid_operation_is_decoded():
     assert wire.decode("update_controller_replicas", b'{"scope":"a","name":"b","replicas":1}') == (
         UpdateControllerReplicas("a", "b", 1)
     )

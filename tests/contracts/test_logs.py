@@ -1,4 +1,4 @@
-"""Logs: no peer writes a line of its own, or to the terminal of whoever reads it."""
+"""Logs: no peer can forge a log line or control the reader's terminal."""
 
 import json
 import logging
@@ -27,20 +27,20 @@ AWKWARD = [
 
 
 def record(message: str, error: BaseException | None = None) -> logging.LogRecord:
-    """A record with the message as an argument."""
+    """Return a record with the message as an argument."""
     exc_info = None if error is None else (type(error), error, error.__traceback__)
     return logging.LogRecord("worker.record", logging.INFO, "", 1, "it: %s", (message,), exc_info)
 
 
 @pytest.mark.parametrize("text", AWKWARD, ids=ascii)
-def test_control_characters_of_a_peer_are_escaped_in_a_line_of_the_log(text):
+def test_control_characters_in_a_log_line_are_escaped(text):
     line = OneLine(FORMAT).format(record(f"a{text}b"))
 
     assert line.isprintable()
     assert line.endswith("b")
 
 
-def test_words_in_any_language_stay_as_they_are_in_the_log():
+def test_printable_text_of_every_script_is_logged_unchanged():
     assert (
         OneLine(FORMAT)
         .format(record("größe 東京 \\n"))
@@ -49,7 +49,7 @@ def test_words_in_any_language_stay_as_they_are_in_the_log():
 
 
 def raised(message: str) -> BaseException:
-    """An exception with a traceback, whose cause says the same."""
+    """Return an exception with a traceback and a cause, both with this message."""
     try:
         try:
             raise ValueError(message)
@@ -60,7 +60,7 @@ def raised(message: str) -> BaseException:
 
 
 @pytest.mark.parametrize("text", AWKWARD, ids=ascii)
-def test_a_traceback_is_indented_and_what_an_exception_says_is_escaped(text):
+def test_a_traceback_is_indented_and_the_messages_of_exceptions_are_escaped(text):
     first, *rest = OneLine(FORMAT).format(record("x", raised(f"a{text}b"))).split("\n")
 
     assert first.endswith("it: x")
@@ -68,22 +68,22 @@ def test_a_traceback_is_indented_and_what_an_exception_says_is_escaped(text):
     assert all(line.startswith("    ") and line.isprintable() for line in rest)
 
 
-def test_a_process_that_configures_its_log_writes_one_line_for_each_record():
-    told = "import logging; from contracts import logs; logs.configure('info');"
-    told += f"logging.getLogger('worker').info('it: %s', {FORGED!r})"
-    done = subprocess.run([sys.executable, "-c", told], capture_output=True, text=True, check=True)
+def test_a_process_with_configured_logging_writes_one_line_per_record():
+    code = "import logging; from contracts import logs; logs.configure('info');"
+    code += f"logging.getLogger('worker').info('it: %s', {FORGED!r})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     [line] = done.stderr.splitlines()
     assert line.endswith(" INFO    worker: it: " + FORGED.replace("\r\n", "\\r\\n"))
 
 
 @pytest.mark.parametrize("text", AWKWARD, ids=ascii)
-def test_json_for_a_terminal_means_the_same_and_is_printable(text):
+def test_json_for_a_terminal_is_equivalent_and_printable(text):
     raw = json.dumps({"a": text}, ensure_ascii=False)
 
     assert printable_json(raw).isprintable()
     assert json.loads(printable_json(raw)) == {"a": text}
 
 
-def test_the_breaks_of_a_message_of_several_lines_can_be_kept():
+def test_line_breaks_of_a_multi_line_message_can_be_kept():
     assert printable("a\n\x1b[0mb", keep=BREAKS) == "a\n\\x1b[0mb"

@@ -1,4 +1,4 @@
-"""Members that a specification does not have: an error that names the one that was meant."""
+"""Unknown members of a specification: the error suggests the known member."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ FULL = {"workload": FULL_WORKLOAD, "plan": FULL_PLAN}
 
 
 def with_member(value: Any, path: list[str | int], name: str) -> Any:
-    """A copy of a JSON value with one more member in the object at a path."""
+    """Return a copy of a JSON value with one more member in the object at a path."""
     if not path:
         return value | {name: "canary"}
     copy = value.copy()
@@ -57,7 +57,7 @@ def with_member(value: Any, path: list[str | int], name: str) -> Any:
 
 
 @pytest.mark.parametrize("of", READ)
-def test_whatever_the_control_plane_sends_is_known(of):
+def test_every_member_that_the_control_plane_sends_is_known(of):
     READ[of](FULL[of])
 
 
@@ -86,7 +86,7 @@ def test_whatever_the_control_plane_sends_is_known(of):
         ("plan", ["rules", 0, "backend"], "service", "plan.rules[0].backend", "serviceName"),
     ],
 )
-def test_an_unknown_member_is_invalid_and_the_nearest_known_one_is_named(
+def test_an_unknown_member_is_invalid_and_the_most_similar_member_is_suggested(
     of, path, name, place, meant
 ):
     with pytest.raises(Fault) as raised:
@@ -102,7 +102,7 @@ def test_an_unknown_member_is_invalid_and_the_nearest_known_one_is_named(
 
 @pytest.mark.parametrize("value", [None, 7, [], "text", [[{"a": 1}]], {"a": {"b": 1}}])
 @pytest.mark.parametrize("name", ["ports", "env", "pullSecret", "labels", "resources"])
-def test_a_member_of_another_type_is_refused_in_order(name, value):
+def test_a_member_of_a_wrong_type_is_accepted_or_invalid(name, value):
     try:
         workload.read(FULL_WORKLOAD | {name: value})
     except Fault as fault:

@@ -1,4 +1,4 @@
-"""Outcomes: what they tell, and that whatever a stranger wrote can be told on."""
+"""Outcomes and dead letters: their fields, and that they can be published for any message."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -51,21 +51,21 @@ AT_A_GLANCE = {
 
 
 def bare(result: Result = Result.DONE) -> Outcome:
-    """An outcome with what it needs at least."""
+    """Return an outcome with the required fields only."""
     return Outcome(id="a-1", result=result, operation="", provider="k8s", address="x")
 
 
-def told(**changes: Any) -> Outcome:
-    """What the outcome of a message tells."""
+def outcome_of(**changes: Any) -> Outcome:
+    """Return the outcome of a message with these changes."""
     return outcomes.outcome_of(message_of(SCALE, **changes), "k8s", Result.DONE)
 
 
-def test_an_outcome_is_read_as_it_was_written():
+def test_an_outcome_survives_encoding_and_decoding():
     assert outcomes.read(outcomes.message_of(EVERYTHING, "app")) == EVERYTHING
     assert outcomes.read(outcomes.message_of(bare(), "app")) == bare()
 
 
-def test_its_json_is_readable_by_itself_and_leaves_out_what_is_not_known():
+def test_the_json_of_an_outcome_is_in_camel_case_without_unset_members():
     full = msgspec.json.decode(outcomes.message_of(EVERYTHING, "app").body)
     short = msgspec.json.decode(outcomes.message_of(bare(), "app").body)
 
@@ -75,7 +75,7 @@ def test_its_json_is_readable_by_itself_and_leaves_out_what_is_not_known():
     assert short.keys() == {"id", "result", "operation", "provider", "address"}
 
 
-def test_its_message_is_a_cloud_event():
+def test_the_message_of_an_outcome_is_a_cloud_event():
     message = outcomes.message_of(EVERYTHING, "worker/1", "00-trace")
 
     assert (message.exchange, message.type, message.app_id) == (
@@ -100,19 +100,19 @@ def test_its_message_is_a_cloud_event():
     }
 
 
-def test_only_a_final_record_shows_itself_at_a_glance():
-    """The others are not in the queue that operators look into."""
+def test_only_a_final_record_has_headers_for_people():
+    """The record `started` is not routed to the queue that operators read."""
     assert "who" not in outcomes.message_of(bare(Result.STARTED), "app").headers
 
 
 @pytest.mark.parametrize("traceparent", [None, 1])
-def test_a_trace_that_is_no_text_is_left_out(traceparent):
+def test_a_traceparent_that_is_not_text_is_left_out(traceparent):
     assert "traceparent" not in outcomes.message_of(bare(), "app", traceparent).headers
 
 
 @pytest.mark.parametrize("result", Result)
-def test_all_final_records_of_a_command_are_one_event_and_the_start_is_another(result):
-    """Whoever reads CloudEvents drops what has the same id and source."""
+def test_all_final_records_of_a_command_share_one_cloud_event_id(result):
+    """Consumers of CloudEvents drop an event with a known id and source."""
     message = outcomes.message_of(bare(result), "app")
 
     expected = "a-1/started" if result is Result.STARTED else "a-1"
@@ -120,13 +120,13 @@ def test_all_final_records_of_a_command_are_one_event_and_the_start_is_another(r
     assert message.correlation_id == "a-1"
 
 
-def test_each_record_is_a_message_of_its_own():
+def test_each_message_with_an_outcome_has_a_unique_message_id():
     first, second = (outcomes.message_of(EVERYTHING, "app").message_id for _ in range(2))
 
     assert first != second
 
 
-def test_the_time_of_a_record_is_when_the_command_ended_or_else_began():
+def test_the_timestamp_of_a_record_is_the_end_of_the_command_or_else_its_start():
     later = MOMENT.replace(hour=13)
     began = msgspec.structs.replace(EVERYTHING, finished=None)
     ended = msgspec.structs.replace(EVERYTHING, finished=later)
@@ -146,8 +146,8 @@ def test_the_time_of_a_record_is_when_the_command_ended_or_else_began():
         ("", {"requested-by": "icc"}, "someone"),
     ],
 )
-def test_whom_a_command_is_for_is_told_by_gateways_alone(exchange, headers, expected):
-    outcome = told(exchange=exchange, headers=headers, user_id="someone")
+def test_the_header_requested_by_counts_only_from_gateways(exchange, headers, expected):
+    outcome = outcome_of(exchange=exchange, headers=headers, user_id="someone")
 
     assert (outcome.requested_by, outcome.user) == (expected, "someone")
 
@@ -170,24 +170,24 @@ def test_whom_a_command_is_for_is_told_by_gateways_alone(exchange, headers, expe
         (None, None, 0, 0.0),
     ],
 )
-def test_when_it_was_asked_is_the_deadline_less_the_time_it_had(
+def test_the_time_of_a_request_is_its_deadline_minus_its_expiration_or_its_timestamp(
     deadline, expiration, timestamp, expected
 ):
     headers = {} if deadline is None else {wire.HEADER_DEADLINE: deadline}
-    asked = told(headers=headers, expiration=expiration, timestamp=timestamp).asked
+    asked = outcome_of(headers=headers, expiration=expiration, timestamp=timestamp).asked
 
     assert (asked.timestamp() if asked else None) == expected
     assert asked is None or asked.tzinfo is UTC
 
 
-def test_a_command_without_an_id_has_one_of_what_it_asks_for():
-    nameless = told(message_id="").id
+def test_the_id_of_a_command_without_a_message_id_is_a_digest_of_key_and_body():
+    derived = outcome_of(message_id="").id
 
-    assert nameless == told(message_id="").id
-    assert nameless.startswith("unnamed-")
-    assert nameless != told(message_id="", body=b"{}").id
-    assert nameless != told(message_id="", key="k8s.1.x").id
-    assert told(message_id="a-1").id == "a-1"
+    assert derived == outcome_of(message_id="").id
+    assert derived.startswith("unnamed-")
+    assert derived != outcome_of(message_id="", body=b"{}").id
+    assert derived != outcome_of(message_id="", key="k8s.1.x").id
+    assert outcome_of(message_id="a-1").id == "a-1"
 
 
 @pytest.mark.parametrize(
@@ -202,22 +202,22 @@ def test_a_command_without_an_id_has_one_of_what_it_asks_for():
         ("k8s.0." + "x" * 300, "x" * 200),
     ],
 )
-def test_the_address_is_the_one_that_the_key_claims(key, address):
-    assert told(key=key).address == address
+def test_the_address_is_taken_from_the_routing_key_and_made_safe(key, address):
+    assert outcome_of(key=key).address == address
 
 
-def test_a_fault_adds_its_status_and_words():
+def test_a_fault_adds_its_status_code_and_message_to_an_outcome():
     fault = Fault(Code.CONFLICT, "changed")
 
     assert outcomes.failure(fault) == {"status": 409, "fault": Cause(Code.CONFLICT, "changed")}
 
 
 def dead(message: Message) -> Message:
-    """The message as operators find it."""
+    """Return the dead letter of a message."""
     return dead_letters.dead_letter(message, "no use", QUEUE, "worker/1")
 
 
-def test_a_dead_letter_is_the_message_with_its_reason():
+def test_a_dead_letter_has_the_properties_of_the_message_and_the_reason():
     letter = dead(DELETE)
 
     assert letter.exchange == topology.DEAD
@@ -232,7 +232,7 @@ def test_a_dead_letter_is_the_message_with_its_reason():
     assert letter.app_id == "worker/1"
 
 
-def test_a_dead_letter_does_not_end_and_goes_nowhere_else():
+def test_a_dead_letter_never_expires_and_is_not_copied_to_other_queues():
     copied = message_of(SCALE, headers={"CC": "k8s.0.x", "BCC": "y", "x-death": "z", "mine": 1})
     letter = dead(copied)
 
@@ -240,13 +240,13 @@ def test_a_dead_letter_does_not_end_and_goes_nowhere_else():
     assert (letter.user_id, letter.expiration, letter.persistent) == (None, None, True)
 
 
-def test_nobody_writes_the_reason_but_the_worker():
+def test_a_dead_letter_does_not_keep_a_forged_reason_queue_or_user():
     forged = {"reason": "all is well", "queue": "none", "user": "admin"}
     letter = dead(message_of(SCALE, headers=forged))
-    nobodys = dead(message_of(SCALE, headers=forged, user_id=None))
+    anonymous = dead(message_of(SCALE, headers=forged, user_id=None))
 
     assert letter.headers == {"reason": "no use", "queue": QUEUE, "user": "gateway"}
-    assert "user" not in nobodys.headers
+    assert "user" not in anonymous.headers
 
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=300)
@@ -260,7 +260,7 @@ values = st.one_of(
     st.lists(st.integers()),
     st.dictionaries(st.text(max_size=3), st.integers()),
 )
-strangers = st.builds(
+untrusted_messages = st.builds(
     Message,
     exchange=st.sampled_from([topology.EVENTS, topology.COMMANDS]),
     key=texts | st.just("\\xff" * LIMIT),
@@ -279,17 +279,21 @@ strangers = st.builds(
 
 
 def encoded(message: Message) -> bytes:
-    """Its properties as the broker gets them; raises where they cannot be told."""
+    """Return the encoded properties; raises if AMQP cannot encode them."""
     assert len(message.key.encode()) <= LIMIT
     return _properties(message).marshal()
 
 
-@given(strangers)
+@given(untrusted_messages)
 def test_every_dead_letter_can_be_published(message):
     assert encoded(dead(message))
 
 
-@given(strangers, st.sampled_from(Result), st.from_regex(r"[a-z][a-z0-9-]{31}", fullmatch=True))
+@given(
+    untrusted_messages,
+    st.sampled_from(Result),
+    st.from_regex(r"[a-z][a-z0-9-]{31}", fullmatch=True),
+)
 def test_the_outcome_of_every_message_can_be_published_and_read(message, result, provider):
     outcome = outcomes.outcome_of(message, provider, result)
     published = outcomes.message_of(outcome, "app", message.headers.get("traceparent"))

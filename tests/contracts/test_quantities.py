@@ -1,4 +1,4 @@
-"""Kubernetes' quantities: read in every spelling, and refused where no platform can give them."""
+"""Kubernetes quantities: parsed in every notation, refused if no platform can provide them."""
 
 from typing import Any
 
@@ -38,7 +38,7 @@ AMOUNTS = [
 
 
 @pytest.mark.parametrize(("spelling", "amount"), AMOUNTS)
-def test_a_quantity_is_read_in_every_spelling_of_kubernetes(spelling, amount):
+def test_a_quantity_is_parsed_in_every_notation_of_kubernetes(spelling, amount):
     assert float(quantities.read(spelling, "here")) == amount
 
 
@@ -62,7 +62,7 @@ def test_a_quantity_is_read_in_every_spelling_of_kubernetes(spelling, amount):
         "1\n",
     ],
 )
-def test_what_is_no_quantity_is_invalid_and_told_what_one_looks_like(spelling):
+def test_an_invalid_quantity_is_refused_with_a_description_of_the_format(spelling):
     with pytest.raises(Fault, match="here: expected a quantity of Kubernetes") as raised:
         quantities.read(spelling, "here")
 
@@ -87,7 +87,7 @@ def test_what_is_no_quantity_is_invalid_and_told_what_one_looks_like(spelling):
         ({"memory": "9" * 20 + "Ei"}, {}, "here.requests.memory: expected at most 4Pi"),
     ],
 )
-def test_what_no_platform_can_give_is_invalid(
+def test_an_amount_that_no_platform_can_provide_is_invalid(
     requests: dict[str, Any], limits: dict[str, Any], expected: str
 ) -> None:
     with pytest.raises(Fault) as raised:
@@ -107,7 +107,7 @@ def test_what_no_platform_can_give_is_invalid(
         ({"ephemeral-storage": "1Gi", "nvidia.com/gpu": 1}, {"hugepages-2Mi": "4Mi"}),
     ],
 )
-def test_what_some_platform_can_give_is_left_to_it(
+def test_an_amount_that_some_platform_can_provide_is_accepted(
     requests: dict[str, Any], limits: dict[str, Any]
 ) -> None:
     quantities.check(requests, limits, "here")

@@ -1,4 +1,4 @@
-"""Requests in the audit: whole, and without a secret that anybody could read."""
+"""Requests in the audit: complete, and without readable secrets."""
 
 import base64
 from datetime import UTC, datetime
@@ -38,7 +38,7 @@ MANIFEST = {
 
 
 def event(name: str, body: bytes, **what: Any) -> Message:
-    """A producer's event of this type with this body."""
+    """Return a producer's event with this type and body."""
     message = Message(
         exchange=EVENTS, key="k8s.0.x", body=body, type=name, message_id="m1", user_id="producer"
     )
@@ -46,12 +46,12 @@ def event(name: str, body: bytes, **what: Any) -> Message:
 
 
 def kept(message: Message, seals: Seals = KEYS) -> Request:
-    """What the audit keeps of a message."""
+    """Return the request that the audit keeps for a message."""
     return request_of(message, operation_in(message, seals), seals)
 
 
 def sealed(operation: Operation[Any]) -> Message:
-    """A command whose body a gateway sealed."""
+    """Return a command with a sealed body."""
     where = address.address(operation)
     name = operation.row.name
     body = KEYS.seal(wire.encode(operation), name, where)
@@ -59,12 +59,12 @@ def sealed(operation: Operation[Any]) -> Message:
 
 
 def built(name: str, **values: Any) -> Operation[Any]:
-    """An operation."""
+    """Return the operation with these values."""
     return wire.build(OPERATIONS[name], values)
 
 
 @pytest.mark.parametrize("name", ["update_controller_replicas", "apply_service", "delete_service"])
-def test_a_request_is_kept_whole(name):
+def test_a_request_without_secrets_is_kept_completely(name):
     operation = EXAMPLES[name]
     message = event(
         name,
@@ -74,21 +74,21 @@ def test_a_request_is_kept_whole(name):
 
     request = kept(message)
 
-    told = msgspec.json.decode(msgspec.json.encode(request))
-    assert told["body"] == msgspec.to_builtins(operation)
-    assert (told["exchange"], told["idempotencyKey"]) == ("machinist.events", "k")
+    record = msgspec.json.decode(msgspec.json.encode(request))
+    assert record["body"] == msgspec.to_builtins(operation)
+    assert (record["exchange"], record["idempotencyKey"]) == ("machinist.events", "k")
     assert request.deadline == datetime.fromtimestamp(1_790_000_000, UTC)
 
 
-def test_a_member_that_the_operation_does_not_have_is_not_kept():
+def test_an_unknown_member_is_not_kept():
     body = b'{"scope":"default","name":"hello","replicas":2,"x":"%s"}' % CANARY.encode()
 
-    told = msgspec.json.encode(kept(event("update_controller_replicas", body)))
+    record = msgspec.json.encode(kept(event("update_controller_replicas", body)))
 
-    assert CANARY.encode() not in told
+    assert CANARY.encode() not in record
 
 
-def test_a_sealed_body_stays_sealed_beside_a_summary_and_a_keyed_digest():
+def test_a_sealed_body_is_kept_sealed_with_a_summary():
     message = sealed(built("apply_controller", scope="default", manifest=MANIFEST))
 
     request = kept(message)
@@ -101,7 +101,7 @@ def test_a_sealed_body_stays_sealed_beside_a_summary_and_a_keyed_digest():
     assert CANARY.encode() not in msgspec.json.encode(request)
 
 
-def test_equal_operations_have_equal_digests_by_the_same_key_alone():
+def test_equal_operations_have_equal_digests_under_the_same_key_only():
     operation = built("apply_controller", scope="default", manifest=MANIFEST)
     other = built("apply_controller", scope="other", manifest=MANIFEST)
 
@@ -111,7 +111,7 @@ def test_equal_operations_have_equal_digests_by_the_same_key_alone():
     assert first != OTHER_KEYS.digest(wire.encode(operation), like=OTHER_KEYS.seal(b"{}", "x", "y"))
 
 
-def test_without_the_key_a_sealed_body_is_kept_alone():
+def test_a_sealed_body_is_kept_without_summary_and_digest_if_its_key_is_missing():
     message = sealed(built("apply_controller", scope="default", manifest=MANIFEST))
 
     request = kept(message, OTHER_KEYS)
@@ -159,7 +159,7 @@ def test_the_summary_of_a_workload_has_the_names_of_its_variables():
         ),
     ],
 )
-def test_a_secret_that_nobody_sealed_is_withheld(name, body):
+def test_an_unsealed_body_with_a_secret_is_withheld(name, body):
     request = kept(event(name, msgspec.json.encode(body)))
 
     assert request.withheld == HOLDS_SECRETS
@@ -167,7 +167,7 @@ def test_a_secret_that_nobody_sealed_is_withheld(name, body):
 
 
 @pytest.mark.parametrize("body", [b"", b"\xff", b"[" * 100_000, b"[5]", b'{"replicas":null}'])
-def test_a_body_that_is_not_the_operations_is_withheld(body):
+def test_a_body_that_does_not_match_its_operation_is_withheld(body):
     assert kept(event("update_controller_replicas", body)).withheld == NOT_UNDERSTOOD
 
 

@@ -1,4 +1,4 @@
-"""The neutral route plan: what makes no sense on any platform."""
+"""The platform-neutral route plan: checks that hold on every platform."""
 
 from typing import Any
 
@@ -44,5 +44,5 @@ def test_two_rules_for_one_header_whose_names_differ_in_case_are_invalid():
 
 
 @pytest.mark.parametrize("kind", ["queryParam", "cookie"])
-def test_names_that_have_a_case_differ_by_it(kind):
+def test_names_of_query_parameters_and_cookies_are_case_sensitive(kind):
     assert len(route_plan.read(plan(pin(kind, "A", "1"), pin(kind, "a", "1"))).rules) == 2

@@ -1,4 +1,4 @@
-"""Sealing: secrets are read by those with a key, for the one thing that they were meant for."""
+"""Sealing: a body opens only with its key, and only for its own operation and address."""
 
 from base64 import b64encode
 
@@ -16,12 +16,12 @@ ADDRESS = "secrets.default.token"
 
 
 def key(number: int) -> bytes:
-    """A key that is easy to recognise."""
+    """Return a key that is easy to recognise."""
     return bytes([number]) * 32
 
 
 def text(*keys: bytes) -> str:
-    """The keys as PLT_SEAL_KEY has them."""
+    """Return the keys in the format of PLT_SEAL_KEY."""
     return ",".join(b64encode(k).decode() for k in keys)
 
 
@@ -30,32 +30,32 @@ SEALED = SEALS.seal(BODY, TYPE, ADDRESS)
 
 
 def refusal(seals: Seals, body: bytes, operation: str = TYPE, address: str = ADDRESS) -> Fault:
-    """Why a body does not open."""
+    """Return the fault of opening a body."""
     with pytest.raises(Fault) as raised:
         seals.open(body, operation, address)
     return raised.value
 
 
 @given(st.binary(max_size=200), st.text(), st.text())
-def test_what_was_sealed_opens(body, operation, address):
+def test_a_sealed_body_opens(body, operation, address):
     assert SEALS.open(SEALS.seal(body, operation, address), operation, address) == body
 
 
-def test_nothing_of_the_body_or_the_key_can_be_read():
+def test_a_sealed_body_contains_no_plain_text_and_no_key():
     assert b"canary" not in SEALED
     assert b"scope" not in SEALED
     assert key(1) not in SEALED
 
 
-def test_no_two_seals_are_alike():
-    """A nonce that comes twice under one key gives the plain text away."""
+def test_each_sealed_body_has_a_unique_nonce():
+    """A nonce that is reused with one key exposes the plain text."""
     sealed = {SEALS.seal(BODY, TYPE, ADDRESS) for _ in range(200)}
     nonces = {body[9:21] for body in sealed}
 
     assert len(sealed) == len(nonces) == 200
 
 
-def test_a_wrong_key_is_named_beside_those_that_are_held_and_no_key_is_shown():
+def test_the_fault_of_an_unknown_key_has_the_names_of_all_keys_and_shows_no_key():
     fault = refusal(Seals([key(2), key(3)]), SEALED)
     named = [SEALED[1:9].hex()] + [
         Seals([k]).seal(b"", TYPE, ADDRESS)[1:9].hex() for k in (key(2), key(3))
@@ -73,7 +73,7 @@ def test_a_wrong_key_is_named_beside_those_that_are_held_and_no_key_is_shown():
     ("operation", "address"),
     [(TYPE, "secrets.default.other"), (TYPE, "secrets.prod.token"), ("apply_workload", ADDRESS)],
 )
-def test_a_body_opens_for_nothing_but_its_own_operation_and_address(operation, address):
+def test_a_body_opens_only_for_its_own_operation_and_address(operation, address):
     fault = refusal(SEALS, SEALED, operation, address)
 
     assert fault.code is Code.SEAL_NOT_OPENED
@@ -81,7 +81,7 @@ def test_a_body_opens_for_nothing_but_its_own_operation_and_address(operation, a
 
 
 @given(st.integers(0, len(SEALED) - 1), st.integers(1, 255))
-def test_a_body_that_was_changed_anywhere_does_not_open(place, change):
+def test_a_body_with_a_changed_byte_does_not_open(place, change):
     changed = bytearray(SEALED)
     changed[place] ^= change
 
@@ -91,13 +91,13 @@ def test_a_body_that_was_changed_anywhere_does_not_open(place, change):
 @pytest.mark.parametrize(
     "body",
     [b"", b"\x01", BODY, SEALED[:20], SEALED[:21], SEALED[:-1]],
-    ids=["empty", "version", "open", "head cut", "head", "end cut"],
+    ids=["empty", "version", "plain text", "part of head", "head", "truncated"],
 )
-def test_what_is_no_sealed_body_does_not_open(body):
+def test_a_body_that_is_not_sealed_or_truncated_does_not_open(body):
     assert refusal(SEALS, body).code is Code.SEAL_NOT_OPENED
 
 
-def test_without_a_key_nothing_is_sealed_and_the_variable_is_named():
+def test_sealing_without_a_key_fails_and_the_fault_names_the_variable():
     with pytest.raises(Fault) as raised:
         Seals([]).seal(BODY, TYPE, ADDRESS)
 
@@ -107,14 +107,14 @@ def test_without_a_key_nothing_is_sealed_and_the_variable_is_named():
     assert not Seals([]).can_seal
 
 
-def test_without_a_key_a_worker_says_that_it_has_none():
+def test_opening_without_a_key_is_sealing_not_configured():
     fault = refusal(Seals([]), SEALED)
 
     assert (fault.code, fault.status) == (Code.SEALING_NOT_CONFIGURED, 501)
 
 
-def test_keys_are_changed_without_a_gap():
-    """The new key is added to all, then put first, then the old one is taken away."""
+def test_keys_can_be_rotated_without_interruption():
+    """The new key is added to every process, then moved to the front, then the old is removed."""
     old, added, switched, new = (
         Seals.from_text(text(*keys))
         for keys in ([key(1)], [key(1), key(2)], [key(2), key(1)], [key(2)])
@@ -131,7 +131,7 @@ def test_keys_are_changed_without_a_gap():
         assert opening.open(sealing.seal(BODY, TYPE, ADDRESS), TYPE, ADDRESS) == BODY
 
 
-def test_the_first_key_seals():
+def test_the_first_key_is_used_for_sealing():
     sealed = Seals.from_text(f" {text(key(2))} , {text(key(1))} ").seal(BODY, TYPE, ADDRESS)
 
     assert Seals([key(2)]).open(sealed, TYPE, ADDRESS) == BODY
@@ -139,7 +139,7 @@ def test_the_first_key_seals():
 
 
 @pytest.mark.parametrize("unset", ["", " ", ","])
-def test_an_empty_variable_is_no_key(unset):
+def test_an_empty_variable_contains_no_key(unset):
     assert not Seals.from_text(unset).can_seal
 
 
@@ -152,7 +152,7 @@ def test_an_empty_variable_is_no_key(unset):
         (f"{text(key(1))},{b64encode(b'x' * 33).decode()}", "33 bytes"),
     ],
 )
-def test_a_wrong_key_is_described_and_not_shown(wrong, got):
+def test_the_error_of_an_invalid_key_has_the_reason_and_does_not_show_the_key(wrong, got):
     with pytest.raises(ConfigurationError) as raised:
         Seals.from_text(wrong)
 

@@ -1,4 +1,4 @@
-"""Slots: which partition holds the commands of an address; part of the contract for ever."""
+"""Slots: the mapping of addresses to partitions, which never changes."""
 
 import zlib
 
@@ -30,24 +30,24 @@ def test_there_are_eight_slots():
 
 @pytest.mark.parametrize(("where", "slot"), KNOWN.items())
 def test_a_slot_never_changes(where, slot):
-    """Messages wait in partitions while versions change: another slot would break their order."""
+    """Messages wait in partitions during an upgrade: another slot would break their order."""
     assert address.slot(where) == slot
 
 
 @given(st.text())
-def test_a_slot_is_the_checksum_of_the_address_modulo_eight(where):
+def test_a_slot_is_the_crc_32_of_the_address_modulo_eight(where):
     assert address.slot(where) in range(8)
     assert address.slot(where) == zlib.crc32(where.encode()) % 8
 
 
-def test_many_addresses_are_spread_over_all_slots():
+def test_addresses_are_distributed_over_all_slots():
     slots = [address.slot(f"controllers.default.app-{n}") for n in range(800)]
 
     assert all(60 < slots.count(slot) < 140 for slot in range(8))
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_command_has_a_slot_in_its_key_and_a_query_has_none(name):
+def test_the_routing_key_has_the_slot_for_a_command_but_not_for_a_query(name):
     row = OPERATIONS[name].row
     where = address.address(EXAMPLES[name])
     slot = "" if row.safe else f"{address.slot(where)}."

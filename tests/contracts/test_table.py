@@ -1,4 +1,4 @@
-"""Every row of the table, and what the table refuses."""
+"""Every row of the table, and the rows that the table refuses."""
 
 import msgspec
 import pytest
@@ -12,27 +12,27 @@ from tests.examples import ANSWERS, EXAMPLES
 EVERY_ROW = pytest.mark.parametrize("operation", OPERATIONS.values(), ids=OPERATIONS)
 
 
-def test_every_row_has_an_example_and_an_answer():
+def test_every_row_has_an_example_request_and_reply():
     assert list(EXAMPLES) == list(OPERATIONS)
     assert list(ANSWERS) == list(OPERATIONS)
 
 
 @EVERY_ROW
-def test_an_operation_survives_the_wire(operation):
+def test_an_operation_survives_encoding_and_decoding(operation):
     example = EXAMPLES[operation.row.name]
 
     assert wire.decode(operation.row.name, wire.encode(example)) == example
 
 
 @EVERY_ROW
-def test_an_answer_is_of_the_type_that_the_row_names(operation):
+def test_the_example_reply_has_the_result_type_of_the_row(operation):
     answer = ANSWERS[operation.row.name]
 
     assert msgspec.json.decode(msgspec.json.encode(answer), type=operation.row.result) == answer
 
 
 @EVERY_ROW
-def test_the_fields_of_a_path_are_strings_that_must_be_there(operation):
+def test_path_parameters_are_required_strings(operation):
     fields = {field.name: field for field in msgspec.structs.fields(operation)}
 
     for name in operation.row.path_fields:
@@ -42,7 +42,7 @@ def test_the_fields_of_a_path_are_strings_that_must_be_there(operation):
 
 
 @EVERY_ROW
-def test_a_query_has_no_body_and_nothing_to_seal(operation):
+def test_a_query_has_no_body_and_is_not_sealed(operation):
     row = operation.row
 
     assert row.safe == (row.method == "GET")
@@ -52,7 +52,7 @@ def test_a_query_has_no_body_and_nothing_to_seal(operation):
 
 
 @EVERY_ROW
-def test_only_commands_are_published_as_events_and_only_events_collapse(operation):
+def test_only_commands_can_be_events_and_only_events_can_be_superseded(operation):
     row = operation.row
 
     assert not (row.safe and row.from_producers)
@@ -69,18 +69,18 @@ def test_the_operation_to_use_instead_is_another_command_of_the_table(operation)
 
 
 @EVERY_ROW
-def test_what_may_hold_secrets_is_sealed(operation):
+def test_an_operation_with_a_secret_can_be_sealed(operation):
     assert operation.row.seal or operation.row.secret is None
 
 
 @EVERY_ROW
-def test_a_command_acts_on_a_thing_with_a_name(operation):
+def test_a_command_acts_on_a_named_resource(operation):
     if not operation.row.safe:
         assert address.subject(EXAMPLES[operation.row.name])
 
 
 @EVERY_ROW
-def test_a_key_tells_provider_slot_and_address(operation):
+def test_a_routing_key_has_provider_slot_and_address(operation):
     example = EXAMPLES[operation.row.name]
     where = address.address(example)
     provider, *slot, rest = address.routing_key("k8s-eu1", operation.row, where).split(
@@ -115,7 +115,7 @@ def test_no_two_rows_share_a_route():
         ("apply_secret", "secrets.default.hello"),
     ],
 )
-def test_what_acts_on_one_thing_has_one_address(command, expected):
+def test_commands_on_one_resource_have_one_address(command, expected):
     assert address.address(EXAMPLES[command]) == expected
 
 
@@ -140,7 +140,7 @@ def test_a_row_that_does_not_fit_its_struct_is_refused_at_import(arguments, reas
     assert "get_thing" not in OPERATIONS
 
 
-def test_one_name_is_bound_once():
+def test_a_duplicate_name_is_refused_at_import():
     with pytest.raises(TypeError, match="get_machine is in the table already"):
 
         @http("GET", "/other/{scope}", collection="machines")

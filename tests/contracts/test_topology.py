@@ -1,4 +1,4 @@
-"""Topology: what has to exist on the broker, and the bounds of every queue."""
+"""Topology: exchanges, bindings and the limits of every queue."""
 
 import pytest
 
@@ -16,12 +16,12 @@ ALL = [*COMMON.queues, *PROVIDER.queues, *GATEWAY.queues]
 
 
 def queue(name: str) -> Queue:
-    """The queue of this name."""
+    """Return the queue with this name."""
     return next(queue for queue in ALL if queue.name == name)
 
 
 def matches(pattern: str, key: str) -> bool:
-    """Whether a topic binding takes a key; `#` stands for any number of words at the end."""
+    """Tell whether a topic binding matches a key; `#` is supported at the end only."""
     return pattern == "#" or key == pattern or key.startswith(pattern.removesuffix("#"))
 
 
@@ -43,7 +43,7 @@ def test_a_partition_keeps_order_and_loses_nothing(partition):
     }
 
 
-def test_queries_wait_no_longer_than_commands_and_are_refused_when_too_many():
+def test_the_queries_queue_has_the_ttl_of_partitions_and_rejects_publishes_when_full():
     arguments = queue("machinist.k8s.queries").arguments
 
     assert arguments["x-overflow"] == "reject-publish"
@@ -52,7 +52,7 @@ def test_queries_wait_no_longer_than_commands_and_are_refused_when_too_many():
 
 
 def test_the_stream_is_bounded_by_age_and_bytes():
-    """Or a full disk stops every publisher."""
+    """RabbitMQ blocks every publisher when the disk is full."""
     arguments = queue("machinist.audit").arguments
 
     assert arguments["x-queue-type"] == "stream"
@@ -60,7 +60,7 @@ def test_the_stream_is_bounded_by_age_and_bytes():
     assert arguments["x-max-length-bytes"] == 10 * 1024**3
 
 
-def test_the_recent_queue_is_a_window_of_100_final_outcomes_that_looks_do_not_empty():
+def test_the_recent_queue_keeps_100_final_outcomes_however_often_they_are_read():
     assert queue("machinist.recent").arguments == {
         "x-queue-type": "quorum",
         "x-overflow": "drop-head",
@@ -72,14 +72,14 @@ def test_the_recent_queue_is_a_window_of_100_final_outcomes_that_looks_do_not_em
     assert keys == {f"{result}.#" for result in Result if result is not Result.STARTED}
 
 
-def test_only_the_replies_queues_live_on_one_node():
-    """RabbitMQ 4 refuses whatever is routed to a classic queue whose node is down."""
+def test_only_the_replies_queues_are_classic_queues():
+    """RabbitMQ 4 rejects a message that is routed to a classic queue whose node is down."""
     classic = {each.name for each in ALL if each.arguments["x-queue-type"] == "classic"}
 
     assert classic == {"machinist.replies.g1.3"}
 
 
-def test_what_the_broker_ended_has_one_reader_at_a_time():
+def test_the_queue_of_dead_lettered_commands_has_a_single_active_consumer():
     assert queue("machinist.ended").arguments == {
         "x-queue-type": "quorum",
         "x-single-active-consumer": True,
@@ -88,15 +88,15 @@ def test_what_the_broker_ended_has_one_reader_at_a_time():
     }
 
 
-def test_what_was_started_is_not_among_what_ended():
-    """It would cost every command, and fill the queue that must lose none."""
+def test_outcomes_are_not_routed_to_the_queue_of_dead_lettered_commands():
+    """One more message per command would fill the queue, which must not lose any."""
     sources = {b.source for b in COMMON.bindings if b.destination == "machinist.ended"}
 
     assert "machinist.outcomes" not in sources
 
 
-def test_operators_may_look_at_the_dead_as_often_as_they_like():
-    """From RabbitMQ 4 on a quorum queue drops a message after 20 deliveries unless told other."""
+def test_operators_can_read_a_dead_letter_any_number_of_times():
+    """From RabbitMQ 4 on, the default delivery limit of a quorum queue is 20."""
     arguments = queue("machinist.dead").arguments
 
     assert arguments["x-queue-type"] == "quorum"
@@ -105,14 +105,14 @@ def test_operators_may_look_at_the_dead_as_often_as_they_like():
     assert limit >= 1_000_000
 
 
-def test_the_dead_never_fill_the_disk_and_never_turn_a_letter_away():
+def test_the_queue_of_dead_letters_is_bounded_and_drops_its_oldest_message():
     arguments = queue("machinist.dead").arguments
 
     assert arguments["x-max-length-bytes"] == 1024**3
     assert arguments["x-overflow"] == "drop-head"
 
 
-def test_the_replies_queue_of_a_connection_goes_away_by_itself():
+def test_the_replies_queue_of_a_connection_expires():
     (replies,) = GATEWAY.queues
 
     assert replies.name == "machinist.replies.g1.3"
@@ -121,12 +121,12 @@ def test_the_replies_queue_of_a_connection_goes_away_by_itself():
     assert {binding.source for binding in GATEWAY.bindings} == {topology.REPLIES}
 
 
-def test_every_queue_says_its_type():
+def test_every_queue_has_an_explicit_type():
     assert all(queue.arguments.get("x-queue-type") for queue in ALL)
 
 
-def test_nothing_but_partitions_is_bound_to_the_commands():
-    """Only then does a return prove that no partition exists, and a nack that one refused."""
+def test_only_partitions_are_bound_to_the_commands_exchange():
+    """A return then proves that no partition exists, and a nack that the partition refused."""
     bound = {
         binding.destination
         for binding in (*COMMON.bindings, *PROVIDER.bindings, *GATEWAY.bindings)
@@ -137,14 +137,14 @@ def test_nothing_but_partitions_is_bound_to_the_commands():
 
 
 @pytest.mark.parametrize("name", ["machinist.audit", "machinist.recent"])
-def test_the_copies_that_earlier_versions_bound_are_removed(name):
+def test_the_bindings_of_earlier_versions_are_removed(name):
     former = {b.key for b in PROVIDER.former if b.destination == name}
 
     assert former == {f"k8s.{slot}.#" for slot in range(8)}
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_every_operation_reaches_exactly_one_queue_that_workers_read(name):
+def test_every_operation_is_routed_to_exactly_one_queue_of_workers(name):
     operation = EXAMPLES[name]
     row = operation.row
     where = address.address(operation)
@@ -160,21 +160,21 @@ def test_every_operation_reaches_exactly_one_queue_that_workers_read(name):
     assert reached == {f"machinist.k8s.{expected}"}
 
 
-def test_providers_whose_names_begin_alike_do_not_get_each_others_messages():
+def test_a_provider_gets_no_messages_of_a_provider_whose_name_has_the_same_prefix():
     keys = {binding.key for binding in topology.of_provider("k8s").bindings}
 
     assert not [key for key in keys if matches(key, "k8s-eu1.3.controllers.default.hello")]
     assert not [key for key in keys if matches(key, "k8s-eu1.machines.default")]
 
 
-def test_everything_that_is_bound_exists():
+def test_source_and_destination_of_every_binding_exist():
     names = {exchange.name for exchange in COMMON.exchanges} | {queue.name for queue in ALL}
 
     for binding in (*COMMON.bindings, *PROVIDER.bindings, *GATEWAY.bindings):
         assert {binding.source, binding.destination} <= names
 
 
-def test_dead_letters_go_to_an_exchange_that_exists():
+def test_the_dead_letter_exchange_of_every_partition_exists():
     exchanges = {exchange.name for exchange in COMMON.exchanges}
 
     assert all(
@@ -182,7 +182,7 @@ def test_dead_letters_go_to_an_exchange_that_exists():
     )
 
 
-def test_an_event_reaches_the_commands_by_the_gate_alone():
+def test_an_event_reaches_the_commands_exchange_only_through_the_gate():
     onward = {(b.source, b.destination) for b in COMMON.bindings if b.to_exchange}
     [gate] = [exchange for exchange in COMMON.exchanges if exchange.name == "machinist.gate"]
 

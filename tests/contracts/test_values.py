@@ -1,4 +1,4 @@
-"""Values that callers write: what is wrong is refused with what is expected."""
+"""Values from callers: a wrong value is refused with a description of the expected value."""
 
 from typing import Any
 
@@ -19,7 +19,7 @@ WITH_NAMES = [
 
 
 def refusal(name: str, /, **values: Any) -> Fault:
-    """The fault for an example of an operation with other values; MISSING leaves one out."""
+    """Return the fault of an example with changed values; MISSING removes a value."""
     fields = wire.parse(wire.encode(EXAMPLES[name])) | values
     fields = {key: value for key, value in fields.items() if value is not MISSING}
     with pytest.raises(Fault) as raised:
@@ -29,20 +29,20 @@ def refusal(name: str, /, **values: Any) -> Fault:
 
 
 @pytest.mark.parametrize("replicas", BAD_REPLICAS, ids=repr)
-def test_replicas_are_a_whole_number_and_nothing_like_it(replicas):
+def test_replicas_that_are_not_a_whole_number_in_range_are_refused(replicas):
     message = refusal("update_controller_replicas", replicas=replicas).message
 
     assert message == f"replicas: {REPLICAS}, got {replicas!r}"
 
 
-def test_replicas_must_be_there():
+def test_missing_replicas_are_refused():
     message = refusal("update_controller_replicas", replicas=MISSING).message
 
     assert message == f"replicas: {REPLICAS}, got nothing"
 
 
 @pytest.mark.parametrize("replicas", [0, 1, 150_000])
-def test_replicas_from_none_to_the_largest_cluster_are_taken(replicas):
+def test_replicas_from_zero_to_the_largest_cluster_are_accepted(replicas):
     values = {"scope": "default", "name": "hello", "replicas": replicas}
     operation = wire.build(api.UpdateControllerReplicas, values)
 
@@ -50,7 +50,7 @@ def test_replicas_from_none_to_the_largest_cluster_are_taken(replicas):
 
 
 @pytest.mark.parametrize("name", HOSTILE_NAMES, ids=ascii)
-def test_a_hostile_name_is_refused_with_what_is_expected(name):
+def test_an_invalid_name_is_refused_with_a_description_of_valid_names(name):
     message = refusal("get_machine", id=name).message
 
     assert message.startswith(f"id: {NAME}, got ")
@@ -60,7 +60,7 @@ def test_a_hostile_name_is_refused_with_what_is_expected(name):
 
 
 @pytest.mark.parametrize(("operation", "field"), WITH_NAMES)
-def test_no_operation_takes_a_hostile_name(operation, field):
+def test_every_operation_refuses_an_invalid_or_missing_name(operation, field):
     secret = OPERATIONS[operation].row.seal
     shown = "" if secret else ", got 'a/../b'"
 
@@ -70,7 +70,7 @@ def test_no_operation_takes_a_hostile_name(operation, field):
 
 @pytest.mark.parametrize("labels", BAD_LABELS, ids=lambda labels: ascii(labels)[:40])
 @pytest.mark.parametrize("operation", ["get_machines", "get_services_by_labels"])
-def test_labels_that_no_platform_has_are_refused(operation, labels):
+def test_label_filters_that_are_invalid_on_every_platform_are_refused(operation, labels):
     message = refusal(operation, labels=labels).message
 
     assert message.startswith("labels")
@@ -78,11 +78,11 @@ def test_labels_that_no_platform_has_are_refused(operation, labels):
 
 
 @pytest.mark.parametrize("labels", BAD_LABELS, ids=lambda labels: ascii(labels)[:40])
-def test_labels_to_set_are_checked_alike(labels):
+def test_label_changes_that_are_invalid_on_every_platform_are_refused(labels):
     assert "expected a label" in refusal("set_machine_labels", labels=labels).message
 
 
-def test_labels_must_be_there_where_they_select_and_where_they_are_set():
+def test_missing_labels_are_refused_for_services_and_for_label_changes():
     for operation in ("get_services_by_labels", "set_machine_labels"):
         assert "got nothing" in refusal(operation, labels=MISSING).message
 
@@ -102,13 +102,13 @@ def test_labels_must_be_there_where_they_select_and_where_they_are_set():
         {"-a:b/c/": "+1 @home"},
     ],
 )
-def test_labels_of_either_platform_are_taken(labels):
+def test_labels_that_are_valid_on_one_platform_are_accepted(labels):
     operation = wire.build(api.GetMachines, {"scope": "default", "labels": labels})
 
     assert operation.labels == labels
 
 
-def test_null_removes_a_label_and_selects_none():
+def test_null_is_valid_in_label_changes_but_not_in_label_filters():
     values = {"scope": "default", "id": "a", "labels": {"app": None}}
 
     assert wire.build(api.SetMachineLabels, values).labels == {"app": None}
@@ -116,14 +116,14 @@ def test_null_removes_a_label_and_selects_none():
 
 
 @pytest.mark.parametrize("kind", ["", "Deploy ment", "../x", "a/b", "1a", "x" * 64, "ü", 3])
-def test_a_kind_that_is_none_is_refused(kind):
+def test_an_invalid_kind_is_refused(kind):
     assert (
         "kind: expected a kind such as Deployment" in refusal("get_controller", kind=kind).message
     )
 
 
 @pytest.mark.parametrize("version", ["", "apps/v1/x", "../v1", "apps/", "/v1", "Apps/v1", "a b", 1])
-def test_an_api_version_that_is_none_is_refused(version):
+def test_an_invalid_api_version_is_refused(version):
     message = refusal("get_controller", kind=MISSING, apiVersion=version).message
 
     assert "apiVersion: expected an API version such as apps/v1" in message
@@ -133,13 +133,13 @@ def test_an_api_version_that_is_none_is_refused(version):
 @pytest.mark.parametrize(
     ("operation", "field", "expected"),
     [
-        ("apply_service", "manifest", "a manifest in the platform's own words"),
-        ("apply_secret", "manifest", "a manifest in the platform's own words"),
+        ("apply_service", "manifest", "a manifest in the platform's own format"),
+        ("apply_secret", "manifest", "a manifest in the platform's own format"),
         ("apply_workload", "workload", "a workload"),
         ("apply_route_plan", "plan", "a route plan"),
     ],
 )
-def test_a_body_that_is_no_object_is_refused(operation, field, expected, body):
+def test_a_body_that_is_not_an_object_is_refused(operation, field, expected, body):
     assert refusal(operation, **{field: body}).message.startswith(f"{field}: expected {expected}")
 
 
@@ -157,5 +157,5 @@ CANARY = "canary-9d1f"
         ("apply_workload", {"workload": CANARY}),
     ],
 )
-def test_no_value_of_what_travels_sealed_is_shown(operation, values):
+def test_a_fault_shows_no_value_of_a_sealed_operation(operation, values):
     assert CANARY not in refusal(operation, **values).message

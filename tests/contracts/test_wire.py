@@ -1,4 +1,4 @@
-"""Bytes to operations: what cannot be read is a fault that says why, never an exception."""
+"""Decoding operations: unreadable bytes raise a fault with the reason, and no other exception."""
 
 from contextlib import suppress
 
@@ -42,7 +42,7 @@ EVERY_UNREADABLE = pytest.mark.parametrize(
 
 
 @EVERY_UNREADABLE
-def test_a_body_that_is_no_json_object_is_refused(body, reason):
+def test_a_body_that_is_not_a_json_object_is_refused(body, reason):
     with pytest.raises(Fault) as raised:
         wire.parse(body)
 
@@ -52,7 +52,7 @@ def test_a_body_that_is_no_json_object_is_refused(body, reason):
 
 @EVERY_UNREADABLE
 @pytest.mark.parametrize("name", [SCALE, "apply_service"])
-def test_a_message_that_is_no_json_object_is_refused_alike(name, body, reason):
+def test_a_message_that_is_not_a_json_object_is_refused_for_the_same_reason(name, body, reason):
     with pytest.raises(Fault) as raised:
         wire.decode(name, body)
 
@@ -61,13 +61,13 @@ def test_a_message_that_is_no_json_object_is_refused_alike(name, body, reason):
 
 
 @given(st.binary(), st.sampled_from(list(OPERATIONS)))
-def test_bytes_that_mean_nothing_are_a_fault(body, name):
+def test_random_bytes_raise_a_fault(body, name):
     with pytest.raises(Fault):
         wire.decode(name, body)
 
 
 @given(st.sampled_from(list(OPERATIONS)), st.data())
-def test_a_message_with_a_changed_byte_raises_nothing_but_a_fault(name, data):
+def test_a_message_with_a_changed_byte_raises_no_exception_but_a_fault(name, data):
     body = bytearray(wire.encode(EXAMPLES[name]))
     body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
 
@@ -75,7 +75,7 @@ def test_a_message_with_a_changed_byte_raises_nothing_but_a_fault(name, data):
         assert isinstance(wire.decode(name, bytes(body)), OPERATIONS[name])
 
 
-def test_an_unknown_operation_is_not_understood_and_the_known_ones_are_named():
+def test_the_fault_of_an_unknown_operation_lists_the_known_ones():
     with pytest.raises(Fault) as raised:
         wire.decode("launch_rocket", b"{}")
 
@@ -85,14 +85,14 @@ def test_an_unknown_operation_is_not_understood_and_the_known_ones_are_named():
     assert "get_machines" in raised.value.message
 
 
-def test_members_that_are_not_known_are_ignored():
-    """A newer gateway may send them; what an older worker would misread has another contract."""
+def test_unknown_members_are_ignored():
+    """A newer gateway may send them. If an older worker could misread one, CONTRACT is raised."""
     body = b'{"scope": "default", "name": "hello", "replicas": 3, "surge": true}'
 
     assert wire.decode(SCALE, body) == EXAMPLES[SCALE]
 
 
-def test_names_are_in_camel_case_and_defaults_are_left_out():
+def test_members_are_in_camel_case_and_defaults_are_left_out():
     body = wire.encode(
         UpdateControllerReplicas(scope="default", name="hello", replicas=0, api_version="apps/v1")
     )
@@ -105,7 +105,7 @@ def test_names_are_in_camel_case_and_defaults_are_left_out():
     }
 
 
-def test_numbers_of_a_manifest_keep_their_digits():
+def test_numbers_in_a_manifest_keep_their_precision():
     manifest = {"metadata": {"name": "a"}, "large": 2**53 + 1, "huge": 2**70, "float": 0.1}
     operation = ApplyService(scope="default", manifest=manifest)
 

@@ -1,4 +1,4 @@
-"""The neutral workload: what it means on every platform."""
+"""The platform-neutral workload: checks, labels and defaults."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ def specification(**more: Any) -> dict[str, Any]:
     return {"name": "web-v2", "image": "registry.example/web:2"} | more
 
 
-def test_what_no_platform_uses_is_accepted_and_null_is_nothing():
+def test_an_unused_member_is_accepted_and_null_counts_as_absent():
     least = workload.read(specification())
 
     assert workload.read(specification(deploymentVersion="v2", minReplicas=None)) == least
@@ -30,11 +30,11 @@ def test_what_no_platform_uses_is_accepted_and_null_is_nothing():
         ({"appName": ""}, "web-v2"),
     ],
 )
-def test_a_workload_is_of_its_application_or_stands_alone(more, application):
+def test_the_application_of_a_workload_is_its_app_name_its_label_or_its_own_name(more, application):
     assert workload.application(workload.read(specification(**more))) == application
 
 
-def test_the_labels_that_a_caller_names_win_over_those_derived():
+def test_labels_from_the_caller_take_precedence_over_derived_labels():
     read = workload.read(
         specification(
             appName="shop",
@@ -58,7 +58,7 @@ def test_the_labels_that_a_caller_names_win_over_those_derived():
 
 
 @pytest.mark.parametrize(("minimum", "size"), [(None, 1), (0, 0), (3, 3)])
-def test_a_new_workload_begins_with_its_least_size_or_one(minimum, size):
+def test_a_new_workload_starts_with_min_replicas_or_one_machine(minimum, size):
     assert workload.first_size(workload.read(specification(minReplicas=minimum))) == size
 
 
@@ -73,7 +73,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("wrong", "expected"), WRONG, ids=range(len(WRONG)))
-def test_what_makes_no_sense_anywhere_is_invalid_and_is_not_quoted(wrong, expected):
+def test_an_invalid_workload_is_refused_without_quoting_secret_values(wrong, expected):
     with pytest.raises(Fault) as raised:
         workload.read(specification(**wrong))
 
@@ -95,14 +95,14 @@ def test_what_makes_no_sense_anywhere_is_invalid_and_is_not_quoted(wrong, expect
         ({"name": "w" * 64, "appName": "web"}, "app.kubernetes.io/instance"),
     ],
 )
-def test_a_derived_label_that_no_label_can_be_is_left_out(more, absent):
+def test_a_derived_label_without_a_valid_label_value_is_left_out(more, absent):
     usual = {"name": "web", "image": "i", "hostname": "web.example", "version": "v1"}
     whole = workload.machine_labels(workload.read(usual))
 
     assert workload.machine_labels(workload.read(usual | more)).keys() == whole.keys() - {absent}
 
 
-def test_a_label_that_the_caller_names_is_not_judged_here():
+def test_a_label_from_the_caller_is_left_for_the_provider_to_check():
     read = workload.read({"name": "web", "image": "i", "labels": {"plt.dev/hostname": "*.example"}})
 
     assert workload.labels(read)["plt.dev/hostname"] == "*.example"
