@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 
-from worker.providers.k8s.client import Client, connect
+from worker.providers.k8s.api.client import Client, connect
 from worker.providers.k8s.settings import Settings
 
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]

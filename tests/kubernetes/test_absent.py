@@ -14,7 +14,7 @@ from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.sandbox.kubernetes.statuses import failure, not_found
 from tests.kubernetes import manifests
 from worker.provider import Call
-from worker.providers.k8s.errors import Absent, Denied, of_answer
+from worker.providers.k8s.api.errors import Absent, Denied, of_answer
 from worker.providers.k8s.provider import KubernetesProvider
 
 WORDS = "frozen until Monday"

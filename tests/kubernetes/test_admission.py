@@ -13,8 +13,8 @@ from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.sandbox.kubernetes.statuses import not_found
 from tests.kubernetes import manifests
 from worker.provider import Call
-from worker.providers.k8s import errors
-from worker.providers.k8s.errors import Again, Denied, MissingRight, NoSuchApi
+from worker.providers.k8s.api import errors
+from worker.providers.k8s.api.errors import Again, Denied, MissingRight, NoSuchApi
 from worker.providers.k8s.provider import KubernetesProvider
 
 STATUSES = [400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 500, 502, 503, 504, 418, 599]

@@ -11,9 +11,9 @@ from tests.calls import ample
 from tests.kubernetes.objects import pod
 from tests.kubernetes.scripted import Scripted, answer, failure, page, text
 from worker.provider import Call
-from worker.providers.k8s.errors import Again
+from worker.providers.k8s.api.errors import Again
+from worker.providers.k8s.api.retries import REPEATS
 from worker.providers.k8s.objects import ListOf, Pod
-from worker.providers.k8s.retries import REPEATS
 
 LOST = httpx.RemoteProtocolError("Server disconnected without sending a response.")
 REFUSED = httpx.ConnectError("connection refused")

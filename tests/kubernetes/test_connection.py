@@ -11,7 +11,7 @@ from contracts.faults import Code, Fault
 from tests.kubernetes.proxies import proxy_to
 from tests.stack import eventually
 from worker.providers import k8s
-from worker.providers.k8s import connection, errors
+from worker.providers.k8s.api import connection, errors
 
 FAR = {
     "PLT_K8S_REST_API_URL": "https://api.cluster.example:6443",

@@ -14,7 +14,7 @@ from contracts.faults import Code, Fault
 from tests.calls import ample
 from tests.kubernetes.scripted import Scripted, answer
 from worker.providers import PROVIDERS, k8s
-from worker.providers.k8s.credentials import Token, Trust
+from worker.providers.k8s.api.credentials import Token, Trust
 from worker.providers.k8s.provider import KubernetesProvider
 from worker.providers.k8s.settings import Settings
 

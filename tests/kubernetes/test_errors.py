@@ -6,8 +6,8 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from tests.kubernetes.scripted import answer, failure, text
-from worker.providers.k8s import errors
-from worker.providers.k8s.errors import Again, MissingRight
+from worker.providers.k8s.api import errors
+from worker.providers.k8s.api.errors import Again, MissingRight
 
 PLAIN = "text/plain; charset=utf-8"
 FORBIDDEN = (

@@ -12,8 +12,8 @@ from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.examples import plan
 from tests.kubernetes.restricted import restricted
 from worker.providers import k8s
-from worker.providers.k8s import gateways
 from worker.providers.k8s.objects import ServicePort
+from worker.providers.k8s.routes import gateways
 
 Json = dict[str, Any]
 SHARED = {"PLT_K8S_GATEWAYS": "infra/public, infra/private"}

@@ -6,8 +6,8 @@ import pytest
 
 from deploy.sandbox.kubernetes.patches import merge
 from tests.kubernetes import manifests as written
-from worker.providers.k8s import manifests
 from worker.providers.k8s.kinds import KINDS, SERVICES
+from worker.providers.k8s.workloads import manifests
 
 Json = dict[str, Any]
 

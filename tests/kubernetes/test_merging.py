@@ -8,7 +8,7 @@ import pytest
 from tests.kubernetes import manifests
 from tests.kubernetes.written import applied, changed, written
 from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, SERVICES
-from worker.providers.k8s.manifests import change, read
+from worker.providers.k8s.workloads.manifests import change, read
 
 Json = dict[str, Any]
 RESTARTED = {"kubectl.kubernetes.io/restartedAt": "2026-01-02T00:00:00Z"}

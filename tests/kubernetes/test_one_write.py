@@ -12,8 +12,8 @@ from tests.kubernetes import raw_server
 from tests.kubernetes.proxies import proxy_to, socks_to
 from tests.kubernetes.raw_server import RawServer, answering, serving
 from tests.kubernetes.transports import client
-from worker.providers.k8s import transport
-from worker.providers.k8s.transport import BEFORE_SENDING
+from worker.providers.k8s.api import transport
+from worker.providers.k8s.api.transport import BEFORE_SENDING
 
 
 @pytest.fixture

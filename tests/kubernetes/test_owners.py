@@ -11,8 +11,8 @@ from contracts.faults import Code, Fault
 from tests.calls import ample
 from tests.kubernetes.objects import Json, metadata, owner, workload
 from tests.kubernetes.scripted import Scripted, answer, failure, page
+from worker.providers.k8s.controllers.owners import READ_BY_NAME, Chain, chains
 from worker.providers.k8s.objects import Metadata
-from worker.providers.k8s.owners import READ_BY_NAME, Chain, chains
 
 APPS = "/apis/apps/v1/namespaces/default"
 DEPLOYMENT = owner("Deployment", "web")

@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.environment import ConfigurationError
-from worker.providers.k8s.proxies import proxy_of
+from worker.providers.k8s.api.proxies import proxy_of
 
 PROXY = "http://proxy.example:3128"
 API = "https://api.cluster.example:6443"

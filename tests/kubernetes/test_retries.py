@@ -3,8 +3,8 @@
 import pytest
 
 from contracts.faults import Code
-from worker.providers.k8s.errors import Again, Failure
-from worker.providers.k8s.retries import REPEATS, Patience
+from worker.providers.k8s.api.errors import Again, Failure
+from worker.providers.k8s.api.retries import REPEATS, Patience
 
 
 def failed(again: Again, retry_after: int | None = None) -> Failure:

@@ -13,8 +13,8 @@ from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.calls import ample
 from tests.kubernetes import manifests, outside
 from tests.kubernetes.scripted import Scripted, answer, failure, page
-from worker.providers.k8s import route_plan
 from worker.providers.k8s.provider import KubernetesProvider
+from worker.providers.k8s.routes import route_plan
 
 V6 = {"backend": {"serviceName": "orders-v6"}, "versionId": "v6"}
 V7 = {"backend": {"serviceName": "orders-v7"}, "versionId": "v7"}

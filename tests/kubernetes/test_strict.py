@@ -13,7 +13,7 @@ from tests.kubernetes import manifests
 from tests.kubernetes.scripted import Scripted, answer
 from worker.dispatch import Dispatch
 from worker.provider import Call
-from worker.providers.k8s.client import Client
+from worker.providers.k8s.api.client import Client
 from worker.providers.k8s.provider import KubernetesProvider
 
 Json = dict[str, Any]

@@ -10,7 +10,7 @@ import pytest
 from tests.kubernetes import raw_server
 from tests.kubernetes.raw_server import OK, RawServer, answering, serving
 from tests.kubernetes.transports import client, until
-from worker.providers.k8s.errors import of_connection
+from worker.providers.k8s.api.errors import of_connection
 
 IDEMPOTENT = ["GET", "PUT", "DELETE"]
 

@@ -11,7 +11,7 @@ from contracts import api
 from contracts.faults import Code, Fault
 from tests.workloads import CANARY, specification
 from worker.provider import Call
-from worker.providers.k8s import workload
+from worker.providers.k8s.workloads import workload
 
 
 def operation(**more: Any) -> api.ApplyWorkload:

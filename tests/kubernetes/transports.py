@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import httpx
 
-from worker.providers.k8s.transport import Transport
+from worker.providers.k8s.api.transport import Transport
 
 
 @asynccontextmanager

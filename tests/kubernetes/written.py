@@ -5,8 +5,8 @@ from typing import Any
 
 from deploy.sandbox.kubernetes.fields import after_update
 from deploy.sandbox.kubernetes.patches import merge
-from worker.providers.k8s import manifests
 from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, SERVICES
+from worker.providers.k8s.workloads import manifests
 
 Json = dict[str, Any]
 TIME = "2026-01-01T00:00:00Z"

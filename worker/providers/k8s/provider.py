@@ -14,31 +14,23 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from worker.provider import Call
-from worker.providers.k8s import (
-    applying,
-    controllers,
-    manifests,
-    names,
-    observed,
-    route_plan,
-    routes,
-    secrets,
-    translate,
-    workload,
-)
-from worker.providers.k8s.autoscalers import Autoscalers
-from worker.providers.k8s.client import BoundClient, Client
+from worker.providers.k8s import names, observed, translate
+from worker.providers.k8s.api.client import BoundClient, Client
+from worker.providers.k8s.controllers import deletion, lookup
+from worker.providers.k8s.controllers.autoscalers import Autoscalers
+from worker.providers.k8s.controllers.owners import Chain, chains
+from worker.providers.k8s.controllers.scaling import Scaling, SpecVersions
 from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES, Kind
 from worker.providers.k8s.objects import ListOf, Pod, Replication, Service, Workload
-from worker.providers.k8s.owners import Chain, chains
-from worker.providers.k8s.routes import with_gateway_api
-from worker.providers.k8s.scaling import Scaling, SpecVersions
+from worker.providers.k8s.routes import route_plan, routing
+from worker.providers.k8s.routes.routing import with_gateway_api
+from worker.providers.k8s.workloads import applying, manifests, secrets, workload
 
 
 class KubernetesProvider:
     """One API server."""
 
-    def __init__(self, client: Client, gateways: routes.Shared = ()) -> None:
+    def __init__(self, client: Client, gateways: routing.Shared = ()) -> None:
         """`gateways` are the namespaces and names of those that all namespaces share."""
         self._client = client
         self._gateways = gateways
@@ -77,20 +69,20 @@ class KubernetesProvider:
         kube = self._client.for_call(call)
         if operation.machine_id is None:
             # Owners are made before what they own, and so they are read after it.
-            pods = await controllers.running(kube, namespace, None)
-            listed = await controllers.of_namespace(kube, namespace, pods)
+            pods = await lookup.running(kube, namespace, None)
+            listed = await lookup.of_namespace(kube, namespace, pods)
             # Machines belong to the answer about one controller, as on every platform.
             return Controllers([structs.replace(each, machines=UNSET) for each in listed])
         name = names.object_name(operation.machine_id, "machineId")
         pod = await kube.get(PODS.path(namespace, name), Pod)
-        found = await controllers.of_machine(kube, namespace, pod)
+        found = await lookup.of_machine(kube, namespace, pod)
         return Controllers([found] if found is not None else [])
 
     async def get_controller(self, operation: api.GetController, call: Call) -> OneController:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
         kube = self._client.for_call(call)
-        kind, found = await controllers.find(
+        kind, found = await lookup.find(
             operation, lambda kind: kube.get(kind.path(namespace, name), kind.shape)
         )
         self._versions.learn(kind, namespace, found)
@@ -111,7 +103,7 @@ class KubernetesProvider:
             one = Scaling(kube, self._versions, kind, namespace, name)
             return await one.run(operation.replicas, read_first=call.redelivered)
 
-        kind, (found, former) = await controllers.find(operation, scale)
+        kind, (found, former) = await lookup.find(operation, scale)
         call.observed(*observed.scaling(found, former))
         await self._autoscalers.tell(kube, call, kind, namespace, name)
         return translate.controller(kind, found)
@@ -131,7 +123,7 @@ class KubernetesProvider:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
         kube = self._client.for_call(call)
-        deleted = await controllers.delete(
+        deleted = await deletion.delete(
             operation, kube, self._versions, namespace, name, is_repeat=call.redelivered
         )
         call.observed(*observed.deleted(*deleted))
@@ -173,7 +165,7 @@ class KubernetesProvider:
 
     async def list_gateways(self, operation: api.ListGateways, call: Call) -> list[Object]:
         namespace = names.namespace(operation.scope)
-        return await routes.gateways(self._client.for_call(call), namespace, self._gateways)
+        return await routing.gateways(self._client.for_call(call), namespace, self._gateways)
 
     async def apply_http_route(self, operation: api.ApplyHttpRoute, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
@@ -207,14 +199,14 @@ class KubernetesProvider:
         namespace = names.namespace(operation.scope)
         plan = route_plan.read(operation.plan)
         kube = self._client.for_call(call)
-        return await routes.apply_plan(kube, call, namespace, plan, self._gateways)
+        return await routing.apply_plan(kube, call, namespace, plan, self._gateways)
 
 
 async def _machines(
     kube: BoundClient, namespace: str, selector: str | None
 ) -> list[tuple[Pod, Chain]]:
     """The pods that are not finished, each with its owners."""
-    pods = await controllers.running(kube, namespace, selector)
+    pods = await lookup.running(kube, namespace, selector)
     owners = await chains(kube, namespace, [pod.metadata for pod in pods])
     return list(zip(pods, owners, strict=True))
 

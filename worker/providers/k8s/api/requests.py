@@ -9,7 +9,7 @@ import msgspec
 
 from contracts.faults import Code
 from contracts.json_limits import ANSWERS, decode
-from worker.providers.k8s import errors
+from worker.providers.k8s.api import errors
 
 Answer = TypeVar("Answer")
 

@@ -3,8 +3,8 @@
 import random
 from collections import Counter
 
-from worker.providers.k8s.errors import Again, Failure
-from worker.providers.k8s.requests import Request
+from worker.providers.k8s.api.errors import Again, Failure
+from worker.providers.k8s.api.requests import Request
 
 REPEATS = {
     Again.NEVER: 0,

@@ -22,13 +22,13 @@ from typing import Any, NamedTuple
 
 from contracts.faults import Code
 from contracts.resources import Object
-from worker.providers.k8s.client import BoundClient
-from worker.providers.k8s.errors import Absent, Again, Denied, Failure, MissingRight
+from worker.providers.k8s.api.client import BoundClient
+from worker.providers.k8s.api.errors import Absent, Again, Denied, Failure, MissingRight
+from worker.providers.k8s.api.requests import JSON_PATCH
+from worker.providers.k8s.api.retries import Patience
+from worker.providers.k8s.controllers.owners import owner_of
 from worker.providers.k8s.kinds import Kind, ResourceType
 from worker.providers.k8s.objects import Metadata, Replication, Workload
-from worker.providers.k8s.owners import owner_of
-from worker.providers.k8s.requests import JSON_PATCH
-from worker.providers.k8s.retries import Patience
 from worker.ttl_cache import TtlCache
 
 log = logging.getLogger(__name__)

@@ -7,11 +7,12 @@ from typing import Any
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.validation import checked, nearest
-from worker.providers.k8s import manifests, names
-from worker.providers.k8s.client import BoundClient
-from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight
+from worker.providers.k8s import names
+from worker.providers.k8s.api.client import BoundClient
+from worker.providers.k8s.api.errors import Again, Denied, Failure, MissingRight
 from worker.providers.k8s.kinds import SECRETS
 from worker.providers.k8s.objects import OwnerReference
+from worker.providers.k8s.workloads import manifests
 
 MEMBERS = frozenset(
     {"apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable", "status"}

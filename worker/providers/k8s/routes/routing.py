@@ -12,11 +12,14 @@ from contracts.resources import Object
 from contracts.route_plan import RoutePlan
 from worker.gather_all import gather_all
 from worker.provider import Call
-from worker.providers.k8s import names, observed, route_plan
-from worker.providers.k8s.applying import settle
-from worker.providers.k8s.client import BoundClient
-from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight, NoSuchApi
-from worker.providers.k8s.gateways import (
+from worker.providers.k8s import names, observed
+from worker.providers.k8s.api.client import BoundClient
+from worker.providers.k8s.api.errors import Again, Denied, Failure, MissingRight, NoSuchApi
+from worker.providers.k8s.api.requests import JSON_PATCH
+from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
+from worker.providers.k8s.objects import ListOf, Owned, Service
+from worker.providers.k8s.routes import route_plan
+from worker.providers.k8s.routes.gateways import (
     Candidate,
     Gateway,
     Namespace,
@@ -25,9 +28,7 @@ from worker.providers.k8s.gateways import (
     choose,
     http_port,
 )
-from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
-from worker.providers.k8s.objects import ListOf, Owned, Service
-from worker.providers.k8s.requests import JSON_PATCH
+from worker.providers.k8s.workloads.applying import settle
 
 log = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from contracts.json_limits import ANSWERS, decode
 from contracts.resources import Object
-from worker.providers.k8s.requests import FIELD_MANAGER
+from worker.providers.k8s.api.requests import FIELD_MANAGER
 
 ATOMIC = frozenset({"selector", "matchLabels", "nodeSelector"})
 """Maps that have one writer, whether or not `managedFields` says so."""

@@ -7,11 +7,12 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.workload import Workload
 from worker.provider import Call
-from worker.providers.k8s import manifests, observed, secrets, workload
-from worker.providers.k8s.client import BoundClient
-from worker.providers.k8s.errors import Absent, Again, Denied, Failure
+from worker.providers.k8s import observed
+from worker.providers.k8s.api.client import BoundClient
+from worker.providers.k8s.api.errors import Absent, Again, Denied, Failure
+from worker.providers.k8s.api.retries import Patience
 from worker.providers.k8s.kinds import DEPLOYMENTS, SERVICES, ResourceType
-from worker.providers.k8s.retries import Patience
+from worker.providers.k8s.workloads import manifests, secrets, workload
 
 LOOKS_WITH_VERSION = 4
 """An object whose status changes all the time is then updated whatever its version.

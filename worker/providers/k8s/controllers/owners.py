@@ -14,7 +14,7 @@ from msgspec import Struct
 from contracts.faults import Code, Fault
 from worker.gather_all import gather_all
 from worker.providers.k8s import kinds
-from worker.providers.k8s.client import BoundClient
+from worker.providers.k8s.api.client import BoundClient
 from worker.providers.k8s.kinds import DEPLOYMENTS, REPLICA_SETS, Kind
 from worker.providers.k8s.objects import ListOf, Metadata, Owned, OwnerReference
 

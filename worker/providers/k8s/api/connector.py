@@ -7,7 +7,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
-from worker.providers.k8s import socks
+from worker.providers.k8s.api import socks
 
 
 class Connector(aiohttp.TCPConnector):

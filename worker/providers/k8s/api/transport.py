@@ -23,7 +23,7 @@ import httpx
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from worker.providers.k8s.connector import Connector
+from worker.providers.k8s.api.connector import Connector
 
 BEFORE_SENDING = "before_sending"
 """The extension of a request with a function that is called just before the request is written.

@@ -7,44 +7,31 @@ an earlier kind that was made since, and a deletion would depend on what a worke
 import logging
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any
 
-import msgspec
 from msgspec import UNSET, structs
 
 from contracts import api
 from contracts.faults import Code, Fault
-from contracts.resources import Controller, Machine, Object
+from contracts.resources import Controller, Machine
 from worker.gather_all import gather_all
-from worker.providers.k8s import errors, kinds, translate
-from worker.providers.k8s.client import BoundClient
-from worker.providers.k8s.errors import Absent, Again, Failure, MissingRight
+from worker.providers.k8s import kinds, translate
+from worker.providers.k8s.api.client import BoundClient
+from worker.providers.k8s.api.errors import Absent, MissingRight
+from worker.providers.k8s.controllers.owners import chain, manager_of, owner_of
 from worker.providers.k8s.kinds import KINDS, PODS, REPLICA_SETS, Kind
 from worker.providers.k8s.objects import (
     ListOf,
-    Metadata,
-    Owned,
     OwnerReference,
     Pod,
     Replication,
     Workload,
 )
-from worker.providers.k8s.owners import chain, manager_of, owner_of
-from worker.providers.k8s.retries import Patience
-from worker.providers.k8s.scaling import SpecVersions
 
 log = logging.getLogger(__name__)
 
 Named = api.GetController | api.UpdateControllerReplicas | api.DeleteController
 AnyWorkload = Workload | Replication
-
-
-class Deleted(NamedTuple):
-    """The kind of a deleted controller, the controller if it was read before, and the answer."""
-
-    kind: Kind
-    former: Object | None
-    answer: Object
 
 
 async def find(operation: Named, attempt: Callable[[Kind], Awaitable[Any]]) -> tuple[Kind, Any]:
@@ -77,79 +64,6 @@ def _undecided(fault: MissingRight, kind: Kind, name: str) -> Fault:
         f"{kind.name}: grant it, or repeat the request with the hint kind, expected "
         f"{kinds.EXPECTED_KINDS}",
     )
-
-
-async def delete(
-    operation: api.DeleteController,
-    kube: BoundClient,
-    versions: SpecVersions,
-    namespace: str,
-    name: str,
-    *,
-    is_repeat: bool,
-) -> Deleted:
-    """Delete the controller that the hints name or that has the name first.
-
-    Without a kind it is read before: after a deletion whose answer was lost, nobody could tell the
-    one that was deleted from one that was never there, and delete the next. So is a ReplicaSet,
-    because a Deployment would make its own again at once. What was read and has an owner is a
-    conflict. Where the uid is known, a request that arrives late spares a later object of the same
-    name.
-    """
-    candidates = kinds.hinted(operation.kind, operation.api_version)
-    if len(candidates) == 1 and candidates[0] is not REPLICA_SETS:
-        [kind] = candidates
-        version = versions.get(kind, namespace, name)
-        versions.forget(kind, namespace, name)
-        try:
-            path = kind.path(namespace, name)
-            return Deleted(kind, None, await kube.delete(path, version and version.uid))
-        except Fault as fault:
-            if fault.code is not Code.CONFLICT:
-                raise
-    patience = Patience()
-    while True:
-        kind, found = await find(
-            operation, lambda each: kube.get(each.path(namespace, name), Object)
-        )
-        if is_repeat and kind is not candidates[0]:
-            raise _ambiguous(kind, name)
-        metadata = _metadata(found)
-        if (owner := owner_of(metadata)) is not None:
-            raise _made_again(kind, name, owner)
-        versions.forget(kind, namespace, name)
-        try:
-            answer = await kube.delete(kind.path(namespace, name), metadata.uid)
-            return Deleted(kind, found, answer)
-        except Failure as failure:
-            if failure.code is not Code.CONFLICT:
-                raise
-            replaced = Failure(failure.code, failure.message, again=Again.CONFLICT)
-            await kube.wait(replaced, patience)
-
-
-def _ambiguous(kind: Kind, name: str) -> Fault:
-    return Fault(
-        Code.CONFLICT,
-        f'the deletion of "{name}" was begun before and interrupted, and may have deleted a '
-        f"controller of another kind already: to delete the {kind.name} of this name too, repeat "
-        f"the request with kind={kind.name}",
-    )
-
-
-def _made_again(kind: Kind, name: str, owner: OwnerReference) -> Fault:
-    return Fault(
-        Code.CONFLICT,
-        f'the {kind.name} "{name}" is owned by the {owner.kind} "{owner.name}", which would '
-        f"make it again at once: delete the {owner.kind} instead",
-    )
-
-
-def _metadata(found: Object) -> Metadata:
-    try:
-        return msgspec.convert(found, Owned).metadata
-    except msgspec.ValidationError as error:
-        raise errors.nonsense(str(error)) from error
 
 
 def _absent(operation: Named, candidates: tuple[Kind, ...]) -> Fault:

@@ -15,11 +15,10 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.attempts import Attempts, Slots, time_left
 from worker.provider import Call
-from worker.providers.k8s import connection, errors
-from worker.providers.k8s.credentials import Token, Trust
-from worker.providers.k8s.errors import Absent, Again, Failure
-from worker.providers.k8s.objects import ListOf
-from worker.providers.k8s.requests import (
+from worker.providers.k8s.api import connection, errors
+from worker.providers.k8s.api.credentials import Token, Trust
+from worker.providers.k8s.api.errors import Absent, Again, Failure
+from worker.providers.k8s.api.requests import (
     APPLY_PATCH,
     GONE,
     JSON,
@@ -33,9 +32,10 @@ from worker.providers.k8s.requests import (
     target,
     warnings,
 )
-from worker.providers.k8s.retries import Patience, needs_look
+from worker.providers.k8s.api.retries import Patience, needs_look
+from worker.providers.k8s.api.transport import BEFORE_SENDING
+from worker.providers.k8s.objects import ListOf
 from worker.providers.k8s.settings import Settings
-from worker.providers.k8s.transport import BEFORE_SENDING
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ import msgspec
 
 from contracts.faults import Code, Fault
 from contracts.json_limits import ANSWERS, decode
-from worker.providers.k8s import admission
+from worker.providers.k8s.api import admission
 from worker.providers.k8s.objects import Status
 
 CODES: dict[int, Code] = {

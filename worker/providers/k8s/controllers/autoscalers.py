@@ -8,8 +8,8 @@ import logging
 
 from contracts.faults import Fault
 from worker.provider import Call
-from worker.providers.k8s.client import BoundClient
-from worker.providers.k8s.errors import MissingRight, NoSuchApi
+from worker.providers.k8s.api.client import BoundClient
+from worker.providers.k8s.api.errors import MissingRight, NoSuchApi
 from worker.providers.k8s.kinds import AUTOSCALERS, ResourceType
 from worker.providers.k8s.objects import ListOf, Metadata, Part
 from worker.ttl_cache import TtlCache

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import httpx
 
 from contracts.environment import ConfigurationError
-from worker.providers.k8s.credentials import Trust
-from worker.providers.k8s.proxies import proxy_of
+from worker.providers.k8s.api.credentials import Trust
+from worker.providers.k8s.api.proxies import proxy_of
+from worker.providers.k8s.api.transport import Transport
 from worker.providers.k8s.settings import Settings
-from worker.providers.k8s.transport import Transport
 
 IDLE_S = 60
 """Shorter than the 90 s after which an API server closes an idle connection."""

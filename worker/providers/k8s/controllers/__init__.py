@@ -1,0 +1,1 @@
+"""Controllers: found, scaled, deleted, and traced from their pods."""

@@ -1,0 +1,1 @@
+"""Gateways, and the HTTPRoute of a route plan."""

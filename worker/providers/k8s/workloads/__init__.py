@@ -1,0 +1,1 @@
+"""Objects that are applied: manifests, neutral workloads and Secrets."""
