@@ -62,8 +62,8 @@ async def test_a_request_through_a_proxy_is_one_write(sends, cluster, way):
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
-    of_proxy = ssl.create_default_context()
-    authority.configure_trust(of_proxy)
+    proxy_context = ssl.create_default_context()
+    authority.configure_trust(proxy_context)
     async with (
         socks_to(cluster.url) as (port, _),
         proxy_to(cluster.url) as (http_proxy, _),
@@ -71,7 +71,7 @@ async def test_a_request_through_a_proxy_is_one_write(sends, cluster, way):
     ):
         proxies = {"SOCKS": f"socks5://127.0.0.1:{port}", "HTTP": http_proxy, "HTTPS": https_proxy}
         url = cluster.url.replace("127.0.0.1", "localhost")
-        async with client(url, cluster.trust(), proxies[way], of_proxy) as http:
+        async with client(url, cluster.trust(), proxies[way], proxy_context) as http:
             await http.get("/version", headers=headers)
             sends.clear()
             await http.patch("/version", content=b"x" * 3_000, headers=headers)
@@ -81,7 +81,7 @@ async def test_a_request_through_a_proxy_is_one_write(sends, cluster, way):
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "POST", "PUT", "DELETE"])
-async def test_a_request_has_the_headers_that_httpx_gives_it_and_no_others(method):
+async def test_a_request_has_exactly_the_headers_of_httpx(method):
     content = b"{}" if method.startswith("P") else None
     async with serving(answering) as server:
         async with httpx.AsyncClient(base_url=server.url, trust_env=False) as reference:
@@ -115,7 +115,7 @@ async def test_redirects_and_compression_are_left_to_the_client():
 
 
 @pytest.mark.parametrize(("method", "content"), [("PATCH", b"{}"), ("DELETE", None), ("GET", None)])
-async def test_a_sender_may_refuse_at_the_last_moment(method, content):
+async def test_a_sender_may_refuse_just_before_the_write(method, content):
     class Late(Exception):
         pass
 

@@ -15,11 +15,11 @@ async def client(
     url: str,
     context: ssl.SSLContext | None = None,
     proxy: str | None = None,
-    of_proxy: ssl.SSLContext | None = None,
+    proxy_context: ssl.SSLContext | None = None,
     **more: float,
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A client on the transport; its timeout ends tests that would hang."""
-    made = Transport(context, proxy, idle_s=more.get("idle_s", 60), options=[], of_proxy=of_proxy)
+    made = Transport(context, proxy, idle_s=more.get("idle_s", 60), options=[], proxy_context=proxy_context)
     timeout = httpx.Timeout(more.get("seconds", 20), connect=more.get("connect", 20))
     async with httpx.AsyncClient(base_url=url, transport=made, timeout=timeout) as opened:
         yield opened

@@ -1,4 +1,4 @@
-"""Kubernetes as a platform: scopes are namespaces, machines are pods."""
+"""The Kubernetes provider: scopes are namespaces, machines are pods."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,7 +11,7 @@ from worker.providers.k8s.settings import Settings
 
 @asynccontextmanager
 async def open_provider(environment: Mapping[str, str]) -> AsyncIterator[KubernetesProvider]:
-    """The provider for the API server that an environment names, until the context is left."""
+    """Open a provider for the API server that the environment configures."""
     settings = load(Settings, environment)
     async with connect(settings, environment=environment) as client:
         yield KubernetesProvider(client, settings.gateways())

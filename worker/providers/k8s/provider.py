@@ -1,4 +1,4 @@
-"""The operations on Kubernetes: validate, ask, translate."""
+"""The provider port on Kubernetes: validate, call the API server, translate."""
 
 from msgspec import UNSET, structs
 
@@ -28,10 +28,10 @@ from worker.providers.k8s.workloads import applying, manifests, secrets, workloa
 
 
 class KubernetesProvider:
-    """One API server."""
+    """The operations on one API server."""
 
-    def __init__(self, client: Client, gateways: routing.Shared = ()) -> None:
-        """`gateways` are the namespaces and names of those that all namespaces share."""
+    def __init__(self, client: Client, gateways: routing.SharedGateways = ()) -> None:
+        """`gateways` are the namespaces and names of the shared Gateways."""
         self._client = client
         self._gateways = gateways
         self._versions = SpecVersions()
@@ -60,7 +60,7 @@ class KubernetesProvider:
         patch = {"metadata": {"labels": names.label_changes(operation.labels)}}
         pod = await self._client.for_call(call).patch(path, patch, Pod)
         after = observed.machine_labels(pod.metadata.labels or {}, operation.labels)
-        # A patch does not tell what it replaced.
+        # The response to a patch does not have the replaced values.
         call.observed(observed.PRESENT, after)
         return MachineLabels(after["labels"])
 
@@ -68,10 +68,10 @@ class KubernetesProvider:
         namespace = names.namespace(operation.scope)
         kube = self._client.for_call(call)
         if operation.machine_id is None:
-            # Owners are made before what they own, and so they are read after it.
+            # Owners are created before their pods, so they are read after the pods.
             pods = await lookup.running(kube, namespace, None)
             listed = await lookup.of_namespace(kube, namespace, pods)
-            # Machines belong to the answer about one controller, as on every platform.
+            # Only the response for one controller has machines, on every platform.
             return Controllers([structs.replace(each, machines=UNSET) for each in listed])
         name = names.object_name(operation.machine_id, "machineId")
         pod = await kube.get(PODS.path(namespace, name), Pod)
@@ -105,7 +105,7 @@ class KubernetesProvider:
 
         kind, (found, former) = await lookup.find(operation, scale)
         call.observed(*observed.scaling(found, former))
-        await self._autoscalers.tell(kube, call, kind, namespace, name)
+        await self._autoscalers.warn(kube, call, kind, namespace, name)
         return translate.controller(kind, found)
 
     async def apply_controller(self, operation: api.ApplyController, call: Call) -> Object:
@@ -116,7 +116,7 @@ class KubernetesProvider:
         self._versions.learn_from(kind, namespace, found)
         call.observed(*observed.written(kind, former, found))
         if "replicas" in wanted.get("spec", {}):
-            await self._autoscalers.tell(kube, call, kind, namespace, wanted["metadata"]["name"])
+            await self._autoscalers.warn(kube, call, kind, namespace, wanted["metadata"]["name"])
         return manifests.shown(found)
 
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
@@ -161,7 +161,7 @@ class KubernetesProvider:
         kube = self._client.for_call(call)
         answer, created = await secrets.apply(kube, namespace, operation.manifest)
         call.observed(*observed.applied_secret(answer, created))
-        return secrets.told(answer)
+        return secrets.shown(answer)
 
     async def list_gateways(self, operation: api.ListGateways, call: Call) -> list[Object]:
         namespace = names.namespace(operation.scope)
@@ -191,7 +191,9 @@ class KubernetesProvider:
     async def apply_workload(self, operation: api.ApplyWorkload, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         wanted = workload.read(operation.workload)
-        created = await applying.roll_out(self._client.for_call(call), call, namespace, wanted)
+        created = await applying.apply_workload(
+            self._client.for_call(call), call, namespace, wanted
+        )
         endpoint = {"hostname": f"{wanted.name}.{namespace}.svc", "port": wanted.ports.app}
         return {"name": wanted.name, "created": created, "endpoint": endpoint}
 
@@ -205,7 +207,7 @@ class KubernetesProvider:
 async def _machines(
     kube: BoundClient, namespace: str, selector: str | None
 ) -> list[tuple[Pod, Chain]]:
-    """The pods that are not finished, each with its owners."""
+    """Return the pods that are not finished, each with its owners."""
     pods = await lookup.running(kube, namespace, selector)
     owners = await chains(kube, namespace, [pod.metadata for pod in pods])
     return list(zip(pods, owners, strict=True))

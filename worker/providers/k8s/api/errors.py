@@ -1,4 +1,4 @@
-"""The table of faults: what the API server or the way to it said, as codes and words; pure."""
+"""Translate error responses of the API server and connection errors into faults; pure."""
 
 import re
 from collections.abc import Mapping
@@ -24,62 +24,62 @@ CODES: dict[int, Code] = {
     413: Code.REQUEST_TOO_LARGE,
     422: Code.PLATFORM_INVALID,
 }
-"""By the status of a `Status`, whose reason never changes the code. All others: platform_failed."""
+"""Codes by HTTP status; the reason of a `Status` never changes them. Others: platform_failed."""
 
-TURNED_AWAY: dict[int, Code] = {429: Code.PLATFORM_LIMITING, 503: Code.PLATFORM_UNREACHABLE}
-"""By a status that comes with a time to return at: nothing was attempted. 429 has one always."""
+REJECTED: dict[int, Code] = {429: Code.PLATFORM_LIMITING, 503: Code.PLATFORM_UNREACHABLE}
+"""Codes of responses with Retry-After: nothing was attempted. A 429 counts even without it."""
 
-SAID_BY_ANYBODY = frozenset({401, *TURNED_AWAY})
-"""Statuses that count without a `Status` too: overload is answered in plain text."""
+WITHOUT_STATUS_BODY = frozenset({401, *REJECTED})
+"""HTTP statuses that are accepted without a `Status` body: overload is reported in plain text."""
 
-UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
-"""The request surely did not leave: refused, no such host, TLS handshake failed or timed out."""
+NOT_SENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError)
+"""The request was not sent: connection refused, unknown host, TLS handshake failed or timed out."""
 
-OVERDUE = (httpx.ReadTimeout, httpx.WriteTimeout)
-"""The deadline passed: these timeouts are what was left of it."""
+DEADLINE_TIMEOUTS = (httpx.ReadTimeout, httpx.WriteTimeout)
+"""Timeouts that end with the deadline of the call."""
 
 BUILT_IN = ("/api/v1/", "/apis/apps/")
-"""Where kinds are that no cluster lacks."""
+"""Paths of the API groups that every cluster has."""
 
 NO_SUCH_API = b"404 page not found"
-"""The answer, in plain text, for an API group that a cluster does not have."""
+"""The plain-text body of a 404 for an API group that the cluster does not have."""
 
 NO_SUCH_RESOURCE = "the server could not find the requested resource"
-"""The message of a `Status` for a kind that a group does not have."""
+"""The message of a `Status` for a kind that the API group does not have."""
 
 NOT_FOUND = "NotFound"
 ABSENT = re.compile(r'(?P<kind>[a-z]+)(\.[a-z0-9.-]+)? "(?P<name>[^"]*)" not found')
-"""The reason and the message of a `Status` about an absent object."""
+"""The reason and the message of a `Status` for an absent object."""
 
 RIGHT = re.compile(
     r'User "(?P<user>[^"]*)" cannot (?P<verb>\S+) resource "(?P<resource>[^"]*)" '
     r'in API group "(?P<group>[^"]*)"(?: in the namespace "(?P<namespace>[^"]*)")?'
 )
 OBJECT = re.compile(r'Invalid value: "\{.*\}"', re.DOTALL)
-"""A whole object, quoted: so are patches refused whose result has a wrong type."""
+"""A whole object, which the API server quotes when a patch results in a wrong type."""
 MESSAGE_LIMIT = 2000
 
 
 class Again(Enum):
-    """When a request that failed may be sent again."""
+    """When a failed request may be sent again."""
 
     NEVER = auto()
     LOST = auto()
-    """The connection broke after it was sent: soon, if sending twice has one effect."""
+    """The connection broke after the request was sent: with backoff, if idempotent."""
     LATER = auto()
-    """It was turned away: after what the server asks for."""
+    """The server rejected the request: after Retry-After."""
     CONFLICT = auto()
-    """Other writers were faster inside the server: as soon as they let it."""
+    """Another writer was faster inside the server: with backoff."""
     MOVED = auto()
-    """What was looked at is not so any more, or not yet: after another look."""
+    """The object is not in the state that was read: after another read."""
     EXPIRED = auto()
-    """The snapshot of a list is gone: from the token in the answer, without one from the start."""
+    """The snapshot of a list expired: with the token in the response, or from the start."""
     UNAUTHORIZED = auto()
-    """Once, with the token as it is now."""
+    """Once, with a token that was read again."""
 
 
 class Failure(Fault):
-    """A request failed; `arrived` when it may have taken effect all the same."""
+    """The failure of a request; `arrived` means that it may have taken effect."""
 
     def __init__(
         self,
@@ -91,7 +91,7 @@ class Failure(Fault):
         retry_after: int | None = None,
         resume: str | None = None,
     ) -> None:
-        """`resume` is where a list whose snapshot expired can go on."""
+        """`resume` is the continue token for a list whose snapshot expired."""
         super().__init__(code, message, retry_after=retry_after)
         self.again = again
         self.arrived = arrived
@@ -99,11 +99,11 @@ class Failure(Fault):
 
 
 class MissingRight(Failure):
-    """The worker's user may not do that: said before anybody looks whether the object exists."""
+    """The worker's user lacks a right; RBAC is checked before the object is looked up."""
 
 
 class NoSuchApi(Failure):
-    """The cluster does not have this kind of object at all."""
+    """The cluster does not have this API group or kind."""
 
 
 class Absent(Failure):
@@ -111,9 +111,10 @@ class Absent(Failure):
 
 
 class Denied(Failure):
-    """Admission refused the request, which changed nothing; `by` names the webhook or policy.
+    """Admission refused the request, which had no effect; `by` names the webhook or policy.
 
-    `by` is the API server where a 404 names no object: an admission plugin may choose any status.
+    For a 404 that does not name the requested object, `by` is the API server: an admission plugin
+    may choose any status.
     """
 
     def __init__(self, code: Code, message: str, by: str) -> None:
@@ -124,70 +125,70 @@ class Denied(Failure):
 def of_answer(
     method: str, status: int, headers: Mapping[str, str], body: bytes, path: str = ""
 ) -> Failure:
-    """The failure that an answer other than 2xx is; `path` is that of the request.
+    """Return the failure for a response other than 2xx to a request for `path`.
 
-    Every API server has the kinds that are built in: of one that is missing a proxy speaks.
+    Every API server has the built-in API groups: a plain-text 404 for one comes from a proxy.
     """
     said = _status(body)
     is_missing = status == 404 and body.strip() == NO_SUCH_API and not path.startswith(BUILT_IN)
-    if said is None and status not in SAID_BY_ANYBODY and not is_missing:
-        return _alien(status, headers)
+    if said is None and status not in WITHOUT_STATUS_BODY and not is_missing:
+        return _not_from_kubernetes(status, headers)
     said = said or Status(message=_plain(body, headers))
-    words = _words(status, said)
+    message = _message(status, said)
     if (by := admission.denied_by(said.message)) is not None:
-        return Denied(admission.code_of(status), words, by)
+        return Denied(admission.code_of(status), message, by)
     if status == 403 and (right := RIGHT.search(said.message or "")):
-        return MissingRight(Code.PLATFORM_FORBIDDEN, _missing(right, words))
+        return MissingRight(Code.PLATFORM_FORBIDDEN, _missing_right(right, message))
     if is_missing or (status == 404 and said.message == NO_SUCH_RESOURCE):
-        return NoSuchApi(Code.NOT_FOUND, words)
+        return NoSuchApi(Code.NOT_FOUND, message)
     if status == 404:
-        return _of_not_found(method, path, said, words)
+        return _of_not_found(method, path, said, message)
     retry_after = _retry_after(headers, said)
-    if _turned_away(method, status, retry_after):
+    if _is_rejected(method, status, retry_after):
         return Failure(
-            TURNED_AWAY.get(status, Code.PLATFORM_UNREACHABLE),
-            words,
+            REJECTED.get(status, Code.PLATFORM_UNREACHABLE),
+            message,
             again=Again.LATER,
             retry_after=retry_after,
         )
     return Failure(
         CODES.get(status, Code.PLATFORM_FAILED),
-        _credentials(words) if status == 401 else words,
+        _credentials(message) if status == 401 else message,
         again=_again(method, status),
         arrived=status >= 500,
-        # Go writes no token as an empty one.
+        # Go encodes a missing token as an empty string.
         resume=said.metadata.token or None if status == 410 and said.metadata else None,
     )
 
 
-def _of_not_found(method: str, path: str, said: Status, words: str) -> Failure:
-    """The failure of a 404: only one that names the object of the request says it is absent.
+def _of_not_found(method: str, path: str, said: Status, message: str) -> Failure:
+    """Return the failure for a 404, which is `Absent` only if it names the requested object.
 
-    The details of the `Status` name it; where a proxy left them out, its message does.
+    The object is named in the details of the `Status`, or in its message if a proxy removed them.
     """
     kind, name = (said.details.kind, said.details.name) if said.details else (None, None)
     if name is None and (named := ABSENT.fullmatch(said.message or "")):
         kind, name = named["kind"], named["name"]
     if said.reason == NOT_FOUND and [kind, name] == path.split("/")[-2:]:
-        return Absent(Code.NOT_FOUND, words)
+        return Absent(Code.NOT_FOUND, message)
     if method == "GET" or (kind == "namespaces" and f"/namespaces/{name}/" in path):
-        return Failure(Code.NOT_FOUND, words)
-    return Denied(admission.code_of(404), words, "API server")
+        return Failure(Code.NOT_FOUND, message)
+    return Denied(admission.code_of(404), message, "API server")
 
 
 def of_connection(error: httpx.HTTPError) -> Failure:
-    """The failure that an exception of the HTTP client is."""
+    """Return the failure for an exception of the HTTP client."""
     reason = str(error) or type(error).__name__
-    if isinstance(error, UNSENT):
+    if isinstance(error, NOT_SENT):
         return Failure(
             Code.PLATFORM_UNREACHABLE, f"the Kubernetes API server cannot be reached: {reason}"
         )
-    if isinstance(error, OVERDUE):
+    if isinstance(error, DEADLINE_TIMEOUTS):
         return Failure(
             Code.DEADLINE_EXCEEDED, "Kubernetes did not answer before the deadline", arrived=True
         )
     if isinstance(error, httpx.DecodingError):
-        return nonsense(reason)
+        return unexpected_body(reason)
     return Failure(
         Code.PLATFORM_FAILED,
         f"the connection to Kubernetes was lost before it answered: {reason}",
@@ -196,17 +197,17 @@ def of_connection(error: httpx.HTTPError) -> Failure:
     )
 
 
-def nonsense(reason: str) -> Failure:
-    """The failure that a successful answer is which is not what was asked for."""
+def unexpected_body(reason: str) -> Failure:
+    """Return the failure for a 2xx response whose body does not match the expected type."""
     return Failure(
         Code.PLATFORM_FAILED,
-        f"Kubernetes' answer is not what was asked for: {reason}",
+        f"Kubernetes' response does not match the expected type: {reason}",
         arrived=True,
     )
 
 
 def _status(body: bytes) -> Status | None:
-    """Return the `Status` in a body, None for anything else: JSON too may come from a proxy."""
+    """Return the `Status` in a body; None for any other body, such as a proxy's JSON."""
     try:
         said = decode(body, ANSWERS, type=Status)
     except msgspec.DecodeError:
@@ -220,33 +221,33 @@ def _plain(body: bytes, headers: Mapping[str, str]) -> str | None:
     return body.decode(errors="replace").strip()
 
 
-def _words(status: int, said: Status) -> str:
-    """The platform's own words, without the objects in them: these may hold secrets."""
+def _message(status: int, said: Status) -> str:
+    """Return the API server's message without quoted objects, which may hold secrets."""
     message = OBJECT.sub("Invalid value: (an object, not shown)", said.message or "no reason given")
     message = message[:MESSAGE_LIMIT]
     return f"{message} (Kubernetes: {status}{f' {said.reason}' if said.reason else ''})"
 
 
-def _missing(right: re.Match[str], words: str) -> str:
+def _missing_right(right: re.Match[str], message: str) -> str:
     group, resource, verb = right["group"], right["resource"], right["verb"]
     where = f'in the namespace "{right["namespace"]}"' if right["namespace"] else "cluster-wide"
     return (
         f'the worker\'s user "{right["user"]}" lacks the right to {verb} {resource} {where}: '
         f'grant it a role with apiGroups ["{group}"], resources ["{resource}"], verbs ["{verb}"]. '
-        f"{words}"
+        f"{message}"
     )
 
 
-def _credentials(words: str) -> str:
-    return f"the API server did not accept the worker's credentials: {words}"
+def _credentials(message: str) -> str:
+    return f"the API server did not accept the worker's credentials: {message}"
 
 
-def _alien(status: int, headers: Mapping[str, str]) -> Failure:
+def _not_from_kubernetes(status: int, headers: Mapping[str, str]) -> Failure:
     kind = headers.get("content-type", "no content type").partition(";")[0]
     return Failure(
         Code.PLATFORM_FAILED,
         f"the answer has status {status} and {kind} where Kubernetes would answer with a Status: "
-        "it may come from a proxy, or PLT_K8S_REST_API_URL is no API server",
+        "it may come from a proxy, or PLT_K8S_REST_API_URL is not the URL of an API server",
         arrived=status >= 500,
     )
 
@@ -256,20 +257,20 @@ def _again(method: str, status: int) -> Again:
         return Again.UNAUTHORIZED
     if status == 410 and method == "GET":
         return Again.EXPIRED
-    # The conflict of a patch says that the server lost a race or, where the patch names a version,
-    # that another writer was faster. A creation's says the same, or that a quota changed meanwhile.
+    # A 409 on a PATCH means a lost race inside the server or, if the patch has a resourceVersion,
+    # a faster writer. A 409 on a POST means the same, or a concurrent change of a quota.
     return Again.CONFLICT if method in {"PATCH", "POST"} and status == 409 else Again.NEVER
 
 
-def _turned_away(method: str, status: int, retry_after: int | None) -> bool:
-    """Whether nothing was attempted; another 5xx that says when to return proves it for reads."""
+def _is_rejected(method: str, status: int, retry_after: int | None) -> bool:
+    """Return whether nothing was attempted: 429, 503 with Retry-After, for reads any such 5xx."""
     if status == 429:
         return True
     return retry_after is not None and (status == 503 or (status >= 500 and method == "GET"))
 
 
 def _retry_after(headers: Mapping[str, str], said: Status) -> int | None:
-    """The seconds to wait, from the header (a number or a date) or from the `Status`."""
+    """Return the seconds to wait, from Retry-After (a number or a date) or from the `Status`."""
     text = headers.get("retry-after", "").strip()
     if text.isdecimal():
         return int(text)

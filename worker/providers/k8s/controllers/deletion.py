@@ -1,4 +1,4 @@
-"""Deletes a controller whose kind the request may leave open."""
+"""Delete a controller, with or without a hint of its kind."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ from worker.providers.k8s import kinds
 from worker.providers.k8s.api import errors
 from worker.providers.k8s.api.client import BoundClient
 from worker.providers.k8s.api.errors import Again, Failure
-from worker.providers.k8s.api.retries import Patience
+from worker.providers.k8s.api.retries import RetryBudget
 from worker.providers.k8s.controllers.lookup import find
 from worker.providers.k8s.controllers.owners import owner_of
 from worker.providers.k8s.controllers.scaling import SpecVersions
@@ -20,7 +20,7 @@ from worker.providers.k8s.objects import Metadata, Owned, OwnerReference
 
 
 class Deleted(NamedTuple):
-    """The kind of a deleted controller, the controller if it was read before, and the answer."""
+    """A deletion: the kind, the controller if it was read before, and the API server's response."""
 
     kind: Kind
     former: Object | None
@@ -36,13 +36,12 @@ async def delete(
     *,
     is_repeat: bool,
 ) -> Deleted:
-    """Delete the controller that the hints name or that has the name first.
+    """Delete the controller that the hints select, or the first existing one with the name.
 
-    Without a kind it is read before: after a deletion whose answer was lost, nobody could tell the
-    one that was deleted from one that was never there, and delete the next. So is a ReplicaSet,
-    because a Deployment would make its own again at once. What was read and has an owner is a
-    conflict. Where the uid is known, a request that arrives late spares a later object of the same
-    name.
+    Without a kind the controller is read first: after a lost response, a deleted controller would
+    look like an absent one, and the next kind would be deleted too. A ReplicaSet is read first
+    because its Deployment would recreate it. A controller with an owner is a conflict. With a known
+    uid, a late request does not delete a later object of the same name.
     """
     candidates = kinds.hinted(operation.kind, operation.api_version)
     if len(candidates) == 1 and candidates[0] is not REPLICA_SETS:
@@ -55,7 +54,7 @@ async def delete(
         except Fault as fault:
             if fault.code is not Code.CONFLICT:
                 raise
-    patience = Patience()
+    budget = RetryBudget()
     while True:
         kind, found = await find(
             operation, lambda each: kube.get(each.path(namespace, name), Object)
@@ -64,7 +63,7 @@ async def delete(
             raise _ambiguous(kind, name)
         metadata = _metadata(found)
         if (owner := owner_of(metadata)) is not None:
-            raise _made_again(kind, name, owner)
+            raise _recreated_by_owner(kind, name, owner)
         versions.forget(kind, namespace, name)
         try:
             answer = await kube.delete(kind.path(namespace, name), metadata.uid)
@@ -73,7 +72,7 @@ async def delete(
             if failure.code is not Code.CONFLICT:
                 raise
             replaced = Failure(failure.code, failure.message, again=Again.CONFLICT)
-            await kube.wait(replaced, patience)
+            await kube.wait(replaced, budget)
 
 
 def _ambiguous(kind: Kind, name: str) -> Fault:
@@ -85,7 +84,7 @@ def _ambiguous(kind: Kind, name: str) -> Fault:
     )
 
 
-def _made_again(kind: Kind, name: str, owner: OwnerReference) -> Fault:
+def _recreated_by_owner(kind: Kind, name: str, owner: OwnerReference) -> Fault:
     return Fault(
         Code.CONFLICT,
         f'the {kind.name} "{name}" is owned by the {owner.kind} "{owner.name}", which would '
@@ -97,4 +96,4 @@ def _metadata(found: Object) -> Metadata:
     try:
         return msgspec.convert(found, Owned).metadata
     except msgspec.ValidationError as error:
-        raise errors.nonsense(str(error)) from error
+        raise errors.unexpected_body(str(error)) from error

@@ -1,7 +1,7 @@
-"""Controllers: found by a bare name, from a machine, or all of a namespace.
+"""Look up controllers: by name, by a machine, or all of a namespace.
 
-The kind of a bare name is looked for anew each time: a remembered kind would hide a controller of
-an earlier kind that was made since, and a deletion would depend on what a worker was asked before.
+The kind of a bare name is not cached: a cached kind would hide a newer controller of a kind that
+comes first, and the result of a deletion would depend on the earlier requests of a worker.
 """
 
 import logging
@@ -35,11 +35,11 @@ AnyWorkload = Workload | Replication
 
 
 async def find(operation: Named, attempt: Callable[[Kind], Awaitable[Any]]) -> tuple[Kind, Any]:
-    """The kind that the hints name or that has the name first, and what an attempt on it gives.
+    """Try the kinds that match the hints in order; return the first existing one and its result.
 
-    An attempt on an absent object has changed nothing, so commands may look this way too. A kind
-    that the worker has no right to is passed over by a read alone: a command could change a
-    controller of the next kind where the name means one of this.
+    Commands may use this, because an attempt on an absent object changes nothing. Only a query
+    skips a kind that the worker may not access: a command could otherwise change a controller of
+    the next kind although the name belongs to this one.
     """
     candidates = kinds.hinted(operation.kind, operation.api_version)
     if operation.kind is not None:
@@ -76,10 +76,10 @@ def _absent(operation: Named, candidates: tuple[Kind, ...]) -> Fault:
 
 
 async def of_machine(kube: BoundClient, namespace: str, pod: Pod) -> Controller | None:
-    """The controller that a pod belongs to; None where it is gone or of another kind.
+    """Return the controller of a pod; None if it is absent or of another kind.
 
-    An owner that the worker has no right to read costs more requests: the controller is then as the
-    list of the namespace shows it.
+    If the worker may not read an owner, the controller is searched in the list of the namespace,
+    which takes more requests.
     """
     owner = owner_of(pod.metadata)
     while owner is not None and (kind := kinds.of_owner(owner)) is not None:
@@ -97,7 +97,7 @@ async def of_machine(kube: BoundClient, namespace: str, pod: Pod) -> Controller 
 
 
 async def _listed(kube: BoundClient, namespace: str, pod: Pod) -> Controller | None:
-    """The controller of a pod as the list of the namespace shows it, without machines."""
+    """Return the controller of a pod from the list of the namespace, without machines."""
     for each in await of_namespace(kube, namespace, await running(kube, namespace, None)):
         if any(machine.id == pod.metadata.name for machine in each.machines or ()):
             return structs.replace(each, machines=UNSET)
@@ -105,7 +105,7 @@ async def _listed(kube: BoundClient, namespace: str, pod: Pod) -> Controller | N
 
 
 async def running(kube: BoundClient, namespace: str, selector: str | None) -> list[Pod]:
-    """The pods that are not finished."""
+    """Return the pods that are not finished."""
     listed = await kube.list(PODS.path(namespace), ListOf[Pod], selector)
     return [pod for pod in listed if not translate.is_finished(pod)]
 
@@ -117,15 +117,14 @@ async def _read(
         workload: AnyWorkload = await kube.get(kind.path(namespace, owner.name), kind.shape)
     except Absent:
         return None
-    # An object of the same name but another uid is a later one, and owns nothing of this.
+    # An object with the same name but another uid was created later and does not own this pod.
     return workload if workload.metadata.uid == owner.uid else None
 
 
 async def of_namespace(kube: BoundClient, namespace: str, pods: list[Pod]) -> list[Controller]:
-    """All controllers of a namespace, whatever owns them and those scaled to zero included.
+    """Return all controllers of a namespace except ReplicaSets that a Deployment manages.
 
-    Left out are the ReplicaSets of Deployments. A kind that may not be listed costs no more than
-    that: its controllers are as their pods show them.
+    Controllers of a kind that the worker may not list are derived from their pods.
     """
     found = await gather_all(*(_all(kube, namespace, kind) for kind in KINDS))
     lists = dict(zip(KINDS, found, strict=True))
@@ -157,7 +156,7 @@ async def of_namespace(kube: BoundClient, namespace: str, pods: list[Pod]) -> li
 
 
 async def _all(kube: BoundClient, namespace: str, kind: Kind) -> list[AnyWorkload] | None:
-    """All of a kind, None where the worker may not list it."""
+    """Return all controllers of a kind, None if the worker may not list it."""
     path = kind.path(namespace)
     try:
         if kind.shape is Replication:

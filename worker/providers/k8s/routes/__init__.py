@@ -1,1 +1,1 @@
-"""Gateways, and the HTTPRoute of a route plan."""
+"""Gateways, and the HTTPRoute that implements a route plan."""

@@ -1,1 +1,1 @@
-"""Objects that are applied: manifests, neutral workloads and Secrets."""
+"""Manifests, neutral workloads and Secrets, and how they are applied."""
