@@ -1,4 +1,4 @@
-"""What the client does about failures: repeats where that is safe, promises only what is true."""
+"""The client's handling of failures: safe retries, and faults that promise only what is known."""
 
 from typing import Any
 
@@ -140,7 +140,7 @@ async def test_a_conflict_is_retried_until_it_disappears(tmp_path):
 
 
 async def test_a_lasting_conflict_ends_as_platform_failed(tmp_path):
-    with pytest.raises(Fault, match="others changed it all the time: the object") as raised:
+    with pytest.raises(Fault, match="other clients kept changing the object: the object") as raised:
         await write(Scripted(CONFLICT), tmp_path, seconds=0.6)
 
     assert raised.value.code is Code.PLATFORM_FAILED
@@ -175,7 +175,7 @@ async def test_credentials_that_stay_refused_are_platform_failed(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "nonsense",
+    "wrong_body",
     [
         text("<html>Sign in</html>", 200),
         text("", 200),
@@ -185,9 +185,9 @@ async def test_credentials_that_stay_refused_are_platform_failed(tmp_path):
         httpx.Response(200, content=b'{"metadata": {"name": "web'),
     ],
 )
-async def test_a_body_of_an_unexpected_type_is_platform_failed(tmp_path, nonsense):
+async def test_a_body_of_an_unexpected_type_is_platform_failed(tmp_path, wrong_body):
     with pytest.raises(Fault, match="does not match the expected type") as raised:
-        await read(Scripted(nonsense), tmp_path)
+        await read(Scripted(wrong_body), tmp_path)
 
     assert raised.value.code is Code.PLATFORM_FAILED
 
@@ -269,9 +269,9 @@ async def test_an_expired_list_without_a_continue_token_starts_again(tmp_path, e
 
 
 async def test_a_list_with_an_expired_first_page_starts_again(tmp_path):
-    gone = failure(410, "Expired", "too old resource version")
+    expired = failure(410, "Expired", "too old resource version")
 
-    assert await listed(Scripted(gone, page(pod("a"))), tmp_path) == ["a"]
+    assert await listed(Scripted(expired, page(pod("a"))), tmp_path) == ["a"]
 
 
 @pytest.mark.parametrize("token", ["", "fresh"])

@@ -1,4 +1,4 @@
-"""Configuration, and the files that are replaced under a running worker."""
+"""Configuration errors, and credential files that are replaced while a worker runs."""
 
 import base64
 import os
@@ -24,7 +24,7 @@ def encoded(path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "expected"),
     [
         ("PLT_K8S_TOKEN_PATH", "/nowhere/token", "PLT_K8S_TOKEN_PATH='/nowhere/token': expected"),
         ("PLT_K8S_TOKEN_PATH", "/", "PLT_K8S_TOKEN_PATH='/': expected a readable file"),
@@ -43,13 +43,13 @@ def encoded(path: Path) -> str:
     ],
 )
 async def test_a_configuration_error_has_the_variable_the_value_and_the_expectation(
-    environment, variable, value, said
+    environment, variable, value, expected
 ):
     with pytest.raises(ConfigurationError) as raised:
         async with k8s.open_provider(environment | {variable: value}):
             pass
 
-    assert said in str(raised.value)
+    assert expected in str(raised.value)
 
 
 @pytest.mark.parametrize("wrong", ["not base64!", base64.b64encode(b"no pem").decode()])
@@ -70,7 +70,7 @@ async def test_a_wrong_client_key_is_never_shown(environment, cluster, wrong):
 
 async def test_a_key_of_another_certificate_is_refused(environment, cluster):
     certificate, _ = cluster.client_certificate("worker")
-    _, key = cluster.client_certificate("somebody-else")
+    _, key = cluster.client_certificate("another-user")
     client = {
         "PLT_K8S_AUTH_TYPE": "client-cert",
         "PLT_K8S_CLIENT_CERT": encoded(certificate),

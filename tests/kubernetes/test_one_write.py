@@ -1,4 +1,4 @@
-"""A request is one write, has the headers that httpx gives it, and is not sent after a refusal."""
+"""A request is one write, has httpx's headers, and is not sent after a refusal."""
 
 import gzip
 import socket
@@ -18,7 +18,7 @@ from worker.providers.k8s.api.transport import BEFORE_SENDING
 
 @pytest.fixture
 def sends(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What was given to the kernel, one entry for each call of send."""
+    """The bytes of each call of `send`."""
     given: list[bytes] = []
 
     class Counting(socket.socket):

@@ -1,4 +1,4 @@
-"""Chains of owners: read anew each time, with few requests, and no failure fails anything."""
+"""Owner chains are read for every response, with few requests, and tolerate failures."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -19,7 +19,7 @@ DEPLOYMENT = owner("Deployment", "web")
 
 
 class Cluster(Scripted):
-    """Answers for the workloads it holds, by name and as a list; `broken` paths fail."""
+    """Serves its workloads by name and as a list; `broken` paths fail."""
 
     def __init__(self, *workloads: Json) -> None:
         super().__init__(self._found)

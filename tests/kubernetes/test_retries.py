@@ -1,4 +1,4 @@
-"""Whether a failed request is sent again, and after how long."""
+"""The decision whether and when a failed request is sent again."""
 
 import pytest
 

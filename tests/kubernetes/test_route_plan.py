@@ -1,4 +1,4 @@
-"""A route plan that every platform understands, as an HTTPRoute."""
+"""The neutral route plan as an HTTPRoute."""
 
 import asyncio
 import re
@@ -41,7 +41,7 @@ def operation(**more: Any) -> api.ApplyRoutePlan:
 
 @pytest.fixture
 def served(cluster):
-    """A cluster with what the plan refers to."""
+    """A cluster with the Gateway and Services of the plan."""
     cluster.add_gateway("gateway")
     for version in ("orders-v6", "orders-v7"):
         cluster.add_service(
@@ -58,9 +58,9 @@ def route_of(cluster: KubernetesSandbox) -> dict[str, Any]:
 
 
 async def test_each_rule_of_a_plan_becomes_a_rule_of_the_route(provider, served, call):
-    told = await provider.apply_route_plan(operation(), call())
+    result = await provider.apply_route_plan(operation(), call())
 
-    assert told == {"appName": "orders", "created": 4, "deleted": 0}
+    assert result == {"appName": "orders", "created": 4, "deleted": 0}
     found = route_of(served)
     assert found["metadata"]["labels"] == {
         "plt.dev/managed-by": "icc",
@@ -104,11 +104,11 @@ async def test_the_next_plan_replaces_the_former_plan_in_one_write(provider, ser
     await provider.apply_route_plan(operation(), call())
     served.calls.clear()
 
-    told = await provider.apply_route_plan(
+    result = await provider.apply_route_plan(
         operation(generation=13, rules=[{**DEFAULT, **V7}]), call()
     )
 
-    assert told == {"appName": "orders", "created": 1, "deleted": 4}
+    assert result == {"appName": "orders", "created": 1, "deleted": 4}
     assert len(route_of(served)["spec"]["rules"]) == 1
     assert route_of(served)["metadata"]["annotations"]["plt.dev/generation"] == "13"
     assert len(served.calls.writes()) == 1

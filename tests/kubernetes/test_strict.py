@@ -1,4 +1,4 @@
-"""Unknown fields are an error that names them, and warnings of the API server reach the caller."""
+"""Unknown fields are an error that names them; the API server's warnings reach the caller."""
 
 import json
 from typing import Any
@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 def deployment(**more: Any) -> Json:
-    """The manifest of a Deployment with unknown fields in it."""
+    """Return the manifest of a Deployment with unknown fields."""
     manifest = manifests.deployment()
     manifest["spec"] |= {"replica": 5}
     manifest["spec"]["template"]["spec"]["containers"][0] |= {"envs": [{"name": "A"}]}
@@ -99,7 +99,7 @@ async def test_an_unknown_field_of_a_secret_is_named_if_it_resembles_a_known_one
 
 
 async def answered(client: Client, operation: Any) -> Json:
-    """The body that a caller gets."""
+    """Return the body of the response to the caller."""
     dispatch = Dispatch("k8s", KubernetesProvider(client), Seals([b"k" * 32]))
     reply = await dispatch.perform(operation, Call.within(5))
     body: Json = json.loads(reply.body)

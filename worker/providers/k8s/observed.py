@@ -39,7 +39,7 @@ def machine_labels(found: Mapping[str, str], named: Iterable[str]) -> Object:
 
 def written(resource: ResourceType, live: Object | None, found: Object) -> tuple[Object, Object]:
     """Return the states before and after a write; `live` is None if the object was created."""
-    return ABSENT if live is None else of(resource, live), of(resource, found)
+    return ABSENT if live is None else state(resource, live), state(resource, found)
 
 
 def workload(
@@ -61,10 +61,10 @@ def deleted(resource: ResourceType, live: Object | None, answer: Object) -> tupl
     is_object = answer.get("kind") == resource.name
     last = live or (answer if is_object else None)
     waits = is_object and _part(answer, "metadata").get("deletionTimestamp") is not None
-    return PRESENT if last is None else of(resource, last), DELETING if waits else ABSENT
+    return PRESENT if last is None else state(resource, last), DELETING if waits else ABSENT
 
 
-def of(resource: ResourceType, found: Object) -> Object:
+def state(resource: ResourceType, found: Object) -> Object:
     """Return the observation of an object."""
     if resource == SERVICES:
         return _service(found)

@@ -70,12 +70,12 @@ class KubernetesProvider:
         if operation.machine_id is None:
             # Owners are created before their pods, so they are read after the pods.
             pods = await lookup.running(kube, namespace, None)
-            listed = await lookup.of_namespace(kube, namespace, pods)
+            listed = await lookup.controllers_of_namespace(kube, namespace, pods)
             # Only the response for one controller has machines, on every platform.
             return Controllers([structs.replace(each, machines=UNSET) for each in listed])
         name = names.object_name(operation.machine_id, "machineId")
         pod = await kube.get(PODS.path(namespace, name), Pod)
-        found = await lookup.of_machine(kube, namespace, pod)
+        found = await lookup.controller_of_machine(kube, namespace, pod)
         return Controllers([found] if found is not None else [])
 
     async def get_controller(self, operation: api.GetController, call: Call) -> OneController:

@@ -112,7 +112,9 @@ def controller(
     )
 
 
-def controller_of(kind: Kind, top: OwnerReference, machines: list[Machine]) -> Controller:
+def controller_from_machines(
+    kind: Kind, top: OwnerReference, machines: list[Machine]
+) -> Controller:
     """Derive a controller from its machines; their number stands for the desired count."""
     return Controller(
         name=top.name,

@@ -1,1 +1,1 @@
-"""The client of one API server, from sockets to decoded answers."""
+"""The client of one API server, from connections to decoded responses."""

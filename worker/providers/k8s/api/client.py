@@ -194,7 +194,7 @@ class BoundClient:
         pause = budget.pause(failure, self._call.left())
         if pause is None and failure.again is Again.CONFLICT:
             raise Fault(
-                Code.PLATFORM_FAILED, f"others changed it all the time: {failure.message}"
+                Code.PLATFORM_FAILED, f"other clients kept changing the object: {failure.message}"
             ) from failure
         await self._attempts.wait(failure, pause)
 

@@ -129,21 +129,21 @@ def of_answer(
 
     Every API server has the built-in API groups: a plain-text 404 for one comes from a proxy.
     """
-    said = _status(body)
+    answer = _status(body)
     is_missing = status == 404 and body.strip() == NO_SUCH_API and not path.startswith(BUILT_IN)
-    if said is None and status not in WITHOUT_STATUS_BODY and not is_missing:
+    if answer is None and status not in WITHOUT_STATUS_BODY and not is_missing:
         return _not_from_kubernetes(status, headers)
-    said = said or Status(message=_plain(body, headers))
-    message = _message(status, said)
-    if (by := admission.denied_by(said.message)) is not None:
+    answer = answer or Status(message=_plain(body, headers))
+    message = _message(status, answer)
+    if (by := admission.denied_by(answer.message)) is not None:
         return Denied(admission.code_of(status), message, by)
-    if status == 403 and (right := RIGHT.search(said.message or "")):
+    if status == 403 and (right := RIGHT.search(answer.message or "")):
         return MissingRight(Code.PLATFORM_FORBIDDEN, _missing_right(right, message))
-    if is_missing or (status == 404 and said.message == NO_SUCH_RESOURCE):
+    if is_missing or (status == 404 and answer.message == NO_SUCH_RESOURCE):
         return NoSuchApi(Code.NOT_FOUND, message)
     if status == 404:
-        return _of_not_found(method, path, said, message)
-    retry_after = _retry_after(headers, said)
+        return _of_not_found(method, path, answer, message)
+    retry_after = _retry_after(headers, answer)
     if _is_rejected(method, status, retry_after):
         return Failure(
             REJECTED.get(status, Code.PLATFORM_UNREACHABLE),
@@ -157,19 +157,19 @@ def of_answer(
         again=_again(method, status),
         arrived=status >= 500,
         # Go encodes a missing token as an empty string.
-        resume=said.metadata.token or None if status == 410 and said.metadata else None,
+        resume=answer.metadata.token or None if status == 410 and answer.metadata else None,
     )
 
 
-def _of_not_found(method: str, path: str, said: Status, message: str) -> Failure:
+def _of_not_found(method: str, path: str, answer: Status, message: str) -> Failure:
     """Return the failure for a 404, which is `Absent` only if it names the requested object.
 
     The object is named in the details of the `Status`, or in its message if a proxy removed them.
     """
-    kind, name = (said.details.kind, said.details.name) if said.details else (None, None)
-    if name is None and (named := ABSENT.fullmatch(said.message or "")):
+    kind, name = (answer.details.kind, answer.details.name) if answer.details else (None, None)
+    if name is None and (named := ABSENT.fullmatch(answer.message or "")):
         kind, name = named["kind"], named["name"]
-    if said.reason == NOT_FOUND and [kind, name] == path.split("/")[-2:]:
+    if answer.reason == NOT_FOUND and [kind, name] == path.split("/")[-2:]:
         return Absent(Code.NOT_FOUND, message)
     if method == "GET" or (kind == "namespaces" and f"/namespaces/{name}/" in path):
         return Failure(Code.NOT_FOUND, message)
@@ -209,10 +209,10 @@ def unexpected_body(reason: str) -> Failure:
 def _status(body: bytes) -> Status | None:
     """Return the `Status` in a body; None for any other body, such as a proxy's JSON."""
     try:
-        said = decode(body, ANSWERS, type=Status)
+        answer = decode(body, ANSWERS, type=Status)
     except msgspec.DecodeError:
         return None
-    return said if said.kind == "Status" else None
+    return answer if answer.kind == "Status" else None
 
 
 def _plain(body: bytes, headers: Mapping[str, str]) -> str | None:
@@ -221,11 +221,13 @@ def _plain(body: bytes, headers: Mapping[str, str]) -> str | None:
     return body.decode(errors="replace").strip()
 
 
-def _message(status: int, said: Status) -> str:
+def _message(status: int, answer: Status) -> str:
     """Return the API server's message without quoted objects, which may hold secrets."""
-    message = OBJECT.sub("Invalid value: (an object, not shown)", said.message or "no reason given")
+    message = OBJECT.sub(
+        "Invalid value: (an object, not shown)", answer.message or "no reason given"
+    )
     message = message[:MESSAGE_LIMIT]
-    return f"{message} (Kubernetes: {status}{f' {said.reason}' if said.reason else ''})"
+    return f"{message} (Kubernetes: {status}{f' {answer.reason}' if answer.reason else ''})"
 
 
 def _missing_right(right: re.Match[str], message: str) -> str:
@@ -269,7 +271,7 @@ def _is_rejected(method: str, status: int, retry_after: int | None) -> bool:
     return retry_after is not None and (status == 503 or (status >= 500 and method == "GET"))
 
 
-def _retry_after(headers: Mapping[str, str], said: Status) -> int | None:
+def _retry_after(headers: Mapping[str, str], answer: Status) -> int | None:
     """Return the seconds to wait, from Retry-After (a number or a date) or from the `Status`."""
     text = headers.get("retry-after", "").strip()
     if text.isdecimal():
@@ -279,4 +281,4 @@ def _retry_after(headers: Mapping[str, str], said: Status) -> int | None:
             return max(0, ceil(parsedate_to_datetime(text).timestamp() - time()))
         except ValueError:
             return None
-    return said.details.retry_after_seconds if said.details else None
+    return answer.details.retry_after_seconds if answer.details else None

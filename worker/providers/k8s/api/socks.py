@@ -34,7 +34,7 @@ async def connect(proxy: URL, host: str, port: int, open_socket: OpenSocket) -> 
     connection = await _to_proxy(proxy, open_socket)
     try:
         await _log_in(connection, proxy)
-        await _ask_for(connection, host, port)
+        await _request_connection(connection, host, port)
     except BaseException:
         connection.close()
         raise
@@ -75,13 +75,13 @@ async def _log_in(connection: socket.socket, proxy: URL) -> None:
         )
     if method == PASSWORD:
         user, password = (proxy.user or "").encode(), (proxy.password or "").encode()
-        await _send(connection, b"\1" + _counted(user) + _counted(password))
+        await _send(connection, b"\1" + _length_prefixed(user) + _length_prefixed(password))
         _, status = await _receive(connection, 2)
         if status != 0:
             raise httpx.ProxyError("the SOCKS proxy refused its user or password")
 
 
-async def _ask_for(connection: socket.socket, host: str, port: int) -> None:
+async def _request_connection(connection: socket.socket, host: str, port: int) -> None:
     await _send(connection, bytes([VERSION, CONNECT, 0]) + _address(host) + port.to_bytes(2))
     version, status, _, kind = await _receive(connection, 4)
     if version != VERSION or status != 0:
@@ -96,11 +96,11 @@ def _address(host: str) -> bytes:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return bytes([DOMAIN]) + _counted(host.encode("ascii"))
+        return bytes([DOMAIN]) + _length_prefixed(host.encode("ascii"))
     return bytes([IPV4 if address.version == 4 else IPV6]) + address.packed
 
 
-def _counted(text: bytes) -> bytes:
+def _length_prefixed(text: bytes) -> bytes:
     if len(text) > LONGEST:
         raise httpx.ProxyError(f"SOCKS5 limits host, user and password to {LONGEST} bytes each")
     return bytes([len(text)]) + text

@@ -249,10 +249,10 @@ def _timeout(asked: dict[str, Any]) -> aiohttp.ClientTimeout:
 def open_socket(address: aiohttp.AddrInfoType, options: list[SocketOption]) -> socket.socket:
     """Return a socket with the given options for an address."""
     family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
+    created = socket.socket(family, kind, protocol)
     for option in options:
-        made.setsockopt(*option)
-    return made
+        created.setsockopt(*option)
+    return created
 
 
 def _nothing() -> None:

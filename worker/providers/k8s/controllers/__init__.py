@@ -1,1 +1,1 @@
-"""Controllers: found, scaled, deleted, and traced from their pods."""
+"""Lookup, scaling and deletion of controllers."""

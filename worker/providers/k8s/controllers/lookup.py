@@ -75,7 +75,7 @@ def _absent(operation: Named, candidates: tuple[Kind, ...]) -> Fault:
     )
 
 
-async def of_machine(kube: BoundClient, namespace: str, pod: Pod) -> Controller | None:
+async def controller_of_machine(kube: BoundClient, namespace: str, pod: Pod) -> Controller | None:
     """Return the controller of a pod; None if it is absent or of another kind.
 
     If the worker may not read an owner, the controller is searched in the list of the namespace,
@@ -87,7 +87,7 @@ async def of_machine(kube: BoundClient, namespace: str, pod: Pod) -> Controller 
             workload = await _read(kube, kind, namespace, owner)
         except MissingRight as fault:
             log.warning("the %s %s in %s: %s", kind.name, owner.name, namespace, fault.message)
-            return await _listed(kube, namespace, pod)
+            return await _from_namespace_list(kube, namespace, pod)
         if workload is None:
             return None
         owner = manager_of(kind, workload.metadata)
@@ -96,9 +96,11 @@ async def of_machine(kube: BoundClient, namespace: str, pod: Pod) -> Controller 
     return None
 
 
-async def _listed(kube: BoundClient, namespace: str, pod: Pod) -> Controller | None:
+async def _from_namespace_list(kube: BoundClient, namespace: str, pod: Pod) -> Controller | None:
     """Return the controller of a pod from the list of the namespace, without machines."""
-    for each in await of_namespace(kube, namespace, await running(kube, namespace, None)):
+    for each in await controllers_of_namespace(
+        kube, namespace, await running(kube, namespace, None)
+    ):
         if any(machine.id == pod.metadata.name for machine in each.machines or ()):
             return structs.replace(each, machines=UNSET)
     return None
@@ -121,12 +123,14 @@ async def _read(
     return workload if workload.metadata.uid == owner.uid else None
 
 
-async def of_namespace(kube: BoundClient, namespace: str, pods: list[Pod]) -> list[Controller]:
+async def controllers_of_namespace(
+    kube: BoundClient, namespace: str, pods: list[Pod]
+) -> list[Controller]:
     """Return all controllers of a namespace except ReplicaSets that a Deployment manages.
 
     Controllers of a kind that the worker may not list are derived from their pods.
     """
-    found = await gather_all(*(_all(kube, namespace, kind) for kind in KINDS))
+    found = await gather_all(*(_list_kind(kube, namespace, kind) for kind in KINDS))
     lists = dict(zip(KINDS, found, strict=True))
     managers = {
         each.metadata.uid: manager_of(REPLICA_SETS, each.metadata)
@@ -143,7 +147,7 @@ async def of_namespace(kube: BoundClient, namespace: str, pods: list[Pod]) -> li
     for kind, workloads in lists.items():
         if workloads is None:
             controllers += [
-                translate.controller_of(kind, top, machines[uid])
+                translate.controller_from_machines(kind, top, machines[uid])
                 for uid, top in tops.items()
                 if kinds.of_owner(top) is kind
             ]
@@ -155,7 +159,7 @@ async def of_namespace(kube: BoundClient, namespace: str, pods: list[Pod]) -> li
     return controllers
 
 
-async def _all(kube: BoundClient, namespace: str, kind: Kind) -> list[AnyWorkload] | None:
+async def _list_kind(kube: BoundClient, namespace: str, kind: Kind) -> list[AnyWorkload] | None:
     """Return all controllers of a kind, None if the worker may not list it."""
     path = kind.path(namespace)
     try:

@@ -89,12 +89,12 @@ async def _replica_sets(
 ) -> list[Metadata]:
     names = {owner.name for owner in wanted}
     if len(names) > MAX_READS_BY_NAME:
-        return await _all(kube, namespace)
-    found = await gather_all(*(_one(kube, namespace, name) for name in names))
+        return await _read_all(kube, namespace)
+    found = await gather_all(*(_read_one(kube, namespace, name) for name in names))
     return [metadata for each in found for metadata in each]
 
 
-async def _all(kube: BoundClient, namespace: str) -> list[Metadata]:
+async def _read_all(kube: BoundClient, namespace: str) -> list[Metadata]:
     try:
         found = await kube.list(REPLICA_SETS.path(namespace), ListOf[Owned])
     except Fault as fault:
@@ -102,7 +102,7 @@ async def _all(kube: BoundClient, namespace: str) -> list[Metadata]:
     return [each.metadata for each in found]
 
 
-async def _one(kube: BoundClient, namespace: str, name: str) -> list[Metadata]:
+async def _read_one(kube: BoundClient, namespace: str, name: str) -> list[Metadata]:
     try:
         found = await kube.get(REPLICA_SETS.path(namespace, name), Owned)
     except Fault as fault:

@@ -192,10 +192,10 @@ def http_port(ports: list[ServicePort]) -> ServicePort | None:
     The order is by `appProtocol`, then by the name of the port, then by position.
     """
     candidates = [port for port in ports if port.protocol == "TCP"]
-    return min(candidates, key=_unlikeliness) if candidates else None
+    return min(candidates, key=_rank) if candidates else None
 
 
-def _unlikeliness(port: ServicePort) -> tuple[bool, bool, bool, bool, bool, bool]:
+def _rank(port: ServicePort) -> tuple[bool, bool, bool, bool, bool, bool]:
     name = (port.name or "").lower()
     protocol = (port.app_protocol or "").lower()
     return (

@@ -61,9 +61,9 @@ async def gateways(kube: BoundClient, namespace: str, shared: SharedGateways) ->
         return []
     found, _ = await _read_shared(kube, namespace, shared, Object)
     candidates = [Candidate(where, convert(each, Gateway)) for where, each in found]
-    here = await _read_namespace(kube, namespace, candidates)
+    route_namespace = await _read_namespace(kube, namespace, candidates)
     admitted = zip(found, candidates, strict=True)
-    return own + [each for (_, each), candidate in admitted if admits(candidate, here)]
+    return own + [each for (_, each), candidate in admitted if admits(candidate, route_namespace)]
 
 
 async def _read_shared(
@@ -124,7 +124,7 @@ class Update:
             self._refused = guard
             raise Failure(
                 Code.PLATFORM_FAILED,
-                f"others changed the route all the time: {failure.message}",
+                f"other clients kept changing the route: {failure.message}",
                 again=Again.MOVED,
             ) from failure
 
@@ -138,8 +138,8 @@ async def _gateway_and_ports(
         others, unread = await _read_shared(kube, namespace, shared, Gateway)
     candidates = [Candidate(namespace, each) for each in own]
     candidates += [Candidate(where, each) for where, each in others]
-    here = await _read_namespace(kube, namespace, candidates)
-    parent = choose(candidates, plan.hostname, here)
+    route_namespace = await _read_namespace(kube, namespace, candidates)
+    parent = choose(candidates, plan.hostname, route_namespace)
     if parent is None:
         raise _no_gateway(namespace, plan.hostname, candidates, unread)
     services = route_plan.backends(plan)

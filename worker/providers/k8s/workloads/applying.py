@@ -97,8 +97,8 @@ async def create_or_update(
 
 def _unknown_fields(failure: Failure) -> Fault:
     """Return the fault for unknown fields, which is the same for a POST (400) and PATCH (422)."""
-    words = failure.message.partition(STRICT)[2]
-    return Fault(Code.INVALID, f"manifest: expected only fields that the kind has, got {words}")
+    fields = failure.message.partition(STRICT)[2]
+    return Fault(Code.INVALID, f"manifest: expected only fields that the kind has, got {fields}")
 
 
 def _refuse_deleting(resource: ResourceType, live: Object) -> None:

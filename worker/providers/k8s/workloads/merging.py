@@ -223,8 +223,8 @@ def difference(live: Any, new: Any) -> Any:
     """
     if not isinstance(live, dict) or not isinstance(new, dict):
         return new
-    gone = {key: None for key in live if key not in new}
-    return gone | {
+    removed = {key: None for key in live if key not in new}
+    return removed | {
         key: difference(live.get(key), value)
         for key, value in new.items()
         if key not in live or _json(live[key]) != _json(value)
