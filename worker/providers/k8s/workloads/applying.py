@@ -21,18 +21,17 @@ With a resourceVersion, the late update of a frozen worker fails after its succe
 whose status changes all the time can only be updated without it.
 """
 
-
 STRICT = "strict decoding error: "
 """The API server's prefix for unknown fields."""
 
 
 class Applied(NamedTuple):
-    """An object after it was written, and as this run first read it."""
+    """An object after a write, and before it."""
 
     found: Object
     created: bool
     former: Object | None
-    """From the first read: a later one may show a write of this run whose response was lost."""
+    """As read before this run's first write: a later read may show a write with a lost response."""
 
 
 async def apply(
