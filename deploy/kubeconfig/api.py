@@ -11,8 +11,8 @@ from anyio.from_thread import start_blocking_portal
 
 from contracts.environment import load
 from deploy.failed import Failed
-from worker.providers.k8s.connection import transport
-from worker.providers.k8s.credentials import Token, Trust
+from worker.providers.k8s.api.connection import transport
+from worker.providers.k8s.api.credentials import Token, Trust
 from worker.providers.k8s.settings import Settings
 
 Object = dict[str, Any]

@@ -10,7 +10,7 @@ import certifi
 from contracts.environment import ConfigurationError
 from deploy.failed import Failed
 from deploy.kubeconfig.document import Document, Entry
-from worker.providers.k8s.proxies import checked
+from worker.providers.k8s.api.proxies import checked
 
 PEM_START = b"-----BEGIN"
 SYSTEM_CAS = (

@@ -1,4 +1,4 @@
-"""A cluster to try things on, empty at the start of each test, and a provider attached to it."""
+"""Fixtures: a stand-in cluster that is empty at the start of each test, and its provider."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 
@@ -25,7 +25,7 @@ def cluster(api_server: KubernetesSandbox) -> KubernetesSandbox:
 
 @pytest.fixture
 def environment(cluster: KubernetesSandbox) -> dict[str, str]:
-    """What a worker of this cluster is configured with."""
+    """The environment variables of a worker for this cluster."""
     return {
         "PLT_K8S_REST_API_URL": cluster.url,
         "PLT_K8S_CA_PATH": str(cluster.ca_path),
@@ -35,12 +35,12 @@ def environment(cluster: KubernetesSandbox) -> dict[str, str]:
 
 @pytest.fixture
 async def provider(environment: dict[str, str]) -> AsyncIterator[KubernetesProvider]:
-    """With nothing remembered yet."""
+    """A provider with empty caches."""
     async with k8s.open_provider(environment) as opened:
         yield opened
 
 
 @pytest.fixture
 def call() -> Callable[[], Call]:
-    """A new call with time enough, but not for ever."""
+    """A factory of calls with an ample deadline."""
     return lambda: ample()

@@ -1,4 +1,4 @@
-"""Manifests as the intelligent-command-center sends them, for tests to override."""
+"""Manifests of the intelligent-command-center, for tests to override."""
 
 from typing import Any
 
@@ -31,7 +31,7 @@ def deployment(
 
 
 def workload_of_kind(kind: str, name: str = "web", replicas: int | None = None) -> Json:
-    """The same as another kind of controller."""
+    """Return the manifest of a workload of any kind of controller."""
     manifest = deployment(name, replicas, kind=kind)
     if kind == "ReplicationController":
         manifest["apiVersion"] = "v1"

@@ -1,4 +1,4 @@
-"""Kubernetes objects as JSON with valid defaults, for tests to override what they are about."""
+"""Kubernetes objects as JSON with valid defaults, for tests to override."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Requests of other clients of the API server, each in the name of a field manager of its own."""
+"""Requests of other clients of the API server, each with its own field manager."""
 
 import json
 from typing import Any
@@ -25,12 +25,12 @@ def ask(
     content = b"" if body is None else json.dumps(body).encode()
     answer = cluster.answer(Request(method, path, f"fieldManager={by}", headers, content))
     if not isinstance(answer, Answer):
-        raise TypeError("a watch is no answer")
+        raise TypeError("expected a response, got a watch")
     return answer
 
 
 def path_of(resource: str, name: str, namespace: str = "default") -> str:
-    """Where an object of a kind such as `deployments.apps` is."""
+    """Return the path of an object of a resource such as `deployments.apps`."""
     plural, _, group = resource.partition(".")
     root = f"/apis/{group}/v1" if group else "/api/v1"
     return f"{root}/namespaces/{namespace}/{plural}/{name}"

@@ -1,4 +1,4 @@
-"""Ways to an API server: proxies of HTTP, TLS and SOCKS5, and servers with other certificates."""
+"""Proxies for HTTP, TLS and SOCKS5, and TLS servers with other certificates."""
 
 import asyncio
 import ssl
@@ -19,11 +19,11 @@ ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 async def listening(
     serve: Callable[[Reader, Writer], Awaitable[None]], tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[int]:
-    """Serve connections on a port of loopback, and end them all when the context is left."""
+    """Serve connections on a loopback port, and close all of them at the end of the context."""
     tasks: set[asyncio.Task[None]] = set()
     writers: list[Writer] = []
 
-    async def kept(reader: Reader, writer: Writer) -> None:
+    async def tracked(reader: Reader, writer: Writer) -> None:
         task = asyncio.current_task()
         assert task is not None
         tasks.add(task)
@@ -36,7 +36,7 @@ async def listening(
             tasks.discard(task)
             writer.close()
 
-    server = await asyncio.start_server(kept, "127.0.0.1", 0, ssl=tls)
+    server = await asyncio.start_server(tracked, "127.0.0.1", 0, ssl=tls)
     try:
         yield server.sockets[0].getsockname()[1]
     finally:
@@ -49,14 +49,14 @@ async def listening(
 
 
 async def aborted(writer: Writer) -> None:
-    """Close a connection at once, without the last words of TLS."""
+    """Abort a connection without a TLS shutdown."""
     writer.transport.abort()
     with suppress(OSError):
         await writer.wait_closed()
 
 
 async def relayed(near: tuple[Reader, Writer], far: tuple[Reader, Writer]) -> None:
-    """Pass bytes both ways until both ends have closed."""
+    """Relay bytes in both directions until both ends have closed."""
     try:
         await asyncio.gather(_pump(near[0], far[1]), _pump(far[0], near[1]))
     finally:
@@ -78,7 +78,7 @@ async def _pump(reader: Reader, writer: Writer) -> None:
 async def proxy_to(
     url: str, refusal: bytes | None = None, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[tuple[str, list[str]]]:
-    """A proxy that leads everybody to one server, and what it was asked for."""
+    """Run an HTTP proxy that connects every client to one server; yield its URL and requests."""
     target = urlsplit(url)
     asked: list[str] = []
 
@@ -100,7 +100,7 @@ async def proxy_to(
 async def socks_to(
     url: str, login: tuple[str, str] | None = None, refusal: int = 0
 ) -> AsyncIterator[tuple[int, list[str]]]:
-    """A SOCKS5 proxy that leads everybody to one server: its port, and what it was asked for."""
+    """Run a SOCKS5 proxy that connects every client to one server; yield its port and requests."""
     target = urlsplit(url)
     asked: list[str] = []
 
@@ -136,7 +136,7 @@ async def socks_to(
 
 @asynccontextmanager
 async def certified(url: str, trust: ssl.SSLContext, leaf: trustme.LeafCert) -> AsyncIterator[str]:
-    """The API server behind a certificate of its own, which is shown without its issuers."""
+    """Serve the API server with another certificate, presented without its issuers."""
     target = urlsplit(url)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     with TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""A server below HTTP: it answers requests, or breaks connections, as a test says."""
+"""A TCP server that answers requests with raw bytes, or breaks connections."""
 
 import asyncio
 import socket
@@ -14,7 +14,7 @@ Behaviour = Callable[["RawServer", Reader, Writer], Awaitable[None]]
 
 
 class RawServer:
-    """Notes the requests as bytes and the number of connections."""
+    """Records the requests as bytes and the number of connections."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -26,7 +26,7 @@ class RawServer:
         return f"http://127.0.0.1:{self.port}"
 
     async def receive(self, reader: Reader) -> bytes:
-        """Read and note one request."""
+        """Read and record one request."""
         request = await reader.readuntil(b"\r\n\r\n")
         for line in request.lower().split(b"\r\n"):
             if line.startswith(b"content-length:"):
@@ -42,8 +42,8 @@ async def answering(server: RawServer, reader: Reader, writer: Writer) -> None:
         writer.write(OK)
 
 
-def once(last: bytes | None) -> Behaviour:
-    """Answer the first request of a connection, and with these bytes and an end the second."""
+def answering_once(last: bytes | None) -> Behaviour:
+    """Answer the first request of a connection; answer the second with `last` and close it."""
 
     async def behave(server: RawServer, reader: Reader, writer: Writer) -> None:
         await server.receive(reader)
@@ -55,8 +55,8 @@ def once(last: bytes | None) -> Behaviour:
     return behave
 
 
-def saying(answer: bytes) -> Behaviour:
-    """Read a request, write these bytes and end the connection."""
+def responding(answer: bytes) -> Behaviour:
+    """Read a request, write `answer` and close the connection."""
 
     async def behave(server: RawServer, reader: Reader, writer: Writer) -> None:
         await server.receive(reader)
@@ -72,25 +72,25 @@ async def resetting(server: RawServer, reader: Reader, writer: Writer) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
 
-async def leaving(server: RawServer, reader: Reader, writer: Writer) -> None:
-    """End the connection before anything was read."""
+async def closing(server: RawServer, reader: Reader, writer: Writer) -> None:
+    """Close the connection before reading."""
 
 
-async def talking(server: RawServer, reader: Reader, writer: Writer) -> None:
-    """Answer without having been asked."""
+async def unsolicited(server: RawServer, reader: Reader, writer: Writer) -> None:
+    """Send a response without a request."""
     writer.write(OK)
     await reader.read(1)
 
 
 async def silent(server: RawServer, reader: Reader, writer: Writer) -> None:
-    """Read all that comes and never answer."""
+    """Read everything and never answer."""
     while await reader.read(65536):
         pass
 
 
 @asynccontextmanager
 async def serving(behave: Behaviour) -> AsyncIterator[RawServer]:
-    """A server whose connections all behave so."""
+    """Run a server with one behaviour for every connection."""
     served = RawServer()
 
     async def serve(reader: Reader, writer: Writer) -> None:

@@ -1,4 +1,4 @@
-"""Configures a provider as a user who may do only some things."""
+"""The environment of a provider whose user has restricted rights."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The rights of deploy/kubernetes/rbac.yaml, and at least one way to use each operation."""
+"""The rights in deploy/kubernetes/rbac.yaml, and at least one use of each operation."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,12 +18,12 @@ from tests.kubernetes import manifests
 from worker.providers.k8s.kinds import KINDS
 
 SHOP, IDLE = "shop", "idle"
-"""Namespaces: one with an application, one where all is scaled to zero."""
+"""Namespaces: one with an application, one with everything scaled to zero."""
 CREATED = 201
 
 
 class Right(NamedTuple):
-    """A verb on a resource, which is written as in `deployments.apps`."""
+    """A verb on a resource such as `deployments.apps`."""
 
     verb: str
     resource: str
@@ -32,8 +32,8 @@ class Right(NamedTuple):
         return f"{self.verb} {self.resource}"
 
 
-def of_the_role() -> list[Right]:
-    """What the shipped Role grants, one by one."""
+def role_rights() -> list[Right]:
+    """Return the rights that the shipped Role grants."""
     file = Path(deploy.__file__).with_name("kubernetes") / "rbac.yaml"
     [role] = [each for each in yaml.safe_load_all(file.read_text()) if each["kind"] == "Role"]
     return [
@@ -46,20 +46,20 @@ def of_the_role() -> list[Right]:
 
 
 def used(calls: Iterable[Call]) -> set[Right]:
-    """What a user must have been granted for these requests."""
+    """Return the rights that a user needs for these requests."""
     found = set()
     for call in calls:
         target = parse(call.path, call.method)
         resource = f"{target.resource}.{target.group}".rstrip(".")
         found.add(Right(target.verb, resource))
-        # Server-side apply of what is not there takes two rights.
+        # Server-side apply of an absent object needs two rights.
         if call.method == "PATCH" and call.status == CREATED:
             found.add(Right("create", resource))
     return found
 
 
-def plant(cluster: KubernetesSandbox) -> None:
-    """One controller of each kind in both namespaces, a Service and the way to it in one."""
+def populate(cluster: KubernetesSandbox) -> None:
+    """Add a controller of each kind to both namespaces, a Service, Gateway and routes to one."""
     cluster.reset()
     for namespace, replicas in ((SHOP, 1), (IDLE, 0)):
         cluster.add_namespace(namespace, team="shop")
@@ -67,7 +67,7 @@ def plant(cluster: KubernetesSandbox) -> None:
         cluster.add_stateful_set("statefulset", namespace, replicas=replicas)
         cluster.add_replica_set("replicaset", namespace, replicas=replicas)
         cluster.add_replication_controller("replicationcontroller", namespace, replicas=replicas)
-    # A second version of it: with owners of its own, which makes one list of several.
+    # A second Deployment, so that enough owners exist for one list instead of single reads.
     cluster.add_deployment("deployment-2", SHOP)
     cluster.add_service("web", SHOP, {"app": "web"})
     by_labels = {"from": "Selector", "selector": {"matchLabels": {"team": "shop"}}}
@@ -76,15 +76,15 @@ def plant(cluster: KubernetesSandbox) -> None:
         "public", SHOP, listeners=[listener | {"allowedRoutes": {"namespaces": by_labels}}]
     )
     for name in ("read", "deleted"):
-        cluster.add(gateway_api.HTTP_ROUTES, manifests.route(name, metadata=placed(name)))
+        cluster.add(gateway_api.HTTP_ROUTES, manifests.route(name, metadata=metadata(name)))
 
 
-def placed(name: str) -> dict[str, str]:
+def metadata(name: str) -> dict[str, str]:
     return {"name": name, "namespace": SHOP}
 
 
 def operations(cluster: KubernetesSandbox) -> dict[str, list[Operation[Any]]]:
-    """Uses of each operation by its name; those of one find what they need in this order."""
+    """Return uses of each operation by name; later uses need the results of earlier ones."""
     pods = [pod["metadata"]["name"] for pod in cluster.read_all("pods", SHOP)]
     pod = next(name for name in pods if name.startswith("deployment-"))
     rules = plan("web")["rules"]

@@ -1,5 +1,7 @@
-"""An API server that answers from a script and notes what it was asked: for what a real one rarely
-does, such as breaking a connection. Everything else is tried on the stand-in."""
+"""A scripted API server for rare behaviour, such as a broken connection; it records requests.
+
+Other behaviour is tested on the stand-in.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -8,14 +10,14 @@ from typing import Any
 
 import httpx
 
-from worker.providers.k8s.client import Client, connect
+from worker.providers.k8s.api.client import Client, connect
 from worker.providers.k8s.settings import Settings
 
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 
 
 class Scripted:
-    """Gives the answers in turn, the last one for ever."""
+    """Gives the answers in turn, and repeats the last one."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
@@ -34,7 +36,7 @@ class Scripted:
 
     @asynccontextmanager
     async def client(self, folder: Path, **settings: Any) -> AsyncIterator[Client]:
-        """A client of this server, with its token in the folder."""
+        """Open a client of this server, with its token in the folder."""
         token = folder / "token"
         if not token.exists():
             token.write_text("first-token")
@@ -44,19 +46,19 @@ class Scripted:
 
 
 def answer(body: Any, status: int = 200, **headers: str) -> httpx.Response:
-    """A JSON answer; header names with underscores."""
+    """Return a JSON response; header names have underscores."""
     return httpx.Response(status, json=body, headers=_named(headers))
 
 
 def text(body: str, status: int, content_type: str = "text/html", **headers: str) -> httpx.Response:
-    """An answer that is no JSON."""
+    """Return a response that is not JSON."""
     return httpx.Response(
         status, content=body.encode(), headers={"content-type": content_type} | _named(headers)
     )
 
 
 def failure(status: int, reason: str, message: str, **details: Any) -> httpx.Response:
-    """A `Status` as the API server writes it."""
+    """Return an error response with a `Status`."""
     return answer(
         {
             "kind": "Status",
@@ -73,7 +75,7 @@ def failure(status: int, reason: str, message: str, **details: Any) -> httpx.Res
 
 
 def page(*items: Any, token: str = "") -> httpx.Response:
-    """One page of a list."""
+    """Return one page of a list."""
     metadata = {"resourceVersion": "7"} | ({"continue": token} if token else {})
     return answer({"kind": "List", "apiVersion": "v1", "metadata": metadata, "items": list(items)})
 

@@ -1,4 +1,4 @@
-"""A 404 says that an object is absent only where it names that object."""
+"""A 404 means that an object is absent only if the response names that object."""
 
 import json
 from collections.abc import Callable
@@ -14,16 +14,16 @@ from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.sandbox.kubernetes.statuses import failure, not_found
 from tests.kubernetes import manifests
 from worker.provider import Call
-from worker.providers.k8s.errors import Absent, Denied, of_answer
+from worker.providers.k8s.api.errors import Absent, Denied, of_answer
 from worker.providers.k8s.provider import KubernetesProvider
 
-WORDS = "frozen until Monday"
+MESSAGE = "frozen until Monday"
 ONE = {"name": "same", "group": "apps", "kind": "deployments"}
 PATH = "/apis/apps/v1/namespaces/default/deployments/same"
 
 
 def status_of(details: dict[str, Any] | None, reason: str = "NotFound") -> dict[str, Any]:
-    return failure(404, reason, WORDS, details).status or {}
+    return failure(404, reason, MESSAGE, details).status or {}
 
 
 OTHERS = [
@@ -36,7 +36,7 @@ OTHERS = [
     status_of(ONE, reason="Frozen"),
     status_of(ONE, reason=""),
 ]
-"""404s that do not say that the Deployment `same` is absent."""
+"""404s that do not mean that the Deployment `same` is absent."""
 
 COMMANDS = [
     api.UpdateControllerReplicas("default", "same", 4),
@@ -55,18 +55,20 @@ def furnished(cluster: KubernetesSandbox) -> KubernetesSandbox:
 
 
 async def refused(provider: KubernetesProvider, command: Operation[Any], call: Call) -> Fault:
-    with pytest.raises(Fault, match=WORDS) as raised:
+    with pytest.raises(Fault, match=MESSAGE) as raised:
         await getattr(provider, command.row.name)(command, call)
     return raised.value
 
 
-@pytest.mark.parametrize("said", OTHERS, ids=range(len(OTHERS)))
+@pytest.mark.parametrize("status", OTHERS, ids=range(len(OTHERS)))
 @pytest.mark.parametrize("command", COMMANDS, ids=range(len(COMMANDS)))
-async def test_a_404_that_does_not_name_the_object_ends_a_command_at_once_in_its_words(
-    provider, furnished, call, command, said
+async def test_a_404_that_does_not_name_the_object_ends_a_command_with_its_message(
+    provider, furnished, call, command, status
 ):
     for method in ("PATCH", "DELETE"):
-        furnished.faults.add(method=method, path="/deployments/", status=404, body=said, times=None)
+        furnished.faults.add(
+            method=method, path="/deployments/", status=404, body=status, times=None
+        )
 
     fault = await refused(provider, command, call())
 
@@ -76,7 +78,7 @@ async def test_a_404_that_does_not_name_the_object_ends_a_command_at_once_in_its
         assert furnished.read(kind, "same")["spec"]["replicas"] == 1
 
 
-async def test_a_read_that_says_so_of_another_object_does_not_move_a_command_on(
+async def test_a_404_about_another_object_does_not_continue_with_the_next_kind(
     provider, furnished, call
 ):
     furnished.faults.add(method="GET", path="/deployments/", status=404, body=OTHERS[3], times=None)
@@ -87,7 +89,7 @@ async def test_a_read_that_says_so_of_another_object_does_not_move_a_command_on(
     assert furnished.calls.writes() == []
 
 
-async def test_a_404_about_another_object_does_not_make_a_lost_deletion_done(
+async def test_a_404_about_another_object_does_not_confirm_a_lost_deletion(
     provider, furnished, call
 ):
     furnished.faults.add(method="DELETE", disconnect="before", times=1)
@@ -98,7 +100,9 @@ async def test_a_404_about_another_object_does_not_make_a_lost_deletion_done(
     assert furnished.read("deployments.apps", "same") is not None
 
 
-async def test_labels_and_secrets_that_are_refused_with_404_are_not_absent(provider, cluster, call):
+async def test_a_refusal_of_labels_or_secrets_with_404_does_not_mean_absent(
+    provider, cluster, call
+):
     cluster.add_pod("one")
     cluster.faults.add(method="PATCH", status=404, body=OTHERS[4], times=None)
 
@@ -112,15 +116,15 @@ async def test_labels_and_secrets_that_are_refused_with_404_are_not_absent(provi
 
 
 @pytest.mark.parametrize(
-    ("said", "path"),
+    ("status", "path"),
     [
         (not_found(apps.DEPLOYMENTS, "same"), PATH),
         (not_found(core.PODS, "a.b"), "/api/v1/namespaces/default/pods/a.b"),
         (not_found(core.NAMESPACES, "default"), "/api/v1/namespaces/default"),
     ],
 )
-def test_a_404_that_names_the_object_of_the_request_says_that_it_is_absent(said, path):
-    fault = of_answer("GET", 404, {}, json.dumps(said.status).encode(), path)
+def test_a_404_that_names_the_requested_object_means_absent(status, path):
+    fault = of_answer("GET", 404, {}, json.dumps(status.status).encode(), path)
 
     assert isinstance(fault, Absent)
     assert fault.code is Code.NOT_FOUND
@@ -129,24 +133,24 @@ def test_a_404_that_names_the_object_of_the_request_says_that_it_is_absent(said,
 @pytest.mark.parametrize(
     ("method", "code"), [("GET", Code.NOT_FOUND), ("PATCH", Code.PLATFORM_FORBIDDEN)]
 )
-def test_a_404_that_names_nothing_is_not_found_to_a_read_and_a_refusal_of_a_command(method, code):
-    said = json.dumps(failure(404, "NotFound", WORDS, None).status).encode()
+def test_a_404_without_a_name_is_not_found_for_a_query_and_forbidden_for_a_command(method, code):
+    status = json.dumps(failure(404, "NotFound", MESSAGE, None).status).encode()
 
-    assert of_answer(method, 404, {}, said, PATH).code is code
+    assert of_answer(method, 404, {}, status, PATH).code is code
 
 
 @pytest.mark.parametrize("details", [None, {}])
-def test_without_details_the_message_names_the_object(details):
+def test_the_message_names_the_object_if_details_are_missing(details):
     message = 'deployments.apps "same" not found'
-    said = json.dumps(failure(404, "NotFound", message, details).status).encode()
+    status = json.dumps(failure(404, "NotFound", message, details).status).encode()
 
-    assert isinstance(of_answer("PATCH", 404, {}, said, PATH), Absent)
-    other = of_answer("PATCH", 404, {}, said.replace(b"same", b"other"), PATH)
+    assert isinstance(of_answer("PATCH", 404, {}, status, PATH), Absent)
+    other = of_answer("PATCH", 404, {}, status.replace(b"same", b"other"), PATH)
     assert isinstance(other, Denied)
 
 
 @pytest.mark.parametrize("path", [PATH, PATH.removesuffix("/same")])
-def test_a_namespace_that_is_missing_is_not_found_and_no_absent_object(path):
+def test_a_missing_namespace_is_not_found_and_not_an_absent_object(path):
     fault = of_answer(
         "POST", 404, {}, json.dumps(not_found(core.NAMESPACES, "default").status).encode(), path
     )
@@ -168,7 +172,7 @@ MISSING: list[Callable[[str], Operation[Any]]] = [
 
 @pytest.mark.parametrize("scope", ["default", "nowhere"])
 @pytest.mark.parametrize("operation", MISSING, ids=range(len(MISSING)))
-async def test_what_does_not_exist_is_not_found_whether_its_namespace_exists_or_not(
+async def test_an_absent_object_is_not_found_with_and_without_its_namespace(
     provider, cluster, call, operation, scope
 ):
     asked = operation(scope)
@@ -188,7 +192,7 @@ async def test_what_does_not_exist_is_not_found_whether_its_namespace_exists_or_
         api.ApplyHttpRoute("nowhere", manifests.route()),
     ],
 )
-async def test_what_is_applied_in_a_missing_namespace_is_not_found_and_names_it(
+async def test_applying_in_a_missing_namespace_is_not_found_and_names_it(
     provider, cluster, call, operation
 ):
     with pytest.raises(Fault, match='namespaces "nowhere" not found') as raised:

@@ -1,4 +1,4 @@
-"""Refusals by admission: at once, in admission's own words, and never taken for anything else."""
+"""Refusals by admission are reported at once with their message, and not mistaken for others."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -13,12 +13,12 @@ from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.sandbox.kubernetes.statuses import not_found
 from tests.kubernetes import manifests
 from worker.provider import Call
-from worker.providers.k8s import errors
-from worker.providers.k8s.errors import Again, Denied, MissingRight, NoSuchApi
+from worker.providers.k8s.api import errors
+from worker.providers.k8s.api.errors import Again, Denied, MissingRight, NoSuchApi
 from worker.providers.k8s.provider import KubernetesProvider
 
 STATUSES = [400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 500, 502, 503, 504, 418, 599]
-WORDS = "the name is taken in a namespace below"
+MESSAGE = "the name is taken in a namespace below"
 RETRYABLE = {"metadata": {"continue": "t"}, "details": {"retryAfterSeconds": 1}}
 
 Run = Callable[[KubernetesProvider, Call], Awaitable[Any]]
@@ -37,18 +37,20 @@ def denied(status: int, message: str, method: str = "PATCH", **more: Any) -> err
 @pytest.mark.parametrize(
     ("message", "by"),
     [
-        (f'admission webhook "a.example.com" denied the request: {WORDS}', "webhook"),
+        (f'admission webhook "a.example.com" denied the request: {MESSAGE}', "webhook"),
         ('admission webhook "a.example.com" denied the request without explanation', "webhook"),
         (
             "deployments.apps \"web\" is forbidden: ValidatingAdmissionPolicy 'max' with binding "
-            f"'max-in-shop' denied request: {WORDS}",
+            f"'max-in-shop' denied request: {MESSAGE}",
             "ValidatingAdmissionPolicy 'max'",
         ),
-        (f"pods is forbidden: ValidatingAdmissionPolicy 'max' denied request: {WORDS}", "Policy"),
+        (f"pods is forbidden: ValidatingAdmissionPolicy 'max' denied request: {MESSAGE}", "Policy"),
     ],
 )
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
-def test_a_refusal_is_forbidden_or_invalid_whatever_status_it_has(method, status, message, by):
+def test_a_refusal_by_admission_is_forbidden_or_invalid_with_any_status(
+    method, status, message, by
+):
     fault = denied(status, message, method, **RETRYABLE)
 
     assert isinstance(fault, Denied)
@@ -65,7 +67,7 @@ def test_a_refusal_is_forbidden_or_invalid_whatever_status_it_has(method, status
         "the server could not find the requested resource",
     ],
 )
-def test_what_a_webhook_quotes_of_the_api_server_is_not_believed(quoted):
+def test_an_api_server_message_quoted_by_a_webhook_is_ignored(quoted):
     for status in (403, 404):
         fault = denied(status, f'admission webhook "a.example.com" denied the request: {quoted}')
         assert not isinstance(fault, MissingRight | NoSuchApi)
@@ -79,12 +81,12 @@ def test_what_a_webhook_quotes_of_the_api_server_is_not_believed(quoted):
         'see: admission webhook "a.example.com" denied the request',
     ],
 )
-def test_only_the_beginning_of_a_message_says_who_spoke(message):
+def test_only_the_prefix_of_a_message_identifies_admission(message):
     assert not isinstance(denied(409, message), Denied)
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 409])
-def test_json_that_is_no_status_is_not_the_api_servers(status):
+def test_json_that_is_not_a_status_does_not_come_from_the_api_server(status):
     body = b'{"type":"error","status":404,"code":"NotFound","message":"no such cluster"}'
 
     fault = errors.of_answer("GET", status, {"content-type": "application/json"}, body)
@@ -150,7 +152,7 @@ COMMANDS: dict[str, tuple[Run, int]] = {
     "workload": (put_workload, 1),
     "labels": (label, 0),
 }
-"""Each command, and how many reads it makes before its one write."""
+"""Each command, and the number of reads before its only write."""
 
 
 @pytest.fixture
@@ -169,63 +171,61 @@ async def test_a_command_that_admission_refuses_ends_with_its_first_write(
 ):
     run, reads = COMMANDS[name]
     for method in ("POST", "PATCH", "PUT", "DELETE"):
-        furnished.faults.deny(status, WORDS, method=method)
+        furnished.faults.deny(status, MESSAGE, method=method)
 
     with pytest.raises(Fault) as raised:
         await run(provider, call())
 
     assert raised.value.code is code_for(status)
-    assert (WORDS in raised.value.message) == (name != "secret")
+    assert (MESSAGE in raised.value.message) == (name != "secret")
     assert 'admission webhook "objects.example.com"' in raised.value.message
     assert [each.method == "GET" for each in furnished.calls] == [True] * reads + [False]
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 409, 422])
-async def test_a_scaling_or_deletion_that_admission_refuses_touches_no_other_object(
+async def test_a_scaling_or_deletion_refused_by_admission_changes_no_other_object(
     provider, furnished, call, status
 ):
     for method in ("PATCH", "DELETE"):
-        furnished.faults.deny(status, WORDS, method=method, path="/deployments/")
+        furnished.faults.deny(status, MESSAGE, method=method, path="/deployments/")
 
     for run in (scale("same"), delete_controller("same")):
-        with pytest.raises(Fault, match=WORDS):
+        with pytest.raises(Fault, match=MESSAGE):
             await run(provider, call())
 
     assert furnished.read("statefulsets.apps", "same")["spec"]["replicas"] == 1
     assert furnished.read("deployments.apps", "same")["spec"]["replicas"] == 1
 
 
-async def test_a_refused_scaling_at_a_known_version_is_not_looked_at_again(
-    provider, furnished, call
-):
+async def test_a_refused_scaling_at_a_known_version_is_not_read_again(provider, furnished, call):
     await provider.get_controller(api.GetController("default", "same", "Deployment"), call())
     furnished.calls.clear()
-    furnished.faults.deny(422, WORDS, method="PATCH")
+    furnished.faults.deny(422, MESSAGE, method="PATCH")
 
-    with pytest.raises(Fault, match=WORDS):
+    with pytest.raises(Fault, match=MESSAGE):
         await scale("same", "Deployment")(provider, call())
 
     assert [each.method for each in furnished.calls] == ["PATCH"]
 
 
-async def test_a_refused_plan_over_an_older_one_is_not_looked_at_again(provider, furnished, call):
+async def test_a_refused_plan_over_an_older_one_is_not_read_again(provider, furnished, call):
     await put_plan(provider, call())
     furnished.calls.clear()
-    furnished.faults.deny(422, WORDS, method="PATCH")
+    furnished.faults.deny(422, MESSAGE, method="PATCH")
 
-    with pytest.raises(Fault, match=WORDS):
+    with pytest.raises(Fault, match=MESSAGE):
         await put_plan(provider, call())
 
     assert furnished.calls.count("PATCH") == 1
 
 
-async def test_an_object_that_comes_and_goes_is_tried_with_pauses_and_is_the_platforms_failure(
+async def test_an_object_that_appears_and_disappears_is_retried_and_ends_as_platform_failed(
     provider, furnished
 ):
     absent = not_found(SERVICES, "web").status
     furnished.faults.add(method="PATCH", status=404, body=absent, times=None)
 
-    with pytest.raises(Fault, match="others changed it all the time") as raised:
+    with pytest.raises(Fault, match="other clients kept changing the object") as raised:
         await put_service("web")(provider, Call.within(1))
 
     assert raised.value.code is Code.PLATFORM_FAILED

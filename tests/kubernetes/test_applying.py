@@ -1,4 +1,4 @@
-"""Applying manifests: what stays, what goes, and who else may write meanwhile."""
+"""Applying manifests: kept and removed fields, concurrent writers, and failures."""
 
 import asyncio
 import threading
@@ -32,7 +32,7 @@ def methods_of(cluster: KubernetesSandbox) -> list[str]:
 
 @contextmanager
 def outside_writer(cluster: KubernetesSandbox, kind: str, name: str) -> Iterator[None]:
-    """Somebody who changes an object all the time."""
+    """Change an object continuously."""
     done = threading.Event()
 
     def write() -> None:
@@ -51,7 +51,7 @@ def outside_writer(cluster: KubernetesSandbox, kind: str, name: str) -> Iterator
 @pytest.mark.parametrize(
     "kind", ["Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"]
 )
-async def test_each_kind_is_created_in_two_calls_and_updated_in_two(provider, cluster, call, kind):
+async def test_each_kind_is_created_and_updated_in_two_calls(provider, cluster, call, kind):
     created = await provider.apply_controller(
         controller(manifests.workload_of_kind(kind, "web")), call()
     )
@@ -67,7 +67,7 @@ async def test_each_kind_is_created_in_two_calls_and_updated_in_two(provider, cl
 
 
 @pytest.mark.parametrize("replicas", [True, 1.0, "1"])
-async def test_replicas_of_a_wrong_type_are_refused_on_a_re_apply_as_on_creation(
+async def test_replicas_of_a_wrong_type_are_refused_on_creation_and_update(
     provider, cluster, call, replicas
 ):
     wrong = controller(manifests.deployment("web", replicas))
@@ -89,19 +89,19 @@ async def test_a_webhook_that_quotes_a_decoding_error_is_not_reported_as_an_unkn
 ):
     if exists:
         await provider.apply_controller(controller(manifests.deployment()), call())
-    words = 'the pod: strict decoding error: unknown field "spec.a" of the pod template'
-    cluster.faults.deny(status, words, method="PATCH" if exists else "POST")
+    message = 'the pod: strict decoding error: unknown field "spec.a" of the pod template'
+    cluster.faults.deny(status, message, method="PATCH" if exists else "POST")
 
     with pytest.raises(Fault, match=r'admission webhook "objects.example.com"') as raised:
         await provider.apply_controller(controller(manifests.deployment()), call())
 
     forbidden, invalid = Code.PLATFORM_FORBIDDEN, Code.PLATFORM_INVALID
     assert raised.value.code is (forbidden if status == 403 else invalid)
-    assert words in raised.value.message
+    assert message in raised.value.message
 
 
 @pytest.mark.parametrize("running", [0, 1, 7])
-async def test_a_running_count_that_a_manifest_does_not_name_is_kept(
+async def test_a_replica_count_that_a_manifest_does_not_name_is_kept(
     provider, cluster, call, running
 ):
     await provider.apply_controller(controller(manifests.deployment("web", 2)), call())
@@ -117,7 +117,7 @@ async def test_a_running_count_that_a_manifest_does_not_name_is_kept(
         assert applied["spec"]["template"]["spec"]["containers"][0]["image"] == image
 
 
-async def test_a_count_that_was_applied_is_kept_by_the_next_manifest_without_one(
+async def test_an_applied_replica_count_is_kept_by_a_manifest_without_replicas(
     provider, cluster, call
 ):
     await provider.apply_controller(controller(manifests.deployment("web", 5)), call())
@@ -127,7 +127,7 @@ async def test_a_count_that_was_applied_is_kept_by_the_next_manifest_without_one
     assert applied["spec"]["replicas"] == 5
 
 
-async def test_null_replicas_are_not_named(provider, cluster, call):
+async def test_null_replicas_count_as_absent(provider, cluster, call):
     cluster.add_deployment("web", replicas=4, selector={"matchLabels": {"app": "web"}})
     manifest = manifests.deployment("web")
     manifest["spec"] |= {"replicas": None, "selector": {"matchLabels": {"app": "web"}}}
@@ -138,7 +138,7 @@ async def test_null_replicas_are_not_named(provider, cluster, call):
     assert applied["spec"]["replicas"] == 4
 
 
-async def test_scaling_while_a_manifest_is_applied_loses_nothing(provider, cluster, call):
+async def test_a_scaling_during_applies_is_not_lost(provider, cluster, call):
     await provider.apply_controller(controller(manifests.deployment("web", 1)), call())
 
     await asyncio.gather(
@@ -156,7 +156,7 @@ async def test_scaling_while_a_manifest_is_applied_loses_nothing(provider, clust
     assert cluster.read("deployments.apps", "web")["spec"]["replicas"] == 6
 
 
-async def test_two_who_create_the_same_at_once_both_succeed(provider, cluster, call):
+async def test_concurrent_creations_of_one_object_all_succeed(provider, cluster, call):
     applied = await asyncio.gather(
         *(
             provider.apply_controller(controller(manifests.deployment("web", 2)), call())
@@ -169,10 +169,10 @@ async def test_two_who_create_the_same_at_once_both_succeed(provider, cluster, c
     assert {each.status for each in cluster.calls.matching("POST")} == {201, 409}
 
 
-async def test_what_others_delete_between_look_and_write_is_created(tmp_path, call):
+async def test_an_object_deleted_between_read_and_write_is_created(tmp_path, call):
     manifest = manifests.service()
-    gone = failure(404, "NotFound", 'services "web" not found', name="web", kind="services")
-    server = Scripted(answer(manifest), gone, gone, answer(manifest, 201))
+    absent = failure(404, "NotFound", 'services "web" not found', name="web", kind="services")
+    server = Scripted(answer(manifest), absent, absent, answer(manifest, 201))
 
     async with server.client(tmp_path) as client:
         await KubernetesProvider(client).apply_service(service(manifest), call())
@@ -181,7 +181,7 @@ async def test_what_others_delete_between_look_and_write_is_created(tmp_path, ca
 
 
 @pytest.mark.parametrize("number", range(5))
-async def test_an_outside_writer_never_becomes_a_conflict(provider, cluster, call, number):
+async def test_a_concurrent_writer_causes_no_conflict(provider, cluster, call, number):
     await provider.apply_controller(controller(manifests.deployment("web", 3)), call())
     await provider.apply_service(service(manifests.service()), call())
 
@@ -196,7 +196,7 @@ async def test_an_outside_writer_never_becomes_a_conflict(provider, cluster, cal
     assert "touched" in cluster.read("deployments.apps", "web")["metadata"]["annotations"]
 
 
-async def test_a_conflict_inside_the_platform_is_repeated(provider, cluster, call):
+async def test_a_conflict_inside_the_platform_is_retried(provider, cluster, call):
     cluster.add_service("web")
     conflict = {"kind": "Status", "message": "try again", "reason": "Conflict", "code": 409}
     cluster.faults.add(method="PATCH", status=409, body=conflict, times=3)
@@ -206,20 +206,18 @@ async def test_a_conflict_inside_the_platform_is_repeated(provider, cluster, cal
     assert cluster.calls.count("PATCH") == 4
 
 
-async def test_conflicts_until_the_deadline_do_not_surface_as_one(provider, cluster):
+async def test_conflicts_until_the_deadline_end_as_platform_failed(provider, cluster):
     conflict = {"kind": "Status", "message": "try again", "reason": "Conflict", "code": 409}
     cluster.faults.add(method="POST", status=409, body=conflict, times=None)
     until_posted_twice = Ending(lambda: cluster.calls.count("POST") >= 2)
 
-    with pytest.raises(Fault, match="others changed it all the time") as raised:
+    with pytest.raises(Fault, match="other clients kept changing the object") as raised:
         await provider.apply_service(service(manifests.service()), until_posted_twice)
 
     assert raised.value.code is Code.PLATFORM_FAILED
 
 
-async def test_a_creation_whose_answer_was_lost_is_not_sent_twice_but_looked_for(
-    provider, cluster, call
-):
+async def test_a_creation_with_a_lost_response_is_followed_by_a_read(provider, cluster, call):
     cluster.faults.add(method="POST", disconnect="after", times=1)
 
     applied = await provider.apply_controller(controller(manifests.deployment("web", 2)), call())
@@ -239,23 +237,23 @@ async def test_a_creation_that_may_have_happened_never_ends_as_not_attempted(pro
     assert raised.value.code is Code.PLATFORM_FAILED
 
 
-async def test_being_turned_away_from_the_start_says_that_nothing_was_attempted(provider, cluster):
+async def test_a_call_rejected_from_the_start_ends_as_not_attempted(provider, cluster):
     cluster.faults.overload(times=None)
-    until_turned_away_twice = Ending(lambda: len(cluster.calls) >= 2)
+    until_rejected_twice = Ending(lambda: len(cluster.calls) >= 2)
 
     with pytest.raises(Fault) as raised:
-        await provider.apply_controller(controller(manifests.deployment()), until_turned_away_twice)
+        await provider.apply_controller(controller(manifests.deployment()), until_rejected_twice)
 
     assert raised.value.code is Code.PLATFORM_LIMITING
 
 
-async def test_an_object_that_is_being_deleted_is_waited_for(provider, cluster):
+async def test_an_apply_waits_for_the_end_of_a_deletion(provider, cluster):
     cluster.add_deployment("web")
     found = cluster.touch("deployments.apps", "web")
-    leaving = found | {
+    deleting = found | {
         "metadata": found["metadata"] | {"deletionTimestamp": "2026-01-01T00:00:00Z"}
     }
-    cluster.faults.add(method="GET", path="/deployments/web$", status=200, body=leaving, times=2)
+    cluster.faults.add(method="GET", path="/deployments/web$", status=200, body=deleting, times=2)
     cluster.remove("deployments.apps", "web")
 
     applied = await provider.apply_controller(controller(manifests.deployment()), ample())
@@ -263,9 +261,7 @@ async def test_an_object_that_is_being_deleted_is_waited_for(provider, cluster):
     assert applied["metadata"]["uid"] != found["metadata"]["uid"]
 
 
-async def test_an_object_that_is_never_gone_is_a_conflict_that_names_its_finalizers(
-    provider, cluster
-):
+async def test_an_endless_deletion_is_a_conflict_that_names_the_finalizers(provider, cluster):
     cluster.add_deployment("web")
     found = cluster.touch("deployments.apps", "web")
     metadata = found["metadata"] | {
@@ -273,15 +269,15 @@ async def test_an_object_that_is_never_gone_is_a_conflict_that_names_its_finaliz
         "finalizers": ["example.com/wait"],
     }
     cluster.faults.add(method="GET", status=200, body=found | {"metadata": metadata}, times=None)
-    until_looked_twice = Ending(lambda: cluster.calls.count("GET") >= 2)
+    until_read_twice = Ending(lambda: cluster.calls.count("GET") >= 2)
 
     with pytest.raises(Fault, match=r"being deleted .* example.com/wait") as raised:
-        await provider.apply_controller(controller(manifests.deployment()), until_looked_twice)
+        await provider.apply_controller(controller(manifests.deployment()), until_read_twice)
 
     assert raised.value.code is Code.CONFLICT
 
 
-async def test_a_service_that_others_made_becomes_the_manifests_and_keeps_what_it_does_not_name(
+async def test_a_service_of_another_writer_is_updated_and_keeps_its_other_fields(
     provider, cluster, call
 ):
     cluster.add_service("web", labels={"old": "1"}, selector={"app": "old"}, ports=[{"port": 80}])
@@ -297,7 +293,7 @@ async def test_a_service_that_others_made_becomes_the_manifests_and_keeps_what_i
     assert applied["metadata"]["annotations"]["cloud.example/balancer"] == "lb-1"
 
 
-async def test_what_others_wrote_between_two_applies_of_a_manifest_stays(provider, cluster, call):
+async def test_changes_by_other_writers_between_two_applies_are_kept(provider, cluster, call):
     balanced = manifests.service("lb", 80)
     balanced["spec"]["type"] = "LoadBalancer"
     await provider.apply_service(service(balanced), call())
@@ -314,12 +310,12 @@ async def test_what_others_wrote_between_two_applies_of_a_manifest_stays(provide
     again = await provider.apply_controller(controller(manifests.deployment("web", 2)), call())
 
     assert {key: applied["spec"][key] for key in given} == given
-    assert applied["spec"]["ports"] == ports, "node ports stay"
+    assert applied["spec"]["ports"] == ports, "node ports are kept"
     assert again["spec"]["template"]["metadata"]["annotations"] == restarted
-    assert again["metadata"]["generation"] == generation, "nothing is rolled out"
+    assert again["metadata"]["generation"] == generation, "no roll-out is started"
 
 
-async def test_what_we_applied_and_a_manifest_names_no_more_goes(provider, cluster, call):
+async def test_an_applied_field_is_removed_if_the_manifest_drops_it(provider, cluster, call):
     manifest = manifests.deployment("web", 2)
     manifest["metadata"]["labels"] = {"app.kubernetes.io/instance": "web", "ours": "1"}
     manifest["spec"]["template"]["metadata"]["annotations"] = {"ours": "1"}
@@ -331,7 +327,7 @@ async def test_what_we_applied_and_a_manifest_names_no_more_goes(provider, clust
     assert not applied["spec"]["template"]["metadata"].get("annotations")
 
 
-async def test_applying_the_same_twice_rolls_nothing_out(provider, cluster, call):
+async def test_applying_the_same_manifest_twice_starts_no_roll_out(provider, cluster, call):
     first = await provider.apply_controller(controller(manifests.deployment("web", 2)), call())
     cluster.read_all("pods")
 
@@ -341,7 +337,7 @@ async def test_applying_the_same_twice_rolls_nothing_out(provider, cluster, call
     assert len(cluster.read_all("replicasets.apps")) == 1
 
 
-async def test_values_of_the_environment_are_not_told(provider, cluster, call):
+async def test_values_of_environment_variables_are_not_returned(provider, cluster, call):
     manifest = manifests.deployment("web")
     [container] = manifest["spec"]["template"]["spec"]["containers"]
     container["env"] = [{"name": "PASSWORD", "value": "canary-4711"}]
@@ -355,7 +351,7 @@ async def test_values_of_the_environment_are_not_told(provider, cluster, call):
     assert "PASSWORD" in str(created)
 
 
-async def test_an_object_that_the_platform_quotes_is_not_passed_on(provider, cluster, call):
+async def test_an_object_quoted_by_the_platform_is_not_shown(provider, cluster, call):
     manifest = manifests.deployment("web")
     [container] = manifest["spec"]["template"]["spec"]["containers"]
     container["env"] = [{"name": "PASSWORD", "value": "canary-4711"}]
@@ -385,7 +381,7 @@ async def test_an_object_that_the_platform_quotes_is_not_passed_on(provider, clu
         (manifests.deployment("a/b"), "manifest.metadata.name: expected a Kubernetes name"),
     ],
 )
-async def test_a_manifest_that_contradicts_its_route_is_invalid_and_reaches_nothing(
+async def test_a_manifest_that_contradicts_its_request_is_invalid_and_sends_nothing(
     provider, cluster, call, manifest, expected
 ):
     with pytest.raises(Fault) as raised:
@@ -397,7 +393,7 @@ async def test_a_manifest_that_contradicts_its_route_is_invalid_and_reaches_noth
 
 
 @pytest.mark.parametrize("name", ["app-1.2.3", "a" * 64])
-async def test_a_name_that_no_service_can_have_is_invalid(provider, cluster, call, name):
+async def test_an_invalid_service_name_is_refused(provider, cluster, call, name):
     with pytest.raises(Fault, match="a name that a Service can have") as raised:
         await provider.apply_service(service(manifests.service(name)), call())
 
@@ -405,7 +401,7 @@ async def test_a_name_that_no_service_can_have_is_invalid(provider, cluster, cal
     assert len(cluster.calls) == 0
 
 
-async def test_what_the_server_owns_may_be_in_a_manifest(provider, cluster, call):
+async def test_a_manifest_may_have_the_servers_metadata(provider, cluster, call):
     manifest = manifests.deployment("web", 1)
     await provider.apply_controller(controller(manifest), call())
     stored = cluster.read("deployments.apps", "web")
@@ -415,7 +411,7 @@ async def test_what_the_server_owns_may_be_in_a_manifest(provider, cluster, call
     await provider.apply_controller(controller(read_back), call())
 
 
-async def test_the_platforms_reason_for_refusing_a_manifest_is_told(provider, cluster, call):
+async def test_the_platforms_reason_for_refusing_a_manifest_is_returned(provider, cluster, call):
     manifest = manifests.deployment("web")
     manifest["spec"]["selector"] = {"matchLabels": {"app": "other"}}
 

@@ -1,4 +1,4 @@
-"""What the client does about failures: repeats where that is safe, promises only what is true."""
+"""The client's handling of failures: safe retries, and faults that promise only what is known."""
 
 from typing import Any
 
@@ -11,9 +11,9 @@ from tests.calls import ample
 from tests.kubernetes.objects import pod
 from tests.kubernetes.scripted import Scripted, answer, failure, page, text
 from worker.provider import Call
-from worker.providers.k8s.errors import Again
+from worker.providers.k8s.api.errors import Again
+from worker.providers.k8s.api.retries import REPEATS
 from worker.providers.k8s.objects import ListOf, Pod
-from worker.providers.k8s.retries import REPEATS
 
 LOST = httpx.RemoteProtocolError("Server disconnected without sending a response.")
 REFUSED = httpx.ConnectError("connection refused")
@@ -34,7 +34,7 @@ async def write(server: Scripted, folder: Any, seconds: float = 10) -> Pod:
         return await client.for_call(Call.within(seconds)).patch(PATH, {"a": 1}, Pod)
 
 
-async def test_a_request_names_its_sender_and_what_it_accepts(tmp_path):
+async def test_a_request_has_credentials_user_agent_and_accept_headers(tmp_path):
     server = Scripted(POD)
 
     await read(server, tmp_path)
@@ -59,7 +59,7 @@ async def test_a_patch_is_a_merge_patch(tmp_path):
 
 @pytest.mark.parametrize("send", [read, write])
 @pytest.mark.parametrize("lost", [LOST, httpx.ReadError(""), httpx.WriteError("")])
-async def test_a_lost_connection_is_tried_again(tmp_path, send, lost):
+async def test_a_request_is_retried_after_a_lost_connection(tmp_path, send, lost):
     server = Scripted(lost, POD)
 
     assert (await send(server, tmp_path)).metadata.name == "web-1"
@@ -67,7 +67,7 @@ async def test_a_lost_connection_is_tried_again(tmp_path, send, lost):
 
 
 @pytest.mark.parametrize("send", [read, write])
-async def test_connections_that_keep_breaking_end_as_platform_failed(tmp_path, send):
+async def test_repeatedly_lost_connections_end_as_platform_failed(tmp_path, send):
     with pytest.raises(Fault, match="connection to Kubernetes was lost") as raised:
         await send(Scripted(LOST), tmp_path, seconds=1)
 
@@ -75,7 +75,7 @@ async def test_connections_that_keep_breaking_end_as_platform_failed(tmp_path, s
 
 
 @pytest.mark.parametrize("send", [read, write])
-async def test_a_refused_connection_says_that_nothing_was_attempted(tmp_path, send):
+async def test_a_refused_connection_ends_as_not_attempted(tmp_path, send):
     server = Scripted(REFUSED)
 
     with pytest.raises(Fault, match="cannot be reached: connection refused") as raised:
@@ -86,12 +86,12 @@ async def test_a_refused_connection_says_that_nothing_was_attempted(tmp_path, se
 
 
 @pytest.mark.parametrize("send", [read, write])
-async def test_being_turned_away_is_waited_for_when_it_fits_in_the_deadline(tmp_path, send):
+async def test_a_retry_after_within_the_deadline_is_awaited(tmp_path, send):
     assert (await send(Scripted(BUSY, POD), tmp_path)).metadata.name == "web-1"
 
 
 @pytest.mark.parametrize("send", [read, write])
-async def test_being_turned_away_for_longer_is_said_at_once(tmp_path, send):
+async def test_a_retry_after_beyond_the_deadline_is_returned_at_once(tmp_path, send):
     server = Scripted(BUSY_FOR_LONG)
 
     with pytest.raises(Fault) as raised:
@@ -113,14 +113,14 @@ async def test_a_write_that_may_have_arrived_never_ends_as_not_attempted(tmp_pat
     ("then", "code"),
     [(BUSY_FOR_LONG, Code.PLATFORM_LIMITING), (REFUSED, Code.PLATFORM_UNREACHABLE)],
 )
-async def test_a_read_that_arrived_has_changed_nothing(tmp_path, then, code):
+async def test_a_read_that_may_have_arrived_ends_as_not_attempted(tmp_path, then, code):
     with pytest.raises(Fault) as raised:
         await read(Scripted(LOST, then), tmp_path)
 
     assert raised.value.code is code
 
 
-async def test_a_call_that_has_changed_something_never_ends_as_not_attempted(tmp_path):
+async def test_a_call_with_an_effect_never_ends_as_not_attempted(tmp_path):
     async with Scripted(POD, REFUSED).client(tmp_path) as client:
         kube = client.for_call(ample())
         await kube.patch(PATH, {"a": 1}, Pod)
@@ -131,7 +131,7 @@ async def test_a_call_that_has_changed_something_never_ends_as_not_attempted(tmp
     assert raised.value.code is Code.PLATFORM_FAILED
 
 
-async def test_a_conflict_is_tried_again_until_it_is_none(tmp_path):
+async def test_a_conflict_is_retried_until_it_disappears(tmp_path):
     server = Scripted(CONFLICT, CONFLICT, CONFLICT, POD)
 
     await write(server, tmp_path)
@@ -139,14 +139,14 @@ async def test_a_conflict_is_tried_again_until_it_is_none(tmp_path):
     assert len(server.requests) == 4
 
 
-async def test_a_conflict_never_surfaces_as_one(tmp_path):
-    with pytest.raises(Fault, match="others changed it all the time: the object") as raised:
+async def test_a_lasting_conflict_ends_as_platform_failed(tmp_path):
+    with pytest.raises(Fault, match="other clients kept changing the object: the object") as raised:
         await write(Scripted(CONFLICT), tmp_path, seconds=0.6)
 
     assert raised.value.code is Code.PLATFORM_FAILED
 
 
-async def test_a_refused_token_is_read_again_and_tried_once(tmp_path):
+async def test_a_request_with_a_refused_token_is_retried_once_with_the_new_token(tmp_path):
     unauthorized = failure(401, "Unauthorized", "Unauthorized")
 
     def rotated(request: httpx.Request) -> httpx.Response:
@@ -163,7 +163,7 @@ async def test_a_refused_token_is_read_again_and_tried_once(tmp_path):
     ]
 
 
-async def test_credentials_that_stay_refused_are_the_platforms_failure(tmp_path):
+async def test_credentials_that_stay_refused_are_platform_failed(tmp_path):
     server = Scripted(failure(401, "Unauthorized", "Unauthorized"))
 
     with pytest.raises(Fault, match="did not accept the worker's credentials") as raised:
@@ -175,7 +175,7 @@ async def test_credentials_that_stay_refused_are_the_platforms_failure(tmp_path)
 
 
 @pytest.mark.parametrize(
-    "nonsense",
+    "wrong_body",
     [
         text("<html>Sign in</html>", 200),
         text("", 200),
@@ -185,9 +185,9 @@ async def test_credentials_that_stay_refused_are_the_platforms_failure(tmp_path)
         httpx.Response(200, content=b'{"metadata": {"name": "web'),
     ],
 )
-async def test_an_answer_that_is_not_what_was_asked_for_is_platform_failed(tmp_path, nonsense):
-    with pytest.raises(Fault, match="not what was asked for") as raised:
-        await read(Scripted(nonsense), tmp_path)
+async def test_a_body_of_an_unexpected_type_is_platform_failed(tmp_path, wrong_body):
+    with pytest.raises(Fault, match="does not match the expected type") as raised:
+        await read(Scripted(wrong_body), tmp_path)
 
     assert raised.value.code is Code.PLATFORM_FAILED
 
@@ -219,7 +219,7 @@ async def test_a_list_is_read_page_by_page(tmp_path):
     ]
 
 
-async def test_a_selector_is_escaped_whole(tmp_path):
+async def test_every_character_of_a_selector_is_escaped(tmp_path):
     server = Scripted(page())
 
     await listed(server, tmp_path, "a=b,c in (d,e),!f/g")
@@ -235,7 +235,7 @@ async def test_an_empty_list_may_be_null(tmp_path, items):
     assert await listed(server, tmp_path) == []
 
 
-async def test_a_list_whose_snapshot_expired_goes_on_after_its_last_name(tmp_path):
+async def test_a_list_with_an_expired_snapshot_continues_after_its_last_name(tmp_path):
     expired = answer(
         {
             "kind": "Status",
@@ -259,7 +259,7 @@ async def test_a_list_whose_snapshot_expired_goes_on_after_its_last_name(tmp_pat
         answer({"kind": "Status", "metadata": {"continue": ""}, "reason": "Gone"}, 410),
     ],
 )
-async def test_a_list_that_expired_without_a_token_starts_again(tmp_path, expired):
+async def test_an_expired_list_without_a_continue_token_starts_again(tmp_path, expired):
     server = Scripted(
         page(pod("a"), token="old"), expired, page(pod("a"), token="new"), page(pod("b"))
     )
@@ -268,14 +268,14 @@ async def test_a_list_that_expired_without_a_token_starts_again(tmp_path, expire
     assert ["continue=" in each for each in server.asked] == [False, True, False, True]
 
 
-async def test_a_list_whose_first_page_expired_starts_again(tmp_path):
-    gone = failure(410, "Expired", "too old resource version")
+async def test_a_list_with_an_expired_first_page_starts_again(tmp_path):
+    expired = failure(410, "Expired", "too old resource version")
 
-    assert await listed(Scripted(gone, page(pod("a"))), tmp_path) == ["a"]
+    assert await listed(Scripted(expired, page(pod("a"))), tmp_path) == ["a"]
 
 
 @pytest.mark.parametrize("token", ["", "fresh"])
-async def test_a_list_that_expires_again_and_again_is_a_fault_and_never_a_part(tmp_path, token):
+async def test_a_list_that_expires_repeatedly_is_a_fault_and_never_partial(tmp_path, token):
     status = {"kind": "Status", "metadata": {"continue": token}, "message": "too old"}
     server = Scripted(page(pod("a"), token="old"), answer(status, 410))
 

@@ -1,4 +1,4 @@
-"""The way to the API server: proxies, HTTP/2, connections that end, keepalive."""
+"""Connections to the API server: proxies, HTTP/2, broken connections, keepalive."""
 
 import asyncio
 import socket
@@ -11,7 +11,7 @@ from contracts.faults import Code, Fault
 from tests.kubernetes.proxies import proxy_to
 from tests.stack import eventually
 from worker.providers import k8s
-from worker.providers.k8s import connection, errors
+from worker.providers.k8s.api import connection, errors
 
 FAR = {
     "PLT_K8S_REST_API_URL": "https://api.cluster.example:6443",
@@ -31,7 +31,7 @@ async def test_requests_go_through_the_proxy_of_the_environment(environment, clu
     assert asked == ["CONNECT api.cluster.example:6443 HTTP/1.1"]
 
 
-async def test_loopback_and_exceptions_need_no_proxy(environment, cluster, call):
+async def test_loopback_needs_no_proxy(environment, cluster, call):
     cluster.add_pod("web-1")
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1", "ALL_PROXY": "http://127.0.0.1:1"}
 
@@ -40,9 +40,7 @@ async def test_loopback_and_exceptions_need_no_proxy(environment, cluster, call)
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "502 Bad Gateway"])
-async def test_a_proxy_that_refuses_means_that_nothing_was_attempted(
-    environment, cluster, call, status
-):
+async def test_a_refusal_by_a_proxy_means_not_attempted(environment, cluster, call, status):
     refusal = f"HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n".encode()
 
     async with proxy_to(cluster.url, refusal) as (proxy, _):
@@ -57,7 +55,7 @@ async def test_a_proxy_that_refuses_means_that_nothing_was_attempted(
     assert "secret" not in raised.value.message
 
 
-def test_a_proxys_refusal_is_told_from_a_lost_answer():
+def test_a_proxys_refusal_is_distinguished_from_a_lost_response():
     fault = errors.of_connection(httpx.ProxyError("403 Forbidden"))
 
     assert (fault.code, fault.arrived) == (Code.PLATFORM_UNREACHABLE, False)
@@ -73,7 +71,7 @@ async def test_the_protocol_is_the_configured_one(environment, cluster, call, ht
     assert {each.http_version for each in cluster.calls} == {version}
 
 
-async def test_a_server_that_says_goodbye_over_http2_costs_no_request(environment, cluster, call):
+async def test_an_http2_goaway_fails_no_request(environment, cluster, call):
     cluster.add_deployment("web", replicas=1)
     cluster.faults.add(goaway=True, times=5)
 
@@ -89,7 +87,7 @@ async def test_a_server_that_says_goodbye_over_http2_costs_no_request(environmen
 
 
 @pytest.mark.parametrize("http2", ["true", "false"])
-async def test_connections_that_were_cut_are_opened_again(environment, cluster, call, http2):
+async def test_broken_connections_are_reopened(environment, cluster, call, http2):
     cluster.add_pod("web-1")
 
     async with k8s.open_provider(environment | {"PLT_K8S_HTTP2": http2}) as provider:
@@ -113,14 +111,14 @@ async def test_many_requests_at_once_are_answered_over_http2(environment, cluste
     assert len({machine.id for machine in found}) == 60
 
 
-def test_a_peer_that_vanished_is_noticed():
+def test_keepalive_detects_a_vanished_peer():
     options = connection.socket_options()
 
     assert (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1) in options
     assert (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20) in options
 
 
-async def test_changes_that_hang_do_not_hold_up_what_only_reads(environment, cluster, call):
+async def test_hanging_writes_do_not_block_reads(environment, cluster, call):
     cluster.add_deployment("web", replicas=1)
     cluster.faults.add(method="PATCH", delay=30, times=None)
     scaling = api.UpdateControllerReplicas("default", "web", 2, "Deployment")

@@ -49,7 +49,7 @@ async def listed(
 
 
 @pytest.mark.parametrize(("pods", "pages"), [(3, 1), (500, 1), (501, 2), (1001, 3)])
-async def test_the_list_costs_a_request_per_500_pods_and_one_per_kind_of_controller(
+async def test_a_list_takes_a_request_per_500_pods_and_one_per_kind_of_controller(
     provider, cluster, call, pods, pages
 ):
     cluster.add_deployment("a", replicas=pods - 1)
@@ -63,7 +63,9 @@ async def test_the_list_costs_a_request_per_500_pods_and_one_per_kind_of_control
     assert len(cluster.calls) == pages + 4
 
 
-async def test_all_kinds_are_listed_and_those_of_one_name_are_kept_apart(provider, cluster, call):
+async def test_all_kinds_are_listed_and_controllers_of_one_name_are_distinguished(
+    provider, cluster, call
+):
     for number, (kind, add) in enumerate(KINDS.items(), 1):
         own = {"kind": kind}
         getattr(cluster, f"add_{add}")(
@@ -79,7 +81,9 @@ async def test_all_kinds_are_listed_and_those_of_one_name_are_kept_apart(provide
 
 
 @pytest.mark.parametrize("on", KINDS)
-async def test_what_is_scaled_to_zero_is_listed_beside_whatever_runs(provider, cluster, call, on):
+async def test_controllers_scaled_to_zero_are_listed_beside_running_ones(
+    provider, cluster, call, on
+):
     getattr(cluster, f"add_{KINDS[on]}")("on", replicas=1)
     for kind, add in KINDS.items():
         getattr(cluster, f"add_{add}")(f"off-{kind.lower()}", replicas=0)
@@ -104,7 +108,9 @@ async def rolled_out(image: str, provider: KubernetesProvider, call: Callable[[]
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("replicas", [0, 2])
-async def test_what_a_custom_resource_owns_is_a_controller(provider, cluster, call, kind, replicas):
+async def test_a_workload_owned_by_a_custom_resource_is_a_controller(
+    provider, cluster, call, kind, replicas
+):
     add_owned(cluster, kind, "store-data", replicas)
     pods = [pod["metadata"]["name"] for pod in cluster.read_all("pods")]
 
@@ -123,7 +129,7 @@ async def test_what_a_custom_resource_owns_is_a_controller(provider, cluster, ca
 
 
 def add_owned(cluster: KubernetesSandbox, kind: str, name: str, replicas: int) -> None:
-    """Put in a workload that a custom resource controls, as an operator makes it."""
+    """Add a workload that is controlled by a custom resource, as operators create them."""
     owner = {
         "apiVersion": "example.com/v1",
         "kind": "Store",
@@ -134,7 +140,7 @@ def add_owned(cluster: KubernetesSandbox, kind: str, name: str, replicas: int) -
     getattr(cluster, f"add_{KINDS[kind]}")(name, replicas=replicas, owner=owner)
 
 
-async def test_without_any_pod_all_kinds_are_looked_for(provider, cluster, call):
+async def test_all_kinds_are_listed_without_any_pod(provider, cluster, call):
     for kind, add in KINDS.items():
         getattr(cluster, f"add_{add}")(kind.lower(), replicas=0)
 
@@ -142,11 +148,11 @@ async def test_without_any_pod_all_kinds_are_looked_for(provider, cluster, call)
     assert len(cluster.calls) == 5
 
 
-async def test_an_empty_namespace_has_none(provider, cluster, call):
+async def test_an_empty_namespace_has_no_controllers(provider, cluster, call):
     assert await listed(provider, call) == []
 
 
-async def test_owners_of_other_kinds_are_no_controllers(provider, cluster, call):
+async def test_owners_of_other_kinds_are_not_controllers(provider, cluster, call):
     reference = {"name": "batch", "uid": "0000", "controller": True}
     cluster.add_pod("job-1", owner={"apiVersion": "batch/v1", "kind": "Job", **reference})
     cluster.add_pod("bare")
@@ -156,7 +162,7 @@ async def test_owners_of_other_kinds_are_no_controllers(provider, cluster, call)
     assert await listed(provider, call, "bare") == []
 
 
-async def test_a_kind_that_may_not_be_listed_costs_the_others_nothing(
+async def test_controllers_of_a_forbidden_kind_are_derived_from_their_pods(
     cluster, environment, tmp_path, call
 ):
     cluster.add_deployment("web", replicas=2)
@@ -177,7 +183,7 @@ async def test_a_kind_that_may_not_be_listed_costs_the_others_nothing(
         ("deployments.apps statefulsets.apps", "web-", ("ReplicaSet", "web-", 2)),
     ],
 )
-async def test_the_controller_of_a_machine_that_may_not_be_read_is_as_the_list_shows_it(
+async def test_an_unreadable_controller_of_a_machine_comes_from_the_list(
     cluster, environment, tmp_path, call, readable, pod, expected
 ):
     cluster.add_deployment("web", replicas=2)
@@ -197,9 +203,7 @@ async def test_the_controller_of_a_machine_that_may_not_be_read_is_as_the_list_s
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_the_controller_of_a_machine_is_a_request_for_each_of_its_owners(
-    provider, cluster, call, kind
-):
+async def test_the_controller_of_a_machine_takes_a_request_per_owner(provider, cluster, call, kind):
     getattr(cluster, f"add_{KINDS[kind]}")("web", replicas=2)
     [pod, _] = cluster.read_all("pods")
 
@@ -210,9 +214,7 @@ async def test_the_controller_of_a_machine_is_a_request_for_each_of_its_owners(
     assert len(cluster.calls) == (3 if kind == "Deployment" else 2)
 
 
-async def test_a_machine_whose_controller_is_gone_or_another_by_now_has_none(
-    provider, cluster, call
-):
+async def test_a_machine_with_a_deleted_or_replaced_controller_has_none(provider, cluster, call):
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "uid": "0000", "controller": True}
     cluster.add_replica_set("later", replicas=0)
     cluster.add_pod("one", owner=owner | {"name": "gone"})
@@ -230,7 +232,7 @@ async def test_an_absent_machine_is_not_found(provider, call):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_deletion_takes_the_pods_along_and_answers_an_object(provider, cluster, call, kind):
+async def test_a_deletion_deletes_the_pods_and_returns_an_object(provider, cluster, call, kind):
     getattr(cluster, f"add_{KINDS[kind]}")("web", replicas=2)
     assert len(cluster.read_all("pods")) == 2
 
@@ -250,7 +252,7 @@ async def test_deletion_takes_the_pods_along_and_answers_an_object(provider, clu
     ("kind", "requests"),
     [("Deployment", 2), ("StatefulSet", 3), ("ReplicaSet", 4), ("ReplicationController", 5)],
 )
-async def test_a_deletion_by_a_bare_name_reads_what_it_deletes(
+async def test_a_deletion_by_a_bare_name_reads_the_controller_first(
     provider, cluster, call, kind, requests
 ):
     getattr(cluster, f"add_{KINDS[kind]}")("web")
@@ -264,7 +266,7 @@ async def test_a_deletion_by_a_bare_name_reads_what_it_deletes(
 
 
 @pytest.mark.parametrize("hint", [None, "Deployment"])
-async def test_a_deletion_whose_answer_was_lost_deletes_one_and_succeeds(
+async def test_a_deletion_with_a_lost_response_deletes_one_object_and_succeeds(
     provider, cluster, call, hint
 ):
     cluster.add_deployment("it")
@@ -279,7 +281,7 @@ async def test_a_deletion_whose_answer_was_lost_deletes_one_and_succeeds(
 
 
 @pytest.mark.parametrize("hint", [None, "StatefulSet"])
-async def test_the_deletion_of_what_is_absent_is_not_found(provider, cluster, call, hint):
+async def test_the_deletion_of_an_absent_controller_is_not_found(provider, cluster, call, hint):
     with pytest.raises(Fault, match='"nope"') as raised:
         await provider.delete_controller(api.DeleteController("default", "nope", hint), call())
 

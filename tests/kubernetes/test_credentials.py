@@ -1,4 +1,4 @@
-"""Configuration, and the files that are replaced under a running worker."""
+"""Configuration errors, and credential files that are replaced while a worker runs."""
 
 import base64
 import os
@@ -14,7 +14,7 @@ from contracts.faults import Code, Fault
 from tests.calls import ample
 from tests.kubernetes.scripted import Scripted, answer
 from worker.providers import PROVIDERS, k8s
-from worker.providers.k8s.credentials import Token, Trust
+from worker.providers.k8s.api.credentials import Token, Trust
 from worker.providers.k8s.provider import KubernetesProvider
 from worker.providers.k8s.settings import Settings
 
@@ -24,11 +24,11 @@ def encoded(path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("variable", "value", "said"),
+    ("variable", "value", "expected"),
     [
         ("PLT_K8S_TOKEN_PATH", "/nowhere/token", "PLT_K8S_TOKEN_PATH='/nowhere/token': expected"),
         ("PLT_K8S_TOKEN_PATH", "/", "PLT_K8S_TOKEN_PATH='/': expected a readable file"),
-        ("PLT_K8S_TOKEN_PATH", "/dev/null", "it holds no token"),
+        ("PLT_K8S_TOKEN_PATH", "/dev/null", "the file has no token"),
         ("PLT_K8S_CA_PATH", "/nowhere/ca.crt", "PLT_K8S_CA_PATH='/nowhere/ca.crt': expected"),
         ("PLT_K8S_CA_PATH", "/dev/null", "PLT_K8S_CA_PATH='/dev/null': expected"),
         ("PLT_K8S_AUTH_TYPE", "magic", "='magic': expected token, client-cert or none"),
@@ -42,14 +42,14 @@ def encoded(path: Path) -> str:
         ("PLT_K8S_AUTH_TYPE", "client-cert", "PLT_K8S_CLIENT_CERT is not set: expected PEM"),
     ],
 )
-async def test_wrong_configuration_is_named_with_its_value_and_what_is_expected(
-    environment, variable, value, said
+async def test_a_configuration_error_has_the_variable_the_value_and_the_expectation(
+    environment, variable, value, expected
 ):
     with pytest.raises(ConfigurationError) as raised:
         async with k8s.open_provider(environment | {variable: value}):
             pass
 
-    assert said in str(raised.value)
+    assert expected in str(raised.value)
 
 
 @pytest.mark.parametrize("wrong", ["not base64!", base64.b64encode(b"no pem").decode()])
@@ -70,7 +70,7 @@ async def test_a_wrong_client_key_is_never_shown(environment, cluster, wrong):
 
 async def test_a_key_of_another_certificate_is_refused(environment, cluster):
     certificate, _ = cluster.client_certificate("worker")
-    _, key = cluster.client_certificate("somebody-else")
+    _, key = cluster.client_certificate("another-user")
     client = {
         "PLT_K8S_AUTH_TYPE": "client-cert",
         "PLT_K8S_CLIENT_CERT": encoded(certificate),
@@ -82,7 +82,7 @@ async def test_a_key_of_another_certificate_is_refused(environment, cluster):
             pass
 
 
-async def test_a_client_certificate_is_enough(environment, cluster):
+async def test_a_client_certificate_is_sufficient(environment, cluster):
     certificate, key = cluster.client_certificate("worker", ("system:masters",))
     client = {
         "PLT_K8S_AUTH_TYPE": "client-cert",
@@ -96,7 +96,7 @@ async def test_a_client_certificate_is_enough(environment, cluster):
         assert await provider.get_machines(api.GetMachines("default"), ample()) == []
 
 
-async def test_a_server_that_another_authority_vouches_for_is_not_reached(
+async def test_a_server_with_a_certificate_of_another_ca_is_unreachable(
     environment, cluster, tmp_path
 ):
     other = tmp_path / "other.crt"
@@ -110,14 +110,14 @@ async def test_a_server_that_another_authority_vouches_for_is_not_reached(
     assert len(cluster.calls) == 0
 
 
-async def test_no_authority_is_asked_for_when_self_signed_certificates_are_allowed(environment):
+async def test_no_ca_file_is_needed_if_self_signed_certificates_are_allowed(environment):
     trusting = {"PLT_K8S_ALLOW_SELFSIGNED_CERT": "true", "PLT_K8S_CA_PATH": "/nowhere/ca.crt"}
 
     async with k8s.open_provider(environment | trusting) as provider:
         assert await provider.get_machines(api.GetMachines("default"), ample()) == []
 
 
-async def test_proxies_of_the_environment_are_left_alone(environment, monkeypatch):
+async def test_the_process_environments_proxies_are_ignored(environment, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
 
@@ -125,7 +125,7 @@ async def test_proxies_of_the_environment_are_left_alone(environment, monkeypatc
         assert await provider.get_machines(api.GetMachines("default"), ample()) == []
 
 
-async def test_a_token_that_was_rotated_costs_one_repeated_request(provider, cluster):
+async def test_a_rotated_token_costs_at_most_one_retry(provider, cluster):
     await provider.get_machines(api.GetMachines("default"), ample())
     cluster.calls.clear()
     cluster.rotate_token()
@@ -134,10 +134,10 @@ async def test_a_token_that_was_rotated_costs_one_repeated_request(provider, clu
     assert [each.status for each in cluster.calls] in ([401, 200], [200])
 
 
-def test_a_token_file_that_changed_is_read_again(tmp_path):
+def test_a_changed_token_file_is_read_again(tmp_path):
     file = tmp_path / "token"
     file.write_text("first\n")
-    token = Token(str(file), every=0)
+    token = Token(str(file), interval_s=0)
     assert token.text() == "first"
 
     replacement = tmp_path / "new"
@@ -147,10 +147,10 @@ def test_a_token_file_that_changed_is_read_again(tmp_path):
     assert token.text() == "second"
 
 
-def test_a_token_file_that_is_not_looked_at_for_a_second_costs_nothing(tmp_path):
+def test_a_token_file_is_not_checked_again_within_the_interval(tmp_path):
     file = tmp_path / "token"
     file.write_text("first")
-    token = Token(str(file), every=3600)
+    token = Token(str(file), interval_s=3600)
     file.write_text("second")
 
     assert token.text() == "first"
@@ -159,30 +159,30 @@ def test_a_token_file_that_is_not_looked_at_for_a_second_costs_nothing(tmp_path)
 
 
 @pytest.mark.parametrize("wrong", ["", "two words", "a\r\nX-Header: b", "ünicode"])
-def test_what_cannot_be_a_token_leaves_the_former_one(tmp_path, wrong, caplog):
+def test_an_invalid_token_file_keeps_the_former_token(tmp_path, wrong, caplog):
     file = tmp_path / "token"
     file.write_text("first")
-    token = Token(str(file), every=0)
+    token = Token(str(file), interval_s=0)
     file.write_text(wrong)
     os.utime(file, (1, 1))
 
     assert token.text() == "first"
-    assert "the former token stays" in caplog.text
+    assert "keeping the former token" in caplog.text
 
 
-def test_a_token_file_that_vanished_leaves_the_former_one(tmp_path):
+def test_a_deleted_token_file_keeps_the_former_token(tmp_path):
     file = tmp_path / "token"
     file.write_text("first")
-    token = Token(str(file), every=0)
+    token = Token(str(file), interval_s=0)
     file.unlink()
 
     assert token.text() == "first"
 
 
-def test_an_authority_that_was_added_to_the_file_is_trusted_from_then_on(tmp_path):
+def test_a_ca_added_to_the_file_becomes_trusted(tmp_path):
     file = tmp_path / "ca.crt"
     trustme.CA(organization_name="first").cert_pem.write_to_path(file)
-    trust = Trust(Settings(k8s_ca_path=str(file)), every=0)
+    trust = Trust(Settings(k8s_ca_path=str(file)), interval_s=0)
     assert isinstance(trust.context, ssl.SSLContext)
     assert len(trust.context.get_ca_certs()) == 1
 
@@ -195,7 +195,7 @@ def test_an_authority_that_was_added_to_the_file_is_trusted_from_then_on(tmp_pat
     assert len(trust.context.get_ca_certs()) == 2
 
 
-async def test_a_path_in_the_url_stays_in_front(tmp_path):
+async def test_a_path_in_the_configured_url_is_a_prefix_of_every_request(tmp_path):
     server = Scripted(answer({"metadata": {}, "items": []}))
     url = "http://rancher.test/k8s/clusters/c-1/"
 

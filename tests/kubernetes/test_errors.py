@@ -1,4 +1,4 @@
-"""The table of faults: status and Status of the API server to code, words and what may follow."""
+"""The table of faults: from HTTP status and `Status` to code, message and retries."""
 
 import httpx
 import pytest
@@ -6,8 +6,8 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from tests.kubernetes.scripted import answer, failure, text
-from worker.providers.k8s import errors
-from worker.providers.k8s.errors import Again, MissingRight
+from worker.providers.k8s.api import errors
+from worker.providers.k8s.api.errors import Again, MissingRight
 
 PLAIN = "text/plain; charset=utf-8"
 FORBIDDEN = (
@@ -42,7 +42,7 @@ def read(response: httpx.Response, method: str = "GET") -> errors.Failure:
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "PATCH"])
-def test_each_status_has_its_code_and_the_platforms_words_are_kept(method, status, reason, code):
+def test_each_status_has_its_code_and_keeps_the_platforms_message(method, status, reason, code):
     fault = read(failure(status, reason, "what happened"), method)
 
     assert fault.code is code
@@ -62,7 +62,7 @@ def test_each_status_has_its_code_and_the_platforms_words_are_kept(method, statu
         (failure(500, "ServerTimeout", "m", retryAfterSeconds=2), "GET", "unreachable", 2),
     ],
 )
-def test_what_was_turned_away_says_when_to_return(response, method, code, retry_after):
+def test_a_rejected_request_has_a_retry_after(response, method, code, retry_after):
     fault = read(response, method)
 
     assert fault.code == f"platform_{code}"
@@ -79,7 +79,7 @@ def test_what_was_turned_away_says_when_to_return(response, method, code, retry_
         text("<html>", 502, retry_after="3"),
     ],
 )
-def test_a_write_that_timed_out_inside_the_platform_may_have_happened(response):
+def test_a_write_that_timed_out_inside_the_platform_may_have_arrived(response):
     fault = read(response, "PATCH")
 
     assert fault.code is Code.PLATFORM_FAILED
@@ -104,7 +104,7 @@ def test_a_missing_right_is_named_with_the_role_that_grants_it():
     assert FORBIDDEN in fault.message
 
 
-def test_a_refusal_by_admission_is_no_missing_right():
+def test_a_refusal_by_admission_is_not_a_missing_right():
     fault = read(failure(403, "Forbidden", 'secrets "s" is forbidden: exceeded quota: q'))
 
     assert not isinstance(fault, MissingRight)
@@ -117,9 +117,7 @@ def test_a_missing_api_group_is_not_found():
     assert fault.code is Code.NOT_FOUND
 
 
-async def test_a_proxy_that_has_no_page_does_not_say_that_an_object_is_absent(
-    provider, cluster, call
-):
+async def test_a_404_of_a_proxy_does_not_mean_that_an_object_is_absent(provider, cluster, call):
     cluster.add_deployment("web")
     no_page = {"status": 404, "body": "404 page not found\n", "headers": {"content-type": PLAIN}}
     cluster.faults.add(**no_page, times=None)
@@ -147,7 +145,7 @@ async def test_a_proxy_that_has_no_page_does_not_say_that_an_object_is_absent(
         answer(["secret internals"], 500),
     ],
 )
-def test_an_answer_that_is_not_the_api_servers_is_platform_failed_without_its_body(response):
+def test_a_response_not_from_the_api_server_is_platform_failed_without_its_body(response):
     fault = read(response)
 
     assert fault.code is Code.PLATFORM_FAILED
@@ -169,17 +167,17 @@ def test_an_answer_that_is_not_the_api_servers_is_platform_failed_without_its_bo
         (httpx.DecodingError("gzip"), Code.PLATFORM_FAILED, Again.NEVER, True),
     ],
 )
-def test_each_way_to_lose_a_connection_has_its_code(error, code, again, arrived):
+def test_each_connection_error_has_its_code(error, code, again, arrived):
     fault = errors.of_connection(error)
 
     assert (fault.code, fault.again, fault.arrived) == (code, again, arrived)
 
 
-def test_an_object_in_the_platforms_words_is_left_out_however_long_it_is():
+def test_a_quoted_object_of_any_length_is_removed_from_a_message():
     quoted = '"{\\"env\\":[{\\"value\\":\\"canary-4711' + "x" * 5000 + '\\"}]}"'
-    words = f'"" is invalid: patch: Invalid value: {quoted}: json: cannot unmarshal string'
+    message = f'"" is invalid: patch: Invalid value: {quoted}: json: cannot unmarshal string'
 
-    fault = read(failure(422, "Invalid", words))
+    fault = read(failure(422, "Invalid", message))
 
     assert "canary-4711" not in fault.message
     assert "json: cannot unmarshal string" in fault.message

@@ -1,4 +1,4 @@
-"""The Gateway that a route plan attaches to, and the port that it sends requests to."""
+"""The choice of the Gateway and of the backend port for a route plan."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.examples import plan
 from tests.kubernetes.restricted import restricted
 from worker.providers import k8s
-from worker.providers.k8s import gateways
 from worker.providers.k8s.objects import ServicePort
+from worker.providers.k8s.routes import gateways
 
 Json = dict[str, Any]
 SHARED = {"PLT_K8S_GATEWAYS": "infra/public, infra/private"}
@@ -63,7 +63,7 @@ def parent_of(cluster: KubernetesSandbox) -> tuple[str, str]:
         ("elsewhere.test", "any"),
     ],
 )
-async def test_a_plan_attaches_to_the_gateway_whose_listener_fits_its_hostname_best(
+async def test_a_plan_attaches_to_the_gateway_with_the_best_hostname_match(
     provider, served, call, hostname, expected
 ):
     hosts = {"a-tcp": None, "any": None, "wider": "*.example", "wide": "*.shop.example"}
@@ -76,7 +76,7 @@ async def test_a_plan_attaches_to_the_gateway_whose_listener_fits_its_hostname_b
     assert parent_of(served) == ("default", expected)
 
 
-async def test_the_second_listener_of_a_gateway_counts_as_well(provider, served, call):
+async def test_the_second_listener_of_a_gateway_is_considered_too(provider, served, call):
     served.add_gateway("a", listeners=[listener("a.test")])
     both = [listener("b.test") | {"name": "b"}, listener("*.example", "HTTPS") | {"name": "https"}]
     served.add_gateway("b", listeners=both)
@@ -86,7 +86,7 @@ async def test_the_second_listener_of_a_gateway_counts_as_well(provider, served,
     assert parent_of(served) == ("default", "b")
 
 
-async def test_where_no_listener_fits_the_fault_says_for_what_the_gateways_listen(
+async def test_the_fault_for_no_matching_listener_names_the_listeners_hostnames(
     provider, served, call
 ):
     served.add_gateway("public", listeners=[listener("*.other.test")])
@@ -130,7 +130,7 @@ async def test_where_no_listener_fits_the_fault_says_for_what_the_gateways_liste
         (listener(namespaces={"from": "All"}, kinds=[{"kind": "HTTPRoute"}]), True),
     ],
 )
-async def test_a_shared_gateway_is_used_where_it_admits_the_namespace(
+async def test_a_shared_gateway_is_used_if_it_admits_the_namespace(
     served, environment, call, allowed, fits
 ):
     served.add_gateway("public", "infra", listeners=[allowed])
@@ -148,10 +148,10 @@ async def test_a_shared_gateway_is_used_where_it_admits_the_namespace(
 
 
 @pytest.mark.parametrize("may_read", [True, False])
-async def test_a_listener_that_admits_by_labels_is_chosen_by_those_of_the_namespace(
+async def test_a_listener_with_a_label_selector_is_matched_with_the_namespaces_labels(
     cluster, environment, tmp_path, call, may_read
 ):
-    """Without the right to read them it is the last choice, rather than none."""
+    """Without the right to read the labels, the listener is the last choice."""
     cluster.add_namespace("store", team="shop")
     cluster.add_service("shop-v2", "store", ports=[{"port": 80}])
     cluster.add_gateway("a", "store", listeners=[selected(matchLabels={"team": "other"})])
@@ -171,7 +171,7 @@ async def test_a_listener_that_admits_by_labels_is_chosen_by_those_of_the_namesp
     assert found["spec"]["parentRefs"][0]["name"] == ("b" if may_read else "a")
 
 
-async def test_a_gateway_of_the_own_namespace_comes_before_a_shared_one_that_fits_as_well(
+async def test_a_gateway_of_the_own_namespace_precedes_an_equal_shared_gateway(
     served, environment, call
 ):
     served.add_gateway("public", "infra", listeners=[everywhere()])
@@ -185,7 +185,7 @@ async def test_a_gateway_of_the_own_namespace_comes_before_a_shared_one_that_fit
     assert [each["metadata"]["name"] for each in listed] == ["zzz", "public"]
 
 
-async def test_shared_gateways_that_cannot_be_read_are_named(served, environment, tmp_path, call):
+async def test_unreadable_shared_gateways_are_named(served, environment, tmp_path, call):
     rules = ("list get", "gateways.gateway.networking.k8s.io", "default")
     limited = restricted(served, environment | SHARED, tmp_path, rules)
 
@@ -199,7 +199,7 @@ async def test_shared_gateways_that_cannot_be_read_are_named(served, environment
 
 
 @pytest.mark.parametrize("wrong", ["public", "infra/public;infra/private", "/public", "Infra/a"])
-async def test_what_names_no_gateway_is_a_wrong_configuration(environment, wrong):
+async def test_an_invalid_gateway_name_is_a_configuration_error(environment, wrong):
     with pytest.raises(ConfigurationError, match="Gateways as namespace/name"):
         async with k8s.open_provider(environment | {"PLT_K8S_GATEWAYS": wrong}):
             pass
@@ -228,14 +228,14 @@ PORTS: list[tuple[list[Json], int]] = [
 
 
 @pytest.mark.parametrize(("ports", "expected"), PORTS, ids=range(len(PORTS)))
-def test_the_port_that_speaks_http_is_chosen(ports, expected):
+def test_the_http_port_is_chosen(ports, expected):
     found = gateways.http_port(msgspec.convert(ports, list[ServicePort]))
 
     assert found is not None
     assert found.port == expected
 
 
-async def test_requests_go_to_the_port_of_the_service_that_speaks_http(provider, cluster, call):
+async def test_a_route_sends_requests_to_the_http_port_of_the_service(provider, cluster, call):
     cluster.add_gateway("public")
     ports = [{"name": "metrics", "port": 9090}, {"name": "http", "port": 8080}]
     cluster.add_service("shop-v2", ports=ports)

@@ -1,4 +1,4 @@
-"""The control plane's own flows, from HTTP to the platform in one process.
+"""The control plane's flows, from HTTP to the platform in one process.
 
 HTTP → the gateway's application → the worker's dispatch → the provider → the stand-in.
 """
@@ -71,7 +71,7 @@ def labelled(manifest: Json, version: str) -> Json:
 
 
 async def deploy(icc: ControlPlane, version: str = "v7", replicas: int | None = 2) -> None:
-    """The deploy API: secret, controller, service, one after the other."""
+    """Deploy as the control plane does: secret, controller, service, in this order."""
     name = f"{APP}-{version}"
     auth = {"auths": {"reg.example.com": {"username": "ci", "password": "canary-4711"}}}
     data = {".dockerconfigjson": base64.b64encode(json.dumps(auth).encode()).decode()}
@@ -81,7 +81,7 @@ async def deploy(icc: ControlPlane, version: str = "v7", replicas: int | None = 
     await icc.apply("services", labelled(manifests.service(name), version))
 
 
-async def test_a_deployment_is_applied_and_its_machines_come_up(icc, cluster, loopback):
+async def test_a_deployment_is_applied_and_its_machines_start(icc, cluster, loopback):
     await deploy(icc)
 
     machines = await icc.machines(named("v7"))
@@ -135,7 +135,7 @@ async def test_an_activation_is_confirmed_by_ready_machines_or_by_the_default_ru
 
 
 @pytest.mark.parametrize("metadata", [DEPLOYMENT, {}], ids=["metadata", "none"])
-async def test_the_scaler_looks_and_scales_with_metadata_and_without(icc, cluster, metadata):
+async def test_the_scaler_reads_and_scales_with_and_without_metadata(icc, cluster, metadata):
     await deploy(icc)
 
     found = await icc.controller(V7, metadata)
@@ -149,7 +149,7 @@ async def test_the_scaler_looks_and_scales_with_metadata_and_without(icc, cluste
     assert len((await icc.controller(V7, metadata))["machines"]) == 4
 
 
-async def test_a_version_is_redeployed_without_losing_what_the_scaler_did(icc, cluster):
+async def test_redeploying_a_version_keeps_the_scalers_replicas(icc, cluster):
     await deploy(icc, replicas=None)
     await icc.scale(V7, 5, DEPLOYMENT)
 
@@ -175,7 +175,7 @@ async def test_a_version_expires(icc, cluster):
         await icc.controller(f"{APP}-v6", DEPLOYMENT)
 
 
-async def test_every_route_is_applied_again_when_a_leader_starts(icc, cluster):
+async def test_routes_can_be_applied_again_when_a_leader_starts(icc, cluster):
     for _ in range(2):
         for name in (APP, "billing"):
             await icc.apply("gateway/httproutes", manifests.route(name))
@@ -197,7 +197,7 @@ async def test_an_empty_label_map_means_all_machines_but_no_service(icc, cluster
     assert failed.value.answer.status == 400
 
 
-async def test_a_value_with_an_equals_sign_is_not_cut(icc, cluster):
+async def test_a_label_value_with_an_equals_sign_is_invalid_and_not_truncated(icc, cluster):
     with pytest.raises(Failed, match="expected a Kubernetes label value") as failed:
         await icc.machines({"app": "a=b"})
 
@@ -205,7 +205,7 @@ async def test_a_value_with_an_equals_sign_is_not_cut(icc, cluster):
     assert len(cluster.calls) == 0
 
 
-async def test_a_failure_says_what_the_platform_said(icc, cluster):
+async def test_a_failure_has_the_platforms_message(icc, cluster):
     with pytest.raises(Failed) as failed:
         await icc.machine("nope")
 
@@ -214,7 +214,7 @@ async def test_a_failure_says_what_the_platform_said(icc, cluster):
     assert 'pods "nope" not found' in body["message"]
 
 
-async def test_a_secret_without_a_key_to_seal_it_is_refused(front, http, provider, cluster):
+async def test_a_secret_is_refused_without_a_seal_key(front, http, provider, cluster):
     loopback = Loopback(Dispatch("k8s", provider, Seals([])), seals=Seals([]))
     front.behind = loopback
     icc = ControlPlane(http, "default")

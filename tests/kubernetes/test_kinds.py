@@ -1,4 +1,4 @@
-"""Which kinds hints and owner references mean."""
+"""The kinds that hints and owner references select."""
 
 import pytest
 
@@ -34,7 +34,9 @@ def test_hints_narrow_the_kinds_and_keep_their_order(kind, api_version, expected
         (None, "batch/v1", "apiVersion: expected apps/v1 or v1, got 'batch/v1'"),
     ],
 )
-def test_hints_that_fit_no_kind_are_invalid_and_say_what_is_expected(kind, api_version, expected):
+def test_hints_that_match_no_kind_are_invalid_and_state_the_expectation(
+    kind, api_version, expected
+):
     with pytest.raises(Fault) as raised:
         kinds.hinted(kind, api_version)
 
@@ -54,13 +56,13 @@ def test_hints_that_fit_no_kind_are_invalid_and_say_what_is_expected(kind, api_v
         ("example.com/v1", "Deployment", None),
     ],
 )
-def test_only_the_four_kinds_of_their_own_api_are_walked(api_version, kind, expected):
+def test_only_owners_of_the_four_kinds_in_their_api_group_are_followed(api_version, kind, expected):
     found = kinds.of_owner(OwnerReference(api_version, kind, "x", "uid"))
 
     assert (found and found.name) == expected
 
 
-def test_the_metadata_of_a_kind_is_a_hint_that_finds_it():
+def test_the_metadata_of_a_kind_selects_it_as_a_hint():
     for kind in kinds.KINDS:
         hint = kind.metadata
         assert kinds.hinted(hint["kind"], hint["apiVersion"]) == (kind,)

@@ -1,4 +1,4 @@
-"""Labels of machines, and services as endpoints."""
+"""Labels of machines, and Services as endpoints."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from contracts.faults import Code, Fault
 from contracts.resources import Port
 
 
-async def test_labels_are_set_and_removed_in_one_call_and_others_stay(provider, cluster, call):
+async def test_labels_are_set_and_removed_in_one_call_and_others_are_kept(provider, cluster, call):
     cluster.add_pod("web-1", labels={"app": "web", "old": "1"})
 
     answer = await provider.set_machine_labels(
@@ -42,7 +42,7 @@ async def test_labels_of_an_absent_machine_are_not_found(provider, call):
 @pytest.mark.parametrize(
     "labels", [{"a b": "c"}, {"a": "x" * 64}, {"a": "b c"}, {"A/b": "c"}, {"a b": None}]
 )
-async def test_labels_that_kubernetes_does_not_know_reach_nothing(provider, cluster, call, labels):
+async def test_invalid_labels_send_no_request(provider, cluster, call, labels):
     with pytest.raises(Fault, match="expected a Kubernetes label") as raised:
         await provider.set_machine_labels(api.SetMachineLabels("default", "web-1", labels), call())
 
@@ -50,7 +50,7 @@ async def test_labels_that_kubernetes_does_not_know_reach_nothing(provider, clus
     assert len(cluster.calls) == 0
 
 
-async def test_services_come_with_their_ports_in_order_in_one_call(provider, cluster, call):
+async def test_services_are_listed_with_ordered_ports_in_one_call(provider, cluster, call):
     ports = [
         {"name": "metrics", "port": 9090, "protocol": "TCP"},
         {"name": "app", "port": 3042},
@@ -81,7 +81,9 @@ async def test_services_are_paged(provider, cluster, call):
     assert len(cluster.calls) == 2
 
 
-async def test_no_service_is_an_empty_list_but_no_label_is_invalid(provider, call):
+async def test_a_list_without_services_is_empty_and_a_request_without_labels_is_invalid(
+    provider, call
+):
     assert (
         await provider.get_services_by_labels(
             api.GetServicesByLabels("default", {"app": "nope"}), call()
@@ -93,7 +95,7 @@ async def test_no_service_is_an_empty_list_but_no_label_is_invalid(provider, cal
     assert raised.value.code is Code.INVALID
 
 
-async def test_a_service_is_deleted_in_one_call_that_answers_an_object(provider, cluster, call):
+async def test_a_service_is_deleted_in_one_call_that_returns_an_object(provider, cluster, call):
     cluster.add_service("web")
 
     answer = await provider.delete_service(api.DeleteService("default", "web"), call())

@@ -1,4 +1,4 @@
-"""Changes that a frozen worker sends late: what others wrote in the meantime stays."""
+"""Late changes of a frozen worker do not overwrite what other writers wrote in the meantime."""
 
 from collections.abc import Callable
 
@@ -15,9 +15,10 @@ SERVICES = "/api/v1/namespaces/default/services/web"
 
 
 def overtaken(cluster: KubernetesSandbox, method: str, change: Callable[[], object]) -> Call:
-    """A call whose worker is frozen before its first request of a method.
+    """Return a call of a worker that is frozen before its first request of a method.
 
-    Meanwhile the successor makes a change; the call is no longer ours when its request is answered.
+    During the freeze the successor makes a change; the call's fence is lost when its request is
+    answered.
     """
     changed = False
 
@@ -51,7 +52,7 @@ async def test_a_late_update_from_a_manifest_does_not_undo_a_newer_one(provider,
     assert found["metadata"]["labels"] == {"written": "by-the-successor"}
 
 
-async def test_an_update_that_was_overtaken_is_made_from_another_look(provider, cluster, call):
+async def test_an_overtaken_update_is_repeated_after_another_read(provider, cluster, call):
     cluster.add_service("web")
     newer = {"metadata": {"annotations": {"written": "by-another"}}}
     overtaking = overtaken(cluster, "PATCH", lambda: outside.ask(cluster, "PATCH", SERVICES, newer))
@@ -87,10 +88,8 @@ async def test_a_late_deletion_spares_a_new_object_of_the_same_name(provider, cl
     assert cluster.read("deployments.apps", "web")["spec"]["replicas"] == 2
 
 
-async def test_a_deletion_of_an_object_that_was_replaced_deletes_the_new_one(
-    provider, cluster, call
-):
-    """The request means the name; the uid only keeps late requests out."""
+async def test_the_deletion_of_a_replaced_object_deletes_the_new_one(provider, cluster, call):
+    """The command names the object; the uid only stops late requests."""
     cluster.add_deployment("web", replicas=1)
     await provider.get_controller(api.GetController("default", "web", "Deployment"), call())
     cluster.remove("deployments.apps", "web")
@@ -103,7 +102,7 @@ async def test_a_deletion_of_an_object_that_was_replaced_deletes_the_new_one(
     assert cluster.read("deployments.apps", "web") is None
 
 
-async def test_a_deletion_that_names_a_uid_takes_the_pods_along(provider, cluster, call):
+async def test_a_deletion_with_a_uid_deletes_the_pods_too(provider, cluster, call):
     cluster.add_replication_controller("web", replicas=2)
 
     await provider.delete_controller(api.DeleteController("default", "web"), call())

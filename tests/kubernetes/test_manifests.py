@@ -1,4 +1,4 @@
-"""Manifests against what is there: the patch between them, with nothing asked of a server."""
+"""The merge patch between a live object and a manifest, without a server."""
 
 from typing import Any
 
@@ -6,14 +6,14 @@ import pytest
 
 from deploy.sandbox.kubernetes.patches import merge
 from tests.kubernetes import manifests as written
-from worker.providers.k8s import manifests
 from worker.providers.k8s.kinds import KINDS, SERVICES
+from worker.providers.k8s.workloads import manifests
 
 Json = dict[str, Any]
 
 
 def patched(live: Json, manifest: Json) -> Json:
-    """The object after the patch that makes it the manifest's."""
+    """Return the live object after the patch for a manifest."""
     _, wanted = manifests.read(manifest, "default", *KINDS, SERVICES)
     found: Json = merge(live, manifests.change(live, wanted))
     return found
@@ -29,13 +29,13 @@ def live(manifest: Json, **spec: Any) -> Json:
 
 
 @pytest.mark.parametrize(("named", "replicas"), [(None, 7), (0, 0), (3, 3)])
-def test_replicas_that_are_not_named_stay(named, replicas):
+def test_replicas_that_a_manifest_does_not_name_are_kept(named, replicas):
     after = patched(live(written.deployment(), replicas=7), written.deployment("web", named))
 
     assert after["spec"]["replicas"] == replicas
 
 
-def test_a_strategy_leaves_nothing_of_the_former():
+def test_a_new_strategy_type_removes_all_of_the_former_strategy():
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}
     wanted = written.deployment()
     wanted["spec"]["strategy"] = {"type": "Recreate"}
@@ -46,14 +46,14 @@ def test_a_strategy_leaves_nothing_of_the_former():
 
 
 @pytest.mark.parametrize("kept", ["clusterIP", "clusterIPs", "ipFamilies", "loadBalancerClass"])
-def test_what_was_allotted_to_a_service_stays(kept):
+def test_fields_that_were_allocated_to_a_service_are_kept(kept):
     after = patched(live(written.service(), **{kept: "allotted"}), written.service("web", 80))
 
     assert after["spec"][kept] == "allotted"
     assert [port["port"] for port in after["spec"]["ports"]] == [80]
 
 
-def test_the_patch_names_no_version_no_identity_and_no_status():
+def test_a_patch_has_no_version_no_identity_and_no_status():
     before = live(written.deployment())
     before["metadata"] |= {"uid": "u", "generation": 4, "managedFields": []}
 
@@ -63,7 +63,7 @@ def test_the_patch_names_no_version_no_identity_and_no_status():
     assert patch == {"metadata": {"namespace": "default"}}
 
 
-def test_a_namespace_is_filled_in_and_so_is_what_only_one_kind_can_mean():
+def test_a_missing_namespace_and_an_unambiguous_kind_are_filled_in():
     manifest = written.service()
     del manifest["apiVersion"], manifest["kind"]
 
@@ -97,5 +97,5 @@ def test_a_controller_is_shown_without_the_values_of_its_environment():
 
 
 @pytest.mark.parametrize("answer", [{"status": "Success"}, {"kind": "Deployment", "metadata": {}}])
-def test_an_answer_without_containers_is_shown_as_it_is(answer):
+def test_an_object_without_containers_is_shown_unchanged(answer):
     assert manifests.shown(answer) == answer

@@ -1,4 +1,4 @@
-"""A re-apply removes what we wrote and keeps what others wrote; nothing is asked of a server."""
+"""Applying again removes own fields and keeps other writers' fields; without a server."""
 
 import copy
 from typing import Any
@@ -8,7 +8,7 @@ import pytest
 from tests.kubernetes import manifests
 from tests.kubernetes.written import applied, changed, written
 from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, SERVICES
-from worker.providers.k8s.manifests import change, read
+from worker.providers.k8s.workloads.manifests import change, read
 
 Json = dict[str, Any]
 RESTARTED = {"kubectl.kubernetes.io/restartedAt": "2026-01-02T00:00:00Z"}
@@ -24,20 +24,20 @@ def in_template(**pod: Any) -> Json:
 
 
 def with_container(**more: Any) -> Json:
-    """The manifest of a Deployment whose one container has these fields too."""
+    """Return the manifest of a Deployment with further fields in its only container."""
     manifest = manifests.deployment()
     containers(manifest)[0] |= more
     return manifest
 
 
 def edited(live: Json, position: int = 0, **fields: Any) -> Json:
-    """The containers with other fields in one of them, as a patch."""
+    """Return a patch of the containers with other fields in one of them."""
     found = copy.deepcopy(containers(live))
     found[position] |= fields
     return in_template(spec={"containers": found})
 
 
-def test_a_restart_annotation_of_a_pod_template_stays():
+def test_a_restart_annotation_of_a_pod_template_is_kept():
     live = written(manifests.deployment())
     restarted = changed(live, "kubectl-rollout", in_template(metadata={"annotations": RESTARTED}))
 
@@ -47,7 +47,7 @@ def test_a_restart_annotation_of_a_pod_template_stays():
     assert containers(after)[0]["image"] == "r.example/web:2"
 
 
-def test_an_annotation_that_we_wrote_goes_and_that_of_others_stays():
+def test_an_own_annotation_is_removed_and_others_annotations_are_kept():
     manifest = manifests.deployment()
     manifest["spec"]["template"]["metadata"]["annotations"] = {"ours": "1"}
     live = written(manifest)
@@ -58,7 +58,7 @@ def test_an_annotation_that_we_wrote_goes_and_that_of_others_stays():
     assert after["spec"]["template"]["metadata"]["annotations"] == RESTARTED
 
 
-def test_labels_that_we_wrote_go_and_those_of_others_stay():
+def test_own_labels_are_removed_and_others_labels_are_kept():
     live = written(manifests.service(metadata={"name": "web", "labels": {"a": "1", "b": "1"}}))
     labelled = changed(live, "kubectl-label", {"metadata": {"labels": {"theirs": "1"}}})
 
@@ -67,7 +67,7 @@ def test_labels_that_we_wrote_go_and_those_of_others_stay():
     assert after["metadata"]["labels"] == {"a": "2", "theirs": "1"}
 
 
-def test_addresses_that_others_gave_to_a_service_stay():
+def test_addresses_that_other_writers_gave_a_service_are_kept():
     manifest = manifests.service()
     manifest["spec"]["type"] = "LoadBalancer"
     given = {"loadBalancerIP": "192.0.2.7", "externalIPs": ["192.0.2.9"]}
@@ -78,7 +78,7 @@ def test_addresses_that_others_gave_to_a_service_stay():
     assert {key: after["spec"][key] for key in given} == given
 
 
-def test_a_field_that_we_wrote_and_the_manifest_names_no_more_goes():
+def test_an_own_field_is_removed_if_the_manifest_drops_it():
     manifest = manifests.service()
     manifest["spec"]["externalTrafficPolicy"] = "Local"
 
@@ -87,7 +87,7 @@ def test_a_field_that_we_wrote_and_the_manifest_names_no_more_goes():
     assert "externalTrafficPolicy" not in after["spec"]
 
 
-def test_a_field_that_another_writer_took_over_stays_when_the_manifest_names_it_no_more():
+def test_a_dropped_field_is_kept_if_another_writer_took_it_over():
     manifest = manifests.deployment()
     manifest["spec"]["minReadySeconds"] = 5
     live = changed(written(manifest), "kubectl-edit", {"spec": {"minReadySeconds": 9}})
@@ -97,14 +97,14 @@ def test_a_field_that_another_writer_took_over_stays_when_the_manifest_names_it_
     assert after["spec"]["minReadySeconds"] == 9
 
 
-def test_what_the_manifest_names_is_as_it_says_whoever_wrote_it():
+def test_a_field_in_the_manifest_overrides_every_writer():
     live = changed(written(manifests.deployment()), "kubectl-edit", {"spec": {"replicas": 9}})
 
     assert applied(live, manifests.deployment("web", 3))["spec"]["replicas"] == 3
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_container_that_others_added_stays_in_its_place_and_ours_goes_when_it_is_not_named(first):
+def test_others_containers_keep_their_place_and_a_dropped_own_container_is_removed(first):
     two = manifests.deployment()
     containers(two).append({"name": "second", "image": "r.example/second:1"})
     live = written(two)
@@ -121,7 +121,7 @@ def test_a_container_that_others_added_stays_in_its_place_and_ours_goes_when_it_
     )
 
 
-def test_fields_and_variables_that_others_added_to_our_container_stay():
+def test_fields_and_variables_of_other_writers_in_an_own_container_are_kept():
     live = written(manifests.deployment())
     variables = [*containers(live)[0]["env"], {"name": "THEIRS", "value": "1"}]
     more = changed(
@@ -139,7 +139,7 @@ def test_fields_and_variables_that_others_added_to_our_container_stay():
     assert container["resources"] == {"limits": {"cpu": "1"}}
 
 
-def test_a_container_of_ours_that_others_changed_goes_when_the_manifest_drops_it():
+def test_a_dropped_own_container_is_removed_even_if_others_changed_it():
     two = manifests.deployment()
     containers(two).append({"name": "second", "image": "r.example/second:1"})
     live = written(two)
@@ -150,7 +150,7 @@ def test_a_container_of_ours_that_others_changed_goes_when_the_manifest_drops_it
     assert [each["name"] for each in containers(after)] == ["web"]
 
 
-def test_a_probe_goes_whole_even_where_others_changed_a_part_of_it():
+def test_a_dropped_probe_is_removed_whole_even_if_others_changed_it():
     live = written(with_container(livenessProbe={"exec": {"command": ["a"]}, "periodSeconds": 5}))
     probe = {"exec": {"command": ["a"]}, "periodSeconds": 9}
     slower = changed(live, "kubectl-edit", edited(live, livenessProbe=probe))
@@ -158,7 +158,7 @@ def test_a_probe_goes_whole_even_where_others_changed_a_part_of_it():
     assert "livenessProbe" not in containers(applied(slower, manifests.deployment()))[0]
 
 
-def test_a_hook_goes_whole_even_where_others_changed_a_part_of_it():
+def test_a_dropped_hook_is_removed_whole_even_if_others_changed_it():
     hook = {"httpGet": {"path": "/bye", "port": 80}}
     live = written(with_container(lifecycle={"preStop": hook, "postStart": {"exec": {}}}))
     theirs = {"preStop": {"httpGet": {"path": "/later", "port": 80}}}
@@ -168,8 +168,8 @@ def test_a_hook_goes_whole_even_where_others_changed_a_part_of_it():
 
 
 @pytest.mark.parametrize("strategy", ["strategy", "updateStrategy"])
-def test_a_part_of_a_strategy_that_others_wrote_stays_where_no_manifest_names_it(strategy):
-    """Its defaults are ours: the API server filled them in when we created the object."""
+def test_others_part_of_a_strategy_is_kept_if_no_manifest_names_the_strategy(strategy):
+    """Its defaults count as own fields: the API server set them when machinist created it."""
     defaults = {"type": "RollingUpdate", "rollingUpdate": {"a": 1, "b": 1}}
     manifest = manifests.deployment()
     live = written(manifest | {"spec": manifest["spec"] | {strategy: defaults}})
@@ -180,7 +180,7 @@ def test_a_part_of_a_strategy_that_others_wrote_stays_where_no_manifest_names_it
     assert after["spec"][strategy]["rollingUpdate"] == {"a": 2}
 
 
-def test_a_strategy_of_another_type_leaves_nothing_of_the_former():
+def test_a_strategy_of_another_type_replaces_the_former_one():
     rolling = {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1}}
     manifest = manifests.deployment()
     live = written(manifest | {"spec": manifest["spec"] | {"strategy": rolling}}, by="helm")
@@ -189,7 +189,7 @@ def test_a_strategy_of_another_type_leaves_nothing_of_the_former():
     assert applied(live, manifest)["spec"]["strategy"] == {"type": "Recreate"}
 
 
-def test_a_probe_of_another_kind_replaces_that_of_others():
+def test_a_probe_of_another_kind_replaces_another_writers_probe():
     http = {"httpGet": {"port": 80}, "periodSeconds": 5}
     live = written(with_container(livenessProbe=http), by="helm")
 
@@ -198,7 +198,7 @@ def test_a_probe_of_another_kind_replaces_that_of_others():
     assert container["livenessProbe"] == {"exec": {}, "periodSeconds": 5}
 
 
-def test_a_variable_from_a_source_replaces_one_with_a_value_whoever_wrote_it():
+def test_a_variable_with_a_source_replaces_a_value_of_any_writer():
     live = written(manifests.deployment(), by="helm")
     source = {"secretKeyRef": {"name": "s", "key": "k"}}
     env = [{"name": "FEATURE_X", "valueFrom": source}]
@@ -218,13 +218,13 @@ def test_a_variable_from_a_source_replaces_one_with_a_value_whoever_wrote_it():
         ),
     ],
 )
-def test_a_handler_or_profile_of_another_kind_leaves_nothing_of_that_of_others(field, theirs, ours):
+def test_a_handler_or_profile_of_another_kind_replaces_another_writers(field, theirs, ours):
     live = written(with_container(**{field: theirs}), by="helm")
 
     assert containers(applied(live, with_container(**{field: ours})))[0][field] == ours
 
 
-def test_a_hook_that_others_wrote_stays_beside_ours():
+def test_another_writers_hook_is_kept_beside_an_own_hook():
     theirs = {"preStop": {"exec": {"command": ["a"]}}}
     live = written(with_container(lifecycle=theirs), by="helm")
     ours = {"postStart": {"exec": {"command": ["b"]}}}
@@ -234,7 +234,7 @@ def test_a_hook_that_others_wrote_stays_beside_ours():
     assert containers(after)[0]["lifecycle"] == theirs | ours
 
 
-def test_a_variable_from_another_source_leaves_nothing_of_that_of_others():
+def test_a_variable_with_another_source_replaces_another_writers_source():
     def variable(source: str) -> list[Json]:
         return [{"name": "FEATURE_X", "valueFrom": {source: {"name": "s", "key": "k"}}}]
 
@@ -245,7 +245,7 @@ def test_a_variable_from_another_source_leaves_nothing_of_that_of_others():
     assert containers(after)[0]["env"] == variable("secretKeyRef")
 
 
-def test_a_volume_of_another_source_leaves_nothing_of_the_former():
+def test_a_volume_with_another_source_replaces_the_former_source():
     def with_volume(**source: Any) -> Json:
         manifest = manifests.deployment()
         manifest["spec"]["template"]["spec"]["volumes"] = [{"name": "v", **source}]
@@ -258,7 +258,7 @@ def test_a_volume_of_another_source_leaves_nothing_of_the_former():
     assert after["spec"]["template"]["spec"]["volumes"] == [{"name": "v", "emptyDir": {}}]
 
 
-def test_a_node_port_that_was_allotted_stays():
+def test_an_allocated_node_port_is_kept():
     live = written(manifests.service("web", 80))
     live["spec"]["ports"][0]["nodePort"] = 30_123
 
@@ -267,7 +267,7 @@ def test_a_node_port_that_was_allotted_stays():
     assert after["spec"]["ports"][0]["nodePort"] == 30_123
 
 
-def test_a_port_of_others_stays_unless_its_name_is_the_manifests():
+def test_another_writers_port_is_kept_unless_the_manifest_has_its_name():
     theirs = [{"name": "p80", "port": 8080, "protocol": "TCP"}, {"name": "x", "port": 1}]
     manifest = manifests.service("web", 80)
     live = written(manifest | {"spec": manifest["spec"] | {"ports": theirs}}, by="helm")
@@ -281,7 +281,7 @@ def test_a_port_of_others_stays_unless_its_name_is_the_manifests():
 
 
 @pytest.mark.parametrize("name", [{}, {"name": "metrics"}], ids=["unnamed", "named"])
-def test_a_port_that_others_added_to_our_container_stays(name):
+def test_another_writers_port_in_an_own_container_is_kept(name):
     live = written(manifests.deployment())
     theirs = {"containerPort": 9000, "protocol": "TCP", **name}
     added = changed(live, "mesh", edited(live, ports=[*containers(live)[0]["ports"], theirs]))
@@ -291,7 +291,7 @@ def test_a_port_that_others_added_to_our_container_stays(name):
     assert [each["containerPort"] for each in container["ports"]] == [3042, 9000]
 
 
-def test_a_port_of_a_container_that_has_our_ports_name_goes():
+def test_a_container_port_with_the_name_of_an_own_port_is_removed():
     live = written(manifests.deployment())
     theirs = [{"name": "app", "containerPort": 9000, "protocol": "TCP"}]
     renamed = changed(live, "kubectl-edit", edited(live, ports=theirs))
@@ -301,7 +301,7 @@ def test_a_port_of_a_container_that_has_our_ports_name_goes():
     assert [each["containerPort"] for each in container["ports"]] == [3042]
 
 
-def test_a_selector_is_replaced_and_never_mixed():
+def test_a_selector_is_replaced_and_never_merged():
     live = written(manifests.service(), by="helm")
     manifest = manifests.service()
     manifest["spec"]["selector"] = {"other": "1"}
@@ -309,7 +309,7 @@ def test_a_selector_is_replaced_and_never_mixed():
     assert applied(live, manifest)["spec"]["selector"] == {"other": "1"}
 
 
-def test_a_list_that_names_a_key_twice_is_as_the_manifest_has_it():
+def test_a_list_with_a_duplicate_key_is_taken_from_the_manifest():
     twice = [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]
 
     [container] = containers(applied(written(manifests.deployment()), with_container(env=twice)))
@@ -318,7 +318,7 @@ def test_a_list_that_names_a_key_twice_is_as_the_manifest_has_it():
 
 
 @pytest.mark.parametrize("wrong", [{"a": 1}, ["a"], None, 7])
-def test_a_list_whose_keys_are_of_a_wrong_type_is_for_the_api_server_to_refuse(wrong):
+def test_a_list_with_keys_of_a_wrong_type_is_passed_to_the_api_server(wrong):
     live = written(manifests.deployment())
     manifest = with_container(env=[{"name": wrong, "value": "1"}], ports=[{"name": wrong}])
     _, wanted = read(manifest, "default", *KINDS)
@@ -328,7 +328,7 @@ def test_a_list_whose_keys_are_of_a_wrong_type_is_for_the_api_server_to_refuse(w
     assert {"name": wrong, "value": "1"} in container["env"]
 
 
-def test_a_finalizer_of_others_stays_and_ours_goes():
+def test_another_writers_finalizer_is_kept_and_an_own_one_is_removed():
     ours = {"name": "web", "finalizers": ["a.example/ours"]}
     both = {"metadata": {"finalizers": ["a.example/ours", "b.example/theirs"]}}
     live = changed(written(manifests.deployment(metadata=ours)), "operator", both)
@@ -338,7 +338,7 @@ def test_a_finalizer_of_others_stays_and_ours_goes():
     assert after["metadata"]["finalizers"] == ["b.example/theirs"]
 
 
-def test_a_route_is_replaced_rule_by_rule_whole():
+def test_the_rules_of_a_route_are_replaced_whole():
     live = written(manifests.route("web", "v1", "v2"))
 
     after = applied(live, manifests.route("web", "v2"))
@@ -346,7 +346,7 @@ def test_a_route_is_replaced_rule_by_rule_whole():
     assert [rule["backendRefs"][0]["name"] for rule in after["spec"]["rules"]] == ["v2"]
 
 
-def test_a_manifest_without_a_spec_leaves_the_spec_as_it_is():
+def test_a_manifest_without_a_spec_keeps_the_spec():
     live = written(manifests.service())
     labels = {"metadata": {"name": "web", "labels": {"a": "1"}}}
 
@@ -356,7 +356,7 @@ def test_a_manifest_without_a_spec_leaves_the_spec_as_it_is():
     assert after["metadata"]["labels"] == {"a": "1"}
 
 
-def test_of_an_object_without_a_record_of_its_writers_nothing_goes():
+def test_an_object_without_managed_fields_loses_nothing():
     live = written(manifests.deployment())
     live["metadata"] |= {"managedFields": None, "labels": {"old": "1"}}
     live["spec"]["paused"] = True
@@ -368,7 +368,7 @@ def test_of_an_object_without_a_record_of_its_writers_nothing_goes():
 
 
 @pytest.mark.parametrize("replicas", [True, 1.0])
-def test_a_value_that_only_python_takes_for_the_same_is_sent(replicas):
+def test_a_value_that_is_equal_only_in_python_is_sent(replicas):
     live = written(manifests.deployment("web", 1))
     _, wanted = read(manifests.deployment("web", replicas), "default", *KINDS)
 

@@ -41,7 +41,7 @@ def test_a_namespace_is_a_dns_label(name):
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "a.b", "x" * 64])
-def test_what_is_no_dns_label_is_no_namespace(name):
+def test_a_name_that_is_not_a_dns_label_is_not_a_namespace(name):
     with pytest.raises(Fault) as raised:
         names.namespace(name)
 
@@ -55,7 +55,7 @@ def test_an_object_name_is_a_dns_subdomain(name):
 
 
 @pytest.mark.parametrize("name", [*HOSTILE, "x" * 254, "a.-b"])
-def test_what_is_no_dns_subdomain_names_nothing(name):
+def test_a_name_that_is_not_a_dns_subdomain_is_invalid(name):
     with pytest.raises(Fault) as raised:
         names.object_name(name, "id")
 
@@ -74,7 +74,7 @@ def test_what_is_no_dns_subdomain_names_nothing(name):
         (f"{'p' * 253}/{'k' * 63}", "v"),
     ],
 )
-def test_labels_that_kubernetes_allows(key, value):
+def test_labels_that_kubernetes_allows_are_accepted(key, value):
     assert names.labels({key: value}) == {key: value}
 
 
@@ -100,7 +100,7 @@ def test_labels_that_kubernetes_allows(key, value):
         "ä",
     ],
 )
-def test_label_keys_that_kubernetes_refuses(key):
+def test_label_keys_that_kubernetes_refuses_are_invalid(key):
     with pytest.raises(Fault, match="labels: expected a Kubernetes label key"):
         names.labels({key: "v"})
 
@@ -108,7 +108,7 @@ def test_label_keys_that_kubernetes_refuses(key):
 @pytest.mark.parametrize(
     "value", ["-a", "a-", "v" * 64, "a b", "a,b=c", "a&limit=1", "a/b", "a\n", "ä"]
 )
-def test_label_values_that_kubernetes_refuses(value):
+def test_label_values_that_kubernetes_refuses_are_invalid(value):
     with pytest.raises(Fault, match=r"labels\.app: expected a Kubernetes label value"):
         names.labels({"app": value})
 
@@ -127,7 +127,7 @@ def test_paths_are_built_from_escaped_segments(arguments, expected):
 
 
 @given(st.text())
-def test_no_name_that_passes_changes_where_a_path_leads(name):
+def test_a_valid_name_never_changes_the_structure_of_a_path(name):
     try:
         names.object_name(name, "id")
     except Fault:

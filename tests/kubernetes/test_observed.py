@@ -1,4 +1,4 @@
-"""What a command on Kubernetes notes as before and after, and what it never does."""
+"""The states before and after that a command on Kubernetes records, without secrets."""
 
 import base64
 import json
@@ -25,7 +25,7 @@ async def scaled(provider: KubernetesProvider, replicas: int, call: Call) -> Non
     )
 
 
-async def test_a_scaling_of_a_controller_that_was_not_read_does_not_claim_what_was_wanted(
+async def test_a_scaling_of_an_unread_controller_does_not_record_the_former_count(
     provider, cluster, call
 ):
     cluster.add_deployment("web", replicas=3)
@@ -37,7 +37,9 @@ async def test_a_scaling_of_a_controller_that_was_not_read_does_not_claim_what_w
     assert run.after == {"replicas": 5, "running": 3}
 
 
-async def test_a_scaling_at_the_version_seen_last_knows_what_was_wanted(provider, cluster, call):
+async def test_a_scaling_at_the_last_known_version_records_the_former_count(
+    provider, cluster, call
+):
     cluster.add_deployment("web", replicas=3)
     await scaled(provider, 5, call())
     cluster.calls.clear()
@@ -50,7 +52,7 @@ async def test_a_scaling_at_the_version_seen_last_knows_what_was_wanted(provider
     assert [each.method for each in cluster.calls.writes()] == ["PATCH"]
 
 
-async def test_a_scaling_that_finds_another_version_does_not_claim_what_was_wanted(
+async def test_a_scaling_that_finds_another_version_does_not_record_the_former_count(
     provider, cluster, environment, call
 ):
     cluster.add_deployment("web", replicas=3)
@@ -65,7 +67,7 @@ async def test_a_scaling_that_finds_another_version_does_not_claim_what_was_want
     assert run.after["replicas"] == 2
 
 
-async def test_a_redelivered_scaling_knows_what_it_read(provider, cluster):
+async def test_a_redelivered_scaling_records_the_count_that_it_read(provider, cluster):
     cluster.add_deployment("web", replicas=3)
     run = Call(ample().deadline, redelivered=True)
 
@@ -74,7 +76,7 @@ async def test_a_redelivered_scaling_knows_what_it_read(provider, cluster):
     assert run.before == {"replicas": 3, "running": 3}
 
 
-async def test_a_new_controller_was_absent_and_an_updated_one_tells_both_images(
+async def test_a_creation_records_absence_and_an_update_records_both_images(
     provider, cluster, call
 ):
     created, updated = call(), call()
@@ -90,7 +92,7 @@ async def test_a_new_controller_was_absent_and_an_updated_one_tells_both_images(
     assert updated.after["images"] == ["r.example/web:2"]
 
 
-async def test_a_deleted_controller_is_noted_as_it_was_read(provider, cluster, call):
+async def test_a_deletion_records_the_controller_as_it_was_read(provider, cluster, call):
     cluster.add_deployment("web", replicas=3)
     run = call()
 
@@ -101,7 +103,7 @@ async def test_a_deleted_controller_is_noted_as_it_was_read(provider, cluster, c
     assert run.after == {"exists": False}
 
 
-async def test_a_controller_that_is_deleted_in_one_call_was_there(provider, cluster, call):
+async def test_a_deletion_in_one_call_records_that_the_controller_existed(provider, cluster, call):
     cluster.add_deployment("web", replicas=3)
     cluster.calls.clear()
     run = call()
@@ -112,7 +114,7 @@ async def test_a_controller_that_is_deleted_in_one_call_was_there(provider, clus
     assert len(cluster.calls) == 1
 
 
-async def test_a_service_is_noted_by_its_ports_and_labels(provider, cluster, call):
+async def test_a_service_is_recorded_with_its_ports_and_labels(provider, cluster, call):
     created, updated, deleted = call(), call(), call()
     for run, ports in ((created, [80]), (updated, [80, 9090])):
         manifest = manifests.service("web", *ports)
@@ -125,7 +127,7 @@ async def test_a_service_is_noted_by_its_ports_and_labels(provider, cluster, cal
     assert deleted.after == {"exists": False}
 
 
-async def test_labels_of_a_machine_are_those_that_the_command_names(provider, cluster, call):
+async def test_only_the_labels_in_the_command_are_recorded(provider, cluster, call):
     cluster.add_pod("one", labels={"track": "blue", "old": "1"})
     run = call()
 
@@ -137,7 +139,7 @@ async def test_labels_of_a_machine_are_those_that_the_command_names(provider, cl
     assert run.after == {"labels": {"new": "2", "old": None}}
 
 
-async def test_a_secret_is_noted_by_the_names_of_its_keys(provider, cluster, call):
+async def test_a_secret_is_recorded_with_the_names_of_its_keys(provider, cluster, call):
     first, second = call(), call()
     for run in (first, second):
         manifest = manifests.secret(stringData={"token": CANARY}, data={"b": ENCODED})
@@ -147,9 +149,7 @@ async def test_a_secret_is_noted_by_the_names_of_its_keys(provider, cluster, cal
     assert first.after == second.after == {"secretKeys": ["b", "token"]}
 
 
-async def test_a_secret_whose_answer_was_lost_is_not_said_to_have_been_there(
-    provider, cluster, call
-):
+async def test_a_secret_with_a_lost_response_is_not_recorded_as_existing(provider, cluster, call):
     cluster.faults.add(disconnect="after", times=1)
     run = call()
 
@@ -158,7 +158,7 @@ async def test_a_secret_whose_answer_was_lost_is_not_said_to_have_been_there(
     assert (run.before, run.after) == ({}, {"secretKeys": []})
 
 
-async def test_a_creation_whose_answer_was_lost_found_nothing(provider, cluster, call):
+async def test_a_creation_with_a_lost_response_records_absence(provider, cluster, call):
     cluster.faults.add(method="POST", disconnect="after", times=1)
     run = call()
 
@@ -167,7 +167,7 @@ async def test_a_creation_whose_answer_was_lost_found_nothing(provider, cluster,
     assert run.before == {"exists": False}
 
 
-async def test_a_route_is_noted_by_its_hosts_rules_and_backends(provider, cluster, call):
+async def test_a_route_is_recorded_with_its_hostnames_rules_and_backends(provider, cluster, call):
     run = call()
     manifest = manifests.route("web", "web-v1", "web-v2")
     manifest["spec"]["hostnames"] = ["web.example"]
@@ -182,7 +182,7 @@ async def test_a_route_is_noted_by_its_hosts_rules_and_backends(provider, cluste
     }
 
 
-async def test_no_value_of_a_secret_or_of_the_environment_is_noted(provider, cluster, call):
+async def test_no_value_of_a_secret_or_of_the_environment_is_recorded(provider, cluster, call):
     runs: list[Call] = []
     secret = {"registry": "r.example", "username": "ci", "password": CANARY}
     workload = {
@@ -205,13 +205,13 @@ async def test_no_value_of_a_secret_or_of_the_environment_is_noted(provider, clu
     runs.append(call())
     await provider.delete_controller(api.DeleteController("default", "web"), runs[-1])
 
-    noted = json.dumps([[run.before, run.after] for run in runs])
-    assert CANARY not in noted
-    assert ENCODED not in noted
+    recorded = json.dumps([[run.before, run.after] for run in runs])
+    assert CANARY not in recorded
+    assert ENCODED not in recorded
     assert all(run.before and run.after for run in runs)
 
 
-async def test_a_workload_that_is_applied_in_part_notes_the_part(provider, cluster, call):
+async def test_a_partly_applied_workload_records_the_applied_part(provider, cluster, call):
     cluster.faults.add(method="POST", path="/services", status=403, body="{}", times=None)
     run = call()
 
@@ -224,7 +224,7 @@ async def test_a_workload_that_is_applied_in_part_notes_the_part(provider, clust
     assert run.after["images"] == ["r.example/shop:1"]
 
 
-async def test_an_object_that_finalizers_hold_is_not_said_to_be_gone(tmp_path, call):
+async def test_an_object_held_by_finalizers_is_not_recorded_as_deleted(tmp_path, call):
     metadata = {"name": "web", "uid": "1", "deletionTimestamp": "2026-01-01T00:00:00Z"}
     waiting = {"kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 80}]}}
     run = call()

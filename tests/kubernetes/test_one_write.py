@@ -1,4 +1,4 @@
-"""A request is one write, has the headers that httpx gives it, and is not sent after a refusal."""
+"""A request is one write, has httpx's headers, and is not sent after a refusal."""
 
 import gzip
 import socket
@@ -12,13 +12,13 @@ from tests.kubernetes import raw_server
 from tests.kubernetes.proxies import proxy_to, socks_to
 from tests.kubernetes.raw_server import RawServer, answering, serving
 from tests.kubernetes.transports import client
-from worker.providers.k8s import transport
-from worker.providers.k8s.transport import BEFORE_SENDING
+from worker.providers.k8s.api import transport
+from worker.providers.k8s.api.transport import BEFORE_SENDING
 
 
 @pytest.fixture
 def sends(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
-    """What was given to the kernel, one entry for each call of send."""
+    """The bytes of each call of `send`."""
     given: list[bytes] = []
 
     class Counting(socket.socket):
@@ -62,8 +62,8 @@ async def test_a_request_through_a_proxy_is_one_write(sends, cluster, way):
     authority = trustme.CA()
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(tls)
-    of_proxy = ssl.create_default_context()
-    authority.configure_trust(of_proxy)
+    proxy_context = ssl.create_default_context()
+    authority.configure_trust(proxy_context)
     async with (
         socks_to(cluster.url) as (port, _),
         proxy_to(cluster.url) as (http_proxy, _),
@@ -71,7 +71,7 @@ async def test_a_request_through_a_proxy_is_one_write(sends, cluster, way):
     ):
         proxies = {"SOCKS": f"socks5://127.0.0.1:{port}", "HTTP": http_proxy, "HTTPS": https_proxy}
         url = cluster.url.replace("127.0.0.1", "localhost")
-        async with client(url, cluster.trust(), proxies[way], of_proxy) as http:
+        async with client(url, cluster.trust(), proxies[way], proxy_context) as http:
             await http.get("/version", headers=headers)
             sends.clear()
             await http.patch("/version", content=b"x" * 3_000, headers=headers)
@@ -81,7 +81,7 @@ async def test_a_request_through_a_proxy_is_one_write(sends, cluster, way):
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "POST", "PUT", "DELETE"])
-async def test_a_request_has_the_headers_that_httpx_gives_it_and_no_others(method):
+async def test_a_request_has_exactly_the_headers_of_httpx(method):
     content = b"{}" if method.startswith("P") else None
     async with serving(answering) as server:
         async with httpx.AsyncClient(base_url=server.url, trust_env=False) as reference:
@@ -115,7 +115,7 @@ async def test_redirects_and_compression_are_left_to_the_client():
 
 
 @pytest.mark.parametrize(("method", "content"), [("PATCH", b"{}"), ("DELETE", None), ("GET", None)])
-async def test_a_sender_may_refuse_at_the_last_moment(method, content):
+async def test_a_sender_may_refuse_just_before_the_write(method, content):
     class Late(Exception):
         pass
 

@@ -1,4 +1,4 @@
-"""Chains of owners: read anew each time, with few requests, and no failure fails anything."""
+"""Owner chains are read for every response, with few requests, and tolerate failures."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -11,15 +11,15 @@ from contracts.faults import Code, Fault
 from tests.calls import ample
 from tests.kubernetes.objects import Json, metadata, owner, workload
 from tests.kubernetes.scripted import Scripted, answer, failure, page
+from worker.providers.k8s.controllers.owners import MAX_READS_BY_NAME, Chain, chains
 from worker.providers.k8s.objects import Metadata
-from worker.providers.k8s.owners import READ_BY_NAME, Chain, chains
 
 APPS = "/apis/apps/v1/namespaces/default"
 DEPLOYMENT = owner("Deployment", "web")
 
 
 class Cluster(Scripted):
-    """Answers for the workloads it holds, by name and as a list; `broken` paths fail."""
+    """Serves its workloads by name and as a list; `broken` paths fail."""
 
     def __init__(self, *workloads: Json) -> None:
         super().__init__(self._found)
@@ -65,7 +65,7 @@ def names(chain: Chain) -> list[str]:
     return [each.name for each in chain.owners]
 
 
-async def test_few_owners_are_read_by_their_names_whatever_number_of_pods_they_have(read):
+async def test_a_few_owners_are_read_by_name_for_any_number_of_pods(read):
     cluster = Cluster(*replica_sets(9))
     pods = pods_of("web-3", "web-4", "web-5", "web-4")
 
@@ -81,14 +81,14 @@ async def test_few_owners_are_read_by_their_names_whatever_number_of_pods_they_h
 async def test_more_owners_are_read_by_one_list(read):
     cluster = Cluster(*replica_sets(9))
 
-    found = await read(cluster, pods_of(*(f"web-{each}" for each in range(READ_BY_NAME + 1))))
+    found = await read(cluster, pods_of(*(f"web-{each}" for each in range(MAX_READS_BY_NAME + 1))))
 
     assert {chain.top.name for chain in found} == {"web"}
     assert cluster.asked == [f"GET {APPS}/replicasets?limit=500"]
 
 
 @pytest.mark.parametrize("adopter", [None, owner("Deployment", "web", "new"), owner("Store", "s")])
-async def test_an_owner_that_changed_is_seen_at_once(read, adopter):
+async def test_a_changed_owner_is_found_at_once(read, adopter):
     cluster = Cluster(*replica_sets(1))
     assert names((await read(cluster, pods_of("web-0")))[0]) == ["web-0", "web"]
 
@@ -109,7 +109,7 @@ async def test_an_owner_that_changed_is_seen_at_once(read, adopter):
         owner("Rollout", "web", api_version="argoproj.io/v1alpha1"),
     ],
 )
-async def test_an_owner_of_another_kind_is_the_top_without_a_request(read, reference):
+async def test_an_owner_of_another_kind_is_the_top_and_takes_no_request(read, reference):
     cluster = Cluster()
     pod = msgspec.convert(metadata("p", [reference]), Metadata)
 
@@ -142,8 +142,8 @@ async def test_a_pod_without_a_controller_has_no_top(read):
         answer("nonsense"),
     ],
 )
-@pytest.mark.parametrize("count", [1, READ_BY_NAME + 1])
-async def test_an_unreadable_owner_is_the_top_for_now(read, broken, count):
+@pytest.mark.parametrize("count", [1, MAX_READS_BY_NAME + 1])
+async def test_an_unreadable_owner_is_the_top_of_an_incomplete_chain(read, broken, count):
     cluster = Cluster(*replica_sets(count))
     names_of_owners = [f"web-{number}" for number in range(count)]
     where = "/replicasets/web-0" if count == 1 else "/replicasets"
@@ -159,7 +159,7 @@ async def test_an_unreadable_owner_is_the_top_for_now(read, broken, count):
     assert {chain.top.name for chain in again} == {"web"}
 
 
-async def test_an_object_that_took_an_owners_name_is_not_that_owner(read):
+async def test_a_later_object_with_an_owners_name_is_not_the_owner(read):
     later = workload("ReplicaSet", "web-0", owner("Deployment", "other"))
     later["metadata"]["uid"] = "uid-of-a-later-one"
 
@@ -169,7 +169,7 @@ async def test_an_object_that_took_an_owners_name_is_not_that_owner(read):
     assert not chain.complete
 
 
-async def test_the_deadline_is_the_one_fault_that_passes(read):
+async def test_only_a_passed_deadline_fails_the_lookup_of_owners(read):
     server = Scripted(httpx.ReadTimeout("too late"))
 
     with pytest.raises(Fault) as raised:

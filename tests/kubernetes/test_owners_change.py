@@ -1,4 +1,4 @@
-"""Owners and kinds that change: every worker answers alike, whatever it was asked before."""
+"""After a change of owners or kinds, every worker gives the same response."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -25,7 +25,7 @@ async def workers(environment: dict[str, str]) -> AsyncIterator[list[KubernetesP
 
 
 def orphan(cluster: KubernetesSandbox, plural: str, name: str) -> None:
-    """Do what `kubectl delete --cascade=orphan` does."""
+    """Delete a controller like `kubectl delete --cascade=orphan`."""
     headers = {"authorization": f"Bearer {cluster.token}"}
     cluster.answer(
         Request("DELETE", f"{APPS}/{plural}/{name}", "propagationPolicy=Orphan", headers)
@@ -39,7 +39,7 @@ async def applied(worker: KubernetesProvider, call: Callable[[], Call], name: st
 
 
 async def seen(worker: KubernetesProvider, call: Callable[[], Call]) -> dict[str, object]:
-    """All that a worker answers about the machines of a namespace and their controllers."""
+    """Return a worker's responses about the machines of a namespace and their controllers."""
     machines = await worker.get_machines(api.GetMachines("default"), call())
     listed = await worker.get_controllers(api.GetControllers("default"), call())
     single = [await worker.get_machine(api.GetMachine("default", m.id), call()) for m in machines]
@@ -71,7 +71,7 @@ def counted(controller: Controller) -> tuple[str, str, int]:
 
 
 @pytest.mark.parametrize("adopter", ["web", "other"])
-async def test_a_deployment_that_adopts_what_another_one_left_has_its_machines_at_once(
+async def test_an_adopting_deployment_has_the_adopted_machines_at_once(
     workers, cluster, call, adopter
 ):
     await applied(workers[0], call)
@@ -94,9 +94,7 @@ async def test_a_deployment_that_adopts_what_another_one_left_has_its_machines_a
     assert len(cluster.read_all("replicasets.apps")) == 1
 
 
-async def test_a_replica_set_of_its_own_that_a_deployment_adopts_is_no_controller_any_more(
-    workers, cluster, call
-):
+async def test_an_adopted_replica_set_is_no_longer_a_controller(workers, cluster, call):
     cluster.add_replica_set("early", replicas=2)
     before = [await seen(worker, call) for worker in workers]
 
@@ -109,7 +107,7 @@ async def test_a_replica_set_of_its_own_that_a_deployment_adopts_is_no_controlle
 
 
 @pytest.mark.parametrize("asked", ["get_controller", "update_controller_replicas"])
-async def test_a_kind_that_was_made_since_is_what_a_bare_name_means_to_every_worker(
+async def test_every_worker_resolves_a_bare_name_to_a_newly_created_kind(
     workers, cluster, call, asked
 ):
     cluster.add_stateful_set("it", replicas=1)
@@ -132,7 +130,7 @@ async def test_a_kind_that_was_made_since_is_what_a_bare_name_means_to_every_wor
 
 
 @pytest.mark.parametrize("asked", [0, 1])
-async def test_a_deletion_does_not_depend_on_which_worker_was_asked_before(
+async def test_a_deletion_does_not_depend_on_earlier_requests_of_a_worker(
     workers, cluster, call, asked
 ):
     cluster.add_stateful_set("it")
@@ -145,7 +143,7 @@ async def test_a_deletion_does_not_depend_on_which_worker_was_asked_before(
     assert cluster.read("statefulsets.apps", "it") is not None
 
 
-async def test_a_controller_that_is_gone_is_gone_for_every_worker(workers, cluster, call):
+async def test_a_deleted_controller_is_absent_for_every_worker(workers, cluster, call):
     cluster.add_deployment("it")
     await workers[0].get_controller(api.GetController("default", "it"), call())
     cluster.remove("deployments.apps", "it")
@@ -164,7 +162,7 @@ async def test_a_controller_that_is_gone_is_gone_for_every_worker(workers, clust
 async def test_a_repeated_deletion_by_a_bare_name_does_not_delete_the_next_kind(
     provider, cluster, call
 ):
-    """The first run deleted the Deployment, and its worker was lost before it said so."""
+    """The first run deleted the Deployment, but its worker was lost before it replied."""
     cluster.add_stateful_set("it")
     repeat = Call(call().deadline, redelivered=True)
 

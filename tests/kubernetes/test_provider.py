@@ -1,4 +1,4 @@
-"""The operations against the stand-in: what they answer, and how many requests they cost."""
+"""The operations on the stand-in: their responses, and the number of requests they take."""
 
 import asyncio
 import re
@@ -21,7 +21,7 @@ from worker.providers.k8s.provider import KubernetesProvider
 LIST_PODS = r"/pods$"
 
 
-def test_the_provider_fits_the_table(provider):
+def test_the_provider_has_methods_of_the_operation_table(provider):
     assert {"get_machine", "get_machines", "get_controller"} <= methods(provider).keys()
 
 
@@ -32,7 +32,7 @@ async def pods_of(provider: KubernetesProvider, name: str, call: Callable[[], Ca
 
 
 @pytest.mark.parametrize(("add", "requests"), [("deployment", 2), ("stateful_set", 1)])
-async def test_one_machine_is_one_request_and_one_for_its_replica_set(
+async def test_one_machine_takes_one_request_and_one_for_its_replica_set(
     provider, cluster, call, add, requests
 ):
     getattr(cluster, f"add_{add}")("web", replicas=1)
@@ -46,7 +46,7 @@ async def test_one_machine_is_one_request_and_one_for_its_replica_set(
 
 
 @pytest.mark.parametrize(("pods", "pages"), [(3, 1), (499, 1), (500, 2), (1000, 3)])
-async def test_machines_cost_a_request_per_500_and_one_list_of_replica_sets(
+async def test_machines_take_a_request_per_500_and_one_list_of_replica_sets(
     provider, cluster, call, pods, pages
 ):
     cluster.add_deployment("a", replicas=pods - 2)
@@ -85,7 +85,7 @@ async def test_all_kinds_of_owners_are_found(provider, cluster, call):
 @pytest.mark.parametrize(
     ("broken", "top"), [("/replicasets", "ReplicaSet"), ("/deployments", "Deployment")]
 )
-async def test_an_unreadable_owner_costs_no_machine_its_place(provider, cluster, call, broken, top):
+async def test_an_unreadable_owner_omits_no_machine(provider, cluster, call, broken, top):
     cluster.add_deployment("a")
     cluster.add_deployment("b")
     cluster.faults.add(path=broken, status=403, body="{}", times=None)
@@ -98,11 +98,11 @@ async def test_an_unreadable_owner_costs_no_machine_its_place(provider, cluster,
     assert [machine.controller.name for machine in machines] == ["a", "b"]
 
 
-async def test_an_owner_that_is_gone_is_the_top_as_its_reference_stands(provider, cluster, call):
+async def test_a_deleted_owner_is_the_top_as_in_the_owner_reference(provider, cluster, call):
     reference = {
         "apiVersion": "apps/v1",
         "kind": "ReplicaSet",
-        "name": "gone",
+        "name": "deleted",
         "uid": "0000",
         "controller": True,
     }
@@ -110,10 +110,10 @@ async def test_an_owner_that_is_gone_is_the_top_as_its_reference_stands(provider
     cluster.add_pod("node-owned", owner={**reference, "kind": "Node", "apiVersion": "v1"})
 
     for machine in await provider.get_machines(api.GetMachines("default"), call()):
-        assert machine.controller.name == "gone"
+        assert machine.controller.name == "deleted"
 
 
-async def test_finished_pods_are_no_machines_but_can_be_looked_at(provider, cluster, call):
+async def test_finished_pods_are_not_listed_but_can_be_read(provider, cluster, call):
     cluster.add_pod("evicted", phase="Failed", ready=False)
     cluster.add_pod("completed", phase="Succeeded", ready=False)
     cluster.add_pod("starting", ready=False)
@@ -125,7 +125,7 @@ async def test_finished_pods_are_no_machines_but_can_be_looked_at(provider, clus
     assert (evicted.status, evicted.ready) == ("Failed", False)
 
 
-async def test_one_controller_is_three_requests(provider, cluster, call):
+async def test_one_controller_takes_three_requests(provider, cluster, call):
     cluster.add_deployment("web", replicas=3)
 
     machines = await pods_of(provider, "web", call)
@@ -135,7 +135,7 @@ async def test_one_controller_is_three_requests(provider, cluster, call):
 
 
 @pytest.mark.parametrize("add", ["deployment", "stateful_set", "replica_set"])
-async def test_a_controllers_machines_are_its_own_and_not_those_of_a_look_alike(
+async def test_pods_with_matching_labels_but_another_owner_are_not_a_controllers_machines(
     provider, cluster, call, add
 ):
     getattr(cluster, f"add_{add}")("web", replicas=2)
@@ -158,7 +158,7 @@ async def test_a_controllers_machines_are_its_own_and_not_those_of_a_look_alike(
     assert not {"orphan", "of-another"} & set(machines)
 
 
-async def test_match_expressions_select_and_flat_selectors_too(provider, cluster, call):
+async def test_match_expressions_and_flat_selectors_select_machines(provider, cluster, call):
     expressions = [
         {"key": "app", "operator": "In", "values": ["a", "other"]},
         {"key": "track", "operator": "DoesNotExist"},
@@ -171,7 +171,7 @@ async def test_match_expressions_select_and_flat_selectors_too(provider, cluster
     assert len(await pods_of(provider, "flat", call)) == 1
 
 
-async def test_where_the_chain_cannot_be_read_a_pod_that_matches_stays(provider, cluster, call):
+async def test_a_matching_pod_with_an_unreadable_owner_chain_is_kept(provider, cluster, call):
     cluster.add_deployment("web", replicas=2)
     cluster.faults.add(path=r"/replicasets", status=403, body="{}", times=None)
 
@@ -179,7 +179,7 @@ async def test_where_the_chain_cannot_be_read_a_pod_that_matches_stays(provider,
 
 
 @pytest.mark.parametrize("hints", [{}, {"kind": "Deployment"}, {"api_version": "apps/v1"}])
-async def test_scaling_is_one_patch_that_says_what_runs_and_what_is_wanted(
+async def test_a_scaling_is_one_patch_that_records_running_and_desired_counts(
     provider, cluster, call, hints
 ):
     cluster.add_deployment("web", replicas=3)
@@ -220,9 +220,7 @@ async def test_a_bare_name_is_resolved_by_the_patches_themselves(
         assert [each.method for each in cluster.calls.writes()] == ["PATCH"] * requests
 
 
-async def test_the_first_kind_of_a_name_wins_and_a_hint_says_which_is_meant(
-    provider, cluster, call
-):
+async def test_the_first_kind_of_a_name_wins_unless_a_hint_selects_another(provider, cluster, call):
     cluster.add_stateful_set("it", replicas=1)
     cluster.add_deployment("it", replicas=3)
 
@@ -235,9 +233,7 @@ async def test_the_first_kind_of_a_name_wins_and_a_hint_says_which_is_meant(
     assert bare.controller.replicas == 3
 
 
-async def test_what_is_nowhere_is_not_found_and_says_where_it_was_looked_for(
-    provider, cluster, call
-):
+async def test_an_absent_controller_is_not_found_and_names_the_kinds_tried(provider, cluster, call):
     with pytest.raises(Fault) as raised:
         await provider.get_controller(api.GetController("default", "nope"), call())
 
@@ -246,7 +242,7 @@ async def test_what_is_nowhere_is_not_found_and_says_where_it_was_looked_for(
     assert "Deployment, StatefulSet, ReplicaSet, ReplicationController" in raised.value.message
 
 
-async def test_a_missing_right_on_one_kind_does_not_hide_another_kind_from_a_read(
+async def test_a_query_skips_a_kind_that_the_worker_may_not_access(
     cluster, environment, tmp_path, call
 ):
     cluster.add_stateful_set("it")
@@ -262,10 +258,10 @@ async def test_a_missing_right_on_one_kind_does_not_hide_another_kind_from_a_rea
 
 @pytest.mark.parametrize("command", [api.UpdateControllerReplicas, api.DeleteController])
 @pytest.mark.parametrize("deployments", ["get", "patch delete", ""])
-async def test_a_command_by_a_bare_name_stops_at_a_kind_that_it_has_no_right_to(
+async def test_a_command_stops_at_a_kind_that_the_worker_may_not_access(
     cluster, environment, tmp_path, call, command, deployments
 ):
-    """Each of the rights to a Deployment is too few for one of both commands."""
+    """Each single right to Deployments is insufficient for one of the two commands."""
     cluster.add_deployment("same", replicas=1)
     cluster.add_stateful_set("same", replicas=1)
     is_scaling = command is api.UpdateControllerReplicas
@@ -300,7 +296,7 @@ async def test_a_missing_right_is_named(cluster, environment, tmp_path, call):
     assert raised.value.code is Code.PLATFORM_FORBIDDEN
 
 
-async def test_a_refusal_by_admission_is_no_reason_to_scale_another_kind(provider, cluster, call):
+async def test_a_refusal_by_admission_does_not_scale_another_kind(provider, cluster, call):
     cluster.add_deployment("it")
     cluster.add_stateful_set("it", replicas=1)
     denied = (
@@ -317,7 +313,7 @@ async def test_a_refusal_by_admission_is_no_reason_to_scale_another_kind(provide
     assert cluster.read("statefulsets.apps", "it")["spec"]["replicas"] == 1
 
 
-async def test_a_scaling_whose_answer_was_lost_is_repeated_and_has_one_effect(
+async def test_a_scaling_with_a_lost_response_is_repeated_and_has_one_effect(
     provider, cluster, call
 ):
     cluster.add_deployment("web", replicas=1)
@@ -331,7 +327,7 @@ async def test_a_scaling_whose_answer_was_lost_is_repeated_and_has_one_effect(
     assert len(await pods_of(provider, "web", call)) == 4
 
 
-async def test_a_scaling_that_was_lost_and_then_turned_away_is_not_called_unattempted(
+async def test_a_scaling_that_was_lost_and_then_rejected_does_not_end_as_not_attempted(
     provider, cluster, call
 ):
     cluster.add_deployment("web", replicas=1)
@@ -347,17 +343,17 @@ async def test_a_scaling_that_was_lost_and_then_turned_away_is_not_called_unatte
     assert cluster.read("deployments.apps", "web")["spec"]["replicas"] == 4
 
 
-async def test_a_server_that_is_gone_is_unreachable(provider, environment, call, unused_tcp_port):
-    gone = environment | {"PLT_K8S_REST_API_URL": f"https://127.0.0.1:{unused_tcp_port}"}
+async def test_a_stopped_server_is_unreachable(provider, environment, call, unused_tcp_port):
+    stopped = environment | {"PLT_K8S_REST_API_URL": f"https://127.0.0.1:{unused_tcp_port}"}
 
-    async with k8s.open_provider(gone) as provider:
+    async with k8s.open_provider(stopped) as provider:
         with pytest.raises(Fault) as raised:
             await provider.get_machines(api.GetMachines("default"), call())
 
     assert raised.value.code is Code.PLATFORM_UNREACHABLE
 
 
-async def test_no_more_requests_run_at_once_than_configured(environment, cluster, call):
+async def test_concurrent_requests_do_not_exceed_the_configured_limit(environment, cluster, call):
     for number in range(12):
         cluster.add_pod(f"p-{number}")
     cluster.faults.add(path=r"/pods/", delay=0.05, times=None)
@@ -392,7 +388,7 @@ HOSTILE = ["a/b", "..", "a%2Fscale", "a?x", "a#b", "a b", "UPPER", "a" * 300, "a
 
 
 def named(bad: str) -> list[Operation[Any]]:
-    """Every operation, with a bad name in each of its places."""
+    """Return every operation with an invalid name in each of its members."""
     route = {"match": {"kind": "default"}, "backend": {"serviceName": bad}, "versionId": "v"}
     return [
         api.GetMachine("default", bad),
@@ -433,7 +429,7 @@ def named(bad: str) -> list[Operation[Any]]:
 
 
 @pytest.mark.parametrize("bad", HOSTILE)
-async def test_bad_names_never_reach_the_platform(provider, cluster, call, bad):
+async def test_invalid_names_never_reach_the_platform(provider, cluster, call, bad):
     for operation in named(bad):
         with pytest.raises(Fault, match="expected ") as raised:
             await getattr(provider, operation.row.name)(operation, call())
@@ -446,7 +442,7 @@ async def test_bad_names_never_reach_the_platform(provider, cluster, call, bad):
     "labels",
     [{"a b": "c"}, {"a": "b,c=d"}, {"a": "b&limit=1"}, {"": "x"}, {"A/b": "x" * 64}, {"a": "+#%"}],
 )
-async def test_bad_labels_never_reach_the_platform(provider, cluster, call, labels):
+async def test_invalid_labels_never_reach_the_platform(provider, cluster, call, labels):
     with pytest.raises(Fault, match="expected a Kubernetes label") as raised:
         await provider.get_machines(api.GetMachines("default", labels), call())
 
@@ -462,7 +458,7 @@ async def test_bad_labels_never_reach_the_platform(provider, cluster, call, labe
         {"api_version": "batch/v1"},
     ],
 )
-async def test_hints_that_contradict_never_reach_the_platform(provider, cluster, call, hints):
+async def test_contradictory_hints_never_reach_the_platform(provider, cluster, call, hints):
     with pytest.raises(Fault, match=re.compile("(kind|apiVersion): expected")) as raised:
         await provider.update_controller_replicas(
             api.UpdateControllerReplicas("default", "web", 1, **hints), call()

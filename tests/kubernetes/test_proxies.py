@@ -1,9 +1,9 @@
-"""Which proxy leads to the API server: the rules that other tools follow too."""
+"""The choice of the proxy for the API server, by the rules of client-go."""
 
 import pytest
 
 from contracts.environment import ConfigurationError
-from worker.providers.k8s.proxies import proxy_of
+from worker.providers.k8s.api.proxies import proxy_of
 
 PROXY = "http://proxy.example:3128"
 API = "https://api.cluster.example:6443"
@@ -26,9 +26,7 @@ API = "https://api.cluster.example:6443"
         ("https://10.0.0.1", {"HTTPS_PROXY": PROXY}, PROXY),
     ],
 )
-def test_the_variable_of_the_scheme_names_the_proxy_and_loopback_needs_none(
-    url, environment, proxy
-):
+def test_the_variable_of_the_scheme_names_the_proxy_except_for_loopback(url, environment, proxy):
     assert proxy_of(url, None, environment) == proxy
 
 
@@ -56,7 +54,7 @@ def test_the_variable_of_the_scheme_names_the_proxy_and_loopback_needs_none(
         ("https://[fd00::1]", "fd00::1", True),
     ],
 )
-def test_exceptions_are_hosts_domains_addresses_and_networks(url, no_proxy, direct):
+def test_no_proxy_accepts_hosts_domains_addresses_and_networks(url, no_proxy, direct):
     environment = {"HTTPS_PROXY": PROXY, "no_proxy": no_proxy}
 
     assert proxy_of(url, None, environment) == (None if direct else PROXY)
@@ -72,11 +70,11 @@ def test_exceptions_are_hosts_domains_addresses_and_networks(url, no_proxy, dire
         ("u:p@host:3128", "http://u:p@host:3128"),
     ],
 )
-def test_every_proxy_of_go_is_read(proxy, read):
+def test_every_proxy_form_that_go_accepts_is_accepted(proxy, read):
     assert proxy_of(API, None, {"HTTPS_PROXY": proxy}) == read
 
 
-def test_a_proxy_that_is_named_for_the_cluster_counts_more_than_all_variables():
+def test_the_configured_proxy_of_the_cluster_overrides_all_variables():
     environment = {"HTTPS_PROXY": PROXY, "NO_PROXY": "*"}
 
     for url in (API, "https://127.0.0.1:6443"):
@@ -96,7 +94,7 @@ def test_a_proxy_that_is_named_for_the_cluster_counts_more_than_all_variables():
     ],
 )
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "PLT_K8S_PROXY_URL"])
-def test_a_proxy_that_is_none_names_the_variable_and_not_its_value(wrong, name):
+def test_an_invalid_proxy_is_an_error_with_the_variable_but_not_its_value(wrong, name):
     named = wrong if name.startswith("PLT") else None
 
     with pytest.raises(ConfigurationError, match=f"{name}: expected a URL") as raised:

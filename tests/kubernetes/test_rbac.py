@@ -1,4 +1,4 @@
-"""The shipped Role is what the operations need: with it all succeed, and without any part not."""
+"""The operations need exactly the rights in the shipped Role."""
 
 import asyncio
 from collections.abc import Collection, Iterable
@@ -17,30 +17,30 @@ from worker.dispatch import methods
 from worker.providers import k8s
 from worker.providers.k8s.provider import KubernetesProvider
 
-ROLE = rights.of_the_role()
+ROLE = rights.role_rights()
 KINDS = ("deployments.apps", "statefulsets.apps", "replicasets.apps", "replicationcontrollers")
-POORER = {Right("list", kind) for kind in KINDS}
-"""Without them answers say less, and nothing fails: no owner may fail a list."""
+SHORTER_LISTS = {Right("list", kind) for kind in KINDS}
+"""Rights without which lists are shorter but do not fail."""
 OPTIONAL = {Right("list", "horizontalpodautoscalers.autoscaling"), Right("get", "namespaces")}
-"""Without them a scaling does not say what else scales the controller, and a Gateway that admits
-namespaces by their labels may be chosen in vain."""
-UNTOLD = {Right("create", "secrets")}
-"""Refused in the middle of an apply, where the API server does not say which right was missing."""
+"""Without the first, a scaling has no warning about an autoscaler; without the second, a Gateway
+with a namespace selector may be chosen although it does not admit the namespace."""
+UNNAMED = {Right("create", "secrets")}
+"""Rights that the API server does not name when it refuses an apply without them."""
 
 
 class Outcome(NamedTuple):
-    """What the uses of an operation gave, faults among it, and which rights they took."""
+    """The results of an operation's uses, with faults, and the rights that they needed."""
 
     answers: list[Any]
     used: set[Right]
 
 
 class Worker:
-    """A provider that may do what some rights let it."""
+    """A provider with some rights."""
 
     def __init__(self, cluster: KubernetesSandbox, folder: Path, granted: Iterable[Right]) -> None:
         self._cluster = cluster
-        rights.plant(cluster)
+        rights.populate(cluster)
         rules = [(right.verb, right.resource, f"{SHOP} {IDLE}") for right in granted]
         file = folder / "token"
         file.write_text(cluster.restricted_token("machinist", *rules))
@@ -51,7 +51,7 @@ class Worker:
         }
 
     def outcomes(self, operations: Collection[str] | None = None) -> dict[str, Outcome]:
-        """What became of each operation, or of some."""
+        """Run the uses of all operations, or of some."""
         return asyncio.run(self._outcomes(operations))
 
     async def _outcomes(self, operations: Collection[str] | None) -> dict[str, Outcome]:
@@ -78,56 +78,58 @@ def faults(outcomes: dict[str, Outcome]) -> list[Fault]:
 
 
 def controllers(outcomes: dict[str, Outcome]) -> list[list[tuple[str, int]]]:
-    """Which controllers the lists held, and with how many machines."""
+    """Return the controllers in each list, with the number of their machines."""
     lists = [each.controllers for each in outcomes["get_controllers"].answers]
     return [sorted((each.name, len(each.machines or ())) for each in found) for found in lists]
 
 
 @pytest.fixture(scope="module")
-def whole(
+def complete(
     api_server: KubernetesSandbox, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Outcome]:
-    """What becomes of the operations of a worker with the whole Role."""
-    return Worker(api_server, tmp_path_factory.mktemp("whole"), ROLE).outcomes()
+    """The outcomes of all operations with the complete Role."""
+    return Worker(api_server, tmp_path_factory.mktemp("complete"), ROLE).outcomes()
 
 
-def test_every_operation_that_is_supported_is_tried(whole: dict[str, Outcome]) -> None:
-    assert whole.keys() == methods(KubernetesProvider.__new__(KubernetesProvider)).keys()
+def test_every_supported_operation_is_tried(complete: dict[str, Outcome]) -> None:
+    assert complete.keys() == methods(KubernetesProvider.__new__(KubernetesProvider)).keys()
 
 
-def test_the_role_lets_every_operation_through(whole: dict[str, Outcome]) -> None:
-    assert [str(fault) for fault in faults(whole)] == []
+def test_the_role_allows_every_operation(complete: dict[str, Outcome]) -> None:
+    assert [str(fault) for fault in faults(complete)] == []
 
 
-def test_the_role_grants_what_is_used_and_no_more(whole: dict[str, Outcome]) -> None:
-    used = set().union(*(outcome.used for outcome in whole.values()))
+def test_the_role_grants_exactly_the_used_rights(complete: dict[str, Outcome]) -> None:
+    used = set().union(*(outcome.used for outcome in complete.values()))
 
     assert sorted(used) == sorted(ROLE)
 
 
-@pytest.mark.parametrize("right", [each for each in ROLE if each not in POORER | OPTIONAL], ids=str)
-def test_without_a_right_an_operation_is_refused_that_names_it(
-    cluster: KubernetesSandbox, tmp_path: Path, whole: dict[str, Outcome], right: Right
+@pytest.mark.parametrize(
+    "right", [each for each in ROLE if each not in SHORTER_LISTS | OPTIONAL], ids=str
+)
+def test_a_missing_right_refuses_an_operation_and_is_named(
+    cluster: KubernetesSandbox, tmp_path: Path, complete: dict[str, Outcome], right: Right
 ) -> None:
     worker = Worker(cluster, tmp_path, [each for each in ROLE if each != right])
-    affected = {name for name, outcome in whole.items() if right in outcome.used}
+    affected = {name for name, outcome in complete.items() if right in outcome.used}
 
     failed = faults(worker.outcomes(affected))
 
     resource = right.resource.partition(".")[0]
-    said = "secret" if right in UNTOLD else f"lacks the right to {right.verb} {resource} "
+    expected = "secret" if right in UNNAMED else f"lacks the right to {right.verb} {resource} "
     refused = [fault.message for fault in failed if fault.code is Code.PLATFORM_FORBIDDEN]
     assert refused
-    assert [message for message in refused if said not in message] == []
+    assert [message for message in refused if expected not in message] == []
 
 
-@pytest.mark.parametrize("right", sorted(POORER), ids=str)
-def test_without_the_right_to_list_a_kind_lists_say_less(
-    cluster: KubernetesSandbox, tmp_path: Path, whole: dict[str, Outcome], right: Right
+@pytest.mark.parametrize("right", sorted(SHORTER_LISTS), ids=str)
+def test_a_missing_right_to_list_a_kind_shortens_lists(
+    cluster: KubernetesSandbox, tmp_path: Path, complete: dict[str, Outcome], right: Right
 ) -> None:
     worker = Worker(cluster, tmp_path, [each for each in ROLE if each != right])
 
     outcomes = worker.outcomes(["get_machines", "get_controllers"])
 
     assert faults(outcomes) == []
-    assert controllers(outcomes) != controllers(whole)
+    assert controllers(outcomes) != controllers(complete)

@@ -1,4 +1,4 @@
-"""A worker reaches every API server that kubectl reaches: certificates, names, proxies, paths."""
+"""A worker can connect to every API server that kubectl can: certificates, names, proxies."""
 
 import base64
 import ssl
@@ -63,7 +63,7 @@ async def test_an_intermediate_ca_of_another_cluster_is_not_trusted(
 
 
 @pytest.mark.parametrize("http2", ["false", "true"])
-async def test_the_server_may_have_another_name_in_tls(environment, cluster, tmp_path, http2):
+async def test_the_server_may_have_a_different_tls_name(environment, cluster, tmp_path, http2):
     authority = trustme.CA()
     authority.cert_pem.write_to_path(tmp_path / "ca.crt")
 
@@ -80,7 +80,7 @@ async def test_the_server_may_have_another_name_in_tls(environment, cluster, tmp
 
 
 @pytest.mark.parametrize("http2", ["false", "true"])
-async def test_the_name_in_tls_holds_behind_a_proxy_too(environment, cluster, http2):
+async def test_the_tls_name_is_used_behind_a_proxy_too(environment, cluster, http2):
     async with proxy_to(cluster.url) as (proxy, asked):
         found = environment | FAR_TLS | {"PLT_K8S_PROXY_URL": proxy, "PLT_K8S_HTTP2": http2}
         assert await machines(found) == ["web-1"]
@@ -97,7 +97,7 @@ async def test_a_socks_proxy_resolves_the_host_of_the_server(environment, cluste
     assert asked == ["api.cluster.example:6443"]
 
 
-async def test_a_socks_proxy_is_given_an_address_as_one(environment, cluster):
+async def test_a_socks_proxy_receives_an_ip_address_as_an_address(environment, cluster):
     async with socks_to(cluster.url) as (port, asked):
         found = environment | {"PLT_K8S_PROXY_URL": f"socks5://localhost:{port}"}
         assert await machines(found) == ["web-1"]
@@ -105,7 +105,7 @@ async def test_a_socks_proxy_is_given_an_address_as_one(environment, cluster):
     assert asked == [f"7f000001:{cluster.url.rpartition(':')[2]}"]
 
 
-async def test_a_socks_proxy_is_told_user_and_password(environment, cluster):
+async def test_a_socks_proxy_receives_user_and_password(environment, cluster):
     async with socks_to(cluster.url, login=("me@home", "p:w")) as (port, asked):
         proxy = f"socks5://me%40home:p%3Aw@127.0.0.1:{port}"
         assert await machines(environment | FAR_TLS | {"PLT_K8S_PROXY_URL": proxy}) == ["web-1"]
@@ -121,21 +121,19 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-async def test_a_socks_proxy_that_refuses_means_that_nothing_was_attempted(
-    environment, cluster, name
-):
-    how, said = REFUSED[name]
+async def test_a_refusal_by_a_socks_proxy_means_not_attempted(environment, cluster, name):
+    how, expected = REFUSED[name]
     login = "" if name == "no login" else "me:s3cr3t@"
     async with socks_to(cluster.url, **how) as (port, _):
         proxy = f"socks5://{login}127.0.0.1:{port}"
-        with pytest.raises(Fault, match=said) as raised:
+        with pytest.raises(Fault, match=expected) as raised:
             await machines(environment | FAR_TLS | {"PLT_K8S_PROXY_URL": proxy})
 
     assert raised.value.code is Code.PLATFORM_UNREACHABLE
     assert "s3cr3t" not in raised.value.message
 
 
-async def test_http2_through_a_socks_proxy_is_refused_at_the_start(environment):
+async def test_http2_with_a_socks_proxy_is_a_configuration_error(environment):
     found = environment | {"PLT_K8S_PROXY_URL": "socks5://u:s3cr3t@h", "PLT_K8S_HTTP2": "true"}
     with pytest.raises(ConfigurationError, match="PLT_K8S_HTTP2='true': expected false") as raised:
         await machines(found)
@@ -150,10 +148,10 @@ def context_of(leaf: trustme.LeafCert) -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("http2", ["false", "true"])
-async def test_a_proxy_that_speaks_tls_is_known_by_the_cas_of_the_cluster(
+async def test_an_https_proxy_is_verified_with_the_cas_of_the_cluster(
     environment, cluster, tmp_path, http2
 ):
-    """As kubectl does it, which has no others."""
+    """kubectl also verifies a proxy with the cluster's CAs, and has no others."""
     authority = trustme.CA()
     both = tmp_path / "ca.crt"
     both.write_bytes(cluster.ca_path.read_bytes() + authority.cert_pem.bytes())
@@ -169,7 +167,7 @@ async def test_a_proxy_that_speaks_tls_is_known_by_the_cas_of_the_cluster(
     assert asked == ["CONNECT api.cluster.example:6443 HTTP/1.1"]
 
 
-def test_every_way_works_on_the_event_loop_of_a_worker(environment, cluster, tmp_path):
+def test_every_kind_of_proxy_works_on_uvloop(environment, cluster, tmp_path):
     authority = trustme.CA()
     both = tmp_path / "ca.crt"
     both.write_bytes(cluster.ca_path.read_bytes() + authority.cert_pem.bytes())
@@ -187,7 +185,7 @@ def test_every_way_works_on_the_event_loop_of_a_worker(environment, cluster, tmp
     uvloop.run(through_each())
 
 
-async def test_a_proxy_that_is_named_for_the_cluster_leads_to_loopback_too(environment, cluster):
+async def test_the_configured_proxy_of_the_cluster_is_used_for_loopback_too(environment, cluster):
     nowhere = {"HTTPS_PROXY": "http://127.0.0.1:1", "NO_PROXY": "*"}
     async with proxy_to(cluster.url) as (proxy, asked):
         await machines(environment | nowhere | {"PLT_K8S_PROXY_URL": proxy})
@@ -195,7 +193,7 @@ async def test_a_proxy_that_is_named_for_the_cluster_leads_to_loopback_too(envir
     assert len(asked) == 1
 
 
-async def test_an_api_server_that_asks_for_no_credentials_gets_none(environment, cluster):
+async def test_no_credentials_are_sent_with_auth_type_none(environment, cluster):
     anonymous = {"PLT_K8S_AUTH_TYPE": "none", "PLT_K8S_TOKEN_PATH": "/nowhere"}
     with pytest.raises(Fault, match="system:anonymous") as raised:
         await machines(environment | anonymous)
@@ -203,8 +201,8 @@ async def test_an_api_server_that_asks_for_no_credentials_gets_none(environment,
     assert raised.value.code is Code.PLATFORM_FORBIDDEN
 
 
-async def test_a_client_certificate_is_shown_beside_a_token(environment, cluster, tmp_path):
-    """The API server looks at the certificate first, or a proxy before it asks for one."""
+async def test_a_client_certificate_is_presented_beside_a_token(environment, cluster, tmp_path):
+    """The API server checks the certificate before the token, and a proxy may require it."""
     pair = cluster.client_certificate("worker", ("system:masters",))
     certificate, key = (base64.b64encode(path.read_bytes()).decode() for path in pair)
     token = tmp_path / "token"

@@ -1,4 +1,4 @@
-"""A route plan that every platform understands, as an HTTPRoute."""
+"""The neutral route plan as an HTTPRoute."""
 
 import asyncio
 import re
@@ -13,8 +13,8 @@ from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.calls import ample
 from tests.kubernetes import manifests, outside
 from tests.kubernetes.scripted import Scripted, answer, failure, page
-from worker.providers.k8s import route_plan
 from worker.providers.k8s.provider import KubernetesProvider
+from worker.providers.k8s.routes import route_plan
 
 V6 = {"backend": {"serviceName": "orders-v6"}, "versionId": "v6"}
 V7 = {"backend": {"serviceName": "orders-v7"}, "versionId": "v7"}
@@ -41,7 +41,7 @@ def operation(**more: Any) -> api.ApplyRoutePlan:
 
 @pytest.fixture
 def served(cluster):
-    """A cluster with what the plan refers to."""
+    """A cluster with the Gateway and Services of the plan."""
     cluster.add_gateway("gateway")
     for version in ("orders-v6", "orders-v7"):
         cluster.add_service(
@@ -57,10 +57,10 @@ def route_of(cluster: KubernetesSandbox) -> dict[str, Any]:
     return found
 
 
-async def test_a_plan_becomes_a_route_rule_by_rule(provider, served, call):
-    told = await provider.apply_route_plan(operation(), call())
+async def test_each_rule_of_a_plan_becomes_a_rule_of_the_route(provider, served, call):
+    result = await provider.apply_route_plan(operation(), call())
 
-    assert told == {"appName": "orders", "created": 4, "deleted": 0}
+    assert result == {"appName": "orders", "created": 4, "deleted": 0}
     found = route_of(served)
     assert found["metadata"]["labels"] == {
         "plt.dev/managed-by": "icc",
@@ -87,7 +87,7 @@ async def test_a_plan_becomes_a_route_rule_by_rule(provider, served, call):
     assert [each.method for each in served.calls] == ["GET"] * 4 + ["POST"]
 
 
-def test_a_cookie_is_found_among_others_and_only_with_its_very_value():
+def test_a_cookie_matches_among_others_and_only_with_its_exact_value():
     given = plan(rules=[{"match": {"kind": "cookie", "name": "a.b", "value": "1.2"}, **V6}])
     built = route_plan.route(
         route_plan.read(given), "default", ("default", "gateway"), {"orders-v6": 1}
@@ -100,22 +100,22 @@ def test_a_cookie_is_found_among_others_and_only_with_its_very_value():
     assert not re.fullmatch(pattern, "a.b=1.23")
 
 
-async def test_the_next_plan_replaces_the_former_in_one_write(provider, served, call):
+async def test_the_next_plan_replaces_the_former_plan_in_one_write(provider, served, call):
     await provider.apply_route_plan(operation(), call())
     served.calls.clear()
 
-    told = await provider.apply_route_plan(
+    result = await provider.apply_route_plan(
         operation(generation=13, rules=[{**DEFAULT, **V7}]), call()
     )
 
-    assert told == {"appName": "orders", "created": 1, "deleted": 4}
+    assert result == {"appName": "orders", "created": 1, "deleted": 4}
     assert len(route_of(served)["spec"]["rules"]) == 1
     assert route_of(served)["metadata"]["annotations"]["plt.dev/generation"] == "13"
     assert len(served.calls.writes()) == 1
 
 
 @pytest.mark.parametrize("newer", [{"generation": 13}, {"generation": 12}])
-async def test_the_same_plan_again_or_a_newer_one_is_applied(provider, served, call, newer):
+async def test_an_equal_or_newer_plan_is_applied(provider, served, call, newer):
     await provider.apply_route_plan(operation(), call())
 
     await provider.apply_route_plan(operation(**newer), call())
@@ -145,7 +145,7 @@ async def test_a_stale_plan_is_a_conflict_and_changes_nothing(
     assert route_of(served) == before
 
 
-async def test_of_many_plans_at_once_the_newest_stays(provider, served, call):
+async def test_the_newest_of_concurrent_plans_remains(provider, served, call):
     async def apply(generation: int) -> None:
         rules = [{**DEFAULT, **V7, "versionId": f"v{generation}", "issueCookie": True}]
         plan = operation(generation=generation, rules=rules)
@@ -164,7 +164,7 @@ async def test_of_many_plans_at_once_the_newest_stays(provider, served, call):
 
 
 @pytest.mark.parametrize("first", [{"generation": 5}, {"generation": None}])
-async def test_a_plan_that_is_overtaken_between_look_and_write_is_stale(
+async def test_a_plan_that_is_overtaken_between_read_and_write_is_stale(
     provider, served, call, first
 ):
     await provider.apply_route_plan(operation(**first), call())
@@ -181,7 +181,7 @@ async def test_a_plan_that_is_overtaken_between_look_and_write_is_stale(
 
 
 @pytest.mark.parametrize("number", range(3))
-async def test_an_outside_writer_of_the_route_is_no_conflict(provider, served, call, number):
+async def test_a_concurrent_writer_of_the_route_is_not_a_conflict(provider, served, call, number):
     await provider.apply_route_plan(operation(), call())
     done = threading.Event()
 
@@ -202,7 +202,7 @@ async def test_an_outside_writer_of_the_route_is_no_conflict(provider, served, c
     assert "touched" in annotations
 
 
-async def test_a_name_that_no_label_can_have_leaves_the_label_out(provider, served, call):
+async def test_a_name_that_is_not_a_label_value_omits_the_label(provider, served, call):
     name = "a" * 64
 
     for _ in range(2):
@@ -212,7 +212,7 @@ async def test_a_name_that_no_label_can_have_leaves_the_label_out(provider, serv
     assert found["metadata"]["labels"] == {"plt.dev/managed-by": "icc"}
 
 
-async def test_a_field_of_the_route_that_others_wrote_stays_and_a_former_hostname_goes(
+async def test_other_writers_fields_of_the_route_are_kept_and_a_former_hostname_is_removed(
     provider, served, call
 ):
     await provider.apply_route_plan(operation(), call())
@@ -226,18 +226,18 @@ async def test_a_field_of_the_route_that_others_wrote_stays_and_a_former_hostnam
     assert "hostnames" not in route_of(served)["spec"]
 
 
-async def test_a_route_that_somebody_else_made_is_left_alone(provider, served, call):
+async def test_a_route_of_another_writer_is_not_changed(provider, served, call):
     manifest = manifests.route("orders", "orders-v6")
     manifest["metadata"]["labels"] = {"owner": "me"}
     await provider.apply_http_route(api.ApplyHttpRoute("default", manifest), call())
 
-    with pytest.raises(Fault, match="not ours to change") as raised:
+    with pytest.raises(Fault, match="a route plan does not change it") as raised:
         await provider.apply_route_plan(operation(), call())
 
     assert raised.value.code is Code.CONFLICT
 
 
-async def test_a_route_of_the_control_plane_becomes_that_of_the_plan(provider, served, call):
+async def test_a_route_of_the_control_plane_is_replaced_by_the_plan(provider, served, call):
     manifest = manifests.route("orders", "orders-v6")
     await provider.apply_http_route(api.ApplyHttpRoute("default", manifest), call())
 
@@ -246,7 +246,7 @@ async def test_a_route_of_the_control_plane_becomes_that_of_the_plan(provider, s
     assert len(route_of(served)["spec"]["rules"]) == 4
 
 
-async def test_a_route_that_the_platform_refuses_is_not_tried_for_ever(tmp_path, call):
+async def test_a_route_that_the_platform_refuses_is_tried_twice(tmp_path, call):
     manifest = manifests.route("orders")
     manifest["metadata"] |= {"resourceVersion": "7", "uid": "u"}
     service = manifests.service("orders-v7")
@@ -268,7 +268,7 @@ async def test_a_route_that_the_platform_refuses_is_not_tried_for_ever(tmp_path,
     assert len(server.requests) == 6
 
 
-async def test_without_a_gateway_or_a_service_nothing_is_applied(provider, cluster, call):
+async def test_a_plan_without_its_gateway_or_service_is_not_applied(provider, cluster, call):
     with pytest.raises(Fault, match="no Gateway in the namespace") as raised:
         await provider.apply_route_plan(operation(), call())
     assert raised.value.code is Code.INVALID
@@ -306,7 +306,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("wrong", "expected"), WRONG, ids=range(len(WRONG)))
-async def test_a_plan_that_no_route_can_express_is_invalid(
+async def test_a_plan_that_an_http_route_cannot_express_is_invalid(
     provider, cluster, call, wrong, expected
 ):
     with pytest.raises(Fault) as raised:
@@ -317,7 +317,7 @@ async def test_a_plan_that_no_route_can_express_is_invalid(
     assert len(cluster.calls) == 0
 
 
-async def test_a_plan_whose_answer_was_lost_has_one_effect(provider, served):
+async def test_a_plan_with_a_lost_response_has_one_effect(provider, served):
     served.faults.add(method="POST", disconnect="after", times=1)
 
     await provider.apply_route_plan(operation(), ample())

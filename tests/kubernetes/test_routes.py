@@ -35,7 +35,7 @@ async def without_gateways(plain_server: KubernetesSandbox) -> AsyncIterator[Kub
         yield opened
 
 
-async def test_gateways_are_listed_as_the_platform_describes_them(provider, cluster, call):
+async def test_gateways_are_listed_as_the_platform_returns_them(provider, cluster, call):
     cluster.add_gateway("gateway")
 
     [found] = await provider.list_gateways(api.ListGateways("default"), call())
@@ -45,7 +45,7 @@ async def test_gateways_are_listed_as_the_platform_describes_them(provider, clus
     assert len(cluster.calls) == 1
 
 
-async def test_a_namespace_without_gateways_has_none(provider, call):
+async def test_a_namespace_without_gateways_has_an_empty_list(provider, call):
     assert await provider.list_gateways(api.ListGateways("default"), call()) == []
 
 
@@ -72,7 +72,7 @@ async def test_a_route_is_applied_read_and_deleted(provider, cluster, call):
     assert len(cluster.calls) == 1
 
 
-async def test_a_hostname_that_is_named_no_more_is_gone(provider, call):
+async def test_a_hostname_that_the_manifest_drops_is_removed(provider, call):
     manifest = manifests.route()
     manifest["spec"]["hostnames"] = ["web.example"]
     await provider.apply_http_route(api.ApplyHttpRoute("default", manifest), call())
@@ -127,7 +127,7 @@ async def test_routes_without_the_gateway_api_are_unsupported(without_gateways, 
 
 
 @pytest.mark.parametrize("said", ABSENT)
-async def test_the_absence_of_the_gateway_api_is_read_from_both_its_forms(tmp_path, call, said):
+async def test_the_absence_of_the_gateway_api_is_recognised_in_both_forms(tmp_path, call, said):
     async with Scripted(said).client(tmp_path) as client:
         provider = KubernetesProvider(client)
         assert await provider.list_gateways(api.ListGateways("default"), call()) == []
@@ -144,7 +144,7 @@ async def test_the_absence_of_the_gateway_api_is_read_from_both_its_forms(tmp_pa
         ({"apiVersion": "v1"}, "manifest.apiVersion: expected gateway.networking.k8s.io/v1"),
     ],
 )
-async def test_a_manifest_of_something_else_is_invalid(provider, cluster, call, wrong, expected):
+async def test_a_manifest_of_another_kind_is_invalid(provider, cluster, call, wrong, expected):
     with pytest.raises(Fault) as raised:
         await provider.apply_http_route(
             api.ApplyHttpRoute("default", manifests.route(**wrong)), call()

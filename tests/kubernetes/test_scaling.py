@@ -1,4 +1,4 @@
-"""Scaling is conditional on the spec that the worker saw last: a late request has no effect."""
+"""A scaling is conditional on the last known spec version, so a late request has no effect."""
 
 import json
 from collections.abc import Callable
@@ -35,7 +35,7 @@ def redelivered(may_go_on: Callable[[], bool] = lambda: True) -> Call:
 
 
 def calls_of(cluster: KubernetesSandbox) -> list[Asked]:
-    """The requests for the scaling itself, without the look for autoscalers after it."""
+    """Return the requests of the scaling, without the lookup of autoscalers."""
     return [each for each in cluster.calls if "autoscalers" not in each.path]
 
 
@@ -56,7 +56,7 @@ def operations(body: bytes | None) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(("add", "resource", "kind"), CONTROLLERS)
-async def test_the_second_scaling_names_the_spec_that_the_first_one_left(
+async def test_the_second_scaling_tests_the_version_that_the_first_one_left(
     provider, cluster, call, add, resource, kind
 ):
     getattr(cluster, f"add_{add}")("web", replicas=1)
@@ -76,7 +76,7 @@ async def test_the_second_scaling_names_the_spec_that_the_first_one_left(
     assert cluster.read(resource, "web")["metadata"]["generation"] == left["generation"] + 1
 
 
-async def test_what_a_worker_read_or_applied_makes_its_first_scaling_conditional(
+async def test_a_read_or_applied_controller_makes_the_first_scaling_conditional(
     provider, cluster, call
 ):
     cluster.add_deployment("web", replicas=1)
@@ -124,7 +124,7 @@ async def test_a_redelivered_scaling_of_a_known_controller_is_one_call(provider,
     assert methods_of(cluster) == ["PATCH"]
 
 
-async def test_a_spec_that_another_writer_changed_is_read_and_scaled_all_the_same(
+async def test_a_spec_changed_by_another_writer_is_read_and_scaled(
     provider, cluster, call, environment
 ):
     cluster.add_deployment("web", replicas=1)
@@ -146,11 +146,11 @@ async def test_a_spec_that_another_writer_changed_is_read_and_scaled_all_the_sam
 async def test_a_late_scaling_fails_at_the_platform_and_is_not_sent_again(
     provider, cluster, call, environment
 ):
-    """The worker is frozen after its fence was asked; its successor scales; then it goes on."""
+    """The worker is frozen after its fence check; its successor scales; then it resumes."""
     cluster.add_deployment("web", replicas=1)
     await provider.update_controller_replicas(scaling(2), call())
 
-    def until_its_request_is_under_way() -> bool:
+    def until_the_request_was_sent() -> bool:
         return not cluster.calls.matching("PATCH")
 
     async with k8s.open_provider(environment) as successor:
@@ -159,7 +159,7 @@ async def test_a_late_scaling_fails_at_the_platform_and_is_not_sent_again(
 
     with pytest.raises(Fault) as raised:
         await provider.update_controller_replicas(
-            scaling(3), Call(call().deadline, until_its_request_is_under_way)
+            scaling(3), Call(call().deadline, until_the_request_was_sent)
         )
 
     assert raised.value.code is Code.DEADLINE_EXCEEDED
@@ -167,7 +167,7 @@ async def test_a_late_scaling_fails_at_the_platform_and_is_not_sent_again(
     assert replicas_of(cluster) == 7
 
 
-async def test_a_late_scaling_does_not_hit_a_new_object_of_the_same_name(
+async def test_a_late_scaling_fails_its_test_on_a_new_object_of_the_same_name(
     provider, cluster, call, environment
 ):
     cluster.add_deployment("web", replicas=1)
@@ -185,7 +185,7 @@ async def test_a_late_scaling_does_not_hit_a_new_object_of_the_same_name(
     assert [each.status for each in calls_of(cluster)] == [422, 200, 200]
 
 
-async def test_a_scaling_whose_answer_was_lost_is_found_done(provider, cluster, call):
+async def test_a_scaling_with_a_lost_response_is_read_and_repeated(provider, cluster, call):
     """The repeat fails its test, because the first request took effect."""
     cluster.add_deployment("web", replicas=1)
     await provider.update_controller_replicas(scaling(2), call())
@@ -203,7 +203,7 @@ async def test_a_scaling_whose_answer_was_lost_is_found_done(provider, cluster, 
     ]
 
 
-async def test_a_refused_value_surfaces_whether_or_not_the_spec_is_known(provider, cluster, call):
+async def test_a_refused_value_is_reported_although_the_spec_is_known(provider, cluster, call):
     cluster.add_deployment("web", replicas=1)
     await provider.get_controller(api.GetController("default", "web", "Deployment"), call())
     refusal = {
@@ -240,8 +240,8 @@ async def test_a_worker_that_may_not_read_scales_without_a_condition(
     assert [each.status for each in calls_of(cluster)] == [422, 403, 200]
 
 
-async def test_a_spec_that_changes_all_the_time_ends_as_the_platforms_failure(tmp_path):
-    """As a conflict never surfaces, a failed test never surfaces as an invalid value."""
+async def test_a_spec_that_changes_all_the_time_ends_as_platform_failed(tmp_path):
+    """A lasting failure of the test must not be reported as an invalid value."""
     generation = 0
 
     def changed_once_more(request: httpx.Request) -> httpx.Response:
@@ -254,7 +254,7 @@ async def test_a_spec_that_changes_all_the_time_ends_as_the_platforms_failure(tm
 
     server = Scripted(changed_once_more)
     async with server.client(tmp_path) as client:
-        with pytest.raises(Fault, match="others changed it all the time") as raised:
+        with pytest.raises(Fault, match="other clients kept changing the object") as raised:
             await KubernetesProvider(client).update_controller_replicas(
                 scaling(3), Ending(lambda: len(server.requests) >= 4, redelivered=True)
             )

@@ -1,4 +1,4 @@
-"""Secrets: written in one call, never read, and nowhere to be seen afterwards."""
+"""Secrets are written in one call, never read, and not visible in responses, logs or faults."""
 
 import base64
 import logging
@@ -32,9 +32,7 @@ def stored(cluster: KubernetesSandbox) -> dict[str, Any]:
     return found
 
 
-async def test_a_secret_is_one_patch_whether_it_is_there_or_not_and_never_read(
-    provider, cluster, call
-):
+async def test_a_secret_is_created_and_updated_by_one_patch_without_a_read(provider, cluster, call):
     for text in ("one", "two"):
         await provider.apply_secret(secret(stringData={"token": text}), call())
 
@@ -45,7 +43,7 @@ async def test_a_secret_is_one_patch_whether_it_is_there_or_not_and_never_read(
     assert base64.b64decode(stored(cluster)["data"]["token"]) == b"two"
 
 
-async def test_the_rights_to_patch_and_create_are_enough(cluster, environment, tmp_path, call):
+async def test_the_rights_to_patch_and_create_are_sufficient(cluster, environment, tmp_path, call):
     rules = ("patch create", "secrets", "default")
 
     async with k8s.open_provider(restricted(cluster, environment, tmp_path, rules)) as provider:
@@ -55,7 +53,7 @@ async def test_the_rights_to_patch_and_create_are_enough(cluster, environment, t
     assert stored(cluster)["data"] == {"a": ENCODED}
 
 
-async def test_data_and_string_data_are_merged_and_what_is_named_no_more_is_gone(
+async def test_data_and_string_data_are_merged_and_dropped_keys_are_removed(
     provider, cluster, call
 ):
     await provider.apply_secret(secret(data={"a": ENCODED}, stringData={"b": "2"}), call())
@@ -98,7 +96,9 @@ async def test_data_is_accepted_as_kubernetes_accepts_it(provider, cluster, call
         "bXlwY-_z",
     ],
 )
-async def test_what_kubernetes_does_not_take_for_base64_is_invalid(provider, cluster, call, data):
+async def test_data_that_kubernetes_does_not_accept_as_base64_is_invalid(
+    provider, cluster, call, data
+):
     with pytest.raises(Fault, match=r"manifest.data.password: expected base64"):
         await provider.apply_secret(secret(data={"password": data}), call())
 
@@ -114,7 +114,7 @@ async def test_a_secret_of_another_writer_is_taken_over(provider, cluster, call)
     assert stored(cluster)["data"] == {"a": "Mg=="}
 
 
-async def test_the_answer_says_which_secret_and_nothing_of_what_is_in_it(provider, cluster, call):
+async def test_the_response_identifies_the_secret_without_its_content(provider, cluster, call):
     answer = await provider.apply_secret(
         secret(
             data={"a": ENCODED},
@@ -149,7 +149,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=range(len(WRONG)))
-async def test_a_manifest_that_is_no_secret_is_invalid_and_not_quoted(
+async def test_a_manifest_that_is_not_a_secret_is_invalid_and_not_quoted(
     provider, cluster, call, wrong
 ):
     with pytest.raises(Fault) as raised:
@@ -157,9 +157,9 @@ async def test_a_manifest_that_is_no_secret_is_invalid_and_not_quoted(
 
     assert raised.value.code is Code.INVALID
     assert len(cluster.calls) == 0
-    told = "".join(traceback.format_exception(raised.value.with_traceback(None)))
-    assert CANARY not in told
-    assert ENCODED not in told
+    printed = "".join(traceback.format_exception(raised.value.with_traceback(None)))
+    assert CANARY not in printed
+    assert ENCODED not in printed
 
 
 @pytest.mark.parametrize(
@@ -203,12 +203,12 @@ async def test_a_member_of_a_wrong_type_or_name_is_invalid_and_named(
         (": expected", ": object missing")
     )
     assert len(cluster.calls) == 0
-    told = "".join(traceback.format_exception(raised.value))
+    printed = "".join(traceback.format_exception(raised.value))
     for canary in (CANARY, ENCODED):
-        assert canary not in told
+        assert canary not in printed
 
 
-async def test_names_and_members_as_kubernetes_takes_them_are_stored(provider, cluster, call):
+async def test_names_and_members_that_kubernetes_accepts_are_stored(provider, cluster, call):
     metadata = {
         "name": "pull",
         "labels": {"a.example/App_1": "", "none": None},
@@ -227,9 +227,9 @@ async def test_names_and_members_as_kubernetes_takes_them_are_stored(provider, c
 
 
 @pytest.mark.parametrize("status", [400, 409, 413, 422, 500, 503])
-async def test_what_the_platform_says_about_a_secret_is_not_passed_on(tmp_path, caplog, status):
-    words = f'Secret "pull" is invalid: data.a: Invalid value: "{CANARY}" {ENCODED}'
-    server = Scripted(failure(status, "Invalid", words))
+async def test_the_platforms_message_about_a_secret_is_not_shown(tmp_path, caplog, status):
+    message = f'Secret "pull" is invalid: data.a: Invalid value: "{CANARY}" {ENCODED}'
+    server = Scripted(failure(status, "Invalid", message))
     caplog.set_level(logging.DEBUG)
 
     async with server.client(tmp_path) as client:
@@ -238,16 +238,14 @@ async def test_what_the_platform_says_about_a_secret_is_not_passed_on(tmp_path, 
                 secret(stringData={"a": CANARY}), Ending(lambda: server.requests)
             )
 
-    told = "".join(traceback.format_exception(raised.value))
+    printed = "".join(traceback.format_exception(raised.value))
     for canary in (CANARY, ENCODED):
-        assert canary not in told
+        assert canary not in printed
         assert canary not in caplog.text
 
 
 @pytest.mark.parametrize("http2", ["true", "false"])
-async def test_nothing_of_a_secret_is_in_a_log_at_debug_level(
-    environment, cluster, call, caplog, http2
-):
+async def test_a_secret_is_not_in_a_log_at_debug_level(environment, cluster, call, caplog, http2):
     caplog.set_level(logging.DEBUG)
     cluster.faults.add(method="PATCH", disconnect="after", times=1)
 

@@ -1,4 +1,4 @@
-"""Unknown fields are an error that names them, and warnings of the API server reach the caller."""
+"""Unknown fields are an error that names them; the API server's warnings reach the caller."""
 
 import json
 from typing import Any
@@ -13,14 +13,14 @@ from tests.kubernetes import manifests
 from tests.kubernetes.scripted import Scripted, answer
 from worker.dispatch import Dispatch
 from worker.provider import Call
-from worker.providers.k8s.client import Client
+from worker.providers.k8s.api.client import Client
 from worker.providers.k8s.provider import KubernetesProvider
 
 Json = dict[str, Any]
 
 
 def deployment(**more: Any) -> Json:
-    """The manifest of a Deployment with unknown fields in it."""
+    """Return the manifest of a Deployment with unknown fields."""
     manifest = manifests.deployment()
     manifest["spec"] |= {"replica": 5}
     manifest["spec"]["template"]["spec"]["containers"][0] |= {"envs": [{"name": "A"}]}
@@ -83,10 +83,10 @@ async def test_unknown_fields_are_named_and_nothing_is_stored(
         ({"datas": {}}, "datas (expected data)"),
         ({"stringdata": {}}, "stringdata (expected stringData)"),
         ({"metadata": {"name": "pull", "lables": {}}}, "metadata.lables (expected labels)"),
-        ({"hunter2": "x"}, "1 that is like none of them"),
+        ({"hunter2": "x"}, "1 unknown (not shown)"),
     ],
 )
-async def test_a_field_that_no_secret_has_is_named_where_it_is_like_a_known_one(
+async def test_an_unknown_field_of_a_secret_is_named_if_it_resembles_a_known_one(
     provider, cluster, call, more, expected
 ):
     with pytest.raises(Fault) as raised:
@@ -99,7 +99,7 @@ async def test_a_field_that_no_secret_has_is_named_where_it_is_like_a_known_one(
 
 
 async def answered(client: Client, operation: Any) -> Json:
-    """The body that a caller gets."""
+    """Return the body of the response to the caller."""
     dispatch = Dispatch("k8s", KubernetesProvider(client), Seals([b"k" * 32]))
     reply = await dispatch.perform(operation, Call.within(5))
     body: Json = json.loads(reply.body)
@@ -129,7 +129,7 @@ async def test_warnings_of_the_api_server_reach_the_caller(tmp_path, headers):
     assert body["kind"] == "Service"
 
 
-async def test_without_a_warning_there_is_no_such_member(tmp_path):
+async def test_a_response_without_warnings_has_no_warnings_member(tmp_path):
     stored = manifests.service()
     stored["metadata"] |= {"uid": "u", "resourceVersion": "7"}
 

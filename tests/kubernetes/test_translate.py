@@ -1,4 +1,4 @@
-"""Kubernetes' objects as the contract's resources."""
+"""The translation of Kubernetes' objects to the contract's resources."""
 
 from typing import Any
 
@@ -19,11 +19,11 @@ def read(json: Any, expected: Any = Pod) -> Any:
 
 
 def shown(json: Any, top: OwnerReference | None = None) -> Any:
-    """A pod as the JSON of a machine."""
+    """Return a pod as the JSON of a machine."""
     return msgspec.json.decode(msgspec.json.encode(translate.machine(read(json), top)))
 
 
-def test_every_field_of_a_machine_comes_from_its_place_in_the_pod():
+def test_every_field_of_a_machine_comes_from_the_pod():
     assert shown(pod("web-1"), TOP) == {
         "id": "web-1",
         "status": "Running",
@@ -49,16 +49,16 @@ def test_every_field_of_a_machine_comes_from_its_place_in_the_pod():
         },
     ],
 )
-def test_what_is_unknown_is_left_out_and_nulls_are_read_as_nothing(bare):
+def test_unknown_fields_are_left_out_and_nulls_count_as_absent(bare):
     assert shown(bare) == {"id": "p", "status": "Unknown", "ready": False, "labels": {}}
 
 
 def test_a_pod_that_is_being_deleted_keeps_its_phase_and_is_not_ready():
-    leaving = pod()
-    leaving["metadata"]["deletionTimestamp"] = "2026-11-22T17:30:00Z"
+    deleting = pod()
+    deleting["metadata"]["deletionTimestamp"] = "2026-11-22T17:30:00Z"
 
-    assert shown(leaving)["status"] == "Running"
-    assert shown(leaving)["ready"] is False
+    assert shown(deleting)["status"] == "Running"
+    assert shown(deleting)["ready"] is False
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_a_pod_that_is_being_deleted_keeps_its_phase_and_is_not_ready():
         ([], False),
     ],
 )
-def test_ready_is_the_condition_of_that_name(conditions, ready):
+def test_readiness_is_the_condition_ready(conditions, ready):
     assert shown(pod(status={"phase": "Running", "conditions": conditions}))["ready"] is ready
 
 
@@ -94,7 +94,7 @@ MARK = "kubectl.kubernetes.io/default-container"
         ([SIDECAR, APP], "gone", "mesh/proxy:9"),
     ],
 )
-def test_the_main_container_is_the_marked_one_or_the_first(containers, marked, image):
+def test_the_main_container_is_the_annotated_or_the_first_one(containers, marked, image):
     annotations = {MARK: marked, "other": "x"} if marked else {"other": "x"}
     status = {"phase": "Running", "containerStatuses": STATUSES}
     found = pod(spec={"containers": containers}, status=status)
@@ -109,7 +109,7 @@ def test_the_main_container_is_the_marked_one_or_the_first(containers, marked, i
 
 
 @pytest.mark.parametrize("statuses", [STATUSES, STATUSES[::-1], STATUSES[1:]])
-def test_the_digest_is_found_by_the_containers_name_wherever_its_status_stands(statuses):
+def test_the_digest_is_found_by_the_containers_name_at_any_position(statuses):
     found = pod(spec={"containers": [APP]}, status={"containerStatuses": statuses})
 
     assert shown(found)["imageDigest"] == "example/app@sha256:11"
@@ -130,7 +130,7 @@ def test_the_digest_is_found_by_the_containers_name_wherever_its_status_stands(s
         ("docker://", msgspec.UNSET),
     ],
 )
-def test_a_digest_has_no_scheme_and_what_is_no_digest_is_left_out(image_id, expected):
+def test_a_digest_has_no_scheme_and_an_invalid_one_is_left_out(image_id, expected):
     assert translate.image_digest(image_id) == expected
 
 
@@ -149,7 +149,7 @@ def test_completed_and_evicted_pods_are_finished(phase, finished):
     assert translate.is_finished(read(pod(status={"phase": phase}))) is finished
 
 
-def test_a_controller_carries_the_hint_that_finds_it_again():
+def test_a_controller_has_the_hint_that_selects_it():
     found = translate.controller(DEPLOYMENT, read(workload("Deployment", "web"), Workload))
 
     assert msgspec.to_builtins(found) == {
@@ -169,9 +169,7 @@ def test_a_controller_carries_the_hint_that_finds_it_again():
         ({"replicas": None}, {"readyReplicas": None}, 1, 0),
     ],
 )
-def test_replicas_are_those_wanted_and_one_where_the_manifest_names_none(
-    spec, status, wanted, ready
-):
+def test_replicas_are_the_desired_count_and_one_by_default(spec, status, wanted, ready):
     found = read(workload("Deployment", "web", spec=spec, status=status), Workload)
 
     assert (translate.wanted(found), translate.ready(found)) == (wanted, ready)
@@ -202,7 +200,7 @@ def test_replicas_are_those_wanted_and_one_where_the_manifest_names_none(
         (None, None),
     ],
 )
-def test_a_selector_is_rendered_whole_and_an_empty_one_is_none(rule, expected):
+def test_a_selector_is_rendered_completely_and_an_empty_one_is_none(rule, expected):
     found = read(workload("Deployment", "web", spec={"selector": rule}), Workload)
 
     assert translate.selector(found) == expected
@@ -217,7 +215,7 @@ def test_a_replication_controllers_flat_selector_is_rendered_too(rule, expected)
     assert translate.selector(read(json, Replication)) == expected
 
 
-def test_an_operator_from_the_future_is_not_guessed_at():
+def test_an_unknown_selector_operator_is_a_fault():
     rule = {"matchExpressions": [{"key": "n", "operator": "Gt", "values": ["1"]}]}
     found = read(workload("Deployment", "web", spec={"selector": rule}), Workload)
 
@@ -227,7 +225,7 @@ def test_an_operator_from_the_future_is_not_guessed_at():
     assert raised.value.code is Code.PLATFORM_FAILED
 
 
-def test_the_answer_to_a_deletion_says_what_holds_the_object_back():
+def test_the_response_to_a_deletion_names_the_finalizers():
     status = {"kind": "Status", "status": "Success", "metadata": {}}
     metadata = {"name": "web", "deletionTimestamp": "now", "finalizers": ["a.example/b", "c"]}
     held = {"kind": "Service", "metadata": metadata}

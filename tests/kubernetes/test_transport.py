@@ -1,4 +1,4 @@
-"""The transport: an exact table of errors, nothing sent twice, and no connection lost."""
+"""The transport: a table of errors, no request sent twice, and no leaked connection."""
 
 import asyncio
 import socket
@@ -10,13 +10,13 @@ import pytest
 from tests.kubernetes import raw_server
 from tests.kubernetes.raw_server import OK, RawServer, answering, serving
 from tests.kubernetes.transports import client, until
-from worker.providers.k8s.errors import of_connection
+from worker.providers.k8s.api.errors import of_connection
 
 IDEMPOTENT = ["GET", "PUT", "DELETE"]
 
 
 def nowhere() -> str:
-    """The address of a port on which nobody listens."""
+    """Return the address of a port without a listener."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         port = listening.getsockname()[1]
     return f"http://127.0.0.1:{port}"
@@ -52,28 +52,28 @@ def tls(server: RawServer) -> dict[str, str]:
 
 FORBIDDEN = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n"
 ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-NEVER_LEFT = {
-    "nobody listens": (refused, raw_server.leaving, httpx.ConnectError),
-    "no such host": (unknown_host, raw_server.leaving, httpx.ConnectError),
-    "nobody listens at the proxy": (refused_proxy, raw_server.leaving, httpx.ConnectError),
-    "the proxy refuses": (through_it, raw_server.saying(FORBIDDEN), httpx.ProxyError),
-    "the proxy leaves": (through_it, raw_server.leaving, httpx.ConnectError),
+NOT_SENT = {
+    "no listener": (refused, raw_server.closing, httpx.ConnectError),
+    "no such host": (unknown_host, raw_server.closing, httpx.ConnectError),
+    "no listener at the proxy": (refused_proxy, raw_server.closing, httpx.ConnectError),
+    "the proxy refuses": (through_it, raw_server.responding(FORBIDDEN), httpx.ProxyError),
+    "the proxy closes": (through_it, raw_server.closing, httpx.ConnectError),
     "the proxy resets": (through_it, raw_server.resetting, httpx.ConnectError),
     "the proxy is silent": (through_it, raw_server.silent, httpx.ConnectTimeout),
-    "no TLS behind the proxy": (through_it, raw_server.saying(ESTABLISHED), httpx.ConnectError),
-    "nobody listens at the SOCKS proxy": (refused_socks, raw_server.leaving, httpx.ConnectError),
-    "the SOCKS proxy leaves": (socks, raw_server.leaving, httpx.ConnectError),
+    "no TLS behind the proxy": (through_it, raw_server.responding(ESTABLISHED), httpx.ConnectError),
+    "no listener at the SOCKS proxy": (refused_socks, raw_server.closing, httpx.ConnectError),
+    "the SOCKS proxy closes": (socks, raw_server.closing, httpx.ConnectError),
     "the SOCKS proxy is silent": (socks, raw_server.silent, httpx.ConnectTimeout),
-    "the SOCKS proxy speaks HTTP": (socks, raw_server.talking, httpx.ProxyError),
-    "the server leaves in the handshake": (tls, raw_server.leaving, httpx.ConnectError),
-    "the server does not speak TLS": (tls, raw_server.talking, httpx.ConnectError),
+    "the SOCKS proxy speaks HTTP": (socks, raw_server.unsolicited, httpx.ProxyError),
+    "the server closes during the handshake": (tls, raw_server.closing, httpx.ConnectError),
+    "the server does not speak TLS": (tls, raw_server.unsolicited, httpx.ConnectError),
     "the handshake hangs": (tls, raw_server.silent, httpx.ConnectTimeout),
 }
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "PUT"])
-@pytest.mark.parametrize(("where", "behave", "error"), NEVER_LEFT.values(), ids=NEVER_LEFT)
-async def test_what_never_left_is_not_said_to_have_arrived(method, where, behave, error):
+@pytest.mark.parametrize(("where", "behave", "error"), NOT_SENT.values(), ids=NOT_SENT)
+async def test_a_request_that_was_not_sent_is_a_failure_to_connect(method, where, behave, error):
     async with serving(behave) as server:
         way = where(server)
         context = ssl.create_default_context() if way["url"].startswith("https:") else None
@@ -90,8 +90,8 @@ async def test_what_never_left_is_not_said_to_have_arrived(method, where, behave
 CREDENTIALS = b"Proxy-Authorization: Basic dXNlcjpzZWNyZXQ="
 
 
-async def test_a_tunnel_is_asked_for_with_the_credentials_of_the_proxy():
-    async with serving(raw_server.saying(FORBIDDEN)) as server:
+async def test_a_tunnel_is_requested_with_the_credentials_of_the_proxy():
+    async with serving(raw_server.responding(FORBIDDEN)) as server:
         way = through_it(server)
         async with client(way["url"], ssl.create_default_context(), way["proxy"]) as http:
             with pytest.raises(httpx.ProxyError, match="403 Forbidden"):
@@ -103,7 +103,7 @@ async def test_a_tunnel_is_asked_for_with_the_credentials_of_the_proxy():
     assert b"Bearer" not in asked
 
 
-async def test_a_proxy_for_plain_http_has_its_credentials_with_every_request():
+async def test_every_request_to_a_plain_http_proxy_has_its_credentials():
     async with serving(answering) as server:
         proxy = through_it(server)["proxy"]
         async with client("http://api.example", None, proxy) as http:
@@ -117,18 +117,18 @@ async def test_a_proxy_for_plain_http_has_its_credentials_with_every_request():
 
 
 ARRIVED = {
-    "no answer": (raw_server.saying(b""), httpx.RemoteProtocolError),
+    "no answer": (raw_server.responding(b""), httpx.RemoteProtocolError),
     "a reset": (raw_server.resetting, httpx.ReadError),
-    "half a head": (raw_server.saying(b"HTTP/1.1 200 OK\r\nConte"), httpx.RemoteProtocolError),
-    "no HTTP": (raw_server.saying(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), httpx.RemoteProtocolError),
-    "half a body": (raw_server.saying(OK[:-1]), httpx.ReadError),
+    "half a head": (raw_server.responding(b"HTTP/1.1 200 OK\r\nConte"), httpx.RemoteProtocolError),
+    "no HTTP": (raw_server.responding(b"SSH-2.0-OpenSSH_9.2\r\n\r\n"), httpx.RemoteProtocolError),
+    "half a body": (raw_server.responding(OK[:-1]), httpx.ReadError),
     "silence": (raw_server.silent, httpx.ReadTimeout),
 }
 
 
 @pytest.mark.parametrize("method", ["GET", "PATCH", "PUT", "DELETE"])
 @pytest.mark.parametrize(("behave", "error"), ARRIVED.values(), ids=ARRIVED)
-async def test_what_may_have_arrived_is_never_a_failure_to_connect(method, behave, error):
+async def test_a_request_that_may_have_arrived_is_never_a_failure_to_connect(method, behave, error):
     seconds = 0.3 if error is httpx.ReadTimeout else 20
     async with serving(behave) as server, client(server.url, seconds=seconds) as http:
         with pytest.raises(httpx.TransportError) as raised:
@@ -142,8 +142,8 @@ async def test_what_may_have_arrived_is_never_a_failure_to_connect(method, behav
 @pytest.mark.parametrize("method", [*IDEMPOTENT, "PATCH", "POST"])
 @pytest.mark.parametrize("last", [None, b"HTTP/1.1 "])
 async def test_a_request_on_a_kept_connection_that_breaks_is_not_sent_again(method, last):
-    """Otherwise it would be sent behind the fence: aiohttp repeats what is idempotent."""
-    async with serving(raw_server.once(last)) as server, client(server.url) as http:
+    """aiohttp repeats idempotent requests itself, which would bypass the fence."""
+    async with serving(raw_server.answering_once(last)) as server, client(server.url) as http:
         await http.get("/first")
 
         with pytest.raises(httpx.TransportError) as raised:
@@ -154,19 +154,19 @@ async def test_a_request_on_a_kept_connection_that_breaks_is_not_sent_again(meth
     assert server.connections == 1
 
 
-async def test_a_request_that_is_cancelled_takes_its_connection_with_it():
+async def test_a_cancelled_request_closes_its_connection():
     async with serving(raw_server.silent) as server, client(server.url) as http:
         for wanted in (1, 2):
             asking = asyncio.create_task(http.patch("/a", content=b"{}"))
-            await until(lambda: server.connections == wanted)  # noqa: B023 - awaited in this turn
+            await until(lambda: server.connections == wanted)  # noqa: B023 - awaited in this iteration
             asking.cancel()
             await asyncio.wait([asking])
 
             assert asking.cancelled()
 
 
-async def test_a_request_that_is_cancelled_half_sent_stays_half_sent():
-    """Its rest would otherwise leave when the server reads on, after the worker gave it up."""
+async def test_a_half_sent_request_that_is_cancelled_is_not_completed():
+    """Otherwise the rest would be sent when the server reads on, after the cancellation."""
     may_read = asyncio.Event()
     received = bytearray()
     ended = asyncio.Event()
@@ -192,7 +192,7 @@ async def test_a_request_that_is_cancelled_half_sent_stays_half_sent():
     assert len(received) < size
 
 
-async def test_requests_one_after_another_share_a_connection_and_those_at_once_do_not():
+async def test_sequential_requests_share_a_connection_and_concurrent_requests_do_not():
     async with serving(answering) as server, client(server.url) as http:
         for _ in range(5):
             await http.get("/a")
@@ -205,7 +205,7 @@ async def test_requests_one_after_another_share_a_connection_and_those_at_once_d
     assert 1 < server.connections == most <= 8
 
 
-async def test_a_connection_that_was_idle_for_too_long_is_not_used():
+async def test_a_connection_beyond_its_idle_time_is_not_used():
     async with serving(answering) as server, client(server.url, idle_s=1e-9) as http:
         for _ in range(3):
             await http.get("/a")
@@ -213,7 +213,7 @@ async def test_a_connection_that_was_idle_for_too_long_is_not_used():
     assert server.connections == 3
 
 
-async def test_a_response_that_is_not_read_closes_its_connection():
+async def test_an_unread_response_closes_its_connection():
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\nx"
 
     async def behave(

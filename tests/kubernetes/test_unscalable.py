@@ -1,4 +1,4 @@
-"""A scaling that another controller would undo is a conflict or is told, and 200 means done."""
+"""A scaling that another controller would undo is a conflict or has a warning."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def target(kind: str = "Deployment", name: str = "web", version: str = "apps/v1"
 
 @pytest.fixture(params=[False, True], ids=["unknown", "known"])
 def learn(request, provider, call):
-    """Lets the worker know a controller beforehand, or not."""
+    """With and without a read of the controller before the command."""
 
     async def learn(name: str, kind: str | None = None) -> None:
         if request.param:
@@ -70,7 +70,7 @@ async def test_deleting_the_replica_set_of_a_deployment_is_a_conflict_that_names
 
 
 @pytest.mark.parametrize("redelivered", [False, True])
-async def test_deleting_what_a_custom_resource_owns_is_a_conflict_that_names_it(
+async def test_deleting_a_controller_of_a_custom_resource_is_a_conflict_that_names_the_owner(
     provider, cluster, call, redelivered
 ):
     reference = owner("Prometheus", "main", api_version="monitoring.coreos.com/v1")
@@ -86,7 +86,7 @@ async def test_deleting_what_a_custom_resource_owns_is_a_conflict_that_names_it(
 
 
 @pytest.mark.parametrize("redelivered", [False, True])
-async def test_scaling_what_a_custom_resource_owns_is_a_conflict_that_names_it(
+async def test_scaling_a_controller_of_a_custom_resource_is_a_conflict_that_names_the_owner(
     provider, cluster, call, redelivered
 ):
     cluster.add_stateful_set("web", replicas=2)
@@ -103,13 +103,13 @@ async def test_scaling_what_a_custom_resource_owns_is_a_conflict_that_names_it(
     assert cluster.read("statefulsets.apps", "web")["spec"]["replicas"] == 2
 
 
-async def test_an_owner_that_is_no_controller_does_not_keep_a_scaling_out(
+async def test_an_owner_that_is_not_the_controller_does_not_prevent_a_scaling(
     provider, cluster, call, learn
 ):
     cluster.add_deployment("web", replicas=2)
     reference = owner("App", "shop", api_version="example.com/v1") | {"controller": False}
     owned = {"metadata": {"ownerReferences": [reference]}}
-    outside.patch(cluster, "deployments.apps", "web", owned, by="somebody")
+    outside.patch(cluster, "deployments.apps", "web", owned, by="another-client")
     await learn("web")
 
     for replicas in (5, 6):
@@ -117,7 +117,7 @@ async def test_an_owner_that_is_no_controller_does_not_keep_a_scaling_out(
         assert done.replicas == replicas
 
 
-async def test_an_owner_that_comes_between_two_scalings_is_seen(provider, cluster, call):
+async def test_an_owner_added_between_two_scalings_is_found(provider, cluster, call):
     cluster.add_deployment("web", replicas=2)
     await provider.update_controller_replicas(scaling("web", 3), call())
     owned = {"metadata": {"ownerReferences": [owner("App", "shop", api_version="e.com/v1")]}}
@@ -127,7 +127,7 @@ async def test_an_owner_that_comes_between_two_scalings_is_seen(provider, cluste
         await provider.update_controller_replicas(scaling("web"), call())
 
 
-async def test_scaling_what_is_being_deleted_is_a_conflict_that_names_its_finalizers(
+async def test_scaling_a_controller_in_deletion_is_a_conflict_that_names_its_finalizers(
     provider, cluster, call, learn
 ):
     cluster.add_deployment("held", replicas=0)
@@ -145,7 +145,7 @@ async def test_scaling_what_is_being_deleted_is_a_conflict_that_names_its_finali
     assert found.controller.deleting is True
 
 
-async def test_without_the_right_to_read_a_scaling_that_is_refused_says_what_it_may_be(
+async def test_a_refused_scaling_without_the_right_to_read_lists_the_possible_reasons(
     cluster, environment, tmp_path, call
 ):
     cluster.add_deployment("web", replicas=2)
@@ -161,7 +161,7 @@ async def test_without_the_right_to_read_a_scaling_that_is_refused_says_what_it_
 
 
 @pytest.mark.parametrize("version", ["apps/v1", "apps/v1beta1"])
-async def test_scaling_what_an_autoscaler_manages_says_so(provider, cluster, call, version):
+async def test_scaling_a_controller_of_an_autoscaler_is_a_warning(provider, cluster, call, version):
     cluster.add_deployment("web", replicas=2)
     cluster.add_autoscaler("web-scaler", target(version=version))
     cluster.add_autoscaler("other", target(name="other"))
@@ -176,7 +176,9 @@ async def test_scaling_what_an_autoscaler_manages_says_so(provider, cluster, cal
 
 
 @pytest.mark.parametrize("times", [1, 2], ids=["created", "updated"])
-async def test_applying_replicas_that_an_autoscaler_manages_says_so(provider, cluster, call, times):
+async def test_applying_replicas_that_an_autoscaler_manages_is_a_warning(
+    provider, cluster, call, times
+):
     cluster.add_autoscaler("web-scaler", target())
     manifest = manifests.deployment("web", 2)
     for _ in range(times):
@@ -187,7 +189,7 @@ async def test_applying_replicas_that_an_autoscaler_manages_says_so(provider, cl
     assert 'HorizontalPodAutoscaler "web-scaler" (1 to 3 replicas)' in warning
 
 
-async def test_applying_a_manifest_without_replicas_asks_for_no_autoscaler(provider, cluster, call):
+async def test_applying_a_manifest_without_replicas_looks_up_no_autoscaler(provider, cluster, call):
     cluster.add_autoscaler("web-scaler", target())
     asked = call()
 
@@ -198,7 +200,7 @@ async def test_applying_a_manifest_without_replicas_asks_for_no_autoscaler(provi
     assert len(cluster.calls) == 2
 
 
-async def test_scaling_what_keda_manages_names_the_scaled_object(provider, cluster, call):
+async def test_scaling_a_controller_of_keda_names_the_scaled_object(provider, cluster, call):
     cluster.add_stateful_set("web", replicas=2)
     scaled = owner("ScaledObject", "queue", api_version="keda.sh/v1alpha1")
     cluster.add_autoscaler("keda-hpa-queue", target("StatefulSet"), owner=scaled)
@@ -212,7 +214,7 @@ async def test_scaling_what_keda_manages_names_the_scaled_object(provider, clust
     )
 
 
-async def test_without_an_autoscaler_nothing_is_said(provider, cluster, call):
+async def test_a_scaling_without_an_autoscaler_has_no_warning(provider, cluster, call):
     cluster.add_deployment("web", replicas=2)
     asked = call()
 
@@ -221,7 +223,7 @@ async def test_without_an_autoscaler_nothing_is_said(provider, cluster, call):
     assert asked.warnings == []
 
 
-async def test_where_autoscalers_may_not_be_listed_a_scaling_is_one_call(
+async def test_a_scaling_without_the_right_to_list_autoscalers_is_one_call(
     cluster, environment, tmp_path, call
 ):
     cluster.add_deployment("web", replicas=2)
@@ -238,7 +240,7 @@ async def test_where_autoscalers_may_not_be_listed_a_scaling_is_one_call(
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 429}, {"disconnect": "before"}])
-async def test_a_look_for_autoscalers_that_fails_does_not_fail_a_scaling(
+async def test_a_failed_lookup_of_autoscalers_does_not_fail_a_scaling(
     provider, cluster, call, fault
 ):
     cluster.add_deployment("web", replicas=2)

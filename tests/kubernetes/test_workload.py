@@ -1,4 +1,4 @@
-"""A workload that every platform understands, as Secret, Deployment and Service."""
+"""The neutral workload as Secret, Deployment and Service."""
 
 import base64
 import json
@@ -11,14 +11,14 @@ from contracts import api
 from contracts.faults import Code, Fault
 from tests.workloads import CANARY, specification
 from worker.provider import Call
-from worker.providers.k8s import workload
+from worker.providers.k8s.workloads import workload
 
 
 def operation(**more: Any) -> api.ApplyWorkload:
     return api.ApplyWorkload("default", specification(**more))
 
 
-def test_the_deployment_is_what_the_control_plane_itself_would_write():
+def test_the_deployment_equals_the_control_planes_own_manifest():
     found = workload.deployment(workload.read(specification()))
 
     [container] = found["spec"]["template"]["spec"]["containers"]
@@ -46,7 +46,7 @@ def test_the_deployment_is_what_the_control_plane_itself_would_write():
     assert container["resources"]["limits"] == {"memory": "1Gi", "cpu": "750m"}
 
 
-def test_a_name_and_an_image_are_enough():
+def test_a_name_and_an_image_are_sufficient():
     least = workload.read({"name": "web", "image": "r.example/web:1"})
     found = workload.deployment(least)
 
@@ -58,7 +58,7 @@ def test_a_name_and_an_image_are_enough():
     assert [port["port"] for port in workload.service(least)["spec"]["ports"]] == [3042, 9090]
 
 
-def test_null_is_as_good_as_nothing():
+def test_null_counts_as_absent():
     nothing = dict.fromkeys(
         ["hostname", "minReplicas", "pullSecret", "ports", "resources", "healthCheck", "labels"]
     )
@@ -68,7 +68,7 @@ def test_null_is_as_good_as_nothing():
     )
 
 
-def test_of_two_variables_of_one_name_the_platforms_wins():
+def test_the_platforms_variable_overrides_one_of_the_same_name():
     least = workload.read(
         {
             "name": "web",
@@ -87,7 +87,7 @@ def test_of_two_variables_of_one_name_the_platforms_wins():
 
 
 def expanded(value: str, variables: dict[str, str]) -> str:
-    """What a container sees of a value: the kubelet's rule."""
+    """Expand a value by the kubelet's rule."""
 
     def see(found: re.Match[str]) -> str:
         name = found["name"]
@@ -130,7 +130,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("wrong", "expected"), WRONG, ids=range(len(WRONG)))
-async def test_what_cannot_be_rendered_is_invalid_before_anything_is_applied(
+async def test_an_unsupported_workload_is_invalid_before_anything_is_applied(
     provider, cluster, call, wrong, expected
 ):
     with pytest.raises(Fault) as raised:
@@ -142,7 +142,7 @@ async def test_what_cannot_be_rendered_is_invalid_before_anything_is_applied(
     assert len(cluster.calls) == 0
 
 
-async def test_a_workload_is_secret_deployment_and_service_and_runs(provider, cluster, call):
+async def test_a_workload_becomes_a_secret_a_deployment_and_a_service(provider, cluster, call):
     answer = await provider.apply_workload(operation(), call())
 
     assert answer == {
@@ -168,7 +168,7 @@ async def test_a_workload_is_secret_deployment_and_service_and_runs(provider, cl
     assert endpoint.ports[0].port == 3042
 
 
-async def test_a_running_count_is_kept_when_a_workload_is_applied_again(provider, cluster, call):
+async def test_the_replica_count_is_kept_when_a_workload_is_applied_again(provider, cluster, call):
     await provider.apply_workload(operation(), call())
     await provider.update_controller_replicas(
         api.UpdateControllerReplicas("default", "orders-api-v7", 5), call()
@@ -182,7 +182,7 @@ async def test_a_running_count_is_kept_when_a_workload_is_applied_again(provider
     assert found["spec"]["template"]["spec"]["containers"][0]["image"] == "reg.example.com/x:8"
 
 
-async def test_applying_the_same_workload_again_rolls_nothing_out(provider, cluster, call):
+async def test_applying_the_same_workload_again_starts_no_roll_out(provider, cluster, call):
     await provider.apply_workload(operation(), call())
     first = cluster.read("deployments.apps", "orders-api-v7")["metadata"]["generation"]
 
@@ -198,7 +198,7 @@ async def test_applying_the_same_workload_again_rolls_nothing_out(provider, clus
         ("/services", 'the Secret "orders-api-v7-pull" and the Deployment "orders-api-v7"'),
     ],
 )
-async def test_a_step_that_fails_is_told_and_a_repeat_completes_the_rest(
+async def test_a_failed_step_is_reported_and_a_repeat_completes_the_rest(
     provider, cluster, call, broken, done
 ):
     refused = {"kind": "Status", "message": "frozen", "reason": "Forbidden", "code": 403}
@@ -217,9 +217,7 @@ async def test_a_step_that_fails_is_told_and_a_repeat_completes_the_rest(
     assert cluster.read("deployments.apps", "orders-api-v7")["spec"]["replicas"] == 2
 
 
-async def test_a_step_that_is_turned_away_after_another_is_not_called_unattempted(
-    provider, cluster
-):
+async def test_a_step_rejected_after_another_does_not_end_as_not_attempted(provider, cluster):
     cluster.faults.add(path="/services", status=429, headers={"retry-after": "60"}, times=None)
 
     with pytest.raises(Fault, match="may have been done in part or whole") as raised:

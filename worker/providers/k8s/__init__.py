@@ -1,17 +1,17 @@
-"""Kubernetes as a platform: scopes are namespaces, machines are pods."""
+"""The Kubernetes provider: scopes are namespaces, machines are pods."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from contracts.environment import load
-from worker.providers.k8s.client import connect
+from worker.providers.k8s.api.client import connect
 from worker.providers.k8s.provider import KubernetesProvider
 from worker.providers.k8s.settings import Settings
 
 
 @asynccontextmanager
 async def open_provider(environment: Mapping[str, str]) -> AsyncIterator[KubernetesProvider]:
-    """The provider for the API server that an environment names, until the context is left."""
+    """Open a provider for the API server that the environment configures."""
     settings = load(Settings, environment)
     async with connect(settings, environment=environment) as client:
         yield KubernetesProvider(client, settings.gateways())

@@ -39,7 +39,7 @@ KINDS = (
     Kind("ReplicaSet", "apps/v1", "replicasets", Workload),
     Kind("ReplicationController", "v1", "replicationcontrollers", Replication),
 )
-"""The order in which a name without a kind is looked up; ReplicaSets of Deployments are skipped."""
+"""The lookup order for a name without a kind."""
 
 DEPLOYMENTS, REPLICA_SETS = KINDS[0], KINDS[2]
 PODS = ResourceType("Pod", "v1", "pods")

@@ -1,7 +1,7 @@
-"""Kubernetes' rules for names and labels, checked before a request is built from them.
+"""Kubernetes' rules for names and labels, checked before a request is built.
 
-The API server decodes `%2F` before it routes, so an escaped slash in a name would still reach
-another resource: what is not a name is refused here, and never only escaped.
+Invalid names are refused and not only escaped, because the API server decodes `%2F` before it
+routes: an escaped slash in a name would reach another resource.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ DnsLabel = Annotated[
         "'-', no dots, with a letter or digit at both ends",
     ),
 ]
-"""As newer clusters allow it; older ones want a letter first and say so themselves."""
+"""The rule of newer clusters; older clusters refuse names that begin with a digit."""
 
 LabelKey = Annotated[
     str,
@@ -85,27 +85,27 @@ DataKey = Annotated[
 
 
 def namespace(scope: str) -> str:
-    """The scope as a namespace, or the fault `invalid`."""
+    """Return the scope as a namespace, or raise the fault `invalid`."""
     return str(checked(scope, Namespace, "scope"))
 
 
 def object_name(name: str, where: str) -> str:
-    """The name of a pod or controller, or the fault `invalid`."""
+    """Return the name of a pod or controller, or raise the fault `invalid`."""
     return str(checked(name, ObjectName, where))
 
 
 def service_name(name: str, where: str) -> str:
-    """A name for a Service and all that goes with it, or the fault `invalid`."""
+    """Return a name that a new workload's Service can have, or raise the fault `invalid`."""
     return str(checked(name, ServiceName, where))
 
 
 def dns_label(name: str, where: str) -> str:
-    """The name of a Service, or the fault `invalid`."""
+    """Return the name of a Service, or raise the fault `invalid`."""
     return str(checked(name, DnsLabel, where))
 
 
 def labels(wanted: dict[str, str], where: str = "labels") -> dict[str, str]:
-    """The labels, or the fault `invalid` for the first wrong one."""
+    """Return the labels, or raise the fault `invalid` for the first wrong label."""
     label_changes(wanted, where)
     return wanted
 
@@ -113,7 +113,7 @@ def labels(wanted: dict[str, str], where: str = "labels") -> dict[str, str]:
 def label_changes(
     wanted: Mapping[str, str | None], where: str = "labels"
 ) -> Mapping[str, str | None]:
-    """The labels to set, None for those to remove, or the fault `invalid`."""
+    """Return labels to set or (None) to remove, or raise the fault `invalid`."""
     for key, value in wanted.items():
         checked(key, LabelKey, where)
         if value is not None:
@@ -122,12 +122,12 @@ def label_changes(
 
 
 def path(api_version: str, namespace: str, plural: str, name: str | None = None) -> str:
-    """Where a resource is; the core group has a root of its own."""
+    """Return the path of a resource; the core group has the root `api`."""
     root = "apis" if "/" in api_version else "api"
     where = f"/{root}/{api_version}/namespaces/{quote(namespace, safe='')}/{plural}"
     return where if name is None else f"{where}/{quote(name, safe='')}"
 
 
 def namespace_path(namespace: str) -> str:
-    """Where a namespace itself is."""
+    """Return the path of a namespace."""
     return f"/api/v1/namespaces/{quote(namespace, safe='')}"

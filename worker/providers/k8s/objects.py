@@ -1,6 +1,6 @@
-"""What we read of Kubernetes' objects: narrow structs; all else is skipped while decoding.
+"""The parts of Kubernetes' objects that the provider reads; decoding skips other members.
 
-Go writes an empty list or map as null or leaves it out, so both are read as nothing.
+Go encodes an empty list or map as null or omits it, so both decode to None.
 """
 
 from typing import Generic, TypeVar
@@ -15,7 +15,7 @@ class Part(Struct, frozen=True, rename="camel"):
 
 
 class OwnerReference(Part, frozen=True):
-    """Who owns an object; at most one of its owners is the controller."""
+    """An owner of an object; at most one owner is the controller."""
 
     api_version: str
     kind: str
@@ -25,7 +25,7 @@ class OwnerReference(Part, frozen=True):
 
 
 class Annotations(Part, frozen=True):
-    """The only annotation that matters here."""
+    """The annotations that the provider reads."""
 
     default_container: str | None = field(
         default=None, name="kubectl.kubernetes.io/default-container"
@@ -33,7 +33,7 @@ class Annotations(Part, frozen=True):
 
 
 class Metadata(Part, frozen=True):
-    """What every object has."""
+    """The metadata of an object."""
 
     name: str
     uid: str
@@ -46,20 +46,20 @@ class Metadata(Part, frozen=True):
 
 
 class Owned(Part, frozen=True):
-    """Any object, when only its metadata are of interest."""
+    """Any object, decoded without spec and status."""
 
     metadata: Metadata
 
 
 class Amounts(Part, frozen=True):
-    """What a container asks for."""
+    """The resource limits and requests of a container."""
 
     limits: dict[str, str] | None = None
     requests: dict[str, str] | None = None
 
 
 class Container(Part, frozen=True):
-    """A container as wanted."""
+    """A container in the spec of a pod."""
 
     name: str
     image: str | None = None
@@ -67,27 +67,27 @@ class Container(Part, frozen=True):
 
 
 class PodSpec(Part, frozen=True):
-    """What a pod should be."""
+    """The spec of a pod."""
 
     containers: list[Container] | None = None
 
 
 class ContainerStatus(Part, frozen=True):
-    """A container as it is."""
+    """A container in the status of a pod."""
 
     name: str
     image_id: str = field(default="", name="imageID")
 
 
 class Condition(Part, frozen=True):
-    """One of the things that are or are not so about a pod."""
+    """A condition in the status of a pod."""
 
     type: str
     status: str
 
 
 class PodStatus(Part, frozen=True):
-    """What a pod is."""
+    """The status of a pod."""
 
     phase: str | None = None
     start_time: str | None = None
@@ -96,7 +96,7 @@ class PodStatus(Part, frozen=True):
 
 
 class Pod(Part, frozen=True):
-    """A machine, in Kubernetes' words."""
+    """A pod: the contract's machine."""
 
     metadata: Metadata
     spec: PodSpec
@@ -104,7 +104,7 @@ class Pod(Part, frozen=True):
 
 
 class Requirement(Part, frozen=True):
-    """One of a selector's matchExpressions."""
+    """One entry of a selector's matchExpressions."""
 
     key: str
     operator: str
@@ -112,28 +112,28 @@ class Requirement(Part, frozen=True):
 
 
 class LabelSelector(Part, frozen=True):
-    """The selector of the kinds in apps/v1."""
+    """The selector of a kind in apps/v1."""
 
     match_labels: dict[str, str] | None = None
     match_expressions: list[Requirement] | None = None
 
 
 class WorkloadSpec(Part, frozen=True):
-    """What a controller in apps/v1 should keep running."""
+    """The spec of a controller in apps/v1."""
 
     replicas: int | None = None
     selector: LabelSelector | None = None
 
 
 class ReplicationSpec(Part, frozen=True):
-    """The same of a ReplicationController, whose selector is a flat map of labels."""
+    """The spec of a ReplicationController, whose selector is a flat map of labels."""
 
     replicas: int | None = None
     selector: dict[str, str] | None = None
 
 
 class WorkloadStatus(Part, frozen=True):
-    """How much of it runs; zero is left out."""
+    """The status of a controller; the API server omits zero."""
 
     ready_replicas: int | None = None
 
@@ -164,20 +164,20 @@ class ServicePort(Part, frozen=True):
 
 
 class ServiceSpec(Part, frozen=True):
-    """Where a service is reached."""
+    """The spec of a Service."""
 
     ports: list[ServicePort] | None = None
 
 
 class Service(Part, frozen=True):
-    """A service endpoint, in Kubernetes' words."""
+    """A Service: the contract's service endpoint."""
 
     metadata: Metadata
     spec: ServiceSpec = ServiceSpec()
 
 
 class Continuation(Part, frozen=True):
-    """Where a list goes on, empty at its end."""
+    """The continue token of a list, empty on the last page."""
 
     token: str | None = field(default=None, name="continue")
 
@@ -190,7 +190,7 @@ class ListOf(Part, Generic[Item], frozen=True):
 
 
 class StatusDetails(Part, frozen=True):
-    """What a Status says beyond its message; `kind` is a plural, such as `deployments`."""
+    """The details of a Status; `kind` is a plural, such as `deployments`."""
 
     name: str | None = None
     kind: str | None = None
@@ -198,7 +198,7 @@ class StatusDetails(Part, frozen=True):
 
 
 class Status(Part, frozen=True):
-    """How the API server says that something failed."""
+    """The API server's error response."""
 
     kind: str | None = None
     message: str | None = None

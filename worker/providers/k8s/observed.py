@@ -1,6 +1,6 @@
-"""What a command found and left, for its outcome: out of the API server's answers; pure.
+"""The state before and after a command, for its outcome, from the API server's responses; pure.
 
-Answers are read with care: an observation must not fail a command that succeeded.
+Decoding is lenient: an observation must not fail a command that succeeded.
 """
 
 import re
@@ -16,30 +16,30 @@ from worker.providers.k8s.objects import Replication, Workload
 
 ABSENT: Object = {"exists": False}
 PRESENT: Object = {"exists": True}
-"""An object was there, and no answer told more of it."""
+"""An object of which only the existence is known."""
 DELETING: Object = {"exists": True, "deleting": True}
 
 SECRET_KEY = re.compile(r"[A-Za-z0-9._-]{1,253}")
 PINNED = re.compile(r"\(\.\*;\\s\*\)\?(?P<cookie>[^()]*)\(\\s\*;\.\*\)\?")
-"""The match for one cookie that a route plan becomes."""
+"""The header match that a route plan uses for a cookie."""
 EVERYTHING = "/"
 
 
 def scaling(found: Workload | Replication, former: int | None) -> tuple[Object, Object]:
-    """Before and after of a scaling; `former` is the wanted number before, None if not known."""
+    """Return the states before and after a scaling; `former` is the desired count before."""
     running: Object = {"running": translate.ready(found)}
     before = running if former is None else {"replicas": former} | running
     return before, {"replicas": translate.wanted(found)} | running
 
 
 def machine_labels(found: Mapping[str, str], named: Iterable[str]) -> Object:
-    """The labels that a command names, as a machine has them now."""
+    """Return a machine's current values of the labels that a command names."""
     return {"labels": {key: found.get(key) for key in named}}
 
 
 def written(resource: ResourceType, live: Object | None, found: Object) -> tuple[Object, Object]:
-    """Before and after of an object that was created, or updated from what was `live`."""
-    return ABSENT if live is None else of(resource, live), of(resource, found)
+    """Return the states before and after a write; `live` is None if the object was created."""
+    return ABSENT if live is None else state(resource, live), state(resource, found)
 
 
 def workload(
@@ -48,31 +48,31 @@ def workload(
     former_service: Object | None = None,
     service: Object | None = None,
 ) -> tuple[Object, Object]:
-    """Before and after of a workload: its Deployment, and the ports of its Service."""
+    """Return the states before and after of a Deployment, with the ports of its Service."""
     before, after = written(DEPLOYMENTS, former, found)
     return before | _ports(former_service), after | _ports(service)
 
 
 def deleted(resource: ResourceType, live: Object | None, answer: Object) -> tuple[Object, Object]:
-    """Before and after of a deletion; `live` is the object if it was read.
+    """Return the states before and after a deletion; `live` is the object if it was read.
 
-    The API server answers with the object, or with a `Status` once it is gone.
+    The API server returns the object while finalizers hold it, and a `Status` after its removal.
     """
     is_object = answer.get("kind") == resource.name
     last = live or (answer if is_object else None)
     waits = is_object and _part(answer, "metadata").get("deletionTimestamp") is not None
-    return PRESENT if last is None else of(resource, last), DELETING if waits else ABSENT
+    return PRESENT if last is None else state(resource, last), DELETING if waits else ABSENT
 
 
-def of(resource: ResourceType, found: Object) -> Object:
-    """An object of a kind that commands change."""
+def state(resource: ResourceType, found: Object) -> Object:
+    """Return the observation of an object."""
     if resource == SERVICES:
         return _service(found)
     return _route(found) if resource == HTTP_ROUTES else _controller(found)
 
 
 def applied_secret(answer: Object, created: bool | None) -> tuple[Object, Object]:
-    """Before and after of a secret: the names of its keys; nothing else of it is read."""
+    """Return the states before and after a write of a Secret: only the names of its keys."""
     before: Object = {} if created is None else {"exists": not created}
     keys = sorted(key for key in _part(answer, "data") if SECRET_KEY.fullmatch(key))
     return before, {"secretKeys": keys}
@@ -84,7 +84,7 @@ def _controller(found: Object) -> Object:
     if type(replicas) is int:
         seen["replicas"] = replicas
     if isinstance(found.get("status"), dict):
-        # Zero is left out.
+        # The API server omits zero.
         running = found["status"].get("readyReplicas", 0)
         seen |= {"running": running} if type(running) is int else {}
     pod = _part(found, "spec", "template", "spec")
@@ -121,7 +121,7 @@ def _route(found: Object) -> Object:
 
 
 def _rule(rule: Object) -> str:
-    """`header x-version=v6: orders-v6`."""
+    """Return a rule as text, such as `header x-version=v6: orders-v6`."""
     matches = [_match(each) for each in _list(rule, "matches")] or ["default"]
     return plain(f"{' or '.join(matches)}: {', '.join(_backends(rule))}")
 
@@ -165,7 +165,7 @@ def _labels(found: Object) -> dict[str, str]:
 
 
 def _part(found: Object, *keys: str) -> Object:
-    """An object within an object, empty where there is none."""
+    """Return a nested object, or an empty one."""
     part: Any = found
     for key in keys:
         part = part.get(key) if isinstance(part, dict) else None

@@ -1,4 +1,4 @@
-"""The operations on Kubernetes: validate, ask, translate."""
+"""The provider port on Kubernetes: validate, call the API server, translate."""
 
 from msgspec import UNSET, structs
 
@@ -14,32 +14,24 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from worker.provider import Call
-from worker.providers.k8s import (
-    applying,
-    controllers,
-    manifests,
-    names,
-    observed,
-    route_plan,
-    routes,
-    secrets,
-    translate,
-    workload,
-)
-from worker.providers.k8s.autoscalers import Autoscalers
-from worker.providers.k8s.client import BoundClient, Client
+from worker.providers.k8s import names, observed, translate
+from worker.providers.k8s.api.client import BoundClient, Client
+from worker.providers.k8s.controllers import deletion, lookup
+from worker.providers.k8s.controllers.autoscalers import Autoscalers
+from worker.providers.k8s.controllers.owners import Chain, chains
+from worker.providers.k8s.controllers.scaling import Scaling, SpecVersions
 from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES, Kind
 from worker.providers.k8s.objects import ListOf, Pod, Replication, Service, Workload
-from worker.providers.k8s.owners import Chain, chains
-from worker.providers.k8s.routes import with_gateway_api
-from worker.providers.k8s.scaling import Scaling, SpecVersions
+from worker.providers.k8s.routes import route_plan, routing
+from worker.providers.k8s.routes.routing import with_gateway_api
+from worker.providers.k8s.workloads import applying, manifests, secrets, workload
 
 
 class KubernetesProvider:
-    """One API server."""
+    """The operations on one API server."""
 
-    def __init__(self, client: Client, gateways: routes.Shared = ()) -> None:
-        """`gateways` are the namespaces and names of those that all namespaces share."""
+    def __init__(self, client: Client, gateways: routing.SharedGateways = ()) -> None:
+        """`gateways` are the namespaces and names of the shared Gateways."""
         self._client = client
         self._gateways = gateways
         self._versions = SpecVersions()
@@ -68,7 +60,7 @@ class KubernetesProvider:
         patch = {"metadata": {"labels": names.label_changes(operation.labels)}}
         pod = await self._client.for_call(call).patch(path, patch, Pod)
         after = observed.machine_labels(pod.metadata.labels or {}, operation.labels)
-        # A patch does not tell what it replaced.
+        # The response to a patch does not have the replaced values.
         call.observed(observed.PRESENT, after)
         return MachineLabels(after["labels"])
 
@@ -76,21 +68,21 @@ class KubernetesProvider:
         namespace = names.namespace(operation.scope)
         kube = self._client.for_call(call)
         if operation.machine_id is None:
-            # Owners are made before what they own, and so they are read after it.
-            pods = await controllers.running(kube, namespace, None)
-            listed = await controllers.of_namespace(kube, namespace, pods)
-            # Machines belong to the answer about one controller, as on every platform.
+            # Owners are created before their pods, so they are read after the pods.
+            pods = await lookup.running(kube, namespace, None)
+            listed = await lookup.controllers_of_namespace(kube, namespace, pods)
+            # Only the response for one controller has machines, on every platform.
             return Controllers([structs.replace(each, machines=UNSET) for each in listed])
         name = names.object_name(operation.machine_id, "machineId")
         pod = await kube.get(PODS.path(namespace, name), Pod)
-        found = await controllers.of_machine(kube, namespace, pod)
+        found = await lookup.controller_of_machine(kube, namespace, pod)
         return Controllers([found] if found is not None else [])
 
     async def get_controller(self, operation: api.GetController, call: Call) -> OneController:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
         kube = self._client.for_call(call)
-        kind, found = await controllers.find(
+        kind, found = await lookup.find(
             operation, lambda kind: kube.get(kind.path(namespace, name), kind.shape)
         )
         self._versions.learn(kind, namespace, found)
@@ -111,9 +103,9 @@ class KubernetesProvider:
             one = Scaling(kube, self._versions, kind, namespace, name)
             return await one.run(operation.replicas, read_first=call.redelivered)
 
-        kind, (found, former) = await controllers.find(operation, scale)
+        kind, (found, former) = await lookup.find(operation, scale)
         call.observed(*observed.scaling(found, former))
-        await self._autoscalers.tell(kube, call, kind, namespace, name)
+        await self._autoscalers.warn(kube, call, kind, namespace, name)
         return translate.controller(kind, found)
 
     async def apply_controller(self, operation: api.ApplyController, call: Call) -> Object:
@@ -124,14 +116,14 @@ class KubernetesProvider:
         self._versions.learn_from(kind, namespace, found)
         call.observed(*observed.written(kind, former, found))
         if "replicas" in wanted.get("spec", {}):
-            await self._autoscalers.tell(kube, call, kind, namespace, wanted["metadata"]["name"])
+            await self._autoscalers.warn(kube, call, kind, namespace, wanted["metadata"]["name"])
         return manifests.shown(found)
 
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
         kube = self._client.for_call(call)
-        deleted = await controllers.delete(
+        deleted = await deletion.delete(
             operation, kube, self._versions, namespace, name, is_repeat=call.redelivered
         )
         call.observed(*observed.deleted(*deleted))
@@ -169,11 +161,11 @@ class KubernetesProvider:
         kube = self._client.for_call(call)
         answer, created = await secrets.apply(kube, namespace, operation.manifest)
         call.observed(*observed.applied_secret(answer, created))
-        return secrets.told(answer)
+        return secrets.shown(answer)
 
     async def list_gateways(self, operation: api.ListGateways, call: Call) -> list[Object]:
         namespace = names.namespace(operation.scope)
-        return await routes.gateways(self._client.for_call(call), namespace, self._gateways)
+        return await routing.gateways(self._client.for_call(call), namespace, self._gateways)
 
     async def apply_http_route(self, operation: api.ApplyHttpRoute, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
@@ -199,7 +191,9 @@ class KubernetesProvider:
     async def apply_workload(self, operation: api.ApplyWorkload, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         wanted = workload.read(operation.workload)
-        created = await applying.roll_out(self._client.for_call(call), call, namespace, wanted)
+        created = await applying.apply_workload(
+            self._client.for_call(call), call, namespace, wanted
+        )
         endpoint = {"hostname": f"{wanted.name}.{namespace}.svc", "port": wanted.ports.app}
         return {"name": wanted.name, "created": created, "endpoint": endpoint}
 
@@ -207,14 +201,14 @@ class KubernetesProvider:
         namespace = names.namespace(operation.scope)
         plan = route_plan.read(operation.plan)
         kube = self._client.for_call(call)
-        return await routes.apply_plan(kube, call, namespace, plan, self._gateways)
+        return await routing.apply_plan(kube, call, namespace, plan, self._gateways)
 
 
 async def _machines(
     kube: BoundClient, namespace: str, selector: str | None
 ) -> list[tuple[Pod, Chain]]:
-    """The pods that are not finished, each with its owners."""
-    pods = await controllers.running(kube, namespace, selector)
+    """Return the pods that are not finished, each with its owners."""
+    pods = await lookup.running(kube, namespace, selector)
     owners = await chains(kube, namespace, [pod.metadata for pod in pods])
     return list(zip(pods, owners, strict=True))
 

@@ -1,4 +1,4 @@
-"""What the Kubernetes provider is configured with: the variables that start with PLT_K8S_."""
+"""The settings of the Kubernetes provider: environment variables with the prefix PLT_K8S_."""
 
 from typing import Annotated, Literal
 
@@ -7,7 +7,7 @@ from msgspec import Meta, Struct
 from contracts.environment import SECRET, Url
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
-"""Where the kubelet puts the credentials of a pod."""
+"""The folder in which the kubelet puts the credentials of a pod."""
 
 AuthType = Annotated[
     Literal["token", "client-cert", "none"],
@@ -34,7 +34,7 @@ GatewayNames = Annotated[
 
 
 class Settings(Struct, frozen=True):
-    """How to reach one API server, and how much to ask of it at once."""
+    """The connection to one API server, and its limits."""
 
     k8s_rest_api_url: Url = "https://kubernetes.default.svc"
     k8s_auth_type: AuthType = "token"
@@ -43,20 +43,20 @@ class Settings(Struct, frozen=True):
     k8s_allow_selfsigned_cert: Flag = False
     k8s_client_cert: Base64Pem | None = None
     k8s_client_key: Base64Pem | None = None
-    """With the type `token` a client certificate is shown too, as kubectl does with both."""
+    """With the type `token` a client certificate is presented too, as in kubectl."""
     k8s_tls_server_name: HostName | None = None
-    """The name of the server in TLS, where the certificate has not the host of the URL."""
+    """The server name for TLS, if the certificate does not have the host of the URL."""
     k8s_proxy_url: ProxyUrl | None = None
-    """A proxy of http, https or socks5; used for every host, before those of the environment."""
+    """An http, https or socks5 proxy; it overrides the environment's proxies and NO_PROXY."""
     k8s_concurrency: Concurrency = 32
-    """So many requests that read at once, and so many that change something."""
+    """The number of concurrent reads, and separately of concurrent writes."""
     k8s_connect_timeout_ms: Milliseconds = 5000
     k8s_http2: Flag = False
-    """HTTP/2 shares connections but sends the head and the body of a request in two writes."""
+    """HTTP/2 shares connections, but sends head and body of a request in two writes."""
     k8s_gateways: GatewayNames | None = None
     """Gateways in other namespaces that routes of all namespaces may attach to."""
 
     def gateways(self) -> tuple[tuple[str, str], ...]:
-        """The namespaces and names of the shared Gateways."""
+        """Return the namespaces and names of the shared Gateways."""
         names = [each.strip() for each in (self.k8s_gateways or "").split(",") if each.strip()]
         return tuple((each.partition("/")[0], each.partition("/")[2]) for each in names)

@@ -1,4 +1,4 @@
-"""Kubernetes' objects into the contract's resources, and selectors into queries; pure."""
+"""Translate Kubernetes' objects to the contract's resources, and selectors to queries; pure."""
 
 import re
 
@@ -31,11 +31,11 @@ FINISHED = frozenset({"Succeeded", "Failed"})
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*://")
 DIGEST = re.compile(r"(\S+@)?sha\d+:\S+")
 DEFAULT_REPLICAS = 1
-"""What Kubernetes fills in where a manifest names no number."""
+"""The API server's default for a spec without replicas."""
 
 
 def machine(pod: Pod, controller: OwnerReference | None) -> Machine:
-    """A pod as a machine; `controller` is the top of its chain of owners."""
+    """Translate a pod to a machine; `controller` is the top of its owner chain."""
     container = main_container(pod)
     return Machine(
         id=pod.metadata.name,
@@ -51,12 +51,12 @@ def machine(pod: Pod, controller: OwnerReference | None) -> Machine:
 
 
 def is_finished(pod: Pod) -> bool:
-    """Whether all its containers ended for good: evicted and completed pods stay in the API."""
+    """Return whether a pod has ended; evicted and completed pods stay in the API."""
     return pod.status.phase in FINISHED
 
 
 def is_ready(pod: Pod) -> bool:
-    """Whether it takes traffic: one that is being deleted leaves its services at once."""
+    """Return whether a pod receives traffic; Services drop a pod when its deletion begins."""
     if pod.metadata.deletion_timestamp is not None:
         return False
     conditions = pod.status.conditions or ()
@@ -64,7 +64,7 @@ def is_ready(pod: Pod) -> bool:
 
 
 def main_container(pod: Pod) -> Container | None:
-    """The container that the pod is about: injected sidecars may come first in the list."""
+    """Return the default container of a pod; injected sidecars may come first in the list."""
     containers = pod.spec.containers or []
     marked = pod.metadata.annotations and pod.metadata.annotations.default_container
     found = next((each for each in containers if each.name == marked), None)
@@ -72,14 +72,14 @@ def main_container(pod: Pod) -> Container | None:
 
 
 def _image_digest(pod: Pod, container: Container | None) -> str | UnsetType:
-    # The kubelet sorts statuses by name, so position says nothing.
+    # The kubelet sorts statuses by name, so they are matched by name, not by position.
     statuses = pod.status.container_statuses or ()
     found = (each for each in statuses if container and each.name == container.name)
     return next((image_digest(each.image_id) for each in found), UNSET)
 
 
 def image_digest(image_id: str) -> str | UnsetType:
-    """`repo@sha256:…` or `sha256:…` without the runtime's scheme; nothing that is no digest."""
+    """Return `repo@sha256:…` or `sha256:…` without the runtime's scheme, if it is a digest."""
     bare = SCHEME.sub("", image_id)
     return bare if DIGEST.fullmatch(bare) else UNSET
 
@@ -101,7 +101,7 @@ def _quantities(container: Container | None) -> Quantities | UnsetType:
 def controller(
     kind: Kind, workload: Workload | Replication, machines: list[Machine] | UnsetType = UNSET
 ) -> Controller:
-    """One of the four kinds as a controller."""
+    """Translate an object of one of the four kinds to a controller."""
     return Controller(
         name=workload.metadata.name,
         replicas=wanted(workload),
@@ -112,8 +112,10 @@ def controller(
     )
 
 
-def controller_of(kind: Kind, top: OwnerReference, machines: list[Machine]) -> Controller:
-    """As much of a controller as its machines tell: that they are wanted is a guess."""
+def controller_from_machines(
+    kind: Kind, top: OwnerReference, machines: list[Machine]
+) -> Controller:
+    """Derive a controller from its machines; their number stands for the desired count."""
     return Controller(
         name=top.name,
         replicas=len(machines),
@@ -124,7 +126,7 @@ def controller_of(kind: Kind, top: OwnerReference, machines: list[Machine]) -> C
 
 
 def endpoint(service: Service) -> ServiceEndpoint:
-    """A service as what its machines are reached at."""
+    """Translate a Service to a service endpoint."""
     return ServiceEndpoint(
         name=service.metadata.name,
         labels=service.metadata.labels or {},
@@ -133,7 +135,7 @@ def endpoint(service: Service) -> ServiceEndpoint:
 
 
 def deletion(name: str, answer: Object) -> Object:
-    """The answer to a deletion: the API server sends a Status, or an object that is held back."""
+    """Translate the response to a deletion: a Status, or an object that finalizers hold."""
     metadata = answer.get("metadata") or {}
     finalizers = metadata.get("finalizers") or []
     if not (finalizers and metadata.get("deletionTimestamp")):
@@ -143,18 +145,18 @@ def deletion(name: str, answer: Object) -> Object:
 
 
 def wanted(workload: Workload | Replication) -> int:
-    """How many machines a controller should keep running."""
+    """Return the desired number of machines."""
     replicas = workload.spec.replicas
     return DEFAULT_REPLICAS if replicas is None else replicas
 
 
 def ready(workload: Workload | Replication) -> int:
-    """Return the number of machines that run and are ready."""
+    """Return the number of ready machines."""
     return workload.status.ready_replicas or 0
 
 
 def selector(workload: Workload | Replication) -> str | None:
-    """The label selector of a controller's pods, None where it has none: that never means all."""
+    """Return the label selector of a controller's pods; None, for none, never selects all pods."""
     rule = workload.spec.selector
     if rule is None:
         return None
@@ -167,7 +169,7 @@ def selector(workload: Workload | Replication) -> str | None:
 
 
 def labels_selector(labels: dict[str, str]) -> str | None:
-    """The label selector for what carries all the labels, None without any."""
+    """Return the label selector that requires all the labels, None for no labels."""
     return ",".join(_equalities(labels)) or None
 
 

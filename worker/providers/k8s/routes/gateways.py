@@ -1,4 +1,4 @@
-"""Chooses the Gateway for a route, and the port of a Service that speaks HTTP; pure."""
+"""Choose the Gateway for a route, and the HTTP port of a Service; pure."""
 
 import re
 from collections.abc import Mapping
@@ -10,12 +10,12 @@ from worker.providers.k8s.objects import LabelSelector, Metadata, Part, Requirem
 
 HTTP = frozenset({"HTTP", "HTTPS"})
 NAME_LABEL = "kubernetes.io/metadata.name"
-"""The only label of a namespace that is known without reading it: the API server sets it."""
+"""The namespace label that the API server sets, known without reading the namespace."""
 
 HTTP_PROTOCOLS = frozenset({"http", "kubernetes.io/h2c", "kubernetes.io/ws"})
-"""Values of `appProtocol` of a port that a route can send requests to without TLS."""
+"""Values of `appProtocol` for ports that accept HTTP without TLS."""
 SIDE_PORT = re.compile(r"admin|debug|health|metric|monitor|probe|profil|prometheus")
-"""Names of ports that serve the operation of an application, over HTTP too."""
+"""Names of ports for operations, which may use HTTP too."""
 WEB_NAME = re.compile(r"app|web|http2?(-.*)?")
 TLS_NAME = re.compile(r"https(-.*)?|tls(-.*)?|grpc(-.*)?")
 
@@ -41,7 +41,7 @@ class AllowedRoutes(Part, frozen=True):
 
 
 class Listener(Part, frozen=True):
-    """What a gateway listens for."""
+    """A listener of a Gateway."""
 
     protocol: str
     hostname: str | None = None
@@ -49,20 +49,20 @@ class Listener(Part, frozen=True):
 
 
 class GatewaySpec(Part, frozen=True):
-    """What a gateway should listen for."""
+    """The spec of a Gateway."""
 
     listeners: list[Listener] | None = None
 
 
 class Gateway(Part, frozen=True):
-    """What routes attach to."""
+    """A Gateway, to which routes attach."""
 
     metadata: Metadata
     spec: GatewaySpec = GatewaySpec()
 
 
 class Candidate(NamedTuple):
-    """A Gateway and the namespace that it is in."""
+    """A Gateway and its namespace."""
 
     namespace: str
     gateway: Gateway
@@ -76,14 +76,14 @@ class Candidate(NamedTuple):
 
 
 class Namespace(NamedTuple):
-    """The namespace of a route, and its labels, None where they were not read."""
+    """The namespace of a route, and its labels (None if they were not read)."""
 
     name: str
     labels: Mapping[str, str] | None = None
 
 
 class Fit(NamedTuple):
-    """How well a listener fits, best first: known to admit the namespace, then by hostname."""
+    """The rank of a listener, best first: known to admit the namespace, then by hostname."""
 
     is_doubtful: bool
     distance: int
@@ -95,9 +95,9 @@ class Fit(NamedTuple):
 def choose(
     candidates: list[Candidate], hostname: str | None, namespace: Namespace
 ) -> Candidate | None:
-    """Return the Gateway whose listener fits a hostname best, None where none fits.
+    """Return the Gateway with the best listener for a hostname, None if there is none.
 
-    Of those that fit equally well, a Gateway in the route's own namespace comes first.
+    With equal hostnames, a Gateway in the route's own namespace comes first.
     """
     found: list[tuple[Fit, int]] = []
     for number, candidate in enumerate(candidates):
@@ -109,12 +109,12 @@ def choose(
 
 
 def admits(candidate: Candidate, namespace: Namespace) -> bool:
-    """Whether HTTPRoutes of a namespace may attach to a Gateway, as far as is known."""
+    """Return whether a Gateway is not known to refuse HTTPRoutes of a namespace."""
     return choose([candidate], None, namespace) is not None
 
 
-def ask_for_labels(candidates: list[Candidate]) -> bool:
-    """Whether a listener admits namespaces by labels that take reading the namespace."""
+def needs_namespace_labels(candidates: list[Candidate]) -> bool:
+    """Return whether a listener selects namespaces by labels that must be read."""
     return any(
         term.key != NAME_LABEL
         for candidate in candidates
@@ -134,7 +134,7 @@ def _fit(listener: Listener, where: str, hostname: str | None, namespace: Namesp
 
 
 def _distance(listened: str, wanted: str) -> int | None:
-    """Return how far the hostname of a listener is from that of a route, None if none is both's."""
+    """Return the distance between the hostnames of listener and route, None if disjoint."""
     if listened == wanted:
         return 0
     if not listened or not wanted:
@@ -144,7 +144,7 @@ def _distance(listened: str, wanted: str) -> int | None:
 
 
 def _admits(listener: Listener, where: str, namespace: Namespace) -> bool | None:
-    """Whether a listener lets HTTPRoutes of a namespace attach, None if that cannot be told."""
+    """Return whether a listener admits HTTPRoutes of a namespace, None if unknown."""
     allowed = listener.allowed_routes or AllowedRoutes()
     if allowed.kinds and "HTTPRoute" not in {each.kind for each in allowed.kinds}:
         return False
@@ -162,7 +162,7 @@ def _admits(listener: Listener, where: str, namespace: Namespace) -> bool | None
 
 
 def _terms(listener: Listener) -> list[Requirement]:
-    """The terms of the selector of a listener that admits namespaces by their labels."""
+    """Return the terms of a listener's namespace selector."""
     allowed = listener.allowed_routes and listener.allowed_routes.namespaces
     if not allowed or allowed.from_ != "Selector" or allowed.selector is None:
         return []
@@ -172,7 +172,7 @@ def _terms(listener: Listener) -> list[Requirement]:
 
 
 def _holds(term: Requirement, namespace: Namespace) -> bool | None:
-    """Whether a term of a selector is true of a namespace, None if its labels are not known."""
+    """Return whether a namespace matches a selector term, None if its labels are unknown."""
     if term.key != NAME_LABEL and namespace.labels is None:
         return None
     value = {NAME_LABEL: namespace.name, **(namespace.labels or {})}.get(term.key)
@@ -187,15 +187,15 @@ def _holds(term: Requirement, namespace: Namespace) -> bool | None:
 
 
 def http_port(ports: list[ServicePort]) -> ServicePort | None:
-    """Return the port of a Service that requests over HTTP are for, None without a TCP port.
+    """Return the most likely HTTP port of a Service, None without a TCP port.
 
-    `appProtocol` decides, then the name of the port; the first of those that are equally likely.
+    The order is by `appProtocol`, then by the name of the port, then by position.
     """
     candidates = [port for port in ports if port.protocol == "TCP"]
-    return min(candidates, key=_unlikeliness) if candidates else None
+    return min(candidates, key=_rank) if candidates else None
 
 
-def _unlikeliness(port: ServicePort) -> tuple[bool, bool, bool, bool, bool, bool]:
+def _rank(port: ServicePort) -> tuple[bool, bool, bool, bool, bool, bool]:
     name = (port.name or "").lower()
     protocol = (port.app_protocol or "").lower()
     return (

@@ -1,16 +1,17 @@
-"""Merges a manifest into a live object as `kubectl apply` does: removes only what we wrote; pure.
+"""Merge a manifest into a live object as `kubectl apply` does; pure.
 
-The API server records in `metadata.managedFields` who wrote each field. A field that a manifest
-does not name goes where only our field manager wrote it, and stays where others did or where the
-API server filled it in. List items are merged by the keys that `managedFields` names for the list.
+The API server records the writer of each field in `metadata.managedFields`. A field that a manifest
+does not name is removed if only machinist's field manager wrote it, and kept if another writer
+wrote it or the API server set it by default. List items are merged by the keys that `managedFields`
+has for the list.
 
 Server-side apply does the same inside the API server. It is not used here, because it
 
 - refuses manifests that a POST accepts, such as two variables of one name, with status 500, and
   reports an unknown field with status 500 too;
-- cannot replace a strategy or the source of a volume whose default values nobody wrote (422);
-- cannot create an object only where it is absent, so that a late request would bring a deleted
-  object back; a POST cannot do that, and the version in an update needs the same read;
+- cannot replace a strategy or the source of a volume whose values are defaults (422);
+- cannot create an object only if it is absent, so a late request would recreate a deleted object;
+  a late POST or an update with a resourceVersion cannot, and both need the same read;
 - would never again remove a field that an earlier version of machinist wrote: it counts a POST or
   a PATCH of the same field manager as another writer.
 """
@@ -21,66 +22,66 @@ from typing import Any, NamedTuple
 
 from contracts.json_limits import ANSWERS, decode
 from contracts.resources import Object
-from worker.providers.k8s.requests import FIELD_MANAGER
+from worker.providers.k8s.api.requests import FIELD_MANAGER
 
 ATOMIC = frozenset({"selector", "matchLabels", "nodeSelector"})
-"""Maps that have one writer, whether or not `managedFields` says so."""
+"""Maps with a single writer, even if `managedFields` records them by key."""
 
 PROBES = frozenset({"livenessProbe", "readinessProbe", "startupProbe"})
 HANDLERS = frozenset({"exec", "grpc", "httpGet", "tcpSocket"})
 SOURCES = frozenset({"postStart", "preStop", "valueFrom"})
-"""Structs of which one member alone is allowed: a handler, or where a value comes from."""
+"""Structs that allow only one member: a handler, or the source of a value."""
 TYPED = frozenset({"strategy", "updateStrategy", "appArmorProfile", "seccompProfile"})
-"""Structs whose `type` says which other members are allowed."""
+"""Structs whose `type` determines the other members."""
 
 KEY_DEFAULTS = {"protocol": "TCP"}
 """Values of key fields that a manifest may leave out."""
 
-GONE = object()
+REMOVED = object()
 
 Key = tuple[tuple[str, str], ...]
 
 
 class Writers(NamedTuple):
-    """FieldsV1 of one part of an object, as we wrote it and as others did; None if not at all."""
+    """FieldsV1 of one part of an object: written by machinist, and by others; None if not."""
 
     ours: Object | None
     others: Object | None
 
     def below(self, element: str) -> "Writers":
-        """Return the same of a part of this part."""
+        """Return the writers of an element of this part."""
         return Writers((self.ours or {}).get(element), (self.others or {}).get(element))
 
     def elements(self) -> set[str]:
-        """Return the names of all recorded parts."""
+        """Return the names of all recorded elements."""
         return (self.ours or {}).keys() | (self.others or {}).keys()
 
     @property
     def is_leaf(self) -> bool:
-        """Whether this part is recorded, and none of its own parts is."""
+        """Whether this part is recorded without elements."""
         return (self.ours is not None or self.others is not None) and not self.elements()
 
 
 def writers(live: Object) -> Writers:
-    """Return who wrote which fields of an object."""
+    """Return the writers of an object's fields."""
     entries = live["metadata"].get("managedFields") or []
     found: tuple[list[Object], list[Object]] = ([], [])
     for entry in entries:
         is_ours = entry.get("manager") == FIELD_MANAGER and not entry.get("subresource")
         found[0 if is_ours else 1].append(entry.get("fieldsV1") or {})
-    return Writers(*(_united(trees) if trees else None for trees in found))
+    return Writers(*(_union(trees) if trees else None for trees in found))
 
 
-def _united(trees: Iterable[Object]) -> Object:
+def _union(trees: Iterable[Object]) -> Object:
     result: Object = {}
     for tree in trees:
         for element, below in tree.items():
-            result[element] = _united([result.get(element, {}), below])
+            result[element] = _union([result.get(element, {}), below])
     return result
 
 
 def merged(name: str, live: Any, wanted: Any, by: Writers) -> Any:
-    """Return a field called `name` as it is after the manifest; null in a manifest removes it."""
+    """Return a field called `name` after the merge; null in a manifest removes a field."""
     if isinstance(live, dict) and isinstance(wanted, dict):
         if name in ATOMIC or (live and by.is_leaf):
             return wanted
@@ -97,13 +98,13 @@ def _merged_struct(name: str, live: Object, wanted: Object, by: Writers) -> Obje
         if key in wanted:
             new[key] = merged(key, value, wanted[key], by.below(f"f:{key}"))
         elif key not in excluded:
-            new[key] = _rest(key, value, by.below(f"f:{key}"))
+            new[key] = _remainder(key, value, by.below(f"f:{key}"))
     new |= {key: value for key, value in wanted.items() if key not in live}
-    return {key: value for key, value in new.items() if value is not None and value is not GONE}
+    return {key: value for key, value in new.items() if value is not None and value is not REMOVED}
 
 
 def _excluded(name: str, live: Object, wanted: Object) -> Iterable[str]:
-    """Return the fields that cannot be beside those that the manifest names, whoever wrote them."""
+    """Return the live fields that are incompatible with the manifest's, with any writer."""
     others = live.keys() - wanted.keys()
     if name in TYPED and "type" in wanted:
         return others if wanted["type"] != live.get("type") else ()
@@ -118,20 +119,20 @@ def _excluded(name: str, live: Object, wanted: Object) -> Iterable[str]:
     return ()
 
 
-def _rest(name: str, value: Any, by: Writers) -> Any:
-    """Return what stays of a field that the manifest does not name, GONE for nothing."""
+def _remainder(name: str, value: Any, by: Writers) -> Any:
+    """Return the rest of a field that the manifest does not name, or REMOVED."""
     if by.ours is None:
         return value
     if by.others is None or name in PROBES | SOURCES:
-        # Of a probe or handler no part means anything without the rest.
-        return GONE
+        # Probes and handlers are removed whole: a part of one is not valid.
+        return REMOVED
     if by.is_leaf:
         return value
     if isinstance(value, dict):
-        parts = {key: _rest(key, each, by.below(f"f:{key}")) for key, each in value.items()}
-        return {key: each for key, each in parts.items() if each is not GONE} or GONE
+        parts = {key: _remainder(key, each, by.below(f"f:{key}")) for key, each in value.items()}
+        return {key: each for key, each in parts.items() if each is not REMOVED} or REMOVED
     if isinstance(value, list):
-        return _merged_list(name, value, [], by) or GONE
+        return _merged_list(name, value, [], by) or REMOVED
     return value
 
 
@@ -167,14 +168,14 @@ def _merged_list(name: str, live: list[Any], wanted: list[Any], by: Writers) -> 
 
 
 def _stays(by: Writers) -> bool:
-    """Whether a list item that the manifest does not name stays: another writer made it."""
+    """Return whether a list item stays that the manifest does not name: it has another writer."""
     return by.ours is None or "." not in by.ours or (by.others is not None and "." in by.others)
 
 
 def _collides(name: str, item: Object, wanted: list[Object]) -> bool:
-    """Whether a port cannot be beside those of the manifest, because of its name or lack of one.
+    """Return whether a port collides with the manifest's ports by its name.
 
-    A Service with several ports has to name each. A container has not, though names are unique.
+    Names are unique, and a Service with several ports must name each; a container need not.
     """
     if name != "ports":
         return False
@@ -184,7 +185,7 @@ def _collides(name: str, item: Object, wanted: list[Object]) -> bool:
 
 
 def _in_order(live: list[Key], new: list[tuple[Key, Any]], kept: Mapping[Key, Any]) -> list[Any]:
-    """Return the items in the manifest's order, those of others where they were if that fits."""
+    """Return the items in the manifest's order, with kept items in their places if possible."""
     named = [key for key, _ in new]
     known = set(named).intersection(live)
     common = [key for key in live if key in known]
@@ -207,7 +208,7 @@ def _key(values: Object) -> Key:
 
 
 def _key_of(item: Object, fields: list[str]) -> Key:
-    # As JSON, because a manifest may have anything there.
+    # As JSON, because a manifest may have a value of any type.
     return tuple((field, _json(item.get(field, KEY_DEFAULTS.get(field)))) for field in fields)
 
 
@@ -216,14 +217,14 @@ def _json(value: Any) -> str:
 
 
 def difference(live: Any, new: Any) -> Any:
-    """Return the merge patch from one value to another: null for what is to go.
+    """Return the merge patch from one value to another, with null for removed members.
 
-    Values are compared as JSON: Python takes `true` and `1.0` for 1, and the API server does not.
+    Values are compared as JSON, because `True == 1 == 1.0` in Python.
     """
     if not isinstance(live, dict) or not isinstance(new, dict):
         return new
-    gone = {key: None for key in live if key not in new}
-    return gone | {
+    removed = {key: None for key in live if key not in new}
+    return removed | {
         key: difference(live.get(key), value)
         for key, value in new.items()
         if key not in live or _json(live[key]) != _json(value)

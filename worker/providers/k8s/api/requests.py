@@ -1,4 +1,4 @@
-"""Requests as values, and the bodies of their answers as structs; sends nothing."""
+"""Requests as values, and the decoding of their responses; pure."""
 
 import re
 from collections.abc import Mapping
@@ -9,7 +9,7 @@ import msgspec
 
 from contracts.faults import Code
 from contracts.json_limits import ANSWERS, decode
-from worker.providers.k8s import errors
+from worker.providers.k8s.api import errors
 
 Answer = TypeVar("Answer")
 
@@ -20,22 +20,22 @@ APPLY_PATCH = "application/apply-patch+yaml"
 
 FIELD_MANAGER = "machinist"
 WRITE = {"fieldManager": FIELD_MANAGER, "fieldValidation": "Strict"}
-"""The query of a change: who wrote, and that an unknown field is an error instead of dropped."""
-GONE = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}'
-"""The answer to a deletion that is found to have happened."""
+"""The query of a write: the field manager, and that an unknown field is an error."""
+DELETED = b'{"kind":"Status","apiVersion":"v1","metadata":{},"status":"Success"}'
+"""The response for a deletion whose own response was lost."""
 CREATED = 201
 
 DELETE_OPTIONS = {"kind": "DeleteOptions", "apiVersion": "v1"}
 BACKGROUND = {"propagationPolicy": "Background"}
-"""Without a policy a ReplicationController leaves its pods running."""
+"""Without a propagation policy, deleting a ReplicationController orphans its pods."""
 
 
 WARNING = re.compile(r'\b299 \S+ "(?P<text>(?:[^"\\]|\\.)*)"')
-"""RFC 7234 §5.5, as the API server writes it."""
+"""RFC 7234 §5.5, in the API server's format."""
 
 
 class Answered(NamedTuple):
-    """The answer to a request; `repeated` when an earlier attempt may have had its effect."""
+    """The response to a request; `repeated` if an earlier attempt may have taken effect."""
 
     body: bytes
     status: int
@@ -44,57 +44,60 @@ class Answered(NamedTuple):
 
     @property
     def created(self) -> bool | None:
-        """Whether the request created an object, None where an earlier attempt may have."""
+        """Whether the request created an object; None if an earlier attempt may have done so."""
         return None if self.repeated else self.status == CREATED
 
 
 class Request(msgspec.Struct, frozen=True):
-    """One request; repeating any but a POST has a single effect."""
+    """One request; every request other than a POST is idempotent."""
 
     method: str
     target: str
     body: bytes | None = None
     content_type: str | None = None
     names_version: bool = False
-    """Whether the body holds the version that was read: a conflict asks for another look."""
+    """Whether the body has the resourceVersion that was read: a conflict needs another read."""
 
     @property
     def changes(self) -> bool:
-        """Whether it may have an effect."""
+        """Whether the request may have an effect."""
         return self.method != "GET"
 
 
 def warnings(headers: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the warnings of the API server that are in the head of an answer."""
+    """Return the API server's warnings in the headers of a response."""
     found = WARNING.finditer(headers.get("warning", ""))
     return tuple(re.sub(r"\\(.)", r"\1", each["text"]) for each in found)
 
 
 def target(path: str, query: dict[str, str], token: str | None = None) -> str:
-    """A path with its query; `token` says where a list goes on."""
+    """Return a path with its query; `token` is the continue token of a list."""
     page = query | {"continue": token} if token else query
-    # Not one character goes unescaped: of a query that it cannot parse, the API server drops the
-    # selector and answers with everything.
+    # Escape every character: the API server ignores a selector in a query that it cannot parse,
+    # and returns all objects.
     return f"{path}?{urlencode(page, quote_via=quote, safe='')}"
 
 
 def deletion(path: str, uid: str | None) -> Request:
-    """The deletion of an object; with `uid` of no later object of the same name."""
+    """Return the request that deletes an object; `uid` protects later objects of that name."""
     if uid is None:
         return Request("DELETE", target(path, BACKGROUND))
-    # The API server reads options in the query only where there is no body.
+    # The API server ignores options in the query if there is a body.
     options = DELETE_OPTIONS | BACKGROUND | {"preconditions": {"uid": uid}}
     return Request("DELETE", path, msgspec.json.encode(options), JSON)
 
 
 def is_deleted(failure: errors.Failure) -> bool:
-    """Whether a repeated deletion failed for its success: gone, or another one has the name."""
+    """Return whether a repeated deletion failed because the first one succeeded.
+
+    The object is then absent, or a later object has its name.
+    """
     return isinstance(failure, errors.Absent) or failure.code is Code.CONFLICT
 
 
 def decoded(answer: Answered, expected: type[Answer]) -> Answer:
-    """The body of an answer as what was asked for, or the failure that it is something else."""
+    """Decode the body of a response, or raise the failure of an unexpected body."""
     try:
         return decode(answer.body, ANSWERS, type=expected)
     except msgspec.DecodeError as error:
-        raise errors.nonsense(str(error)) from error
+        raise errors.unexpected_body(str(error)) from error

@@ -1,10 +1,10 @@
-"""Decides whether a failed request is sent again, and when; sends nothing and waits for nothing."""
+"""Decide whether and when a failed request is sent again; pure."""
 
 import random
 from collections import Counter
 
-from worker.providers.k8s.errors import Again, Failure
-from worker.providers.k8s.requests import Request
+from worker.providers.k8s.api.errors import Again, Failure
+from worker.providers.k8s.api.requests import Request
 
 REPEATS = {
     Again.NEVER: 0,
@@ -12,34 +12,34 @@ REPEATS = {
     Again.LATER: 2,
     Again.EXPIRED: 5,
     Again.UNAUTHORIZED: 1,
-    Again.CONFLICT: 1000,  # in effect until the deadline: a 409 must not surface
+    Again.CONFLICT: 1000,  # effectively until the deadline: a 409 must not reach the caller
     Again.MOVED: 1000,
 }
 FIRST_S = 0.1
 LONGEST_S = 2.0
 ROOM_S = 0.25
-"""What must be left of the deadline after a wait, for the request itself."""
+"""Time that a retry needs before the deadline."""
 
 
-def needs_look(request: Request) -> frozenset[Again]:
-    """The failures after which the same request is not sent again without another look.
+def needs_read(request: Request) -> frozenset[Again]:
+    """Return the failures after which the caller reads again instead of repeating the request.
 
-    A creation may have happened, what names a version needs the new one, and a list that expired
-    needs another token.
+    A creation may have succeeded, a write with a resourceVersion needs the new version, and an
+    expired list needs another continue token.
     """
     if request.method == "POST":
         return frozenset({Again.LOST, Again.CONFLICT})
     return frozenset({Again.CONFLICT, Again.EXPIRED} if request.names_version else {Again.EXPIRED})
 
 
-class Patience:
-    """How often one request was repeated already, and why."""
+class RetryBudget:
+    """The retries of one request, counted by cause."""
 
     def __init__(self) -> None:
         self._repeats: Counter[Again] = Counter()
 
     def pause(self, failure: Failure, left: float) -> float | None:
-        """The seconds to wait before the next attempt, None when there is to be none."""
+        """Return the seconds to wait before the next attempt, None if there is none."""
         again = failure.again
         if self._repeats[again] >= REPEATS[again]:
             return None
@@ -52,7 +52,7 @@ class Patience:
             case Again.UNAUTHORIZED:
                 return 0.0
             case Again.LATER:
-                # Spread over a little more than was asked for, or all callers return at once.
+                # Jitter above Retry-After, so that not all clients return at once.
                 return (failure.retry_after or 0) + random.uniform(0, FIRST_S)
             case again:
                 ceiling = min(LONGEST_S, FIRST_S * 2 ** (self._repeats[again] - 1))

@@ -1,4 +1,4 @@
-"""Open connections for aiohttp, also through proxies that aiohttp does not know."""
+"""Open connections for aiohttp, also through proxies that aiohttp does not support."""
 
 import ssl
 from typing import Any
@@ -7,37 +7,33 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
-from worker.providers.k8s import socks
+from worker.providers.k8s.api import socks
 
 
 class Connector(aiohttp.TCPConnector):
-    """TCP and TLS to one server.
-
-    Beside HTTP proxies, which aiohttp knows, the way leads through SOCKS5, and through proxies that
-    speak TLS with a context of their own.
-    """
+    """An aiohttp connector with SOCKS5, and with a separate TLS context for the proxy."""
 
     def __init__(
         self,
         *,
         context: ssl.SSLContext | None,
-        through: URL | None,
-        of_proxy: ssl.SSLContext | None,
+        socks_proxy: URL | None,
+        proxy_context: ssl.SSLContext | None,
         idle_s: float,
-        opened: socks.OpenSocket,
+        open_socket: socks.OpenSocket,
     ) -> None:
         super().__init__(
-            limit=0,  # the client bounds its requests
+            limit=0,  # the client limits its concurrent requests
             keepalive_timeout=idle_s,
             timeout_ceil_threshold=float("inf"),
             ssl=context or True,
             use_dns_cache=False,
             resolver=aiohttp.ThreadedResolver(),
-            socket_factory=opened,
+            socket_factory=open_socket,
         )
-        self._socks = through
-        self._of_proxy = of_proxy
-        self._opened = opened
+        self._socks = socks_proxy
+        self._of_proxy = proxy_context
+        self._open_socket = open_socket
 
     async def _create_connection(
         self,
@@ -48,7 +44,7 @@ class Connector(aiohttp.TCPConnector):
         if self._socks is None:
             return await super()._create_connection(req, traces, timeout)
         host, port = req.url.raw_host or "", req.port or 0
-        tunnel = await socks.connect(self._socks, host, port, self._opened)
+        tunnel = await socks.connect(self._socks, host, port, self._open_socket)
         try:
             context = self._get_ssl_context(req)
             _, protocol = await self._loop.create_connection(
@@ -64,6 +60,6 @@ class Connector(aiohttp.TCPConnector):
 
     def _get_ssl_context(self, req: aiohttp.ClientRequest) -> ssl.SSLContext | None:
         context = super()._get_ssl_context(req)
-        # The session has a request class of its own: a plain one is the CONNECT for a proxy.
+        # The session uses a subclass of ClientRequest; aiohttp sends CONNECT as a plain one.
         is_for_proxy = type(req) is aiohttp.ClientRequest
         return self._of_proxy if is_for_proxy and context is not None else context

@@ -1,4 +1,4 @@
-"""The workload that every platform understands, as Secret, Deployment and Service; pure."""
+"""Translate the neutral workload to Secret, Deployment and Service; pure."""
 
 import base64
 
@@ -14,21 +14,20 @@ INSTANCE_ID = "PLT_INSTANCE_ID"
 
 
 def read(specification: Object) -> Workload:
-    """The workload, with all that Kubernetes would refuse later refused now."""
+    """Decode a workload, and refuse values that Kubernetes would refuse later."""
     workload = neutral.read(specification)
     names.service_name(workload.name, "workload.name")
     if workload.labels.get(INSTANCE, workload.name) != workload.name:
         raise Fault(
             Code.INVALID,
-            f"workload.labels.{INSTANCE}: expected the workload's name, by which its machines are "
-            "told from others",
+            f"workload.labels.{INSTANCE}: expected the workload's name, which selects its machines",
         )
     names.labels(workload.labels, "workload.labels")
     return workload
 
 
 def pull_secret(workload: Workload) -> Object | None:
-    """The Secret with which the image is pulled, None where none is needed."""
+    """Return the image pull Secret, None if the workload has none."""
     secret = workload.pull_secret
     if secret is None:
         return None
@@ -49,7 +48,7 @@ def _pull_name(workload: Workload) -> str:
 
 
 def service(workload: Workload) -> Object:
-    """The Service that its machines are reached at: the application's port is the first."""
+    """Return the Service of a workload, with the application's port first."""
     ports = {"app": workload.ports.app, "metrics": workload.ports.metrics}
     return {
         "apiVersion": "v1",
@@ -67,12 +66,12 @@ def service(workload: Workload) -> Object:
 
 
 def initial(workload: Workload) -> Object:
-    """What a new Deployment begins with and nobody resets later."""
+    """Return the spec fields of a new Deployment that later updates do not reset."""
     return {"replicas": neutral.first_size(workload)}
 
 
 def deployment(workload: Workload) -> Object:
-    """The Deployment, without a number of replicas: whoever scaled it decides about that."""
+    """Return the Deployment without replicas, which the last scaling determines."""
     pod: Object = {"containers": [_container(workload)]}
     if workload.pull_secret is not None:
         pod["imagePullSecrets"] = [{"name": _pull_name(workload)}]
@@ -125,7 +124,7 @@ def _environment(workload: Workload) -> list[Object]:
 
 
 def literal(value: str) -> str:
-    """The value of a variable that a container sees unchanged.
+    """Return a variable's value, escaped so that the container receives it unchanged.
 
     Kubernetes replaces `$(NAME)` by another variable, and `$$` by `$`.
     """

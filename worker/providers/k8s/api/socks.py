@@ -1,4 +1,4 @@
-"""SOCKS5 (RFC 1928, 1929): a connection to a host that the proxy resolves, as Go's tools do it."""
+"""SOCKS5 (RFC 1928, 1929): the proxy resolves the host name, as with Go's tools."""
 
 import asyncio
 import ipaddress
@@ -29,26 +29,26 @@ REFUSALS = {
 OpenSocket = Callable[[AddrInfoType], socket.socket]
 
 
-async def connect(proxy: URL, host: str, port: int, opened: OpenSocket) -> socket.socket:
-    """Return a connection to the host through the proxy; OSError or ProxyError where it fails."""
-    connection = await _to_proxy(proxy, opened)
+async def connect(proxy: URL, host: str, port: int, open_socket: OpenSocket) -> socket.socket:
+    """Return a connection to a host through the proxy, or raise OSError or ProxyError."""
+    connection = await _to_proxy(proxy, open_socket)
     try:
         await _log_in(connection, proxy)
-        await _ask_for(connection, host, port)
+        await _request_connection(connection, host, port)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-async def _to_proxy(proxy: URL, opened: OpenSocket) -> socket.socket:
+async def _to_proxy(proxy: URL, open_socket: OpenSocket) -> socket.socket:
     loop = asyncio.get_running_loop()
     addresses = await loop.getaddrinfo(
         proxy.raw_host, proxy.port or PORT, type=socket.SOCK_STREAM, proto=socket.IPPROTO_TCP
     )
     failure = OSError(f"{proxy.raw_host} has no address")
     for address in addresses:
-        connection = opened(address)
+        connection = open_socket(address)
         try:
             connection.setblocking(False)
             await loop.sock_connect(connection, address[4])
@@ -70,24 +70,24 @@ async def _log_in(connection: socket.socket, proxy: URL) -> None:
     version, method = await _receive(connection, 2)
     if version != VERSION or method not in methods:
         raise httpx.ProxyError(
-            "the proxy does not speak SOCKS5, or expects another login "
+            "the proxy does not support SOCKS5, or expects another login "
             f"({'a user with a password' if has_login else 'none'} is configured)"
         )
     if method == PASSWORD:
         user, password = (proxy.user or "").encode(), (proxy.password or "").encode()
-        await _send(connection, b"\1" + _counted(user) + _counted(password))
+        await _send(connection, b"\1" + _length_prefixed(user) + _length_prefixed(password))
         _, status = await _receive(connection, 2)
         if status != 0:
             raise httpx.ProxyError("the SOCKS proxy refused its user or password")
 
 
-async def _ask_for(connection: socket.socket, host: str, port: int) -> None:
+async def _request_connection(connection: socket.socket, host: str, port: int) -> None:
     await _send(connection, bytes([VERSION, CONNECT, 0]) + _address(host) + port.to_bytes(2))
     version, status, _, kind = await _receive(connection, 4)
     if version != VERSION or status != 0:
         reason = REFUSALS.get(status, f"code {status}")
-        raise httpx.ProxyError(f"the SOCKS proxy does not lead to {host}:{port}: {reason}")
-    # The address from which the proxy connected.
+        raise httpx.ProxyError(f"the SOCKS proxy cannot connect to {host}:{port}: {reason}")
+    # The reply ends with the proxy's own address.
     size = {IPV4: 4, IPV6: 16}.get(kind) or (await _receive(connection, 1))[0]
     await _receive(connection, size + 2)
 
@@ -96,15 +96,13 @@ def _address(host: str) -> bytes:
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
-        return bytes([DOMAIN]) + _counted(host.encode("ascii"))
+        return bytes([DOMAIN]) + _length_prefixed(host.encode("ascii"))
     return bytes([IPV4 if address.version == 4 else IPV6]) + address.packed
 
 
-def _counted(text: bytes) -> bytes:
+def _length_prefixed(text: bytes) -> bytes:
     if len(text) > LONGEST:
-        raise httpx.ProxyError(
-            f"SOCKS5 takes a host, a user and a password of at most {LONGEST} bytes"
-        )
+        raise httpx.ProxyError(f"SOCKS5 limits host, user and password to {LONGEST} bytes each")
     return bytes([len(text)]) + text
 
 
@@ -113,7 +111,7 @@ async def _send(connection: socket.socket, data: bytes) -> None:
 
 
 async def _receive(connection: socket.socket, size: int) -> bytes:
-    """Return exactly so many bytes: what follows belongs to the server."""
+    """Return exactly `size` bytes, because further bytes belong to the server."""
     received = b""
     while len(received) < size:
         part = await asyncio.get_running_loop().sock_recv(connection, size - len(received))

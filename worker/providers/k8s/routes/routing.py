@@ -12,33 +12,34 @@ from contracts.resources import Object
 from contracts.route_plan import RoutePlan
 from worker.gather_all import gather_all
 from worker.provider import Call
-from worker.providers.k8s import names, observed, route_plan
-from worker.providers.k8s.applying import settle
-from worker.providers.k8s.client import BoundClient
-from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight, NoSuchApi
-from worker.providers.k8s.gateways import (
+from worker.providers.k8s import names, observed
+from worker.providers.k8s.api.client import BoundClient
+from worker.providers.k8s.api.errors import Again, Denied, Failure, MissingRight, NoSuchApi
+from worker.providers.k8s.api.requests import JSON_PATCH
+from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
+from worker.providers.k8s.objects import ListOf, Owned, Service
+from worker.providers.k8s.routes import route_plan
+from worker.providers.k8s.routes.gateways import (
     Candidate,
     Gateway,
     Namespace,
     admits,
-    ask_for_labels,
     choose,
     http_port,
+    needs_namespace_labels,
 )
-from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES, SERVICES
-from worker.providers.k8s.objects import ListOf, Owned, Service
-from worker.providers.k8s.requests import JSON_PATCH
+from worker.providers.k8s.workloads.applying import create_or_update
 
 log = logging.getLogger(__name__)
 
 Shape = TypeVar("Shape")
-Shared = tuple[tuple[str, str], ...]
-"""The namespaces and names of Gateways that routes of other namespaces may attach to."""
+SharedGateways = tuple[tuple[str, str], ...]
+"""Namespaces and names of Gateways to which routes of other namespaces may attach."""
 
 
 @contextmanager
 def with_gateway_api() -> Iterator[None]:
-    """Turn the absence of the Gateway API into words that say what to install."""
+    """Translate the absence of the Gateway API into a fault that names the API to install."""
     try:
         yield
     except NoSuchApi as failure:
@@ -49,10 +50,10 @@ def with_gateway_api() -> Iterator[None]:
         ) from failure
 
 
-async def gateways(kube: BoundClient, namespace: str, shared: Shared) -> list[Object]:
-    """The gateways that routes of a namespace can attach to, those of its own first.
+async def gateways(kube: BoundClient, namespace: str, shared: SharedGateways) -> list[Object]:
+    """Return the Gateways to which routes of a namespace can attach, its own Gateways first.
 
-    None where the cluster does not know gateways.
+    The list is empty on a cluster without the Gateway API.
     """
     try:
         own = await kube.list(GATEWAYS.path(namespace), ListOf[Object])
@@ -60,15 +61,15 @@ async def gateways(kube: BoundClient, namespace: str, shared: Shared) -> list[Ob
         return []
     found, _ = await _read_shared(kube, namespace, shared, Object)
     candidates = [Candidate(where, convert(each, Gateway)) for where, each in found]
-    here = await _labelled(kube, namespace, candidates)
+    route_namespace = await _read_namespace(kube, namespace, candidates)
     admitted = zip(found, candidates, strict=True)
-    return own + [each for (_, each), candidate in admitted if admits(candidate, here)]
+    return own + [each for (_, each), candidate in admitted if admits(candidate, route_namespace)]
 
 
 async def _read_shared(
-    kube: BoundClient, namespace: str, shared: Shared, shape: type[Shape]
+    kube: BoundClient, namespace: str, shared: SharedGateways, shape: type[Shape]
 ) -> tuple[list[tuple[str, Shape]], list[str]]:
-    """The shared gateways of other namespaces, and why others of them could not be read."""
+    """Return the shared Gateways of other namespaces, and the reasons for unreadable ones."""
     found: list[tuple[str, Shape]] = []
     unread: list[str] = []
     for where, name in shared:
@@ -85,24 +86,24 @@ async def _read_shared(
 
 
 async def apply_plan(
-    kube: BoundClient, call: Call, namespace: str, plan: RoutePlan, shared: Shared
+    kube: BoundClient, call: Call, namespace: str, plan: RoutePlan, shared: SharedGateways
 ) -> Object:
-    """Make the route of an application that of a plan, in one write."""
-    parent, ports = await _surroundings(kube, namespace, plan, shared)
+    """Apply a plan to the HTTPRoute of an application in one write."""
+    parent, ports = await _gateway_and_ports(kube, namespace, plan, shared)
     gateway = (parent.namespace, parent.gateway.metadata.name)
     wanted = route_plan.route(plan, namespace, gateway, ports)
     update = Update(kube, HTTP_ROUTES.path(namespace, plan.app_name), plan, wanted)
-    settled = await settle(kube, HTTP_ROUTES, namespace, wanted, update)
-    call.observed(*observed.written(HTTP_ROUTES, settled.former, settled.found))
-    created, deleted = route_plan.counts(settled.former, settled.found)
+    applied = await create_or_update(kube, HTTP_ROUTES, namespace, wanted, update)
+    call.observed(*observed.written(HTTP_ROUTES, applied.former, applied.found))
+    created, deleted = route_plan.counts(applied.former, applied.found)
     return {"appName": plan.app_name, "created": created, "deleted": deleted}
 
 
 class Update:
-    """Replaces one plan by the next: not older, and not the one that another writer put there."""
+    """Replace the plan that was read by a plan that is not older."""
 
     def __init__(self, kube: BoundClient, path: str, plan: RoutePlan, wanted: Object) -> None:
-        self._talk = kube
+        self._kube = kube
         self._path = path
         self._plan = plan
         self._wanted = wanted
@@ -113,32 +114,32 @@ class Update:
         guard = route_plan.guard(live)
         patch = guard + route_plan.change(live, self._wanted)
         try:
-            return await self._talk.patch(self._path, patch, Object, JSON_PATCH)
+            return await self._kube.patch(self._path, patch, Object, JSON_PATCH)
         except Failure as failure:
-            # A test that fails and a route that is not valid look the same: only where the test
-            # still holds at the second look is it the route.
+            # A failed test and an invalid route are both 422: the route is invalid only if the
+            # tests still hold at the second read.
             is_refused = isinstance(failure, Denied) or guard == self._refused
             if is_refused or failure.code is not Code.PLATFORM_INVALID:
                 raise
             self._refused = guard
             raise Failure(
                 Code.PLATFORM_FAILED,
-                f"others changed the route all the time: {failure.message}",
+                f"other clients kept changing the route: {failure.message}",
                 again=Again.MOVED,
             ) from failure
 
 
-async def _surroundings(
-    kube: BoundClient, namespace: str, plan: RoutePlan, shared: Shared
+async def _gateway_and_ports(
+    kube: BoundClient, namespace: str, plan: RoutePlan, shared: SharedGateways
 ) -> tuple[Candidate, dict[str, int]]:
-    """The gateway to attach to, and the port of each backend."""
+    """Return the Gateway to attach to, and the port of each backend."""
     with with_gateway_api():
         own = await kube.list(GATEWAYS.path(namespace), ListOf[Gateway])
         others, unread = await _read_shared(kube, namespace, shared, Gateway)
     candidates = [Candidate(namespace, each) for each in own]
     candidates += [Candidate(where, each) for where, each in others]
-    here = await _labelled(kube, namespace, candidates)
-    parent = choose(candidates, plan.hostname, here)
+    route_namespace = await _read_namespace(kube, namespace, candidates)
+    parent = choose(candidates, plan.hostname, route_namespace)
     if parent is None:
         raise _no_gateway(namespace, plan.hostname, candidates, unread)
     services = route_plan.backends(plan)
@@ -148,14 +149,16 @@ async def _surroundings(
     return parent, dict(zip(services, ports, strict=True))
 
 
-async def _labelled(kube: BoundClient, namespace: str, candidates: list[Candidate]) -> Namespace:
-    """The namespace, with its labels if a listener asks for them and the worker may read them."""
-    if not ask_for_labels(candidates):
+async def _read_namespace(
+    kube: BoundClient, namespace: str, candidates: list[Candidate]
+) -> Namespace:
+    """Return the namespace, with its labels if a listener needs them and the worker may read it."""
+    if not needs_namespace_labels(candidates):
         return Namespace(namespace)
     try:
         found = await kube.get(names.namespace_path(namespace), Owned)
     except MissingRight as failure:
-        log.info("whom a listener of a Gateway admits is not known: %s", failure.message)
+        log.info("the labels of the namespace %s are unknown: %s", namespace, failure.message)
         return Namespace(namespace)
     except Failure as failure:
         if failure.code is not Code.NOT_FOUND:
@@ -188,7 +191,7 @@ async def _port(kube: BoundClient, namespace: str, name: str, where: str) -> int
     except Fault as fault:
         if fault.code is not Code.NOT_FOUND:
             raise
-        # The route itself is not absent: 404 would be taken for that.
+        # Not 404, which would mean that the route itself is absent.
         raise Fault(
             Code.INVALID,
             f'{where}: there is no service "{name}" in the namespace "{namespace}"',

@@ -1,4 +1,4 @@
-"""A client of one API server: connections, credentials, limits, retries and pages; no kinds."""
+"""The client of one API server: connections, credentials, limits, retries and paging."""
 
 import logging
 from collections.abc import AsyncIterator, Mapping
@@ -15,13 +15,12 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from worker.attempts import Attempts, Slots, time_left
 from worker.provider import Call
-from worker.providers.k8s import connection, errors
-from worker.providers.k8s.credentials import Token, Trust
-from worker.providers.k8s.errors import Absent, Again, Failure
-from worker.providers.k8s.objects import ListOf
-from worker.providers.k8s.requests import (
+from worker.providers.k8s.api import connection, errors
+from worker.providers.k8s.api.credentials import Token, Trust
+from worker.providers.k8s.api.errors import Absent, Again, Failure
+from worker.providers.k8s.api.requests import (
     APPLY_PATCH,
-    GONE,
+    DELETED,
     JSON,
     MERGE_PATCH,
     WRITE,
@@ -33,9 +32,10 @@ from worker.providers.k8s.requests import (
     target,
     warnings,
 )
-from worker.providers.k8s.retries import Patience, needs_look
+from worker.providers.k8s.api.retries import RetryBudget, needs_read
+from worker.providers.k8s.api.transport import BEFORE_SENDING
+from worker.providers.k8s.objects import ListOf
 from worker.providers.k8s.settings import Settings
-from worker.providers.k8s.transport import BEFORE_SENDING
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +86,8 @@ class Client:
             return Answered(
                 response.content, response.status_code, warnings=warnings(response.headers)
             )
-        said = response.status_code, response.headers, response.content
-        raise errors.of_answer(request.method, *said, request.target.partition("?")[0])
+        answer = response.status_code, response.headers, response.content
+        raise errors.of_answer(request.method, *answer, request.target.partition("?")[0])
 
     def _headers(self, request: Request) -> dict[str, str]:
         self._trust.refresh()
@@ -108,7 +108,7 @@ def _time_left(call: Call) -> float:
 
 
 class BoundClient:
-    """A client bound to one call: sends its requests within its deadline, and retries them."""
+    """A client bound to one call: sends and retries requests within the deadline of the call."""
 
     def __init__(self, client: Client, call: Call) -> None:
         self._client = client
@@ -126,17 +126,17 @@ class BoundClient:
         query = {"limit": str(PAGE)} | ({"labelSelector": selector} if selector else {})
         items: list[Item] = []
         token: str | None = None
-        patience = Patience()
+        budget = RetryBudget()
         while True:
             try:
                 page = await self.get(target(path, query, token), expected)
             except Failure as failure:
                 if failure.again is not Again.EXPIRED:
                     raise
-                await self.wait(failure, patience)
-                # The snapshot was compacted. A fresh token continues after the last name with the
-                # present state: no object comes twice, none that still exists is left out. Without
-                # a fresh token the list starts again.
+                await self.wait(failure, budget)
+                # The snapshot was compacted. A fresh continue token resumes after the last name
+                # with the current state: no object is listed twice, and no existing object is
+                # skipped. Without a fresh token the list starts again.
                 token = failure.resume
                 if token is None:
                     items.clear()
@@ -154,7 +154,7 @@ class BoundClient:
             return None
 
     async def create(self, path: str, new: Object) -> Object:
-        """Create an object; not retried here: after a lost response the caller looks first."""
+        """Create an object. After a lost response the caller reads it before it retries."""
         request = Request("POST", target(path, WRITE), msgspec.json.encode(new), JSON)
         return decoded(await self._send(request), Object)
 
@@ -167,7 +167,7 @@ class BoundClient:
         *,
         names_version: bool = False,
     ) -> Answer:
-        """Change one object by a patch of absolute values, and return the changed object."""
+        """Patch one object with absolute values, and return the changed object."""
         body = msgspec.json.encode(patch)
         request = Request("PATCH", target(path, WRITE), body, media_type, names_version)
         return decoded(await self._send(request), expected)
@@ -175,7 +175,7 @@ class BoundClient:
     async def apply(self, path: str, wanted: Object) -> tuple[Object, bool | None]:
         """Create or update an object by server-side apply, without reading it.
 
-        Return the object, and whether it was created; None if a response was lost.
+        Return the object, and whether it was created (None if a response was lost).
         """
         where = target(path, WRITE | {"force": "true"})
         request = Request("PATCH", where, msgspec.json.encode(wanted), APPLY_PATCH)
@@ -185,33 +185,33 @@ class BoundClient:
     async def delete(self, path: str, uid: str | None = None) -> Object:
         """Delete one object and, in the background, the objects that it owns.
 
-        With `uid` a later object of the same name is kept, and is a conflict.
+        With `uid`, a later object of the same name is kept and the deletion is a conflict.
         """
         return decoded(await self._send(deletion(path, uid)), Object)
 
-    async def wait(self, failure: Failure, patience: Patience) -> None:
-        """Wait before a retry, or raise the fault of the call if there is to be none."""
-        pause = patience.pause(failure, self._call.left())
+    async def wait(self, failure: Failure, budget: RetryBudget) -> None:
+        """Wait before a retry, or raise the fault of the call if there is no further retry."""
+        pause = budget.pause(failure, self._call.left())
         if pause is None and failure.again is Again.CONFLICT:
             raise Fault(
-                Code.PLATFORM_FAILED, f"others changed it all the time: {failure.message}"
+                Code.PLATFORM_FAILED, f"other clients kept changing the object: {failure.message}"
             ) from failure
         await self._attempts.wait(failure, pause)
 
     async def _send(self, request: Request) -> Answered:
-        patience = Patience()
+        budget = RetryBudget()
         arrived = False
         while True:
             try:
                 answer = await self._client.attempt(request, self._call)
             except Failure as failure:
                 if request.method == "DELETE" and arrived and is_deleted(failure):
-                    return Answered(GONE, 200, repeated=True)
+                    return Answered(DELETED, 200, repeated=True)
                 arrived |= failure.arrived
                 self._attempts.count(changes=request.changes, arrived=failure.arrived)
-                if failure.again in needs_look(request):
+                if failure.again in needs_read(request):
                     raise
-                await self.wait(failure, patience)
+                await self.wait(failure, budget)
                 if failure.again is Again.UNAUTHORIZED:
                     self._client.renew_credentials()
             else:
@@ -227,10 +227,7 @@ async def connect(
     transport: httpx.AsyncBaseTransport | None = None,
     environment: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[Client]:
-    """Open a client of the configured API server, and close its connections with the context.
-
-    The environment names the proxy.
-    """
+    """Open a client of the configured API server; the environment may name a proxy."""
     token = Token(settings.k8s_token_path) if settings.k8s_auth_type == "token" else None
     trust = Trust(settings)
     try:

@@ -1,4 +1,4 @@
-"""Secrets: written without being read, and told about without a word of what is in them."""
+"""Write Secrets without reading them, and keep their content out of responses and faults."""
 
 import base64
 import re
@@ -7,11 +7,12 @@ from typing import Any
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.validation import checked, nearest
-from worker.providers.k8s import manifests, names
-from worker.providers.k8s.client import BoundClient
-from worker.providers.k8s.errors import Again, Denied, Failure, MissingRight
+from worker.providers.k8s import names
+from worker.providers.k8s.api.client import BoundClient
+from worker.providers.k8s.api.errors import Again, Denied, Failure, MissingRight
 from worker.providers.k8s.kinds import SECRETS
 from worker.providers.k8s.objects import OwnerReference
+from worker.providers.k8s.workloads import manifests
 
 MEMBERS = frozenset(
     {"apiVersion", "kind", "metadata", "data", "stringData", "type", "immutable", "status"}
@@ -19,15 +20,15 @@ MEMBERS = frozenset(
 METADATA = frozenset(
     {"name", "namespace", "labels", "annotations", "finalizers", "ownerReferences"}
 )
-TOLD = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels")
+SHOWN_METADATA = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp", "labels")
 TYPES: Object = {"immutable": bool | None, "type": str | None}
 METADATA_TYPES: Object = {
     "finalizers": list[str] | None,
     "ownerReferences": list[OwnerReference] | None,
 }
 BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
-"""What Go's decoder takes where the length is a multiple of four; Python's takes `Zm9v=` too."""
-QUOTES_NOTHING = frozenset(
+"""Go's base64, if the length is a multiple of four; Python's decoder also accepts `Zm9v=`."""
+SAFE_CODES = frozenset(
     {
         Code.NOT_FOUND,
         Code.PLATFORM_LIMITING,
@@ -35,31 +36,31 @@ QUOTES_NOTHING = frozenset(
         Code.DEADLINE_EXCEEDED,
     }
 )
-"""Faults in whose words the API server does not repeat what it was sent."""
+"""Faults whose messages do not quote the request."""
 
 
 async def apply(kube: BoundClient, namespace: str, manifest: Object) -> tuple[Object, bool | None]:
-    """Create or update a secret in one request that reads nothing.
+    """Create or update a Secret in one request, without a read.
 
-    Returns it with its data, and whether it was created as far as that is known.
+    Return the Secret with its data, and whether it was created (None if unknown).
     """
     wanted = read(manifest, namespace)
     path = SECRETS.path(namespace, wanted["metadata"]["name"])
     try:
         return await kube.apply(path, wanted)
     except Fault as fault:
-        raise _silent(fault) from None
+        raise _redacted(fault) from None
 
 
 def read(manifest: Object, namespace: str) -> Object:
-    """The secret that a manifest describes, all of its data in base64.
+    """Return the Secret of a manifest, with stringData converted to data.
 
-    Server-side apply would otherwise keep what an earlier stringData named and this one does not.
+    Otherwise server-side apply would keep keys of an earlier stringData that this manifest lacks.
     """
     _refuse_unknown(manifest, MEMBERS, "")
     metadata = manifest.get("metadata")
     if isinstance(metadata, dict):
-        _refuse_unknown(metadata, METADATA | manifests.SERVERS, "metadata.")
+        _refuse_unknown(metadata, METADATA | manifests.SERVER_METADATA, "metadata.")
     _, wanted = manifests.read(manifest, namespace, SECRETS)
     _refuse_types(wanted)
     encoded, plain = _texts(wanted, "data"), _texts(wanted, "stringData")
@@ -71,9 +72,9 @@ def read(manifest: Object, namespace: str) -> Object:
 
 
 def _refuse_unknown(given: Object, known: frozenset[str], where: str) -> None:
-    """Raise where there are other members; one is named only if it is like a known one.
+    """Raise for unknown members; the message names only those similar to a known one.
 
-    What is like none may be a secret in the wrong place.
+    Any other may be a secret in the wrong place.
     """
     unknown = sorted(given.keys() - known)
     if not unknown:
@@ -81,17 +82,17 @@ def _refuse_unknown(given: Object, known: frozenset[str], where: str) -> None:
     like = {key: nearest(key, known) for key in unknown}
     named = [f"{where}{key} (expected {near})" for key, near in like.items() if near]
     rest = len(unknown) - len(named)
-    told = named + ([f"{rest} that is like none of them"] if rest else [])
+    got = named + ([f"{rest} unknown (not shown)"] if rest else [])
     raise Fault(
         Code.INVALID,
         f"manifest: expected a Secret with nothing but "
-        f"{', '.join(where + key for key in sorted(known - manifests.SERVERS))}, "
-        f"got {', '.join(told)}",
+        f"{', '.join(where + key for key in sorted(known - manifests.SERVER_METADATA))}, "
+        f"got {', '.join(got)}",
     )
 
 
 def _refuse_types(wanted: Object) -> None:
-    """Raise for a member of a wrong type, and for labels and annotations that nothing can have."""
+    """Raise for a member of a wrong type, and for invalid labels and annotations."""
     for key, expected in TYPES.items():
         checked(wanted.get(key), expected, f"manifest.{key}", secret=True)
     metadata: Object = wanted["metadata"]
@@ -102,12 +103,12 @@ def _refuse_types(wanted: Object) -> None:
         checked(key, names.LabelKey, where)
         checked(value, names.LabelValue, f"{where}.{key}", secret=True)
     for key in _texts(metadata, "annotations", "metadata."):
-        # The API server takes the prefix of an annotation in capitals too.
+        # The API server also accepts capitals in the prefix of an annotation.
         checked(key.lower(), names.LabelKey, "manifest.metadata.annotations")
 
 
 def _texts(manifest: Object, member: str, where: str = "") -> dict[str, str]:
-    """The texts of a member; null is as good as nothing, for the API server too."""
+    """Return a member's map of strings; null counts as absent, as in the API server."""
     found = manifest.get(member)
     found = {} if found is None else found
     if not isinstance(found, dict) or not all(
@@ -118,32 +119,32 @@ def _texts(manifest: Object, member: str, where: str = "") -> dict[str, str]:
 
 
 def _base64(key: str, value: str) -> str:
-    """The value without line breaks, which Kubernetes ignores in base64 as Go does."""
+    """Return a base64 value without line breaks, which Go's decoder ignores."""
     bare = value.replace("\r", "").replace("\n", "")
     if len(bare) % 4 or BASE64.fullmatch(bare) is None:
         raise Fault(Code.INVALID, f"manifest.data.{key}: expected base64")
     return bare
 
 
-def told(secret: Object) -> Object:
-    """What may be told about a secret: its data may be in its annotations too."""
+def shown(secret: Object) -> Object:
+    """Return a Secret without data and annotations; annotations may repeat the data."""
     metadata: dict[str, Any] = secret.get("metadata") or {}
     known = {
         key: secret[key] for key in ("apiVersion", "kind", "type", "immutable") if key in secret
     }
-    return known | {"metadata": {key: metadata[key] for key in TOLD if key in metadata}}
+    return known | {"metadata": {key: metadata[key] for key in SHOWN_METADATA if key in metadata}}
 
 
-def _silent(fault: Fault) -> Fault:
-    """The fault without words that could quote the secret."""
+def _redacted(fault: Fault) -> Fault:
+    """Return the fault without a message that may quote the Secret."""
     lost = isinstance(fault, Failure) and fault.again is Again.LOST
-    if lost or fault.code in QUOTES_NOTHING or isinstance(fault, MissingRight):
+    if lost or fault.code in SAFE_CODES or isinstance(fault, MissingRight):
         return fault
     if isinstance(fault, Denied):
         return Fault(
             fault.code,
-            f"the {fault.by} refuses the secret; its reason is not passed on, for the reason may "
-            "quote the secret",
+            f"the {fault.by} refuses the secret; the reason is not shown, because it may quote the "
+            "secret",
         )
     if fault.code is Code.PLATFORM_FORBIDDEN:
         return Fault(
@@ -154,5 +155,6 @@ def _silent(fault: Fault) -> Fault:
         )
     return Fault(
         fault.code,
-        "Kubernetes did not confirm the secret; why is not passed on, for it may quote the secret",
+        "Kubernetes did not confirm the secret; the reason is not shown, because it may quote the "
+        "secret",
     )

@@ -1,7 +1,8 @@
-"""Choose the proxy that leads to the API server; pure.
+"""Choose the proxy for the API server; pure.
 
-The rules are those of client-go, so that kubectl and a worker beside it go the same way: a proxy
-that is named for the cluster is always used, one of the environment not for loopback and NO_PROXY.
+The rules are those of client-go, so that kubectl and a worker on one host use the same proxy: a
+proxy configured for the cluster is always used, a proxy of the environment not for loopback
+addresses and hosts in NO_PROXY.
 """
 
 import ipaddress
@@ -17,7 +18,7 @@ EXPECTED = "expected a URL such as http://host:3128, https://host:3128 or socks5
 
 
 def proxy_of(url: str, named: str | None, environment: Mapping[str, str]) -> str | None:
-    """Return the URL of the proxy for a server, None for the direct way.
+    """Return the URL of the proxy for a server, None for a direct connection.
 
     `named` is the value of PLT_K8S_PROXY_URL.
     """
@@ -25,9 +26,9 @@ def proxy_of(url: str, named: str | None, environment: Mapping[str, str]) -> str
 
 
 def checked(name: str, proxy: str) -> str:
-    """Return the URL of a proxy in the form that all clients read, or ConfigurationError.
+    """Return the normalised URL of a proxy, or raise ConfigurationError.
 
-    The value is not shown: it may hold a password.
+    The error does not show the URL, which may hold a password.
     """
     try:
         parts = urlsplit(proxy)
@@ -44,10 +45,10 @@ def _of_environment(url: str, environment: Mapping[str, str]) -> str | None:
     host = (target.hostname or "").rstrip(".")
     name = f"{target.scheme.upper()}_PROXY"
     proxy = _variable(environment, name)
-    if not proxy or _is_here(host):
+    if not proxy or _is_loopback(host):
         return None
     port = target.port or PORTS[target.scheme]
-    if any(_excepts(each, host, port) for each in _entries(_variable(environment, "NO_PROXY"))):
+    if any(_matches(each, host, port) for each in _entries(_variable(environment, "NO_PROXY"))):
         return None
     return checked(name, proxy if "://" in proxy else f"http://{proxy}")
 
@@ -60,7 +61,7 @@ def _entries(no_proxy: str) -> list[str]:
     return [each.lower() for each in re.split(r"[,\s]+", no_proxy) if each]
 
 
-def _is_here(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     address = _address(host)
     return host == "localhost" or (address is not None and address.is_loopback)
 
@@ -72,8 +73,8 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
         return None
 
 
-def _excepts(entry: str, host: str, port: int) -> bool:
-    """Whether an entry of NO_PROXY names a host: `*`, an address, a network or a domain."""
+def _matches(entry: str, host: str, port: int) -> bool:
+    """Return whether a NO_PROXY entry matches a host: `*`, an address, a network or a domain."""
     if entry == "*":
         return True
     address = _address(host)

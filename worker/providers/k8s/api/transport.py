@@ -1,15 +1,15 @@
-"""HTTP/1.1 to the API server: httpx's interface, carried by a session of aiohttp.
+"""An HTTP/1.1 transport for httpx that is implemented by an aiohttp session.
 
-Three things are kept exact here.
+It guarantees three properties.
 
-- A request is one write. A process that is frozen between two writes, of the head and of the body,
-  completes the request when it wakes up, although another worker has taken over. httpx 0.28 makes
-  two writes of every PATCH, aiohttp 3.14 one. What does not fit into the send buffer of the socket
-  still leaves in several parts.
-- What did not leave is told from what may have arrived: by whether the request was begun, not by
-  the class of an exception.
-- Nothing is sent twice. aiohttp repeats a GET, PUT or DELETE once when a kept-alive connection
-  turns out closed, recognised by the class of the exception, and so no such exception reaches it.
+- A request is one write. A process that is frozen between the writes of head and body completes
+  the request when it resumes, although another worker has taken over. httpx 0.28 needs two writes
+  for every PATCH, aiohttp 3.14 one. A request that exceeds the socket's send buffer still takes
+  several writes.
+- A request that was not sent is distinguished from one that may have arrived, by whether its
+  write began and not by the exception class.
+- No request is sent twice. aiohttp repeats a GET, PUT or DELETE once if a kept-alive connection was
+  closed. It recognises this by the exception class, so no such exception reaches it.
 """
 
 import asyncio
@@ -23,22 +23,22 @@ import httpx
 from aiohttp.abc import AbstractStreamWriter
 from yarl import URL
 
-from worker.providers.k8s.connector import Connector
+from worker.providers.k8s.api.connector import Connector
 
 BEFORE_SENDING = "before_sending"
-"""The extension of a request with a function that is called just before the request is written.
+"""The request extension with a function to call just before the request is written.
 
-An exception of the function is raised instead of sending.
+If the function raises, the request is not sent.
 """
 
-EVERY_HEADER_IS_OURS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
+NO_AUTO_HEADERS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 HEADER_LIMIT = 64 * 1024
 
 SocketOption = tuple[int, int, int]
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """Connections to one server, each used by one request at a time."""
+    """Connections to one server, with one request at a time per connection."""
 
     def __init__(
         self,
@@ -47,24 +47,21 @@ class Transport(httpx.AsyncBaseTransport):
         *,
         idle_s: float,
         options: list[SocketOption],
-        of_proxy: ssl.SSLContext | None = None,
+        proxy_context: ssl.SSLContext | None = None,
     ) -> None:
-        """`idle_s` is for how long an unused connection is kept.
-
-        `of_proxy` is the context for a proxy that speaks TLS itself.
-        """
+        """`idle_s` is the lifetime of an idle connection, `proxy_context` is for an https proxy."""
         if context is not None:
             context.set_alpn_protocols(["http/1.1"])
         self._context = context
         self._proxy = URL(proxy) if proxy else None
         self._is_socks = proxy is not None and proxy.startswith("socks5")
-        self._of_proxy = of_proxy
+        self._of_proxy = proxy_context
         self._idle_s = idle_s
         self._options = options
-        self._opened: aiohttp.ClientSession | None = None
+        self._current: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request once; the response's body is still to be read."""
+        """Send a request once, and return the response before its body is read."""
         attempt = _Attempt(request.extensions.get(BEFORE_SENDING, _nothing))
         content = await request.aread()
         try:
@@ -86,33 +83,33 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         """Close every connection."""
-        if self._opened is not None:
-            await self._opened.close()
+        if self._current is not None:
+            await self._current.close()
 
     def _session(self) -> aiohttp.ClientSession:
-        """Return the session, which needs a running loop from its beginning."""
-        if self._opened is None:
-            self._opened = aiohttp.ClientSession(
+        """Return the session, which is created lazily because it needs a running event loop."""
+        if self._current is None:
+            self._current = aiohttp.ClientSession(
                 connector=Connector(
                     context=self._context,
-                    through=self._proxy if self._is_socks else None,
-                    of_proxy=self._of_proxy,
+                    socks_proxy=self._proxy if self._is_socks else None,
+                    proxy_context=self._of_proxy,
                     idle_s=self._idle_s,
-                    opened=lambda address: open_socket(address, self._options),
+                    open_socket=lambda address: open_socket(address, self._options),
                 ),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 request_class=_Request,
-                skip_auto_headers=EVERY_HEADER_IS_OURS,
+                skip_auto_headers=NO_AUTO_HEADERS,
                 auto_decompress=False,
                 trust_env=False,
                 max_line_size=HEADER_LIMIT,
                 max_field_size=HEADER_LIMIT,
             )
-        return self._opened
+        return self._current
 
 
 class _Attempt:
-    """One request on its way, and what a failure of it means."""
+    """One attempt to send a request, and the classification of its failure."""
 
     def __init__(self, before_sending: Callable[[], None]) -> None:
         self._before_sending = before_sending
@@ -123,7 +120,7 @@ class _Attempt:
     async def __call__(
         self, request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
     ) -> aiohttp.ClientResponse:
-        """As a middleware of the session: turn the exceptions on which aiohttp sends again."""
+        """Translate, as aiohttp middleware, the exceptions that make aiohttp send again."""
         assert isinstance(request, _Request)
         request.attempt = self
         try:
@@ -136,12 +133,12 @@ class _Attempt:
             raise
 
     def abort(self) -> None:
-        """End the connection at once: closed in order, it first sends the rest of a request."""
+        """Abort the connection; an orderly close would first send the rest of a request."""
         if self.connection is not None:
             self.connection.abort()
 
     def begin(self) -> None:
-        """Note that the request is written now, unless its sender refuses at the last moment."""
+        """Record that the write begins, unless the sender refuses."""
         try:
             self._before_sending()
         except Exception as refusal:
@@ -150,14 +147,14 @@ class _Attempt:
         self._is_begun = True
 
     def failure(self, error: Exception) -> Exception:
-        """Return what httpx raises in that case: a ConnectError only for what never left."""
+        """Return httpx's exception for a failure; ConnectError only if nothing was sent."""
         if self._refusal is not None:
             return self._refusal
         return _lost(error) if self._is_begun else _not_sent(error)
 
 
 class _Request(aiohttp.ClientRequest):
-    """A request that knows its attempt. The CONNECT for a proxy is not one of these."""
+    """A request with its attempt; aiohttp's CONNECT to a proxy has another class."""
 
     attempt: _Attempt
 
@@ -171,10 +168,10 @@ class _Request(aiohttp.ClientRequest):
 
 
 class _Content(aiohttp.Payload):
-    """The body of a request, written together with the head, which aiohttp holds back until then.
+    """The body of a request; aiohttp buffers the head and writes it together with the body.
 
-    The write happens in a task of its own, one turn of the loop later on Python 3.11: the attempt
-    begins here.
+    The attempt begins here, because aiohttp writes in a separate task, on Python 3.11 one iteration
+    of the event loop later.
     """
 
     def __init__(self, content: bytes, attempt: _Attempt) -> None:
@@ -197,7 +194,7 @@ class _Content(aiohttp.Payload):
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of a response. Closed before its end, it takes the connection with it."""
+    """The body of a response; closing it before its end aborts the connection."""
 
     def __init__(self, response: aiohttp.ClientResponse, attempt: _Attempt) -> None:
         self._response = response
@@ -217,18 +214,21 @@ class _Body(httpx.AsyncByteStream):
 
 
 def _not_sent(error: Exception) -> httpx.TransportError:
-    """What a failure before the first byte means; aiohttp's words may hold a proxy's password."""
+    """Return the exception for a failure before the first byte.
+
+    aiohttp's own message may hold a proxy's password.
+    """
     if isinstance(error, aiohttp.ClientHttpProxyError):
         return httpx.ProxyError(f"the proxy answered {error.status} {error.message}")
     if isinstance(error, TimeoutError):
-        return httpx.ConnectTimeout("connecting took too long")
+        return httpx.ConnectTimeout("timeout while connecting")
     return httpx.ConnectError(str(error.__cause__ or error) or type(error).__name__)
 
 
 def _lost(error: Exception) -> httpx.TransportError:
-    """What a failure after the first byte means."""
+    """Return the exception for a failure after the first byte."""
     if isinstance(error, TimeoutError):
-        return httpx.ReadTimeout("the answer took too long")
+        return httpx.ReadTimeout("timeout while waiting for the response")
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return httpx.RemoteProtocolError("the server disconnected without an answer")
     if isinstance(error, aiohttp.ClientResponseError):
@@ -247,13 +247,13 @@ def _timeout(asked: dict[str, Any]) -> aiohttp.ClientTimeout:
 
 
 def open_socket(address: aiohttp.AddrInfoType, options: list[SocketOption]) -> socket.socket:
-    """Return a socket for one of the addresses of a server."""
+    """Return a socket with the given options for an address."""
     family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
+    created = socket.socket(family, kind, protocol)
     for option in options:
-        made.setsockopt(*option)
-    return made
+        created.setsockopt(*option)
+    return created
 
 
 def _nothing() -> None:
-    """What is called before sending where nobody asks for more."""
+    """The default for `BEFORE_SENDING`."""

@@ -1,6 +1,6 @@
-"""Finds the autoscaler of a controller whose replicas were set: it may change the replicas again.
+"""Warn a caller who sets replicas if an autoscaler manages the controller.
 
-KEDA scales through a HorizontalPodAutoscaler of its own, which a ScaledObject owns.
+KEDA creates a HorizontalPodAutoscaler for each ScaledObject, which owns it.
 """
 
 import asyncio
@@ -8,24 +8,24 @@ import logging
 
 from contracts.faults import Fault
 from worker.provider import Call
-from worker.providers.k8s.client import BoundClient
-from worker.providers.k8s.errors import MissingRight, NoSuchApi
+from worker.providers.k8s.api.client import BoundClient
+from worker.providers.k8s.api.errors import MissingRight, NoSuchApi
 from worker.providers.k8s.kinds import AUTOSCALERS, ResourceType
 from worker.providers.k8s.objects import ListOf, Metadata, Part
 from worker.ttl_cache import TtlCache
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 1.0
-"""The longest time that a look for an autoscaler adds to a change, which is done by then."""
+LOOKUP_TIMEOUT_S = 1.0
+"""The longest time that the lookup adds to a change that has already succeeded."""
 
 NAMESPACES_REMEMBERED = 10_000
-CLOSED_LIFETIME_S = 600
-"""After this time a namespace is asked again for its autoscalers: rights may have been granted."""
+UNLISTABLE_LIFETIME_S = 600
+"""Time until a namespace is listed again: the right may have been granted."""
 
 
 class ScaleTarget(Part, frozen=True):
-    """What an autoscaler scales."""
+    """The controller that an autoscaler scales."""
 
     kind: str
     name: str
@@ -33,7 +33,7 @@ class ScaleTarget(Part, frozen=True):
 
 
 class AutoscalerSpec(Part, frozen=True):
-    """What it scales, and between which numbers."""
+    """The target of an autoscaler, and its bounds."""
 
     scale_target_ref: ScaleTarget
     max_replicas: int
@@ -41,47 +41,49 @@ class AutoscalerSpec(Part, frozen=True):
 
 
 class HorizontalPodAutoscaler(Part, frozen=True):
-    """An autoscaler; KEDA makes one for each ScaledObject."""
+    """An autoscaler, created by a user or by KEDA."""
 
     metadata: Metadata
     spec: AutoscalerSpec
 
 
 class Autoscalers:
-    """Looks for autoscalers, except in namespaces where the worker lacks the right to list them."""
+    """Looks up autoscalers, except in namespaces where the worker may not list them."""
 
     def __init__(self) -> None:
-        self._closed: TtlCache[str, bool] = TtlCache(NAMESPACES_REMEMBERED, CLOSED_LIFETIME_S)
+        self._unlistable: TtlCache[str, bool] = TtlCache(
+            NAMESPACES_REMEMBERED, UNLISTABLE_LIFETIME_S
+        )
 
-    async def tell(
+    async def warn(
         self, kube: BoundClient, call: Call, kind: ResourceType, namespace: str, name: str
     ) -> None:
-        """Warn the caller who set replicas where an autoscaler manages the controller.
+        """Warn the caller if an autoscaler manages the controller; a failed lookup is only logged.
 
-        The replicas are set, and a look that fails does not change that.
+        The replicas are already set.
         """
-        if self._closed.get(namespace):
+        if self._unlistable.get(namespace):
             return
         try:
-            async with asyncio.timeout(min(LOOK_S, call.left() / 2)):
+            async with asyncio.timeout(min(LOOKUP_TIMEOUT_S, call.left() / 2)):
                 found = await kube.list(
                     AUTOSCALERS.path(namespace), ListOf[HorizontalPodAutoscaler]
                 )
         except (MissingRight, NoSuchApi) as fault:
-            self._closed.put(namespace, True)
-            log.info("autoscalers in %s are not looked for: %s", namespace, fault.message)
+            self._unlistable.put(namespace, True)
+            log.info("autoscalers in %s are not looked up: %s", namespace, fault.message)
         except TimeoutError:
-            log.warning("autoscalers in %s: no answer within %s s", namespace, LOOK_S)
+            log.warning("autoscalers in %s: no answer within %s s", namespace, LOOKUP_TIMEOUT_S)
         except Fault as fault:
             log.warning("autoscalers in %s: %s", namespace, fault.message)
         else:
             for each in found:
                 if manages(each, kind, name):
-                    call.warn(_words(each, kind, name))
+                    call.warn(_warning(each, kind, name))
 
 
 def manages(autoscaler: HorizontalPodAutoscaler, kind: ResourceType, name: str) -> bool:
-    """Whether an autoscaler scales a controller; the version of the API makes no difference."""
+    """Return whether an autoscaler scales a controller, in any version of its API group."""
     target = autoscaler.spec.scale_target_ref
     group = (target.api_version or kind.api_version).rpartition("/")[0]
     return (target.kind, target.name, group) == (
@@ -91,7 +93,7 @@ def manages(autoscaler: HorizontalPodAutoscaler, kind: ResourceType, name: str) 
     )
 
 
-def _words(autoscaler: HorizontalPodAutoscaler, kind: ResourceType, name: str) -> str:
+def _warning(autoscaler: HorizontalPodAutoscaler, kind: ResourceType, name: str) -> str:
     owners = autoscaler.metadata.owner_references or ()
     owner = next((f' of the {each.kind} "{each.name}"' for each in owners if each.controller), "")
     bounds = f"{autoscaler.spec.min_replicas} to {autoscaler.spec.max_replicas}"

@@ -1,6 +1,6 @@
-"""The worker's proof to the API server and the other way round: token, client certificate, CAs.
+"""Credentials for the API server and trust in it: token, client certificate and CAs.
 
-Files are read again when they change: the kubelet replaces tokens and CAs in place.
+Changed files are read again, because the kubelet replaces tokens and CAs in place.
 """
 
 import base64
@@ -18,32 +18,32 @@ from worker.providers.k8s.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LOOK_EVERY_S = 1.0
+CHECK_INTERVAL_S = 1.0
 PEM_START = b"-----BEGIN"
 
 
-class Watched:
-    """A file that others replace; looked at once a second at most, so that asking costs nothing."""
+class WatchedFile:
+    """A file that other processes replace, with a rate-limited check for changes."""
 
-    def __init__(self, path: Path, every: float = LOOK_EVERY_S) -> None:
+    def __init__(self, path: Path, interval_s: float = CHECK_INTERVAL_S) -> None:
         self.path = path
-        self._every = every
-        self._mark = self._look()
-        self._looked = time.monotonic()
+        self._interval_s = interval_s
+        self._last = self._signature()
+        self._checked_at = time.monotonic()
 
     def changed(self) -> bool:
-        """Whether it is another than when this was asked last; a missing file is no other."""
+        """Return whether the file changed since the last check; a missing file is no change."""
         now = time.monotonic()
-        if now - self._looked < self._every:
+        if now - self._checked_at < self._interval_s:
             return False
-        self._looked = now
-        mark = self._look()
-        if mark is None or mark == self._mark:
+        self._checked_at = now
+        signature = self._signature()
+        if signature is None or signature == self._last:
             return False
-        self._mark = mark
+        self._last = signature
         return True
 
-    def _look(self) -> tuple[int, int, int] | None:
+    def _signature(self) -> tuple[int, int, int] | None:
         try:
             found = self.path.stat()
         except OSError:
@@ -54,8 +54,8 @@ class Watched:
 class Token:
     """A bearer token in a file."""
 
-    def __init__(self, path: str, every: float = LOOK_EVERY_S) -> None:
-        self._file = Watched(Path(path), every)
+    def __init__(self, path: str, interval_s: float = CHECK_INTERVAL_S) -> None:
+        self._file = WatchedFile(Path(path), interval_s)
         try:
             self._text = self._read()
         except (OSError, ValueError) as error:
@@ -65,59 +65,59 @@ class Token:
             ) from error
 
     def text(self) -> str:
-        """The token as it is now."""
+        """Return the current token."""
         if self._file.changed():
             self.renew()
         return self._text
 
     def renew(self) -> None:
-        """Read it again; what cannot be read leaves the former token."""
+        """Read the token again; keep the former token if the file cannot be read."""
         try:
             self._text = self._read()
         except (OSError, ValueError) as error:
-            log.warning("token file %s: %s; the former token stays", self._file.path, error)
+            log.warning("token file %s: %s; keeping the former token", self._file.path, error)
 
     def _read(self) -> str:
         text = self._file.path.read_bytes().strip().decode("ascii", errors="replace")
         if not text or not text.isascii() or any(not " " < character <= "~" for character in text):
-            raise ValueError("it holds no token: expected one word of printable characters")
+            raise ValueError("the file has no token: expected one word of printable characters")
         return text
 
 
 class Trust:
-    """Whom the worker takes for the API server, and as whom it shows itself in TLS."""
+    """The TLS context for the API server: trusted CAs and the client certificate."""
 
-    def __init__(self, settings: Settings, every: float = LOOK_EVERY_S) -> None:
+    def __init__(self, settings: Settings, interval_s: float = CHECK_INTERVAL_S) -> None:
         self.context: ssl.SSLContext | None = None
         self._settings = settings
-        self._file: Watched | None = None
+        self._file: WatchedFile | None = None
         if settings.k8s_rest_api_url.startswith("https:"):
             self.context = _context(settings.k8s_tls_server_name)
             if settings.k8s_allow_selfsigned_cert:
-                _verify_nothing(self.context)
+                _disable_verification(self.context)
             else:
-                self._file = Watched(Path(settings.k8s_ca_path), every)
+                self._file = WatchedFile(Path(settings.k8s_ca_path), interval_s)
                 _load_authorities(self.context, settings.k8s_ca_path)
             if settings.k8s_auth_type == "client-cert" or settings.k8s_client_cert is not None:
-                _show_certificate(self.context, settings)
+                _load_client_certificate(self.context, settings)
 
     def refresh(self) -> None:
-        """Trust the CAs that the file holds now as well; those before it stay until a restart."""
+        """Also trust the CAs that were added to the file; former CAs stay until a restart."""
         if self._file is None or self.context is None or not self._file.changed():
             return
         try:
             self.context.load_verify_locations(cafile=str(self._file.path))
         except (OSError, ssl.SSLError) as error:
-            log.warning("CA file %s: %s; the former CAs stay", self._file.path, error)
+            log.warning("CA file %s: %s; keeping the former CAs", self._file.path, error)
 
-    def of_proxy(self) -> ssl.SSLContext:
-        """Return the context for a proxy that speaks TLS itself.
+    def proxy_context(self) -> ssl.SSLContext:
+        """Return the TLS context for an https proxy.
 
-        kubectl checks its certificate by the CAs of the cluster; public CAs are trusted as well.
+        kubectl verifies the proxy's certificate with the cluster's CAs; public CAs are trusted too.
         """
         context = ssl.create_default_context()
         if self._settings.k8s_allow_selfsigned_cert:
-            _verify_nothing(context)
+            _disable_verification(context)
             return context
         context.load_verify_locations(cafile=certifi.where())
         if self._file is not None:
@@ -126,10 +126,10 @@ class Trust:
 
 
 class _NamedServer(ssl.SSLContext):
-    """A context for one server that has another name in TLS than in its URL.
+    """A TLS context for a server whose certificate has a different name than its URL.
 
-    The name is set here, because not every client library lets a request name it: httpcore 1.0.9
-    does not behind a proxy.
+    The name belongs to the context because httpcore 1.0.9 ignores a request's server name behind
+    a proxy.
     """
 
     name: str
@@ -142,7 +142,7 @@ class _NamedServer(ssl.SSLContext):
         server_hostname: str | bytes | None = None,
         session: ssl.SSLSession | None = None,
     ) -> ssl.SSLObject:
-        """Start TLS with the server of this name, whatever the host of its URL."""
+        """Start TLS with the configured server name instead of the host of the URL."""
         return super().wrap_bio(incoming, outgoing, server_side, self.name, session)
 
 
@@ -154,7 +154,7 @@ def _context(name: str | None) -> ssl.SSLContext:
     return named
 
 
-def _verify_nothing(context: ssl.SSLContext) -> None:
+def _disable_verification(context: ssl.SSLContext) -> None:
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
 
@@ -167,17 +167,17 @@ def _load_authorities(context: ssl.SSLContext, path: str) -> None:
             f"PLT_K8S_CA_PATH={path!r}: expected a readable file with PEM certificates: "
             f"{error.strerror or error}"
         ) from error
-    # As Go does, take a certificate of the file as the end of a chain, also where it is not
-    # self-signed (the default from Python 3.13 on) ...
+    # As in Go, a certificate of the file may end a chain without being self-signed (the default
+    # since Python 3.13), ...
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    # ... and a CA without an authority key identifier, which Python 3.13 began to refuse.
+    # ... and a CA needs no authority key identifier, which Python 3.13 requires.
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
 
 
-def _show_certificate(context: ssl.SSLContext, settings: Settings) -> None:
+def _load_client_certificate(context: ssl.SSLContext, settings: Settings) -> None:
     certificate = _pem("PLT_K8S_CLIENT_CERT", settings.k8s_client_cert)
     key = _pem("PLT_K8S_CLIENT_KEY", settings.k8s_client_key)
-    # The ssl module reads keys from files alone; this one is readable by us and gone at once.
+    # The ssl module reads keys only from files: a temporary one that only this user may read.
     with TemporaryDirectory(prefix="machinist-") as folder:
         certificate_file, key_file = Path(folder, "certificate"), Path(folder, "key")
         certificate_file.write_bytes(certificate)

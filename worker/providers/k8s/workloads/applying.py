@@ -1,4 +1,4 @@
-"""Creates objects or makes them what is wanted, whoever else writes to them meanwhile."""
+"""Create or update objects, with retries when other clients write to them concurrently."""
 
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
@@ -7,31 +7,31 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.workload import Workload
 from worker.provider import Call
-from worker.providers.k8s import manifests, observed, secrets, workload
-from worker.providers.k8s.client import BoundClient
-from worker.providers.k8s.errors import Absent, Again, Denied, Failure
+from worker.providers.k8s import observed
+from worker.providers.k8s.api.client import BoundClient
+from worker.providers.k8s.api.errors import Absent, Again, Denied, Failure
+from worker.providers.k8s.api.retries import RetryBudget
 from worker.providers.k8s.kinds import DEPLOYMENTS, SERVICES, ResourceType
-from worker.providers.k8s.retries import Patience
+from worker.providers.k8s.workloads import manifests, secrets, workload
 
-LOOKS_WITH_VERSION = 4
-"""An object whose status changes all the time is then updated whatever its version.
+READS_WITH_VERSION = 4
+"""The number of reads after which an update no longer names a resourceVersion.
 
-Until then an update holds only while the object is what was read: one that a frozen worker sends
-late fails after its successor's.
+With a resourceVersion, the late update of a frozen worker fails after its successor's. An object
+whose status changes all the time can only be updated without it.
 """
 
-
 STRICT = "strict decoding error: "
-"""What the API server writes before the fields that an object cannot have."""
+"""The API server's prefix for unknown fields."""
 
 
-class Settled(NamedTuple):
-    """An object as it is in the end, and as the first look of this run found it."""
+class Applied(NamedTuple):
+    """An object after a write, and before it."""
 
     found: Object
     created: bool
     former: Object | None
-    """A later look may find what a write did whose answer was lost."""
+    """As read before this run's first write: a later read may show a write with a lost response."""
 
 
 async def apply(
@@ -40,37 +40,37 @@ async def apply(
     namespace: str,
     wanted: Object,
     initial: Object | None = None,
-) -> Settled:
-    """Create an object or make it what is wanted; `initial` is of its spec at first."""
+) -> Applied:
+    """Create an object or merge a manifest into it; a new object's spec also has `initial`."""
     path = resource.path(namespace, wanted["metadata"]["name"])
     new = wanted | {"spec": wanted["spec"] | initial} if initial else wanted
 
-    looks = 0
+    reads = 0
 
     async def update(live: Object) -> Object:
-        nonlocal looks
-        looks += 1
+        nonlocal reads
+        reads += 1
         change = manifests.change(live, wanted)
         version = live["metadata"].get("resourceVersion")
-        if version is None or looks > LOOKS_WITH_VERSION:
+        if version is None or reads > READS_WITH_VERSION:
             return await kube.patch(path, change, Object)
         change["metadata"]["resourceVersion"] = version
         return await kube.patch(path, change, Object, names_version=True)
 
-    return await settle(kube, resource, namespace, new, update)
+    return await create_or_update(kube, resource, namespace, new, update)
 
 
-async def settle(
+async def create_or_update(
     kube: BoundClient,
     resource: ResourceType,
     namespace: str,
     new: Object,
     update: Callable[[Object], Awaitable[Object]],
-) -> Settled:
-    """Create an object, or update the one that is there, until one of the two fits."""
+) -> Applied:
+    """Create an object or update the existing one, and retry if it appears or disappears."""
     collection = resource.path(namespace)
     path = resource.path(namespace, new["metadata"]["name"])
-    patience = Patience()
+    budget = RetryBudget()
     former: Object | None = None
     wrote = False
     while True:
@@ -79,10 +79,10 @@ async def settle(
         try:
             if live is None:
                 wrote = True
-                return Settled(await kube.create(collection, new), True, former)
-            _refuse_leaving(resource, live)
+                return Applied(await kube.create(collection, new), True, former)
+            _refuse_deleting(resource, live)
             wrote = True
-            return Settled(await update(live), False, former)
+            return Applied(await update(live), False, former)
         except Failure as failure:
             if STRICT in failure.message and not isinstance(failure, Denied):
                 raise _unknown_fields(failure) from failure
@@ -91,17 +91,17 @@ async def settle(
             is_lost_creation = live is None and failure.again is Again.LOST
             if not (is_lost_creation or failure.again in {Again.CONFLICT, Again.MOVED}):
                 raise
-            await kube.wait(failure, patience)
+            await kube.wait(failure, budget)
 
 
 def _unknown_fields(failure: Failure) -> Fault:
-    """The fault of a manifest with unknown fields, the same for a POST (400) and a PATCH (422)."""
-    words = failure.message.partition(STRICT)[2]
-    return Fault(Code.INVALID, f"manifest: expected only fields that the kind has, got {words}")
+    """Return the fault for unknown fields, which is the same for a POST (400) and PATCH (422)."""
+    fields = failure.message.partition(STRICT)[2]
+    return Fault(Code.INVALID, f"manifest: expected only fields that the kind has, got {fields}")
 
 
-def _refuse_leaving(resource: ResourceType, live: Object) -> None:
-    """Raise where an object is being deleted: what is written to it now goes with it."""
+def _refuse_deleting(resource: ResourceType, live: Object) -> None:
+    """Raise if an object is being deleted, because a write to it would be lost."""
     metadata = live["metadata"]
     if metadata.get("deletionTimestamp"):
         waiting = ", ".join(metadata.get("finalizers") or ["none"])
@@ -113,11 +113,11 @@ def _refuse_leaving(resource: ResourceType, live: Object) -> None:
         )
 
 
-async def roll_out(kube: BoundClient, call: Call, namespace: str, wanted: Workload) -> bool:
-    """Apply all that a workload consists of; says whether its Deployment was created.
+async def apply_workload(kube: BoundClient, call: Call, namespace: str, wanted: Workload) -> bool:
+    """Apply the objects of a workload; return whether its Deployment was created.
 
-    The order is that of need. What fails leaves what was applied before it: taking that back
-    could stop machines that run, and repeating the request completes it.
+    Objects are applied in the order of their dependencies. A failure keeps the objects before it:
+    a roll-back could stop running machines, and repeating the request completes the workload.
     """
     done: list[str] = []
     created = False

@@ -1,14 +1,15 @@
-"""Manifests as callers write them: checked against their route, and compared with what is; pure."""
+"""Validate callers' manifests, and compare them with live objects; pure."""
 
 from typing import Any
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from contracts.validation import show
-from worker.providers.k8s import merging, names
+from worker.providers.k8s import names
 from worker.providers.k8s.kinds import KINDS, SERVICES, ResourceType
+from worker.providers.k8s.workloads import merging
 
-SERVERS = frozenset(
+SERVER_METADATA = frozenset(
     {
         "creationTimestamp",
         "deletionGracePeriodSeconds",
@@ -21,9 +22,9 @@ SERVERS = frozenset(
         "uid",
     }
 )
-"""The metadata that is the API server's: a manifest that was read from it may hold them."""
+"""Metadata that the API server sets; a manifest that was read from it may have them."""
 
-KEPT = {kind.name: frozenset({"replicas"}) for kind in KINDS} | {
+KEPT_SPEC_FIELDS = {kind.name: frozenset({"replicas"}) for kind in KINDS} | {
     SERVICES.name: frozenset(
         {
             "clusterIP",
@@ -35,21 +36,25 @@ KEPT = {kind.name: frozenset({"replicas"}) for kind in KINDS} | {
         }
     )
 }
-"""What of a spec keeps its value when a manifest does not name it: others decide about it."""
+"""Spec fields that other writers own: they keep their values unless a manifest names them."""
 
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
 def read(manifest: Object, namespace: str, *resources: ResourceType) -> tuple[ResourceType, Object]:
-    """Return the resource type of a manifest, and the manifest without members of the server."""
+    """Return the resource type of a manifest, and the manifest without the server's metadata."""
     resource = _resource(manifest, resources)
     metadata = _part(manifest, "metadata")
     given = metadata.get("namespace")
     if given not in (None, "", namespace):
         raise _expected("metadata.namespace", f"{namespace}, the scope of the request", given)
     name = names.object_name(metadata.get("name", ""), "manifest.metadata.name")
-    own = {key: each for key, each in metadata.items() if key not in SERVERS and each is not None}
+    own = {
+        key: each
+        for key, each in metadata.items()
+        if key not in SERVER_METADATA and each is not None
+    }
     rest = {key: value for key, value in manifest.items() if key not in {"metadata", "status"}}
     if "spec" in rest:
         spec = _part(manifest, "spec")
@@ -78,24 +83,24 @@ def _part(manifest: Object, key: str) -> Object:
 
 
 def _expected(where: str, what: str, got: Any) -> Fault:
-    # Of a wrong part only its type is told: it may hold what nobody else may read.
+    # Show only the type of a wrong part: its value may be a secret.
     shown = show(got) if got is None or isinstance(got, str) else f"a {type(got).__name__}"
     return Fault(Code.INVALID, f"manifest.{where}: expected {what}, got {shown}")
 
 
 def change(live: Object, wanted: Object) -> Object:
-    """The merge patch that makes an object what a manifest says, and keeps what others wrote.
+    """Return the merge patch that applies a manifest and keeps other writers' fields.
 
-    A member such as `spec` that the manifest does not have stays whole. The patch names no version:
-    `applying` adds the one that was read.
+    A member such as `spec` that the manifest does not have is unchanged. `applying` adds the
+    resourceVersion.
     """
     new = {key: value for key, value in wanted.items() if key not in {"apiVersion", "kind"}}
-    kept = KEPT.get(wanted["kind"], frozenset()) & (live.get("spec") or {}).keys()
+    kept = KEPT_SPEC_FIELDS.get(wanted["kind"], frozenset()) & (live.get("spec") or {}).keys()
     if "spec" in new:
         new["spec"] = {key: live["spec"][key] for key in kept} | new["spec"]
     before = {key: value for key, value in live.items() if key in new}
     metadata = live["metadata"]
-    before["metadata"] = {key: each for key, each in metadata.items() if key not in SERVERS}
+    before["metadata"] = {key: each for key, each in metadata.items() if key not in SERVER_METADATA}
     patch: Object = merging.difference(
         before, merging.merged("", before, new, merging.writers(live))
     )
@@ -103,7 +108,7 @@ def change(live: Object, wanted: Object) -> Object:
 
 
 def shown(found: Object) -> Object:
-    """A controller as it may be shown: the values of its environment may be secrets."""
+    """Return a controller without the values of its environment, which may be secrets."""
     spec = dict(found.get("spec") or {})
     template = dict(spec.get("template") or {})
     pod = dict(template.get("spec") or {})

@@ -1,4 +1,4 @@
-"""The route plan that every platform understands, as an HTTPRoute; pure."""
+"""Translate the neutral route plan to an HTTPRoute; pure."""
 
 import re
 from typing import Any
@@ -24,8 +24,8 @@ from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES
 
 ORDERING = (GENERATION, EMITTED_AT)
 
-MOST_RULES = 16
-"""The limit of the Gateway API. Several routes could not change in one write."""
+MAX_RULES = 16
+"""The Gateway API's limit per HTTPRoute; several routes could not change in one write."""
 
 COOKIE = "__plt_dpl"
 COOKIE_LIFETIME_S = 12 * 60 * 60
@@ -34,16 +34,16 @@ SPECIAL = re.compile(r"[.*+?^${}()|\[\]\\]")
 
 
 def read(specification: Object) -> RoutePlan:
-    """The plan, with what no HTTPRoute can express refused.
+    """Decode a plan, and refuse one that an HTTPRoute cannot express.
 
-    Gateways take the rule with more header matches first, and the plan's order only among equals.
+    A Gateway prefers the rule with more header matches, and follows the plan's order among equals.
     """
     plan = neutral.read(specification)
     names.object_name(plan.app_name, "plan.appName")
-    if len(plan.rules) > MOST_RULES:
+    if len(plan.rules) > MAX_RULES:
         raise Fault(
             Code.INVALID,
-            f"plan.rules: expected at most {MOST_RULES}, as many as an HTTPRoute can have, got "
+            f"plan.rules: expected at most {MAX_RULES}, as many as an HTTPRoute can have, got "
             f"{len(plan.rules)}",
         )
     for number, rule in enumerate(plan.rules):
@@ -53,7 +53,7 @@ def read(specification: Object) -> RoutePlan:
 
 
 def backends(plan: RoutePlan) -> dict[str, str]:
-    """The services that the plan sends requests to, each with its first place in the plan."""
+    """Return the backend Services of a plan, each with the path of its first use."""
     places = {
         rule.backend.service_name: f"plan.rules[{number}].backend.serviceName"
         for number, rule in reversed(list(enumerate(plan.rules)))
@@ -64,7 +64,7 @@ def backends(plan: RoutePlan) -> dict[str, str]:
 def route(
     plan: RoutePlan, namespace: str, gateway: tuple[str, str], ports: dict[str, int]
 ) -> Object:
-    """The route of a plan, attached to a gateway of a namespace; `ports` are of the backends."""
+    """Return the HTTPRoute of a plan; `gateway` is a namespace and name, `ports` of backends."""
     cookie = _cookie_name(plan)
     parent = {
         "group": "gateway.networking.k8s.io",
@@ -124,7 +124,7 @@ def _match(match: Match) -> Object:
         case "queryParam":
             return {"queryParams": [exact]}
         case "cookie":
-            # Gateways know no cookies, so the whole header is searched for one.
+            # The Gateway API has no cookie match, so a regular expression matches the header.
             pattern = rf"(.*;\s*)?{_literal(match.name)}={_literal(match.value)}(\s*;.*)?"
             return {"headers": [{"type": "RegularExpression", "name": "Cookie", "value": pattern}]}
         case "default":
@@ -141,13 +141,13 @@ def _ordering(plan: RoutePlan) -> dict[str, float]:
 
 
 def refuse_older(live: Object, plan: RoutePlan) -> None:
-    """Raise where a route is nobody's plan, or that of a newer one; the same again is welcome."""
+    """Raise if a route is not managed by a plan, or has a newer one; an equal plan is accepted."""
     metadata = live["metadata"]
     if (metadata.get("labels") or {}).get(MANAGED_BY) != MANAGER:
         raise Fault(
             Code.CONFLICT,
-            f'the HTTPRoute "{plan.app_name}" is there already and has no label '
-            f"{MANAGED_BY}={MANAGER}: it is not ours to change",
+            f'the HTTPRoute "{plan.app_name}" exists and has no label {MANAGED_BY}={MANAGER}, so '
+            "a route plan does not change it: delete it or use another appName",
         )
     annotations = metadata.get("annotations") or {}
     applied = neutral.freshness(*(_applied(annotations, key) for key in ORDERING))
@@ -164,7 +164,7 @@ def _applied(annotations: dict[str, str], key: str) -> float | int | None:
 
 
 def counts(former: Object | None, found: Object) -> tuple[int, int]:
-    """Return how many rules were created and deleted: none where the same plan was in force."""
+    """Return the numbers of created and deleted rules, 0 if the same plan was in force."""
     created, deleted = len(_rules(found)), len(_rules(former) if former else ())
     is_same = former is not None and _plan_in(former) == _plan_in(found)
     return (0, 0) if is_same else (created, deleted)
@@ -180,7 +180,7 @@ def _plan_in(route: Object) -> tuple[Object, dict[str, str | None]]:
 
 
 def guard(live: Object) -> list[Object]:
-    """The tests of a JSON Patch that holds only while the route has the plan that was read."""
+    """Return JSON Patch tests that fail if the route's plan changed since it was read."""
     annotations = live["metadata"].get("annotations") or {}
     seen = {
         _pointer("annotations", key): annotations[key] for key in ORDERING if key in annotations
@@ -192,7 +192,7 @@ def guard(live: Object) -> list[Object]:
 
 
 def change(live: Object, wanted: Object) -> list[Object]:
-    """The JSON Patch that replaces the plan of a route and touches nothing else."""
+    """Return the JSON Patch that replaces only the plan of a route."""
     operations: list[Object] = [
         {"op": "add", "path": f"/spec/{key}", "value": value}
         for key, value in wanted["spec"].items()
@@ -212,5 +212,5 @@ def change(live: Object, wanted: Object) -> list[Object]:
 
 
 def _pointer(part: str, key: str) -> str:
-    """RFC 6901: a slash in a key is written as `~1`."""
+    """Return the JSON pointer (RFC 6901) of a key, with a slash escaped as `~1`."""
     return f"/metadata/{part}/{key.replace('~', '~0').replace('/', '~1')}"

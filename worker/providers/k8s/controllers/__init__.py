@@ -1,0 +1,1 @@
+"""Lookup, scaling and deletion of controllers."""

@@ -1,0 +1,1 @@
+"""Gateways, and the HTTPRoute that implements a route plan."""

@@ -1,0 +1,1 @@
+"""Manifests, neutral workloads and Secrets, and how they are applied."""
