@@ -33,8 +33,8 @@ PARTITION_TTL_MS = 10 * MINUTE_MS
 
 PREFETCH = 6_000
 """Consumer prefetch per partition. Commands that wait for an unresponsive target count towards it;
-as long as they are fewer, the target's neighbours are delivered. worker/bodies.py bounds the bodies
-in bytes.
+as long as they are fewer, the target's neighbours are delivered. worker/partitions/bodies.py bounds
+the bodies in bytes.
 """
 
 DELIVERY_LIMIT = 20

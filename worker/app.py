@@ -15,21 +15,21 @@ from contracts.broker.attendance import Announcement
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.environment import ConfigurationError, shown
 from contracts.seal import Seals
-from worker.balance import Balance
-from worker.bodies import DEFAULT_LIMITS, Bodies, Limits
-from worker.capacity import Capacity
 from worker.clock import Clock
-from worker.commands import Commands
 from worker.consumer import Consumer
 from worker.dispatch import Dispatch
 from worker.fence import Fence
-from worker.partition import Partition
+from worker.partitions.balance import Balance
+from worker.partitions.bodies import DEFAULT_LIMITS, Bodies, Limits
+from worker.partitions.capacity import Capacity
+from worker.partitions.commands import Commands
+from worker.partitions.partition import Partition
+from worker.partitions.runs import Runs
 from worker.providers import PROVIDERS
 from worker.publisher import Publisher
 from worker.queries import Queries
 from worker.record import Record
 from worker.replies import Replies
-from worker.runs import Runs
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)

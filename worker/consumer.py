@@ -10,11 +10,11 @@ from contracts import topology
 from contracts.broker.connection import Connection
 from contracts.broker.declaration import Declaration
 from contracts.broker.reconnecting import ReconnectingConnection
-from worker.balance import Balance
 from worker.fence import Fence
-from worker.partition import Partition
+from worker.partitions.balance import Balance
+from worker.partitions.partition import Partition
+from worker.partitions.runs import Runs
 from worker.queries import Queries
-from worker.runs import Runs
 
 log = logging.getLogger(__name__)
 

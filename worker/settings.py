@@ -8,7 +8,7 @@ from contracts.address import is_provider_name
 from contracts.api import OPERATIONS
 from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, shown
 from contracts.topology import GIB, MIB
-from worker.bodies import DEFAULT_LIMITS
+from worker.partitions.bodies import DEFAULT_LIMITS
 
 Count = Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")]
 _PRODUCER = r"\s*[^\s=,]+=[a-z_]+(\+[a-z_]+)*\s*"

@@ -18,15 +18,15 @@ from tests.worker import virtual
 from tests.worker.providers import Everything
 from tests.worker.scene import Scene
 from worker.clock import Clock
-from worker.command import Command
-from worker.commands import Commands
 from worker.dispatch import Dispatch
 from worker.fence import Fence
+from worker.partitions.command import Command
+from worker.partitions.commands import Commands
+from worker.partitions.runs import Disposition, Runs
 from worker.provider import Call
 from worker.publisher import Publisher
 from worker.record import Record
 from worker.replies import Replies
-from worker.runs import Disposition, Runs
 
 SLOT = 1
 """That of the controllers `a` and `j`."""

@@ -13,13 +13,13 @@ from contracts.faults import Fault
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 from tests.worker import virtual
-from worker.bodies import Bodies
-from worker.capacity import Capacity
-from worker.command import Command
 from worker.fence import Fence
-from worker.partition import Partition
-from worker.redelivery import Work
-from worker.runs import Disposition, Runs
+from worker.partitions.bodies import Bodies
+from worker.partitions.capacity import Capacity
+from worker.partitions.command import Command
+from worker.partitions.partition import Partition
+from worker.partitions.redelivery import Work
+from worker.partitions.runs import Disposition, Runs
 
 SECOND = 1.0
 CONCURRENCY = 64

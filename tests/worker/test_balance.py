@@ -16,7 +16,7 @@ from tests.worker import virtual
 from tests.worker.attachment import Broker, consuming
 from tests.worker.ledger import event
 from tests.worker.providers import Everything
-from worker.balance import BALANCE_S
+from worker.partitions.balance import BALANCE_S
 from worker.provider import Call
 
 NAMES = {0: "e", 1: "a", 2: "f", 3: "b", 4: "g", 5: "c", 6: "d", 7: "k"}

@@ -6,7 +6,7 @@ from typing import Any, cast
 from contracts.broker.channel import Channel
 from tests.worker import virtual
 from tests.worker.scene import SECOND, FakeChannel, scene
-from worker.barrier import Barrier
+from worker.partitions.barrier import Barrier
 
 
 class Slow:

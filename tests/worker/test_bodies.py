@@ -10,9 +10,9 @@ from contracts.topology import MIB
 from tests.worker import virtual
 from tests.worker.ledger import attending, busy, event
 from tests.worker.scene import SECOND, scene
-from worker.bodies import Bodies, Limits
-from worker.intake import FEW_FOR_S
-from worker.spool import BLOCK, Spool, SpoolError
+from worker.partitions.bodies import Bodies, Limits
+from worker.partitions.intake import FEW_FOR_S
+from worker.partitions.spool import BLOCK, Spool, SpoolError
 
 
 def bodies(memory: int = 0, disk: int = MIB) -> Bodies:

@@ -14,8 +14,8 @@ from contracts.outcomes import Result
 from contracts.wire import HEADER_STATUS, JSON
 from tests.worker import virtual
 from tests.worker.ledger import event, example, request, working
-from worker.commands import LEAST_LEFT_S
-from worker.runs import Disposition
+from worker.partitions.commands import LEAST_LEFT_S
+from worker.partitions.runs import Disposition
 
 LATE: dict[str, Any] = {"expiration": int(LEAST_LEFT_S * 1000) - 50}
 

@@ -10,7 +10,7 @@ from contracts.outcomes import Result
 from contracts.wire import HEADER_STATUS
 from tests.worker import virtual
 from tests.worker.ledger import SLOT, attending, event, request, working
-from worker.runs import Disposition
+from worker.partitions.runs import Disposition
 
 SPOILED: dict[str, dict[str, Any]] = {
     "malformed": {"body": b"{}"},

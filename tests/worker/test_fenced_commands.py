@@ -9,7 +9,7 @@ from contracts.faults import Code, Fault
 from contracts.outcomes import Result
 from tests.worker import virtual
 from tests.worker.ledger import event, request, working
-from worker.runs import Disposition
+from worker.partitions.runs import Disposition
 
 LATE: dict[str, Any] = {"expiration": 200}
 

@@ -4,7 +4,7 @@ import asyncio
 
 from tests.worker import virtual
 from tests.worker.scene import FakeChannel, Scene
-from worker.capacity import LONGEST_TURN_S, Capacity
+from worker.partitions.capacity import LONGEST_TURN_S, Capacity
 
 
 class Flooding(FakeChannel):

@@ -6,9 +6,9 @@ import pytest
 
 from tests.worker import virtual
 from tests.worker.scene import CONCURRENCY, SECOND, Platform, scene
-from worker.command import Command
-from worker.redelivery import LAST_DELIVERY, SUSPECT_RETURNS, SUSPECT_S, TAKE_OVER_S
-from worker.runs import GIVE_UP_AFTER_S, Disposition
+from worker.partitions.command import Command
+from worker.partitions.redelivery import LAST_DELIVERY, SUSPECT_RETURNS, SUSPECT_S, TAKE_OVER_S
+from worker.partitions.runs import GIVE_UP_AFTER_S, Disposition
 
 
 def test_commands_of_one_address_run_one_after_another_and_others_beside_them():

@@ -5,9 +5,9 @@ from typing import Any
 
 from tests.worker import virtual
 from tests.worker.scene import CONCURRENCY, SECOND, Platform, Scene, scene
-from worker.capacity import Capacity
-from worker.command import Command
-from worker.runs import Disposition
+from worker.partitions.capacity import Capacity
+from worker.partitions.command import Command
+from worker.partitions.runs import Disposition
 
 
 def begun(platform: Platform) -> list[str]:

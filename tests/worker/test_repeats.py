@@ -14,8 +14,8 @@ from contracts.wire import Message, Reply
 from tests.examples import EXAMPLES
 from tests.worker import virtual
 from tests.worker.ledger import Worker, event, request, working
-from worker.repeats import FOR_S, MOST_BYTES, MOST_KEYS, End, Repeats
-from worker.runs import Disposition
+from worker.partitions.repeats import FOR_S, MOST_BYTES, MOST_KEYS, End, Repeats
+from worker.partitions.runs import Disposition
 
 OPERATION = EXAMPLES["update_controller_replicas"]
 OTHER = msgspec.structs.replace(OPERATION, replicas=9)

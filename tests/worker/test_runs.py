@@ -9,7 +9,7 @@ from typing import Any
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 from tests.worker import virtual
-from worker.runs import REMEMBERED, Disposition, Run, Runs
+from worker.partitions.runs import REMEMBERED, Disposition, Run, Runs
 
 MESSAGE = message_of(EXAMPLES["update_controller_replicas"])
 

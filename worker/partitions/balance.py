@@ -5,7 +5,7 @@ import math
 import random
 from collections.abc import Sequence
 
-from worker.partition import Partition
+from worker.partitions.partition import Partition
 
 BALANCE_S = 2.0
 

@@ -8,8 +8,8 @@ from contracts import topology
 from contracts.broker.channel import Channel, Delivery
 from contracts.broker.connection import Connection
 from contracts.broker.errors import NotDeclared
-from worker.bodies import Bodies
-from worker.capacity import Capacity
+from worker.partitions.bodies import Bodies
+from worker.partitions.capacity import Capacity
 
 log = logging.getLogger(__name__)
 

@@ -6,9 +6,9 @@ from typing import Any, Protocol
 
 from contracts.broker.channel import Delivery
 from contracts.faults import Code, Fault
-from worker.command import Command
-from worker.lane import Held
-from worker.runs import Disposition, Run, Runs
+from worker.partitions.command import Command
+from worker.partitions.lane import Held
+from worker.partitions.runs import Disposition, Run, Runs
 
 TAKE_OVER_S = 2.0
 """The former owner abandons its runs within one second after it lost its channel."""

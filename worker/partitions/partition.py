@@ -10,16 +10,16 @@ from contracts.broker.channel import Channel, Delivery
 from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
 from contracts.roll import workers_in
-from worker.barrier import Barrier
-from worker.bodies import Bodies
-from worker.capacity import Capacity
 from worker.fence import Fence
-from worker.intake import Intake
-from worker.lane import Held, Lane
-from worker.redelivery import Redeliveries, Work, orphaned
-from worker.runs import Disposition, Run, Runs
-from worker.spool import SpoolError
-from worker.superseding import Superseding
+from worker.partitions.barrier import Barrier
+from worker.partitions.bodies import Bodies
+from worker.partitions.capacity import Capacity
+from worker.partitions.intake import Intake
+from worker.partitions.lane import Held, Lane
+from worker.partitions.redelivery import Redeliveries, Work, orphaned
+from worker.partitions.runs import Disposition, Run, Runs
+from worker.partitions.spool import SpoolError
+from worker.partitions.superseding import Superseding
 
 log = logging.getLogger(__name__)
 

@@ -18,15 +18,15 @@ from contracts.resources import Deletion
 from contracts.seal import Seals
 from contracts.wire import Reply, reply_of
 from worker.clock import Clock
-from worker.command import Command
 from worker.dispatch import Dispatch
 from worker.examination import Refusal, too_large
 from worker.fence import Fence
+from worker.partitions.command import Command
+from worker.partitions.repeats import End, Repeats
+from worker.partitions.runs import Disposition, Runs
 from worker.provider import Call
 from worker.record import Record
-from worker.repeats import End, Repeats
 from worker.replies import Replies
-from worker.runs import Disposition, Runs
 
 LEAST_LEFT_S = 0.25
 

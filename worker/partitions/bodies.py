@@ -10,7 +10,7 @@ It may also expire in the queue meanwhile, and the consumer is not told.
 import msgspec
 
 from contracts.topology import GIB, MIB
-from worker.spool import Blocks, Spool
+from worker.partitions.spool import Blocks, Spool
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from worker.lane import Held, Lane
+from worker.partitions.lane import Held, Lane
 
 AT_ONCE = 16
 """Per partition. Each waits for a publisher confirm and a round trip. With 6,000 at once the

@@ -7,8 +7,8 @@ import msgspec
 
 from contracts.broker.channel import Delivery
 from contracts.wire import Message
-from worker.bodies import Bodies
-from worker.command import Command
+from worker.partitions.bodies import Bodies
+from worker.partitions.command import Command
 
 
 class Held:
