@@ -11,7 +11,7 @@ from contracts.faults import Code, Fault
 from contracts.validation import show
 from tests.kubernetes import manifests
 from tests.secrets.test_canary import SPELLINGS
-from worker.redaction import HIDDEN, MOST_COMPARED, redact
+from worker.redaction import HIDDEN, MAX_COMPARED, redact
 
 SECRET = 'tr0ub4dor"&3 häuser\n'
 
@@ -227,14 +227,14 @@ def test_a_platforms_words_are_searched_whatever_we_say_around_them():
 
 
 def test_of_a_body_too_large_to_be_compared_our_own_words_are_told_without_values():
-    operation = controller(*(f"{number:09}" for number in range(MOST_COMPARED // 9 + 1)))
+    operation = controller(*(f"{number:09}" for number in range(MAX_COMPARED // 9 + 1)))
     fault = Fault(Code.INVALID, "manifest.kind: expected Deployment, got '000000001'")
 
     assert redact(fault, operation).message == (f"manifest.kind: expected Deployment, got {HIDDEN}")
 
 
 def test_of_a_body_too_large_to_be_compared_nothing_is_told():
-    operation = controller(*(f"{number:09}" for number in range(MOST_COMPARED // 9 + 1)))
+    operation = controller(*(f"{number:09}" for number in range(MAX_COMPARED // 9 + 1)))
 
     assert "000000001" not in told("it is 000000001", operation)
 

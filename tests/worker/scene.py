@@ -170,7 +170,7 @@ class Scene:
         self.runs = runs or Runs(group)
         self.fence = fence or Fence(self.runs.stop_all, virtual.now)
         self.fence.answered()
-        self.attended: list[int] = []
+        self.worker_counts: list[int] = []
         self.bodies = bodies or Bodies()
         self.partition = Partition(
             "queue",
@@ -181,7 +181,7 @@ class Scene:
             capacity=capacity or Capacity(CONCURRENCY),
             bodies=self.bodies,
             work=work or self.platform,
-            attended=self.attended.append,
+            on_worker_count=self.worker_counts.append,
             tag="worker test",
         )
 

@@ -11,7 +11,7 @@ from tests.worker import virtual
 from tests.worker.ledger import attending, busy, event
 from tests.worker.scene import SECOND, scene
 from worker.partitions.bodies import Bodies, Limits
-from worker.partitions.intake import FEW_FOR_S
+from worker.partitions.intake import REDUCED_FOR_S
 from worker.partitions.spool import BLOCK, Spool, SpoolError
 
 
@@ -159,7 +159,7 @@ def test_a_redelivered_command_on_disk_joins_its_run():
 def test_without_room_few_are_held_in_memory_until_there_is_room_again():
     async def test():
         async with scene(bodies=bodies(disk=2 * BLOCK)) as s:
-            s.platform.seconds = 2 * FEW_FOR_S
+            s.platform.seconds = 2 * REDUCED_FOR_S
             for number in range(4):
                 s.last.deliver("a", number)
             await asyncio.sleep(0.1)
@@ -170,7 +170,7 @@ def test_without_room_few_are_held_in_memory_until_there_is_room_again():
             for number in range(4):
                 s.last.deliver("a", number, returns=1)
             assert s.bodies.on_disk == 0
-            for _ in range(int(FEW_FOR_S)):
+            for _ in range(int(REDUCED_FOR_S)):
                 s.fence.answered()
                 await asyncio.sleep(1)
             await asyncio.sleep(0.1)

@@ -10,7 +10,7 @@ from contracts import wire
 from contracts.topology import EVENTS, PARTITION_TTL_MS, replies_queue
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
-from worker.clock import MOST_PUBLISHERS, REMEMBERED_S, Clock
+from worker.clock import MAX_PUBLISHERS, REMEMBERED_S, Clock
 
 EPOCH = 1_800_000_000.0
 TTL_S = PARTITION_TTL_MS / 1000
@@ -197,7 +197,7 @@ def test_a_publisher_that_says_little_is_not_forgotten_while_it_is_seen():
 def test_of_too_many_publishers_those_unseen_for_longest_are_forgotten():
     time = Time(behind=60)
     time.left(time.published(within=10, ago=60, reply_to=by("first")))
-    for number in range(MOST_PUBLISHERS - 1):
+    for number in range(MAX_PUBLISHERS - 1):
         time.left(time.published(within=10, reply_to=by(f"g{number}")))
     assert time.clock.behind == 0
 

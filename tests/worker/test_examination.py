@@ -64,7 +64,7 @@ def test_a_copy_in_the_queue_of_another_slot_is_refused(slot):
 
     assert refused.code is Code.INVALID
     assert refused.message == (
-        f"k8s.0.controllers.default.hello does not belong into the queue of slot {slot}"
+        f"k8s.0.controllers.default.hello does not belong in the queue of slot {slot}"
     )
 
 

@@ -8,7 +8,7 @@ from tests.worker import virtual
 from tests.worker.scene import CONCURRENCY, SECOND, Platform, scene
 from worker.partitions.command import Command
 from worker.partitions.redelivery import LAST_DELIVERY, SUSPECT_RETURNS, SUSPECT_S, TAKE_OVER_S
-from worker.partitions.runs import GIVE_UP_AFTER_S, Disposition
+from worker.partitions.runs import ABANDON_AFTER_S, Disposition
 
 
 def test_commands_of_one_address_run_one_after_another_and_others_beside_them():
@@ -117,7 +117,7 @@ def test_a_suspect_that_takes_long_does_not_hold_up_its_neighbours():
             assert s.platform.overlaps() == 3
 
             s.partition.leave()
-            await asyncio.sleep(GIVE_UP_AFTER_S + 0.1)
+            await asyncio.sleep(ABANDON_AFTER_S + 0.1)
             cancelled = {name for what, name in s.platform.log if what == "cancel"}
             assert cancelled == {"a-0", "b-0", "c-0"}
 

@@ -14,7 +14,7 @@ from contracts.wire import Message, Reply
 from tests.examples import EXAMPLES
 from tests.worker import virtual
 from tests.worker.ledger import Worker, event, request, working
-from worker.partitions.repeats import FOR_S, MOST_BYTES, MOST_KEYS, End, Repeats
+from worker.partitions.repeats import MAX_BYTES, MAX_KEYS, REMEMBERED_S, End, Repeats
 from worker.partitions.runs import Disposition
 
 OPERATION = EXAMPLES["update_controller_replicas"]
@@ -83,9 +83,9 @@ def test_two_operations_with_the_same_values_are_different_commands():
 def test_an_end_is_known_for_ten_minutes():
     memory = Memory()
     memory.keep("k", ended())
-    memory.time += FOR_S
+    memory.time += REMEMBERED_S
 
-    assert FOR_S == 600
+    assert REMEMBERED_S == 600
     assert memory.known("k") is not None
     memory.time += 0.1
     assert memory.known("k") is None
@@ -98,7 +98,7 @@ def test_ten_thousand_ends_are_known_and_the_oldest_go_first():
     assert memory.known("0") is not None
     memory.keep("more", ended())
 
-    assert MOST_KEYS == 10_000
+    assert MAX_KEYS == 10_000
     assert memory.known("0") is None
     assert memory.known("1") is not None
     assert memory.known("more") is not None
@@ -112,7 +112,7 @@ def test_their_bodies_fill_64_mebibytes_at_most():
     assert memory.known("0") is not None
     memory.keep("more", ended(body=b"x"))
 
-    assert MOST_BYTES == 64 * MIB
+    assert MAX_BYTES == 64 * MIB
     assert memory.known("0") is None
     assert memory.known("1") is not None
 
@@ -120,7 +120,7 @@ def test_their_bodies_fill_64_mebibytes_at_most():
 def test_what_was_forgotten_makes_room():
     memory = Memory()
     for number in range(24):
-        memory.time += FOR_S / 2
+        memory.time += REMEMBERED_S / 2
         memory.keep("same", ended(body=bytes(8 * MIB)))
         memory.keep(str(number), ended(body=bytes(8 * MIB)))
 
