@@ -39,7 +39,7 @@ def methods(provider: object) -> dict[str, Method]:
         if operation is None:
             raise TypeError(f"{type(provider).__name__}.{name} is no operation of the table")
         if not is_async:
-            raise TypeError(f"{type(provider).__name__}.{name} has to be a coroutine function")
+            raise TypeError(f"{type(provider).__name__}.{name} must be a coroutine function")
         hints = get_type_hints(function)
         expected = {"operation": operation, "call": Call, "return": operation.row.result}
         if hints != expected:

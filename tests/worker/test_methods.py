@@ -84,7 +84,7 @@ class Some:
         (NoCall, "NoCall.get_machine takes"),
         (ExtraParameter, "ExtraParameter.get_machine takes"),
         (NoResult, "NoResult.get_machine takes"),
-        (Synchronous, "Synchronous.get_machine has to be a coroutine function"),
+        (Synchronous, "Synchronous.get_machine must be a coroutine function"),
     ],
 )
 def test_a_provider_that_does_not_fit_the_table_is_refused_at_start(provider, reason):
