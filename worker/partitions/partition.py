@@ -83,7 +83,7 @@ class Partition:
         return not self._lanes
 
     def leave(self) -> None:
-        """Release the partition to the next consumer, and consume again; start no more commands."""
+        """Release the partition to its next consumer and consume again; start no command before."""
         self._gate.clear()
         self._leaving.set()
 
