@@ -1,1 +1,1 @@
-"""What starts machinist and tests it: the two commands, a private broker, a sandbox."""
+"""Commands that start machinist and test it, with a private broker and a sandbox."""

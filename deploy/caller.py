@@ -1,4 +1,4 @@
-"""What `deploy/up` passes on of its caller's variables, to which process, and where it listens."""
+"""Environment variables that `deploy/up` passes to its processes, and the gateway's address."""
 
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
@@ -8,25 +8,26 @@ from msgspec import Struct
 from contracts.address import is_provider_name
 from contracts.environment import ConfigurationError, load, shown
 from contracts.environment import Port as Number
-from deploy.attached import Attached
 from deploy.ports import LOOPBACK, Port
+from deploy.targets import Target
 from gateway.settings import Host
 from worker.providers import PROVIDERS
 
-OURS = ("PLT_", "AWS_")
+PREFIXES = ("PLT_", "AWS_")
 NAME = "PLT_PROVIDER_NAME"
 FIRST_PORT = 3042
-EVERYWHERE = {"0.0.0.0": LOOPBACK, "::": "::1"}
+WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}
+"""Addresses of all interfaces, with the loopback address to connect to."""
 
 
-class Listening(Struct, frozen=True):
-    """The variables that say where the gateway listens."""
+class ListenSettings(Struct, frozen=True):
+    """The variables of the gateway's listening address."""
 
     host: Host = LOOPBACK
     port: Number | None = None
 
 
-class Place(NamedTuple):
+class GatewayAddress(NamedTuple):
     """The address of the gateway, with its port reserved."""
 
     host: str
@@ -34,80 +35,82 @@ class Place(NamedTuple):
 
     @property
     def url(self) -> str:
-        """A URL that leads to it from this machine."""
-        host = EVERYWHERE.get(self.host, self.host)
+        """The URL of the gateway for clients on this machine."""
+        host = WILDCARDS.get(self.host, self.host)
         return f"http://{f'[{host}]' if ':' in host else host}:{self.port.number}"
 
 
-def place(environ: Mapping[str, str], port: int | None) -> Place:
-    """Reserve the port of the command line or of PLT_PORT, else the first free one.
+def reserve_address(environ: Mapping[str, str], port: int | None) -> GatewayAddress:
+    """Reserve the port of the command line or of PLT_PORT, else the first free port from 3042.
 
-    Raises Failed where it is taken, and ConfigurationError for a wrong variable.
+    Raises Failed if the port is in use, and ConfigurationError for a wrong variable.
     """
-    asked = load(Listening, environ)
-    number = asked.port if port is None else port
+    settings = load(ListenSettings, environ)
+    number = settings.port if port is None else port
     if number == 0:
-        return Place(asked.host, Port.any_free())
-    wanted = range(FIRST_PORT, FIRST_PORT + 100) if number is None else [number]
-    return Place(asked.host, Port.first_free(wanted, asked.host))
+        return GatewayAddress(settings.host, Port.any_free())
+    candidates = range(FIRST_PORT, FIRST_PORT + 100) if number is None else [number]
+    return GatewayAddress(settings.host, Port.first_free(candidates, settings.host))
 
 
-def plain(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables that have nothing to do with machinist, for all processes."""
-    return {name: value for name, value in environ.items() if not name.startswith(OURS)}
+def base_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for every process: those without a prefix of machinist or AWS."""
+    return {name: value for name, value in environ.items() if not name.startswith(PREFIXES)}
 
 
-def common(environ: Mapping[str, str]) -> dict[str, str]:
-    """The variables of gateways and workers: a gateway holds no credentials of a platform."""
+def common_variables(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables for gateways and workers, without those of any platform.
+
+    A gateway thus receives no credentials of a platform.
+    """
     prefixes = tuple(prefix for platform in PROVIDERS for prefix in _prefixes(platform))
     return {name: value for name, value in environ.items() if not name.startswith(prefixes)}
 
 
-def of_workers(environ: Mapping[str, str], platform: Attached) -> dict[str, str]:
-    """The variables of a platform's workers; those that attach them to it count more.
+def worker_variables(environ: Mapping[str, str], target: Target) -> dict[str, str]:
+    """Return the variables for the workers of a target, whose own variables take precedence.
 
-    A stand-in gets none of AWS's variables: they name an account, and there are credentials in
-    them.
+    Workers of a sandbox get no AWS variables, which name an account and contain credentials.
     """
-    prefixes = _prefixes(platform.platform)
-    if platform.planted:
+    prefixes = _prefixes(target.platform)
+    if target.is_sandbox:
         prefixes = tuple(prefix for prefix in prefixes if prefix.startswith("PLT_"))
     own = {name: value for name, value in environ.items() if name.startswith(prefixes)}
-    return common(environ) | own | dict(platform.environment)
+    return common_variables(environ) | own | dict(target.environment)
 
 
-def unused(environ: Mapping[str, str], platforms: Iterable[Attached]) -> list[str]:
-    """The caller's variables that have another value, since the workers are attached elsewhere."""
+def overridden(environ: Mapping[str, str], targets: Iterable[Target]) -> list[str]:
+    """Return the names of the caller's variables that a target's own variables override."""
     return sorted(
         name
         for name, value in environ.items()
         if value
         and name.startswith("PLT_")
-        and (values := {each.environment[name] for each in platforms if name in each.environment})
+        and (values := {each.environment[name] for each in targets if name in each.environment})
         and value not in values
     )
 
 
-def named(environ: Mapping[str, str], platforms: list[Attached]) -> list[Attached]:
-    """The platforms under the names of their providers, of which PLT_PROVIDER_NAME gives one."""
+def with_provider_name(environ: Mapping[str, str], targets: list[Target]) -> list[Target]:
+    """Return the targets with the provider name of PLT_PROVIDER_NAME, which requires one target."""
     name = environ.get(NAME)
     if not name:
-        return platforms
-    if len(platforms) != 1:
+        return targets
+    if len(targets) != 1:
         raise ConfigurationError(
-            f"{NAME}={shown(name)}: expected it unset, since workers of "
-            f"{' and '.join(each.platform for each in platforms)} are started (--kubeconfig or "
-            "--aws alone attaches those of one platform)"
+            f"{NAME}={shown(name)}: expected no name when workers of several platforms are "
+            f"started ({' and '.join(each.platform for each in targets)}); --kubeconfig or --aws "
+            "alone starts those of one platform"
         )
     if not is_provider_name(name):
         raise ConfigurationError(
             f"{NAME}={shown(name)}: expected at most 32 lower-case letters, digits and '-', "
             "beginning with a letter, and no word that paths or queues are named by"
         )
-    return [each.under(name) for each in platforms]
+    return [each.with_name(name) for each in targets]
 
 
 def _prefixes(platform: str) -> tuple[str, ...]:
-    """How the variables begin that mean something to the workers of a platform alone."""
+    """Return the prefixes of the variables that only workers of this platform read."""
     own = f"PLT_{platform.upper()}_"
     return (own, "AWS_") if platform == "ecs" else (own,)

@@ -1,4 +1,4 @@
-"""`deploy/test`: runs every check to its end, names what failed, and counts."""
+"""`deploy/test`: runs every check, and prints a summary with counts and the names of failures."""
 
 import os
 import subprocess
@@ -19,13 +19,13 @@ from deploy.rabbitmq.installation import ensure
 CHECKOUT = Path(__file__).resolve().parent.parent
 PACKAGES = ("contracts", "gateway", "worker", "deploy", "tests")
 NONE = Report(passed=0, failed=(), skipped=())
-BESIDE_SOME_TESTS = ("format", "lint")
-"""The checks that take less than a second: they run with the tests of a PATH too."""
+QUICK_CHECKS = ("format", "lint")
+"""Checks of less than a second, which also run when PATHs select tests."""
 
 
 @dataclass(frozen=True)
 class Check:
-    """One command of which only a failure is shown."""
+    """A command whose output is shown only if it fails."""
 
     name: str
     command: Sequence[str]
@@ -33,7 +33,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Result:
-    """How a check ended. Tests have a report; `not_run` is the reason why they did not run."""
+    """The result of a check. Tests also have a report, or the reason why they did not run."""
 
     name: str
     passed: bool
@@ -43,23 +43,22 @@ class Result:
 
 
 def main() -> int:
-    asked = options.test(sys.argv[1:])
+    args = options.test(sys.argv[1:])
     os.chdir(CHECKOUT)
-    # A check that runs is ended with us, and with it all that it started.
     signals.listen()
     with tempfile.TemporaryDirectory(prefix="machinist-test-") as folder:
-        reports = asked.reports or Path(folder)
+        reports = args.reports or Path(folder)
         reports.mkdir(parents=True, exist_ok=True)
         junit = Path(folder) / "junit.xml"
-        if asked.kubeconfig:
-            result = timed("tests", lambda: on_cluster.passes(asked, Path(folder), junit))
+        if args.kubeconfig:
+            result = timed("tests", lambda: on_cluster.run(args, Path(folder), junit))
             return summary([replace(result, report=read(junit) or NONE)])
         # A test that needs a broker installs RabbitMQ by itself.
-        results = [] if asked.tests else [timed("broker", broker)]
-        wanted = [each for each in checks() if not asked.tests or each.name in BESIDE_SOME_TESTS]
-        results += [run(check) for check in wanted]
-        for number, suite in enumerate(suites.chosen(asked)):
-            results.append(run_suite(suite, asked, reports / f"junit-{number}.xml"))
+        results = [] if args.tests else [timed("broker", broker)]
+        selected = [each for each in checks() if not args.tests or each.name in QUICK_CHECKS]
+        results += [run(check) for check in selected]
+        for number, suite in enumerate(suites.chosen(args)):
+            results.append(run_suite(suite, args, reports / f"junit-{number}.xml"))
         return summary(results)
 
 
@@ -67,7 +66,7 @@ def checks() -> list[Check]:
     def module(name: str, *arguments: str) -> list[str]:
         return [sys.executable, "-m", name, *arguments]
 
-    # The program next to this Python: import-linter cannot be run as a module.
+    # import-linter cannot be run as a module.
     lint_imports = str(Path(sys.executable).with_name("lint-imports"))
     return [
         Check("format", module("ruff", "format", "--check", *PACKAGES)),
@@ -89,13 +88,13 @@ def run(check: Check) -> Result:
     return timed(check.name, passes)
 
 
-def run_suite(suite: suites.Suite | suites.FreshDebian, asked: Namespace, junit: Path) -> Result:
-    """Run tests; where they cannot have what they need, the result says why they did not run."""
+def run_suite(suite: suites.Suite | suites.FreshDebian, args: Namespace, junit: Path) -> Result:
+    """Run the tests of a suite. A missing prerequisite becomes the result's `not_run`."""
     reasons: list[str] = []
 
     def passes() -> bool:
         try:
-            return suite.passes(asked, junit, _say)
+            return suite.run(args, junit, _say)
         except Failed as failure:
             reasons.append(str(failure))
             _say(f"not run: {failure}")
@@ -106,7 +105,7 @@ def run_suite(suite: suites.Suite | suites.FreshDebian, asked: Namespace, junit:
 
 
 def broker() -> bool:
-    """Tell whether the programs of a RabbitMQ are here: tests start and kill private nodes."""
+    """Install RabbitMQ if it is missing, since tests start private nodes; return the success."""
     try:
         ensure(_say)
     except Failed as failure:
@@ -124,7 +123,7 @@ def timed(name: str, passes: Callable[[], bool]) -> Result:
 
 
 def summary(results: Sequence[Result]) -> int:
-    """Print the results, then what was skipped and what failed; return the exit code."""
+    """Print the results, the skipped tests and the failures; return the exit status."""
     print("Summary")
     width = max(len(result.name) for result in results)
     for result in results:
@@ -145,7 +144,7 @@ def summary(results: Sequence[Result]) -> int:
 
 
 def _failures(result: Result, several: bool) -> list[str]:
-    """Name the failed tests; a failed check without any, such as a crash of pytest, is one."""
+    """Return the failed tests, or the check if it has none, such as after a crash of pytest."""
     if result.passed:
         return []
     tests = result.report.failed
@@ -153,10 +152,8 @@ def _failures(result: Result, several: bool) -> list[str]:
 
 
 def _line(result: Result, width: int) -> str:
-    end = "ok" if result.passed else "FAILED"
-    return (
-        f"{result.name:<{width}} {'not run' if result.not_run else end:<7} {result.seconds:6.1f} s"
-    )
+    status = "not run" if result.not_run else "ok" if result.passed else "FAILED"
+    return f"{result.name:<{width}} {status:<7} {result.seconds:6.1f} s"
 
 
 def _say(message: str) -> None:

@@ -1,4 +1,4 @@
-"""Makes root file systems of Debian releases from the mirror that this machine's apt uses."""
+"""Root file systems of Debian releases, from the mirror of this machine's apt."""
 
 import os
 import shutil
@@ -8,45 +8,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.child import Child
 from deploy.failed import Failed
 from deploy.packages import install
+from deploy.process import ChildProcess
 from deploy.waiting import Say, wait_until
 
-MADE_WITHIN_S = 600
+MMDEBSTRAP_TIMEOUT_S = 600
 FORMAT = "$(ORIGIN) $(COMPONENT) $(CODENAME) $(REPO_URI)"
 
 
 def require_mounts() -> None:
-    """Fail where a process may not mount folders into a root, before one is made."""
+    """Raise Failed if this process may not mount folders, before a root is made."""
     if os.getuid():
-        raise Failed("a root file system of Debian takes root to make and to run programs in")
+        raise Failed("a root file system of Debian can be made and used by the user root only")
     try:
         output("unshare", "--mount", "--propagation", "private", "true")
     except Failed as failure:
-        raise Failed(f"a process may not mount anything on this machine: {failure}") from failure
+        raise Failed(f"processes may not mount folders on this machine: {failure}") from failure
 
 
 @contextmanager
-def root_of(release: str, packages: str, folder: Path, say: Say) -> Iterator[Path]:
-    """Make a root with these packages in a folder that is removed at the end of the context.
-
-    What has been moved elsewhere by then stays.
-    """
+def temporary_root(release: str, packages: str, folder: Path, say: Say) -> Iterator[Path]:
+    """Make a root with these packages, and remove it at the end unless it was moved elsewhere."""
     if not shutil.which("mmdebstrap"):
         install({"apt-get": "mmdebstrap"}, say)
-    address = _mirror_of_this_machine()
+    address = _local_mirror()
     part = Path(tempfile.mkdtemp(prefix="part-", dir=folder))
     try:
         options = part / "apt.conf"
-        options.write_text(ways_to_the_mirror())
+        options.write_text(proxy_settings())
         command = [
             "mmdebstrap",
             *("--variant=minbase", f"--include={packages}", f"--aptopt={options}"),
             *(release, str(part / "root"), f"deb {address} {release} main"),
         ]
-        with Child("mmdebstrap", command, log=folder / "mmdebstrap.log") as child:
-            wait_until(lambda: not child.alive, MADE_WITHIN_S, "mmdebstrap ends")
+        with ChildProcess("mmdebstrap", command, log=folder / "mmdebstrap.log") as child:
+            wait_until(lambda: not child.alive, MMDEBSTRAP_TIMEOUT_S, "mmdebstrap ends")
             if child.exit_code:
                 raise Failed(
                     f"mmdebstrap made no root of Debian {release} (see {child.log}):\n"
@@ -58,23 +55,23 @@ def root_of(release: str, packages: str, folder: Path, say: Say) -> Iterator[Pat
 
 
 def mirror(targets: str) -> str:
-    """Return the address of a Debian mirror from what `apt-get indextargets` prints for FORMAT."""
+    """Return the address of a Debian mirror from `apt-get indextargets` in FORMAT."""
     for line in targets.splitlines():
         origin, component, codename, address = line.split(" ", 3)
-        # Updates and security updates are archives of their own.
+        # Updates and security updates are separate archives.
         if (origin, component) == ("Debian", "main") and "-" not in codename:
             return address
-    raise Failed("apt on this machine knows no mirror of Debian: expected one with its main part")
+    raise Failed("apt on this machine has no mirror of Debian: expected one with component main")
 
 
-def ways_to_the_mirror() -> str:
-    """Proxies and the like: mmdebstrap does not read this machine's settings of apt."""
+def proxy_settings() -> str:
+    """Return apt's HTTP settings, such as proxies, which mmdebstrap does not read itself."""
     settings = output("apt-config", "dump").splitlines()
     return "\n".join(line for line in settings if line.startswith("Acquire::http")) + "\n"
 
 
 def output(*command: str) -> str:
-    """Return what a command prints; raises Failed with its own words."""
+    """Return the output of a command. Raises Failed with its error message."""
     try:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
@@ -86,7 +83,7 @@ def output(*command: str) -> str:
     return done.stdout
 
 
-def _mirror_of_this_machine() -> str:
+def _local_mirror() -> str:
     targets = output("apt-get", "indextargets", "--format", FORMAT, "Created-By: Packages")
     if not targets.startswith("Debian") and "\nDebian" not in targets:
         output("apt-get", "update")

@@ -1,4 +1,4 @@
-"""Makes the virtual environment from the pinned requirements, then runs a command in it.
+"""Creates the virtual environment from the pinned requirements, then runs a command in it.
 
 Standard library only. `python -m deploy.environment up|test [argument …]`
 """
@@ -28,10 +28,10 @@ EVERYTHING = "requirements-test.txt"
 
 @dataclass(frozen=True)
 class Environment:
-    """A virtual environment: its folder, and the Python that makes it."""
+    """A virtual environment, with the Python that creates it."""
 
     folder: Path
-    maker: str
+    base_python: str
 
     @property
     def python(self) -> Path:
@@ -39,7 +39,7 @@ class Environment:
 
     @property
     def record(self) -> Path:
-        """The file that says what is installed."""
+        """The file with the digests of the installed requirements."""
         return self.folder / "installed.json"
 
 
@@ -66,17 +66,17 @@ def main() -> None:
 
 
 def prepare(requirements: str, environment: Environment = OWN) -> None:
-    """Install the requirements, unless that was done already and they are still the same."""
-    with _alone():
+    """Install the requirements unless the same ones are installed already."""
+    with _exclusive():
         _prepare(requirements, environment)
 
 
 def _prepare(requirements: str, environment: Environment) -> None:
     wanted = _digest(requirements)
-    if _works(environment) and _record(environment).get(requirements) == wanted:
+    if _is_usable(environment) and _record(environment).get(requirements) == wanted:
         return
     began = time.monotonic()
-    if not _works(environment):
+    if not _is_usable(environment):
         _say(f"making the virtual environment {environment.folder.name}")
         _make(environment)
     _say(f"installing what deploy/{requirements} pins")
@@ -88,8 +88,8 @@ def _prepare(requirements: str, environment: Environment) -> None:
         "--no-input",
         "--disable-pip-version-check",
     ]
-    # All that is needed is pinned. Left to look for itself, an older pip finds a newer release of
-    # what a requirement names with an extra, and refuses that for want of its hash.
+    # All dependencies are pinned. Without --no-deps an older pip looks for a newer release of a
+    # requirement that is named with an extra, and refuses it because its hash is missing.
     pinned = ("--no-deps", "--require-hashes", "--requirement")
     _run([*pip, *pinned, CHECKOUT / "deploy" / requirements])
     # The tests' requirements contain those of deploy/up.
@@ -100,21 +100,25 @@ def _prepare(requirements: str, environment: Environment) -> None:
 
 
 def _make(environment: Environment) -> None:
-    if not _can_make(environment.maker):
-        version = "import sys; print('%d.%d' % sys.version_info[:2])"
-        named = subprocess.run([environment.maker, "-c", version], capture_output=True, text=True)
-        install({"apt-get": f"python{named.stdout.strip()}-venv"}, _say)
-    _run([environment.maker, "-m", "venv", "--clear", environment.folder])
+    if not _can_make(environment.base_python):
+        command = [
+            environment.base_python,
+            "-c",
+            "import sys; print('%d.%d' % sys.version_info[:2])",
+        ]
+        version = subprocess.run(command, capture_output=True, text=True).stdout.strip()
+        install({"apt-get": f"python{version}-venv"}, _say)
+    _run([environment.base_python, "-m", "venv", "--clear", environment.folder])
 
 
 def _can_make(python: str) -> bool:
-    """Debian ships Python without what puts pip into a virtual environment."""
+    """Return whether this Python has ensurepip, which Debian ships as a separate package."""
     probe = "import ensurepip, venv"
     return not subprocess.run([python, "-c", probe], capture_output=True).returncode
 
 
-def _works(environment: Environment) -> bool:
-    """Tell whether the environment is there, whole, and of a Python that still exists."""
+def _is_usable(environment: Environment) -> bool:
+    """Return whether the environment exists, has pip, and its Python can be run."""
     probe = "import sys, pip; sys.exit(sys.version_info < (3, 11))"
     if not environment.python.exists():
         return False
@@ -133,8 +137,8 @@ def _digest(requirements: str) -> str:
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    """Let no second command install into the same environment at the same time."""
+def _exclusive() -> Iterator[None]:
+    """Lock out other commands that install at the same time."""
     with (CHECKOUT / "deploy" / EVERYTHING).open() as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
@@ -153,7 +157,7 @@ def _run(command: list[str | Path]) -> None:
     if done.returncode:
         words = " ".join(str(word) for word in command)
         end = "\n".join(done.stdout.splitlines()[-15:])
-        raise Failed(f"`{words}` failed, the end of what it printed:\n{end}")
+        raise Failed(f"`{words}` failed with:\n{end}")
 
 
 def _say(message: str) -> None:

@@ -1,5 +1,5 @@
-"""The one way in which a step of deploying fails: with what was expected and what to do."""
+"""The exception of a failed step of `deploy/up` or `deploy/test`."""
 
 
 class Failed(Exception):
-    """Its message is printed as it is, without a traceback: write it for its reader."""
+    """The message is for users and printed without a traceback: what was expected, what to do."""

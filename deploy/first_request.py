@@ -1,4 +1,4 @@
-"""The first request to each platform through everything, and what one could try after it."""
+"""The first request to each platform through the whole system, and suggestions for the next."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,13 +7,13 @@ from typing import Any
 
 import httpx
 
-from deploy.attached import Attached
 from deploy.failed import Failed
 from deploy.rabbitmq.broker import Broker
 from deploy.rabbitmq.users import AUDITOR, OPERATOR, PRODUCER
+from deploy.targets import Target
 
 LINES = 24
-"""Of all answers together, those of one screen."""
+"""Lines of all responses together, so that they fit on one screen."""
 
 EMPTY = {
     "k8s": "the namespace {} is empty or does not exist (--namespace names another)",
@@ -23,18 +23,18 @@ SCALABLE = {
     "k8s": ("Deployment", "StatefulSet", "ReplicaSet", "ReplicationController"),
     "ecs": (None,),
 }
-"""The kinds of controllers that can be scaled; a platform with one kind does not say which."""
+"""Kinds of controllers that can be scaled; ECS has one kind and does not name it."""
 USERS = {
     PRODUCER: "publishes events (deploy/producers)",
     AUDITOR: "reads the audit (machinist audit)",
-    OPERATOR: "reads dead messages (machinist dead), and logs in to the page of RabbitMQ",
+    OPERATOR: "reads dead messages (machinist dead), and logs in to the management UI",
 }
-"""What people can do as the users that are no process of ours."""
+"""The broker users for people, with their purpose."""
 
 
 @dataclass(frozen=True)
-class First:
-    """The machines of a scope, as the gateway described them."""
+class FirstResponse:
+    """A gateway's response: the machines of a scope."""
 
     gateway: str
     provider: str
@@ -51,16 +51,16 @@ class First:
         return self.gateway + self.path
 
     def shown(self, lines: int = LINES) -> str:
-        """The answer, fit for a screen."""
+        """Return the response, cut to a number of lines."""
         if not self.machines:
             return f"200, no machines: {EMPTY[self.platform].format(self.scope)}"
         answer = _cut(json.dumps(self.machines, indent=2), lines)
         return f"200, {len(self.machines)} machines\n\n{answer}\n"
 
 
-def make(gateway: str, attached: Attached) -> First:
-    """Ask the gateway for the machines of a scope."""
-    first = First(gateway, attached.provider, attached.scope, [], attached.platform)
+def send(gateway: str, target: Target) -> FirstResponse:
+    """Request the machines of the target's scope."""
+    first = FirstResponse(gateway, target.provider, target.scope, [], target.platform)
     try:
         answer = httpx.get(first.url, timeout=30, trust_env=False)
     except httpx.TransportError as error:
@@ -70,12 +70,12 @@ def make(gateway: str, attached: Attached) -> First:
     return replace(first, machines=answer.json())
 
 
-def next_things(
-    gateway: str, firsts: Sequence[First], broker: Broker, logins: Mapping[str, str]
+def suggestions(
+    gateway: str, firsts: Sequence[FirstResponse], broker: Broker, logins: Mapping[str, str]
 ) -> str:
-    """Requests to paste, about things that are there, and who can log in to the broker.
+    """Return requests to paste, for controllers that exist, and the logins of the broker.
 
-    `logins` has the AMQP URL of each of the broker's users.
+    `logins` maps broker users to their AMQP URLs.
     """
     lines = ["Try next:"]
     for first in firsts:
@@ -89,7 +89,7 @@ def next_things(
     return "\n".join(lines)
 
 
-def _about_one_controller(first: First) -> list[str]:
+def _about_one_controller(first: FirstResponse) -> list[str]:
     owners = [machine["controller"] for machine in first.machines if "controller" in machine]
     kinds = SCALABLE[first.platform]
     names = [owner["name"] for owner in owners if owner.get("kind") in kinds]
@@ -98,7 +98,7 @@ def _about_one_controller(first: First) -> list[str]:
     controller = f"{first.gateway}/{first.provider}/controllers/{first.scope}/{names[0]}"
     more = json.dumps({"replicas": names.count(names[0]) + 1})
     scale = f"  curl -X POST -H 'content-type: application/json' -d '{more}' {controller}"
-    return [f"  curl {controller}", f"{scale}  # starts one more machine of it"]
+    return [f"  curl {controller}", f"{scale}  # starts one more machine"]
 
 
 def _cut(text: str, lines: int) -> str:

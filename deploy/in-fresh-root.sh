@@ -1,7 +1,7 @@
 #!/bin/sh
-# Runs a command in a root file system as if on a machine of its own: in-fresh-root.sh ROOT PATHS COMMAND …
-# It has its own processes, which end with it, and its own files; of this machine it sees the network
-# and the PATHS (separated by colons), which lead to the package index.
+# Runs a command in a root file system as on a separate machine: in-fresh-root.sh ROOT PATHS COMMAND …
+# The command has its own PID namespace, whose processes end with it, and its own files. It shares
+# this machine's network and the PATHS (separated by colons) that pip needs for the package index.
 set -eu
 
 if [ -z "${IN_NAMESPACES:-}" ]; then

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Installs packages on Debian and its kin as root, without letting them start their services now or
-# at the next boot. Leaves no policy behind, and overrules none that is there.
+# Installs packages on Debian and its derivatives as root, and keeps their services from starting now
+# and at the next boot. Removes its policy-rc.d afterwards, and does not change an existing one.
 set -eu
 
 policy=/usr/sbin/policy-rc.d
 services="rabbitmq-server.service epmd.service epmd.socket"
 
-# One at a time: the second of two would find the policy of the first, and lose it half-way.
+# One process at a time: a second one would use the policy of the first, which removes it too early.
 exec 9>/run/machinist-install.lock
 command -v flock >/dev/null && flock 9
 
@@ -25,14 +25,14 @@ else
     chmod 755 "$policy"
 fi
 
-# Only services that come with this installation are ours to switch off.
+# Services that were installed before stay enabled.
 new=
 for service in $services; do
     [ -e "/lib/systemd/system/$service" ] || new="$new $service"
 done
 
 export DEBIAN_FRONTEND=noninteractive
-# Without the newest lists the packages may still be there: the installation tells.
+# With outdated lists the packages may still be available, so a failure is ignored here.
 apt-get update || true
 apt-get install --yes --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
 

@@ -1,4 +1,4 @@
-"""Reads pytest's report of a run: which tests failed, which were skipped and why, and counts."""
+"""Reads pytest's JUnit report: failed tests, skipped tests with the reasons, and counts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,9 +8,9 @@ from xml.etree import ElementTree
 
 @dataclass(frozen=True)
 class Report:
-    """The failed tests, the skipped ones with the reason, and the number of all others.
+    """The failed tests, the skipped tests with the reasons, and the number of passed tests.
 
-    A test is named as pytest takes it on its command line. An expected failure has passed.
+    Names are arguments for pytest. Expected failures count as passed.
     """
 
     passed: int
@@ -19,7 +19,7 @@ class Report:
 
 
 def read(file: Path) -> Report | None:
-    """Return the report, unless pytest ended before it wrote one."""
+    """Return the report, or None if pytest ended before it wrote one."""
     if not file.exists():
         return None
     cases = list(ElementTree.parse(file).iter("testcase"))
@@ -45,7 +45,7 @@ def _has(case: ElementTree.Element, tag: str) -> bool:
 
 
 def _name(case: ElementTree.Element) -> str:
-    """Return PATH::NAME, or PATH alone for a file that could not be imported."""
+    """Return PATH::NAME, or PATH for a file that could not be imported."""
     module, name = case.get("classname", ""), case.get("name", "")
     path = (module or name).replace(".", "/") + ".py"
     return f"{path}::{name}" if module else path

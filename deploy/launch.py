@@ -1,4 +1,4 @@
-"""`deploy/up`: starts all of machinist on this machine, shows that it works, and stops it again."""
+"""`deploy/up`: starts the whole system on this machine, makes a first request, and stops it."""
 
 import os
 import shutil
@@ -11,62 +11,62 @@ from pathlib import Path
 
 from contracts.environment import ConfigurationError
 from contracts.printable import BREAKS, printable
-from deploy import attached, caller, first_request, options, signals
-from deploy.attached import Attached
+from deploy import caller, first_request, options, signals, targets
 from deploy.failed import Failed
-from deploy.first_request import LINES, First
+from deploy.first_request import LINES, FirstResponse
 from deploy.progress import Progress
 from deploy.rabbitmq import find
 from deploy.rabbitmq.attended import refuse_attended
 from deploy.rabbitmq.logins import logins
 from deploy.stack import WORKERS, Stack
+from deploy.targets import Target
 from deploy.watching import Watch
 
 
 def main() -> None:
-    asked = options.up(sys.argv[1:])
+    args = options.up(sys.argv[1:])
     progress = Progress()
     signals.listen()
     code = 0
     try:
         with ExitStack() as contexts:
             try:
-                run(asked, progress, contexts)
+                run(args, progress, contexts)
             finally:
                 signals.ignore()
-                progress.say_if_heard("stop", "ending what was started")
+                progress.try_to_say("stop", "ending all processes")
     except (Failed, ConfigurationError) as failure:
         code = 2 if isinstance(failure, ConfigurationError) else 1
         print(f"\ndeploy/up failed: {printable(str(failure), BREAKS)}\n", file=sys.stderr)
     except BrokenPipeError:
-        # Nobody reads on (`deploy/up | head`): what is still to be said goes nowhere.
+        # The reader of stdout has ended (`deploy/up | head`), so later output is discarded.
         code = 1
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except signals.Stopped as stopped:
         code = 128 + stopped.number
-    progress.say_if_heard("stop", "done: nothing of it is left running")
+    progress.try_to_say("stop", "done: all processes have ended")
     sys.exit(code)
 
 
-def run(asked: Namespace, progress: Progress, contexts: ExitStack) -> None:
-    where = caller.place(os.environ, asked.port)
-    contexts.callback(where.port.release)
-    folder = contexts.enter_context(workspace(keep_logs=not asked.check))
-    # What is wrong with a platform is said before anything is started.
-    platforms = attached.named(asked, folder, progress)
-    stack = Stack(folder, contexts, os.environ, where)
+def run(args: Namespace, progress: Progress, contexts: ExitStack) -> None:
+    address = caller.reserve_address(os.environ, args.port)
+    contexts.callback(address.port.release)
+    folder = contexts.enter_context(workspace(keep_logs=not args.check))
+    # Before any process is started, so that a platform that does not answer fails early.
+    platforms = targets.named(args, folder, progress)
+    stack = Stack(folder, contexts, os.environ, address)
     if not platforms:
         platforms = stack.sandbox()
-        progress.say("sandbox", f"ready: {', '.join(each.place for each in platforms)}")
-    platforms = caller.named(os.environ, platforms)
-    if unused := caller.unused(os.environ, platforms):
-        progress.say("note", f"not used, as the workers are attached above: {', '.join(unused)}")
+        progress.say("sandbox", f"ready: {', '.join(each.location for each in platforms)}")
+    platforms = caller.with_provider_name(os.environ, platforms)
+    if ignored := caller.overridden(os.environ, platforms):
+        progress.say("note", f"variables that the platform overrides: {', '.join(ignored)}")
     broker = contexts.enter_context(
         find.broker(folder / "rabbitmq", os.environ, lambda text: progress.say("broker", text))
     )
     progress.say("broker", f"ready: {broker.origin}")
     providers = [each.provider for each in platforms]
-    if find.VARIABLE in os.environ and any(each.planted for each in platforms):
+    if find.VARIABLE in os.environ and any(each.is_sandbox for each in platforms):
         refuse_attended(broker.amqp_url, providers)
     users = logins(broker, providers)
     gateway = stack.gateway(broker, users, providers)
@@ -74,17 +74,19 @@ def run(asked: Namespace, progress: Progress, contexts: ExitStack) -> None:
     stack.workers(users, platforms)
     named = " and ".join(f"{WORKERS} of {provider}" for provider in providers)
     progress.say("workers", f"ready: {named}")
-    firsts = [ask(gateway, each, LINES // len(platforms), progress) for each in platforms]
-    if not asked.check:
-        print(first_request.next_things(gateway, firsts, broker, users))
-        print(f"Logs           {stack.logs}\n\nCtrl-C stops all of it.\n", flush=True)
+    firsts = [
+        request_machines(gateway, each, LINES // len(platforms), progress) for each in platforms
+    ]
+    if not args.check:
+        print(first_request.suggestions(gateway, firsts, broker, users))
+        print(f"Logs           {stack.logs}\n\nCtrl-C stops all processes.\n", flush=True)
         Watch(stack, broker, progress).run()
 
 
-def ask(gateway: str, platform: Attached, lines: int, progress: Progress) -> First:
-    """Make the first request to a platform and show its answer."""
-    first = first_request.make(gateway, platform)
-    if platform.planted and not first.machines:
+def request_machines(gateway: str, target: Target, lines: int, progress: Progress) -> FirstResponse:
+    """Make the first request to a platform and print the response."""
+    first = first_request.send(gateway, target)
+    if target.is_sandbox and not first.machines:
         raise Failed(f"GET {first.url}: an empty list, expected the sandbox's machines")
     progress.say("request", f"GET {first.path}: {first.shown(lines)}")
     return first
@@ -92,7 +94,7 @@ def ask(gateway: str, platform: Attached, lines: int, progress: Progress) -> Fir
 
 @contextmanager
 def workspace(*, keep_logs: bool) -> Iterator[Path]:
-    """A folder for everything that is written, gone afterwards; after a failure the logs stay."""
+    """Create a temporary folder for all files; after a failure, keep its logs elsewhere."""
     folder = Path(tempfile.mkdtemp(prefix="machinist-"))
     try:
         yield folder

@@ -1,4 +1,4 @@
-"""`deploy/test --kubeconfig`: what every provider has to do, on a cluster that somebody has."""
+"""`deploy/test --kubeconfig`: runs the tests of every provider on the user's cluster."""
 
 import os
 import subprocess
@@ -13,38 +13,38 @@ from deploy.failed import Failed
 from deploy.kubeconfig import attachment, namespace
 from deploy.kubeconfig.api import Api
 
-# Images are pulled, and pods take their time to start and to end.
-HANGS = ("--timeout=300",)
+# Pulling images, and starting and stopping pods, takes time.
+TEST_TIMEOUT = ("--timeout=300",)
 
 
-def passes(asked: Namespace, folder: Path, junit: Path) -> bool:
-    """Run the tests in a namespace that is there for them alone, and tell whether all passed."""
+def run(args: Namespace, folder: Path, junit: Path) -> bool:
+    """Run the tests in a temporary namespace and return whether all of them passed."""
     try:
-        cluster = attachment.read(asked.kubeconfig, asked.context, asked.namespace)
+        cluster = attachment.read(args.kubeconfig, args.context, args.namespace)
         _say(f"attaching to {cluster}")
         environment = cluster.environment(folder / "credentials")
         attachment.check(cluster, environment)
-        with Api(environment) as api, namespace.of_its_own(api, cluster.namespace, _say):
-            return _run(asked, cluster.context, folder, junit)
+        with Api(environment) as api, namespace.temporary(api, cluster.namespace, _say):
+            return _run_pytest(args, cluster.context, folder, junit)
     except Failed as failure:
         _say(str(failure))
         return False
 
 
-def _run(asked: Namespace, context: str, folder: Path, junit: Path) -> bool:
-    words = [sys.executable, "-m", "pytest", "tests/providers", *HANGS]
-    words += ["--kubeconfig", str(asked.kubeconfig), "--kube-context", context]
-    words += ["--kube-namespace", asked.namespace, "--kube-image", asked.image]
-    # What pytest writes goes with the folder, also when pytest is killed before it can clean up.
+def _run_pytest(args: Namespace, context: str, folder: Path, junit: Path) -> bool:
+    command = [sys.executable, "-m", "pytest", "tests/providers", *TEST_TIMEOUT]
+    command += ["--kubeconfig", str(args.kubeconfig), "--kube-context", context]
+    command += ["--kube-namespace", args.namespace, "--kube-image", args.image]
+    # The caller deletes the folder, also when pytest is killed before it can clean up.
     environment = os.environ | {"TMPDIR": str(folder)}
-    return _succeeds([*words, f"--junitxml={junit}", *asked.pytest], environment)
+    return _succeeds([*command, f"--junitxml={junit}", *args.pytest], environment)
 
 
 def _succeeds(command: list[str], environment: Mapping[str, str]) -> bool:
-    """Run a command that has ended when this does: it may not go on where all is cleaned up."""
+    """Run a command, and kill it if this function is interrupted: the clean-up follows."""
     running = None
     try:
-        with signals.held():
+        with signals.deferred():
             running = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
         return running.wait() == 0
     finally:

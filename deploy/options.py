@@ -1,4 +1,4 @@
-"""What one can write after `deploy/up` and `deploy/test`. Standard library only."""
+"""Command line options of `deploy/up` and `deploy/test`. Standard library only."""
 
 import argparse
 import os
@@ -10,17 +10,18 @@ IMAGE = "registry.k8s.io/pause:3.10"
 
 
 def up(argv: Sequence[str]) -> argparse.Namespace:
-    """Return `check`, `port` (None: that of PLT_PORT), and what names platforms."""
+    """Parse the options of `deploy/up`. `port` is None if the command line has none."""
     parser = argparse.ArgumentParser(
         prog="deploy/up",
         description="Start machinist on this machine: a RabbitMQ broker, a sandbox in place of a "
-        "Kubernetes API and of AWS, one gateway, and two workers for each of the two; then make a "
-        "first request to each through all of them. Ctrl-C stops what was started. With "
-        "--kubeconfig, --aws or both the workers attach to what you have instead of the sandbox, "
-        "and nothing is changed there until you ask for it.",
+        "Kubernetes API and of AWS, one gateway, and two workers per platform; then make a "
+        "first request to each platform through the gateway. Ctrl-C stops all processes. With "
+        "--kubeconfig, --aws or both the workers attach to your cluster or account instead of the "
+        "sandbox, and change nothing there until you send a command.",
         epilog="The broker is the one of PLT_AMQP_URL if that is set; else RabbitMQ in Docker; "
-        "else a private node from the distribution's package, installed if it may be. PLT_* "
-        "variables are passed on to the gateway and the workers, AWS_* to the workers of --aws.",
+        "else a private node from the distribution's package, which is installed if it is missing. "
+        "PLT_* variables are passed on to the gateway and the workers, AWS_* to the workers of "
+        "--aws.",
     )
     parser.add_argument(
         "--check",
@@ -32,7 +33,7 @@ def up(argv: Sequence[str]) -> argparse.Namespace:
         type=_port,
         help="the gateway's port (default: PLT_PORT, else the first free one from 3042)",
     )
-    _name_a_cluster(parser, "attach to the cluster that this kubeconfig names")
+    _add_cluster_options(parser, "attach to the cluster that this kubeconfig names")
     parser.add_argument(
         "--aws",
         action="store_true",
@@ -44,18 +45,18 @@ def up(argv: Sequence[str]) -> argparse.Namespace:
     )
     options = parser.parse_args(argv)
     if not options.kubeconfig and (options.context or options.namespace):
-        parser.error("--context and --namespace belong to --kubeconfig")
+        parser.error("--context and --namespace require --kubeconfig")
     if options.cluster and not options.aws:
-        parser.error("--cluster belongs to --aws")
+        parser.error("--cluster requires --aws")
     return options
 
 
 def test(argv: Sequence[str]) -> argparse.Namespace:
-    """Return the tests to run, the folder of reports, the cluster, and pytest's arguments.
+    """Parse the options of `deploy/test`. `pytest` has the arguments after `--`.
 
-    `single` is true where every argument names a test of a file.
+    `single` is true if every PATH has a NAME.
     """
-    ours, theirs = _split(list(argv))
+    own, pytest = _split(list(argv))
     parser = argparse.ArgumentParser(
         prog="deploy/test",
         usage="deploy/test [-h] [--full] [--chaos] [--rabbitmq-4] [--coverage] "
@@ -64,77 +65,81 @@ def test(argv: Sequence[str]) -> argparse.Namespace:
         "       deploy/test --kubeconfig FILE [--context NAME] --namespace NAME [--image IMAGE] "
         "[-- PYTEST-ARGUMENT ...]",
         description="Check format, lint, types and import rules, and run the tests against a "
-        "real RabbitMQ. Every check runs, even after one has failed, and the last lines name what "
-        "failed. With PATHs, check format and lint and run these tests alone. With "
-        "--kubeconfig, run instead what every provider has to do against a cluster that you have, "
-        "in a namespace that is made for it and deleted at the end.",
+        "real RabbitMQ. Every check runs, even after one has failed, and the last lines name each "
+        "failure. With PATHs, check format and lint, and run these tests only. With --kubeconfig, "
+        "run only the tests of every provider, against your cluster, in a namespace that is "
+        "created for them and deleted at the end.",
     )
     parser.add_argument(
         "tests",
         metavar="PATH[::NAME]",
         nargs="*",
-        type=_test_as_typed,
-        help="a file or folder of tests, or one test of a file, which then runs even if it is one "
-        "for --full, --chaos or a cluster",
+        type=_test_argument,
+        help="a file or folder of tests, or one test of a file, which then runs even if it needs "
+        "--full, --chaos or a broker cluster",
     )
     parser.add_argument(
         "--full",
         action="store_true",
-        help="also run what takes long, and what needs a broker on RabbitMQ 4.0.5, with Khepri, "
-        "and on clusters of three nodes of 3.10 and 4.0.5; then the tests on every other supported "
-        "Python of this machine, and `deploy/test` in fresh roots of Debian 12 and 13",
+        help="also run the slow tests, and the broker tests on RabbitMQ 4.0.5, with Khepri, and on "
+        "clusters of three nodes of 3.10 and 4.0.5; then the tests on every other supported Python "
+        "of this machine, and `deploy/test` in fresh roots of Debian 12 and 13",
     )
     parser.add_argument(
         "--coverage",
         action="store_true",
-        help="also measure branch coverage, which doubles the CPU time of what it measures",
+        help="also measure branch coverage, which doubles the CPU time of the tests",
     )
     parser.add_argument(
         "--reports",
         metavar="FOLDER",
-        type=as_typed,
-        help="keep what the tests report in this folder, as JUnit's XML",
+        type=from_caller_folder,
+        help="keep the JUnit reports of the tests in this folder",
     )
     parser.add_argument(
         "--rabbitmq-4",
         action="store_true",
-        help="also run what needs a broker on RabbitMQ 4.0.5, from a root of Debian 13 that is "
-        "made once from the mirror of this machine's apt (240 MB below ~/.cache)",
+        help="also run the broker tests on RabbitMQ 4.0.5, from a root of Debian 13 that is made "
+        "once from the mirror of this machine's apt (240 MB below ~/.cache)",
     )
-    parser.add_argument("--chaos", action="store_true", help="also kill, freeze and cut things")
-    _name_a_cluster(parser, "run the tests of every provider against this kubeconfig's cluster")
     parser.add_argument(
-        "--image", default=IMAGE, help="what the tests' pods run (default: %(default)s)"
+        "--chaos",
+        action="store_true",
+        help="also run the tests that kill and freeze processes and cut connections for minutes",
     )
-    options = parser.parse_intermixed_args(ours)
+    _add_cluster_options(parser, "run the tests of every provider on this kubeconfig's cluster")
+    parser.add_argument(
+        "--image", default=IMAGE, help="the image of the tests' pods (default: %(default)s)"
+    )
+    options = parser.parse_intermixed_args(own)
     if bool(options.kubeconfig) != bool(options.namespace):
-        parser.error("--kubeconfig and --namespace, for the tests alone, belong together")
+        parser.error("--kubeconfig and --namespace, which only the tests use, require each other")
     others = ("tests", "full", "chaos", "rabbitmq_4", "coverage")
     if options.kubeconfig and any(getattr(options, name) for name in others):
         parser.error(
-            "PATH, --full, --chaos, --rabbitmq-4 and --coverage do not go together with "
+            "PATH, --full, --chaos, --rabbitmq-4 and --coverage cannot be combined with "
             "--kubeconfig"
         )
-    options.pytest = theirs
+    options.pytest = pytest
     options.single = bool(options.tests) and all("::" in test for test in options.tests)
     return options
 
 
-def _name_a_cluster(parser: argparse.ArgumentParser, purpose: str) -> None:
-    parser.add_argument("--kubeconfig", metavar="FILE", type=as_typed, help=purpose)
+def _add_cluster_options(parser: argparse.ArgumentParser, purpose: str) -> None:
+    parser.add_argument("--kubeconfig", metavar="FILE", type=from_caller_folder, help=purpose)
     parser.add_argument("--context", metavar="NAME", help="(default: the file's current-context)")
     parser.add_argument("--namespace", metavar="NAME", help="(deploy/up: default as in the file)")
 
 
-def as_typed(text: str) -> Path:
-    """The file that was meant where the command was typed, which need not be where it runs."""
+def from_caller_folder(text: str) -> Path:
+    """Return a path relative to the caller's folder, which with-python.sh has left."""
     return Path(os.environ.get("MACHINIST_CALLED_FROM", ""), text).expanduser().absolute()
 
 
-def _test_as_typed(text: str) -> str:
-    """The test that was meant where the command was typed, as seen from the checkout."""
+def _test_argument(text: str) -> str:
+    """Return a test that is relative to the caller's folder relative to the checkout."""
     path, *names = text.split("::")
-    file = as_typed(path).resolve()
+    file = from_caller_folder(path).resolve()
     if not file.exists():
         raise argparse.ArgumentTypeError(f"there is no {file}: expected PATH or PATH::NAME")
     return "::".join([os.path.relpath(file, CHECKOUT), *names])

@@ -1,6 +1,6 @@
-"""Installs a package of the distribution, where this user may.
+"""Installs packages of the distribution, if this user has the right.
 
-Standard library only: it also runs before there is a virtual environment.
+Standard library only, since this runs before the virtual environment exists.
 """
 
 import os
@@ -13,7 +13,7 @@ from deploy.failed import Failed
 from deploy.waiting import Say
 
 INSTALL: dict[str, list[str]] = {
-    # Debian's packages start the services that they bring: the script keeps them from it.
+    # Debian's packages start their services, which the script prevents.
     "apt-get": ["sh", str(Path(__file__).with_name("install-on-debian.sh"))],
     "dnf": ["dnf", "install", "--assumeyes"],
     "zypper": ["zypper", "--non-interactive", "install"],
@@ -23,20 +23,18 @@ INSTALL: dict[str, list[str]] = {
 
 
 def install(packages: Mapping[str, str], say: Say) -> None:
-    """Install a package, named for each package manager that has it."""
+    """Install a package. `packages` maps package managers to its names."""
     tool = next((tool for tool in INSTALL if tool in packages and shutil.which(tool)), None)
     if tool is None:
         name = next(iter(packages.values()))
-        raise Failed(
-            f"{name} is not installed, and there is none of {', '.join(packages)} to do it"
-        )
+        raise Failed(f"{name} is not installed, and this machine has none of {', '.join(packages)}")
     words = ["apt-get", "install"] if tool == "apt-get" else INSTALL[tool]
-    by_hand = f"`{'sudo ' if os.getuid() else ''}{' '.join(words)} {packages[tool]}`"
+    manual = f"`{'sudo ' if os.getuid() else ''}{' '.join(words)} {packages[tool]}`"
     rights = _rights()
     if rights is None:
         raise Failed(
             f"{packages[tool]} is not installed, and this user may not install it (neither root "
-            f"nor sudo without a password): do it with {by_hand}"
+            f"nor sudo without a password): install it with {manual}"
         )
     say(f"installing {packages[tool]} with {tool}, which may take a minute")
     done = subprocess.run(
@@ -50,11 +48,11 @@ def install(packages: Mapping[str, str], say: Say) -> None:
     )
     if done.returncode:
         end = "\n".join(done.stdout.splitlines()[-15:])
-        raise Failed(f"{tool} could not install {packages[tool]}: try {by_hand} yourself\n{end}")
+        raise Failed(f"{tool} could not install {packages[tool]}: try {manual} yourself\n{end}")
 
 
 def _rights() -> list[str] | None:
-    """Return the words to put before a command so that it runs as root, or None."""
+    """Return the prefix that runs a command as root, or None without the right."""
     if os.getuid() == 0:
         return []
     sudo = ["sudo", "-n"]

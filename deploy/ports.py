@@ -1,4 +1,4 @@
-"""Finds ports of the loopback interface that stay ours, also against another `deploy/up`."""
+"""Reserves ports of the loopback interface, also against another `deploy/up`."""
 
 import random
 import socket
@@ -11,23 +11,23 @@ from deploy.failed import Failed
 
 LOOPBACK = "127.0.0.1"
 
-# Below the range from which systems take the local ports of outgoing connections: one of those
-# could otherwise sit on a port of ours while what listens there restarts.
-QUIET = range(20_000, 30_000)
+# Below the ephemeral ports: an outgoing connection could otherwise take a reserved port while its
+# server restarts.
+NOT_EPHEMERAL = range(20_000, 30_000)
 
 
 class Port:
-    """A port that nobody listens on, and that no other machinist takes until `release`."""
+    """A port without a listener, which no other machinist takes until `release`."""
 
     def __init__(self, number: int, host: str = LOOPBACK) -> None:
-        """Reserve this port of an address of this machine; raises OSError when it is taken."""
+        """Reserve the port. Raises OSError if it is in use."""
         self.number = number
         self._host = host
-        self._mark = socket.socket(socket.AF_UNIX)
+        self._reservation = socket.socket(socket.AF_UNIX)
         try:
             self._reserve()
         except OSError:
-            self._mark.close()
+            self._reservation.close()
             raise
 
     @classmethod
@@ -38,21 +38,21 @@ class Port:
                 return cls(number, host)
             except OSError as error:
                 tried.append(f"{number}: {error.strerror}")
-        raise Failed(f"no free port on {host} ({', '.join(tried[:3])}): end what listens there")
+        raise Failed(f"no free port on {host} ({', '.join(tried[:3])}): stop the process there")
 
     @classmethod
     def any_free(cls) -> Self:
-        return cls.first_free(random.sample(QUIET, 100))
+        return cls.first_free(random.sample(NOT_EPHEMERAL, 100))
 
     def release(self) -> None:
-        self._mark.close()
+        self._reservation.close()
 
     def _reserve(self) -> None:
-        # An abstract name belongs to one process, and goes with it, also at a kill -9.
+        # An abstract socket name belongs to one process and disappears with it, even after SIGKILL.
         if sys.platform == "linux":
-            self._mark.bind(f"\0machinist-port-{self.number}")
+            self._reservation.bind(f"\0machinist-port-{self.number}")
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
         with closing(socket.socket(family)) as probe:
-            # Connections of a former run that still linger are no reason to avoid a port.
+            # Connections of an earlier run in TIME_WAIT do not make a port unusable.
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((self._host, self.number))

@@ -1,4 +1,4 @@
-"""Prints what happens while it happens: one line each, with the seconds since the start."""
+"""Progress messages: one line each, with the seconds since the start."""
 
 import time
 from contextlib import suppress
@@ -7,16 +7,16 @@ from contracts.printable import BREAKS, printable
 
 
 class Progress:
-    """The lines of one run."""
+    """Prints the progress of one run."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
 
     def say(self, step: str, message: str) -> None:
-        said = printable(message, BREAKS)  # platforms and brokers are quoted in it
-        print(f"{time.monotonic() - self._began:7.1f} s  {step:<8}  {said}", flush=True)
+        text = printable(message, BREAKS)  # may quote a platform or a broker
+        print(f"{time.monotonic() - self._began:7.1f} s  {step:<8}  {text}", flush=True)
 
-    def say_if_heard(self, step: str, message: str) -> None:
-        """Say it while stopping: a closed terminal must not keep us from ending the rest."""
+    def try_to_say(self, step: str, message: str) -> None:
+        """Print a message, but ignore a closed terminal, which must not prevent the clean-up."""
         with suppress(OSError):
             self.say(step, message)

@@ -1,4 +1,4 @@
-"""The supported Pythons of this machine, and an environment of each for the tests."""
+"""The supported Pythons of this machine, and a virtual environment for the tests of each."""
 
 import os
 import re
@@ -12,12 +12,12 @@ from deploy.environment import Environment
 from deploy.failed import Failed
 
 SUPPORTED = ("3.11", "3.12", "3.13", "3.14")
-PLACES = (".pyenv/versions", ".local/share/uv/python")
-"""Where pyenv and uv keep Pythons, as seen from the home folder."""
+FOLDERS = (".pyenv/versions", ".local/share/uv/python")
+"""The folders of pyenv and uv, relative to the home folder."""
 
 
 def find(version: str, environ: Mapping[str, str] = os.environ) -> str:
-    """Return the program of a Python such as 3.12; raises Failed where this machine has none."""
+    """Return the program of a Python such as 3.12. Raises Failed if this machine has none."""
     tried = [*_candidates(version, environ)]
     for program in tried:
         if _version(program) == version:
@@ -28,10 +28,10 @@ def find(version: str, environ: Mapping[str, str] = os.environ) -> str:
     )
 
 
-def prepared(version: str, program: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the Python of an environment with the tests' requirements; make it where missing.
+def prepare(version: str, program: str, environ: Mapping[str, str] = os.environ) -> Path:
+    """Create an environment with the tests' requirements if it is missing; return its Python.
 
-    `program` is a Python of this version. Raises Failed where they cannot be installed.
+    `program` is a Python of this version. Raises Failed if the requirements cannot be installed.
     """
     caches = environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     folder = Path(caches).absolute() / "machinist" / f"python-{version}"
@@ -44,7 +44,7 @@ def _candidates(version: str, environ: Mapping[str, str]) -> Iterator[str]:
     if program := shutil.which(f"python{version}", path=environ.get("PATH")):
         yield program
     home = Path(environ.get("HOME") or Path.home())
-    folders = [home / place for place in PLACES]
+    folders = [home / folder for folder in FOLDERS]
     if root := environ.get("PYENV_ROOT"):
         folders.insert(0, Path(root, "versions"))
     for folder in folders:
@@ -53,12 +53,12 @@ def _candidates(version: str, environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def _release(program: Path) -> list[int]:
-    """The numbers in the name of a Python's folder, by which the newest is found."""
+    """Return the release of a Python from the name of its folder, to sort by."""
     return [int(number) for number in re.findall(r"[0-9]+", program.parts[-3])]
 
 
 def _version(program: str) -> str | None:
-    """What a program says that it is; a name on the PATH may be a stand-in that runs nothing."""
+    """Return the version that a program reports, or None: a pyenv shim may run no Python."""
     probe = "import sys; print('%d.%d' % sys.version_info[:2])"
     done = subprocess.run(
         [program, "-c", probe],

@@ -1,4 +1,4 @@
-"""Turns the signals that ask a program to end into an exception, so that contexts close."""
+"""Turns SIGINT, SIGTERM and SIGHUP into an exception, so that contexts close."""
 
 import signal
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class Stopped(BaseException):
-    """Somebody wants us to end; like KeyboardInterrupt, nothing but the outermost code stops it."""
+    """A request to end. Only the outermost code catches it, as with KeyboardInterrupt."""
 
     def __init__(self, number: int) -> None:
         super().__init__(signal.Signals(number).name)
@@ -17,16 +17,16 @@ class Stopped(BaseException):
 
 
 def listen() -> None:
-    """Raise Stopped in the main thread when a signal asks us to end."""
+    """Raise Stopped in the main thread when a signal arrives."""
     for number in ENDING:
-        # nohup means it: a closed terminal is then no reason to end.
+        # nohup ignores SIGHUP, so that the program survives a closed terminal.
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, _raise)
 
 
 @contextmanager
-def held() -> Iterator[None]:
-    """Raise only at the end what arrives inside: nothing that begins here is lost half begun."""
+def deferred() -> Iterator[None]:
+    """Defer signals to the end of the context, so that a process start is not interrupted."""
     arrived: list[int] = []
 
     def note(number: int, frame: FrameType | None) -> None:
@@ -46,7 +46,7 @@ def held() -> Iterator[None]:
 
 
 def ignore() -> None:
-    """Let no further signal interrupt the stopping; it is bounded."""
+    """Ignore further signals during the clean-up, whose duration is bounded."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)
 

@@ -1,4 +1,4 @@
-"""The sandbox, the gateway and the workers, each as the process that production runs too."""
+"""Processes of `deploy/up`: the sandbox, and the gateway and workers that production runs too."""
 
 import base64
 import json
@@ -12,25 +12,25 @@ from typing import Any
 
 import httpx
 
-from deploy.attached import Attached
-from deploy.caller import Place, common, of_workers, plain
-from deploy.child import Child
+from deploy.caller import GatewayAddress, base_variables, common_variables, worker_variables
 from deploy.failed import Failed
+from deploy.process import ChildProcess
 from deploy.rabbitmq.broker import Broker
 from deploy.rabbitmq.users import GATEWAY, worker
+from deploy.targets import Target
 from deploy.waiting import wait_until
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 WORKERS = 2
-"""For each provider."""
+"""Workers per provider."""
 
-AWS_OF_NOBODY = {
+NO_AWS_FILES = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
 }
-"""Keeps what somebody configured for an account from workers of the sandbox."""
+"""Hides the user's AWS configuration from workers of the sandbox."""
 
-KUBERNETES_OF_NOBODY = dict.fromkeys(
+NO_CLUSTER_SETTINGS = dict.fromkeys(
     (
         "PLT_K8S_ALLOW_SELFSIGNED_CERT",
         "PLT_K8S_CLIENT_CERT",
@@ -40,102 +40,98 @@ KUBERNETES_OF_NOBODY = dict.fromkeys(
     ),
     "",
 )
-"""Likewise what somebody configured for a cluster."""
+"""Hides the user's cluster configuration from workers of the sandbox."""
 
 
 class Stack:
-    """Starts the processes one after the other; what `contexts` closes ends them again."""
+    """Starts the processes. Closing `contexts` ends them."""
 
     def __init__(
-        self, folder: Path, contexts: ExitStack, environ: Mapping[str, str], place: Place
+        self, folder: Path, contexts: ExitStack, environ: Mapping[str, str], address: GatewayAddress
     ) -> None:
-        """`environ` are the variables of the caller, `place` is where the gateway listens."""
+        """`environ` has the caller's variables; the gateway will listen on `address`."""
         self.logs = folder / "logs"
-        self.children: list[Child] = []
+        self.children: list[ChildProcess] = []
         self._folder = folder
         self._contexts = contexts
         self._environ = environ
-        self._place = place
+        self._address = address
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         self._shared = {"PLT_SEAL_KEY": environ.get("PLT_SEAL_KEY") or key}
         self._broker: Broker | None = None
 
-    def sandbox(self) -> list[Attached]:
-        """Start the sandbox and return its platforms once they are ready."""
+    def sandbox(self) -> list[Target]:
+        """Start the sandbox and return its platforms when they are ready."""
         folder = self._folder / "sandbox"
         folder.mkdir()
         child = self._start("sandbox", ["deploy.sandbox", "--directory", str(folder)], {})
-        said: dict[str, Any] = wait_until(
-            lambda: self._first_json(child), 30, "the sandbox prints where it is"
+        printed: dict[str, Any] = wait_until(
+            lambda: self._first_json(child), 30, "the sandbox prints its addresses"
         )
-        kubernetes = said["kubernetes"]
+        kubernetes = printed["kubernetes"]
         cluster = {
-            **KUBERNETES_OF_NOBODY,
+            **NO_CLUSTER_SETTINGS,
             "PLT_PROVIDER": "k8s",
             "PLT_K8S_AUTH_TYPE": "token",
             "PLT_K8S_REST_API_URL": kubernetes["url"],
             "PLT_K8S_CA_PATH": kubernetes["ca_path"],
             "PLT_K8S_TOKEN_PATH": kubernetes["token_path"],
         }
-        account = {"PLT_PROVIDER": "ecs", **AWS_OF_NOBODY, **said["aws"]["environment"]}
-        places = f"a Kubernetes API at {kubernetes['url']}", f"AWS at {said['aws']['url']}"
+        account = {"PLT_PROVIDER": "ecs", **NO_AWS_FILES, **printed["aws"]["environment"]}
+        locations = f"a Kubernetes API at {kubernetes['url']}", f"AWS at {printed['aws']['url']}"
         return [
-            Attached("k8s", places[0], "default", cluster, planted=True),
-            Attached("ecs", places[1], "default", account, planted=True),
+            Target("k8s", locations[0], "default", cluster, is_sandbox=True),
+            Target("ecs", locations[1], "default", account, is_sandbox=True),
         ]
 
     def gateway(self, broker: Broker, logins: Mapping[str, str], providers: Iterable[str]) -> str:
-        """Start the gateway and return its URL.
-
-        `logins` has the AMQP URL of each of the broker's users.
-        """
+        """Start the gateway and return its URL. `logins` maps broker users to their AMQP URLs."""
         self._broker = broker
         expected = [*providers, *filter(None, [self._environ.get("PLT_PROVIDERS")])]
         own = {
             "PLT_AMQP_URL": logins[GATEWAY],
-            "PLT_HOST": self._place.host,
-            "PLT_PORT": str(self._place.port.number),
+            "PLT_HOST": self._address.host,
+            "PLT_PORT": str(self._address.port.number),
             "PLT_PROVIDERS": ",".join(expected),
         }
-        child = self._start("gateway", ["gateway"], common(self._environ) | own)
-        url = self._place.url
+        child = self._start("gateway", ["gateway"], common_variables(self._environ) | own)
+        url = self._address.url
         wait_until(lambda: self._ready(child), 60, f"{url}/ready answers 200")
         return url
 
-    def workers(self, logins: Mapping[str, str], platforms: Iterable[Attached]) -> None:
-        """Start the workers of each platform, and wait until all of them attend."""
+    def workers(self, logins: Mapping[str, str], targets: Iterable[Target]) -> None:
+        """Start the workers of each target, and wait until all of them are attached."""
         started = {
-            each.provider: self._workers(logins[worker(each.provider)], each) for each in platforms
+            each.provider: self._workers(logins[worker(each.provider)], each) for each in targets
         }
         for provider, children in started.items():
             self._wait_until_attended(provider, children)
 
-    def _workers(self, login: str, platform: Attached) -> list[Child]:
-        own = of_workers(self._environ, platform) | {"PLT_AMQP_URL": login}
-        names = [f"worker-{platform.provider}-{number}" for number in range(1, WORKERS + 1)]
+    def _workers(self, login: str, target: Target) -> list[ChildProcess]:
+        own = worker_variables(self._environ, target) | {"PLT_AMQP_URL": login}
+        names = [f"worker-{target.provider}-{number}" for number in range(1, WORKERS + 1)]
         return [self._start(name, ["worker"], own) for name in names]
 
-    def said_ready(self) -> dict[str, Any] | None:
-        """Return what the gateway says at /ready, None where it does not answer."""
+    def readiness(self) -> dict[str, Any] | None:
+        """Return the gateway's response to /ready, or None without a valid response."""
         try:
-            answer = httpx.get(f"{self._place.url}/ready", timeout=5, trust_env=False)
-            said = answer.json()
+            response = httpx.get(f"{self._address.url}/ready", timeout=5, trust_env=False).json()
         except (httpx.TransportError, ValueError):
             return None
-        return said if isinstance(said, dict) and "broker" in said else None
+        return response if isinstance(response, dict) and "broker" in response else None
 
-    def ended(self) -> list[Child]:
-        """Return the processes that have ended since they were asked for last, and forget them."""
+    def ended(self) -> list[ChildProcess]:
+        """Return the processes that have ended since the last call."""
         ended = [child for child in self.children if not child.alive]
         self.children = [child for child in self.children if child.alive]
         return ended
 
-    def _start(self, name: str, words: list[str], own: Mapping[str, str]) -> Child:
-        child = Child(
+    def _start(self, name: str, words: list[str], own: Mapping[str, str]) -> ChildProcess:
+        child = ChildProcess(
             name,
             [sys.executable, "-m", *words],
             log=self.logs / f"{name}.log",
-            env={**plain(self._environ), "PYTHONUNBUFFERED": "1", **own, **self._shared},
+            env={**base_variables(self._environ), "PYTHONUNBUFFERED": "1", **own, **self._shared},
             cwd=CHECKOUT,
         )
         self._contexts.push(child)
@@ -143,35 +139,38 @@ class Stack:
         self.children.append(child)
         return child
 
-    def _still_run(self, children: Iterable[Child]) -> None:
+    def _check_running(self, children: Iterable[ChildProcess]) -> None:
         if self._broker is not None:
             self._broker.check()
         for child in children:
             if not child.alive:
                 raise Failed(f"{child.name} ended with {child.exit_code}:\n{child.last_lines()}")
 
-    def _first_json(self, child: Child) -> dict[str, Any] | None:
-        self._still_run([child])
+    def _first_json(self, child: ChildProcess) -> dict[str, Any] | None:
+        self._check_running([child])
         for line in child.log.read_text(errors="replace").splitlines(keepends=True):
             if line.startswith("{") and line.endswith("\n"):
-                said: dict[str, Any] = json.loads(line)
-                return said
+                printed: dict[str, Any] = json.loads(line)
+                return printed
         return None
 
-    def _ready(self, *children: Child) -> dict[str, Any] | None:
-        """Return what the gateway says at /ready once it is; fail when one of them ended."""
-        self._still_run(children)
-        said = self.said_ready()
-        return said if said is not None and said["broker"]["reachable"] else None
+    def _ready(self, *children: ChildProcess) -> dict[str, Any] | None:
+        """Return the response to /ready if the gateway reaches the broker, else None.
 
-    def _wait_until_attended(self, provider: str, children: Iterable[Child]) -> None:
+        Raises Failed if one of the processes has ended.
+        """
+        self._check_running(children)
+        response = self.readiness()
+        return response if response is not None and response["broker"]["reachable"] else None
+
+    def _wait_until_attended(self, provider: str, children: Iterable[ChildProcess]) -> None:
         wait_until(
             lambda: self._attending(provider, *children) >= WORKERS,
             60,
-            f"{self._place.url}/ready shows {WORKERS} workers at the provider {provider}",
+            f"{self._address.url}/ready shows {WORKERS} workers at the provider {provider}",
         )
 
-    def _attending(self, provider: str, *children: Child) -> int:
-        said = self._ready(*children) or {}
-        consumers: int = said.get("providers", {}).get(provider, {}).get("consumers", 0)
+    def _attending(self, provider: str, *children: ChildProcess) -> int:
+        response = self._ready(*children) or {}
+        consumers: int = response.get("providers", {}).get(provider, {}).get("consumers", 0)
         return consumers

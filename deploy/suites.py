@@ -1,4 +1,4 @@
-"""The runs of tests that `deploy/test` makes: which tests, on which RabbitMQ, Python and Debian."""
+"""Test runs of `deploy/test`: the tests of each, and its RabbitMQ, Python and Debian."""
 
 import os
 import subprocess
@@ -13,14 +13,14 @@ from deploy.failed import Failed
 from deploy.rabbitmq import debian13, installation
 from deploy.waiting import Say
 
-# A test that hangs fails alone, instead of taking the whole run with it.
-HANGS = ("--timeout=120",)
-# Half of what they do is waiting. The long ones come first, since the folders are in order. A file
-# stays together: its tests share what they started.
-AT_ONCE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
+# Fails a test that hangs, so that it does not stop the whole run.
+TEST_TIMEOUT = ("--timeout=120",)
+# Tests wait for half of their time. Without reordering, long tests come first, as in the order of
+# the folders. Tests of a file share fixtures, so `loadfile` keeps them in one process.
+PARALLEL = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 ONE_PROCESS = ("-n", "0")
 COVERAGE = ("--cov", "--cov-report=term")
-"""Doubles the CPU time of what it measures, and so has an option of its own."""
+"""Doubles the CPU time of the measured tests, and so has an option of its own."""
 
 LONG = ("full", "chaos")
 NOTHING_SELECTED = 5
@@ -29,91 +29,92 @@ NOTHING_SELECTED = 5
 KHEPRI = {"PLT_RABBITMQ_KHEPRI": "true"}
 MNESIA = {"PLT_RABBITMQ_KHEPRI": "false"}
 NODE_LOSS = {"PLT_NODE_LOSS_TABLE": "deploy/rabbitmq/node-loss.md"}
-"""The file in which cluster suites write what the loss of a node costs."""
+"""The file to which cluster suites write the measured effects of a lost node."""
 
 Provide = Callable[[Say], Mapping[str, str]]
-"""Makes a RabbitMQ usable and returns the variables that name it, or raises Failed."""
+"""Prepares a RabbitMQ and returns the variables that select it, or raises Failed."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Suite:
-    """One run of pytest; `options` of `deploy/test` ask for it, one of them suffices."""
+    """One run of pytest. Any option of `deploy/test` in `selected_by` selects it."""
 
     name: str
     mark: str = ""
-    asked_by: tuple[str, ...] = ()
+    selected_by: tuple[str, ...] = ()
     rabbitmq: Provide
     variables: Mapping[str, str] = field(default_factory=dict)
     options: tuple[str, ...] = ()
     is_measured: bool = False
-    """True for the run of which `--coverage` measures lines and branches."""
+    """True for the run that `--coverage` measures."""
     python: str = ""
-    """The version of another Python than the one that runs `deploy/test`: the daily tests alone."""
+    """The version of another Python, which runs the daily tests only."""
 
-    def marks(self, asked: Namespace) -> str:
+    def marks(self, args: Namespace) -> str:
         """Return the expression for `pytest -m`."""
-        if asked.single or self.mark == "cluster":
+        if args.single or self.mark == "cluster":
             return self.mark
-        left_out = [f"not {name}" for name in LONG if self.python or not getattr(asked, name)]
-        return " and ".join([*filter(None, [self.mark]), "not cluster", *left_out])
+        excluded = [f"not {name}" for name in LONG if self.python or not getattr(args, name)]
+        return " and ".join([*filter(None, [self.mark]), "not cluster", *excluded])
 
     def command(
-        self, asked: Namespace, junit: Path, python: str | Path = sys.executable
+        self, args: Namespace, junit: Path, python: str | Path = sys.executable
     ) -> list[str]:
-        """Return the words that run it and write its report."""
-        words = [str(python), "-m", "pytest", "-m", self.marks(asked), *HANGS, *self.options]
-        words += COVERAGE if self.is_measured and asked.coverage else ()
-        words += ONE_PROCESS if asked.single else ()
-        return [*words, f"--junitxml={junit}", *asked.tests, *asked.pytest]
+        """Return the command line of pytest."""
+        command = [str(python), "-m", "pytest", "-m", self.marks(args)]
+        command += [*TEST_TIMEOUT, *self.options]
+        command += COVERAGE if self.is_measured and args.coverage else ()
+        command += ONE_PROCESS if args.single else ()
+        return [*command, f"--junitxml={junit}", *args.tests, *args.pytest]
 
-    def passes(self, asked: Namespace, junit: Path, say: Say) -> bool:
-        """Run it and tell whether all of its tests passed.
+    def run(self, args: Namespace, junit: Path, say: Say) -> bool:
+        """Run the tests and return whether all of them passed.
 
-        Raises Failed where this machine has no such RabbitMQ or Python, and for all but the first
-        suite where the caller's arguments select none of its tests.
+        Raises Failed if this machine lacks the RabbitMQ or the Python, or if the arguments select
+        no test of a suite other than the first.
         """
         program = pythons.find(self.python) if self.python else None
         variables = {**self.rabbitmq(say), **self.variables}
         python: str | Path = sys.executable
         if program is not None:
             try:
-                python = pythons.prepared(self.python, program)
-            except Failed as failure:  # that its requirements cannot be installed is our failure
+                python = pythons.prepare(self.python, program)
+            except Failed as failure:  # the Python exists, so the suite fails and is not skipped
                 say(str(failure))
                 return False
         done = subprocess.run(
-            self.command(asked, junit, python),
+            self.command(args, junit, python),
             stdin=subprocess.DEVNULL,
             env={**os.environ, **variables},
             check=False,
         )
-        selection = [*asked.tests, *asked.pytest]
-        if done.returncode == NOTHING_SELECTED and selection and self.asked_by:
+        selection = [*args.tests, *args.pytest]
+        if done.returncode == NOTHING_SELECTED and selection and self.selected_by:
             raise Failed(f"no test is selected by {' '.join(selection)}")
         return done.returncode == 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class FreshDebian:
-    """`deploy/test` as somebody runs it on a new machine with this release."""
+    """A run of `deploy/test` on a new machine with this release."""
 
     name: str
     release: str
-    asked_by: tuple[str, ...] = ("full",)
+    selected_by: tuple[str, ...] = ("full",)
 
-    def passes(self, asked: Namespace, junit: Path, say: Say) -> bool:
-        """Run it in a root made for it; raises Failed where none can be made."""
-        pytest = ["--", *asked.pytest] if asked.pytest else []
-        return fresh.passes(self.release, [*asked.tests, *pytest], junit, say)
+    def run(self, args: Namespace, junit: Path, say: Say) -> bool:
+        """Run it in a temporary root. Raises Failed if the root cannot be made."""
+        pytest = ["--", *args.pytest] if args.pytest else []
+        return fresh.run(self.release, [*args.tests, *pytest], junit, say)
 
 
-def as_called(say: Say) -> Mapping[str, str]:
-    """Leave the choice to the caller's variables; without any it is the distribution's."""
+def default_rabbitmq(say: Say) -> Mapping[str, str]:
+    """Select the RabbitMQ of the caller's variables, or else the distribution's."""
     return {}
 
 
-def distributions_3_10(say: Say) -> Mapping[str, str]:
-    """Provide the distribution's RabbitMQ, where that is 3.10 as in Debian 12."""
+def distribution_rabbitmq_3_10(say: Say) -> Mapping[str, str]:
+    """Select the distribution's RabbitMQ, which must be 3.10, as in Debian 12."""
     found = installation.ensure(say, {})
     done = subprocess.run([found.ctl, "version"], capture_output=True, text=True, check=False)
     version = done.stdout.strip()
@@ -122,58 +123,58 @@ def distributions_3_10(say: Say) -> Mapping[str, str]:
     return {installation.VARIABLE: ""}
 
 
-def debians_4_0(say: Say) -> Mapping[str, str]:
-    """Provide RabbitMQ 4.0.5 from a root of Debian 13."""
+def debian_rabbitmq_4_0(say: Say) -> Mapping[str, str]:
+    """Select RabbitMQ 4.0.5 from a root of Debian 13, made first if it is missing."""
     return {installation.VARIABLE: str(debian13.programs(say))}
 
 
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 SUITES: tuple[Suite | FreshDebian, ...] = (
-    Suite(name="tests", rabbitmq=as_called, options=AT_ONCE, is_measured=True),
+    Suite(name="tests", rabbitmq=default_rabbitmq, options=PARALLEL, is_measured=True),
     Suite(
         name="broker on 4.0.5",
         mark="broker",
-        asked_by=("rabbitmq_4", "full"),
-        rabbitmq=debians_4_0,
+        selected_by=("rabbitmq_4", "full"),
+        rabbitmq=debian_rabbitmq_4_0,
         variables=MNESIA,
-        options=AT_ONCE,
+        options=PARALLEL,
     ),
     Suite(
         name="broker on 4.0.5 with Khepri",
         mark="broker",
-        asked_by=("full",),
-        rabbitmq=debians_4_0,
+        selected_by=("full",),
+        rabbitmq=debian_rabbitmq_4_0,
         variables=KHEPRI,
-        options=AT_ONCE,
+        options=PARALLEL,
     ),
     Suite(
         name="cluster of 3.10",
         mark="cluster",
-        asked_by=("full",),
-        rabbitmq=distributions_3_10,
+        selected_by=("full",),
+        rabbitmq=distribution_rabbitmq_3_10,
         variables=MNESIA | NODE_LOSS,
     ),
     Suite(
         name="cluster of 4.0.5",
         mark="cluster",
-        asked_by=("full",),
-        rabbitmq=debians_4_0,
+        selected_by=("full",),
+        rabbitmq=debian_rabbitmq_4_0,
         variables=MNESIA | NODE_LOSS,
     ),
     Suite(
         name="cluster of 4.0.5 with Khepri",
         mark="cluster",
-        asked_by=("full",),
-        rabbitmq=debians_4_0,
+        selected_by=("full",),
+        rabbitmq=debian_rabbitmq_4_0,
         variables=KHEPRI | NODE_LOSS,
     ),
     *(
         Suite(
             name=f"tests on Python {version}",
-            asked_by=("full",),
-            rabbitmq=as_called,
-            options=AT_ONCE,
+            selected_by=("full",),
+            rabbitmq=default_rabbitmq,
+            options=PARALLEL,
             python=version,
         )
         for version in pythons.SUPPORTED
@@ -184,10 +185,10 @@ SUITES: tuple[Suite | FreshDebian, ...] = (
 )
 
 
-def chosen(asked: Namespace) -> list[Suite | FreshDebian]:
-    """Return the suites that the options of `deploy/test` ask for."""
+def chosen(args: Namespace) -> list[Suite | FreshDebian]:
+    """Return the suites that the options of `deploy/test` select."""
     return [
         suite
         for suite in SUITES
-        if not suite.asked_by or any(getattr(asked, option) for option in suite.asked_by)
+        if not suite.selected_by or any(getattr(args, option) for option in suite.selected_by)
     ]

@@ -1,4 +1,4 @@
-"""Tells what ends while `deploy/up` runs: processes, and the broker that they all need."""
+"""Reports processes that end while `deploy/up` runs, and the loss of the broker."""
 
 import time
 
@@ -6,13 +6,13 @@ from deploy.progress import Progress
 from deploy.rabbitmq.broker import Broker
 from deploy.stack import Stack
 
-LOOK_EVERY_S = 0.5
-ASK_EVERY = 4
-"""The gateway is asked for the broker at every fourth look."""
+CHECK_INTERVAL_S = 0.5
+CHECKS_PER_REQUEST = 4
+"""Every fourth check also requests the state of the broker from the gateway."""
 
 
 class Watch:
-    """Looks at the processes that were started, and at the broker."""
+    """Checks the processes and the broker periodically."""
 
     def __init__(self, stack: Stack, broker: Broker, progress: Progress) -> None:
         self._stack = stack
@@ -21,24 +21,24 @@ class Watch:
         self._is_reachable = True
 
     def run(self) -> None:
-        """Look until a signal ends us; Failed where a broker that we started has ended.
+        """Check until a signal arrives. Raises Failed if a broker of `deploy/up` has ended.
 
-        Killing a worker is worth a try, so the end of a process is told, and no failure.
+        The end of another process is reported but no failure: users may kill a worker to try it.
         """
-        looks = 0
+        checks = 0
         while True:
-            self.look(ask=looks % ASK_EVERY == 0)
-            looks += 1
-            time.sleep(LOOK_EVERY_S)
+            self.check(with_gateway=checks % CHECKS_PER_REQUEST == 0)
+            checks += 1
+            time.sleep(CHECK_INTERVAL_S)
 
-    def look(self, *, ask: bool) -> None:
-        """Tell what changed since the last look; `ask` the gateway too whether it has a broker."""
+    def check(self, *, with_gateway: bool) -> None:
+        """Report changes since the last check; `with_gateway` includes its broker connection."""
         self._broker.check()
         for child in self._stack.ended():
             self._progress.say(child.name, f"ended with {child.exit_code}\n{child.last_lines(5)}")
-        said = self._stack.said_ready() if ask else None
-        if said is not None and said["broker"]["reachable"] != self._is_reachable:
+        response = self._stack.readiness() if with_gateway else None
+        if response is not None and response["broker"]["reachable"] != self._is_reachable:
             self._is_reachable = not self._is_reachable
             state = "reachable again" if self._is_reachable else "not reachable"
-            reason = said["broker"]["reason"]
+            reason = response["broker"]["reason"]
             self._progress.say("broker", state if reason is None else f"{state}: {reason}")

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Finds a Python and hands a command over to deploy/environment.py: `with-python.sh up --check`.
+# Finds a Python and runs a command with deploy/environment.py: `with-python.sh up --check`.
 set -eu
-# Files are named as seen from where the command was typed.
+# Paths on the command line are relative to the caller's folder.
 export MACHINIST_CALLED_FROM="$PWD"
 cd "$(dirname "$0")/.."
 
 for python in ${PYTHON:-python3 python3.13 python3.12 python3.11 python3.14 python}; do
-    # It has to run, too: a name on the PATH may be a stand-in for a Python that is not there.
+    # A pyenv shim on the PATH may run no Python.
     if "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then
         exec "$python" -m deploy.environment "$@"
     fi

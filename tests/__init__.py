@@ -1,1 +1,1 @@
-"""The tests; what a folder of them shares is imported from here."""
+"""The tests, and the helpers that several folders of tests share."""

@@ -1,4 +1,4 @@
-"""Reads outcomes as an auditor does: from a queue of its own that is bound to their exchange."""
+"""Reads outcomes as an auditor does: from its own queue, bound to `machinist.outcomes`."""
 
 import asyncio
 import threading
@@ -19,9 +19,9 @@ PREFETCH = 1000
 
 
 class Auditor:
-    """Collects the outcomes published while the context lasts, over restarts of the broker too.
+    """Collects the outcomes published while the context lasts, also across broker restarts.
 
-    Each that was published is here once, also if it was delivered twice.
+    An outcome that is delivered twice is kept once.
     """
 
     def __init__(self, amqp_url: str) -> None:
@@ -32,15 +32,15 @@ class Auditor:
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def outcomes(self) -> list[tuple[Message, Outcome]]:
-        """All so far, in the order in which they came."""
+        """Return all outcomes so far, in order of arrival."""
         return list(self._read.values())
 
     def of(self, identity: str) -> list[Outcome]:
-        """Those of one command so far."""
+        """Return the outcomes of one command so far."""
         return [outcome for _, outcome in self.outcomes() if outcome.id == identity]
 
     def final(self, identity: str, within: float = BOUND_S) -> Outcome:
-        """Wait for the first final one of a command."""
+        """Wait for the first final outcome of a command."""
 
         def finals() -> list[Outcome]:
             return [each for each in self.of(identity) if each.result is not Result.STARTED]

@@ -1,4 +1,4 @@
-"""Calls of providers with deadlines that do not depend on how busy the machine is."""
+"""Provider calls whose deadlines do not depend on the load of the machine."""
 
 import asyncio
 import time
@@ -7,16 +7,16 @@ from collections.abc import Callable
 from worker.provider import Call
 
 AMPLE_S = 60.0
-"""A deadline that is not met: no test waits so long for what it expects."""
+"""A deadline that no test reaches."""
 
 
 def ample() -> Call:
-    """A call with time enough, but not for ever."""
+    """Return a call with a deadline that is not reached."""
     return Call.within(AMPLE_S)
 
 
 class Ending(Call):
-    """A call whose deadline passes as soon as a condition holds, and not before."""
+    """A call whose deadline passes when a condition holds."""
 
     def __init__(self, has_passed: Callable[[], object], *, redelivered: bool = False) -> None:
         super().__init__(time.monotonic() + AMPLE_S, redelivered=redelivered)
@@ -27,7 +27,7 @@ class Ending(Call):
 
 
 def pass_time(seconds: float) -> None:
-    """Let the timers of the running loop be so much closer to their end."""
+    """Advance the clock of the running loop, so that its timers fire earlier."""
     loop = asyncio.get_running_loop()
-    told = loop.time
-    loop.time = lambda: told() + seconds  # type: ignore[method-assign]  # the loop asks itself
+    clock = loop.time
+    loop.time = lambda: clock() + seconds  # type: ignore[method-assign]  # the loop calls it

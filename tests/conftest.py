@@ -1,7 +1,7 @@
-"""What every test may use: one RabbitMQ node of the run's own, and one API server stand-in.
+"""Fixtures for all tests: a private RabbitMQ node and the Kubernetes sandbox, one per run.
 
-PLT_RABBITMQ_BIN names the folder of the broker's programs, as for `deploy/up`, and
-PLT_RABBITMQ_KHEPRI=true has nodes and clusters keep their metadata in Khepri.
+PLT_RABBITMQ_BIN is the folder of the broker's programs, as for `deploy/up`.
+PLT_RABBITMQ_KHEPRI=true makes nodes and clusters keep their metadata in Khepri.
 """
 
 import gc
@@ -19,29 +19,29 @@ from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.providers.cluster import OPTIONS
 from tests.stack import Stack
 
-# How long an example takes tells of the machine and of what else runs on it, not of our code; the
-# first text of a run comes with the making of tables of all Unicode characters.
+# The duration of an example depends on the load of the machine, and the first text of a run
+# includes Hypothesis building its Unicode tables.
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ours")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let `deploy/test --kubeconfig` name a cluster to tests/providers, and repeat a history."""
+    """Add the options of tests/providers (`deploy/test --kubeconfig`) and tests/history."""
     for name, purpose in OPTIONS.items():
         parser.addoption(name, help=purpose)
-    parser.addoption("--history-seed", type=int, help="what decides in tests/history")
+    parser.addoption("--history-seed", type=int, help="the random seed of tests/history")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what runs on the broker, before `-m` chooses: each test that asks for the node."""
+    """Mark each test that uses the node as `broker`, before `-m` selects."""
     for item in items:
         if isinstance(item, pytest.Function) and "rabbit" in item.fixturenames:
             item.add_marker(pytest.mark.broker)
 
 
 def pytest_collection_finish() -> None:
-    """Keep the collector of garbage away from what lives as long as the run: 1/7 of its CPU."""
+    """Exclude long-lived objects from garbage collection, which saves 1/7 of the run's CPU."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)
@@ -49,7 +49,7 @@ def pytest_collection_finish() -> None:
 
 @pytest.fixture(scope="session")
 def khepri() -> bool:
-    """Tell whether brokers keep their metadata in Khepri instead of Mnesia."""
+    """True if brokers keep their metadata in Khepri instead of Mnesia."""
     value = os.environ.get("PLT_RABBITMQ_KHEPRI", "false")
     if value not in ("true", "false"):
         pytest.exit(f"PLT_RABBITMQ_KHEPRI is {value!r}: expected true or false", returncode=2)
@@ -58,17 +58,17 @@ def khepri() -> bool:
 
 @pytest.fixture(scope="session")
 def rabbit(tmp_path_factory: pytest.TempPathFactory, khepri: bool) -> Iterator[RabbitNode]:
-    """A private node with the management plugin; tests that hurt it leave it running."""
+    """A private node with the management plugin; a test that stops it starts it again."""
     with RabbitNode(tmp_path_factory.mktemp("rabbitmq"), khepri=khepri) as node:
         yield node
 
 
 @pytest.fixture
 def amqp_url(rabbit: RabbitNode) -> str:
-    """A virtual host of the test's own on the node.
+    """The URL of a new virtual host on the node.
 
-    It stays until the node ends: RabbitMQ 3.10 stumbles over the deletion of quorum queues that
-    dead-letter at least once, soon after a restart, and drops the connections of other hosts.
+    The virtual host is not deleted: when RabbitMQ 3.10 deletes quorum queues with at-least-once
+    dead-lettering soon after a restart, it drops the connections of other virtual hosts.
     """
     name = f"test-{uuid4().hex[:8]}"
     with httpx.Client(
@@ -86,14 +86,14 @@ def amqp_url(rabbit: RabbitNode) -> str:
 
 @pytest.fixture(scope="session")
 def session_sandbox() -> Iterator[KubernetesSandbox]:
-    """The stand-in, in a thread of its own so that a busy test does not hold it up."""
+    """The Kubernetes sandbox, in its own thread so that a busy test does not block it."""
     with KubernetesSandbox.in_thread(seed=True) as sandbox:
         yield sandbox
 
 
 @pytest.fixture
 def sandbox(session_sandbox: KubernetesSandbox) -> KubernetesSandbox:
-    """The stand-in as it was at its start."""
+    """The Kubernetes sandbox, reset to its seed objects."""
     session_sandbox.reset()
     return session_sandbox
 
@@ -102,6 +102,6 @@ def sandbox(session_sandbox: KubernetesSandbox) -> KubernetesSandbox:
 def stack(
     amqp_url: str, sandbox: KubernetesSandbox, rabbit: RabbitNode, tmp_path: Path
 ) -> Iterator[Stack]:
-    """Processes on the broker and the stand-in."""
+    """Starts gateways and workers on the broker and the sandbox."""
     with Stack(amqp_url, sandbox, rabbit, tmp_path) as stack:
         yield stack

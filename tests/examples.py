@@ -1,4 +1,4 @@
-"""A valid operation and a valid answer for every row of the table, and builders of messages."""
+"""An example operation and answer for every row of the table, and builders of messages."""
 
 import time
 from typing import Any
@@ -23,17 +23,17 @@ SCOPE = "default"
 
 
 def manifest(kind: str, name: str = "hello", **more: Any) -> dict[str, Any]:
-    """The manifest of an object."""
+    """Return a manifest."""
     return {"apiVersion": "v1", "kind": kind, "metadata": {"name": name}, **more}
 
 
 def workload(name: str = "hello-v2", **more: Any) -> dict[str, Any]:
-    """A workload with what it needs at least."""
+    """Return a workload with the required fields."""
     return {"name": name, "image": "registry.example/hello:2", **more}
 
 
 def plan(app: str = "hello", **more: Any) -> dict[str, Any]:
-    """A route plan that sends everything to one version."""
+    """Return a route plan that sends all requests to one version."""
     backend = {"serviceName": f"{app}-v2"}
     rule = {"match": {"kind": "default"}, "backend": backend, "versionId": "v2"}
     return {"appName": app, "hostname": f"{app}.example", "rules": [rule], **more}
@@ -99,7 +99,7 @@ ANSWERS: dict[str, Any] = {
 
 
 def message_of(operation: Operation[Any], provider: str = "k8s", **changes: Any) -> Message:
-    """The message that a gateway publishes for an operation, unsealed; or another by `changes`."""
+    """Return the unsealed message that a gateway publishes for an operation, with changes."""
     row = operation.row
     milliseconds = 10_000
     message = Message(

@@ -1,6 +1,6 @@
-"""Forks a process off one that has imported what gateways and workers are made of.
+"""A fork server that has imported the modules of gateways and workers.
 
-A start takes 0.1 s of CPU instead of 0.7, and a run of all tests starts some 150 processes.
+A start takes 0.1 s of CPU instead of 0.7 s, and a run of all tests starts some 150 processes.
 """
 
 import multiprocessing
@@ -17,7 +17,7 @@ forking.set_forkserver_preload(["gateway.app", "worker.app", __name__])
 
 
 def run(module: str, environment: dict[str, str], log: Path) -> None:
-    """Do what `python -m module` does, with these variables alone and all output in the log."""
+    """Run a module as `python -m` does, with only these variables and all output in the log."""
     with log.open("wb") as output:
         os.dup2(output.fileno(), sys.stdout.fileno())
         os.dup2(output.fileno(), sys.stderr.fileno())

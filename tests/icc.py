@@ -1,6 +1,6 @@
-"""The control plane's client, as much of it as there is to its requests: what it builds and reads.
+"""The requests of the control plane's client, built and read as the client does.
 
-Paths are joined without escaping, labels are escaped whole, and only 200 with JSON is success.
+It joins paths without escaping, escapes each label as a whole, and accepts only 200 with JSON.
 """
 
 import json
@@ -13,7 +13,7 @@ Json = dict[str, Any]
 
 
 class Failed(Exception):
-    """What the client makes of any other status."""
+    """A response with a status other than 200."""
 
     def __init__(self, answer: Answer) -> None:
         super().__init__(f"{answer.status} {answer.body.decode()}")
@@ -21,7 +21,7 @@ class Failed(Exception):
 
 
 class ControlPlane:
-    """Calls one provider of a gateway about one namespace, on ECS one cluster."""
+    """A client for one provider and one namespace, on ECS one cluster."""
 
     def __init__(
         self, client: Client, namespace: str, labels_key: str = "labels", provider: str = "k8s"

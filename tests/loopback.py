@@ -1,8 +1,8 @@
-"""Stands in for the broker: a call becomes a message that a worker's dispatch runs at once."""
+"""Replaces the broker: a call becomes a message that a worker's dispatch runs in this process."""
 
 import time
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, Self, cast
 from uuid import uuid4
 
 from contracts import CONTRACT, address, topology, wire
@@ -22,9 +22,9 @@ DEADLINE_S = 10.0
 
 
 class Loopback:
-    """What `gateway.rpc.Rpc` is to the routes, with the workers in this process.
+    """A substitute for `gateway.rpc.Rpc` with the workers in this process.
 
-    `messages` are those that were sent; who is there is asked of a real `attendance`.
+    `messages` are the sent messages; `attendance` is real and probes a fake connection.
     """
 
     def __init__(
@@ -32,14 +32,16 @@ class Loopback:
     ) -> None:
         self.messages: list[Message] = []
         self.attendance = Attendance(expected)
-        self.attendance.connected(cast(Connection, Roll({worker.name for worker in workers})))
+        self.attendance.connected(
+            cast(Connection, FakeConnection({worker.name for worker in workers}))
+        )
         self._workers = {worker.name: worker for worker in workers}
         self._seals = seals or Seals([])
 
     async def call(
         self, provider: str, operation: Operation[Any], context: Context = NOTHING
     ) -> Reply:
-        """The reply to an operation; raises a fault when it was not sent."""
+        """Return the reply to an operation; raise a fault if it was not sent."""
         await self.attendance.require(provider)
         message = self._message(provider, operation, context)
         self.messages.append(message)
@@ -85,39 +87,37 @@ class Loopback:
 
 
 class Front:
-    """Lets one application, which is slow to make, serve every test with a caller of its own."""
+    """Lets one application, which is slow to create, serve each test with another caller."""
 
     behind: Caller
 
     async def call(
         self, provider: str, operation: Operation[Any], context: Context = NOTHING
     ) -> Reply:
-        """The reply of whoever stands behind now."""
+        """Return the reply of the current caller."""
         return await self.behind.call(provider, operation, context)
 
 
-class Roll:
-    """As much of a connection, and of a channel on it, as attendance asks: who has a queue."""
+class FakeConnection:
+    """A fake connection and channel with the queries queues of some providers."""
 
     is_closed = False
 
     def __init__(self, providers: set[str]) -> None:
         self._queues = {topology.queries_queue(name) for name in providers}
 
-    async def channel(self) -> "Roll":
-        """Itself."""
+    async def channel(self) -> Self:
         return self
 
     def silence(self) -> float:
-        """It is never silent."""
         return 0.0
 
     async def publish(self, message: Message, *, mandatory: bool) -> None:
-        """Take a probe if the provider has a queue."""
+        """Accept a probe if the provider has a queue."""
         provider = message.key.partition(".")[0]
         if topology.queries_queue(provider) not in self._queues and mandatory:
             raise Unroutable(provider)
 
     async def consumers(self, queue: str) -> int:
-        """One worker for each."""
+        """Return one consumer for each existing queue."""
         return int(queue in self._queues)

@@ -1,4 +1,4 @@
-"""A provider that keeps a platform in dicts: it can do every operation, and knows no I/O."""
+"""A provider with every operation on a platform in memory, without I/O."""
 
 from typing import Any, TypeVar
 
@@ -25,10 +25,10 @@ Key = tuple[str, str]  # scope and name
 
 
 class MemoryProvider:
-    """A platform with nothing on it, until something is applied; a name is one controller's.
+    """A platform that starts empty; controllers of all kinds share one set of names.
 
-    `calls` are the operations that it was asked for, in order. What is put into `failures` is
-    raised by the next calls, one each.
+    `calls` are the requested operations, in order. Each of the next calls raises one of
+    `failures`.
     """
 
     def __init__(self) -> None:
@@ -181,7 +181,7 @@ class MemoryProvider:
         return applied
 
     def _scale(self, scope: str, manifest: Object, replicas: int) -> None:
-        """Have so many machines of the controller run."""
+        """Start or remove machines until the controller has this number."""
         name = manifest["metadata"]["name"]
         own = [key for key, each in self.machines.items() if key[0] == scope and _runs(name, each)]
         for key in own[replicas:]:
@@ -224,7 +224,7 @@ def _endpoint(service: Object) -> ServiceEndpoint:
 
 
 def _applied(stored: dict[Key, Object], scope: str, manifest: Object) -> Object:
-    """Store a copy; `conflict` where the manifest was read before the last change."""
+    """Store a copy; raise `conflict` if the manifest has an older resource version."""
     name = manifest["metadata"]["name"]
     version = int(stored.get((scope, name), {}).get("metadata", {}).get("resourceVersion", "0"))
     if manifest["metadata"].get("resourceVersion", str(version)) != str(version):

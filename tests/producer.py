@@ -1,4 +1,4 @@
-"""An event producer: publishes scale commands straight onto the exchange."""
+"""An event producer, which publishes scale commands to `machinist.events`."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from deploy.rabbitmq.configuration import USER
 
 
 def scale_event(name: str, replicas: int, provider: str = "k8s") -> Message:
-    """What an event producer publishes."""
+    """Return a scale command as an event producer publishes it."""
     operation = UpdateControllerReplicas(
         scope="default", name=name, replicas=replicas, kind="Deployment"
     )
@@ -34,18 +34,18 @@ def scale_event(name: str, replicas: int, provider: str = "k8s") -> Message:
 
 
 def lasting_event(name: str, replicas: int) -> Message:
-    """A scale command that no later one supersedes: it has a key by which repeats are known."""
+    """Return a scale command with an idempotency key, which prevents superseding."""
     event = scale_event(name, replicas)
     return msgspec.structs.replace(event, headers={wire.HEADER_IDEMPOTENCY_KEY: event.message_id})
 
 
 def announcement(provider: str = "k8s") -> Message:
-    """What another worker of a provider says about itself, where the real one is frozen."""
+    """Return the announcement of another worker, for tests whose worker is frozen."""
     return Announcement("another", provider, "test", time.time()).message()
 
 
 def publish(amqp_url: str, messages: list[Message]) -> int:
-    """Publish in order and await every confirm; how many were refused."""
+    """Publish in order, await every confirm, and return the number of refused messages."""
     refused = 0
 
     async def session(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""A TCP relay in front of the broker: closed, passing or silent, as a test wants it."""
+"""A TCP relay in front of the broker, which a test can close, cut and mute."""
 
 import socket
 import ssl
@@ -12,10 +12,10 @@ from deploy.ports import Port
 
 
 class Relay:
-    """Passes bytes between a port of its own and a target; refuses connections while closed.
+    """Relays bytes between its own port and a target; refuses connections while closed.
 
-    With a `tls` context it speaks TLS to those who connect, and plain to the target. With a
-    `delay_s` everything arrives so many seconds later: a target that is far away, or busy.
+    With a `tls` context it terminates TLS. `delay_s` delays the bytes in both directions, as a
+    distant or busy target would.
     """
 
     def __init__(
@@ -32,20 +32,20 @@ class Relay:
         self._passing.set()
 
     def open(self) -> None:
-        """Accept connections from now on."""
+        """Start to accept connections."""
         self._listener = socket.create_server(("127.0.0.1", self.port), reuse_port=False)
         threading.Thread(target=self._accept, args=[self._listener], daemon=True).start()
 
     def mute(self) -> None:
-        """Keep every connection but pass nothing: both ends see a silent peer."""
+        """Keep connections open and relay nothing, so that both ends see a silent peer."""
         self._passing.clear()
 
     def unmute(self) -> None:
-        """Pass again what waits."""
+        """Relay again, including the bytes held back."""
         self._passing.set()
 
     def cut(self) -> None:
-        """Reset every connection; new ones are still accepted."""
+        """Close every connection, and still accept new ones."""
         pairs, self._pairs = self._pairs, []
         for ends in pairs:
             for end in ends:
@@ -54,7 +54,7 @@ class Relay:
                 end.close()
 
     def close(self) -> None:
-        """Refuse connections and end those that are there."""
+        """Refuse connections and close the open ones."""
         if self._listener is not None:
             with suppress(OSError):
                 self._listener.shutdown(socket.SHUT_RDWR)
@@ -99,7 +99,7 @@ class Relay:
 
 @contextmanager
 def relay(target: int, tls: ssl.SSLContext | None = None, delay_s: float = 0.0) -> Iterator[Relay]:
-    """An open relay to a port."""
+    """Open a relay to a port."""
     with Relay(target, tls, delay_s) as passing:
         passing.open()
         yield passing

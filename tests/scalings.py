@@ -1,4 +1,4 @@
-"""Scalings as the Kubernetes sandbox received them, by either kind of patch."""
+"""The scalings that the Kubernetes sandbox received, as JSON Patch or merge patch."""
 
 import json
 from typing import Any
@@ -7,11 +7,11 @@ from deploy.sandbox.kubernetes.calls import Call
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 
 REFUSED = 422
-"""The status of a scaling whose condition was not met: it changed nothing."""
+"""The status of a scaling whose JSON Patch test failed, and which changed nothing."""
 
 
 def scalings(sandbox: KubernetesSandbox) -> list[tuple[int, Call]]:
-    """The replicas that were written, in the order of arrival, with the request that wrote them."""
+    """Return the written replicas with their requests, in order of arrival."""
     found = []
     for call in sandbox.calls.writes():
         replicas = _replicas_in(call.body)
@@ -21,12 +21,12 @@ def scalings(sandbox: KubernetesSandbox) -> list[tuple[int, Call]]:
 
 
 def written(sandbox: KubernetesSandbox) -> list[int]:
-    """The replicas that were written, in the order of arrival."""
+    """Return the written replicas, in order of arrival."""
     return [replicas for replicas, _ in scalings(sandbox)]
 
 
 def _replicas_in(body: bytes | None) -> int | None:
-    """The replicas that a patch sets; None for another request, or while its body is read."""
+    """Return the replicas that a patch sets; None for another request or an unread body."""
     if not body:
         return None
     patch: Any = json.loads(body)

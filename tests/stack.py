@@ -1,4 +1,4 @@
-"""Gateways and workers as real processes on a real broker, to be killed, frozen and stopped."""
+"""Gateways and workers as processes on a real broker, which tests kill, freeze and stop."""
 
 import os
 import signal
@@ -13,23 +13,19 @@ import httpx
 from deploy.ports import Port
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from deploy.stack import AWS_OF_NOBODY
+from deploy.stack import NO_AWS_FILES
 from tests.forking import forking, run
 
 if TYPE_CHECKING:  # moto takes 1.7 s of CPU to import, and most tests need no AWS
     from deploy.sandbox.aws.server import AwsSandbox
 
 REPOSITORY = Path(__file__).parent.parent
-START_S = 60
-"""The longest that a process may take to start on a machine whose cores are busy."""
-
-
 BOUND_S = 60.0
-"""No wait is longer, however busy the machine is: for what never comes a test fails after it."""
+"""The default limit of every wait, long enough for a busy machine."""
 
 
 def eventually(condition: Callable[[], object], within: float = BOUND_S, what: str = "") -> None:
-    """Wait for a condition; a shorter bound than usual is a promise that is tested."""
+    """Wait for a condition; a limit below the default is a promise under test."""
     until = time.monotonic() + within
     while not condition():
         if time.monotonic() > until:
@@ -38,7 +34,7 @@ def eventually(condition: Callable[[], object], within: float = BOUND_S, what: s
 
 
 class Process:
-    """One process of ours."""
+    """A gateway or worker process."""
 
     def __init__(self, module: str, environment: dict[str, str], log: Path) -> None:
         self.log = log
@@ -49,51 +45,50 @@ class Process:
 
     @property
     def pid(self) -> int:
-        """As it is part of a worker's name."""
+        """The process id, which is part of a worker's name."""
         pid = self._process.pid
         assert pid is not None
         return pid
 
     def kill(self) -> None:
-        """As a crash would."""
+        """Send SIGKILL and wait for the end, as in a crash."""
         self._process.kill()
         self._process.join()
 
     def freeze(self) -> None:
-        """Stop it in its tracks."""
+        """Send SIGSTOP."""
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let it go on."""
+        """Send SIGCONT."""
         os.kill(self.pid, signal.SIGCONT)
 
     def terminate(self) -> None:
-        """Ask it to stop."""
+        """Send SIGTERM."""
         self._process.terminate()
 
     def ended(self, within: float = BOUND_S) -> int:
-        """Wait for its end and return the exit status."""
+        """Wait for the end of the process and return its exit status."""
         self._process.join(within)
         status = self._process.exitcode
         assert status is not None, f"{self._process.name} has not ended within {within} s"
         return status
 
     def close(self) -> None:
-        """End it, whatever its state."""
+        """Kill the process if it runs, even if it is frozen."""
         if self._process.is_alive():
             self.thaw()
             self.kill()
 
 
 class Gateway(Process):
-    """A gateway, and requests to it."""
+    """A gateway process, and a client for requests to it."""
 
     def __init__(self, environment: dict[str, str], log: Path, port: int) -> None:
         super().__init__("gateway", environment | {"PLT_PORT": str(port)}, log)
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
 
     def get(self, path: str) -> httpx.Response:
-        """GET a path."""
         return self.http.get(path)
 
     def scale(self, name: str, replicas: int, provider: str = "k8s") -> httpx.Response:
@@ -105,7 +100,7 @@ class Gateway(Process):
         )
 
     def ready(self) -> dict[str, object]:
-        """What /ready says, empty while nobody listens."""
+        """Return the body of /ready; empty while the gateway does not listen."""
         try:
             body: dict[str, object] = self.http.get("/ready").json()
         except httpx.TransportError:
@@ -113,19 +108,18 @@ class Gateway(Process):
         return body
 
     def attended_by(self, workers: int, provider: str = "k8s") -> bool:
-        """Whether so many workers consume the provider's queries."""
+        """Tell whether this number of workers consumes the provider's queries."""
         providers = self.ready().get("providers") or {}
         assert isinstance(providers, dict)
         return bool(providers.get(provider, {}).get("consumers", 0) == workers)
 
     def close(self) -> None:
-        """End it."""
         self.http.close()
         super().close()
 
 
 class Stack:
-    """What a test starts, and the end of it all."""
+    """Starts the processes of a test, and kills them at the end."""
 
     def __init__(
         self, amqp_url: str, sandbox: KubernetesSandbox, node: RabbitNode, folder: Path
@@ -138,7 +132,7 @@ class Stack:
         self._closing = ExitStack()
 
     def gateway(self, **variables: str) -> Gateway:
-        """Start a gateway that knows of the provider k8s, and wait until it reaches the broker."""
+        """Start a gateway that expects the provider k8s, and wait until it is connected."""
         port = Port.any_free()
         self._closing.callback(port.release)
         environment = {"PLT_AMQP_URL": self.amqp_url, "PLT_PROVIDERS": "k8s"} | variables
@@ -151,7 +145,7 @@ class Stack:
         return gateway
 
     def worker(self, **variables: str) -> Process:
-        """Start a worker on the sandbox's API server."""
+        """Start a worker for the Kubernetes sandbox."""
         environment = {
             "PLT_AMQP_URL": self.amqp_url,
             "PLT_PROVIDER": "k8s",
@@ -164,11 +158,11 @@ class Stack:
         return worker
 
     def ecs_worker(self, aws: "AwsSandbox", **variables: str) -> Process:
-        """Start a worker on the sandbox's AWS."""
+        """Start a worker for the AWS sandbox."""
         environment = {
             "PLT_AMQP_URL": self.amqp_url,
             "PLT_PROVIDER": "ecs",
-            **AWS_OF_NOBODY,
+            **NO_AWS_FILES,
             **aws.environment,
         } | variables
         worker = Process("worker", environment, self._log("ecs-worker"))
@@ -176,7 +170,7 @@ class Stack:
         return worker
 
     def serving(self, workers: int = 1, **variables: str) -> tuple[Gateway, list[Process]]:
-        """A gateway with so many workers attached."""
+        """Start a gateway and workers, and wait until the workers are attached."""
         started = [self.worker() for _ in range(workers)]
         gateway = self.gateway(**variables)
         eventually(lambda: gateway.attended_by(workers), what="the workers are attached")

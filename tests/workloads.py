@@ -1,4 +1,4 @@
-"""The contract's example of a workload, for every platform."""
+"""The contract's example workload, for tests of every platform."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ CANARY = "canary-4711"
 
 
 def specification(**more: Any) -> dict[str, Any]:
-    """The example of the contract."""
+    """Return the example workload of the contract, with changes."""
     given = {
         "name": "orders-api-v7",
         "appName": "orders-api",

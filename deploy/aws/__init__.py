@@ -1,1 +1,1 @@
-"""AWS accounts that somebody has: finds out how they are reached, and attaches workers to them."""
+"""Attaches workers to the user's AWS account."""

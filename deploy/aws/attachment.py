@@ -1,4 +1,4 @@
-"""From the AWS variables of a terminal to what configures a worker, and whether that works."""
+"""Worker settings from the caller's AWS variables, and a check that AWS accepts them."""
 
 import asyncio
 import re
@@ -12,19 +12,19 @@ from contracts import api
 from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
 from deploy.failed import Failed
-from deploy.options import as_typed
+from deploy.options import from_caller_folder
 from worker.provider import Call
 from worker.providers import ecs
 from worker.providers.ecs.aws.session import VARIABLES
 
 CLUSTER = re.compile(r"[A-Za-z0-9_-]{1,255}")
-PATIENCE_S = 15
+TIMEOUT_S = 15
 POLICY = "deploy/aws/iam-policy.json"
 
 ENDPOINT = "PLT_ECS_ENDPOINT"
 REGIONS = ("PLT_ECS_REGION", "AWS_REGION", "AWS_DEFAULT_REGION")
-OURS = ("AWS_", "PLT_ECS_")
-"""How the variables begin that find the account and configure its workers."""
+PREFIXES = ("AWS_", "PLT_ECS_")
+"""The prefixes of the variables that select the account and configure its workers."""
 FILES = (
     "AWS_CONFIG_FILE",
     "AWS_SHARED_CREDENTIALS_FILE",
@@ -35,40 +35,42 @@ FILES = (
 
 @dataclass(frozen=True)
 class Attachment:
-    """A region of the account that AWS's own chain of credentials leads to, and a cluster of it."""
+    """A region and an ECS cluster of the account of AWS's default credential chain."""
 
     region: str
     cluster: str
-    # There are credentials among them.
+    # Contains credentials.
     variables: Mapping[str, str] = field(repr=False)
 
     def __str__(self) -> str:
         profile, endpoint = (self.variables.get(name) for name in ("AWS_PROFILE", ENDPOINT))
-        said = f'region {self.region}, cluster "{self.cluster}"'
-        said += f', profile "{profile}"' if profile else ""
-        # A URL may hold a password.
-        return f"AWS ({said}, {endpoint})" if endpoint and "@" not in endpoint else f"AWS ({said})"
+        text = f'region {self.region}, cluster "{self.cluster}"'
+        text += f', profile "{profile}"' if profile else ""
+        # A URL with an "@" may contain a password.
+        text += f", {endpoint}" if endpoint and "@" not in endpoint else ""
+        return f"AWS ({text})"
 
     def environment(self) -> dict[str, str]:
-        """What configures a worker."""
+        """Return the variables of a worker."""
         return {**self.variables, "PLT_PROVIDER": "ecs", "PLT_ECS_REGION": self.region}
 
 
 def read(environ: Mapping[str, str], cluster: str | None = None) -> Attachment:
-    """What the variables of a terminal, and the profile that they may name, say about AWS."""
-    variables = {name: value for name, value in environ.items() if name.startswith(OURS)}
-    variables |= {name: str(as_typed(variables[name])) for name in FILES if variables.get(name)}
-    place = cluster or variables.get("PLT_ECS_CLUSTER") or "default"
-    if not CLUSTER.fullmatch(place):
-        raise Failed(f"the cluster {place!r}: expected its name, of letters, digits, - and _")
-    given = (variables[name] for name in REGIONS if variables.get(name))
-    region = next(given, None) or _region_of_profile(variables)
+    """Return the attachment that the variables and their AWS profile describe."""
+    variables = {name: value for name, value in environ.items() if name.startswith(PREFIXES)}
+    files = {name: variables[name] for name in FILES if variables.get(name)}
+    variables |= {name: str(from_caller_folder(path)) for name, path in files.items()}
+    name = cluster or variables.get("PLT_ECS_CLUSTER") or "default"
+    if not CLUSTER.fullmatch(name):
+        raise Failed(f"the cluster {name!r}: expected a name of letters, digits, - and _")
+    regions = (variables[variable] for variable in REGIONS if variables.get(variable))
+    region = next(regions, None) or _region_of_profile(variables)
     if region is None:
         raise Failed(
             "no AWS region: expected one in PLT_ECS_REGION or AWS_REGION, or in the profile of "
             "AWS_PROFILE"
         )
-    return Attachment(region, place, variables)
+    return Attachment(region, name, variables)
 
 
 def _region_of_profile(variables: Mapping[str, str]) -> str | None:
@@ -84,9 +86,9 @@ def _region_of_profile(variables: Mapping[str, str]) -> str | None:
 
 
 def check(attachment: Attachment) -> None:
-    """Ask for machines as a worker would, before anything is started that depends on it."""
+    """Request the machines as a worker does. Raises Failed without a valid response."""
     try:
-        asyncio.run(_ask(attachment))
+        asyncio.run(_get_machines(attachment))
     except ConfigurationError as error:
         raise Failed(f"{attachment}: {error}") from error
     except Fault as fault:
@@ -94,16 +96,16 @@ def check(attachment: Attachment) -> None:
         raise Failed(f"{attachment}: {fault.message}\nExpected {expected}.") from fault
 
 
-async def _ask(attachment: Attachment) -> None:
+async def _get_machines(attachment: Attachment) -> None:
     async with ecs.open_provider(attachment.environment()) as provider:
-        await provider.get_machines(api.GetMachines(attachment.cluster), Call.within(PATIENCE_S))
+        await provider.get_machines(api.GetMachines(attachment.cluster), Call.within(TIMEOUT_S))
 
 
 def _expected(code: Code, attachment: Attachment) -> str:
     if code is Code.NOT_FOUND:
         return (
             f'a cluster "{attachment.cluster}" in the region {attachment.region} of the account '
-            "that the credentials belong to: --cluster names another, AWS_REGION another region"
+            "of the credentials: --cluster names another cluster, AWS_REGION another region"
         )
     if code is Code.PLATFORM_FORBIDDEN:
         return f"an identity with the rights of {POLICY}"

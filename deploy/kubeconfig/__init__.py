@@ -1,1 +1,1 @@
-"""Clusters that somebody has: reads a kubeconfig, attaches workers and tests to it."""
+"""Attaches workers and tests to the cluster of a kubeconfig."""

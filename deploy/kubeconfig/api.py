@@ -1,4 +1,4 @@
-"""Single requests to an API server, as the user that workers are: for what is no operation."""
+"""Requests to an API server that are no operations of machinist, as the user of the workers."""
 
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -17,11 +17,11 @@ from worker.providers.k8s.settings import Settings
 
 Object = dict[str, Any]
 
-ABSENT = 404
+NOT_FOUND = 404
 
 
 class Api:
-    """An API server; what it refuses is `Failed` with its own words."""
+    """A client of an API server. An error response raises Failed with the server's message."""
 
     def __init__(self, environment: Mapping[str, str]) -> None:
         self.environment = environment
@@ -35,7 +35,7 @@ class Api:
             return request
 
         self._stack = ExitStack()
-        # The transport of workers goes the same way as they do; its loop runs in a thread.
+        # The transport of workers uses the same proxies and TLS. Its event loop runs in a thread.
         self._loop = self._stack.enter_context(start_blocking_portal())
         self._http = httpx.AsyncClient(
             base_url=settings.k8s_rest_api_url,
@@ -47,22 +47,22 @@ class Api:
         self._stack.callback(self._loop.call, self._http.aclose)
 
     def get(self, path: str) -> Object | None:
-        """One object, None when there is none."""
+        """Return an object, or None if it does not exist."""
         return self._send("GET", path)
 
     def items(self, path: str) -> list[Object]:
-        """The objects of a collection; none where the cluster does not have their kind."""
+        """Return the objects of a collection; empty if the cluster does not have the kind."""
         return (self._send("GET", path) or {}).get("items") or []
 
-    def create(self, path: str, made: Object) -> Object:
-        """Put an object into a collection that exists."""
-        created = self._send("POST", path, made)
+    def create(self, path: str, body: Object) -> Object:
+        """Create an object in a collection."""
+        created = self._send("POST", path, body)
         if created is None:
             raise Failed(f"POST {path}: the cluster has no such collection")
         return created
 
     def delete(self, path: str, **options: str) -> bool:
-        """Delete an object or a collection and tell whether it was there."""
+        """Delete an object or a collection, and return whether it existed."""
         return self._send("DELETE", path, query=options) is not None
 
     def _send(
@@ -78,10 +78,10 @@ class Api:
             )
         except httpx.HTTPError as error:
             raise Failed(f"{method} {self._http.base_url}{path}: {error!r}") from error
-        if answer.status_code == ABSENT:
+        if answer.status_code == NOT_FOUND:
             return None
         if not answer.is_success:
-            raise Failed(f"{method} {path}: {answer.status_code}: {_words(answer)}")
+            raise Failed(f"{method} {path}: {answer.status_code}: {_message(answer)}")
         found: Object = answer.json()
         return found
 
@@ -97,8 +97,8 @@ class Api:
         self._stack.close()
 
 
-def _words(answer: httpx.Response) -> str:
-    """The message of a Status, or the start of what came instead of one."""
+def _message(answer: httpx.Response) -> str:
+    """Return the message of a Kubernetes Status, or the start of another body."""
     try:
         return str(answer.json()["message"])
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""From a kubeconfig to what a worker is configured with, and whether that works."""
+"""Worker settings from a kubeconfig, and a check that the API server accepts them."""
 
 import asyncio
 import base64
@@ -19,14 +19,14 @@ from worker.provider import Call
 from worker.providers import k8s
 
 NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
-PATIENCE_S = 15
+TIMEOUT_S = 15
 PROXIES = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
-"""Workers inherit these, so everybody else who asks the cluster goes the same way."""
+"""Variables that workers inherit, and therefore all requests of this folder use."""
 
 
 @dataclass(frozen=True)
 class Attachment:
-    """A cluster, who the workers are in it, and the namespace to look at first."""
+    """A cluster, the user of the workers, and the namespace of the first request."""
 
     file: Path
     context: str
@@ -35,11 +35,11 @@ class Attachment:
     namespace: str
 
     def __str__(self) -> str:
-        who = f'user "{self.user.name}"' if self.user.name else "no user"
-        return f'{self.cluster.url} (context "{self.context}", {who})'
+        name = f'user "{self.user.name}"' if self.user.name else "no user"
+        return f'{self.cluster.url} (context "{self.context}", {name})'
 
     def environment(self, folder: Path) -> dict[str, str]:
-        """What configures a worker; secrets that need a file get one in the folder."""
+        """Return the variables of a worker, after writing its credentials to the folder."""
         folder.mkdir(mode=0o700)
         environment = {
             "PLT_PROVIDER": "k8s",
@@ -54,31 +54,31 @@ class Attachment:
         return environment | inherited
 
     @property
-    def way_out(self) -> str:
-        """The commands that make a user with a token."""
-        return advice.way_out(self.file, self.context, self.cluster.name, self.namespace)
+    def advice(self) -> str:
+        """The commands that create a user with a token."""
+        return advice.token_user(self.file, self.context, self.cluster.name, self.namespace)
 
 
 def read(file: Path, context: str | None = None, namespace: str | None = None) -> Attachment:
-    """What a context of a kubeconfig names, the current one without a name."""
-    whole = document.read(file)
-    context, entry = whole.context(context)
-    place = namespace or entry.text("namespace") or "default"
-    if not NAMESPACE.match(place):
-        raise Failed(f"{entry.place}: namespace: expected lower-case letters, digits and -")
+    """Return the attachment of a context of a kubeconfig, by default of the current one."""
+    config = document.read(file)
+    context, entry = config.context(context)
+    namespace = namespace or entry.text("namespace") or "default"
+    if not NAMESPACE.match(namespace):
+        raise Failed(f"{entry.location}: namespace: expected lower-case letters, digits and -")
     name = entry.text("cluster")
     if name is None:
-        raise Failed(f"{entry.place}: no cluster: expected the name of one of the clusters")
-    way_out = advice.way_out(file, context, name, place)
-    who = user.read(whole, entry.text("user"), way_out)
-    found = cluster.read(whole, name, has_certificate=who.certificate is not None)
-    return Attachment(file, context, found, who, place)
+        raise Failed(f"{entry.location}: no cluster: expected the name of one of the clusters")
+    token_user = advice.token_user(file, context, name, namespace)
+    found_user = user.read(config, entry.text("user"), token_user)
+    found = cluster.read(config, name, has_certificate=found_user.certificate is not None)
+    return Attachment(file, context, found, found_user, namespace)
 
 
 def check(attachment: Attachment, environment: Mapping[str, str]) -> None:
-    """Ask for machines as a worker would, before anything is started that depends on it."""
+    """Request the machines as a worker does. Raises Failed without a valid response."""
     try:
-        asyncio.run(_ask(environment, attachment.namespace))
+        asyncio.run(_get_machines(environment, attachment.namespace))
     except ConfigurationError as error:
         raise Failed(f"{attachment.file}: {attachment}: {error}") from error
     except Fault as fault:
@@ -87,27 +87,30 @@ def check(attachment: Attachment, environment: Mapping[str, str]) -> None:
         ) from fault
 
 
-async def _ask(environment: Mapping[str, str], namespace: str) -> None:
+async def _get_machines(environment: Mapping[str, str], namespace: str) -> None:
     async with k8s.open_provider(environment) as provider:
-        await provider.get_machines(api.GetMachines(namespace), Call.within(PATIENCE_S))
+        await provider.get_machines(api.GetMachines(namespace), Call.within(TIMEOUT_S))
 
 
 def _expected(code: Code, attachment: Attachment) -> str:
-    where, who = attachment.cluster, attachment.user.name
+    name = attachment.user.name
     if code in (Code.PLATFORM_UNREACHABLE, Code.DEADLINE_EXCEEDED):
         return (
-            f"Expected an API server at {where.url} that can be reached from here, with a "
-            f'certificate of the certificate-authority of cluster "{where.name}".'
+            f"Expected an API server at {attachment.cluster.url} that can be reached from here, "
+            "with a certificate of the certificate-authority of cluster "
+            f'"{attachment.cluster.name}".'
         )
     if attachment.user.is_anonymous:
-        return f"{attachment.file}: neither a token nor a client certificate: {attachment.way_out}"
+        return f"{attachment.file}: neither a token nor a client certificate: {attachment.advice}"
     if code is Code.PLATFORM_FORBIDDEN:
-        return f'Expected a user "{who}" with the rights of {advice.RBAC}.'
-    return f'Expected a list of pods: the credentials of user "{who}" may be wrong or have expired.'
+        return f'Expected a user "{name}" with the rights of {advice.RBAC}.'
+    return (
+        f'Expected a list of pods: the credentials of user "{name}" may be wrong or have expired.'
+    )
 
 
 def _credentials(given: User, folder: Path) -> dict[str, str]:
-    # A certificate that the caller has for another cluster is not shown to this one.
+    # The empty variables hide a certificate that the caller has for another cluster.
     found = {"PLT_K8S_AUTH_TYPE": "none", "PLT_K8S_CLIENT_CERT": "", "PLT_K8S_CLIENT_KEY": ""}
     if given.certificate is not None:
         found = {
@@ -117,14 +120,14 @@ def _credentials(given: User, folder: Path) -> dict[str, str]:
         }
     if given.token is not None:
         token = given.token.encode() if isinstance(given.token, str) else given.token
-        # As kubectl does it, a certificate is shown as well.
+        # Like kubectl, workers present a certificate too if the user has one.
         path = _path(token, folder / "token")
         found |= {"PLT_K8S_AUTH_TYPE": "token", "PLT_K8S_TOKEN_PATH": path}
     return found
 
 
 def _path(content: Path | bytes, file: Path) -> str:
-    """A file with the content: its own, which others may renew, or a new one for us alone."""
+    """Return the existing file, which may be renewed, or write the content to a private one."""
     if isinstance(content, Path):
         return str(content)
     file.touch(mode=0o600)

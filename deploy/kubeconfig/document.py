@@ -1,4 +1,4 @@
-"""A kubeconfig file as it is written: its clusters, users and contexts, each found by its name."""
+"""A kubeconfig file: its clusters, users and contexts by name, with their values unchecked."""
 
 import base64
 import binascii
@@ -11,12 +11,12 @@ import yaml
 
 from deploy.failed import Failed
 
-# kubectl's own parser is a port of libyaml, which takes tabs where YAML in Python does not.
+# kubectl's parser is a port of libyaml, which accepts tabs where YAML in pure Python does not.
 Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 class _Loader(Base):  # type: ignore[misc]  # either of two classes, which are not typed alike
-    """Reads only truths, nulls and merges as such, all else as text: a token of digits is text."""
+    """Resolves only booleans, nulls and merges. Other scalars are text, such as a numeric token."""
 
 
 _KNOWN = ("tag:yaml.org,2002:bool", "tag:yaml.org,2002:null", "tag:yaml.org,2002:merge")
@@ -28,9 +28,9 @@ _Loader.yaml_implicit_resolvers = {
 
 @dataclass(frozen=True)
 class Entry:
-    """One part of the file; `place` leads a reader to it. Values are secrets: never shown whole."""
+    """A part of the file. Messages contain its `location` but no values, which may be secrets."""
 
-    place: str
+    location: str
     folder: Path
     values: Mapping[str, Any] = field(repr=False)
 
@@ -38,42 +38,42 @@ class Entry:
         return self.values.get(key) not in (None, "")
 
     def text(self, key: str) -> str | None:
-        """The value of a key, None when it is absent or empty."""
+        """Return the value of a key, or None if it is absent or empty."""
         if not self.has(key):
             return None
         value = self.values[key]
         if not isinstance(value, str):
-            raise Failed(f"{self.place}: {key}: expected text (the value is not shown)")
+            raise Failed(f"{self.location}: {key}: expected text (the value is not shown)")
         return value
 
     def flag(self, key: str) -> bool:
         value = self.values.get(key)
         if not isinstance(value, bool | None):
-            raise Failed(f"{self.place}: {key}: expected true or false")
+            raise Failed(f"{self.location}: {key}: expected true or false")
         return bool(value)
 
     def file(self, key: str) -> Path | None:
-        """The file that a key names, relative to the kubeconfig's folder; it can be read."""
+        """Return the path of a key's file. Raises Failed if it cannot be read."""
         name = self.text(key)
         if name is None:
             return None
         path = self.folder / name
-        _read(path, f"{self.place}: {key}", "a file that can be read")
+        _read(path, f"{self.location}: {key}", "a file that can be read")
         return path
 
     def data(self, key: str) -> bytes | None:
-        """What a `-data` key holds, decoded."""
+        """Return the decoded value of a `-data` key."""
         value = self.text(key)
         if value is None:
             return None
         try:
             return base64.b64decode("".join(value.split()), validate=True)
         except (binascii.Error, ValueError):
-            # Without its cause, which would hold the value in a traceback.
-            raise Failed(f"{self.place}: {key}: expected base64 (it is not shown)") from None
+            # Without the cause, whose traceback would contain the value.
+            raise Failed(f"{self.location}: {key}: expected base64 (it is not shown)") from None
 
     def content(self, key: str) -> bytes | None:
-        """What `KEY-data` holds, or else the file that `KEY` names."""
+        """Return the value of `KEY-data`, or else the content of the file of `KEY`."""
         data = self.data(f"{key}-data")
         if data is not None:
             return data
@@ -83,14 +83,14 @@ class Entry:
 
 @dataclass(frozen=True)
 class Document:
-    """The whole file."""
+    """A kubeconfig file."""
 
     path: Path
     values: Mapping[str, Any] = field(repr=False)
 
     def context(self, name: str | None) -> tuple[str, Entry]:
-        """The context of this name, or the current one, and its name."""
-        chosen = name or self._whole().text("current-context")
+        """Return the context of this name, or else the current one, after its name."""
+        chosen = name or self._root().text("current-context")
         if chosen is None:
             raise Failed(
                 f"{self.path}: no current-context: expected one, or --context with one of "
@@ -99,18 +99,18 @@ class Document:
         return chosen, self.entry("contexts", "context", chosen)
 
     def entry(self, section: str, word: str, name: str) -> Entry:
-        """The part that `contexts`, `clusters` or `users` has under this name."""
+        """Return an item of `contexts`, `clusters` or `users` by its name."""
         found = self._named(section)
         if name not in found:
             raise Failed(f'{self.path}: no {word} "{name}": expected one of {_listed(found)}')
         values = found[name].get(word)
         values = {} if values is None else values
-        place = f'{self.path}: {word} "{name}"'
+        location = f'{self.path}: {word} "{name}"'
         if not isinstance(values, dict):
-            raise Failed(f"{place}: expected a mapping under the key {word}")
-        return Entry(place, self.path.parent, values)
+            raise Failed(f"{location}: expected a mapping under the key {word}")
+        return Entry(location, self.path.parent, values)
 
-    def _whole(self) -> Entry:
+    def _root(self) -> Entry:
         return Entry(str(self.path), self.path.parent, self.values)
 
     def _named(self, section: str) -> dict[str, Mapping[str, Any]]:
@@ -126,16 +126,13 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """The file, which has the shape of a kubeconfig; what it says is not checked yet.
-
-    Of several documents in the file kubectl reads the first, and so does this.
-    """
+    """Read a kubeconfig file without checking its values. Like kubectl, use the first document."""
     expected = "a kubeconfig, as `kubectl config view --raw --flatten` prints it"
     content = _read(path, str(path), expected)
     try:
         values = next(yaml.load_all(content, _Loader), None)
     except yaml.MarkedYAMLError as error:
-        # The parser's own words may quote the file, and with it a token.
+        # The parser's message is not shown, because it may quote a token from the file.
         line = f" (line {error.problem_mark.line + 1})" if error.problem_mark else ""
         raise Failed(f"{path}: neither YAML nor JSON{line}: expected {expected}") from None
     except (yaml.YAMLError, RecursionError):
@@ -145,19 +142,19 @@ def read(path: Path) -> Document:
     return Document(path, values)
 
 
-def _read(path: Path, place: str, expected: str) -> bytes:
+def _read(path: Path, location: str, expected: str) -> bytes:
     try:
         return path.read_bytes()
     except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "no file has such a name"
-        where = "" if place == str(path) else f" {path}"
-        raise Failed(f"{place}:{where} {reason}: expected {expected}") from error
+        reason = error.strerror if isinstance(error, OSError) else "not a valid file name"
+        file = "" if location == str(path) else f" {path}"
+        raise Failed(f"{location}:{file} {reason}: expected {expected}") from error
 
 
 def _is_named(each: Any) -> bool:
-    # kubectl does without a name where no context needs it.
+    # Like kubectl, accept an item without a name, which no context can refer to.
     return isinstance(each, dict) and isinstance(each.get("name"), str | None)
 
 
 def _listed(names: Mapping[str, object]) -> str:
-    return ", ".join(f'"{name}"' for name in names) or "those of the file, which has none"
+    return ", ".join(f'"{name}"' for name in names) or "the names in the file, which has none"

@@ -1,4 +1,4 @@
-"""A namespace of a cluster for one run of the tests: made for it, and deleted whatever happens."""
+"""A temporary namespace for one run of the tests."""
 
 import uuid
 from collections.abc import Iterator
@@ -8,42 +8,45 @@ from deploy.failed import Failed
 from deploy.kubeconfig.api import Api, Object
 from deploy.waiting import Say, wait_until
 
-MADE_BY = "machinist-tests"
-"""The label of such a namespace; its value is the run's own."""
+LABEL = "machinist-tests"
+"""The label of such a namespace, with the id of the run as value."""
 NAMESPACES = "/api/v1/namespaces"
-GONE_S = 180
-LOOK_EVERY_S = 0.5
+DELETED_S = 180
+CHECK_INTERVAL_S = 0.5
 
 
 @contextmanager
-def of_its_own(api: Api, name: str, say: Say) -> Iterator[None]:
-    """Make the namespace for the context; one that a run did not make is refused, untouched."""
-    _clear(api, name, say)
+def temporary(api: Api, name: str, say: Say) -> Iterator[None]:
+    """Create the namespace, and delete it at the end of the context.
+
+    Raises Failed for an existing namespace that no run of the tests created.
+    """
+    _delete_earlier(api, name, say)
     run = uuid.uuid4().hex
-    metadata = {"name": name, "labels": {MADE_BY: run}}
+    metadata = {"name": name, "labels": {LABEL: run}}
     try:
         api.create(NAMESPACES, {"apiVersion": "v1", "kind": "Namespace", "metadata": metadata})
         say(f"made the namespace {name}")
         yield
     finally:
-        # Only ours: a name that somebody took meanwhile is not.
+        # Another user may have deleted the namespace and created one of the same name.
         if _label(api.get(_path(name))) == run:
             _delete(api, name, say)
 
 
 def check(api: Api, name: str) -> None:
-    """Make sure that all in the namespace may be deleted: a run of the tests made it."""
+    """Raise Failed unless a run of the tests created the namespace, so that it may be emptied."""
     if _label(api.get(_path(name))) is None:
-        raise Failed(_not_ours(name))
+        raise Failed(_not_created(name))
 
 
-def _clear(api: Api, name: str, say: Say) -> None:
-    """Take away what an earlier run could not."""
+def _delete_earlier(api: Api, name: str, say: Say) -> None:
+    """Delete the namespace of an earlier run that could not delete it."""
     found = api.get(_path(name))
     if found is None:
         return
     if _label(found) is None:
-        raise Failed(_not_ours(name))
+        raise Failed(_not_created(name))
     say(f"an earlier run left the namespace {name} behind")
     _delete(api, name, say)
 
@@ -54,12 +57,12 @@ def _delete(api: Api, name: str, say: Say) -> None:
         api.delete(_path(name))
         wait_until(
             lambda: api.get(_path(name)) is None,
-            GONE_S,
-            f"the namespace {name} is gone",
-            LOOK_EVERY_S,
+            DELETED_S,
+            f"the namespace {name} is deleted",
+            CHECK_INTERVAL_S,
         )
     except Failed as failure:
-        raise Failed(f"{failure}: look at it with `kubectl get namespace {name} -o yaml`") from None
+        raise Failed(f"{failure}: see `kubectl get namespace {name} -o yaml`") from None
 
 
 def _path(name: str) -> str:
@@ -68,12 +71,12 @@ def _path(name: str) -> str:
 
 def _label(namespace: Object | None) -> str | None:
     found = namespace or {}
-    label: str | None = (found.get("metadata", {}).get("labels") or {}).get(MADE_BY)
+    label: str | None = (found.get("metadata", {}).get("labels") or {}).get(LABEL)
     return label
 
 
-def _not_ours(name: str) -> str:
+def _not_created(name: str) -> str:
     return (
-        f"the namespace {name} has no label {MADE_BY}, so these tests did not make it: expected "
-        "a name that no namespace has, since all in it will be deleted"
+        f"the namespace {name} has no label {LABEL}, so these tests did not create it: expected "
+        "a name that no namespace has, since the tests delete all objects in it"
     )

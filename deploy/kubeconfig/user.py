@@ -1,4 +1,4 @@
-"""The user of a kubeconfig's context: token, client certificate, or why workers cannot be it."""
+"""The user of a kubeconfig's context: a token, a client certificate, or a reason to refuse it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,18 +9,18 @@ from deploy.kubeconfig.document import Document, Entry
 
 CERTIFICATE, KEY = "client-certificate", "client-key"
 REFUSED = {
-    "exec": "a program makes its credentials, and workers run none",
-    "auth-provider": "kubectl renews its credentials, and workers cannot",
+    "exec": "a program makes the credentials, and workers run no programs",
+    "auth-provider": "kubectl renews the credentials, and workers cannot",
     "username": "API servers no longer take passwords",
     "password": "API servers no longer take passwords",
-    "as": "it acts as somebody else, and workers do not",
+    "as": "workers do not impersonate other users",
 }
 REPLACED_BY_TOKEN = ("exec", "auth-provider")
 
 
 @dataclass(frozen=True)
 class Certificate:
-    """PEM, both of it."""
+    """A client certificate and its key in PEM."""
 
     certificate: bytes = field(repr=False)
     key: bytes = field(repr=False)
@@ -28,7 +28,7 @@ class Certificate:
 
 @dataclass(frozen=True)
 class User:
-    """Who the workers are: a token or a file with one, a client certificate, both, or nobody."""
+    """The credentials of workers: a token or its file, a client certificate, both or neither."""
 
     name: str
     token: Path | str | None = field(default=None, repr=False)
@@ -36,29 +36,29 @@ class User:
 
     @property
     def is_anonymous(self) -> bool:
-        """Whether the API server is told nothing, as behind `kubectl proxy`."""
+        """True without credentials, as behind `kubectl proxy`."""
         return self.token is None and self.certificate is None
 
 
-def read(document: Document, name: str | None, way_out: str) -> User:
-    """Return the user of this name; a refusal ends with the way to one that will do."""
+def read(document: Document, name: str | None, advice: str) -> User:
+    """Return the user of this name. `advice` ends the message of Failed for a refused user."""
     if name is None:
         return User("")
     entry = document.entry("users", "user", name)
     token = _token(entry)
     certificate = None
-    # kubectl shows no certificate for a key alone.
+    # Like kubectl, ignore a key without a certificate.
     if any(entry.has(f"{CERTIFICATE}{form}") for form in ("", "-data")):
         certificate = Certificate(_pem(entry, CERTIFICATE), _pem(entry, KEY))
     for key, reason in REFUSED.items():
-        # With a token kubectl runs no program for another one.
+        # Like kubectl, prefer a token to a program or an auth provider.
         if entry.has(key) and not (token is not None and key in REPLACED_BY_TOKEN):
-            raise Failed(f"{entry.place}: {key}: {reason}: {way_out}")
+            raise Failed(f"{entry.location}: {key}: {reason}: {advice}")
     return User(name, token, certificate)
 
 
 def _token(entry: Entry) -> Path | str | None:
-    """Return the file with a token, or the token where there is no file that can be used."""
+    """Return the token file, or the token if there is no usable file."""
     token = entry.text("token")
     try:
         path = entry.file("tokenFile")
@@ -77,7 +77,7 @@ def _pem(entry: Entry, key: str) -> bytes:
     pem = entry.content(key)
     if pem is None or PEM_START not in pem:
         raise Failed(
-            f"{entry.place}: {key}: expected PEM in the file that it names, or in base64 as "
+            f"{entry.location}: {key}: expected the path of a PEM file, or PEM in base64 as "
             f"{key}-data (values are not shown)"
         )
     return pem
@@ -87,4 +87,4 @@ def _check_token(entry: Entry, token: Path | str) -> None:
     key = "tokenFile" if isinstance(token, Path) else "token"
     text = token.read_text(errors="replace") if isinstance(token, Path) else token
     if not text.strip().isascii() or len(text.split()) != 1:
-        raise Failed(f"{entry.place}: {key}: expected one word of ASCII (the value is not shown)")
+        raise Failed(f"{entry.location}: {key}: expected one word of ASCII (it is not shown)")

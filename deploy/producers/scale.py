@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Scales a controller by an event: an example to copy, which needs aio-pika and nothing else.
+"""Scales a controller by an event: an example to copy, which needs only aio-pika.
 
-The broker is in PLT_AMQP_URL, its nodes separated by commas. Exit status: 0 accepted (with --wait:
-done), 1 not accepted, and nothing will happen (with --wait: not done), 2 wrong words, 3 not known:
-repeat it.
+PLT_AMQP_URL has the URLs of the broker's nodes, separated by commas. Exit status: 0 accepted (with
+--wait: done), 1 not accepted and never run (with --wait: not done), 2 wrong arguments, 3 not known:
+repeat the command.
 """
 
 import argparse
@@ -31,25 +31,25 @@ from yarl import URL
 
 CONFIRM_S = 10
 EXPECTED = "one or more URLs such as amqp://user:password@host:5672/vhost, separated by commas"
-# A ';', '@' or '://' behind the host is a second URL, or a password with a '/' that is not escaped.
+# A ';', '@' or '://' after the host indicates a second URL, or an unescaped '/' in a password.
 LABEL = r"[^\s,;/?#@:.\[\]]{1,63}"
 HOST = rf"(\[[0-9A-Fa-f:.]+\]|{LABEL}(\.{LABEL})*\.?)"
 BROKER = re.compile(rf"amqps?://([^\s,/?#]*@)?{HOST}(:[0-9]+)?([/?]((?!://)[^\s,;@])*)?")
 WORD = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 
-async def main(asked: argparse.Namespace) -> int:
+async def main(args: argparse.Namespace) -> int:
     try:
         urls = brokers(os.environ.get("PLT_AMQP_URL") or "amqp://guest:guest@localhost/")
     except ValueError:
-        # Without its words, which may hold the password.
+        # The error is not shown, because it may contain the password.
         return complain(2, f"PLT_AMQP_URL (not shown): expected {EXPECTED}")
     refusals = []
     for url in urls:
         try:
             connection = await aio_pika.connect(url.update_query(heartbeat=10), timeout=10)
         except InvalidFrameError:
-            # The broker gives its reason, which the library drops.
+            # aio-pika drops the reason that the broker sends.
             refusals.append(
                 f"{url.host} does not open the virtual host {url.path[1:] or '/'!r}: expected one "
                 f"that exists and in which the user {url.user or 'guest'!r} has rights"
@@ -57,12 +57,12 @@ async def main(asked: argparse.Namespace) -> int:
         except (AMQPError, OSError, TimeoutError) as error:
             refusals.append(f"no connection to {url.host}: {error!r}")
         else:
-            return await scaled(connection, asked, url.user or "guest")
+            return await scale_over(connection, args, url.user or "guest")
     return complain(1, "; ".join(refusals))
 
 
 def brokers(text: str) -> list[URL]:
-    """The URLs of a list, in random order as its nodes are equal; ValueError for a wrong one."""
+    """Return the URLs of a list in random order, to spread the load. Raises ValueError."""
     parts = [each.strip() for each in text.split(",")]
     if not all(BROKER.fullmatch(part) for part in parts):
         raise ValueError
@@ -70,30 +70,30 @@ def brokers(text: str) -> list[URL]:
     return random.sample(urls, len(urls))
 
 
-async def scaled(connection: AbstractConnection, asked: argparse.Namespace, user: str) -> int:
-    """Scale over a connection; the exit status."""
+async def scale_over(connection: AbstractConnection, args: argparse.Namespace, user: str) -> int:
+    """Scale over a connection, close it, and return the exit status."""
     async with connection:
         try:
-            return await scale(connection, asked, user)
+            return await scale(connection, args, user)
         except PublishError:
-            return complain(1, f"not routed: no worker has ever attached as {asked.provider!r}")
+            return complain(1, f"not routed: no worker has ever attached as {args.provider!r}")
         except DeliveryError:
             return complain(1, "nacked: the queue is full; repeat it in a few seconds")
         except ChannelClosed as error:
             return complain(1, f"refused: {error}")
         except (AMQPError, OSError, TimeoutError) as error:
-            # A confirm that did not come says nothing: the broker may have the message.
-            return complain(3, f"not known what became of it: {error!r}")
+            # Without a confirm the broker may or may not have the message.
+            return complain(3, f"not known whether the command was accepted: {error!r}")
 
 
-async def scale(connection: AbstractConnection, asked: argparse.Namespace, user: str) -> int:
-    """Publish the command and wait for the confirm, and for its outcome if that is asked for."""
-    address = f"controllers.{asked.scope}.{asked.name}"
-    key = f"{asked.provider}.{zlib.crc32(address.encode()) % 8}.{address}"
-    message = command(asked, user)
-    # Raises what the broker returns; aio-pika would otherwise tell it in a result.
+async def scale(connection: AbstractConnection, args: argparse.Namespace, user: str) -> int:
+    """Publish the command, wait for the confirm, and with --wait for the outcome."""
+    address = f"controllers.{args.scope}.{args.name}"
+    key = f"{args.provider}.{zlib.crc32(address.encode()) % 8}.{address}"
+    message = command(args, user)
+    # With on_return_raises a returned message raises PublishError.
     channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
-    outcomes = await bind(channel, f"*.{asked.provider}.{address}") if asked.wait else None
+    outcomes = await bind(channel, f"*.{args.provider}.{address}") if args.wait else None
     exchange = await channel.get_exchange("machinist.events", ensure=False)
     async with asyncio.timeout(CONFIRM_S):
         await exchange.publish(message, key, mandatory=True)
@@ -101,21 +101,21 @@ async def scale(connection: AbstractConnection, asked: argparse.Namespace, user:
     if outcomes is None:
         return 0
     try:
-        async with asyncio.timeout(asked.deadline + CONFIRM_S):
+        async with asyncio.timeout(args.deadline + CONFIRM_S):
             return await final(outcomes, message.message_id or "")
     except TimeoutError:
-        return complain(3, "accepted, and no outcome so far")
+        return complain(3, "accepted, but without an outcome so far")
 
 
-def command(asked: argparse.Namespace, user: str) -> aio_pika.Message:
-    """The message; all of its properties are explained in README.md."""
+def command(args: argparse.Namespace, user: str) -> aio_pika.Message:
+    """Return the message. README.md explains its properties."""
     now = time.time()
-    body: dict[str, object] = {"scope": asked.scope, "name": asked.name, "replicas": asked.replicas}
-    if asked.kind:
-        body["kind"] = asked.kind
-    headers: HeadersType = {"deadline": int((now + asked.deadline) * 1000)}
-    if asked.idempotency_key:
-        headers["idempotency-key"] = asked.idempotency_key
+    body: dict[str, object] = {"scope": args.scope, "name": args.name, "replicas": args.replicas}
+    if args.kind:
+        body["kind"] = args.kind
+    headers: HeadersType = {"deadline": int((now + args.deadline) * 1000)}
+    if args.idempotency_key:
+        headers["idempotency-key"] = args.idempotency_key
     return aio_pika.Message(
         json.dumps(body).encode(),
         type="update_controller_replicas",
@@ -123,7 +123,7 @@ def command(asked: argparse.Namespace, user: str) -> aio_pika.Message:
         user_id=user,
         content_type="application/json",
         delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        expiration=asked.deadline,  # in seconds, which aio-pika makes milliseconds
+        expiration=args.deadline,  # in seconds; aio-pika converts them to milliseconds
         timestamp=datetime.fromtimestamp(int(now), UTC),
         app_id="scale.py",
         headers=headers,
@@ -131,7 +131,7 @@ def command(asked: argparse.Namespace, user: str) -> aio_pika.Message:
 
 
 async def bind(channel: AbstractChannel, key: str) -> AbstractQueue:
-    """A queue of our own that gets the outcomes; before publishing, so that none is missed."""
+    """Bind an exclusive queue for the outcomes. Do this before publishing, to miss none."""
     name = f"machinist.audit.{uuid.uuid4().hex}"
     queue = await channel.declare_queue(name, exclusive=True, auto_delete=True)
     await queue.bind("machinist.outcomes", key)
@@ -139,7 +139,7 @@ async def bind(channel: AbstractChannel, key: str) -> AbstractQueue:
 
 
 async def final(outcomes: AbstractQueue, identity: str) -> int:
-    """Wait for the final outcome of our command and print it."""
+    """Wait for the final outcome of the command and print it."""
     async with outcomes.iterator(no_ack=True) as messages:
         async for message in messages:
             outcome = json.loads(message.body)
@@ -150,28 +150,28 @@ async def final(outcomes: AbstractQueue, identity: str) -> int:
 
 
 def complain(status: int, reason: str) -> int:
-    # The broker's words are in it, and may not write to the terminal what they like.
-    said = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in reason)
-    sys.stderr.write(f"scale.py: {said}\n")
+    # Control characters in the broker's message must not reach the terminal.
+    text = "".join(char if char.isprintable() else ascii(char)[1:-1] for char in reason)
+    sys.stderr.write(f"scale.py: {text}\n")
     return status
 
 
 def word(text: str) -> str:
-    """A name that is its own word in an address; `machinist address` knows those of others."""
+    """Check a name that needs no encoding in an address. `machinist address` encodes others."""
     if not WORD.fullmatch(text):
         raise argparse.ArgumentTypeError(f"expected at most 80 of A-Z a-z 0-9 _ -, got {text!r}")
     return text
 
 
 def replicas(text: str) -> int:
-    """How many machines."""
+    """Parse a number of machines."""
     if not re.fullmatch(r"[0-9]{1,6}", text):
         raise argparse.ArgumentTypeError(f"expected a whole number, got {text!r}")
     return int(text)
 
 
 def seconds(text: str) -> int:
-    """Nothing waits longer than ten minutes."""
+    """Parse a deadline of at most ten minutes, the limit of machinist."""
     if not re.fullmatch(r"[0-9]{1,3}", text) or not 1 <= int(text) <= 600:
         raise argparse.ArgumentTypeError(f"expected seconds from 1 to 600, got {text!r}")
     return int(text)
@@ -182,11 +182,11 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("scope", type=word, help="the namespace or cluster")
     parser.add_argument("name", type=word, help="the controller")
     parser.add_argument("replicas", type=replicas, help="an absolute number")
-    parser.add_argument("--provider", default="k8s", help="as it is attached (default: k8s)")
-    parser.add_argument("--kind", help="such as Deployment, which saves looking for it")
+    parser.add_argument("--provider", default="k8s", help="the provider name (default: k8s)")
+    parser.add_argument("--kind", help="the kind, such as Deployment, which saves a look-up")
     parser.add_argument("--deadline", type=seconds, default=60, help="seconds to start (60)")
     parser.add_argument("--idempotency-key", help="a repeat with the same key is not run again")
-    parser.add_argument("--wait", action="store_true", help="for the outcome, and print it")
+    parser.add_argument("--wait", action="store_true", help="wait for the outcome and print it")
     return parser
 
 

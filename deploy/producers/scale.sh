@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Scales a controller by an event, with nothing but curl and gzip: over RabbitMQ's HTTP API, which
-# is for now and then and not for load. Exit status: 0 accepted, 1 not accepted, and nothing will
-# happen, 2 wrong words, 3 not known: repeat it.
+# Scales a controller by an event, with only curl and gzip, over RabbitMQ's HTTP API, which is not
+# made for load. Exit status: 0 accepted, 1 not accepted and never run, 2 wrong arguments, 3 not
+# known: repeat the command.
 set -euo pipefail
 
 usage() {
@@ -13,12 +13,12 @@ Publishes a command to scale a controller. Variables:
   RABBITMQ_USER      default: guest; it needs the tag `management`
   RABBITMQ_PASSWORD  default: guest
   RABBITMQ_VHOST     default: /
-  PROVIDER           as it is attached (default: k8s)
-  DEADLINE           seconds within which it has to start, at most 600 (default: 60)
+  PROVIDER           the provider name (default: k8s)
+  DEADLINE           seconds to start the command, at most 600 (default: 60)
 END
 }
 
-# The broker's words may be among them: cat -v shows control characters instead of sending them.
+# cat -v escapes control characters, because the message may quote the broker.
 complain() { printf 'scale.sh: %s\n' "${2//[$'\r\n']/ }" | cat -v >&2; exit "$1"; }
 
 [[ ${1-} == --help ]] && { usage; exit 0; }
@@ -30,7 +30,7 @@ for word in "$scope" "$name"; do
     [[ $word =~ ^[A-Za-z0-9_-]{1,80}$ ]] ||
         complain 2 "expected at most 80 of A-Z a-z 0-9 _ -, got '$word' (see: machinist address)"
 done
-[[ $provider =~ ^[a-z][a-z0-9-]{0,31}$ ]] || complain 2 "PROVIDER: expected such as k8s, got '$provider'"
+[[ $provider =~ ^[a-z][a-z0-9-]{0,31}$ ]] || complain 2 "PROVIDER: expected a name such as k8s, got '$provider'"
 [[ $replicas =~ ^[0-9]{1,6}$ ]] || complain 2 "REPLICAS: expected a whole number, got '$replicas'"
 [[ $deadline =~ ^[1-9][0-9]{0,2}$ && $deadline -le 600 ]] ||
     complain 2 "DEADLINE: expected seconds from 1 to 600, got '$deadline'"
@@ -40,11 +40,11 @@ done
 url=${RABBITMQ_URL-http://localhost:15672}
 pattern='^(https?://([^][/@?#:[:space:]]+|\[[0-9A-Fa-f:.]+\])(:[0-9]+)?)(/[^@?#[:space:]]*)?$'
 [[ $url =~ $pattern ]] ||
-    complain 2 "RABBITMQ_URL (not shown): expected such as http://host:15672; user and password go into RABBITMQ_USER and RABBITMQ_PASSWORD"
+    complain 2 "RABBITMQ_URL (not shown): expected a URL such as http://host:15672; user and password belong in RABBITMQ_USER and RABBITMQ_PASSWORD"
 host=${BASH_REMATCH[1]}
 
 address=controllers.$scope.$name
-# The last eight bytes of gzip are the CRC-32, lowest byte first, and the length.
+# The last eight bytes of gzip's output are the CRC-32 in little-endian order, and the length.
 slot=$(($(printf %s "$address" | gzip -c | tail -c 8 | od -An -N1 -tu1) % 8))
 key=$provider.$slot.$address
 id=$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')
@@ -70,7 +70,7 @@ message='{
   }
 }'
 
-# The password goes in over a file descriptor: a command line can be seen by everybody.
+# The password is passed by a file descriptor, because all users can read command lines.
 password=${RABBITMQ_PASSWORD:-guest}
 password=${password//\\/\\\\}
 answer=$(curl --silent --show-error --max-time 20 --header 'content-type: application/json' \
@@ -78,7 +78,7 @@ answer=$(curl --silent --show-error --max-time 20 --header 'content-type: applic
     --data-binary "$message" --write-out '\n%{http_code}' "$url") ||
     case $? in
         6 | 7) complain 1 "no connection to $host" ;;
-        *) complain 3 "no answer: it is not known whether the command arrived" ;;
+        *) complain 3 "no response: not known whether the command was accepted" ;;
     esac
 status=${answer##*$'\n'} answer=${answer%$'\n'*}
 
@@ -86,7 +86,7 @@ case $status:${answer// /} in
     200:*'"routed":true'*) echo "accepted: $key $id" ;;
     200:*) complain 1 "not routed: no worker has ever attached as '$provider'" ;;
     401:*) complain 1 "user '$user' may not use this virtual host here: a wrong password, or no tag 'management'" ;;
-    404:*exchange_not_found*) complain 1 "no exchange 'machinist.events': machinist never used this virtual host" ;;
+    404:*exchange_not_found*) complain 1 "no exchange 'machinist.events': machinist has never used this virtual host" ;;
     400:*rejected*) complain 1 "nacked: the queue is full; repeat it in a few seconds" ;;
     *) complain 1 "HTTP $status: $answer" ;;
 esac

@@ -1,1 +1,1 @@
-"""How a RabbitMQ is found, installed where there is none, and run as a private node."""
+"""Finds RabbitMQ, installs it if it is missing, and runs private nodes."""

@@ -1,9 +1,9 @@
-"""Users as RabbitMQ definitions, with the passwords that a file keeps for them.
+"""Users as RabbitMQ definitions, with passwords from a file.
 
 `python -m deploy.rabbitmq.accounts --passwords passwords.json k8s k8s-eu1 >users.json` writes the
-users for the providers named and makes the passwords that the file lacks; `rabbitmqctl
-import_definitions users.json` takes the result. The users.json beside this module is for `k8s` and
-`ecs` and without passwords: RabbitMQ lets nobody in who has none.
+users for these providers, and adds missing passwords to the file. Import the result with
+`rabbitmqctl import_definitions users.json`. The users.json beside this module is for `k8s` and
+`ecs` and has no passwords: RabbitMQ refuses logins of users without a password.
 """
 
 import base64
@@ -28,9 +28,9 @@ PASSWORD_BYTES = 24
 
 
 def definitions(
-    everybody: list[User], vhost: str = VHOST, passwords: Mapping[str, str] | None = None
+    members: list[User], vhost: str = VHOST, passwords: Mapping[str, str] | None = None
 ) -> dict[str, Any]:
-    """Users and their rights in one virtual host, and a bound on the queues that auditors make."""
+    """Return users, their rights in a virtual host, and a policy that limits auditors' queues."""
     known = passwords or {}
     return {
         "users": [
@@ -40,7 +40,7 @@ def definitions(
                 "hashing_algorithm": "rabbit_password_hashing_sha256",
                 "tags": list(user.tags),
             }
-            for user in everybody
+            for user in members
         ],
         "permissions": [
             {
@@ -50,11 +50,11 @@ def definitions(
                 "write": user.write,
                 "read": user.read,
             }
-            for user in everybody
+            for user in members
         ],
         "topic_permissions": [
             {"user": user.name, "vhost": vhost, "exchange": exchange, "write": keys, "read": "^$"}
-            for user in everybody
+            for user in members
             for exchange, keys in user.keys.items()
         ],
         "policies": [
@@ -71,49 +71,55 @@ def definitions(
 
 
 def hashed(password: str) -> str:
-    """A password as RabbitMQ keeps it, with a salt of its own."""
+    """Return the salted hash of a password in RabbitMQ's format."""
     salt = secrets.token_bytes(SALT_BYTES)
     return base64.b64encode(salt + sha256(salt + password.encode()).digest()).decode()
 
 
 def new_password() -> str:
-    """One that fits into a URL as it is."""
+    """Return a random password that needs no escaping in a URL."""
     return secrets.token_urlsafe(PASSWORD_BYTES)
 
 
-def completed(file: Path, everybody: list[User]) -> dict[str, str]:
-    """The passwords in a JSON file, after those that it lacks were made and added to it.
+def complete_passwords(file: Path, members: list[User]) -> dict[str, str]:
+    """Return the passwords in a JSON file, after adding a new one for each user without one.
 
-    Raises msgspec.DecodeError where the file is no object of texts.
+    Raises msgspec.DecodeError if the file is not a JSON object of strings.
     """
     kept = msgspec.json.decode(file.read_bytes(), type=dict[str, str]) if file.exists() else {}
-    passwords = {user.name: new_password() for user in everybody} | kept
+    passwords = {user.name: new_password() for user in members} | kept
     file.touch(mode=0o600)
     file.write_text(as_text(passwords))
     return passwords
 
 
 def main(argv: list[str]) -> None:
-    """Print the definitions of the users for the providers named."""
+    """Print the definitions of the users for the providers on the command line."""
     arguments = parser("deploy.rabbitmq.accounts")
     arguments.add_argument(
-        "--producer", action="append", metavar="NAME", help="one user each (default: producer)"
+        "--producer",
+        action="append",
+        metavar="NAME",
+        help="a user for a producer; may be repeated (default: producer)",
     )
-    arguments.add_argument("--prefix", default="", help="goes before the name of each user")
+    arguments.add_argument("--prefix", default="", help="a prefix for the names of all users")
     arguments.add_argument(
-        "--passwords", type=Path, metavar="FILE", help="made, and added to, where it lacks one"
+        "--passwords",
+        type=Path,
+        metavar="FILE",
+        help="a JSON file of passwords, created if it is missing; missing passwords are added",
     )
-    asked = arguments.parse_args(argv)
-    everybody = users(asked.providers or KEPT_FOR, asked.producer or [PRODUCER], asked.prefix)
-    if len({user.name for user in everybody}) < len(everybody):
+    args = arguments.parse_args(argv)
+    members = users(args.providers or KEPT_FOR, args.producer or [PRODUCER], args.prefix)
+    if len({user.name for user in members}) < len(members):
         arguments.error("expected producers with names that no other user has")
     try:
-        passwords = completed(asked.passwords, everybody) if asked.passwords else None
+        passwords = complete_passwords(args.passwords, members) if args.passwords else None
     except msgspec.DecodeError as error:
-        arguments.error(f"{asked.passwords}: expected a JSON object, user to password: {error}")
+        arguments.error(f"{args.passwords}: expected a JSON object, user to password: {error}")
     except OSError as error:
-        arguments.error(f"{asked.passwords}: expected a file to read and write: {error.strerror}")
-    sys.stdout.write(as_text(definitions(everybody, asked.vhost, passwords)))
+        arguments.error(f"{args.passwords}: expected a file to read and write: {error.strerror}")
+    sys.stdout.write(as_text(definitions(members, args.vhost, passwords)))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Looks at a broker that is there already: whether one gets in, and who attends it."""
+"""Checks an existing broker: whether it accepts the login, and whether workers are attached."""
 
 import asyncio
 from collections.abc import Sequence
@@ -13,23 +13,23 @@ CONNECT_S = 15
 
 
 def refuse_attended(urls: str, providers: Sequence[str], within: float = CONNECT_S) -> None:
-    """Fail where workers attend one of the providers: they would share their commands with ours.
+    """Raise Failed if workers of a provider are attached already.
 
-    A sandbox would then answer for a platform that somebody means. Fails too where no connection
-    comes about within so many seconds.
+    Workers of the sandbox would take commands that are meant for a real platform. Also raises
+    Failed if no connection is possible within `within` seconds.
     """
     found = asyncio.run(_consumers(urls, providers, within))
     attended = [f"{name} ({count})" for name, count in found.items() if count]
     if attended:
         raise Failed(
-            f"workers attend this broker already: {', '.join(attended)}. The sandbox's would take "
-            "a share of their requests: unset PLT_AMQP_URL to have a broker started, or name "
-            "another broker or virtual host"
+            f"workers are attached to this broker already: {', '.join(attended)}. Workers of the "
+            "sandbox would take a share of their requests: unset PLT_AMQP_URL to start a private "
+            "broker, or name another broker or virtual host"
         )
 
 
 async def _consumers(urls: str, providers: Sequence[str], within: float) -> dict[str, int]:
-    """How many workers attend each provider."""
+    """Return the number of attached workers of each provider."""
     found: dict[str, int] = {}
 
     async def look(connection: Connection) -> None:
@@ -45,5 +45,5 @@ async def _consumers(urls: str, providers: Sequence[str], within: float) -> dict
         async with asyncio.timeout(within):
             await link.run(look)
     except TimeoutError as error:
-        raise Failed(f"the broker of PLT_AMQP_URL lets nobody in: {link.reason}") from error
+        raise Failed(f"the broker of PLT_AMQP_URL accepts no login: {link.reason}") from error
     return found

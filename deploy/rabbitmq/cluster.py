@@ -1,7 +1,7 @@
-"""Three RabbitMQ nodes on loopback as one cluster, to be killed, stopped and frozen one by one.
+"""A cluster of three RabbitMQ nodes on loopback, for tests that kill, stop and freeze nodes.
 
-They find each other by RabbitMQ's own peer discovery. When the cluster is closed, or the process
-that started it ends in whatever way, nothing of it runs on.
+The nodes use RabbitMQ's peer discovery. They end when the cluster is closed, or when the process
+that started it ends, even by SIGKILL.
 """
 
 import secrets
@@ -13,7 +13,7 @@ from typing import Self
 import httpx
 
 from deploy.ports import Port
-from deploy.rabbitmq.configuration import GUEST, Configuration
+from deploy.rabbitmq.configuration import LIMITS, Configuration
 from deploy.rabbitmq.epmd import Epmd
 from deploy.rabbitmq.installation import Installation, ensure
 from deploy.rabbitmq.node import silent
@@ -22,13 +22,13 @@ from deploy.waiting import Say, wait_until
 
 NODES = 3
 START_S = 180
-"""Three Erlang machines start at the same time, on two cores maybe beside something else."""
+"""Three Erlang machines start at the same time, on two cores that others may use."""
 
 
 class RabbitCluster:
-    """A cluster of one's own: `with RabbitCluster(folder) as cluster: connect(cluster.amqp_urls)`.
+    """A private cluster: `with RabbitCluster(folder) as cluster: connect(cluster.amqp_urls)`.
 
-    Nodes are named by their index from 0. Ports, user, password and messages survive every node.
+    An index from 0 identifies a node. Ports, user, password and messages survive a restart.
     """
 
     def __init__(
@@ -36,13 +36,13 @@ class RabbitCluster:
         folder: Path,
         *,
         khepri: bool = False,
-        settings: str = GUEST,
+        settings: str = LIMITS,
         say: Say = silent,
         installation: Installation | None = None,
     ) -> None:
         """Reserve the ports. `settings` are lines of rabbitmq.conf, the same for all nodes."""
         self._say = say
-        self._to_khepri = khepri
+        self._with_khepri = khepri
         self._reserved = ExitStack()
         installation = installation or ensure(say)
         prefix = f"machinist-{secrets.token_hex(4)}"
@@ -76,18 +76,18 @@ class RabbitCluster:
 
     @property
     def amqp_urls(self) -> list[str]:
-        """One URL per node; joined by commas they are a PLT_AMQP_URL."""
+        """One URL per node. Joined by commas, they form a PLT_AMQP_URL."""
         return [node.amqp_url for node in self.nodes]
 
     @property
     def management_urls(self) -> list[str]:
-        """One URL per node; each tells of the whole cluster."""
+        """One URL per node. Each shows the whole cluster."""
         return [str(node.management_url) for node in self.nodes]
 
     def start(self, *indices: int, seconds: float = START_S) -> None:
-        """Start nodes, or all of them, at the same time, and wait until each serves clients.
+        """Start some or all nodes at the same time, and wait until each serves clients.
 
-        Of nodes that were all stopped, the last one stopped has to be among those that start.
+        If all nodes were stopped, the last stopped node must be among them.
         """
         starting = [self.nodes[index] for index in indices or range(NODES)]
         for node in starting:
@@ -96,11 +96,11 @@ class RabbitCluster:
             node.wait_ready(seconds)
 
     def stop(self, index: int) -> None:
-        """Shut a node down in good order."""
+        """Shut a node down cleanly."""
         self.nodes[index].shut_down()
 
     def kill(self, index: int) -> None:
-        """End a node with SIGKILL, as a crash or a power cut would."""
+        """End a node with SIGKILL, which simulates a crash or a power cut."""
         self.nodes[index].kill()
 
     def freeze(self, index: int) -> None:
@@ -108,15 +108,15 @@ class RabbitCluster:
         self.nodes[index].freeze()
 
     def thaw(self, index: int) -> None:
-        """Let a frozen node go on."""
+        """Continue a frozen node."""
         self.nodes[index].thaw()
 
     def ctl(self, index: int, *args: str, seconds: float = 60, tool: str = "rabbitmqctl") -> str:
-        """Run a command line tool against a node and return what it printed."""
+        """Run a command line tool for a node and return its output."""
         return self.nodes[index].ctl(*args, seconds=seconds, tool=tool)
 
     def running(self, index: int) -> set[int]:
-        """Return the nodes that run in the eyes of one node; none while it does not answer."""
+        """Return the nodes that run according to one node; empty while it does not answer."""
         try:
             with httpx.Client(auth=(self.user, self.password), trust_env=False) as client:
                 url = f"{self.nodes[index].management_url}/api/nodes"
@@ -127,7 +127,7 @@ class RabbitCluster:
         return {number for number, node in enumerate(self.nodes) if node.name in names}
 
     def close(self) -> None:
-        """End all nodes at once, without a shutdown in good order."""
+        """Kill all nodes without a clean shutdown."""
         for node in self.nodes:
             node.kill()
         self._epmd.stop()
@@ -145,10 +145,10 @@ class RabbitCluster:
         wait_until(
             lambda: all(self.running(index) == everyone for index in everyone),
             START_S,
-            "three RabbitMQ nodes have become one cluster",
+            "three RabbitMQ nodes form a cluster",
             interval=0.5,
         )
-        if self._to_khepri:
+        if self._with_khepri:
             self.nodes[0].enable_khepri()
 
     def __enter__(self) -> Self:

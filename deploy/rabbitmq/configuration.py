@@ -1,4 +1,4 @@
-"""Writes all that a private RabbitMQ node reads: its files and its environment."""
+"""The configuration files and the environment of a private RabbitMQ node."""
 
 import os
 from collections.abc import Sequence
@@ -15,8 +15,8 @@ log.console = false
 log.file.level = info
 """
 
-GUEST = """\
-# A guest on somebody's machine: it stops publishers before it takes the memory or the disk.
+LIMITS = """\
+# The node blocks publishers early, because it shares the memory and the disk of a workstation.
 vm_memory_high_watermark.absolute = 1GiB
 disk_free_limit.absolute = 256MiB
 raft.wal_max_size_bytes = 67108864
@@ -29,19 +29,19 @@ management.tcp.port = {port}
 
 CLUSTER = "cluster_formation.peer_discovery_backend = classic_config"
 
-# Every Erlang program of ours, rabbitmqctl included: the distribution listens on loopback only,
-# and nobody starts an epmd that would outlive us.
+# For every Erlang program, including rabbitmqctl: the distribution listens on loopback only, and no
+# program starts an epmd, which would outlive this process.
 ERLANG_FLAGS = "-start_epmd false -kernel inet_dist_use_interface {127,0,0,1}"
 
 INHERITED = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "USER", "LOGNAME")
-"""RabbitMQ reads nearly all of its variables without their prefix too, LOGS as RABBITMQ_LOGS."""
+"""All inherited variables: RabbitMQ also reads its own without prefix, such as LOGS."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """A node's folder, name, ports and secrets, and settings in the form of rabbitmq.conf.
+    """The folder, name, ports and secrets of a node, and settings as lines of rabbitmq.conf.
 
-    `members` are the names of all nodes of its cluster, which share secrets and the epmd.
+    `members` are the names of all nodes of a cluster, which share the secrets and the epmd.
     """
 
     folder: Path
@@ -52,7 +52,7 @@ class Configuration:
     distribution: int
     epmd: int
     management: int | None
-    settings: str = GUEST
+    settings: str = LIMITS
     members: Sequence[str] = ()
 
     def write(self) -> None:
@@ -68,7 +68,7 @@ class Configuration:
         cookie.chmod(0o400)
 
     def environment(self) -> dict[str, str]:
-        """The variables for the server and for rabbitmqctl, without those of another node."""
+        """Return the variables for the server and its command line tools."""
         inherited = {name: os.environ[name] for name in INHERITED if name in os.environ}
         return inherited | {
             "HOME": str(self.folder),
@@ -91,7 +91,7 @@ class Configuration:
             # RabbitMQ pins Erlang's schedulers to cores. A private node shares its cores with other
             # nodes and processes: unpinned, it starts with 4.6 s of CPU instead of 5.5 to 10.
             "RABBITMQ_SCHEDULER_BIND_TYPE": "u",
-            # The start script replaces itself with the Erlang machine then: one process to watch.
+            # Makes the start script exec the Erlang machine, so that it is the child process.
             "RUNNING_UNDER_SYSTEMD": "true",
         }
 

@@ -1,4 +1,4 @@
-"""RabbitMQ in a container of this machine's Docker engine, if one really answers."""
+"""RabbitMQ in a container of this machine's Docker engine."""
 
 import secrets
 from collections.abc import Iterator
@@ -15,8 +15,8 @@ IMAGE = "rabbitmq:4.1-management"
 
 
 def engine_answers() -> bool:
-    """Tell whether there is an engine: the client alone, which many machines have, is none."""
-    # Imported where it is used: it reads the user's Docker settings, and few runs get here.
+    """Return whether a Docker engine answers. Many machines have only the client."""
+    # Imported only when needed, because the import reads the user's Docker settings.
     import docker
 
     try:
@@ -33,7 +33,7 @@ def engine_answers() -> bool:
 
 @contextmanager
 def container(say: Say) -> Iterator[Broker]:
-    """Run RabbitMQ for as long as the context lasts, on loopback ports that Docker chooses."""
+    """Run RabbitMQ during the context, on loopback ports that Docker chooses."""
     from testcontainers.core.container import DockerContainer
 
     password = secrets.token_urlsafe(18)
@@ -42,10 +42,10 @@ def container(say: Say) -> Iterator[Broker]:
         .with_env("RABBITMQ_DEFAULT_USER", USER)
         .with_env("RABBITMQ_DEFAULT_PASS", password)
     )
-    # Docker takes an address with the port; testcontainers' own methods open it to everybody.
+    # testcontainers' methods bind ports to all interfaces, but Docker also accepts an address.
     ports = cast(dict[str, Any], rabbit.ports)
     ports.update({"5672/tcp": (LOOPBACK, None), "15672/tcp": (LOOPBACK, None)})
-    say(f"starting {IMAGE} in Docker, which may have to fetch it first")
+    say(f"starting {IMAGE} in Docker, which may pull the image first")
     with rabbit:
         amqp = rabbit.get_exposed_port(5672)
         management = rabbit.get_exposed_port(15672)
@@ -61,12 +61,12 @@ def container(say: Say) -> Iterator[Broker]:
             management_url=f"http://{LOOPBACK}:{management}",
             user=USER,
             password=password,
-            end=lambda: _end(rabbit.get_wrapped_container()),
+            exit_reason=lambda: _exit_reason(rabbit.get_wrapped_container()),
         )
 
 
-def _end(container: Any) -> str | None:
-    """Say how a container ended, None while it runs."""
+def _exit_reason(container: Any) -> str | None:
+    """Return the reason why a container ended, or None while it runs."""
     import docker
 
     try:

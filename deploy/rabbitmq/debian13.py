@@ -1,7 +1,7 @@
-"""Makes RabbitMQ 4.0.5 usable on another release of Debian, from a root file system of Debian 13.
+"""RabbitMQ 4.0.5 from a root file system of Debian 13, for other releases of Debian.
 
-The root comes from the mirror that this machine's apt uses, once; the folder of programs beside it
-is what PLT_RABBITMQ_BIN names. `python -m deploy.rabbitmq.debian13` makes both and prints it.
+The root is made once, from the mirror of this machine's apt. `python -m deploy.rabbitmq.debian13`
+makes it, and prints the folder of programs for PLT_RABBITMQ_BIN.
 """
 
 import fcntl
@@ -34,9 +34,9 @@ PROGRAMS = (
 
 
 def programs(say: Say, environ: Mapping[str, str] = os.environ) -> Path:
-    """Return the folder of programs; make the root first where it is missing.
+    """Return the folder of programs, after making the root if it is missing.
 
-    The folder is this user's for good, and several processes may ask for it at the same time.
+    The folder is kept in the user's cache. Several processes may call this at the same time.
     """
     folder = _cache(environ)
     root = folder / "root"
@@ -58,12 +58,12 @@ def _make(root: Path, say: Say) -> None:
     for left_over in root.parent.glob("part-*"):
         shutil.rmtree(left_over, ignore_errors=True)
     say(f"making a root of Debian 13 with RabbitMQ {VERSION}, which may take a minute")
-    with debian.root_of(RELEASE, "rabbitmq-server", root.parent, say) as made:
+    with debian.temporary_root(RELEASE, "rabbitmq-server", root.parent, say) as made:
         made.rename(root)
 
 
 def _link(folder: Path) -> None:
-    """Put the launcher there under the name of every program; it may replace an older one."""
+    """Copy the launcher, which may replace an older one, and link it as every program."""
     folder.mkdir(exist_ok=True)
     launcher = folder / LAUNCHER.name
     if not launcher.exists() or launcher.read_bytes() != LAUNCHER.read_bytes():
@@ -79,7 +79,7 @@ def _link(folder: Path) -> None:
 
 @contextmanager
 def _locked(file: Path, say: Say) -> Iterator[None]:
-    """Keep other processes out; the lock ends with the process, however it ends."""
+    """Lock out other processes. The lock ends with this process, even after SIGKILL."""
     with file.open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,8 +1,8 @@
-"""The topology as RabbitMQ definitions, for brokers on which machinist may create nothing.
+"""The topology as RabbitMQ definitions, for brokers on which machinist may not create it.
 
-`python -m deploy.rabbitmq.definitions k8s k8s-eu1 >definitions.json` writes those for the providers
-named; `rabbitmqctl import_definitions` takes them, again and again. The file beside this module is
-for `k8s` and `ecs`. Users are a matter of their own: `deploy.rabbitmq.accounts`.
+`python -m deploy.rabbitmq.definitions k8s k8s-eu1 >definitions.json` writes the definitions for
+these providers. `rabbitmqctl import_definitions` imports them and may be repeated. The file beside
+this module is for `k8s` and `ecs`. `deploy.rabbitmq.accounts` writes the users.
 """
 
 import argparse
@@ -21,7 +21,7 @@ KEPT_FOR = ["k8s", "ecs"]
 
 
 def definitions(providers: list[str], vhost: str = VHOST) -> dict[str, Any]:
-    """Everything but the replies queues, which gateways name after themselves."""
+    """Return all exchanges, queues and bindings except the replies queues of gateways."""
     parts = [topology.common(), *(topology.of_provider(name) for name in providers)]
     return {
         "exchanges": [
@@ -59,37 +59,39 @@ def definitions(providers: list[str], vhost: str = VHOST) -> dict[str, Any]:
             }
             for part in parts
             for binding in part.bindings
-            # Definitions have no void. Gateways make this binding, and their user may.
+            # Definitions cannot express a void argument. Gateways make this binding themselves.
             if None not in binding.arguments.values()
         ],
     }
 
 
 def as_text(definitions: dict[str, Any]) -> str:
-    """Definitions as JSON, one entry after another."""
+    """Return definitions as indented JSON."""
     return msgspec.json.format(msgspec.json.encode(definitions), indent=2).decode() + "\n"
 
 
 def parser(module: str) -> argparse.ArgumentParser:
-    """What a program that writes definitions is asked: `providers` (maybe none) and `vhost`."""
+    """Return a parser of `providers`, which may be empty, and `vhost`."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}")
     parser.add_argument(
         "providers", nargs="*", type=_provider, help=f"(default: {' '.join(KEPT_FOR)})"
     )
-    parser.add_argument("--vhost", default=VHOST, help="must exist (default: %(default)s)")
+    parser.add_argument(
+        "--vhost", default=VHOST, help="an existing virtual host (default: %(default)s)"
+    )
     return parser
 
 
 def main(argv: list[str]) -> None:
-    """Print the definitions for the providers named."""
-    asked = parser("deploy.rabbitmq.definitions").parse_args(argv)
-    sys.stdout.write(as_text(definitions(asked.providers or KEPT_FOR, asked.vhost)))
+    """Print the definitions for the providers on the command line."""
+    args = parser("deploy.rabbitmq.definitions").parse_args(argv)
+    sys.stdout.write(as_text(definitions(args.providers or KEPT_FOR, args.vhost)))
 
 
 def _provider(name: str) -> str:
     if not is_provider_name(name):
         raise argparse.ArgumentTypeError(
-            f"{name!r} is no provider name: expected such as k8s or k8s-eu1"
+            f"{name!r} is not a provider name: expected one such as k8s or k8s-eu1"
         )
     return name
 

@@ -1,6 +1,6 @@
-"""Finds a broker: the one that is named, else one in Docker, else a private node.
+"""Finds a broker: the one of PLT_AMQP_URL, else one in Docker, else a private node.
 
-PLT_RABBITMQ_BIN names the programs of a private node, which then goes before Docker.
+If PLT_RABBITMQ_BIN names the programs of a private node, Docker is not used.
 """
 
 import socket
@@ -27,14 +27,14 @@ Provide = Callable[[], AbstractContextManager[Broker]]
 
 
 class Named(Struct, frozen=True):
-    """The variable that names a broker."""
+    """The variable with the URLs of a broker."""
 
     amqp_url: AmqpUrls
 
 
 @contextmanager
 def broker(folder: Path, environ: Mapping[str, str], say: Say) -> Iterator[Broker]:
-    """Provide a broker for as long as the context lasts; a private node lives in `folder`."""
+    """Provide a broker during the context. A private node has its files in `folder`."""
     if urls := environ.get(VARIABLE):
         yield named(urls)
         return
@@ -47,15 +47,15 @@ def broker(folder: Path, environ: Mapping[str, str], say: Say) -> Iterator[Broke
 
 @contextmanager
 def first(docker: Provide | None, private: Provide, say: Say) -> Iterator[Broker]:
-    """Provide Docker's broker; without an engine, or when that fails, a private one."""
+    """Provide a broker in Docker, or a private node without an engine or after its failure."""
     with ExitStack() as stack:
         yield _entered(stack, docker, say) or stack.enter_context(private())
 
 
 def named(urls: str) -> Broker:
-    """Return the broker of PLT_AMQP_URL, which may name several nodes, if one of them listens.
+    """Return the broker of PLT_AMQP_URL if one of its nodes accepts connections.
 
-    Raises Failed where none does, and ConfigurationError for a wrong URL.
+    Raises Failed if none does, and ConfigurationError for a wrong URL.
     """
     refused = []
     for url in broker_urls(load(Named, {VARIABLE: urls}).amqp_url):
@@ -65,16 +65,16 @@ def named(urls: str) -> Broker:
         except OSError as error:
             refused.append(f"{address[0]}:{address[1]} ({error})")
         else:
-            return Broker(amqp_url=urls, origin=f"{address[0]}:{address[1]}, as {VARIABLE} says")
+            return Broker(amqp_url=urls, origin=f"{address[0]}:{address[1]}, from {VARIABLE}")
     raise Failed(
-        f"nothing listens where {VARIABLE} points: {', '.join(refused)}. Start that broker, or "
-        f"unset {VARIABLE} to have one started"
+        f"no broker of {VARIABLE} accepts connections: {', '.join(refused)}. Start that broker, or "
+        f"unset {VARIABLE} to start a private one"
     )
 
 
 @contextmanager
 def private_node(folder: Path, environ: Mapping[str, str], say: Say) -> Iterator[Broker]:
-    """Run the named RabbitMQ, or the distribution's, installed if it may be, as a private node."""
+    """Run the RabbitMQ of PLT_RABBITMQ_BIN, or else the distribution's, as a private node."""
     try:
         node = RabbitNode(folder, say=say, installation=installation.ensure(say, environ))
     except Failed as failure:
@@ -88,7 +88,7 @@ def private_node(folder: Path, environ: Mapping[str, str], say: Say) -> Iterator
             management_url=node.management_url,
             user=node.user,
             password=node.password,
-            end=node.end,
+            exit_reason=node.exit_reason,
         )
 
 
@@ -97,8 +97,8 @@ def _entered(stack: ExitStack, docker: Provide | None, say: Say) -> Broker | Non
         return None
     try:
         return stack.enter_context(docker())
-    # An engine fails in too many ways to list (no image, no network, no rights), and none of them
-    # matters as long as there is another broker to be had.
+    # An engine fails in too many ways to list (no image, no network, no rights), and a private node
+    # can replace it after each of them.
     except Exception as error:
-        say(f"Docker answers but cannot run RabbitMQ, going on without it: {error}")
+        say(f"Docker cannot run RabbitMQ, so a private node is used: {error}")
         return None

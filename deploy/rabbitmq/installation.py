@@ -1,6 +1,6 @@
-"""Finds RabbitMQ's programs: those of the named folder, else of the distribution's package.
+"""Finds RabbitMQ's programs in the folder of PLT_RABBITMQ_BIN, or in the distribution's package.
 
-The package is installed where it is missing.
+The package is installed if it is missing.
 """
 
 import os
@@ -15,7 +15,7 @@ from deploy.waiting import Say
 
 VARIABLE = "PLT_RABBITMQ_BIN"
 
-# The scripts themselves: what packages put on the PATH changes the user and the folder first.
+# RabbitMQ's own scripts: the packages' wrappers on the PATH change the user and the folder.
 FOLDERS = ("/usr/lib/rabbitmq/bin", "/usr/lib64/rabbitmq/bin", "/usr/local/opt/rabbitmq/sbin")
 EPMD_FOLDERS = ("/usr/bin", "/usr/lib/erlang/bin", "/usr/lib64/erlang/bin")
 RELEASES = ("/usr/lib/rabbitmq/lib", "/usr/lib64/rabbitmq/lib")
@@ -31,7 +31,7 @@ PACKAGES = {
 
 @dataclass(frozen=True)
 class Installation:
-    """The paths of the programs that a node needs."""
+    """The paths of RabbitMQ's programs."""
 
     server: Path
     ctl: Path
@@ -43,7 +43,7 @@ class Installation:
 
 
 def installed() -> Installation | None:
-    """Return the installation of the distribution's package, unless there is none."""
+    """Return the installation of the distribution's package, or None."""
     epmd = _epmd()
     for folder in _folders():
         server, ctl = folder / "rabbitmq-server", folder / "rabbitmqctl"
@@ -53,35 +53,34 @@ def installed() -> Installation | None:
 
 
 def named(folder: str) -> Installation:
-    """Return the installation in the folder that PLT_RABBITMQ_BIN names.
+    """Return the installation in the folder of PLT_RABBITMQ_BIN.
 
-    The machine's own epmd serves where the folder has none: its protocol is the same for all
-    versions of Erlang.
+    If the folder has no epmd, the machine's is used: all versions of Erlang share its protocol.
     """
-    where = Path(folder).absolute()
+    path = Path(folder).absolute()
     missing = [
         name
         for name in ("rabbitmq-server", "rabbitmqctl")
-        if not os.access(where / name, os.X_OK) or not (where / name).is_file()
+        if not os.access(path / name, os.X_OK) or not (path / name).is_file()
     ]
     if missing:
-        reason = f"lacks {' and '.join(missing)}" if where.is_dir() else "is no folder"
+        reason = f"lacks {' and '.join(missing)}" if path.is_dir() else "is not a folder"
         raise Failed(
             f"{VARIABLE} is {folder!r}, which {reason}: expected a folder with the programs "
             "rabbitmq-server and rabbitmqctl, such as /usr/lib/rabbitmq/bin"
         )
-    own = where / "epmd"
+    own = path / "epmd"
     epmd = own if own.exists() else _epmd()
     if epmd is None:
         raise Failed(
             f"{VARIABLE} is {folder!r}, which has no epmd, and this machine has none either: "
             "expected epmd in that folder, or Erlang installed"
         )
-    return Installation(where / "rabbitmq-server", where / "rabbitmqctl", epmd)
+    return Installation(path / "rabbitmq-server", path / "rabbitmqctl", epmd)
 
 
 def ensure(say: Say, environ: Mapping[str, str] = os.environ) -> Installation:
-    """Return the named installation, or the distribution's, installed first if it is missing."""
+    """Return the installation of PLT_RABBITMQ_BIN, or the distribution's after installing it."""
     if folder := environ.get(VARIABLE):
         return named(folder)
     if found := installed():

@@ -1,4 +1,4 @@
-"""Lets each process into a broker that we started as a user of its own, as in production."""
+"""Broker users for each process of `deploy/up`, as in production."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -12,21 +12,21 @@ from deploy.rabbitmq.users import users
 
 
 def logins(broker: Broker, providers: list[str]) -> dict[str, str]:
-    """The AMQP URL of each user, once the broker has them and all that they may not create.
+    """Import the topology and the users into the broker, and return the AMQP URL of each user.
 
-    Somebody else's broker is left as it is: there everybody is the user that its URL names.
+    A broker that `deploy/up` did not start is not changed: each process uses the user of its URL.
     """
-    everybody = users(providers)
+    members = users(providers)
     if broker.management_url is None:
-        return {user.name: broker.amqp_url for user in everybody}
-    passwords = {user.name: accounts.new_password() for user in everybody}
-    # Exchanges go first, in a document of their own: from one document RabbitMQ imports permissions
-    # first, and 4.0 with Khepri cannot create an exchange that has topic permissions already.
+        return {user.name: broker.amqp_url for user in members}
+    passwords = {user.name: accounts.new_password() for user in members}
+    # Exchanges first, in a separate document: from one document RabbitMQ imports permissions first,
+    # and 4.0 with Khepri cannot create an exchange that has topic permissions already.
     _import(broker, definitions.definitions(providers))
-    _import(broker, accounts.definitions(everybody, passwords=passwords))
-    where = urlsplit(broker.amqp_url)
+    _import(broker, accounts.definitions(members, passwords=passwords))
+    url = urlsplit(broker.amqp_url)
     return {
-        name: where._replace(netloc=f"{name}:{password}@{where.hostname}:{where.port}").geturl()
+        name: url._replace(netloc=f"{name}:{password}@{url.hostname}:{url.port}").geturl()
         for name, password in passwords.items()
     }
 
@@ -41,6 +41,6 @@ def _import(broker: Broker, document: dict[str, Any]) -> None:
             trust_env=False,
         )
     except httpx.HTTPError as error:
-        raise Failed(f"the broker takes no definitions: {error!r}") from error
+        raise Failed(f"the broker refuses the definitions: {error!r}") from error
     if answer.is_error:
-        raise Failed(f"the broker takes no definitions: {answer.status_code} {answer.text}")
+        raise Failed(f"the broker refuses the definitions: {answer.status_code} {answer.text}")

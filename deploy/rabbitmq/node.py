@@ -1,7 +1,7 @@
-"""RabbitMQ's programs as a private node, with nothing outside its folder.
+"""A private RabbitMQ node with all files in one folder.
 
-Every listener, Erlang's own included, is on loopback. When the node is closed, or the process that
-started it ends in whatever way, nothing of it runs on.
+Every listener, including Erlang's, is on loopback. The node ends when it is closed, or when the
+process that started it ends, even by SIGKILL.
 """
 
 import secrets
@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Self
 
 from deploy.ports import Port
-from deploy.rabbitmq.configuration import GUEST, Configuration
+from deploy.rabbitmq.configuration import LIMITS, Configuration
 from deploy.rabbitmq.epmd import Epmd
 from deploy.rabbitmq.installation import Installation, ensure
 from deploy.rabbitmq.server import Server
@@ -19,11 +19,11 @@ from deploy.waiting import Say
 
 
 def silent(message: str) -> None:
-    """Say nothing."""
+    """Ignore a message."""
 
 
 class RabbitNode(Server):
-    """A broker of one's own: `with RabbitNode(folder) as node: connect(node.amqp_url)`.
+    """A private broker: `with RabbitNode(folder) as node: connect(node.amqp_url)`.
 
     Ports, user, password and messages survive `restart`, and `kill` followed by `start`.
     """
@@ -34,17 +34,17 @@ class RabbitNode(Server):
         *,
         management: bool = True,
         khepri: bool = False,
-        settings: str = GUEST,
+        settings: str = LIMITS,
         say: Say = silent,
         installation: Installation | None = None,
     ) -> None:
-        """Reserve the ports; without the management plugin a node starts faster.
+        """Reserve the ports. A node starts faster without the management plugin.
 
-        `settings` are lines of rabbitmq.conf. Khepri is an experiment in RabbitMQ 4.0 and unknown
-        to 3.10.
+        `settings` are lines of rabbitmq.conf. Khepri is experimental in RabbitMQ 4.0 and missing
+        in 3.10.
         """
         self._say = say
-        self._to_khepri = khepri
+        self._with_khepri = khepri
         self._reserved = ExitStack()
         installation = installation or ensure(say)
         configuration = Configuration(
@@ -62,32 +62,32 @@ class RabbitNode(Server):
 
     @property
     def folder(self) -> Path:
-        """Where all of its files are."""
+        """The folder of all files."""
         return self._configuration.folder
 
     def start(self) -> None:
-        """Start the node where it was stopped or killed, and wait until it serves clients."""
+        """Start the node if it does not run, and wait until it serves clients."""
         if self.alive:
             return
         self._say("starting a private RabbitMQ node")
         self.launch()
         self.wait_ready()
-        if self._to_khepri:
+        if self._with_khepri:
             self.enable_khepri()
-            self._to_khepri = False
+            self._with_khepri = False
 
     def stop(self) -> None:
-        """Shut the node down in good order."""
+        """Shut the node down cleanly."""
         self.shut_down()
         self._epmd.stop()
 
     def restart(self) -> None:
-        """Shut down in good order and start again."""
+        """Shut the node down cleanly and start it again."""
         self.stop()
         self.start()
 
     def close(self) -> None:
-        """End the node for good and at once, without a shutdown in good order."""
+        """Kill the node without a clean shutdown, and release its ports."""
         self.kill()
         self._epmd.stop()
         self._reserved.close()

@@ -1,4 +1,4 @@
-"""Asks a RabbitMQ on this machine whether it serves clients already."""
+"""Readiness checks of a RabbitMQ on this machine."""
 
 import base64
 import http.client
@@ -12,7 +12,7 @@ METHOD_FRAME = b"\x01"
 
 
 def listens(port: int) -> bool:
-    """Tell whether anything accepts connections on this port."""
+    """Return whether a process accepts connections on this port."""
     try:
         socket.create_connection((LOOPBACK, port), timeout=5).close()
     except OSError:
@@ -21,7 +21,7 @@ def listens(port: int) -> bool:
 
 
 def speaks_amqp(port: int) -> bool:
-    """Tell whether a broker returns the greeting: it does so from the end of its start on."""
+    """Return whether a broker answers an AMQP protocol header, as it does when it has started."""
     try:
         with socket.create_connection((LOOPBACK, port), timeout=5) as connection:
             connection.sendall(GREETING)
@@ -31,7 +31,7 @@ def speaks_amqp(port: int) -> bool:
 
 
 def serves_management(port: int, user: str, password: str) -> bool:
-    """Tell whether the management plugin answers this user."""
+    """Return whether the management plugin accepts the login."""
     login = base64.b64encode(f"{user}:{password}".encode()).decode()
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5)
     try:

@@ -1,13 +1,13 @@
-"""One RabbitMQ server: its process, its addresses and its command line."""
+"""A RabbitMQ server: its process, addresses and command line tools."""
 
 import os
 import re
 import signal
 import subprocess
 
-from deploy.child import Child
 from deploy.failed import Failed
 from deploy.ports import LOOPBACK
+from deploy.process import ChildProcess
 from deploy.rabbitmq.configuration import USER, Configuration
 from deploy.rabbitmq.epmd import Epmd
 from deploy.rabbitmq.installation import Installation
@@ -19,7 +19,7 @@ STOP_S = 30
 
 
 class Server:
-    """A server with an epmd that others may share; ports, user and data survive its process."""
+    """A server with an epmd that other servers may share. Ports, user and data survive restarts."""
 
     def __init__(
         self, configuration: Configuration, installation: Installation, epmd: Epmd
@@ -28,7 +28,7 @@ class Server:
         self._installation = installation
         self._epmd = epmd
         self._env = configuration.environment()
-        self._child = Child(
+        self._child = ChildProcess(
             f"RabbitMQ's server {configuration.name}",
             [installation.server],
             log=configuration.folder / "log" / "server.log",
@@ -37,7 +37,7 @@ class Server:
 
     @property
     def name(self) -> str:
-        """The name of the Erlang node, as rabbitmqctl shows it."""
+        """The name of the Erlang node, as in rabbitmqctl."""
         return f"{self._configuration.name}@localhost"
 
     @property
@@ -58,7 +58,7 @@ class Server:
 
     @property
     def management_url(self) -> str | None:
-        """The management plugin's page, unless the plugin was switched off."""
+        """The URL of the management UI, or None if the plugin is not enabled."""
         port = self._configuration.management
         return f"http://{LOOPBACK}:{port}" if port else None
 
@@ -71,7 +71,7 @@ class Server:
         return self._child.alive
 
     def launch(self) -> None:
-        """Start the process unless it runs; `wait_ready` tells when it serves clients."""
+        """Start the process if it does not run. `wait_ready` waits until it serves clients."""
         if self.alive:
             return
         self._configuration.write()
@@ -79,17 +79,17 @@ class Server:
         self._child.start()
 
     def wait_ready(self, seconds: float = READY_S) -> None:
-        """Wait until the server speaks AMQP, and until its management page answers."""
+        """Wait until the server answers AMQP clients, and requests to the management UI."""
         wait_until(self._speaks_amqp, seconds, f"RabbitMQ speaks AMQP on port {self.port}")
         if self.management_url:
             wait_until(self._serves_management, seconds, f"{self.management_url} answers")
 
     def shut_down(self) -> None:
-        """End the server in good order, which takes RabbitMQ some six seconds."""
+        """Shut the server down cleanly, which takes about six seconds."""
         self._child.stop(grace=STOP_S)
 
     def kill(self) -> None:
-        """End the server with SIGKILL, as a crash or a power cut would."""
+        """End the server with SIGKILL, which simulates a crash or a power cut."""
         self._child.kill()
 
     def freeze(self) -> None:
@@ -97,15 +97,15 @@ class Server:
         os.kill(self.pid, signal.SIGSTOP)
 
     def thaw(self) -> None:
-        """Let a frozen server go on."""
+        """Continue a frozen server."""
         os.kill(self.pid, signal.SIGCONT)
 
     def ctl(self, *args: str, seconds: float = 60, tool: str = "rabbitmqctl") -> str:
-        """Run a command line tool against this server and return what it printed."""
+        """Run a command line tool for this server and return its output."""
         if not self._epmd.alive:
             raise Failed(f"{tool} {args[0]}: the node is not running, start it first")
         command = [str(self._installation.program(tool)), *args]
-        # Arguments are not shown: there may be a password among them.
+        # Messages do not contain the arguments, which may include a password.
         try:
             done = subprocess.run(
                 command, env=self._env, capture_output=True, text=True, timeout=seconds, check=False
@@ -117,7 +117,7 @@ class Server:
         return done.stdout
 
     def enable_khepri(self) -> None:
-        """Move the metadata from Mnesia to Khepri, for good and for the whole cluster."""
+        """Migrate the metadata of the cluster from Mnesia to Khepri, which cannot be undone."""
         try:
             self.ctl("enable_feature_flag", "--opt-in", "khepri_db", seconds=120)
         except Failed as failure:
@@ -125,8 +125,8 @@ class Server:
             reason = str(failure).splitlines()[0]
             raise Failed(f"RabbitMQ {version} does not enable Khepri: {reason}") from failure
 
-    def end(self) -> str | None:
-        """Say how the server ended, with the end of its log; None while it runs."""
+    def exit_reason(self) -> str | None:
+        """Return the exit status and the last lines of the log, or None while the server runs."""
         if self.alive:
             return None
         return f"{self._child.name} ended with {self._child.exit_code}\n{self._child.last_lines(5)}"
@@ -145,7 +145,7 @@ class Server:
         detail = child.last_lines()
         if logs := sorted(child.log.parent.glob("*@localhost.log")):
             detail += "\n" + "\n".join(_errors(logs[-1].read_text(errors="replace")))
-        raise Failed(f"{child.name} ended with {child.exit_code} instead of serving:\n{detail}")
+        raise Failed(f"{child.name} ended with {child.exit_code} during its start:\n{detail}")
 
 
 def _errors(log: str) -> list[str]:

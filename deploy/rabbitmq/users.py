@@ -1,7 +1,6 @@
-"""The broker's users, each with the rights that its work needs and no more.
+"""The broker's users, each with the least rights for its work.
 
-A process needs its own user only where somebody imported these; an empty broker and one user with
-all rights do as well.
+These users are optional: machinist also works with one user with all rights.
 """
 
 import re
@@ -22,19 +21,19 @@ AUDITOR = "auditor"
 OPERATOR = "operator"
 
 RECORDED = (Result.REFUSED, Result.EXPIRED, Result.UNKNOWN, Result.DEAD)
-"""What gateways record: how commands ended that no worker could tell of."""
+"""Results that gateways record, for commands whose end no worker recorded."""
 
 COLLECTIONS = sorted({op.row.collection for op in OPERATIONS.values() if op.row.from_producers})
 
 AUDITORS_QUEUES = rf"^{re.escape(topology.AUDIT)}\..+$"
-"""No provider's queue has such a name: none may attach under the name of an exchange or queue."""
+"""No queue of a provider matches: names of exchanges and queues are reserved provider names."""
 
 
 class User(Struct, frozen=True, kw_only=True):
-    """A user and its rights, as regular expressions over the names of exchanges and queues.
+    """A user with its rights, as regular expressions for names of exchanges and queues.
 
-    `keys` are the only routing keys that it may publish under, by topic exchange. Without a tag it
-    cannot log in to the management UI.
+    `keys` maps topic exchanges to the permitted routing keys. A user without a tag cannot log in to
+    the management UI.
     """
 
     name: str
@@ -48,25 +47,26 @@ class User(Struct, frozen=True, kw_only=True):
 def users(
     providers: list[str], producers: Sequence[str] = (PRODUCER,), prefix: str = ""
 ) -> list[User]:
-    """Everybody who works with the broker; each provider's workers have a user of their own."""
-    everybody = [
+    """Return all users of the broker. The workers of each provider have a separate user."""
+    members = [
         _gateway(),
         *(_worker(provider) for provider in providers),
         *(_producer(name, providers) for name in producers),
         _auditor(),
         _operator(),
     ]
-    return [structs.replace(user, name=prefix + user.name) for user in everybody]
+    return [structs.replace(user, name=prefix + user.name) for user in members]
 
 
 def worker(provider: str) -> str:
-    """The name of the user of a provider's workers."""
+    """Return the name of the user for a provider's workers."""
     return f"worker-{provider}"
 
 
 def _gateway() -> User:
-    # To bind its replies queue it writes the queue and reads the exchange; likewise it closes the
-    # gate, which definitions cannot. It publishes replies to check that they arrive.
+    # To bind a queue, a user needs the right to write to the queue and to read from the exchange:
+    # here for the replies queue, and for the binding of the gate that definitions cannot express.
+    # A gateway publishes to machinist.replies to check that replies arrive.
     replies = rf"{re.escape(topology.REPLIES)}\.[0-9a-z-]+\.[0-9]+"
     published = [
         topology.QUERIES,
@@ -87,7 +87,7 @@ def _gateway() -> User:
 
 
 def _worker(provider: str) -> User:
-    # The address in an outcome's key is what a stranger's message claims: even none.
+    # The address in an outcome's key comes from an unvalidated message, and may be empty.
     published = [topology.REPLIES, topology.OUTCOMES, topology.DEAD]
     return User(
         name=worker(provider),
@@ -98,7 +98,7 @@ def _worker(provider: str) -> User:
 
 
 def _producer(name: str, providers: list[str]) -> User:
-    # Which operation it asks for is no part of a key: that is for workers to judge.
+    # The routing key does not contain the operation, so workers check that it is permitted.
     key = rf"({'|'.join(providers)})\.[0-{SLOTS - 1}]\.({'|'.join(COLLECTIONS)})\.[^.]+\.[^.]+"
     return User(
         name=name,
@@ -108,7 +108,7 @@ def _producer(name: str, providers: list[str]) -> User:
 
 
 def _auditor() -> User:
-    # Reading a stream takes nothing from it. Live outcomes need a queue of the auditor's own.
+    # Reading from a stream removes nothing. For live outcomes an auditor declares its own queues.
     return User(
         name=AUDITOR,
         configure=AUDITORS_QUEUES,
@@ -126,5 +126,5 @@ def _operator() -> User:
 
 
 def _only(*patterns: str) -> str:
-    """These and nothing else: RabbitMQ is content with a match anywhere in a name."""
+    """Return a pattern of whole names, because RabbitMQ accepts a match anywhere in a name."""
     return f"^({'|'.join(patterns)})$"

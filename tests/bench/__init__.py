@@ -1,1 +1,1 @@
-"""Round trips per second, processor time per request and added latency: `python -m tests.bench`."""
+"""Benchmark of round trips per second, CPU per request and added latency."""

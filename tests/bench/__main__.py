@@ -1,7 +1,7 @@
-"""`python -m tests.bench`: a broker, a gateway and workers of its own, loaded and measured.
+"""`python -m tests.bench`: load on its own broker, gateway and workers, measured.
 
-Every kind of load is measured in several short rounds, all kinds in turns, so that what else the
-machine does meanwhile hits them alike; figures are medians over the rounds.
+Every kind of load is measured in several short rounds, in turns, so that other activity on the
+machine affects all kinds equally. The figures are medians over the rounds.
 """
 
 import argparse
@@ -17,8 +17,8 @@ import msgspec
 from deploy import signals
 from deploy.failed import Failed
 from tests.bench import report
-from tests.bench.added import Both, Compared
-from tests.bench.measure import Job, Measured
+from tests.bench.added import Comparison, ComparisonJob
+from tests.bench.measure import Job, Measurement
 from tests.bench.platform import (
     DIRECT_COMMAND,
     DIRECT_QUERY,
@@ -65,10 +65,10 @@ def main() -> None:
 
 
 def measure(stage: Stage, seconds: float, at_once: int, workers: int) -> Report:
-    """Every kind of load in turns, over and over."""
+    """Measure every kind of load in turns, in `ROUNDS` rounds."""
     loads = [(kind, count) for kind in (*LOADS, FLOOR) for count in (1, at_once)]
-    measured: dict[tuple[str, int], list[Measured]] = {load: [] for load in loads}
-    compared: dict[str, list[Compared]] = {kind: [] for kind in COMPARED}
+    measured: dict[tuple[str, int], list[Measurement]] = {load: [] for load in loads}
+    compared: dict[str, list[Comparison]] = {kind: [] for kind in COMPARED}
     for _ in range(ROUNDS):
         for kind, count in loads:
             measured[kind, count].append(_load(stage, kind, count, seconds))
@@ -82,22 +82,22 @@ def measure(stage: Stage, seconds: float, at_once: int, workers: int) -> Report:
     )
 
 
-def _load(stage: Stage, kind: str, at_once: int, seconds: float) -> Measured:
+def _load(stage: Stage, kind: str, at_once: int, seconds: float) -> Measurement:
     if kind == FLOOR:
         job = Job(stage.node.amqp_url, seconds, at_once, stage.floor(), own="asks")
-        return stage.run("echo", job, Measured)
+        return stage.run("echo", job, Measurement)
     provider, requests = LOADS[kind]
     job = Job(stage.gateway, seconds, at_once, stage.through(provider), requests)
-    return stage.run("load", job, Measured)
+    return stage.run("load", job, Measurement)
 
 
-def _compare(stage: Stage, kind: str, seconds: float) -> Compared:
+def _compare(stage: Stage, kind: str, seconds: float) -> Comparison:
     through, direct = COMPARED[kind]
     sandbox = stage.sandbox
-    both = Both(
+    job = ComparisonJob(
         stage.gateway, through, sandbox.url, str(sandbox.ca_path), sandbox.token, direct, seconds
     )
-    return stage.run("added", both, Compared)
+    return stage.run("added", job, Comparison)
 
 
 def _measured_on(stage: Stage, cores: int, workers: int) -> dict[str, str]:
@@ -105,18 +105,23 @@ def _measured_on(stage: Stage, cores: int, workers: int) -> dict[str, str]:
         "Python": machine.python_version(),
         "RabbitMQ": f"{stage.node.ctl('version').strip()}, one node with the management plugin",
         "machine": f"{cores} cores, {machine.machine()}, {machine.system()} {machine.release()}",
-        "processes": f"1 gateway, {workers} worker(s) per platform, all of it on this machine",
-        "rounds": f"{ROUNDS}, medians of them",
+        "processes": f"1 gateway, {workers} worker(s) per platform, all on this machine",
+        "rounds": f"{ROUNDS}, figures are medians",
     }
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
-        "--seconds", type=_seconds, default=3.0, help=f"for each kind of load, in {ROUNDS} rounds"
+        "--seconds",
+        type=_seconds,
+        default=3.0,
+        help=f"seconds for each kind of load, in {ROUNDS} rounds",
     )
-    parser.add_argument("--concurrency", type=_count, default=64, help="requests at once")
-    parser.add_argument("--workers", type=_count, default=1, help="processes for each platform")
+    parser.add_argument("--concurrency", type=_count, default=64, help="concurrent requests")
+    parser.add_argument(
+        "--workers", type=_count, default=1, help="worker processes for each platform"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     return parser.parse_args()
 

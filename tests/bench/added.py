@@ -1,4 +1,4 @@
-"""Asks a platform through machinist and directly, in turns, one request at a time."""
+"""Compares the latency of a platform through machinist and directly, one request at a time."""
 
 import asyncio
 import itertools
@@ -22,8 +22,8 @@ TIMEOUT_S = 30
 Ask = Callable[[], Awaitable[None]]
 
 
-class Both(Struct):
-    """Where the gateway is, where the platform is, and what to ask of each."""
+class ComparisonJob(Struct):
+    """The addresses of gateway and platform, and the requests to each."""
 
     gateway: str
     through: list[str]
@@ -34,39 +34,39 @@ class Both(Struct):
     seconds: float
 
 
-class Compared(Struct):
-    """Seconds at the median, and how many round trips each way."""
+class Comparison(Struct):
+    """Median seconds of both ways, and the number of round trips each."""
 
     through: float
     direct: float
     round_trips: int
 
 
-async def compare(both: Both) -> Compared:
-    """Time both ways in turns, so that what else the machine does hits them alike."""
+async def compare(job: ComparisonJob) -> Comparison:
+    """Time both ways in turns, so that other activity on the machine affects both equally."""
     times: tuple[list[float], list[float]] = ([], [])
     async with httpx.AsyncClient(
-        base_url=both.url,
-        verify=ssl.create_default_context(cafile=both.ca),
-        headers={"authorization": f"Bearer {both.token}"},
+        base_url=job.url,
+        verify=ssl.create_default_context(cafile=job.ca),
+        headers={"authorization": f"Bearer {job.token}"},
         timeout=TIMEOUT_S,
         trust_env=False,
     ) as client:
-        ways = [await _through(both), _direct(both, client)]
+        ways = [await _through(job), _direct(job, client)]
         began = time.monotonic()
-        while (passed := time.monotonic() - began) < WARM_UP_S + both.seconds:
+        while (passed := time.monotonic() - began) < WARM_UP_S + job.seconds:
             for way, seconds in zip(ways, times, strict=True):
                 start = time.perf_counter()
                 await way()
                 if passed > WARM_UP_S:
                     seconds.append(time.perf_counter() - start)
-    return Compared(percentile(times[0], 0.5), percentile(times[1], 0.5), len(times[0]))
+    return Comparison(percentile(times[0], 0.5), percentile(times[1], 0.5), len(times[0]))
 
 
-async def _through(both: Both) -> Ask:
-    host, port = both.gateway.split(":")
+async def _through(job: ComparisonJob) -> Ask:
+    host, port = job.gateway.split(":")
     reader, writer = await asyncio.open_connection(host, int(port))
-    requests = itertools.cycle(text.encode() for text in both.through)
+    requests = itertools.cycle(text.encode() for text in job.through)
 
     async def ask() -> None:
         writer.write(next(requests))
@@ -79,8 +79,8 @@ async def _through(both: Both) -> Ask:
     return ask
 
 
-def _direct(both: Both, client: httpx.AsyncClient) -> Ask:
-    method, path, texts = both.direct
+def _direct(job: ComparisonJob, client: httpx.AsyncClient) -> Ask:
+    method, path, texts = job.direct
     bodies = itertools.cycle(texts)
     headers = {"content-type": MERGE_PATCH} if texts[0] else {}
 
@@ -92,5 +92,5 @@ def _direct(both: Both, client: httpx.AsyncClient) -> Ask:
 
 
 if __name__ == "__main__":
-    told = msgspec.json.decode(sys.stdin.buffer.read(), type=Both)
-    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(compare(told))))
+    job = msgspec.json.decode(sys.stdin.buffer.read(), type=ComparisonJob)
+    sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(compare(job))))

@@ -1,6 +1,6 @@
-"""The floor: messages there and back through the broker with the bare library and nothing of ours.
+"""The floor: round trips through the broker with the AMQP library alone.
 
-`python -m tests.bench.echo` makes the load; with a broker's URL it is the one that echoes.
+`python -m tests.bench.echo` generates the load; with a broker's URL it is the echo server.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from aiormq.abc import AbstractConnection, DeliveredMessage
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from tests.bench.measure import Job, Measured, Tally, main
+from tests.bench.measure import Job, Measurement, Tally, main
 
 QUEUE = "bench.echo"
 BODY = b"x" * 300
@@ -25,7 +25,7 @@ async def _channel(connection: AbstractConnection) -> Channel:
 
 
 async def serve(url: str) -> None:
-    """Send back whatever comes, for ever."""
+    """Echo every message until the process ends."""
     channel = await _channel(await aiormq.connect(url))
 
     async def on_message(message: DeliveredMessage) -> None:
@@ -40,7 +40,7 @@ async def serve(url: str) -> None:
     await asyncio.Event().wait()
 
 
-class Asker:
+class EchoClient:
     """Sends messages and awaits their echoes."""
 
     def __init__(self, tally: Tally) -> None:
@@ -48,7 +48,7 @@ class Asker:
         self._waiting: dict[str, asyncio.Future[None]] = {}
 
     async def open(self, connection: AbstractConnection) -> None:
-        """Make a queue for the echoes."""
+        """Declare a queue for the echoes and consume it."""
         self._channel = await _channel(connection)
         self._echoes = str((await self._channel.queue_declare(exclusive=True)).queue)
         await self._channel.basic_consume(self._echoes, self._receive, no_ack=True)
@@ -56,9 +56,9 @@ class Asker:
     async def _receive(self, message: DeliveredMessage) -> None:
         self._waiting.pop(str(message.header.properties.correlation_id)).set_result(None)
 
-    async def ask(self, who: int) -> None:
-        """One round trip after another, until the end."""
-        identity = str(who)
+    async def repeat(self, number: int) -> None:
+        """Make one round trip after another until the measurement is over."""
+        identity = str(number)
         while not self._tally.over:
             began = time.perf_counter()
             echo = self._waiting[identity] = asyncio.get_running_loop().create_future()
@@ -67,18 +67,18 @@ class Asker:
                 BODY, routing_key=QUEUE, properties=question, wait=False
             )
             await echo
-            self._tally.note(time.perf_counter() - began)
+            self._tally.record(time.perf_counter() - began)
 
 
-async def run(job: Job) -> Measured:
-    """Keep messages under way over the broker at `job.where`."""
+async def run(job: Job) -> Measurement:
+    """Keep `job.at_once` messages in flight over the broker at `job.where`."""
     tally = Tally()
-    asker = Asker(tally)
+    client = EchoClient(tally)
     async with aiormq.connect(job.where) as connection:
-        await asker.open(connection)
+        await client.open(connection)
         async with asyncio.TaskGroup() as group:
-            for who in range(job.at_once):
-                group.create_task(asker.ask(who))
+            for number in range(job.at_once):
+                group.create_task(client.repeat(number))
             return await tally.measured(job)
 
 

@@ -1,4 +1,4 @@
-"""Makes HTTP load: on each of many kept connections one request after another, and little else."""
+"""A light HTTP load generator: many persistent connections with one request in flight each."""
 
 import asyncio
 import itertools
@@ -7,15 +7,15 @@ import time
 from functools import partial
 from typing import cast
 
-from tests.bench.measure import Job, Measured, Tally, main
+from tests.bench.measure import Job, Measurement, Tally, main
 
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)", re.IGNORECASE)
 STATUS = slice(9, 12)
-LAST_ANSWER_S = 5
+LAST_RESPONSE_S = 5
 
 
 class Connection(asyncio.Protocol):
-    """Sends the next request as soon as the last one's answer is whole."""
+    """Sends the next request when the response to the previous one is complete."""
 
     def __init__(self, requests: list[bytes], tally: Tally) -> None:
         self.closed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -25,28 +25,28 @@ class Connection(asyncio.Protocol):
         self._began = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin."""
+        """Send the first request."""
         self._transport = cast(asyncio.Transport, transport)
         self._send()
 
     def data_received(self, data: bytes) -> None:
-        """Take in a part of an answer."""
+        """Receive a part of a response."""
         self._buffer += data
         head, ended, body = self._buffer.partition(b"\r\n\r\n")
         length = LENGTH.search(head)
         if not ended or (length and len(body) < int(length[1])):
             return
         status = self._buffer[STATUS].decode()
-        self._tally.note(time.perf_counter() - self._began, None if status == "200" else status)
+        self._tally.record(time.perf_counter() - self._began, None if status == "200" else status)
         if self._tally.over or not length:
             self._transport.close()
         else:
             self._send()
 
     def connection_lost(self, error: Exception | None) -> None:
-        """The end, which is a failure while load is wanted."""
+        """Count the loss of the connection as a failure during the measurement."""
         if not self._tally.over:
-            self._tally.note(0, "connection lost")
+            self._tally.record(0, "connection lost")
         if not self.closed.done():
             self.closed.set_result(None)
 
@@ -56,12 +56,12 @@ class Connection(asyncio.Protocol):
         self._transport.write(next(self._requests))
 
 
-def _itself(connection: Connection) -> Connection:
+def _identity(connection: Connection) -> Connection:
     return connection
 
 
-async def run(job: Job) -> Measured:
-    """Load the server at `job.where`, host and port."""
+async def run(job: Job) -> Measurement:
+    """Send requests to the server at `job.where`, given as host:port."""
     host, port = job.where.split(":")
     tally = Tally()
     connections = [
@@ -70,9 +70,9 @@ async def run(job: Job) -> Measured:
     ]
     loop = asyncio.get_running_loop()
     for connection in connections:
-        await loop.create_connection(partial(_itself, connection), host, int(port))
+        await loop.create_connection(partial(_identity, connection), host, int(port))
     measured = await tally.measured(job)
-    await asyncio.wait([connection.closed for connection in connections], timeout=LAST_ANSWER_S)
+    await asyncio.wait([connection.closed for connection in connections], timeout=LAST_RESPONSE_S)
     return measured
 
 

@@ -1,4 +1,4 @@
-"""What a process that makes load is told on standard input, and what it prints when it is done."""
+"""The job that a load process reads from standard input, and the measurement that it prints."""
 
 import asyncio
 import os
@@ -17,20 +17,20 @@ WARM_UP_S = 0.3
 
 
 class Job(Struct):
-    """Keep `at_once` requests under way for so many seconds; `processes` are those to account."""
+    """Keep `at_once` requests in flight for some seconds, and account `processes` by group."""
 
     where: str
     seconds: float
     at_once: int
     processes: dict[str, list[int]]
     requests: list[list[str]] = []
-    """One list for each connection, which it repeats."""
+    """One list for each connection, sent in a cycle."""
     own: str = "load"
-    """What to account this process as."""
+    """The group of this process in the accounting."""
 
 
-class Measured(Struct):
-    """What happened between the end of the warm-up and the end; times in seconds."""
+class Measurement(Struct):
+    """The results after the warm-up; times in seconds."""
 
     round_trips: int
     failures: dict[str, int]
@@ -40,7 +40,7 @@ class Measured(Struct):
 
 
 class Tally:
-    """Counts round trips while `counts` is set; nobody begins another once `over` is."""
+    """Counts round trips while `counts` is set; no new one starts when `over` is set."""
 
     def __init__(self) -> None:
         self.counts = False
@@ -48,15 +48,15 @@ class Tally:
         self._times: list[float] = []
         self._failures: dict[str, int] = {}
 
-    def note(self, seconds: float, failure: str | None = None) -> None:
-        """One round trip has ended."""
+    def record(self, seconds: float, failure: str | None = None) -> None:
+        """Record the end of a round trip."""
         if failure is not None:
             self._failures[failure] = self._failures.get(failure, 0) + 1
         elif self.counts:
             self._times.append(seconds)
 
-    async def measured(self, job: Job) -> Measured:
-        """Warm up, count for as long as the job says, and stop."""
+    async def measured(self, job: Job) -> Measurement:
+        """Warm up, count for `job.seconds`, and stop."""
         processes = job.processes | {job.own: [os.getpid()]}
         await asyncio.sleep(WARM_UP_S)
         before = usage.now(processes)
@@ -64,7 +64,7 @@ class Tally:
         await asyncio.sleep(job.seconds)
         used = usage.now(processes) - before
         self.counts, self.over = False, True
-        return Measured(
+        return Measurement(
             len(self._times),
             self._failures,
             percentile(self._times, 0.5),
@@ -74,11 +74,11 @@ class Tally:
 
 
 def percentile(times: list[float], share: float) -> float:
-    """The time that this share of all stayed within; 0 of none."""
+    """Return the time at a percentile, as a share from 0 to 1; 0 without times."""
     return sorted(times)[min(len(times) - 1, int(len(times) * share))] if times else 0.0
 
 
-def main(work: Callable[[Job], Coroutine[Any, Any, Measured]]) -> None:
-    """Do the job on standard input."""
+def main(work: Callable[[Job], Coroutine[Any, Any, Measurement]]) -> None:
+    """Run the job from standard input, and print the measurement."""
     job = msgspec.json.decode(sys.stdin.buffer.read(), type=Job)
     sys.stdout.buffer.write(msgspec.json.encode(uvloop.run(work(job))))

@@ -1,4 +1,4 @@
-"""A worker whose platform is in its own memory: what is left to measure is machinist."""
+"""A worker with an in-memory platform, so that only machinist is measured."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -14,8 +14,8 @@ from worker.provider import Call
 from worker.providers import PROVIDERS
 
 
-class Light(MemoryProvider):
-    """Keeps no list of its calls and starts no machines: both would grow with the load."""
+class ConstantMemoryProvider(MemoryProvider):
+    """Records no calls and starts no machines, because both would grow with the load."""
 
     def _begin(self, operation: Operation[Any]) -> None:
         pass
@@ -26,8 +26,8 @@ class Light(MemoryProvider):
 
 @asynccontextmanager
 async def open_memory(_: Mapping[str, str]) -> AsyncIterator[MemoryProvider]:
-    """The provider, with something to read and scale."""
-    provider = Light()
+    """Open the provider, with machines and controllers."""
+    provider = ConstantMemoryProvider()
     for name in MACHINES:
         labels = {"app.kubernetes.io/name": name}
         provider.machines[SCOPE, name] = Machine(

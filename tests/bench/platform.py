@@ -1,4 +1,4 @@
-"""What is on the platforms that the bench asks, and the requests that it makes."""
+"""The machines and controllers on the benchmark's platforms, and its requests."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ MEMORY = "memory"
 KUBERNETES = "k8s"
 SCOPE = "default"
 MACHINES = [f"bench-{number}" for number in range(2048)]
-"""More than a web framework is likely to remember the paths of."""
+"""More paths than a web framework is likely to cache."""
 CONTROLLERS = [f"bench-{number}" for number in range(64)]
 SHARE = 32
 REPLICAS = (1, 2)
@@ -15,7 +15,7 @@ MERGE_PATCH = "application/merge-patch+json"
 
 
 def manifest(name: str) -> dict[str, Any]:
-    """A controller of one machine."""
+    """Return the manifest of a Deployment with one replica."""
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -25,13 +25,13 @@ def manifest(name: str) -> dict[str, Any]:
 
 
 def queries(provider: str, machines: list[str]) -> list[list[str]]:
-    """To read one machine after another: each connection has machines of its own."""
+    """Return queries of one machine each; every connection has its own machines."""
     targets = [_http("GET", f"/{provider}/machines/{SCOPE}/{machine}") for machine in machines]
     return [targets[first : first + SHARE] for first in range(0, len(targets), SHARE)]
 
 
 def commands(provider: str) -> list[list[str]]:
-    """To scale: each connection has a controller of its own, to and fro."""
+    """Return scale commands up and down; every connection has its own controller."""
     hints = "kind=Deployment&apiVersion=apps/v1"
     return [
         [
@@ -48,7 +48,7 @@ DIRECT_COMMAND = (
     f"/apis/apps/v1/namespaces/{SCOPE}/deployments/{CONTROLLERS[0]}",
     [json.dumps({"spec": {"replicas": replicas}}) for replicas in REPLICAS],
 )
-"""What the provider sends for the same: method, path and bodies."""
+"""The equivalent requests of the provider: method, path and bodies."""
 
 
 def _http(method: str, target: str, body: Any = None) -> str:

@@ -1,12 +1,12 @@
-"""The figures of all rounds as a table that a person reads, or as JSON."""
+"""The report of all rounds, as a table or as JSON."""
 
 import statistics
 from collections.abc import Callable, Iterable
 
 from msgspec import Struct
 
-from tests.bench.added import Compared
-from tests.bench.measure import Measured
+from tests.bench.added import Comparison
+from tests.bench.measure import Measurement
 
 MICRO = 1e6
 MILLI = 1e3
@@ -29,7 +29,7 @@ class Line(Struct):
 
 
 class Added(Struct):
-    """Medians over the rounds of the medians through machinist and without it."""
+    """Medians over the rounds of the median latency through machinist and directly."""
 
     what: str
     through_p50_ms: float
@@ -38,7 +38,7 @@ class Added(Struct):
 
 
 class Report(Struct):
-    """Everything that was measured, and on what."""
+    """All results, and the environment of the measurement."""
 
     measured_on: dict[str, str]
     lines: list[Line]
@@ -46,14 +46,14 @@ class Report(Struct):
 
     @property
     def failures(self) -> dict[str, dict[str, int]]:
-        """What went wrong, by the load that it went wrong in."""
+        """The failures by kind of load."""
         return {line.what: line.failures for line in self.lines if line.failures}
 
 
-def line(what: str, at_once: int, rounds: list[Measured], cores: int) -> Line:
-    """The line of one kind of load; an echo's load is made by the process that asks."""
+def line(what: str, at_once: int, rounds: list[Measurement], cores: int) -> Line:
+    """Return the line of one kind of load; the echo has no separate load generator."""
 
-    def median(figure: Callable[[Measured], float]) -> float:
+    def median(figure: Callable[[Measurement], float]) -> float:
         return statistics.median(map(figure, rounds))
 
     def busy(group: str) -> float:
@@ -77,8 +77,8 @@ def line(what: str, at_once: int, rounds: list[Measured], cores: int) -> Line:
     )
 
 
-def added(what: str, rounds: list[Compared]) -> Added:
-    """What machinist adds to a platform's own latency."""
+def added(what: str, rounds: list[Comparison]) -> Added:
+    """Return the latency that machinist adds to a platform's own."""
     through = statistics.median(each.through for each in rounds) * MILLI
     direct = statistics.median(each.direct for each in rounds) * MILLI
     difference = statistics.median(each.through - each.direct for each in rounds) * MILLI
@@ -86,7 +86,7 @@ def added(what: str, rounds: list[Compared]) -> Added:
 
 
 def table(report: Report) -> str:
-    """All of it as text."""
+    """Format the report as text."""
     rows = [
         f"{'':30}{'at':>4}{'round':>9}{'p50':>8}{'p99':>8}   CPU us per round trip"
         f"{'':14}{'load':>7}{'others':>8}{'stolen':>8}",
@@ -123,9 +123,9 @@ def _added_row(added: Added) -> str:
 
 
 def _notes(report: Report) -> Iterable[str]:
-    yield "asks: the gateway, or the process that asks for echoes; answers: workers, or the echo."
-    yield "load busy: of one core, by the load generator. Of the whole machine: others busy, with"
-    yield "what is no part of the bench; stolen, by whoever shares the hardware with this machine."
+    yield "asks: the gateway, or the echo client; answers: the workers, or the echo server."
+    yield "load busy: share of one core used by the load generator. Shares of the whole machine:"
+    yield "others busy, used by other processes; stolen, given to other machines by the hypervisor."
     for line in report.lines:
         if line.load_busy is not None and line.load_busy > BUSY:
             yield f"{line.what}, {line.at_once} at once: the load generator was the bottleneck."

@@ -1,4 +1,4 @@
-"""Everything that is measured, as processes on this machine that end with the context."""
+"""The processes under measurement, which end with the context."""
 
 import os
 import subprocess
@@ -11,9 +11,9 @@ import httpx
 import msgspec
 from msgspec import Struct
 
-from deploy.child import Child
 from deploy.failed import Failed
 from deploy.ports import LOOPBACK, Port
+from deploy.process import ChildProcess
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.waiting import wait_until
@@ -28,15 +28,15 @@ Result = TypeVar("Result")
 
 
 class Stage:
-    """A broker, a gateway, workers of both platforms, the sandbox, and one that echoes.
+    """A broker, a gateway, workers of both platforms, the Kubernetes sandbox and an echo server.
 
-    The sandbox runs in this process, which does nothing else while something is measured.
+    The sandbox runs in this process, which is otherwise idle during a measurement.
     """
 
     def __init__(self, folder: Path, workers: int, contexts: ExitStack) -> None:
         self._folder = folder
         self._contexts = contexts
-        self._children: list[Child] = []
+        self._children: list[ChildProcess] = []
         self.node = contexts.enter_context(RabbitNode(folder / "rabbitmq"))
         self.sandbox = contexts.enter_context(KubernetesSandbox.in_thread())
         self.sandbox.add_pod(MACHINES[0])
@@ -54,21 +54,21 @@ class Stage:
             MEMORY: self._attach(workers, "tests.bench.memory_worker", broker, MEMORY),
             KUBERNETES: self._attach(workers, "worker", broker | self._kubernetes(), KUBERNETES),
         }
-        everybody = f"{workers} workers attend each platform"
-        wait_until(lambda: self._attended_by(workers), READY_S, everybody)
+        condition = f"{workers} workers attend each platform"
+        wait_until(lambda: self._attended_by(workers), READY_S, condition)
 
     def through(self, provider: str) -> dict[str, list[int]]:
-        """The processes that take part in a request to a provider."""
+        """Return the processes of a request to a provider, by group."""
         workers = [child.pid for child in self._workers[provider]]
         parts = {"asks": [self._gateway.pid], "answers": workers, "broker": self._broker()}
         return parts | {"sandbox": [os.getpid()]}
 
     def floor(self) -> dict[str, list[int]]:
-        """The processes that take part in an echo, beside the one that asks for it."""
+        """Return the processes of an echo, by group, without the client."""
         return {"answers": [self._echo.pid], "broker": self._broker()}
 
     def run(self, module: str, job: Struct, result: type[Result]) -> Result:
-        """Have a process of its own do a job, and return what it measured."""
+        """Run a job in a new process, and return its result."""
         done = subprocess.run(
             [sys.executable, "-m", f"tests.bench.{module}"],
             input=msgspec.json.encode(job),
@@ -90,12 +90,12 @@ class Stage:
 
     def _attach(
         self, workers: int, module: str, environment: dict[str, str], provider: str
-    ) -> list[Child]:
+    ) -> list[ChildProcess]:
         own = environment | {"PLT_PROVIDER": provider}
         return [self._start(f"{provider}-{n}", [module], own) for n in range(workers)]
 
-    def _start(self, name: str, words: list[str], own: dict[str, str]) -> Child:
-        child = Child(
+    def _start(self, name: str, words: list[str], own: dict[str, str]) -> ChildProcess:
+        child = ChildProcess(
             name,
             [sys.executable, "-m", *words],
             log=self._folder / f"{name}.log",
@@ -113,10 +113,10 @@ class Stage:
             if not child.alive:
                 raise Failed(f"{child.name} ended:\n{child.last_lines()}")
         try:
-            said: Any = httpx.get(f"http://{self.gateway}/ready", trust_env=False).json()
+            state: Any = httpx.get(f"http://{self.gateway}/ready", trust_env=False).json()
         except httpx.TransportError:
             return False
-        providers = said.get("providers", {})
+        providers = state.get("providers", {})
         attending: list[int] = [
             providers.get(name, {}).get("consumers", 0) for name in self._workers
         ]
@@ -124,5 +124,5 @@ class Stage:
 
 
 def _inherited() -> dict[str, str]:
-    """Our own environment, without settings that are meant for another machinist."""
+    """Return the environment of this process without PLT_ variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PLT_")}

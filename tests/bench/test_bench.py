@@ -1,4 +1,4 @@
-"""The bench measures something, and leaves nothing running."""
+"""The benchmark reports positive figures and leaves no process behind."""
 
 import subprocess
 import sys
@@ -14,14 +14,14 @@ CHECKOUT = Path(__file__).resolve().parent.parent.parent
 WITHIN_S = 150
 
 
-def test_a_percentile_is_a_time_that_was_measured() -> None:
+def test_a_percentile_is_a_measured_time() -> None:
     assert percentile([3.0, 1.0, 2.0], 0.5) == 2.0
     assert percentile([3.0, 1.0, 2.0], 0.99) == 3.0
     assert percentile([], 0.5) == 0.0
 
 
 @pytest.mark.full
-def test_every_figure_is_positive_and_nothing_is_left_running(tmp_path: Path) -> None:
+def test_every_figure_is_positive_and_no_process_remains(tmp_path: Path) -> None:
     short = ["--seconds", "0.9", "--concurrency", "8", "--json"]
 
     done = subprocess.run(
@@ -38,20 +38,20 @@ def test_every_figure_is_positive_and_nothing_is_left_running(tmp_path: Path) ->
     for line in report.lines:
         assert min(line.round_trips_per_s, line.p50_ms, line.p99_ms) > 0, line
         assert min(line.cpu_us.values()) >= 0, line
-        assert min(line.cpu_us[who] for who in ("asks", "answers", "broker")) > 0, line
+        assert min(line.cpu_us[group] for group in ("asks", "answers", "broker")) > 0, line
     assert all(min(each.through_p50_ms, each.direct_p50_ms) > 0 for each in report.added)
     assert all(line.what in table(report) for line in report.lines)
     assert _mentioning(str(tmp_path)) == []
 
 
 def _mentioning(text: str) -> list[str]:
-    """The processes that have this in their command line or environment: children inherit both."""
+    """Return the processes with a text in their command line or environment."""
     found = []
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            told = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
+            seen = (process / "cmdline").read_bytes() + (process / "environ").read_bytes()
         except OSError:
             continue
-        if text.encode() in told:
-            found.append(told.partition(b"\0")[0].decode())
+        if text.encode() in seen:
+            found.append(seen.partition(b"\0")[0].decode())
     return found

@@ -1,4 +1,4 @@
-"""Processor time of processes and of the whole machine, by the operating system's accounting."""
+"""CPU time of processes and of the whole machine, from /proc."""
 
 import os
 import time
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-from deploy import family
+from deploy import process_tree
 
 TICKS = os.sysconf("SC_CLK_TCK")
 BUSY = (0, 1, 2, 5, 6)  # user, nice, system, interrupts: in the first line of /proc/stat
@@ -18,13 +18,13 @@ Groups = Mapping[str, Iterable[int]]
 
 
 class Usage(Struct):
-    """Seconds of one moment, or between two."""
+    """CPU seconds since the start, or between two readings."""
 
     clock: float
     groups: dict[str, float]
     machine: float
     stolen: float
-    """What the hypervisor gave to other machines although this one had work to do."""
+    """CPU seconds that the hypervisor gave to other machines while this one had work."""
 
     def __sub__(self, earlier: "Usage") -> "Usage":
         groups = {name: used - earlier.groups[name] for name, used in self.groups.items()}
@@ -33,25 +33,25 @@ class Usage(Struct):
 
     @property
     def others(self) -> float:
-        """What processes used that belong to no group."""
+        """CPU seconds of processes outside the groups."""
         return max(0.0, self.machine - sum(self.groups.values()))
 
 
 def now(groups: Groups) -> Usage:
-    """What groups of processes have used so far, each with all its processes' threads."""
+    """Return the CPU time of groups of processes so far, with all threads."""
     used = {name: sum(map(_of_process, pids)) for name, pids in groups.items()}
     return Usage(time.monotonic(), used, _of_machine(BUSY), _of_machine(STOLEN))
 
 
 def with_descendants(pid: int) -> list[int]:
-    """A process and all that it started."""
-    return [pid, *(process.pid for process in family.descendants(pid))]
+    """Return a process and its descendants."""
+    return [pid, *(process.pid for process in process_tree.descendants(pid))]
 
 
 def _of_process(pid: int) -> float:
-    """By the scheduler's own clock: user and system time are told in hundredths of a second."""
+    """Read schedstat, because user and system time have a resolution of only 10 ms."""
     nanoseconds = 0
-    # What ends between two readings (the broker runs `df` now and then) counts for nothing.
+    # A process that ends between two readings is not counted, such as `df` of the broker.
     with suppress(FileNotFoundError, ProcessLookupError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
             nanoseconds += int((thread / "schedstat").read_text().split()[0])

@@ -1,1 +1,1 @@
-"""Behaviour that only shows with a real RabbitMQ between real processes."""
+"""Tests with a real RabbitMQ between real processes."""

@@ -1,4 +1,4 @@
-"""Attempts at what the broker may refuse, each on a channel of its own."""
+"""AMQP requests that the broker may refuse, each on its own channel."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,23 +15,26 @@ from tests.stack import BOUND_S
 Attempt = Callable[[Channel], Awaitable[object]]
 
 
-def ends(url: str, attempts: dict[Any, Attempt]) -> dict[Any, BrokerError | None]:
-    """What becomes of each attempt, on a channel of its own."""
+def errors_of(url: str, attempts: dict[Any, Attempt]) -> dict[Any, BrokerError | None]:
+    """Make each attempt on its own channel; return its error or None."""
     found: dict[Any, BrokerError | None] = {}
 
     async def session(connection: Connection) -> None:
         for name, attempt in attempts.items():
             channel = await connection.channel()
-            found[name] = await end(channel, attempt)
+            found[name] = await error_of(channel, attempt)
             if not channel.is_closed:
                 await channel.close()
 
-    during(url, session)
+    run_session(url, session)
     return found
 
 
-async def end(channel: Channel, attempt: Attempt) -> BrokerError | None:
-    """The error of an attempt; that of a publish is the reason for which its channel closes."""
+async def error_of(channel: Channel, attempt: Attempt) -> BrokerError | None:
+    """Return the error of an attempt, or None.
+
+    A refused publish is reported only as the reason for which the broker closes the channel.
+    """
     try:
         await attempt(channel)
     except ConnectionLost:
@@ -45,12 +48,14 @@ async def end(channel: Channel, attempt: Attempt) -> BrokerError | None:
 
 
 def allowed(url: str, attempts: dict[Any, Attempt]) -> set[Any]:
-    """Those of the attempts that the broker does not refuse."""
-    return {name for name, error in ends(url, attempts).items() if not isinstance(error, Refused)}
+    """Return the names of the attempts that the broker does not refuse."""
+    return {
+        name for name, error in errors_of(url, attempts).items() if not isinstance(error, Refused)
+    }
 
 
-def no_connection(url: str) -> str:
-    """Why there is no connection."""
+def connection_error(url: str) -> str:
+    """Return the reason for which the broker accepts no connection."""
 
     async def connect() -> str:
         link = ReconnectingConnection(url, "test")
@@ -64,14 +69,14 @@ def no_connection(url: str) -> str:
 
 
 async def until(condition: Callable[[], object]) -> None:
-    """Wait for a condition, within the bound of whoever calls."""
+    """Wait until a condition holds, for at most `BOUND_S`."""
     async with asyncio.timeout(BOUND_S):
-        while not condition():  # noqa: ASYNC110 - a link and a list have no event for it
+        while not condition():  # noqa: ASYNC110 - neither a link nor a list has an event
             await asyncio.sleep(0.01)
 
 
-def during(url: str, session: Session) -> None:
-    """Do something on one connection; an error of the broker does not pass for its end."""
+def run_session(url: str, session: Session) -> None:
+    """Run a session on one connection, within `BOUND_S`; a broker error causes a reconnect."""
     asyncio.run(asyncio.wait_for(ReconnectingConnection(url, "test").run(session), BOUND_S))
 
 

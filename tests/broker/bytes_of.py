@@ -1,4 +1,4 @@
-"""Messages byte for byte: header tables and properties that no library would write."""
+"""AMQP header tables and properties as raw bytes, including those that no library would encode."""
 
 import asyncio
 import struct
@@ -11,32 +11,32 @@ from contracts.wire import Message
 
 
 def text(value: bytes) -> bytes:
-    """A long string."""
+    """Encode a long string."""
     return b"S" + _counted(value)
 
 
 def array(*values: bytes) -> bytes:
-    """Values in a row."""
+    """Encode a field array."""
     return b"A" + _counted(b"".join(values))
 
 
 def nested(*fields: bytes) -> bytes:
-    """A table as a value."""
+    """Encode a table as a field value."""
     return b"F" + table(*fields)
 
 
 def field(name: bytes, value: bytes) -> bytes:
-    """One entry of a table."""
+    """Encode one entry of a table."""
     return bytes([len(name)]) + name + value
 
 
 def table(*fields: bytes) -> bytes:
-    """A table, as headers are."""
+    """Encode a table, such as the headers."""
     return _counted(b"".join(fields))
 
 
 def short(value: bytes) -> bytes:
-    """A short string, as most properties are."""
+    """Encode a short string, the type of most properties."""
     return bytes([len(value)]) + value
 
 
@@ -44,24 +44,23 @@ def _counted(value: bytes) -> bytes:
     return struct.pack(">I", len(value)) + value
 
 
-class Raw(Basic.Properties):
-    """Properties of which those that are bytes are sent as they are."""
+class RawProperties(Basic.Properties):
+    """Message properties; a value of type bytes is sent unchanged."""
 
     def encode_property(self, name: str, value: Any) -> bytes:
-        """The bytes of one property."""
         return value if isinstance(value, bytes) else super().encode_property(name, value)
 
     def validate(self) -> None:
-        """All are good."""
+        """Accept every value."""
 
 
 def publish(amqp_url: str, messages: list[tuple[Message, dict[str, Any]]]) -> list[str]:
-    """Publish each with these properties as well; why the broker refused each, or ""."""
+    """Publish messages with extra properties; return the broker's error for each, or ""."""
     return asyncio.run(_publish(amqp_url, messages))
 
 
 async def _publish(amqp_url: str, messages: list[tuple[Message, dict[str, Any]]]) -> list[str]:
-    # What the broker takes for a fault of the protocol costs the connection: each has its own.
+    # The broker closes the connection on a protocol error, so each message has its own.
     return [await _end(amqp_url, message, odd) for message, odd in messages]
 
 
@@ -81,7 +80,7 @@ async def _end(amqp_url: str, message: Message, odd: dict[str, Any]) -> str:
             message.body,
             exchange=message.exchange,
             routing_key=message.key,
-            properties=Raw(**usual | odd),
+            properties=RawProperties(**usual | odd),
             mandatory=True,
         )
     except (aiormq.exceptions.AMQPError, asyncio.CancelledError) as error:

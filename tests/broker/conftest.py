@@ -1,4 +1,4 @@
-"""The management API of the run's node, for tests that look at the broker from outside."""
+"""The management API of the test node."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from deploy.rabbitmq.node import RabbitNode
 
 @pytest.fixture
 def management(rabbit: RabbitNode) -> Iterator[httpx.Client]:
-    """The management API."""
+    """An HTTP client of the management API, as administrator."""
     with httpx.Client(
         base_url=f"{rabbit.management_url}/api",
         auth=(rabbit.user, rabbit.password),

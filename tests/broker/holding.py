@@ -1,7 +1,7 @@
-"""A proxy before the API server that counts the writes of each request and holds requests back.
+"""A proxy for the API server that counts the writes of each request and delays requests.
 
-It ends the TLS of its client. Every write of an HTTP client becomes a TLS record (up to 16 KiB), so
-that the records of a request are its writes, however TCP delivers them.
+The proxy terminates TLS. Every write of an HTTP client is one TLS record (up to 16 KiB), so the
+number of records of a request is its number of writes, independent of TCP segmentation.
 """
 
 import socket
@@ -21,7 +21,7 @@ APPLICATION_DATA = 23
 HEAD_END = b"\r\n\r\n"
 
 Cut = Callable[[bytes], int]
-"""How much of a request is passed before the rest is held: the head ends with `HEAD_END`."""
+"""Return the number of bytes of a request to forward before the rest is held."""
 
 CUTS: dict[str, Cut] = {
     "before-the-first-byte": lambda request: 0,
@@ -33,7 +33,7 @@ CUTS: dict[str, Cut] = {
 
 
 class HoldingProxy:
-    """Passes requests one by one, and holds what it is told to until it is released."""
+    """Forwards requests one by one; holds selected requests until `release`."""
 
     def __init__(self, sandbox: KubernetesSandbox, folder: Path) -> None:
         self._sandbox = sandbox
@@ -55,11 +55,11 @@ class HoldingProxy:
         """The number of writes of each request, in the order of arrival."""
 
     def hold(self, cuts: dict[str, Cut]) -> None:
-        """Hold the next request for each of these names where its cut says."""
+        """Hold the next request for each of these controllers at the position of its cut."""
         self._cuts = dict(cuts)
 
     def hold_handshakes(self) -> None:
-        """Answer no new connection, and close those on which nothing is under way."""
+        """Delay the TLS handshake of new connections, and close idle connections."""
         with self._lock:
             self._holds_handshakes = True
             idle, self._idle = self._idle, set()
@@ -68,7 +68,7 @@ class HoldingProxy:
                 each.shutdown(socket.SHUT_RDWR)
 
     def release(self) -> None:
-        """Pass everything that is held, and all that comes."""
+        """Forward all held requests, and all later ones at once."""
         self._released.set()
 
     def _accept(self) -> None:
@@ -140,7 +140,7 @@ class HoldingProxy:
 
 
 class _Client:
-    """The near end of a connection, record by record."""
+    """The server side of a client's TLS connection, read record by record."""
 
     def __init__(self, near: socket.socket, context: ssl.SSLContext) -> None:
         self._near = near
@@ -156,7 +156,7 @@ class _Client:
         self._flush()
 
     def receive(self) -> bytes:
-        """What the client wrote at once; nothing at the end of the connection."""
+        """Return the data of one TLS record; empty at the end of the connection."""
         while True:
             try:
                 return self._tls.read()
@@ -192,7 +192,7 @@ def _exactly(source: socket.socket, size: int) -> bytes:
 
 
 def _message(receive: Callable[[], bytes]) -> bytes:
-    """One request or answer with its body; nothing at the end of the connection."""
+    """Return one request or response with its body; empty at the end of the connection."""
     data = b""
     while HEAD_END not in data or len(data) < _length(data):
         piece = receive()
@@ -211,6 +211,6 @@ def _length(data: bytes) -> int:
 
 
 def _name(request: bytes) -> str:
-    """The last part of the path that a PATCH is for; nothing for another request."""
+    """Return the last path segment of a PATCH; empty for another method."""
     method, target, _ = request.split(b" ", 2)
     return target.decode().partition("?")[0].rpartition("/")[2] if method == b"PATCH" else ""

@@ -1,4 +1,4 @@
-"""What happens when the link to the broker is absent, cut, silent, or closed by an operator."""
+"""Connections to the broker that are refused, cut or silent."""
 
 import re
 import threading
@@ -13,23 +13,21 @@ from tests.scalings import written
 from tests.stack import Gateway, Stack, eventually
 
 SLOW_S = 0.05
-"""The delay each way: the declarations of a worker take seconds."""
+"""The delay in each direction, so that a worker's declarations take seconds."""
 
 
 def through(url: str, port: int) -> str:
-    """The broker's URL by way of another port."""
+    """Return the broker's URL with another port."""
     return re.sub(r":\d+/", f":{port}/", url)
 
 
-def asked(gateway: Gateway, path: str, answers: list[int]) -> threading.Thread:
-    """GET a path in a thread."""
+def get_in_thread(gateway: Gateway, path: str, answers: list[int]) -> threading.Thread:
     thread = threading.Thread(target=lambda: answers.append(gateway.get(path).status_code))
     thread.start()
     return thread
 
 
-def scaled(gateway: Gateway, replicas: int, answers: list[int]) -> threading.Thread:
-    """Scale hello in a thread."""
+def scale_in_thread(gateway: Gateway, replicas: int, answers: list[int]) -> threading.Thread:
     thread = threading.Thread(
         target=lambda: answers.append(gateway.scale("hello", replicas).status_code)
     )
@@ -37,24 +35,26 @@ def scaled(gateway: Gateway, replicas: int, answers: list[int]) -> threading.Thr
     return thread
 
 
-def test_a_broker_that_is_absent_at_the_start_is_waited_for(stack: Stack) -> None:
+def test_processes_started_without_a_broker_connect_when_it_appears(stack: Stack) -> None:
     with Relay(stack.node.port) as link:
         url = through(stack.amqp_url, link.port)
         stack.worker(PLT_AMQP_URL=url)
         gateway = stack.gateway(PLT_AMQP_URL=url)
         eventually(lambda: gateway.ready(), what="the gateway listens")
-        eventually(lambda: str(link.port) in gateway.get("/ready").text, what="the reason is told")
+        eventually(
+            lambda: str(link.port) in gateway.get("/ready").text, what="the reason is reported"
+        )
         refused = gateway.get("/k8s/machines/default")
 
         assert gateway.get("/ready").status_code == 503
         assert gateway.get("/status").status_code == 200
         assert (refused.status_code, refused.json()["code"]) == (503, "broker_unreachable")
         link.open()
-        eventually(lambda: gateway.attended_by(1), what="both found the broker")
+        eventually(lambda: gateway.attended_by(1), what="both are connected")
         assert gateway.get("/k8s/machines/default").status_code == 200
 
 
-def test_a_worker_is_attached_only_once_every_partition_is_bound_however_slow_the_broker_is(
+def test_a_worker_on_a_slow_broker_attaches_after_every_partition_is_bound(
     stack: Stack, management: httpx.Client
 ) -> None:
     gateway = stack.gateway()
@@ -67,7 +67,7 @@ def test_a_worker_is_attached_only_once_every_partition_is_bound_however_slow_th
         assert bound == {topology.partition_queue("k8s", slot) for slot in range(SLOTS)}
 
 
-def test_the_next_of_several_urls_is_tried(stack: Stack) -> None:
+def test_the_next_url_is_tried_if_the_first_refuses_connections(stack: Stack) -> None:
     with Relay(stack.node.port) as dead:
         gateway = stack.gateway(
             PLT_AMQP_URL=f"{through(stack.amqp_url, dead.port)}, {stack.amqp_url}"
@@ -83,7 +83,7 @@ def test_a_query_in_flight_is_published_again_after_a_reconnect(stack: Stack) ->
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0, times=None)
         answers: list[int] = []
-        asking = asked(gateway, "/k8s/machines/default", answers)
+        asking = get_in_thread(gateway, "/k8s/machines/default", answers)
         eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
 
         link.cut()
@@ -100,7 +100,7 @@ def test_a_command_in_flight_gets_its_reply_after_a_reconnect_and_runs_once(stac
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         stack.sandbox.faults.add(method="PATCH", delay=1.0, times=None)
         answers: list[int] = []
-        scaling = scaled(gateway, 7, answers)
+        scaling = scale_in_thread(gateway, 7, answers)
         eventually(lambda: stack.sandbox.calls.count("PATCH"), what="the command runs")
 
         link.cut()
@@ -110,7 +110,7 @@ def test_a_command_in_flight_gets_its_reply_after_a_reconnect_and_runs_once(stac
         assert stack.sandbox.calls.count("PATCH") == 1
 
 
-def test_a_worker_whose_connection_is_cut_joins_the_run_that_is_under_way(stack: Stack) -> None:
+def test_a_reconnected_worker_joins_the_run_in_progress_on_redelivery(stack: Stack) -> None:
     with relay(stack.node.port) as link:
         stack.worker(PLT_AMQP_URL=through(stack.amqp_url, link.port))
         gateway = stack.gateway()
@@ -118,7 +118,7 @@ def test_a_worker_whose_connection_is_cut_joins_the_run_that_is_under_way(stack:
         assert gateway.scale("hello", 4).status_code == 200
         stack.sandbox.faults.add(method="PATCH", delay=0.9, times=1)
         answers: list[int] = []
-        scaling = scaled(gateway, 7, answers)
+        scaling = scale_in_thread(gateway, 7, answers)
         eventually(lambda: stack.sandbox.calls.count("PATCH") == 2, what="the command runs")
 
         link.cut()
@@ -131,7 +131,7 @@ def test_a_worker_whose_connection_is_cut_joins_the_run_that_is_under_way(stack:
         assert (first, set(repeated), last) == (4, {7}, 5)
 
 
-def test_a_silent_broker_is_told_before_a_deadline_passes_and_left_soon(stack: Stack) -> None:
+def test_a_silent_broker_is_reported_before_the_deadline_and_disconnected(stack: Stack) -> None:
     with relay(stack.node.port) as link:
         stack.worker()
         gateway = stack.gateway(
@@ -141,18 +141,22 @@ def test_a_silent_broker_is_told_before_a_deadline_passes_and_left_soon(stack: S
 
         link.mute()
         eventually(
-            lambda: gateway.get("/k8s/machines/default").status_code == 503, what="it is noticed"
+            lambda: gateway.get("/k8s/machines/default").status_code == 503,
+            what="the silence is noticed",
         )
         assert gateway.get("/k8s/machines/default").status_code == 503
-        eventually(lambda: gateway.get("/ready").status_code == 503, what="the connection is left")
+        eventually(
+            lambda: gateway.get("/ready").status_code == 503, what="the connection is closed"
+        )
 
         link.unmute()
         eventually(
-            lambda: gateway.get("/k8s/machines/default").status_code == 200, what="it is back"
+            lambda: gateway.get("/k8s/machines/default").status_code == 200,
+            what="the gateway is connected again",
         )
 
 
-def test_the_next_of_several_urls_is_tried_if_the_first_takes_connections_and_says_nothing(
+def test_the_next_url_is_tried_if_the_first_accepts_connections_and_is_silent(
     stack: Stack,
 ) -> None:
     with relay(stack.node.port) as silent:
@@ -164,14 +168,14 @@ def test_the_next_of_several_urls_is_tried_if_the_first_takes_connections_and_sa
         eventually(lambda: gateway.ready().get("status") == "ready", what="the second URL works")
 
 
-def test_a_broker_that_pauses_for_a_second_costs_no_connection(stack: Stack) -> None:
+def test_a_broker_pause_of_a_second_closes_no_connection(stack: Stack) -> None:
     with relay(stack.node.port) as link:
         stack.worker()
         gateway = stack.gateway(PLT_AMQP_URL=through(stack.amqp_url, link.port))
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         stack.sandbox.faults.add(method="GET", path="/pods", delay=4, times=1)
         answers: list[int] = []
-        asking = asked(gateway, "/k8s/machines/default", answers)
+        asking = get_in_thread(gateway, "/k8s/machines/default", answers)
         eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
 
         link.mute()
@@ -182,4 +186,4 @@ def test_a_broker_that_pauses_for_a_second_costs_no_connection(stack: Stack) -> 
         asking.join()
         assert (refused.status_code, refused.json()["code"]) == (503, "broker_unreachable")
         assert answers == [200]
-        assert stack.sandbox.calls.count("GET", "/pods") == 1, "it was not published again"
+        assert stack.sandbox.calls.count("GET", "/pods") == 1, "the query was published again"

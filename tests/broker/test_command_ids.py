@@ -1,11 +1,11 @@
-"""The id in the response to a command is the one under which the audit knows the command."""
+"""The command id in a response is the id of the command's audit records."""
 
 from contracts.outcomes import Result
 from tests.auditor import Auditor
 from tests.stack import Stack, eventually
 
 
-def test_the_audit_knows_a_command_by_the_id_in_its_response_the_504_included(
+def test_the_id_in_a_response_is_the_id_in_the_audit_also_with_a_504(
     stack: Stack,
 ) -> None:
     gateway, [worker] = stack.serving(PLT_DEADLINE_MS="commands=2000")
@@ -26,7 +26,7 @@ def test_the_audit_knows_a_command_by_the_id_in_its_response_the_504_included(
         assert response.json()["commandId"] == response.headers["command-id"]
 
 
-def test_a_repeat_under_an_idempotency_key_is_named_by_its_own_id(stack: Stack) -> None:
+def test_a_repeat_with_an_idempotency_key_has_its_own_id(stack: Stack) -> None:
     gateway, _ = stack.serving()
     path, headers = "/k8s/controllers/default/nobody", {"idempotency-key": "once"}
     with Auditor(stack.amqp_url) as auditor:

@@ -1,4 +1,4 @@
-"""Promises 3 and 4: nothing starts after its deadline, wherever it waited."""
+"""Promises 3 and 4: no command starts after its deadline, wherever the message waited."""
 
 import threading
 
@@ -6,12 +6,12 @@ from tests.scalings import written
 from tests.stack import Stack, eventually
 
 
-def test_a_command_that_waited_in_a_frozen_worker_past_its_deadline_is_never_run(
+def test_a_command_that_expired_in_a_frozen_worker_never_runs(
     stack: Stack,
 ) -> None:
     gateway, [worker] = stack.serving()
     impatient = stack.gateway(PLT_DEADLINE_MS="commands=1000")
-    eventually(lambda: impatient.attended_by(1), what="the impatient gateway knows the worker")
+    eventually(lambda: impatient.attended_by(1), what="the second gateway knows the worker")
     assert gateway.scale("hello", 4).status_code == 200
     stack.sandbox.calls.clear()
     worker.freeze()
@@ -24,7 +24,7 @@ def test_a_command_that_waited_in_a_frozen_worker_past_its_deadline_is_never_run
     assert written(stack.sandbox) == [5]
 
 
-def test_a_command_that_waited_behind_a_slow_one_past_its_deadline_is_never_run(
+def test_a_command_that_expired_behind_a_slow_one_never_runs(
     stack: Stack,
 ) -> None:
     gateway, _ = stack.serving()
@@ -48,9 +48,9 @@ def test_a_command_that_waited_behind_a_slow_one_past_its_deadline_is_never_run(
     assert written(stack.sandbox) == [4, 5]
 
 
-def test_a_platform_call_is_cut_at_the_deadline(stack: Stack) -> None:
+def test_a_platform_call_is_cancelled_at_the_deadline(stack: Stack) -> None:
     gateway, _ = stack.serving(PLT_DEADLINE_MS="queries=1000")
-    # Without the cut the answer would be 200, or none before the client gives up.
+    # Without the cancellation the status would be 200, or the client would time out.
     stack.sandbox.faults.add(method="GET", path="/pods", delay=30, times=1)
 
     answer = gateway.get("/k8s/machines/default")

@@ -1,4 +1,4 @@
-"""How everything on the broker comes to exist, with all rights and with few."""
+"""Declaration of the topology, by users with and without the rights to create it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -18,14 +18,14 @@ from contracts.topology import Binding, Exchange, Topology
 from contracts.wire import Message
 from deploy.rabbitmq import definitions
 from deploy.rabbitmq.node import RabbitNode
-from tests.broker.granted import granted
+from tests.broker.users_vhost import users_vhost
 
 NOT_IN_DEFINITIONS = [(topology.GATE, topology.ENDED)]
 EVERYTHING = [topology.common(), topology.of_provider("k8s")]
 
 
 def on(url: str, work: Callable[[Connection], Awaitable[None]]) -> None:
-    """Do something on one connection; what it raises is raised."""
+    """Do work on one connection, and raise its error."""
     errors: list[Exception] = []
 
     async def session(connection: Connection) -> None:
@@ -40,14 +40,14 @@ def on(url: str, work: Callable[[Connection], Awaitable[None]]) -> None:
 
 
 async def declare_everything(connection: Connection) -> None:
-    """What a worker declares."""
+    """Declare all that a worker declares."""
     for part in EVERYTHING:
         await declare(connection, part)
 
 
 @pytest.fixture
 def poor_url(rabbit: RabbitNode, amqp_url: str, management: httpx.Client) -> Iterator[str]:
-    """A user that may write and read, but neither create nor bind."""
+    """The URL of a user that may write and read, but neither create nor bind."""
     name, host = f"poor-{uuid4().hex[:6]}", amqp_url.rpartition("/")[2]
     management.put(f"/users/{name}", json={"password": "p", "tags": ""}).raise_for_status()
     rights = {"configure": "^$", "write": "^machinist\\.replies$", "read": ".*"}
@@ -57,12 +57,12 @@ def poor_url(rabbit: RabbitNode, amqp_url: str, management: httpx.Client) -> Ite
 
 
 def existing(management: httpx.Client, url: str, what: str) -> list[dict[str, Any]]:
-    """What the management API lists of one virtual host."""
+    """List the queues, exchanges or bindings of a virtual host."""
     listed: list[dict[str, Any]] = management.get(f"/{what}/{url.rpartition('/')[2]}").json()
     return listed
 
 
-def test_an_empty_broker_gets_everything_and_a_second_declaration_changes_nothing(
+def test_declaration_on_an_empty_broker_is_complete_and_idempotent(
     amqp_url: str, management: httpx.Client
 ) -> None:
     on(amqp_url, declare_everything)
@@ -76,7 +76,7 @@ def test_an_empty_broker_gets_everything_and_a_second_declaration_changes_nothin
     assert names == {queue.name for part in EVERYTHING for queue in part.queues}
 
 
-def test_what_was_imported_is_exactly_what_would_have_been_declared(
+def test_imported_definitions_equal_the_declared_topology(
     amqp_url: str, poor_url: str, management: httpx.Client
 ) -> None:
     host = amqp_url.rpartition("/")[2]
@@ -91,15 +91,17 @@ def test_what_was_imported_is_exactly_what_would_have_been_declared(
     assert len(ours) == len(wanted["bindings"]) + len(NOT_IN_DEFINITIONS)
 
 
-def test_a_user_who_may_not_create_is_told_what_to_import_or_grant(poor_url: str) -> None:
+def test_the_error_without_the_right_to_create_names_the_import_and_the_grant(
+    poor_url: str,
+) -> None:
     with pytest.raises(Refused, match=r"import the definitions .*, or grant configure"):
         on(poor_url, declare_everything)
 
 
-def test_a_user_who_may_not_bind_is_refused_once_and_asks_no_further(
+def test_declaration_without_the_right_to_bind_stops_after_one_refusal(
     amqp_url: str, poor_url: str
 ) -> None:
-    """Each refusal closes a channel, and is an error in the broker's log."""
+    """Each refusal closes a channel and writes an error to the broker's log."""
     opened = 0
 
     async def counted(connection: Connection) -> None:
@@ -117,14 +119,14 @@ def test_a_user_who_may_not_bind_is_refused_once_and_asks_no_further(
     assert opened == 1
 
 
-def test_the_kept_definitions_are_those_of_the_topology() -> None:
+def test_the_definitions_file_matches_the_topology() -> None:
     wanted = definitions.as_text(definitions.definitions(definitions.KEPT_FOR))
     assert definitions.KEPT.read_text() == wanted, (
         "run: python -m deploy.rabbitmq.definitions >deploy/rabbitmq/definitions.json"
     )
 
 
-def test_a_command_that_no_partition_takes_is_returned_although_the_audit_is_bound(
+def test_a_command_without_a_partition_is_returned_although_the_audit_is_bound(
     amqp_url: str,
 ) -> None:
     message = Message(
@@ -144,7 +146,7 @@ def test_a_command_that_no_partition_takes_is_returned_although_the_audit_is_bou
         on(amqp_url, misaddressed)
 
 
-def test_an_older_versions_way_around_the_gate_is_taken_away(
+def test_the_binding_of_older_versions_around_the_gate_is_deleted(
     amqp_url: str, management: httpx.Client
 ) -> None:
     ends = Exchange(topology.EVENTS, "topic"), Exchange(topology.COMMANDS, "topic")
@@ -158,9 +160,9 @@ def test_an_older_versions_way_around_the_gate_is_taken_away(
     assert onward == [topology.GATE]
 
 
-def test_gateways_close_the_gate_where_definitions_were_imported(rabbit: RabbitNode) -> None:
-    """Definitions have no void, by which the gate looks for a header that is there."""
-    with granted(rabbit, ["k8s"]) as broker:
+def test_a_gateway_adds_the_gate_bindings_that_definitions_cannot_hold(rabbit: RabbitNode) -> None:
+    """The gate matches headers of any value by a void argument, which JSON definitions lack."""
+    with users_vhost(rabbit, ["k8s"]) as broker:
         broker.import_over_http()
 
         on(broker.url("gateway"), lambda connection: declare(connection, topology.common()))
@@ -171,7 +173,7 @@ def test_gateways_close_the_gate_where_definitions_were_imported(rabbit: RabbitN
     assert closed == set(NOT_IN_DEFINITIONS)
 
 
-def test_an_unused_replies_queue_goes_away_by_itself(amqp_url: str) -> None:
+def test_an_unused_replies_queue_expires(amqp_url: str) -> None:
     queue = topology.of_gateway("abc", 1).queues[0]
 
     assert queue.arguments["x-expires"] == 60_000

@@ -1,4 +1,4 @@
-"""Requests and events for ECS through everything: gateway, broker, worker and AWS's stand-in."""
+"""Requests and events for ECS through gateway, broker, worker and the AWS sandbox."""
 
 import base64
 import os
@@ -30,7 +30,7 @@ def aws(account: AwsSandbox) -> AwsSandbox:
 
 @pytest.fixture
 def gateway(stack: Stack, aws: AwsSandbox) -> Gateway:
-    """With a worker on the stand-in, both with a key to seal with."""
+    """A gateway with an ECS worker on the sandbox; both have the seal key."""
     key = base64.b64encode(os.urandom(32)).decode()
     stack.ecs_worker(aws, PLT_SEAL_KEY=key)
     gateway = stack.gateway(PLT_PROVIDERS="k8s,ecs", PLT_SEAL_KEY=key)
@@ -39,7 +39,7 @@ def gateway(stack: Stack, aws: AwsSandbox) -> Gateway:
 
 
 def outcomes_of(auditor: Auditor, operation: str, count: int) -> list[Outcome]:
-    """The final outcomes of an operation, once there are so many."""
+    """Wait for a number of final outcomes of an operation, and return them."""
 
     def finals() -> list[Outcome]:
         outcomes = [outcome for _, outcome in auditor.outcomes()]
@@ -50,11 +50,9 @@ def outcomes_of(auditor: Auditor, operation: str, count: int) -> list[Outcome]:
     return finals()
 
 
-def test_both_platforms_are_behind_one_gateway(
-    stack: Stack, aws: AwsSandbox, gateway: Gateway
-) -> None:
+def test_one_gateway_serves_both_platforms(stack: Stack, aws: AwsSandbox, gateway: Gateway) -> None:
     stack.worker()
-    eventually(lambda: gateway.attended_by(1), what="the worker of Kubernetes is attached")
+    eventually(lambda: gateway.attended_by(1), what="the Kubernetes worker is attached")
 
     pods, tasks = (gateway.get(f"/{name}/machines/default") for name in ("k8s", "ecs"))
 
@@ -66,7 +64,7 @@ def test_both_platforms_are_behind_one_gateway(
     assert gateway.get("/ecs/machines/elsewhere").status_code == 404
 
 
-def test_scaling_is_one_call_whoever_asks_and_its_outcome_tells_before_and_after(
+def test_scaling_by_request_or_event_is_one_call_and_records_before_and_after(
     stack: Stack, aws: AwsSandbox, gateway: Gateway
 ) -> None:
     arn = aws.service("hello")["serviceArn"]
@@ -89,7 +87,7 @@ def test_scaling_is_one_call_whoever_asks_and_its_outcome_tells_before_and_after
     assert aws.calls.actions() == ["ecs:UpdateService"] * 2
 
 
-def test_a_workload_is_applied_and_deleted_and_every_answer_is_json(
+def test_a_workload_is_applied_and_deleted_with_json_responses(
     stack: Stack, aws: AwsSandbox, gateway: Gateway
 ) -> None:
     secret = {"registry": "registry.example", "username": "ci", "password": CANARY}
@@ -109,7 +107,7 @@ def test_a_workload_is_applied_and_deleted_and_every_answer_is_json(
     assert (again.status_code, again.json()["code"]) == (404, "not_found")
 
 
-def test_what_ecs_has_no_word_for_is_answered_with_what_to_use_instead(
+def test_an_operation_that_ecs_lacks_is_answered_with_its_replacement(
     aws: AwsSandbox, gateway: Gateway
 ) -> None:
     aws.calls.clear()

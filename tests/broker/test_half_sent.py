@@ -1,4 +1,4 @@
-"""A request that a frozen worker had half sent does not take effect after its successor's."""
+"""A request that a frozen worker had sent in part has no effect after its successor's request."""
 
 from pathlib import Path
 
@@ -10,11 +10,11 @@ from tests.stack import Stack, eventually
 
 KNOWN, OLD, NEW = 1, 2, 3
 UNSENT = "not-connected-yet"
-"""A controller that the worker has never seen: its scaling has no condition."""
+"""A controller that the worker has not read yet, so its scaling has no precondition."""
 
 
 @pytest.mark.timeout(180)
-def test_what_a_frozen_worker_had_sent_in_part_or_whole_has_no_effect_after_the_handover(
+def test_a_request_in_flight_when_its_worker_froze_has_no_effect_after_the_handover(
     stack: Stack, tmp_path: Path
 ) -> None:
     for name in (*CUTS, UNSENT):
@@ -32,7 +32,7 @@ def test_what_a_frozen_worker_had_sent_in_part_or_whole_has_no_effect_after_the_
 
         proxy.hold(CUTS)
         publish(stack.amqp_url, [lasting_event(name, OLD) for name in CUTS])
-        eventually(lambda: set(proxy.held) == set(CUTS), what="every request is held in its place")
+        eventually(lambda: set(proxy.held) == set(CUTS), what="every request is held")
         proxy.hold_handshakes()
         publish(stack.amqp_url, [lasting_event(UNSENT, OLD)])
         eventually(lambda: proxy.held_handshakes, what="the last command waits for a connection")
@@ -44,7 +44,7 @@ def test_what_a_frozen_worker_had_sent_in_part_or_whole_has_no_effect_after_the_
         eventually(lambda: set(replicas(stack).values()) == {NEW}, what="the successor took over")
         proxy.release()
         late = len(CUTS) - 1
-        eventually(lambda: refused(stack) == late, what="the API server refuses what comes late")
+        eventually(lambda: refused(stack) == late, what="the API server refuses the late requests")
         first.thaw()
         eventually(lambda: gateway.attended_by(2), what="the first worker is back")
 
@@ -53,12 +53,12 @@ def test_what_a_frozen_worker_had_sent_in_part_or_whole_has_no_effect_after_the_
 
 
 def refused(stack: Stack) -> int:
-    """How many scalings failed their test."""
+    """Count the scalings whose JSON Patch test failed."""
     return sum(call.status == 422 for call in stack.sandbox.calls.matching("PATCH"))
 
 
 def replicas(stack: Stack) -> dict[str, int]:
-    """What each controller is scaled to."""
+    """Return the replicas of each controller."""
     return {
         each["metadata"]["name"]: each["spec"]["replicas"]
         for each in stack.sandbox.read_all("deployments.apps")

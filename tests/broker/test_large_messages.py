@@ -1,4 +1,4 @@
-"""Large messages do not fill a worker's memory: neither one by one nor many that wait."""
+"""The memory of a worker stays bounded with large messages and with many waiting messages."""
 
 import asyncio
 from pathlib import Path
@@ -17,25 +17,25 @@ from tests.producer import lasting_event, publish
 from tests.stack import Process, Stack, eventually
 
 LARGE = 15 * MIB
-"""RabbitMQ 4 refuses a message over 16 MiB itself."""
+"""Below 16 MiB, the limit of RabbitMQ 4."""
 
-MOST = 200 * MIB
-"""Memory of a worker: 70 MiB when idle, 64 MiB of bodies, and one delivery that is being read."""
+MEMORY_LIMIT = 200 * MIB
+"""Memory of a worker: 70 MiB when idle, 64 MiB of bodies, and the delivery being read."""
 
 
 def padded(event: Message, size: int) -> Message:
-    """The event with a body of this size."""
+    """Return the event with its body padded to a size."""
     return msgspec.structs.replace(event, body=event.body[:-1].ljust(size - 1) + b"}")
 
 
-def most_memory(process: Process) -> int:
-    """The most bytes that a process ever had in memory."""
+def peak_memory(process: Process) -> int:
+    """Return the peak resident memory of a process in bytes."""
     lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
     return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
 
 
-def ready(amqp_url: str, name: str) -> int:
-    """How many commands of the slot of a controller are not delivered yet."""
+def undelivered(amqp_url: str, name: str) -> int:
+    """Count the undelivered commands in the slot of a controller."""
     queue = topology.partition_queue("k8s", address.slot(f"controllers.default.{name}"))
     found = 0
 
@@ -48,7 +48,7 @@ def ready(amqp_url: str, name: str) -> int:
     return found
 
 
-def test_events_over_the_limit_are_dead_with_the_limit_as_the_reason_and_fill_no_memory(
+def test_events_over_the_size_limit_are_dead_lettered_and_fill_no_memory(
     stack: Stack,
 ) -> None:
     gateway, (worker,) = stack.serving()
@@ -56,7 +56,7 @@ def test_events_over_the_limit_are_dead_with_the_limit_as_the_reason_and_fill_no
     events = [padded(lasting_event("hello", n), LARGE) for n in range(20)]
     with Auditor(stack.amqp_url) as auditor:
         publish(stack.amqp_url, [lasting_event("hello", 1)])
-        eventually(lambda: hanging.hits, what="the command before them runs")
+        eventually(lambda: hanging.hits, what="the command before the events runs")
         assert publish(stack.amqp_url, events) == 0
         finals = [auditor.final(event.message_id) for event in events]
 
@@ -66,12 +66,12 @@ def test_events_over_the_limit_are_dead_with_the_limit_as_the_reason_and_fill_no
             assert final.fault is not None
             assert f"has {LARGE} bytes, the limit is {MIB}" in final.fault.message
     assert gateway.scale("hello", 5).status_code == 200
-    assert hanging.hits == 2, "none of them ran"
-    print("HWM", most_memory(worker) >> 20)
-    assert most_memory(worker) < MOST
+    assert hanging.hits == 2, "an oversized event ran"
+    print("HWM", peak_memory(worker) >> 20)
+    assert peak_memory(worker) < MEMORY_LIMIT
 
 
-def test_200_mib_of_commands_wait_in_little_memory_and_run_in_order_afterwards(
+def test_200_mib_of_waiting_commands_use_little_memory_and_run_in_order(
     stack: Stack,
 ) -> None:
     _, (worker,) = stack.serving()
@@ -81,9 +81,11 @@ def test_200_mib_of_commands_wait_in_little_memory_and_run_in_order_afterwards(
     first = msgspec.structs.replace(lasting_event("app", 0), expiration=20_000)
     later = [padded(lasting_event("app", n), 500_000) for n in range(1, 421)]
     publish(stack.amqp_url, [first])
-    eventually(lambda: hanging.hits, what="the first of them runs")
+    eventually(lambda: hanging.hits, what="the first command runs")
     assert publish(stack.amqp_url, later) == 0
-    eventually(lambda: ready(stack.amqp_url, "app") == 0, what="the worker holds them all")
+    eventually(
+        lambda: undelivered(stack.amqp_url, "app") == 0, what="the worker holds all commands"
+    )
     assert len(writes_by_name(stack.sandbox)["app"]) == 1
 
     eventually(lambda: len(writes_by_name(stack.sandbox)["app"]) >= len(later) + 1, 240)
@@ -91,5 +93,5 @@ def test_200_mib_of_commands_wait_in_little_memory_and_run_in_order_afterwards(
     assert len(written) == len(later) + 1
     assert_in_order(written)
     assert_no_overlap(written[1:])
-    print("HWM", most_memory(worker) >> 20)
-    assert most_memory(worker) < MOST
+    print("HWM", peak_memory(worker) >> 20)
+    assert peak_memory(worker) < MEMORY_LIMIT

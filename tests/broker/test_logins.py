@@ -1,25 +1,25 @@
-"""Who gets into the broker and its management UI, and what an operator finds there."""
+"""Access to the broker and to its management UI by user."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from deploy.rabbitmq.node import RabbitNode
-from tests.broker.attempts import no_connection
-from tests.broker.granted import Granted, granted
+from tests.broker.attempts import connection_error
+from tests.broker.users_vhost import UsersVhost, users_vhost
 
-SHUT_OUT = ["gateway", "worker-k8s", "producer", "auditor"]
+WITHOUT_UI = ["gateway", "worker-k8s", "producer", "auditor"]
 
 
 @pytest.fixture(scope="module")
-def broker(rabbit: RabbitNode) -> Iterator[Granted]:
-    """A virtual host with everything in it, and nobody at work."""
-    with granted(rabbit, ["k8s"]) as broker:
+def broker(rabbit: RabbitNode) -> Iterator[UsersVhost]:
+    """A virtual host with the imported definitions and no processes."""
+    with users_vhost(rabbit, ["k8s"]) as broker:
         broker.import_over_http()
         yield broker
 
 
-def test_an_operator_looks_into_two_queues_and_changes_nothing(broker: Granted) -> None:
+def test_an_operator_reads_two_queues_and_may_change_nothing(broker: UsersVhost) -> None:
     look = {"count": 1, "ackmode": "ack_requeue_true", "encoding": "auto"}
     event = {
         "routing_key": "k8s.3.controllers.default.hello",
@@ -46,25 +46,25 @@ def test_an_operator_looks_into_two_queues_and_changes_nothing(broker: Granted) 
     assert all(answer.is_client_error for answer in refused), refused
 
 
-@pytest.mark.parametrize("role", SHUT_OUT)
-def test_nobody_but_operators_gets_into_the_management_ui(broker: Granted, role: str) -> None:
+@pytest.mark.parametrize("role", WITHOUT_UI)
+def test_the_management_ui_refuses_all_users_but_operators(broker: UsersVhost, role: str) -> None:
     with broker.management(role) as management:
         assert management.get("/whoami").status_code == 401
 
 
-def test_nobody_gets_into_another_virtual_host(broker: Granted, amqp_url: str) -> None:
+def test_a_user_is_refused_in_another_virtual_host(broker: UsersVhost, amqp_url: str) -> None:
     elsewhere = broker.url("gateway").removesuffix(broker.vhost) + amqp_url.rpartition("/")[2]
 
-    assert "in which the user" in no_connection(elsewhere)
+    assert "in which the user" in connection_error(elsewhere)
 
 
-def test_nobody_gets_in_whose_password_was_never_set(rabbit: RabbitNode) -> None:
-    with granted(rabbit, ["k8s"]) as broker:
+def test_a_user_without_a_password_cannot_log_in(rabbit: RabbitNode) -> None:
+    with users_vhost(rabbit, ["k8s"]) as broker:
         for user in broker.users["users"]:
             user["password_hash"] = ""
         broker.import_over_http()
 
         for role in broker.roles:
             blank = broker.url(role).replace(f":{broker.password(role)}@", ":@")
-            assert "Login was refused" in no_connection(blank)
-            assert "Login was refused" in no_connection(broker.url(role))
+            assert "Login was refused" in connection_error(blank)
+            assert "Login was refused" in connection_error(broker.url(role))

@@ -1,4 +1,4 @@
-"""Queues and bindings that somebody deletes: noticed, repaired or named, and no command lost."""
+"""Deleted queues, exchanges and bindings are repaired or reported, and no command is lost."""
 
 import asyncio
 import threading
@@ -19,7 +19,7 @@ from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.outcomes import Result
 from contracts.topology import Binding
 from tests.auditor import Auditor
-from tests.broker.granted import granted
+from tests.broker.users_vhost import users_vhost
 from tests.producer import lasting_event, publish
 from tests.scalings import scalings
 from tests.stack import Gateway, Stack, eventually
@@ -39,45 +39,39 @@ BINDINGS = [*COMMON.bindings, *PROVIDER.bindings]
 
 
 class Broker:
-    """A virtual host as its administrator sees it."""
+    """A virtual host, by the management API of the administrator."""
 
     def __init__(self, http: httpx.Client, amqp_url: str) -> None:
         self._http = http
         self._vhost = quote(amqp_url.rpartition("/")[2], safe="")
 
     def delete_queue(self, name: str) -> None:
-        """Delete a queue with what is in it."""
         self._http.delete(f"/queues/{self._vhost}/{name}").raise_for_status()
 
     def has_queue(self, name: str) -> bool:
-        """Whether a queue exists."""
         return self._http.get(f"/queues/{self._vhost}/{name}").is_success
 
     def delete_exchange(self, name: str) -> None:
-        """Delete an exchange with its bindings."""
         self._http.delete(f"/exchanges/{self._vhost}/{name}").raise_for_status()
 
     def has_exchange(self, name: str) -> bool:
-        """Whether an exchange exists."""
         return self._http.get(f"/exchanges/{self._vhost}/{name}").is_success
 
     def delete_binding(self, binding: Binding) -> None:
-        """Delete a binding."""
         for each in self._bindings(binding):
             key = quote(each["properties_key"], safe="")
             self._http.delete(f"{self._ends(binding)}/{key}").raise_for_status()
 
     def has_binding(self, binding: Binding) -> bool:
-        """Whether a binding exists."""
         return bool(self._bindings(binding))
 
     def replies_queues(self) -> list[str]:
-        """The queues of gateways."""
+        """Return the names of the replies queues of all gateways."""
         listed = self._http.get(f"/queues/{self._vhost}").json()
         return [each["name"] for each in listed if each["name"].startswith("machinist.replies.")]
 
-    def look(self, queue: str) -> httpx.Response:
-        """What the management UI shows of a queue."""
+    def messages(self, queue: str) -> httpx.Response:
+        """Get the messages of a queue as the management UI shows them, and requeue them."""
         return self._http.post(
             f"/queues/{self._vhost}/{queue}/get",
             json={"count": 100, "ackmode": "ack_requeue_true", "encoding": "auto"},
@@ -96,12 +90,11 @@ class Broker:
 
 @pytest.fixture
 def broker(management: httpx.Client, amqp_url: str) -> Broker:
-    """The test's virtual host."""
     return Broker(management, amqp_url)
 
 
 class Load:
-    """A producer that goes on publishing events for every slot, and knows which were accepted."""
+    """A producer that publishes events for every slot, and records accepted and refused ones."""
 
     def __init__(self, amqp_url: str) -> None:
         self.accepted: list[str] = []
@@ -136,7 +129,7 @@ class Load:
 
 @contextmanager
 def loaded(stack: Stack) -> Iterator[Gateway]:
-    """A stack under load; at the end every accepted event has one end, and no refused one ran."""
+    """A stack under load; at the end each accepted event has an outcome and no refused one ran."""
     for name in NAMES:
         stack.sandbox.add_deployment(name, replicas=0)
     gateway, _ = stack.serving()
@@ -150,7 +143,7 @@ def loaded(stack: Stack) -> Iterator[Gateway]:
 
 
 def serves(gateway: Gateway) -> bool:
-    """Whether queries and commands of every slot are answered, and nothing is missing."""
+    """Tell whether the gateway is ready, and queries and commands of every slot succeed."""
     if gateway.ready().get("status") != "ready":
         return False
     answers = [gateway.get("/k8s/machines/default")]
@@ -160,40 +153,36 @@ def serves(gateway: Gateway) -> bool:
 
 @pytest.mark.full
 @pytest.mark.timeout(LONG_S)
-def test_every_queue_that_is_deleted_under_load_is_made_again(stack: Stack, broker: Broker) -> None:
+def test_every_queue_deleted_under_load_is_declared_again(stack: Stack, broker: Broker) -> None:
     with loaded(stack) as gateway:
         for name in QUEUES:
             broker.delete_queue(name)
-            is_made_again(gateway, partial(broker.has_queue, name), name)
+            expect_repair(gateway, partial(broker.has_queue, name), name)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(LONG_S)
-def test_every_exchange_that_is_deleted_under_load_is_made_again(
-    stack: Stack, broker: Broker
-) -> None:
+def test_every_exchange_deleted_under_load_is_declared_again(stack: Stack, broker: Broker) -> None:
     with loaded(stack) as gateway:
         for name in EXCHANGES:
             broker.delete_exchange(name)
-            is_made_again(gateway, partial(broker.has_exchange, name), name)
+            expect_repair(gateway, partial(broker.has_exchange, name), name)
 
 
 @pytest.mark.full
 @pytest.mark.timeout(LONG_S)
-def test_every_binding_that_is_deleted_under_load_is_made_again(
-    stack: Stack, broker: Broker
-) -> None:
+def test_every_binding_deleted_under_load_is_declared_again(stack: Stack, broker: Broker) -> None:
     with loaded(stack) as gateway:
         for binding in BINDINGS:
             broker.delete_binding(binding)
             what = f"{binding.source} to {binding.destination} by {binding.key}"
-            is_made_again(gateway, partial(broker.has_binding, binding), what)
+            expect_repair(gateway, partial(broker.has_binding, binding), what)
 
 
-def is_made_again(gateway: Gateway, exists: Callable[[], bool], what: str) -> None:
-    """Wait until what was deleted exists again, and requests of all kinds are answered."""
-    eventually(exists, NOTICED_S, f"{what} is back")
-    eventually(lambda: serves(gateway), NOTICED_S, f"all is well after the loss of {what}")
+def expect_repair(gateway: Gateway, exists: Callable[[], bool], what: str) -> None:
+    """Wait until the deleted object exists again and requests of all kinds succeed."""
+    eventually(exists, NOTICED_S, f"{what} exists again")
+    eventually(lambda: serves(gateway), NOTICED_S, f"requests succeed after the loss of {what}")
 
 
 def test_a_partition_without_its_binding_returns_events_and_answers_503_at_once(
@@ -203,7 +192,7 @@ def test_a_partition_without_its_binding_returns_events_and_answers_503_at_once(
     event = lasting_event("hello", 2)
     slot = int(event.key.split(".")[1])
     [binding] = [b for b in PROVIDER.bindings if b.key == f"k8s.{slot}.#"]
-    worker.freeze()  # it would bind its partition again
+    worker.freeze()  # a running worker would declare the binding again
 
     broker.delete_binding(binding)
 
@@ -212,11 +201,15 @@ def test_a_partition_without_its_binding_returns_events_and_answers_503_at_once(
     assert (answer.status_code, answer.json()["code"]) == (503, "provider_unattended")
     assert binding.key.removesuffix("#") in answer.json()["message"]
     worker.thaw()
-    eventually(lambda: gateway.scale("hello", 3).status_code == 200, NOTICED_S, "it is bound again")
+    eventually(
+        lambda: gateway.scale("hello", 3).status_code == 200,
+        NOTICED_S,
+        "the partition is bound again",
+    )
     assert {replicas for replicas, _ in scalings(stack.sandbox)} == {3}
 
 
-def test_commands_of_a_deleted_partition_that_a_worker_holds_have_an_end(
+def test_commands_that_a_worker_holds_of_a_deleted_partition_have_an_outcome(
     stack: Stack, broker: Broker
 ) -> None:
     stack.serving()
@@ -234,37 +227,43 @@ def test_commands_of_a_deleted_partition_that_a_worker_holds_have_an_end(
     assert len(stack.sandbox.calls.writes()) == 1
 
 
-def test_the_replies_queue_of_a_gateway_is_bound_again(stack: Stack, broker: Broker) -> None:
+def test_a_replies_queue_without_bindings_is_bound_again(stack: Stack, broker: Broker) -> None:
     gateway, _ = stack.serving(PLT_DEADLINE_MS="2000")
     [queue] = broker.replies_queues()
 
     for key in (queue, topology.ATTENDANCE):
         broker.delete_binding(Binding(topology.REPLIES, queue, key))
 
-    eventually(lambda: gateway.scale("hello", 3).status_code == 200, NOTICED_S, "it is bound again")
+    eventually(
+        lambda: gateway.scale("hello", 3).status_code == 200, NOTICED_S, "the queue is bound again"
+    )
     eventually(lambda: gateway.attended_by(1), NOTICED_S, "announcements arrive again")
 
 
-def test_a_replies_queue_that_is_deleted_is_replaced(stack: Stack, broker: Broker) -> None:
+def test_a_deleted_replies_queue_is_replaced(stack: Stack, broker: Broker) -> None:
     gateway, _ = stack.serving(PLT_DEADLINE_MS="2000")
     [queue] = broker.replies_queues()
 
     broker.delete_queue(queue)
 
-    eventually(lambda: gateway.scale("hello", 3).status_code == 200, NOTICED_S, "another is there")
+    eventually(
+        lambda: gateway.scale("hello", 3).status_code == 200,
+        NOTICED_S,
+        "another replies queue exists",
+    )
 
 
-def test_without_rights_what_is_missing_is_named_and_the_rest_goes_on(
+def test_a_lost_queue_that_users_may_not_create_is_named_and_other_slots_work(
     stack: Stack, management: httpx.Client
 ) -> None:
-    """Users of least privilege may create nothing: an operator imports the definitions."""
-    with granted(stack.node, ["k8s"]) as rights:
-        rights.import_over_http()
-        stack.amqp_url = rights.url("worker-k8s")
+    """Least-privilege users may create nothing; an operator imports the definitions."""
+    with users_vhost(stack.node, ["k8s"]) as vhost:
+        vhost.import_over_http()
+        stack.amqp_url = vhost.url("worker-k8s")
         worker = stack.worker()
-        gateway = stack.gateway(PLT_AMQP_URL=rights.url("gateway"))
+        gateway = stack.gateway(PLT_AMQP_URL=vhost.url("gateway"))
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")
-        broker = Broker(management, rights.url("gateway"))
+        broker = Broker(management, vhost.url("gateway"))
         event = lasting_event("hello", 2)
         slot = int(event.key.split(".")[1])
         queue = topology.partition_queue("k8s", slot)
@@ -274,27 +273,31 @@ def test_without_rights_what_is_missing_is_named_and_the_rest_goes_on(
         broker.delete_queue(queue)
 
         def missing() -> str:
-            told: Any = gateway.ready().get("broker", {})
-            return " ".join(told.get("missing", []))
+            state: Any = gateway.ready().get("broker", {})
+            return " ".join(state.get("missing", []))
 
         def refusal() -> object:
             return gateway.scale("hello", 2).json().get("code")
 
-        # A command that reaches the queue while it is deleted has no confirm, and ends with 504.
+        # A command published while the queue is being deleted has no confirm, and ends with 504.
         eventually(lambda: refusal() == "provider_unattended", NOTICED_S, "commands are refused")
-        eventually(lambda: queue in missing(), NOTICED_S, "it is named")
+        eventually(lambda: queue in missing(), NOTICED_S, "/ready names the queue")
         assert "import the definitions" in missing()
         assert gateway.ready()["status"] == "degraded"
         assert gateway.scale(other, 2).status_code == 200
-        eventually(lambda: queue in worker.log.read_text(), what="the log names it")
+        eventually(lambda: queue in worker.log.read_text(), what="the log names the queue")
 
-        rights.import_over_http()
-        eventually(lambda: gateway.scale("hello", 3).status_code == 200, NOTICED_S, "it is back")
+        vhost.import_over_http()
+        eventually(
+            lambda: gateway.scale("hello", 3).status_code == 200,
+            NOTICED_S,
+            "the queue exists again",
+        )
         eventually(lambda: not missing(), NOTICED_S, "nothing is missing")
 
 
 @pytest.mark.parametrize("name", ["apply_workload", "apply_secret"])
-def test_a_secret_in_an_event_is_in_no_stream_and_no_queue(
+def test_a_secret_in_an_event_is_in_no_outcome_and_no_readable_queue(
     stack: Stack, broker: Broker, name: str
 ) -> None:
     canary = b"canary-0815"
@@ -315,7 +318,7 @@ def test_a_secret_in_an_event_is_in_no_stream_and_no_queue(
     assert outcome.request is not None
     assert outcome.request.withheld
     for queue in (topology.RECENT, topology.DEAD):
-        shown = broker.look(queue)
+        shown = broker.messages(queue)
         assert shown.json()
         assert canary not in shown.content
     assert canary not in b"".join(message.body for message, _ in auditor.outcomes())

@@ -7,27 +7,27 @@ from tests.scalings import written
 from tests.stack import Stack, eventually
 
 
-def test_a_command_without_a_worker_is_refused_at_once_and_never_run(stack: Stack) -> None:
+def test_a_command_without_a_worker_is_refused_at_once_and_never_runs(stack: Stack) -> None:
     gateway, [worker] = stack.serving()
     assert gateway.scale("hello", 4).status_code == 200
     worker.terminate()
     worker.ended()
-    eventually(lambda: gateway.attended_by(0), what="the worker is gone")
+    eventually(lambda: gateway.attended_by(0), what="the worker is detached")
     stack.sandbox.calls.clear()
 
-    # A command that was published is answered after its deadline, with 504.
+    # If the gateway published the command, the status would be 504 after the deadline.
     answer = gateway.scale("hello", 9)
 
     assert answer.status_code == 503
     assert answer.json()["code"] == "provider_unattended"
     assert int(answer.headers["retry-after"]) >= 1
     stack.worker()
-    eventually(lambda: gateway.attended_by(1), what="a worker attached right after")
+    eventually(lambda: gateway.attended_by(1), what="a new worker is attached")
     assert gateway.scale("hello", 6).status_code == 200
     assert written(stack.sandbox) == [6]
 
 
-def test_a_provider_that_was_never_there_is_unattended_if_expected_else_unknown(
+def test_a_provider_without_workers_is_unattended_if_expected_else_unknown(
     stack: Stack,
 ) -> None:
     gateway = stack.gateway(PLT_PROVIDERS="k8s")
@@ -40,7 +40,9 @@ def test_a_provider_that_was_never_there_is_unattended_if_expected_else_unknown(
     assert "k8s" in stranger.json()["message"]
 
 
-def test_a_query_whose_last_worker_dies_is_answered_soon(stack: Stack) -> None:
+def test_a_query_in_flight_when_the_last_worker_dies_is_answered_before_its_deadline(
+    stack: Stack,
+) -> None:
     gateway, [worker] = stack.serving(PLT_DEADLINE_MS="queries=50000")
     stack.sandbox.faults.add(method="GET", path="/pods", delay=120, times=None)
     answers: list[int] = []
@@ -53,11 +55,11 @@ def test_a_query_whose_last_worker_dies_is_answered_soon(stack: Stack) -> None:
     worker.kill()
     asking.join()
 
-    # At its deadline it would be 504.
+    # The status at the deadline would be 504.
     assert answers == [503]
 
 
-def test_a_full_queue_turns_commands_away(stack: Stack) -> None:
+def test_a_full_queue_refuses_commands(stack: Stack) -> None:
     gateway, [worker] = stack.serving()
     host = stack.amqp_url.rpartition("/")[2]
     queues = "^machinist\\.k8s\\.commands"
@@ -65,7 +67,7 @@ def test_a_full_queue_turns_commands_away(stack: Stack) -> None:
     worker.freeze()
 
     def is_full() -> bool:
-        """The limit counts what waits, and lets in what came in the same moment."""
+        """Publish many events, because the broker enforces max-length with a delay."""
         return publish(stack.amqp_url, [scale_event("hello", n) for n in range(2000)]) > 0
 
     eventually(is_full, what="the queue is full")
@@ -76,25 +78,30 @@ def test_a_full_queue_turns_commands_away(stack: Stack) -> None:
     assert (answer.status_code, answer.json()["code"]) == (503, "queue_full")
     worker.thaw()
     stack.node.ctl("clear_policy", "-p", host, "small")
-    eventually(lambda: gateway.scale("hello", 778).status_code == 200, what="there is room again")
+    eventually(
+        lambda: gateway.scale("hello", 778).status_code == 200,
+        what="the queue accepts commands again",
+    )
     assert 777 not in written(stack.sandbox)
 
 
-def test_a_blocked_broker_is_told_before_anything_is_published(stack: Stack) -> None:
+def test_a_command_on_a_blocked_broker_is_refused_with_its_own_code(stack: Stack) -> None:
     gateway, _ = stack.serving(PLT_DEADLINE_MS="3000")
     stack.node.ctl("set_vm_memory_high_watermark", "0.0000001")
     try:
-        # The broker tells a connection that it is blocked when it first publishes.
+        # The broker sends connection.blocked after the first publish.
         eventually(
             lambda: gateway.scale("hello", 7).json().get("code") == "broker_blocked",
             what="the gateway knows that the broker is blocked",
         )
     finally:
         stack.node.ctl("set_vm_memory_high_watermark", "0.4")
-    eventually(lambda: gateway.scale("hello", 3).status_code == 200, what="the alarm is off")
+    eventually(
+        lambda: gateway.scale("hello", 3).status_code == 200, what="the memory alarm is cleared"
+    )
 
 
-def test_more_requests_than_may_be_in_flight_are_turned_away(stack: Stack) -> None:
+def test_requests_over_the_in_flight_limit_are_refused(stack: Stack) -> None:
     gateway, _ = stack.serving(PLT_IN_FLIGHT="1")
     stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0, times=None)
     asking = threading.Thread(target=lambda: gateway.get("/k8s/machines/default"))

@@ -1,6 +1,6 @@
-"""The order half of promise 5: per address in publish order, and never two at once.
+"""Promise 5: commands of an address take effect in publish order and never concurrently.
 
-Tests in tests/history hold it over deaths of workers and restarts of the broker.
+The tests in tests/history check the promise while workers are killed and the broker restarts.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from tests.stack import Stack, eventually
 
 
 def writes_by_name(sandbox: KubernetesSandbox) -> dict[str, list[tuple[int, Call]]]:
-    """The replicas that were written, by controller, in the platform's order."""
+    """Return the written replicas by controller, in the order of arrival at the platform."""
     written: dict[str, list[tuple[int, Call]]] = defaultdict(list)
     for replicas, call in scalings(sandbox):
         written[call.path.rpartition("/")[2]].append((replicas, call))
@@ -26,13 +26,13 @@ def writes_by_name(sandbox: KubernetesSandbox) -> dict[str, list[tuple[int, Call
 
 
 def assert_in_order(written: list[tuple[int, Call]]) -> None:
-    """Publish order; the same command again only where its worker was ended in it."""
+    """Assert publish order; a repeated value is a command that was run again."""
     values = [value for value, _ in written]
     assert values == sorted(values), values
 
 
 def assert_no_overlap(written: list[tuple[int, Call]]) -> None:
-    """One ends before the next begins, but for a call on the wire when its worker was ended."""
+    """Assert that calls do not overlap, except calls in flight when their worker was killed."""
     for (_, former), (_, latter) in pairwise(written):
         if former.status is not None:
             assert former.t_end is not None
@@ -41,7 +41,6 @@ def assert_no_overlap(written: list[tuple[int, Call]]) -> None:
 
 @pytest.fixture
 def names(sandbox: KubernetesSandbox) -> list[str]:
-    """Forty controllers."""
     names = [f"app-{number}" for number in range(40)]
     for name in names:
         sandbox.add_deployment(name, replicas=0)
@@ -69,7 +68,7 @@ def test_a_frozen_worker_never_overlaps_with_its_successor(stack: Stack, names: 
     def last_values() -> set[int]:
         return {written[-1][0] for written in writes_by_name(stack.sandbox).values()}
 
-    eventually(lambda: last_values() == {30}, what="every last command was run")
+    eventually(lambda: last_values() == {30}, what="the last command of every controller has run")
     for written in writes_by_name(stack.sandbox).values():
         assert_in_order(written)
         assert_no_overlap(written)
@@ -99,18 +98,18 @@ def test_another_worker_answers_a_query_whose_worker_was_killed(stack: Stack) ->
     assert answers == [200]
 
 
-def test_partitions_spread_over_workers_that_come_later(stack: Stack, names: list[str]) -> None:
+def test_partitions_spread_over_later_workers(stack: Stack, names: list[str]) -> None:
     gateway, _ = stack.serving()
     publish(stack.amqp_url, [scale_event(name, 1) for name in names])
 
     def owned() -> list[int]:
-        told = gateway.ready().get("providers")
-        assert isinstance(told, dict)
-        return [len(worker["partitions"]) for worker in told["k8s"]["workers"]]
+        providers = gateway.ready().get("providers")
+        assert isinstance(providers, dict)
+        return [len(worker["partitions"]) for worker in providers["k8s"]["workers"]]
 
     eventually(lambda: owned() == [8], what="the only worker owns every partition")
     stack.worker()
     eventually(lambda: gateway.attended_by(2), what="a second worker is attached")
 
-    # A gateway's check goes to the owner of every partition, and so tells the second what it owns.
-    eventually(lambda: sorted(owned()) == [4, 4], what="each of the two owns half")
+    # The gateway checks every partition, which makes the second worker announce its partitions.
+    eventually(lambda: sorted(owned()) == [4, 4], what="each worker owns four partitions")

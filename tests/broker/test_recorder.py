@@ -1,4 +1,4 @@
-"""Promise 7: what the broker ends or turns away has its outcome, also when gateways come and go."""
+"""Promise 7: expired, rejected and refused commands have an outcome, also if a gateway dies."""
 
 import asyncio
 import threading
@@ -15,36 +15,36 @@ from contracts.outcomes import Result
 from contracts.topology import DEAD, DELIVERY_LIMIT, ENDED
 from contracts.wire import Message
 from tests.auditor import Auditor
-from tests.broker.attempts import during
+from tests.broker.attempts import run_session
 from tests.producer import announcement, publish, scale_event
 from tests.stack import Gateway, Stack, eventually
 
 
 def declared(amqp_url: str) -> None:
-    """Have the provider's queues exist, without a worker."""
+    """Declare the topology of the provider without a worker."""
 
     async def session(connection: Connection) -> None:
         await declare(connection, topology.common())
         await declare(connection, topology.of_provider("k8s"))
 
-    during(amqp_url, session)
+    run_session(amqp_url, session)
 
 
 def expiring(number: int, milliseconds: int) -> Message:
-    """An event that waits no longer."""
+    """Return an event with a TTL."""
     event = scale_event(f"hello-{number}", number)
     return msgspec.structs.replace(event, expiration=milliseconds)
 
 
 def recording(stack: Stack, **variables: str) -> Gateway:
-    """A gateway whose recorder is ready, and active if it is the first."""
+    """Start a gateway and wait for its recorder; the first recorder is the active one."""
     gateway = stack.gateway(**variables)
-    eventually(lambda: " recorder: " in gateway.log.read_text(), what="it records")
+    eventually(lambda: " recorder: " in gateway.log.read_text(), what="the recorder is ready")
     return gateway
 
 
 def dead_letters(amqp_url: str, number: int) -> list[Message]:
-    """So many messages out of `machinist.dead`."""
+    """Consume a number of messages from `machinist.dead`."""
     found: list[Message] = []
 
     async def session(connection: Connection) -> None:
@@ -55,30 +55,30 @@ def dead_letters(amqp_url: str, number: int) -> list[Message]:
             found.append(delivery.message)
             await channel.ack(delivery)
 
-    during(amqp_url, session)
+    run_session(amqp_url, session)
     return found
 
 
 def waiting(amqp_url: str, queue: str) -> int:
-    """How many messages nobody has taken from a queue."""
+    """Count the messages that are ready in a queue."""
     found = 0
 
     async def session(connection: Connection) -> None:
         nonlocal found
         found = await (await connection.channel()).messages(queue)
 
-    during(amqp_url, session)
+    run_session(amqp_url, session)
     return found
 
 
 def in_background(work: Callable[[], object]) -> threading.Thread:
-    """The work, begun."""
+    """Start work in a thread."""
     thread = threading.Thread(target=work)
     thread.start()
     return thread
 
 
-def test_a_command_that_waited_in_a_frozen_worker_is_recorded_as_expired(stack: Stack) -> None:
+def test_a_command_that_expired_in_a_frozen_worker_is_recorded_as_expired(stack: Stack) -> None:
     gateway, [worker] = stack.serving(PLT_DEADLINE_MS="commands=1000")
     eventually(lambda: gateway.scale("hello", 4).status_code == 200)
     with Auditor(stack.amqp_url) as auditor:
@@ -94,7 +94,7 @@ def test_a_command_that_waited_in_a_frozen_worker_is_recorded_as_expired(stack: 
     assert outcome.operation == "update_controller_replicas"
 
 
-def test_a_command_whose_worker_was_lost_is_unknown_to_the_next_recorder_as_well(
+def test_a_started_command_of_a_lost_worker_is_unknown_also_to_the_next_recorder(
     stack: Stack,
 ) -> None:
     worker = stack.worker()
@@ -118,7 +118,7 @@ def test_a_command_whose_worker_was_lost_is_unknown_to_the_next_recorder_as_well
     assert outcome.fault.code is Code.DEADLINE_EXCEEDED
 
 
-def test_when_the_gateway_that_records_is_killed_another_goes_on_and_nothing_is_lost(
+def test_another_recorder_takes_over_from_a_killed_gateway_without_loss(
     stack: Stack,
 ) -> None:
     declared(stack.amqp_url)
@@ -137,7 +137,7 @@ def test_when_the_gateway_that_records_is_killed_another_goes_on_and_nothing_is_
     assert len(auditor.outcomes()) <= 2 * len(events)
 
 
-def test_a_command_that_nobody_settles_ends_as_dead_with_a_reason_for_a_person(
+def test_a_command_over_the_delivery_limit_is_dead_with_a_reason(
     stack: Stack,
 ) -> None:
     declared(stack.amqp_url)
@@ -145,7 +145,7 @@ def test_a_command_that_nobody_settles_ends_as_dead_with_a_reason_for_a_person(
     event = scale_event("hello", 3)
     queue = topology.partition_queue("k8s", int(event.key.split(".")[1]))
 
-    async def hand_back(connection: Connection) -> None:
+    async def redeliver(connection: Connection) -> None:
         for _ in range(DELIVERY_LIMIT + 1):
             channel, inbox = await connection.channel(), asyncio.Queue[Delivery]()
             await channel.consume(queue, inbox.put_nowait, prefetch=1)
@@ -154,7 +154,7 @@ def test_a_command_that_nobody_settles_ends_as_dead_with_a_reason_for_a_person(
 
     with Auditor(stack.amqp_url) as auditor:
         publish(stack.amqp_url, [event])
-        during(stack.amqp_url, hand_back)
+        run_session(stack.amqp_url, redeliver)
         outcome = auditor.final(event.message_id)
     [letter] = dead_letters(stack.amqp_url, 1)
 
@@ -166,7 +166,7 @@ def test_a_command_that_nobody_settles_ends_as_dead_with_a_reason_for_a_person(
     assert (letter.body, letter.message_id) == (event.body, event.message_id)
 
 
-def test_where_a_policy_has_the_dead_refuse_letters_every_outcome_is_written(stack: Stack) -> None:
+def test_every_outcome_is_published_although_the_dead_letter_queue_is_full(stack: Stack) -> None:
     declared(stack.amqp_url)
     gateway = recording(stack)
     host = stack.amqp_url.rpartition("/")[2]
@@ -185,7 +185,7 @@ def test_where_a_policy_has_the_dead_refuse_letters_every_outcome_is_written(sta
 
     with Auditor(stack.amqp_url) as auditor:
         publish(stack.amqp_url, events)
-        during(stack.amqp_url, reject)
+        run_session(stack.amqp_url, reject)
         results = {auditor.final(each.message_id).result for each in events}
 
     assert results == {Result.DEAD}
@@ -193,7 +193,7 @@ def test_where_a_policy_has_the_dead_refuse_letters_every_outcome_is_written(sta
     assert "a dead letter waits" in gateway.log.read_text()
 
 
-def test_what_somebody_put_among_the_ended_is_found_among_the_dead_and_holds_up_nothing(
+def test_a_message_published_to_machinist_ended_directly_is_dead_and_blocks_nothing(
     stack: Stack,
 ) -> None:
     declared(stack.amqp_url)
@@ -210,10 +210,10 @@ def test_what_somebody_put_among_the_ended_is_found_among_the_dead_and_holds_up_
     assert all(
         "did not come from a partition" in str(letter.headers["reason"]) for letter in letters
     )
-    eventually(lambda: waiting(stack.amqp_url, ENDED) == 0, what="nothing is left")
+    eventually(lambda: waiting(stack.amqp_url, ENDED) == 0, what="machinist.ended is empty")
 
 
-def test_a_command_that_a_full_partition_turned_away_is_recorded_as_refused(stack: Stack) -> None:
+def test_a_command_refused_by_a_full_partition_is_recorded_as_refused(stack: Stack) -> None:
     gateway, [worker] = stack.serving()
     host = stack.amqp_url.rpartition("/")[2]
     queues = "^machinist\\.k8s\\.commands"

@@ -1,4 +1,4 @@
-"""One request through everything, and how processes come and go in good order."""
+"""Requests through gateway, broker and worker, and graceful shutdown."""
 
 import threading
 
@@ -14,7 +14,7 @@ def test_machines_are_listed_through_the_broker(stack: Stack) -> None:
     assert {machine["controller"]["name"] for machine in answer.json()} == {"hello"}
 
 
-def test_scaling_is_one_write_and_its_effect_is_there_when_it_is_answered(stack: Stack) -> None:
+def test_scaling_is_one_write_with_its_effect_visible_on_response(stack: Stack) -> None:
     gateway, _ = stack.serving()
     stack.sandbox.calls.clear()
 
@@ -26,19 +26,19 @@ def test_scaling_is_one_write_and_its_effect_is_there_when_it_is_answered(stack:
     assert gateway.get("/k8s/controllers/default/hello").json()["controller"]["replicas"] == 5
 
 
-def test_ready_tells_who_is_attached_since_when_and_which_version(stack: Stack) -> None:
+def test_ready_lists_the_attached_workers_with_start_and_version(stack: Stack) -> None:
     gateway, _ = stack.serving(workers=2)
 
-    def told() -> list[dict[str, object]]:
+    def attached() -> list[dict[str, object]]:
         body = gateway.get("/ready").json()
         workers: list[dict[str, object]] = body["providers"]["k8s"]["workers"]
         return workers
 
-    eventually(lambda: len(told()) == 2, what="both workers told of themselves")
-    assert all(worker["version"] and worker["since"] for worker in told())
+    eventually(lambda: len(attached()) == 2, what="both workers are attached")
+    assert all(worker["version"] and worker["since"] for worker in attached())
 
 
-def test_two_providers_of_one_platform_are_kept_apart(stack: Stack) -> None:
+def test_two_providers_of_one_platform_are_separate(stack: Stack) -> None:
     stack.worker(PLT_PROVIDER_NAME="k8s-eu1")
     gateway, _ = stack.serving(PLT_PROVIDERS="k8s,k8s-us2")
     eventually(lambda: gateway.get("/k8s-eu1/machines/default").status_code == 200)
@@ -48,7 +48,7 @@ def test_two_providers_of_one_platform_are_kept_apart(stack: Stack) -> None:
     assert gateway.get("/k8s-us3/machines/default").status_code == 404
 
 
-def test_a_worker_that_is_told_to_stop_finishes_what_it_runs(stack: Stack) -> None:
+def test_a_terminated_worker_finishes_its_query(stack: Stack) -> None:
     gateway, [worker] = stack.serving()
     stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0, times=None)
     answers: list[int] = []
@@ -65,7 +65,7 @@ def test_a_worker_that_is_told_to_stop_finishes_what_it_runs(stack: Stack) -> No
     assert answers == [200]
 
 
-def test_a_gateway_that_is_told_to_stop_answers_what_it_took(stack: Stack) -> None:
+def test_a_terminated_gateway_answers_its_requests(stack: Stack) -> None:
     gateway, _ = stack.serving()
     stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0, times=None)
     answers: list[int] = []
@@ -82,7 +82,9 @@ def test_a_gateway_that_is_told_to_stop_answers_what_it_took(stack: Stack) -> No
     assert answers == [200]
 
 
-def test_a_worker_that_stops_holds_no_partition_while_its_last_query_runs(stack: Stack) -> None:
+def test_a_terminated_worker_releases_its_partitions_before_its_last_query_ends(
+    stack: Stack,
+) -> None:
     gateway, [first] = stack.serving()
     assert gateway.scale("hello", 4).status_code == 200
     stack.sandbox.faults.add(method="GET", path="/pods", delay=4.0, times=1)
@@ -93,10 +95,10 @@ def test_a_worker_that_stops_holds_no_partition_while_its_last_query_runs(stack:
     eventually(lambda: gateway.attended_by(2), what="another worker is attached")
 
     first.terminate()
-    eventually(lambda: gateway.attended_by(1), what="the first has left")
+    eventually(lambda: gateway.attended_by(1), what="the first worker is detached")
     answer = gateway.scale("hello", 5)
 
     assert answer.status_code == 200
-    assert asking.is_alive(), "it was run while the first still had something to do"
+    assert asking.is_alive(), "the command ran only after the query ended"
     asking.join()
     assert first.ended() == 0

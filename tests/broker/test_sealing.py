@@ -1,4 +1,4 @@
-"""Promise 6 on the broker: what may hold secrets is sealed from gateway to worker."""
+"""Promise 6 on the broker: request bodies that may hold secrets are sealed."""
 
 import base64
 import os
@@ -12,12 +12,11 @@ CANARY = "canary-7f3a"
 
 
 def key() -> str:
-    """A new seal key."""
     return base64.b64encode(os.urandom(32)).decode()
 
 
 def put_secret(gateway: Gateway) -> httpx.Response:
-    """Apply a Secret with the canary in it."""
+    """Apply a Secret that contains the canary."""
     manifest = {
         "apiVersion": "v1",
         "kind": "Secret",
@@ -28,7 +27,7 @@ def put_secret(gateway: Gateway) -> httpx.Response:
 
 
 def stack_with(stack: Stack, sealing: str, opening: str) -> Gateway:
-    """A gateway and a worker with their keys."""
+    """Start a gateway and a worker with their seal keys."""
     stack.worker(PLT_SEAL_KEY=opening)
     gateway = stack.gateway(PLT_SEAL_KEY=sealing)
     eventually(lambda: gateway.attended_by(1), what="the worker is attached")
@@ -36,7 +35,7 @@ def stack_with(stack: Stack, sealing: str, opening: str) -> Gateway:
 
 
 def recent_bodies(stack: Stack, rabbit: RabbitNode) -> list[str]:
-    """What an operator sees of the latest messages in the management UI."""
+    """Return the bodies of `machinist.recent` as the management UI shows them."""
     host = stack.amqp_url.rpartition("/")[2]
     answer = httpx.post(
         f"{rabbit.management_url}/api/queues/{host}/machinist.recent/get",
@@ -53,7 +52,7 @@ def recent_bodies(stack: Stack, rabbit: RabbitNode) -> list[str]:
     ]
 
 
-def test_a_secret_makes_the_round_trip_and_no_operator_can_read_it(
+def test_a_secret_reaches_the_platform_and_is_unreadable_for_operators(
     stack: Stack, rabbit: RabbitNode
 ) -> None:
     shared = key()
@@ -65,12 +64,12 @@ def test_a_secret_makes_the_round_trip_and_no_operator_can_read_it(
     assert CANARY not in answer.text
     arrived = base64.b64encode(CANARY.encode())
     writes = [call.body or b"" for call in stack.sandbox.calls.writes()]
-    assert any(arrived in body for body in writes), "it arrived on the platform"
-    eventually(lambda: recent_bodies(stack, rabbit), what="the command is in the record")
+    assert any(arrived in body for body in writes), "the secret is not on the platform"
+    eventually(lambda: recent_bodies(stack, rabbit), what="the command is recorded")
     assert not any(CANARY in body for body in recent_bodies(stack, rabbit))
 
 
-def test_with_another_key_the_worker_says_which_keys_differ_and_nothing_runs(stack: Stack) -> None:
+def test_a_worker_with_another_key_refuses_and_names_the_setting(stack: Stack) -> None:
     gateway = stack_with(stack, sealing=key(), opening=key())
 
     answer = put_secret(gateway)
@@ -80,9 +79,7 @@ def test_with_another_key_the_worker_says_which_keys_differ_and_nothing_runs(sta
     assert stack.sandbox.calls.writes() == []
 
 
-def test_without_a_key_a_secret_does_not_leave_the_gateway(
-    stack: Stack, rabbit: RabbitNode
-) -> None:
+def test_a_gateway_without_a_key_refuses_a_secret(stack: Stack, rabbit: RabbitNode) -> None:
     gateway = stack_with(stack, sealing="", opening="")
 
     answer = put_secret(gateway)

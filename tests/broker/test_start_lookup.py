@@ -1,4 +1,4 @@
-"""Whether an expired command was started, as the audit tells it on a real broker."""
+"""Lookup of the start of an expired command in the audit of a real broker."""
 
 import asyncio
 import logging
@@ -13,12 +13,12 @@ from contracts.outcomes import Result
 from contracts.wire import Message
 from gateway.recorder.dead_letters import Expiry
 from gateway.recorder.start_lookup import StartLookup
-from tests.broker.attempts import during
+from tests.broker.attempts import run_session
 from tests.producer import scale_event
 
 
 class Audited:
-    """A connection that counts the channels which were opened for reading, and the audit on it."""
+    """A connection that counts opened channels and publishes audit records."""
 
     def __init__(self, connection: Connection) -> None:
         self.opened = 0
@@ -29,12 +29,11 @@ class Audited:
         return self._connection.passing_channel()
 
     async def publish(self, *messages: Message) -> None:
-        """Have them in the audit."""
         async with self._connection.passing_channel() as channel:
             await asyncio.gather(*map(channel.publish, messages))
 
     async def command(self, *, started: bool, provider: str = "k8s") -> Message:
-        """A command, and its start if a worker of the provider began with it."""
+        """Return a command; if `started`, publish its start by a worker of the provider."""
         event = scale_event("hello", 3)
         if started:
             await self.publish(record_of(event, Result.STARTED, provider))
@@ -42,16 +41,15 @@ class Audited:
 
 
 def record_of(event: Message, result: Result, provider: str = "k8s") -> Message:
-    """A record of a command."""
     return outcomes.message_of(outcomes.outcome_of(event, provider, result), "worker/test")
 
 
 BEGAN = outcomes.now() - timedelta(seconds=10)
-"""Before all that these tests publish, however long that takes."""
+"""A moment before all records that these tests publish."""
 
 
 def expired(command: Message, since: datetime = BEGAN) -> Expiry:
-    """The question that the end of a command raises, which was published since a moment."""
+    """Return the expiry of a command that was published after a moment."""
     return Expiry("k8s", command.message_id, since)
 
 
@@ -59,7 +57,7 @@ Asking = Callable[[Audited, StartLookup], Awaitable[None]]
 
 
 def asking(amqp_url: str, ask: Asking, most: int = 1000, *, declared: bool = True) -> None:
-    """Do this on a broker to which a worker was once attached."""
+    """Run lookups on a broker; with `declared`, one to which a worker was once attached."""
 
     async def session(connection: Connection) -> None:
         if declared:
@@ -71,10 +69,10 @@ def asking(amqp_url: str, ask: Asking, most: int = 1000, *, declared: bool = Tru
         await ask(audited, started)
         answering.cancel()
 
-    during(amqp_url, session)
+    run_session(amqp_url, session)
 
 
-def test_the_start_of_a_command_is_found_and_its_absence_proved(amqp_url):
+def test_the_start_of_a_command_is_found_or_its_absence_proved(amqp_url):
     async def ask(audit: Audited, started: StartLookup) -> None:
         begun = await audit.command(started=True)
         waiting = await audit.command(started=False)
@@ -87,7 +85,7 @@ def test_the_start_of_a_command_is_found_and_its_absence_proved(amqp_url):
     asking(amqp_url, ask)
 
 
-def test_what_is_asked_of_many_is_read_once_and_later_goes_on_from_there(amqp_url):
+def test_lookups_of_many_commands_read_the_audit_once_and_later_ones_continue(amqp_url):
     async def ask(audit: Audited, started: StartLookup) -> None:
         first = await asyncio.gather(*(audit.command(started=n % 2 == 0) for n in range(300)))
         questions = (started.of(expired(command)) for command in first)
@@ -103,10 +101,10 @@ def test_what_is_asked_of_many_is_read_once_and_later_goes_on_from_there(amqp_ur
     asking(amqp_url, ask)
 
 
-def test_an_older_command_is_looked_for_further_back(amqp_url):
+def test_the_lookup_of_an_older_command_reads_from_an_earlier_offset(amqp_url):
     async def ask(audit: Audited, started: StartLookup) -> None:
         older = await audit.command(started=True)
-        await asyncio.sleep(2.1)  # the broker keeps the time of arrival in whole seconds
+        await asyncio.sleep(2.1)  # the stream keeps arrival times in whole seconds
         since = outcomes.now()
         newer = await audit.command(started=True)
 
@@ -116,13 +114,13 @@ def test_an_older_command_is_looked_for_further_back(amqp_url):
     asking(amqp_url, ask)
 
 
-def test_too_much_of_the_audit_is_not_read_for_an_answer_and_others_are_answered(amqp_url, caplog):
+def test_a_lookup_over_the_read_limit_is_unknown_and_others_succeed(amqp_url, caplog):
     async def ask(audit: Audited, started: StartLookup) -> None:
         older = await audit.command(started=False)
         for _ in range(3):
             others = (record_of(scale_event("hello", n), Result.DONE) for n in range(300))
             await audit.publish(*others)
-        await asyncio.sleep(2.1)  # the broker keeps the time of arrival in whole seconds
+        await asyncio.sleep(2.1)  # the stream keeps arrival times in whole seconds
         since = outcomes.now()
         newer = await audit.command(started=False)
         questions = [expired(older), expired(newer, since)]
@@ -133,7 +131,7 @@ def test_too_much_of_the_audit_is_not_read_for_an_answer_and_others_are_answered
     assert "grew by more than 500 messages" in caplog.text
 
 
-def test_where_there_is_no_audit_nothing_is_told_and_the_log_says_so_once(amqp_url, caplog):
+def test_a_lookup_without_an_audit_is_unknown_and_logged_once(amqp_url, caplog):
     caplog.set_level(logging.WARNING)
 
     async def ask(audit: Audited, started: StartLookup) -> None:

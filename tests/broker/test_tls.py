@@ -1,4 +1,4 @@
-"""The link to a broker that speaks TLS only."""
+"""Connections to the broker over TLS."""
 
 import re
 import ssl
@@ -13,20 +13,20 @@ from tests.stack import Stack, eventually
 
 @pytest.fixture
 def authority() -> trustme.CA:
-    """Who vouches for the broker."""
+    """The certificate authority of the broker."""
     return trustme.CA()
 
 
 @pytest.fixture
 def server(authority: trustme.CA) -> ssl.SSLContext:
-    """The broker's side of TLS."""
+    """The TLS context of the broker."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1").configure_cert(context)
     return context
 
 
 def url_of(stack: Stack, port: int, ca: Path) -> str:
-    """The broker's URL by way of a port that speaks TLS."""
+    """Return the broker's amqps URL for a port."""
     plain = re.sub(r":\d+/", f":{port}/", stack.amqp_url)
     return plain.replace("amqp://", "amqps://") + f"?cafile={ca}"
 
@@ -46,10 +46,10 @@ def test_a_round_trip_over_tls(
         assert gateway.get("/k8s/machines/default").status_code == 200
 
 
-def test_a_broker_that_a_stranger_vouches_for_is_not_trusted(
+def test_a_broker_certificate_of_another_authority_is_not_trusted(
     stack: Stack, server: ssl.SSLContext, tmp_path: Path
 ) -> None:
-    ca = tmp_path / "stranger.pem"
+    ca = tmp_path / "other-ca.pem"
     trustme.CA().cert_pem.write_to_path(str(ca))
     with relay(stack.node.port, server) as link:
         gateway = stack.gateway(PLT_AMQP_URL=url_of(stack, link.port, ca))
@@ -58,5 +58,7 @@ def test_a_broker_that_a_stranger_vouches_for_is_not_trusted(
             broker = gateway.ready().get("broker")
             return str(broker.get("reason")) if isinstance(broker, dict) else ""
 
-        eventually(lambda: "certificate verify failed" in reason().lower(), what="it is told why")
+        eventually(
+            lambda: "certificate verify failed" in reason().lower(), what="the reason is reported"
+        )
         assert gateway.get("/ready").status_code == 503

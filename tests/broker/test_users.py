@@ -1,4 +1,4 @@
-"""What the broker lets each of its users do, tried for everything that there is."""
+"""The permissions of each broker user, tried on every exchange and queue."""
 
 import asyncio
 from collections.abc import Iterator
@@ -15,19 +15,19 @@ from tests.broker.attempts import (
     binding,
     creating,
     deleting,
-    during,
-    ends,
+    errors_of,
     publishing,
     reading,
+    run_session,
     until,
 )
-from tests.broker.granted import Granted, granted
+from tests.broker.users_vhost import UsersVhost, users_vhost
 
 PROVIDERS = ["k8s", "k8s-eu1"]
 HELLO = "controllers.default.hello"
 OWN_REPLIES = "machinist.replies.0123456789ab.1"
 OWN_AUDIT = "machinist.audit.billing"
-STRANGERS = [
+FOREIGN_QUEUES = [
     "machinist.k8s.more",
     "machinist.replies.x",
     f"x.{OWN_AUDIT}",
@@ -56,7 +56,7 @@ BINDS = {
     "gateway": {
         (source, queue)
         for source in ("machinist.replies", "machinist.ended", "machinist.gate")
-        # where it may publish in any case
+        # the queues to which a gateway may publish in any case
         for queue in (OWN_REPLIES, "machinist.ended", "machinist.dead")
     },
     "auditor": {("machinist.outcomes", OWN_AUDIT)},
@@ -66,7 +66,7 @@ KEYS = {
     "worker-k8s": f"done.k8s.{HELLO}",
     "worker-k8s-eu1": f"done.k8s-eu1.{HELLO}",
 }
-"""Under other keys they may not write outcomes."""
+"""Routing keys under which each role may publish outcomes."""
 
 EXCHANGES = [exchange.name for exchange in topology.common().exchanges]
 QUEUES = [
@@ -77,9 +77,9 @@ QUEUES = [
 
 
 @pytest.fixture(scope="module")
-def broker(rabbit: RabbitNode) -> Iterator[Granted]:
-    """A virtual host with everything in it, and nobody at work."""
-    with granted(rabbit, PROVIDERS) as broker:
+def broker(rabbit: RabbitNode) -> Iterator[UsersVhost]:
+    """A virtual host with the imported definitions and no processes."""
+    with users_vhost(rabbit, PROVIDERS) as broker:
         broker.import_over_http()
         yield broker
 
@@ -88,17 +88,15 @@ def ours(names: set[str]) -> set[str]:
     return {f"machinist.{name}" for name in names}
 
 
-everybody = pytest.mark.parametrize("role", PUBLISHES)
+each_role = pytest.mark.parametrize("role", PUBLISHES)
 
 
-def test_there_are_no_other_users_than_those_that_are_tried_here(broker: Granted) -> None:
+def test_the_permissions_of_all_users_are_tested(broker: UsersVhost) -> None:
     assert broker.roles == list(PUBLISHES)
 
 
-@everybody
-def test_each_user_publishes_to_its_own_exchanges_and_to_no_other(
-    broker: Granted, role: str
-) -> None:
+@each_role
+def test_each_user_publishes_only_to_its_own_exchanges(broker: UsersVhost, role: str) -> None:
     key = KEYS.get(role, f"k8s.3.{HELLO}")
     exchanges = [*EXCHANGES, "", "amq.direct", "amq.fanout", "amq.topic", "amq.headers"]
 
@@ -107,17 +105,17 @@ def test_each_user_publishes_to_its_own_exchanges_and_to_no_other(
     assert passed == ours(PUBLISHES[role])
 
 
-@everybody
-def test_each_user_reads_its_own_queues_and_no_other(broker: Granted, role: str) -> None:
+@each_role
+def test_each_user_reads_only_its_own_queues(broker: UsersVhost, role: str) -> None:
     passed = allowed(broker.url(role), {name: reading(name) for name in QUEUES})
 
     assert passed == ours(READS[role])
 
 
-@everybody
-def test_each_user_creates_its_own_queues_and_nothing_else(broker: Granted, role: str) -> None:
+@each_role
+def test_each_user_creates_and_deletes_only_its_own_queues(broker: UsersVhost, role: str) -> None:
     own = CREATES.get(role, set())
-    queues = [OWN_REPLIES, OWN_AUDIT, *STRANGERS]
+    queues = [OWN_REPLIES, OWN_AUDIT, *FOREIGN_QUEUES]
     attempts = {f"{name} deleted": deleting(name) for name in QUEUES}
     attempts |= {name: creating(name) for name in queues}
     attempts |= {f"{name} deleted again": deleting(name) for name in queues}
@@ -128,9 +126,9 @@ def test_each_user_creates_its_own_queues_and_nothing_else(broker: Granted, role
     assert passed == own | {f"{name} deleted again" for name in own}
 
 
-@everybody
-def test_each_user_binds_its_own_queues_to_what_it_may_read_and_nothing_else(
-    broker: Granted, role: str
+@each_role
+def test_each_user_binds_only_its_own_queues_to_readable_exchanges(
+    broker: UsersVhost, role: str
 ) -> None:
     own = list(CREATES.get(role, set()))
     allowed(broker.url(role), {name: creating(name) for name in own})
@@ -145,9 +143,9 @@ def test_each_user_binds_its_own_queues_to_what_it_may_read_and_nothing_else(
     assert passed == BINDS.get(role, set())
 
 
-@everybody
-def test_no_user_but_a_gateway_leads_one_exchange_into_another(broker: Granted, role: str) -> None:
-    """A gateway may publish whatever it could lead there."""
+@each_role
+def test_no_user_but_a_gateway_binds_an_exchange_to_another(broker: UsersVhost, role: str) -> None:
+    """A gateway may publish to the destinations that it may bind."""
     passed = allowed(
         broker.url(role),
         {
@@ -182,33 +180,35 @@ def test_no_user_but_a_gateway_leads_one_exchange_into_another(broker: Granted, 
         ("gateway", "outcomes", f"started.k8s.{HELLO}", False),
     ],
 )
-def test_keys_are_part_of_what_a_user_may_publish(
-    broker: Granted, role: str, exchange: str, key: str, is_allowed: bool
+def test_a_user_publishes_only_under_its_own_routing_keys(
+    broker: UsersVhost, role: str, exchange: str, key: str, is_allowed: bool
 ) -> None:
     attempts = {key: publishing(f"machinist.{exchange}", key)}
 
     assert bool(allowed(broker.url(role), attempts)) == is_allowed
 
 
-def test_a_producer_may_see_whether_the_audit_is_there_yet(broker: Granted) -> None:
+def test_a_producer_may_check_that_the_audit_exists(broker: UsersVhost) -> None:
     looking = {"": lambda channel: channel.messages(topology.AUDIT)}
 
-    assert ends(broker.url("producer"), looking) == {"": None}
+    assert errors_of(broker.url("producer"), looking) == {"": None}
 
 
-def test_nobody_publishes_in_somebody_elses_name(broker: Granted) -> None:
+def test_a_message_with_the_user_id_of_another_user_is_refused(broker: UsersVhost) -> None:
     names = [broker.name("producer"), broker.name("gateway")]
     attempts = {name: publishing(topology.EVENTS, f"k8s.3.{HELLO}", user_id=name) for name in names}
 
-    [own, foreign] = ends(broker.url("producer"), attempts).values()
+    [own, foreign] = errors_of(broker.url("producer"), attempts).values()
 
     assert own is None
     assert "user_id property set to" in str(foreign)
 
 
-def test_a_copy_of_an_outcome_bears_a_key_that_its_writer_may_write(broker: Granted) -> None:
-    """A reader believes the key, and not the body. RabbitMQ 3.10 checks no keys of copies and
-    delivers under the first; 4.0 checks them and refuses the message.
+def test_a_cc_copy_of_an_outcome_under_the_key_of_another_provider_is_not_delivered(
+    broker: UsersVhost,
+) -> None:
+    """Auditors trust the routing key, not the body. RabbitMQ 3.10 does not check CC keys and
+    delivers under the first key; 4.0 checks them and refuses the message.
     """
     own, foreign, queue = f"done.k8s-eu1.{HELLO}", f"done.k8s.{HELLO}", "machinist.audit.copies"
     forging = publishing(topology.OUTCOMES, own, headers={"CC": [foreign]})
@@ -220,12 +220,12 @@ def test_a_copy_of_an_outcome_bears_a_key_that_its_writer_may_write(broker: Gran
             await creating(queue)(channel)
             await binding(topology.OUTCOMES, queue, "*.k8s.#", to_exchange=False)(channel)
             await channel.consume(queue, arrived.append)
-            tried = await asyncio.to_thread(ends, broker.url("worker-k8s-eu1"), {"": forging})
+            tried = await asyncio.to_thread(errors_of, broker.url("worker-k8s-eu1"), {"": forging})
             answers.extend(tried.values())
             if answers == [None]:
                 await until(lambda: arrived)
 
-    during(broker.url("auditor"), session)
+    run_session(broker.url("auditor"), session)
 
     if arrived:
         assert [delivery.message.key for delivery in arrived] == [own]

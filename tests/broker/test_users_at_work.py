@@ -1,4 +1,4 @@
-"""Real processes as the broker's users: their rights suffice, and what others send is refused."""
+"""Processes with least-privilege users: their rights suffice, and other messages are refused."""
 
 import asyncio
 from collections.abc import Iterator
@@ -18,49 +18,52 @@ from contracts.operation import Operation
 from contracts.wire import Message
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.broker.granted import Granted, granted
+from tests.broker.users_vhost import UsersVhost, users_vhost
 from tests.producer import publish, scale_event
 from tests.stack import BOUND_S, Gateway, Stack, eventually
 
 PROVIDERS = ["k8s", "other"]
-"""Those with a worker; there is another one without."""
+"""The providers with a worker; `idle` has none."""
 
 
 @pytest.fixture(scope="module")
-def broker(rabbit: RabbitNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Granted]:
-    """A virtual host in which nobody need create anything but gateways their replies queues."""
-    with granted(rabbit, [*PROVIDERS, "idle"]) as broker:
+def broker(rabbit: RabbitNode, tmp_path_factory: pytest.TempPathFactory) -> Iterator[UsersVhost]:
+    """A virtual host with the imported definitions."""
+    with users_vhost(rabbit, [*PROVIDERS, "idle"]) as broker:
         broker.import_from(tmp_path_factory.mktemp("users"))
         yield broker
 
 
 @pytest.fixture(scope="module")
 def gateway(
-    broker: Granted,
+    broker: UsersVhost,
     rabbit: RabbitNode,
     session_sandbox: KubernetesSandbox,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Gateway]:
-    """A gateway and a worker of each provider, each as its own user."""
+    """A gateway and a worker of each provider, each with its own user."""
     folder = tmp_path_factory.mktemp("users-at-work")
-    with Stack("nobody's", session_sandbox, rabbit, folder) as stack:
+    with Stack("unused", session_sandbox, rabbit, folder) as stack:
         for provider in PROVIDERS:
             url = broker.url(f"worker-{provider}")
             stack.worker(PLT_AMQP_URL=url, PLT_PROVIDER_NAME=provider)
         gateway = stack.gateway(PLT_AMQP_URL=broker.url("gateway"), PLT_PROVIDERS="k8s,other")
-        eventually(lambda: all(gateway.attended_by(1, name) for name in PROVIDERS), what="attended")
+        eventually(
+            lambda: all(gateway.attended_by(1, name) for name in PROVIDERS),
+            what="all workers are attached",
+        )
         yield gateway
 
 
 @pytest.fixture(scope="module")
-def operator(broker: Granted) -> Iterator[httpx.Client]:
-    """The management API as the operator sees it."""
+def operator(broker: UsersVhost) -> Iterator[httpx.Client]:
+    """An HTTP client of the management API, as operator."""
     with broker.management("operator") as client:
         yield client
 
 
-def event(broker: Granted, operation: Operation[Any], **changes: Any) -> Message:
-    """What the producer publishes, spoilt by the changes."""
+def event(broker: UsersVhost, operation: Operation[Any], **changes: Any) -> Message:
+    """Return an event of the producer with some changes."""
     where = address.address(operation)
     message = Message(
         exchange=topology.EVENTS,
@@ -74,46 +77,48 @@ def event(broker: Granted, operation: Operation[Any], **changes: Any) -> Message
     return msgspec.structs.replace(message, **changes)
 
 
-def scaling(broker: Granted, replicas: int, **changes: Any) -> Message:
-    """A scale event of the producer."""
+def scaling(broker: UsersVhost, replicas: int, **changes: Any) -> Message:
+    """Return a scale event of the producer with some changes."""
     named = {"user_id": broker.name("producer")} | changes
     return msgspec.structs.replace(scale_event("hello", replicas), **named)
 
 
-def looked_at(operator: httpx.Client, broker: Granted, queue: str) -> list[dict[str, Any]]:
-    """What the operator sees in a queue, which stays there."""
+def shown(operator: httpx.Client, broker: UsersVhost, queue: str) -> list[dict[str, Any]]:
+    """Return the messages that the operator sees in a queue, and requeue them."""
     wanted = {"count": 1000, "ackmode": "ack_requeue_true", "encoding": "auto"}
     answer = operator.post(f"/queues/{broker.vhost}/{queue}/get", json=wanted)
     seen: list[dict[str, Any]] = answer.raise_for_status().json()
     return seen
 
 
-def reasons(operator: httpx.Client, broker: Granted, message: Message) -> list[str]:
-    """Why the message is dead, as the operator reads it."""
+def reasons(operator: httpx.Client, broker: UsersVhost, message: Message) -> list[str]:
+    """Return the reasons of the message's dead letters, as the operator reads them."""
     return [
         dead["properties"]["headers"]["reason"]
-        for dead in looked_at(operator, broker, topology.DEAD)
+        for dead in shown(operator, broker, topology.DEAD)
         if dead["properties"]["message_id"] == message.message_id
     ]
 
 
-def outcomes_of(operator: httpx.Client, broker: Granted, message: Message) -> list[dict[str, Any]]:
-    """The final outcomes of a command, as the operator sees them."""
-    recent = looked_at(operator, broker, topology.RECENT)
+def outcomes_of(
+    operator: httpx.Client, broker: UsersVhost, message: Message
+) -> list[dict[str, Any]]:
+    """Return the final outcomes of a command that the operator sees."""
+    recent = shown(operator, broker, topology.RECENT)
     mine = [
         each for each in recent if each["properties"].get("correlation_id") == message.message_id
     ]
     return [each for each in mine if not each["routing_key"].startswith("started.")]
 
 
-def results(operator: httpx.Client, broker: Granted, message: Message) -> list[str]:
-    """What became of a command."""
-    told = outcomes_of(operator, broker, message)
-    return sorted(msgspec.json.decode(each["payload"])["result"] for each in told)
+def results(operator: httpx.Client, broker: UsersVhost, message: Message) -> list[str]:
+    """Return the final results of a command."""
+    finals = outcomes_of(operator, broker, message)
+    return sorted(msgspec.json.decode(each["payload"])["result"] for each in finals)
 
 
-def read_out(url: str, until: Message) -> list[Message]:
-    """The audit from its beginning to the final outcome of a command."""
+def audit_until(url: str, last: Message) -> list[Message]:
+    """Read the audit from its first record to the final outcome of a command."""
     read: list[Message] = []
 
     async def session(connection: Connection) -> None:
@@ -122,7 +127,7 @@ def read_out(url: str, until: Message) -> list[Message]:
         def receive(delivery: Delivery) -> None:
             read.append(delivery.message)
             final = not delivery.message.key.startswith("started.")
-            if final and delivery.message.correlation_id == until.message_id:
+            if final and delivery.message.correlation_id == last.message_id:
                 ended.set()
 
         async with connection.passing_channel() as channel:
@@ -145,39 +150,45 @@ def test_queries_and_commands_are_answered_through_rest(
     assert sandbox.calls.writes()
 
 
-def test_an_event_is_run_and_its_outcome_names_the_producer(
-    gateway: Gateway, broker: Granted, operator: httpx.Client, sandbox: KubernetesSandbox
+def test_the_outcome_of_an_event_names_the_producer(
+    gateway: Gateway, broker: UsersVhost, operator: httpx.Client, sandbox: KubernetesSandbox
 ) -> None:
     message = scaling(broker, 5)
 
     assert publish(broker.url("producer"), [message]) == 0
 
-    eventually(lambda: results(operator, broker, message) == ["done"], what="it is recorded")
-    told = {each["routing_key"]: each for each in outcomes_of(operator, broker, message)}
-    done = told[f"done.k8s.{message.key.split('.', 2)[2]}"]
+    eventually(
+        lambda: results(operator, broker, message) == ["done"], what="the outcome is recorded"
+    )
+    by_key = {each["routing_key"]: each for each in outcomes_of(operator, broker, message)}
+    done = by_key[f"done.k8s.{message.key.split('.', 2)[2]}"]
     assert msgspec.json.decode(done["payload"])["requestedBy"] == broker.name("producer")
     assert done["properties"]["user_id"] == broker.name("worker-k8s")
 
 
-def test_an_event_that_expires_where_nobody_works_is_recorded_by_the_gateway(
-    gateway: Gateway, broker: Granted, operator: httpx.Client
+def test_an_expired_event_for_a_provider_without_workers_is_recorded(
+    gateway: Gateway, broker: UsersVhost, operator: httpx.Client
 ) -> None:
     key = scaling(broker, 5).key.replace("k8s.", "idle.", 1)
     message = scaling(broker, 5, key=key, expiration=1)
 
     assert publish(broker.url("producer"), [message]) == 0
 
-    eventually(lambda: results(operator, broker, message) == ["expired"], what="it is recorded")
+    eventually(
+        lambda: results(operator, broker, message) == ["expired"], what="the outcome is recorded"
+    )
 
 
-def test_an_auditor_reads_what_was_asked_and_what_became_of_it_and_takes_nothing_away(
-    gateway: Gateway, broker: Granted, operator: httpx.Client, sandbox: KubernetesSandbox
+def test_an_auditor_reads_starts_and_outcomes_without_removing_them(
+    gateway: Gateway, broker: UsersVhost, operator: httpx.Client, sandbox: KubernetesSandbox
 ) -> None:
     message = scaling(broker, 6)
     assert publish(broker.url("producer"), [message]) == 0
-    eventually(lambda: results(operator, broker, message) == ["done"], what="it is recorded")
+    eventually(
+        lambda: results(operator, broker, message) == ["done"], what="the outcome is recorded"
+    )
 
-    first, second = [read_out(broker.url("auditor"), until=message) for _ in range(2)]
+    first, second = [audit_until(broker.url("auditor"), last=message) for _ in range(2)]
 
     assert first == second
     started, done = [msgspec.json.decode(each.body) for each in first[-2:]]
@@ -193,11 +204,11 @@ def test_an_auditor_reads_what_was_asked_and_what_became_of_it_and_takes_nothing
         (lambda b: scaling(b, 7, headers={"CC": ["k8s.1.controllers.default.x"]}), "header CC"),
         (lambda b: scaling(b, 7, user_id=None), "needs the property user_id"),
     ],
-    ids=["a deletion", "in somebody's name", "a copy", "nobody's"],
+    ids=["a deletion", "a forged requester", "a CC copy", "no user_id"],
 )
-def test_what_a_producer_may_not_send_ends_dead_and_changes_nothing(
+def test_a_forbidden_event_is_dead_and_changes_nothing(
     gateway: Gateway,
-    broker: Granted,
+    broker: UsersVhost,
     operator: httpx.Client,
     sandbox: KubernetesSandbox,
     spoil: Any,
@@ -207,49 +218,51 @@ def test_what_a_producer_may_not_send_ends_dead_and_changes_nothing(
 
     assert publish(broker.url("producer"), [message]) == 0
 
-    eventually(lambda: reasons(operator, broker, message), what="it is dead")
+    eventually(lambda: reasons(operator, broker, message), what="the message is dead")
     assert all(reason in why for why in reasons(operator, broker, message))
     copies = len(reasons(operator, broker, message))
-    eventually(lambda: results(operator, broker, message) == ["dead"] * copies, what="recorded")
+    eventually(lambda: results(operator, broker, message) == ["dead"] * copies, what="outcomes")
     assert sandbox.calls.writes() == []
 
 
-def test_a_copy_under_a_key_that_its_producer_may_not_write_changes_nothing(
-    gateway: Gateway, broker: Granted, operator: httpx.Client, sandbox: KubernetesSandbox
+def test_a_cc_copy_under_a_forbidden_key_changes_nothing(
+    gateway: Gateway, broker: UsersVhost, operator: httpx.Client, sandbox: KubernetesSandbox
 ) -> None:
-    """RabbitMQ 4.0 refuses the message; 3.10 does not check the keys of copies, but workers do."""
+    """RabbitMQ 4.0 refuses the message; RabbitMQ 3.10 does not check CC keys, but workers do."""
     message = scaling(broker, 7, headers={"CC": ["k8s.1.services.default.x"]})
 
     if publish(broker.url("producer"), [message]) == 0:
-        eventually(lambda: reasons(operator, broker, message), what="it is dead")
+        eventually(lambda: reasons(operator, broker, message), what="the message is dead")
         assert all("header CC" in why for why in reasons(operator, broker, message))
 
     assert sandbox.calls.writes() == []
 
 
-def test_a_command_without_an_address_ends_dead_and_holds_nothing_up(
-    gateway: Gateway, broker: Granted, operator: httpx.Client, sandbox: KubernetesSandbox
+def test_a_command_without_an_address_is_dead_and_blocks_nothing(
+    gateway: Gateway, broker: UsersVhost, operator: httpx.Client, sandbox: KubernetesSandbox
 ) -> None:
-    """The worker's right to write its outcome depends on the key, which a stranger has chosen."""
+    """The worker may publish an outcome only under its own keys, and the sender chose this key."""
     slot = scaling(broker, 7).key.split(".")[1]
     user = broker.name("gateway")
     message = scaling(broker, 7, exchange=topology.COMMANDS, key=f"k8s.{slot}.", user_id=user)
 
     assert publish(broker.url("gateway"), [message]) == 0
 
-    eventually(lambda: results(operator, broker, message) == ["dead"], what="it is recorded")
+    eventually(
+        lambda: results(operator, broker, message) == ["dead"], what="the outcome is recorded"
+    )
     assert gateway.scale("hello", 4).status_code == 200
 
 
 @pytest.mark.parametrize("copy", ["k8s.{slot}.controllers.default.hello", "other.{own}.{address}"])
-def test_a_hidden_copy_in_another_queue_never_runs_there(
+def test_a_bcc_copy_in_another_queue_never_runs(
     gateway: Gateway,
-    broker: Granted,
+    broker: UsersVhost,
     operator: httpx.Client,
     sandbox: KubernetesSandbox,
     copy: str,
 ) -> None:
-    """RabbitMQ 3.10 does not check the keys in these headers."""
+    """RabbitMQ 3.10 does not check the keys in BCC headers."""
     _, own, where = scaling(broker, 8).key.split(".", 2)
     key = copy.format(slot=(int(own) + 1) % address.SLOTS, own=own, address=where)
     message = scaling(broker, 8, headers={"BCC": [key]})
@@ -257,6 +270,6 @@ def test_a_hidden_copy_in_another_queue_never_runs_there(
     assert publish(broker.url("producer"), [message]) == 0
 
     eventually(lambda: reasons(operator, broker, message), what="the copy is dead")
-    eventually(lambda: results(operator, broker, message) == ["dead", "done"], what="both ends")
-    # A worker that remembers the controller of an earlier test is refused, and looks again.
+    eventually(lambda: results(operator, broker, message) == ["dead", "done"], what="both outcomes")
+    # A worker with a cached resource version of an earlier test gets a 422, and retries.
     assert len([call for call in sandbox.calls.writes() if call.status == 200]) == 1

@@ -1,4 +1,4 @@
-"""A cluster of three nodes with the configuration that we ship, shared by the tests of a run."""
+"""A cluster of three nodes with the shipped configuration, one per run."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,9 +13,9 @@ SHIPPED = Path(rabbitmq.__file__).parent / "three-nodes" / "rabbitmq.conf"
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory, khepri: bool) -> Iterator[RabbitCluster]:
-    """Three nodes; tests that hurt one of them leave all three running."""
+    """Three nodes; a test that stops a node starts it again."""
     lines = SHIPPED.read_text().splitlines()
-    # The names of the nodes are the run's own.
+    # The node names in the file do not apply: the fixture chooses its own.
     settings = "\n".join(line for line in lines if not line.startswith("cluster_formation."))
     folder = tmp_path_factory.mktemp("cluster")
     with RabbitCluster(folder, khepri=khepri, settings=settings) as cluster:

@@ -1,4 +1,4 @@
-"""Gateways and workers on a cluster of brokers and the Kubernetes stand-in."""
+"""Gateways and workers on a broker cluster and the Kubernetes sandbox."""
 
 import time
 from contextlib import ExitStack
@@ -14,7 +14,7 @@ READY_S = 60.0
 
 
 class Fleet:
-    """What one row of the table starts, with default settings; all of it ends with the context."""
+    """Starts gateways and workers with default settings, and kills them with the context."""
 
     def __init__(self, amqp_url: str, sandbox: KubernetesSandbox, folder: Path) -> None:
         self._amqp_url = amqp_url
@@ -25,7 +25,6 @@ class Fleet:
         self.workers: list[Process] = []
 
     def gateway(self) -> Gateway:
-        """Start a gateway."""
         port = Port.any_free()
         self._closing.callback(port.release)
         environment = {"PLT_AMQP_URL": self._amqp_url, "PLT_PROVIDERS": "k8s"}
@@ -36,7 +35,6 @@ class Fleet:
         return gateway
 
     def worker(self) -> Process:
-        """Start a worker."""
         environment = {
             "PLT_AMQP_URL": self._amqp_url,
             "PLT_PROVIDER": "k8s",
@@ -51,7 +49,7 @@ class Fleet:
         return worker
 
     def start(self, gateways: int, workers: int) -> None:
-        """Start several of both, and wait until all are ready and know each other."""
+        """Start workers and gateways, and wait until every gateway knows all workers."""
         for _ in range(workers):
             self.worker()
         for _ in range(gateways):
@@ -60,7 +58,7 @@ class Fleet:
             eventually(partial(gateway.attended_by, workers), READY_S, "workers attached")
 
     def one_more_of_each(self, within: float) -> float:
-        """Start a gateway and a worker; return after how many seconds both were ready."""
+        """Start a gateway and a worker; return the seconds until both are ready."""
         began = time.monotonic()
         worker, gateway = self.worker(), self.gateway()
         eventually(lambda: _knows(gateway, worker), within, "the new gateway and worker are ready")
@@ -74,11 +72,11 @@ class Fleet:
 
 
 def _knows(gateway: Gateway, worker: Process) -> bool:
-    """Whether a gateway is ready and has heard that a worker is attached."""
-    told = gateway.ready()
-    if told.get("status") != "ready":
+    """Tell whether a gateway is ready and knows that a worker is attached."""
+    state = gateway.ready()
+    if state.get("status") != "ready":
         return False
-    providers = told["providers"]
+    providers = state["providers"]
     assert isinstance(providers, dict)
     names = [each["worker"] for each in providers.get("k8s", {}).get("workers", [])]
     return any(f"-{worker.pid}-" in name for name in names)

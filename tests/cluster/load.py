@@ -1,8 +1,8 @@
-"""The load while a node is lost: writers and readers over REST, event producers beside them.
+"""The load during the loss of a node: REST writers and readers, and event producers.
 
-Each writer has a controller of its own and scales it to rising values, through both gateways in
-turn. It repeats as the control plane does: after 429, 502, 503 and 504, not before `Retry-After`,
-with a newer value. Event producers have controllers of their own and await their confirms.
+Each writer scales its own controller to rising values, through both gateways in turn. It retries as
+the control plane does: after 429, 502, 503 and 504, not before `Retry-After`, with a newer value.
+Event producers have their own controllers and await their confirms.
 """
 
 import asyncio
@@ -38,10 +38,10 @@ UNKNOWN_END = {NO_ANSWER, 502, 504}
 Kind = Literal["command", "query"]
 
 
-class Asked(Struct, frozen=True):
-    """A request and its status; times are seconds of the Unix epoch.
+class RequestResult(Struct, frozen=True):
+    """The result of a request; times are seconds of the Unix epoch.
 
-    `why` is the message of an error.
+    `why` is the error message.
     """
 
     kind: Kind
@@ -52,19 +52,19 @@ class Asked(Struct, frozen=True):
 
 
 class Load:
-    """Requests and events until it is stopped, and what is known of them."""
+    """Sends requests and events until it is stopped, and records their results."""
 
     def __init__(
         self, prefix: str, gateways: list[str], amqp_url: str, *, falls_silent: bool
     ) -> None:
-        """The names of controllers begin with `prefix`; `gateways` are base URLs.
+        """`prefix` begins all controller names; `gateways` are base URLs.
 
-        A broker that falls silent without closing connections may read an event later: a producer
-        waits for the deadline of an event without an answer before it publishes the next one.
+        A broker that `falls_silent` without closing connections may read an event later. A producer
+        then waits for the deadline of an unconfirmed event before it publishes the next one.
         """
         self.scaled = [f"{prefix}-app-{number}" for number in range(WRITERS)]
         self.published = [f"{prefix}-event-{number}" for number in range(PRODUCERS)]
-        self.asked: list[Asked] = []
+        self.asked: list[RequestResult] = []
         self.commands: list[Command] = []
         self._urls = gateways
         self._amqp_url = amqp_url
@@ -72,11 +72,11 @@ class Load:
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Begin nothing new."""
+        """Send nothing more."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Ask and publish until stopped; what was begun has ended then."""
+        """Send until `stop`, and await the requests in flight."""
         async with AsyncExitStack() as stack:
             clients = [
                 await stack.enter_async_context(
@@ -114,8 +114,8 @@ class Load:
 
     async def _ask(
         self, kind: Kind, client: httpx.AsyncClient, path: str, body: Any = None
-    ) -> tuple[Asked, float]:
-        """Send a request; return how it ended, and after how many seconds it may be repeated."""
+    ) -> tuple[RequestResult, float]:
+        """Send a request; return its result, and the seconds of its `Retry-After`."""
         start = time.time()
         try:
             answer = await client.request("GET" if body is None else "POST", path, json=body)
@@ -123,7 +123,7 @@ class Load:
             why = "" if answer.is_success else str(answer.json()["message"])
         except httpx.TransportError as error:
             status, after_s, why = NO_ANSWER, 0.0, str(error)
-        asked = Asked(kind, start, time.time(), status, why)
+        asked = RequestResult(kind, start, time.time(), status, why)
         self.asked.append(asked)
         return asked, after_s
 
@@ -155,7 +155,7 @@ class Load:
 
 
 def _events(name: str, values: Iterable[int]) -> Iterator[Message]:
-    """Scale events that never start after their deadline, wherever they wait."""
+    """Return scale events with a deadline, in the header and as the message TTL."""
     deadline = int(time.time() * 1000) + EVENT_MS
     for value in values:
         yield msgspec.structs.replace(
@@ -170,5 +170,5 @@ def _fate(status: int) -> Fate:
         return Fate.ANSWERED
     if status in NOT_ATTEMPTED:
         return Fate.REFUSED
-    assert status in UNKNOWN_END, f"an answer with {status} is neither success nor a retry"
+    assert status in UNKNOWN_END, f"unexpected status {status}"
     return Fate.OPEN

@@ -1,4 +1,4 @@
-"""What a disturbance did to the load: how long it failed, and which promises were not kept."""
+"""The effect of a disturbance on the load: the outage, and the broken promises."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -6,24 +6,24 @@ from collections.abc import Iterable, Sequence
 from msgspec import Struct
 
 from contracts.outcomes import Result
-from tests.cluster.load import Asked
+from tests.cluster.load import RequestResult
 from tests.history import checker
 from tests.history.history import ACCEPTED, Command, Fate, History
 
 OK = 200
-AFTER_A_REDELIVERY = {Result.DONE, Result.SUPERSEDED, Result.UNKNOWN}
+COMPATIBLE = {Result.DONE, Result.SUPERSEDED, Result.UNKNOWN}
 
 
 class Outage(Struct, frozen=True):
-    """How long requests failed, by their start, and how: requests by status."""
+    """The duration of failures by the start of requests, the longest request, and statuses."""
 
     seconds: float
     longest: float
     statuses: dict[int, int]
 
 
-class Broken(Struct, frozen=True):
-    """What was not kept, each as lines that tell of one command."""
+class BrokenPromises(Struct, frozen=True):
+    """The violations of each kind, with one line per command."""
 
     lost: list[str]
     out_of_order: list[str]
@@ -32,7 +32,7 @@ class Broken(Struct, frozen=True):
     without_one_outcome: list[str]
 
     def lines(self) -> list[str]:
-        """All of them."""
+        """Return all lines, each with its kind."""
         return [
             f"{name.replace('_', ' ')}: {line}"
             for name in self.__struct_fields__
@@ -40,45 +40,45 @@ class Broken(Struct, frozen=True):
         ]
 
 
-def outage(asked: Sequence[Asked]) -> Outage:
-    """Measure from the first request that failed to the first success after the last one.
+def outage(requests: Sequence[RequestResult]) -> Outage:
+    """Measure from the first failed request to the first success after the last failure.
 
-    Without such a success the outage lasts for ever.
+    Without such a success the duration is infinite.
     """
-    failed = [each.start for each in asked if each.status != OK]
+    failed = [each.start for each in requests if each.status != OK]
     seconds = 0.0
     if failed:
-        good = [each.start for each in asked if each.status == OK and each.start > max(failed)]
+        good = [each.start for each in requests if each.status == OK and each.start > max(failed)]
         seconds = min(good, default=float("inf")) - min(failed)
-    longest = max((each.end - each.start for each in asked), default=0.0)
-    return Outage(seconds, longest, dict(sorted(Counter(each.status for each in asked).items())))
+    longest = max((each.end - each.start for each in requests), default=0.0)
+    return Outage(seconds, longest, dict(sorted(Counter(each.status for each in requests).items())))
 
 
-def broken(history: History) -> Broken:
-    """Judge a history; its commands have their ids."""
+def broken_promises(history: History) -> BrokenPromises:
+    """Find the broken promises in a history whose commands have ids."""
     written = {(write.address, write.value) for write in history.writes}
     ends: dict[str, list[Result]] = defaultdict(list)
     for record in history.records:
         if record.result is not Result.STARTED:
             ends[record.id].append(record.result)
     accepted = [each for each in history.commands if each.fate in ACCEPTED]
-    return Broken(
-        lost=_told(each for each in accepted if _is_lost(each, ends, written)),
+    return BrokenPromises(
+        lost=_lines(each for each in accepted if _is_lost(each, ends, written)),
         out_of_order=[
             f"{each.address} {each.value}: {each.what}" for each in checker.violations(history)
         ],
-        not_on_platform=_told(
+        not_on_platform=_lines(
             each
             for each in accepted
             if each.fate is Fate.ANSWERED and (each.address, each.value) not in written
         ),
-        refused_but_run=_told(
+        refused_but_run=_lines(
             each
             for each in history.commands
             if each.fate is Fate.REFUSED and (each.address, each.value) in written
         ),
         without_one_outcome=[
-            *_told(each for each in accepted if not ends[each.id or ""]),
+            *_lines(each for each in accepted if not ends[each.id or ""]),
             *(
                 f"{identity} ended as {' and '.join(results)}"
                 for identity, results in ends.items()
@@ -91,19 +91,19 @@ def broken(history: History) -> Broken:
 def _is_lost(
     command: Command, ends: dict[str, list[Result]], written: set[tuple[str, int]]
 ) -> bool:
-    """Whether nothing became of an accepted command: no effect, and no newer one in its place."""
+    """Tell whether an accepted command was neither written nor superseded."""
     is_written = (command.address, command.value) in written
     return not is_written and Result.SUPERSEDED not in ends[command.id or ""]
 
 
 def _contradict(results: list[Result]) -> bool:
-    """Whether final outcomes of one id exclude each other.
+    """Tell whether final outcomes of one id exclude each other.
 
-    A lost acknowledgement brings a command back after its end. The next owner runs it, or finds it
-    too late to tell whether it was run.
+    After a lost acknowledgement a finished command is redelivered. The next owner runs it again, or
+    records it as unknown after its deadline.
     """
-    return len(set(results)) > 1 and not AFTER_A_REDELIVERY.issuperset(results)
+    return len(set(results)) > 1 and not COMPATIBLE.issuperset(results)
 
 
-def _told(commands: Iterable[Command]) -> list[str]:
+def _lines(commands: Iterable[Command]) -> list[str]:
     return [f"{each.address} {each.value} was {each.fate.value}" for each in commands]

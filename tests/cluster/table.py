@@ -1,18 +1,18 @@
-"""Writes the results of lost nodes as a table in Markdown, one row for each broker and loss.
+"""Writes the measurements of node losses to a Markdown table, one row per broker and loss.
 
-PLT_NODE_LOSS_TABLE names the file. The rows of one broker are replaced, those of others stay.
+PLT_NODE_LOSS_TABLE is the file. A new row replaces the row of the same broker and loss.
 """
 
 import re
 from pathlib import Path
 
-from tests.cluster.measures import Broken, Outage
+from tests.cluster.measures import BrokenPromises, Outage
 
 VARIABLE = "PLT_NODE_LOSS_TABLE"
 TITLE = """\
-# When a node is lost, measured
+# The loss of a node, measured
 
-`deploy/test --full` renews this page; a single broker's rows are renewed by
+`deploy/test --full` renews this page. To renew the rows of one broker, run
 
 ```sh
 PLT_RABBITMQ_BIN=FOLDER PLT_NODE_LOSS_TABLE=deploy/rabbitmq/node-loss.md \\
@@ -20,20 +20,22 @@ PLT_RABBITMQ_BIN=FOLDER PLT_NODE_LOSS_TABLE=deploy/rabbitmq/node-loss.md \\
 ```
 
 Three nodes with `three-nodes/rabbitmq.conf`, two gateways, three workers, the Kubernetes stand-in;
-16 controllers that are scaled through both gateways, readers, and event producers: some 80 requests
-and events a second on two cores. All settings of machinist are the defaults (`PLT_DEADLINE_MS`:
-10 s for queries, 30 s for commands). The node starts again, or is thawed, under load.
+16 controllers that are scaled through both gateways, readers, and event producers: about 80
+requests and events per second on two cores. All settings of machinist have their defaults
+(`PLT_DEADLINE_MS`: 10 s for queries, 30 s for commands). The node starts again, or continues, under
+load.
 
-- **not 200**: from the start of the first request that failed to the start of the first one that
-  succeeded after the last failure. **longest**: the longest single request, in seconds.
-- **503**, **504**: requests by status; there were no others. **open**: events without a confirm,
-  whose connection was lost; **refused**: events that were returned or nacked. All are repeated.
-- **lost**: accepted (200 or confirm) without an effect. **order**: what `tests/history/checker.py`
-  finds. **not there**: 200, but not on the platform. **run**: 429, 503, return or nack, but run.
-  **outcome**: accepted, but without a final outcome, or with several that contradict each other (a
-  command that a lost connection brought back is `superseded` or `done` first, and `done` then).
-- **started**: after how many seconds a gateway and a worker were ready that were started while the
-  node was down.
+- **not 200**: the time from the start of the first failed request to the start of the first request
+  that succeeded after the last failure. **longest**: the longest single request, in seconds.
+- **503**, **504**: requests by status; no other error occurred. **open**: events without a confirm,
+  whose connection was lost; **refused**: returned or nacked events. All are repeated.
+- **lost**: accepted commands (200 or confirm) without an effect. **order**: violations that
+  `tests/history/checker.py` finds. **not there**: 200, but no effect on the platform. **run**: 429,
+  503, return or nack, but the command was run. **outcome**: accepted commands without a final
+  outcome, or with contradictory ones. A command that is redelivered after a lost connection may
+  have two: `superseded` or `done`, then `done`.
+- **started**: the seconds until a gateway and a worker were ready that were started while the node
+  was down.
 
 """
 COLUMNS = (
@@ -43,8 +45,10 @@ COLUMNS = (
 RULE = "|" + "|".join(["---", "---", *["--:"] * (len(COLUMNS) - 2)]) + "|"
 
 
-def cells(outage: Outage, events: dict[str, int], broken: Broken, started: float) -> list[str]:
-    """Return what the columns behind the first two say."""
+def cells(
+    outage: Outage, events: dict[str, int], broken: BrokenPromises, started: float
+) -> list[str]:
+    """Return the cells after the first two columns."""
     statuses = outage.statuses
     return [
         str(sum(statuses.values())),
@@ -61,7 +65,7 @@ def cells(outage: Outage, events: dict[str, int], broken: Broken, started: float
 
 
 def renew(file: Path, broker: str, loss: str, results: list[str]) -> None:
-    """Write a row into the file, in place of the former one of the same broker and loss."""
+    """Write a row to the file, in place of the row of the same broker and loss."""
     lines = file.read_text().splitlines() if file.exists() else []
     rows = [line for line in lines if line.startswith("| ")][1:]
     row = "| " + " | ".join([broker, loss, *results]) + " |"

@@ -1,4 +1,4 @@
-"""A node of three is killed, stopped or frozen under load: nothing is lost, reordered or a lie."""
+"""The promises hold while nodes of a cluster are killed, stopped or frozen under load."""
 
 import asyncio
 import os
@@ -17,12 +17,12 @@ from deploy.rabbitmq.cluster import NODES, RabbitCluster
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.cluster import table
 from tests.cluster.fleet import READY_S, Fleet
-from tests.cluster.load import Asked, Load
-from tests.cluster.measures import broken, outage
-from tests.cluster.situation import Situation
+from tests.cluster.load import Load, RequestResult
+from tests.cluster.measures import broken_promises, outage
+from tests.cluster.placement import Placement
+from tests.history.audit_reader import AuditReader
 from tests.history.disturbances import NO_WORKER
 from tests.history.history import ACCEPTED, Command, Disturbance, History, Write
-from tests.history.tap import Tap
 from tests.history.test_history import writes
 from tests.stack import eventually
 
@@ -31,17 +31,17 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(700)]
 GATEWAYS = 2
 WORKERS = 3
 CONNECTIONS = 2 * (GATEWAYS + WORKERS) + 1
-"""Two of each gateway and worker, and that of the event producers."""
+"""Two for each gateway and worker, and one for the event producers."""
 
 STEADY_S = 4.0
 CALM_S = 3.0
-"""The others start when the outage should be over, so that they do not slow it down."""
+"""Delay of the additional processes, so that their start does not prolong the outage."""
 
 PLATFORM_S = 0.02
 SETTLE_S = 300.0
-"""RabbitMQ repeats a dead letter that no queue confirmed after 180 s, and not sooner: the setting
-`dead_letter_worker_publisher_confirm_timeout` of the application rabbit, in 3.10 and in 4.0. The
-outcome of a command that expired while its node froze comes that late.
+"""RabbitMQ 3.10 and 4.0 republish an unconfirmed dead letter after 180 s
+(`dead_letter_worker_publisher_confirm_timeout` of the application rabbit). The outcome of a command
+that expired while its node was frozen is as late.
 """
 
 MOST_S = 3.0
@@ -49,9 +49,9 @@ SHOWN = 12
 
 
 class Loss(Struct, frozen=True):
-    """What is done to which nodes, and where connections and leaders are before.
+    """A kind of loss and its nodes, and the nodes of connections and leaders before the loss.
 
-    Nodes are numbers from 0. `most_s` bounds the time in which requests fail.
+    Nodes are numbers from 0. `most_s` is the limit of the outage.
     """
 
     name: str
@@ -91,71 +91,71 @@ LOSSES = (
 
 
 @pytest.fixture(scope="module")
-def situation(cluster: RabbitCluster) -> Situation:
-    """A virtual host that all losses happen to, one after another."""
-    return Situation(cluster, "node-loss").create()
+def placement(cluster: RabbitCluster) -> Placement:
+    """The virtual host of all losses."""
+    return Placement(cluster, "node-loss").create()
 
 
 @pytest.fixture(scope="module")
-def broker(situation: Situation, khepri: bool) -> str:
+def broker(placement: Placement, khepri: bool) -> str:
     """The name of the broker in the table."""
-    return f"{situation.version()} with Khepri" if khepri else situation.version()
+    return f"{placement.version()} with Khepri" if khepri else placement.version()
 
 
 @pytest.mark.parametrize("loss", LOSSES, ids=lambda loss: loss.name)
-def test_a_lost_node_costs_seconds_and_neither_commands_nor_their_order_nor_the_truth(
-    situation: Situation, sandbox: KubernetesSandbox, broker: str, loss: Loss, tmp_path: Path
+def test_the_loss_of_a_node_fails_requests_for_seconds_and_breaks_no_promise(
+    placement: Placement, sandbox: KubernetesSandbox, broker: str, loss: Loss, tmp_path: Path
 ) -> None:
-    situation.lead(loss.leaders)
+    placement.lead(loss.leaders)
     with ExitStack() as stack:
-        stack.callback(make_whole, situation, loss)
-        situation.admit_only(loss.connections)
-        fleet = stack.enter_context(Fleet(situation.amqp_url, sandbox, tmp_path))
+        stack.callback(restore, placement, loss)
+        placement.admit_only(loss.connections)
+        fleet = stack.enter_context(Fleet(placement.amqp_url, sandbox, tmp_path))
         fleet.start(GATEWAYS, WORKERS)
         urls = [str(gateway.http.base_url) for gateway in fleet.gateways]
         prefix = f"loss-{LOSSES.index(loss)}"
-        load = Load(prefix, urls, situation.amqp_url, falls_silent=loss.how == "freeze")
+        load = Load(prefix, urls, placement.amqp_url, falls_silent=loss.how == "freeze")
         for name in [*load.scaled, *load.published]:
-            # Paused, or each replica would be a pod that the stand-in starts.
+            # Paused, because the sandbox would otherwise start a pod for each replica.
             sandbox.add_deployment(name, replicas=0, spec={"paused": True})
             sandbox.faults.add(method="PATCH", path=f"/{name}$", delay=PLATFORM_S, times=None)
         sandbox.calls.clear()
-        play = Play(situation, fleet, loss)
-        asyncio.run(under(load, play))
-        # A reader that begins now reads the audit as it is, whatever a reader saw of the loss.
-        tap = stack.enter_context(Tap(situation.amqp_url))
-        with suppress(AssertionError):  # the measures say whose outcome is missing
-            eventually(lambda: has_settled(load.commands, tap), SETTLE_S)
+        scenario = Scenario(placement, fleet, loss)
+        asyncio.run(under(load, scenario))
+        # A reader that starts after the loss is independent of deliveries during the loss.
+        audit = stack.enter_context(AuditReader(placement.amqp_url))
+        with suppress(AssertionError):  # the measures report missing outcomes
+            eventually(lambda: has_settled(load.commands, audit), SETTLE_S)
 
     measured = outage(load.asked)
-    history = history_of(load.commands, tap, writes(sandbox), play.disturbance)
-    found = broken(history)
+    history = history_of(load.commands, audit, writes(sandbox), scenario.disturbance)
+    found = broken_promises(history)
     events = Counter(each.fate.value for each in load.commands if each.address in load.published)
-    results = table.cells(measured, events, found, play.started_s)
+    results = table.cells(measured, events, found, scenario.started_s)
     print(f"\n{broker}: {loss.name}: {dict(zip(table.COLUMNS[2:], results, strict=True))}")
-    print("\n".join(notable(load.asked, play.disturbance.began)))
+    print("\n".join(notable(load.asked, scenario.disturbance.began)))
     renew_table(broker, loss, results)
     assert not found.lines(), "\n".join(found.lines()[:SHOWN])
     assert measured.statuses.keys() <= {200, 503, 504}
     assert measured.seconds <= loss.most_s
 
 
-class Play:
-    """What happens beside the load."""
+class Scenario:
+    """The loss and recovery of the nodes during the load."""
 
-    def __init__(self, situation: Situation, fleet: Fleet, loss: Loss) -> None:
-        self._situation = situation
-        self._cluster = situation.cluster
+    def __init__(self, placement: Placement, fleet: Fleet, loss: Loss) -> None:
+        self._placement = placement
+        self._cluster = placement.cluster
         self._fleet = fleet
         self._loss = loss
         self.started_s = 0.0
         self.disturbance: Disturbance
 
     def run(self) -> None:
-        """Lose the nodes, start a gateway and a worker without them, and have them back."""
+        """Take the nodes down, start a gateway and a worker, and bring the nodes back."""
         loss = self._loss
-        self._situation.expect_connections(loss.connections, CONNECTIONS)
-        self._situation.admit_everywhere()
+        self._placement.expect_connections(loss.connections, CONNECTIONS)
+        self._placement.admit_everywhere()
         time.sleep(STEADY_S)
         began = time.time()
         for node in loss.nodes:
@@ -182,58 +182,63 @@ LOSE: dict[str, Callable[[RabbitCluster, int], None]] = {
 
 
 def bring_back(cluster: RabbitCluster, loss: Loss) -> None:
-    """Start or thaw the lost nodes, and wait until all nodes see all."""
+    """Start or thaw the lost nodes, and wait until every node sees all nodes."""
     if loss.how == "freeze":
         for node in loss.nodes:
             cluster.thaw(node)
     else:
         cluster.start(*loss.nodes)
-    everyone = set(range(NODES))
+    every_node = set(range(NODES))
     eventually(
-        lambda: all(cluster.running(node) == everyone for node in everyone), 120, "all are back"
+        lambda: all(cluster.running(node) == every_node for node in every_node),
+        120,
+        "all nodes are back",
     )
 
 
-def make_whole(situation: Situation, loss: Loss) -> None:
-    """Leave three running nodes, however the test ended."""
-    situation.admit_everywhere()
-    bring_back(situation.cluster, loss)
+def restore(placement: Placement, loss: Loss) -> None:
+    """Bring all nodes back after a failed test, too."""
+    placement.admit_everywhere()
+    bring_back(placement.cluster, loss)
 
 
-async def under(load: Load, play: Play) -> None:
-    """Run the play while the load lasts."""
+async def under(load: Load, scenario: Scenario) -> None:
+    """Run the scenario during the load."""
     loading = asyncio.create_task(load.run())
     try:
-        await asyncio.to_thread(play.run)
+        await asyncio.to_thread(scenario.run)
     finally:
         load.stop()
         async with asyncio.timeout(SETTLE_S):
             await loading
 
 
-def has_settled(commands: Sequence[Command], tap: Tap) -> bool:
-    """Whether all that was accepted, and all that was started, has ended."""
-    ids = tap.requests
+def has_settled(commands: Sequence[Command], audit: AuditReader) -> bool:
+    """Tell whether every accepted or started command has a final outcome."""
+    ids = audit.requests
     accepted = [each for each in commands if each.fate in ACCEPTED]
-    ended = (tap.has_ended(ids.get((each.address, each.value))) for each in accepted)
-    return not tap.open_ends() and all(ended)
+    ended = (audit.has_ended(ids.get((each.address, each.value))) for each in accepted)
+    return not audit.open_ends() and all(ended)
 
 
 def history_of(
-    commands: Sequence[Command], tap: Tap, written: list[Write], disturbance: Disturbance
+    commands: Sequence[Command],
+    audit: AuditReader,
+    written: list[Write],
+    disturbance: Disturbance,
 ) -> History:
-    """What the checker judges: commands with the ids that the audit knows."""
-    ids = tap.requests
+    """Return the history, with the command ids from the audit."""
+    ids = audit.requests
     known = [
         msgspec.structs.replace(each, id=ids.get((each.address, each.value))) for each in commands
     ]
-    return History(known, written, tap.records, [disturbance])
+    return History(known, written, audit.records, [disturbance])
 
 
-def notable(asked: Sequence[Asked], began: float) -> list[str]:
-    """The requests that failed and those that took longest, by when they began after the loss."""
-    failed = sorted((each for each in asked if each.why), key=lambda each: each.start)
-    slow = sorted(asked, key=lambda each: each.start - each.end)[:SHOWN]
+def notable(requests: Sequence[RequestResult], began: float) -> list[str]:
+    """Return lines on the first failed and the longest requests, relative to the loss."""
+    failed = sorted((each for each in requests if each.why), key=lambda each: each.start)
+    slow = sorted(requests, key=lambda each: each.start - each.end)[:SHOWN]
     return [
         f"  {each.start - began:+.2f} s: {each.kind} {each.status} "
         f"after {each.end - each.start:.2f} s {each.why}"

@@ -1,4 +1,4 @@
-"""The cluster itself: what a node knows survives its death, and the others go on without it."""
+"""The cluster fixture: nodes keep their definitions, and the others work without a lost node."""
 
 import httpx
 import msgspec
@@ -44,12 +44,12 @@ def wanted_queues() -> set[str]:
     return {queue.name for part in parts for queue in part.queues}
 
 
-def test_every_node_serves_clients_and_knows_the_others(cluster: RabbitCluster) -> None:
+def test_every_node_accepts_clients_and_sees_the_others(cluster: RabbitCluster) -> None:
     assert [speaks_amqp(node.port) for node in cluster.nodes] == [True, True, True]
     assert [cluster.running(index) for index in range(3)] == [ALL, ALL, ALL]
 
 
-def test_it_keeps_its_metadata_where_it_was_told_to(cluster: RabbitCluster, khepri: bool) -> None:
+def test_the_metadata_store_is_the_configured_one(cluster: RabbitCluster, khepri: bool) -> None:
     flags = cluster.ctl(0, "--silent", "list_feature_flags", "name", "state", "--formatter", "json")
 
     states = {flag["name"]: flag["state"] for flag in msgspec.json.decode(flags)}
@@ -58,7 +58,7 @@ def test_it_keeps_its_metadata_where_it_was_told_to(cluster: RabbitCluster, khep
 
 
 @pytest.mark.parametrize("index", range(3))
-def test_the_others_go_on_while_a_node_is_dead(
+def test_the_other_nodes_work_while_a_node_is_dead(
     cluster: RabbitCluster, host: str, index: int
 ) -> None:
     other = (index + 1) % 3
@@ -73,9 +73,7 @@ def test_the_others_go_on_while_a_node_is_dead(
     assert set(queues(cluster, index, host)) == wanted_queues()
 
 
-def test_a_node_that_was_shut_down_comes_back_with_its_definitions(
-    cluster: RabbitCluster, host: str
-) -> None:
+def test_a_restarted_node_keeps_its_definitions(cluster: RabbitCluster, host: str) -> None:
     cluster.stop(2)
     assert cluster.running(0) == {0, 1}
 
@@ -85,13 +83,13 @@ def test_a_node_that_was_shut_down_comes_back_with_its_definitions(
     assert set(queues(cluster, 2, host)) == wanted_queues()
 
 
-def test_a_frozen_node_is_given_up_and_comes_back_by_itself_when_it_is_thawed(
+def test_a_frozen_node_leaves_the_cluster_and_rejoins_when_thawed(
     cluster: RabbitCluster, host: str
 ) -> None:
     cluster.freeze(1)
     try:
         assert not speaks_amqp(cluster.nodes[1].port)
-        eventually(lambda: cluster.running(0) == {0, 2}, 60, "the frozen node is given up")
+        eventually(lambda: cluster.running(0) == {0, 2}, 60, "the frozen node has left the cluster")
     finally:
         cluster.thaw(1)
 
@@ -103,7 +101,7 @@ def test_a_frozen_node_is_given_up_and_comes_back_by_itself_when_it_is_thawed(
     assert set(queues(cluster, 1, host)) == wanted_queues()
 
 
-def test_a_cluster_that_was_shut_down_as_a_whole_starts_again(
+def test_a_cluster_starts_again_after_all_nodes_were_stopped(
     cluster: RabbitCluster, host: str
 ) -> None:
     for index in (0, 1, 2):

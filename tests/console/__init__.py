@@ -1,1 +1,1 @@
-"""The operators' command line."""
+"""Tests of the operators' command line, `machinist`."""

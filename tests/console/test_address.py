@@ -1,4 +1,4 @@
-"""`machinist address` prints the key that everybody computes, or says what was expected."""
+"""`machinist address` prints the routing key of a command, or what was expected."""
 
 import pytest
 
@@ -11,7 +11,7 @@ COMMANDS = [name for name, operation in OPERATIONS.items() if not operation.row.
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_key_of_every_command_is_that_of_its_operation(command, capsys):
+def test_the_key_of_every_command_matches_the_contract(command, capsys):
     operation = EXAMPLES[command]
     name = address.subject(operation) or ""
 
@@ -28,7 +28,7 @@ def test_the_key_of_every_command_is_that_of_its_operation(command, capsys):
         ("hello.world", "k8s-eu1.7.controllers.default.hello-world-cb0d83"),
     ],
 )
-def test_the_key_begins_with_the_provider_and_has_words_without_dots(name, key, capsys):
+def test_the_key_begins_with_the_provider_and_encodes_dots_in_names(name, key, capsys):
     command = ["address", "update_controller_replicas", "default", name, "--provider", "k8s-eu1"]
 
     assert main(command) == 0
@@ -47,15 +47,15 @@ def test_the_key_begins_with_the_provider_and_has_words_without_dots(name, key, 
         (["delete_service", "default", "hello", "--provider", "dead"], "--provider: expected"),
     ],
 )
-def test_a_wrong_word_is_answered_with_what_was_expected(words, expected, capsys):
+def test_an_invalid_argument_is_answered_with_what_was_expected(words, expected, capsys):
     assert main(["address", *words]) == 2
 
-    told = capsys.readouterr()
-    assert told.out == ""
-    assert expected in told.err
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert expected in printed.err
 
 
-def test_without_a_name_the_usage_is_told(capsys):
+def test_a_missing_name_prints_the_usage(capsys):
     with pytest.raises(SystemExit) as ended:
         main(["address", "delete_service", "default"])
 

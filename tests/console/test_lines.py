@@ -1,4 +1,4 @@
-"""What operators read: one line for each record and each dead message."""
+"""The console's line for each audit record and each dead letter."""
 
 import json
 from datetime import UTC, datetime
@@ -21,7 +21,7 @@ NOON_MS = int(NOON.timestamp() * 1000)
 
 
 def command(**what: Any) -> Message:
-    """A scale event."""
+    """Return a scale event with changes."""
     event = Message(
         exchange=topology.EVENTS,
         key="k8s.0.controllers.default.hello",
@@ -39,32 +39,32 @@ KEYS = Seals([bytes(32)])
 
 
 def outcome(result: Result, message: Message | None = None, **what: Any) -> Message:
-    """The outcome of that event, or of another message, as it is published."""
+    """Return the outcome message of the scale event, or of another command."""
     of = message or command()
     return outcomes.message_of(outcomes.outcome_of(of, "k8s", result, **what), "worker/0.1.0")
 
 
 def started(message: Message) -> Message:
-    """The record of a command's start, with the request in it."""
+    """Return the start record of a command, which contains the request."""
     request = request_of(message, operation_in(message, KEYS), KEYS)
     return outcome(Result.STARTED, message, started=NOON, request=request)
 
 
 def line(message: Message) -> str:
-    """The line of a message of the audit."""
+    """Return the console's line of an audit message."""
     found = record(message)
     assert found is not None
     return outcome_line(found)
 
 
-def test_a_start_tells_when_what_was_asked_by_whom():
+def test_a_start_shows_time_request_and_requester():
     assert line(started(command())) == (
         "2026-01-31 12:00:00.000 started    m1 k8s controllers.default.hello "
         "update_controller_replicas replicas → 5 by billing"
     )
 
 
-def test_a_request_over_a_gateway_tells_for_whom_and_through_which_user():
+def test_a_request_over_a_gateway_shows_its_requester_and_the_broker_user():
     asked = command(
         exchange=topology.COMMANDS, user_id="gateway", headers={"requested-by": "10.0.0.7"}
     )
@@ -72,13 +72,13 @@ def test_a_request_over_a_gateway_tells_for_whom_and_through_which_user():
     assert line(started(asked)).endswith("by 10.0.0.7 via gateway")
 
 
-def test_an_event_cannot_tell_for_whom_it_asks():
-    told = started(command(headers={"requested-by": "the-boss"}))
+def test_the_requested_by_header_of_an_event_is_ignored():
+    forged = started(command(headers={"requested-by": "the-boss"}))
 
-    assert line(told).endswith("by billing")
+    assert line(forged).endswith("by billing")
 
 
-def test_an_outcome_tells_what_it_changed():
+def test_an_outcome_shows_the_change():
     done = outcome(
         Result.DONE,
         finished=NOON,
@@ -105,11 +105,11 @@ def test_an_outcome_tells_what_it_changed():
         ),
     ],
 )
-def test_an_outcome_tells_why_nothing_changed(message, end):
+def test_an_outcome_without_a_change_shows_the_reason(message, end):
     assert line(message).endswith(end)
 
 
-def test_what_strangers_write_cannot_write_to_the_terminal():
+def test_control_characters_in_messages_are_escaped():
     shown = line(started(command(message_id="\x1b[2Jm1\r\n", type="a\u202eb")))
 
     assert shown.isprintable()
@@ -127,19 +127,19 @@ def test_a_request_with_any_headers_is_shown(headers):
 
 
 @pytest.mark.parametrize("body", [b"", b"{}", b'{"id": "\xff"}', b"[" * 100_000])
-def test_an_outcome_that_nobody_can_read_is_none(body):
+def test_an_unreadable_outcome_is_none(body):
     assert record(msgspec.structs.replace(outcome(Result.DONE), body=body)) is None
 
 
-def test_for_programs_a_start_has_the_request():
+def test_the_json_of_a_start_has_the_request():
     message = command(headers={"deadline": NOON_MS, "idempotency-key": "k"})
     found = record(started(message))
     assert found is not None
 
-    told = json.loads(json_line(found))
+    decoded = json.loads(json_line(found))
 
-    assert (told["id"], told["requestedBy"]) == ("m1", "billing")
-    assert told["request"] == {
+    assert (decoded["id"], decoded["requestedBy"]) == ("m1", "billing")
+    assert decoded["request"] == {
         "exchange": "machinist.events",
         "deadline": "2026-01-31T12:00:00Z",
         "idempotencyKey": "k",
@@ -147,7 +147,7 @@ def test_for_programs_a_start_has_the_request():
     }
 
 
-def test_for_programs_an_outcome_is_as_it_was_published():
+def test_the_json_of_an_outcome_is_the_published_body():
     published = outcome(Result.DONE, status=200, after={"replicas": 5})
     found = record(published)
 
@@ -155,7 +155,7 @@ def test_for_programs_an_outcome_is_as_it_was_published():
     assert json.loads(json_line(found)) == json.loads(published.body)
 
 
-def test_a_dead_message_tells_who_sent_it_where_and_why_it_cannot_run():
+def test_a_dead_letter_shows_sender_queue_and_reason():
     letter = dead_letters.dead_letter(
         command(timestamp=NOON_MS // 1000),
         "expected the routing key k8s.4.x, got k8s.0.y",
@@ -170,5 +170,5 @@ def test_a_dead_message_tells_who_sent_it_where_and_why_it_cannot_run():
     assert json.loads(json_line(dead(letter)))["reason"].startswith("expected the routing key")
 
 
-def test_what_somebody_else_put_to_the_dead_is_shown_without_a_reason():
+def test_a_message_in_the_dead_queue_without_a_reason_is_shown():
     assert dead_line(dead(command(headers={}))).endswith("- none was told")

@@ -1,4 +1,4 @@
-"""The audit and the dead messages, as the console reads them from a real broker."""
+"""The console reads the audit and the dead letters of a real broker."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ from tests.stack import REPOSITORY, eventually
 
 @pytest.fixture
 def broker(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A broker to which a worker was once attached, named in the console's environment."""
+    """The URL of a broker with the declared topology, set in the console's environment."""
 
     async def session(connection: Connection) -> None:
         await declare(connection, topology.common())
@@ -38,7 +38,7 @@ def broker(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def start_of(message: Message) -> Message:
-    """The record of a command's start, as a worker publishes it."""
+    """Return the start record of a command, as a worker publishes it."""
     request = request_of(message, operation_in(message, Seals([])), Seals([]))
     begun = outcomes.outcome_of(
         message, "k8s", Result.STARTED, started=outcomes.now(), request=request
@@ -47,24 +47,24 @@ def start_of(message: Message) -> Message:
 
 
 def outcome_of(message: Message, result: Result = Result.DONE) -> Message:
-    """An outcome of a command, as a worker publishes it."""
+    """Return an outcome of a command, as a worker publishes it."""
     ended = outcomes.outcome_of(message, "k8s", result, finished=outcomes.now(), status=200)
     return outcomes.message_of(ended, "worker/test")
 
 
-def told(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
-    """The lines that a command prints."""
+def output_of(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    """Run a console command and return its output lines."""
     assert main(words) == 0
     return capsys.readouterr().out.splitlines()
 
 
-def test_the_audit_has_starts_and_ends_in_their_order(broker, capsys):
+def test_the_audit_lists_starts_and_outcomes_in_order(broker, capsys):
     one, two = scale_event("hello", 3), scale_event("other", 4)
     one, two = (msgspec.structs.replace(each, user_id=USER) for each in (one, two))
     publish(broker, [start_of(one), start_of(two)])
     publish(broker, [outcome_of(two), outcome_of(one)])
 
-    lines = told(capsys, "audit")
+    lines = output_of(capsys, "audit")
 
     assert [line.split()[2:4] for line in lines] == [
         ["started", one.message_id],
@@ -76,37 +76,37 @@ def test_the_audit_has_starts_and_ends_in_their_order(broker, capsys):
     assert f"by {USER}" in lines[0]
 
 
-def test_the_audit_is_narrowed_to_one_command_or_to_addresses(broker, capsys):
+def test_the_audit_is_filtered_by_command_or_address(broker, capsys):
     one, two = scale_event("hello", 3), scale_event("other", 4)
     publish(broker, [start_of(one), start_of(two), outcome_of(two)])
 
-    assert len(told(capsys, "audit", "--id", two.message_id)) == 2
-    assert len(told(capsys, "audit", "--address", "controllers.default.hello")) == 1
-    assert len(told(capsys, "audit", "--address", "controllers.*")) == 3
-    assert told(capsys, "audit", "--address", "machines.*") == []
+    assert len(output_of(capsys, "audit", "--id", two.message_id)) == 2
+    assert len(output_of(capsys, "audit", "--address", "controllers.default.hello")) == 1
+    assert len(output_of(capsys, "audit", "--address", "controllers.*")) == 3
+    assert output_of(capsys, "audit", "--address", "machines.*") == []
 
 
-def test_a_long_audit_is_told_to_its_end(broker, capsys):
+def test_a_long_audit_is_printed_completely(broker, capsys):
     events = [scale_event("hello", replicas) for replicas in range(1200)]
     publish(broker, [start_of(each) for each in events])
 
-    lines = told(capsys, "audit", "--since", "first", "--json")
+    lines = output_of(capsys, "audit", "--since", "first", "--json")
 
     assert [json.loads(line)["id"] for line in lines] == [each.message_id for each in events]
 
 
-def test_an_audit_without_anything_ends(broker, capsys):
-    assert told(capsys, "audit", "--since", "first") == []
+def test_an_empty_audit_prints_nothing_and_ends(broker, capsys):
+    assert output_of(capsys, "audit", "--since", "first") == []
 
 
-def test_a_replay_from_now_on_leaves_out_what_was_before(broker, capsys):
+def test_a_replay_since_a_time_omits_earlier_records(broker, capsys):
     publish(broker, [start_of(scale_event("hello", 1))])
     now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 2))
 
-    assert told(capsys, "audit", "--since", now) == []
+    assert output_of(capsys, "audit", "--since", now) == []
 
 
-def test_who_follows_sees_what_comes_once_over_a_loss_of_the_connection(broker, rabbit):
+def test_follow_prints_each_new_record_once_across_a_reconnect(broker, rabbit):
     events = [scale_event("hello", number) for number in range(3)]
     starts = [start_of(each) for each in events]
     publish(broker, starts[:1])
@@ -129,13 +129,13 @@ def test_who_follows_sees_what_comes_once_over_a_loss_of_the_connection(broker, 
             assert console.poll() is None
         finally:
             console.kill()
-        told = console.stderr.read()
-        assert "by the test" in told
-        assert "Traceback" not in told
+        errors = console.stderr.read()
+        assert "by the test" in errors
+        assert "Traceback" not in errors
 
 
-def test_an_outcome_that_nobody_can_read_is_told_and_passed_over(broker, capsys):
-    spoiled = Message(
+def test_an_unreadable_outcome_is_reported_and_skipped(broker, capsys):
+    unreadable = Message(
         exchange=topology.OUTCOMES,
         key="done.k8s.x",
         body=b"?",
@@ -144,7 +144,7 @@ def test_an_outcome_that_nobody_can_read_is_told_and_passed_over(broker, capsys)
         app_id="somebody",
     )
     event = scale_event("hello", 1)
-    publish(broker, [spoiled, start_of(event)])
+    publish(broker, [unreadable, start_of(event)])
 
     assert main(["audit"]) == 0
 
@@ -153,7 +153,7 @@ def test_an_outcome_that_nobody_can_read_is_told_and_passed_over(broker, capsys)
     assert "cannot be read, of 'somebody'" in shown.err
 
 
-def test_looking_at_the_dead_leaves_them_where_they_are(broker, capsys):
+def test_listing_the_dead_letters_does_not_remove_them(broker, capsys):
     letters = [
         dead_letters.dead_letter(
             scale_event("hello", number), f"reason {number}", "q", "worker/test"
@@ -163,11 +163,11 @@ def test_looking_at_the_dead_leaves_them_where_they_are(broker, capsys):
     publish(broker, letters)
 
     for _ in range(2):
-        lines = told(capsys, "dead")
+        lines = output_of(capsys, "dead")
         assert [line.rpartition(" - ")[2] for line in lines] == ["reason 0", "reason 1", "reason 2"]
 
 
-def test_at_most_so_many_dead_are_shown_and_all_are_counted(broker, capsys):
+def test_the_number_of_listed_dead_letters_is_limited_and_all_are_counted(broker, capsys):
     letter = dead_letters.dead_letter(scale_event("hello", 1), "reason", "q", "worker/test")
     publish(broker, [letter] * 3)
 
@@ -178,7 +178,9 @@ def test_at_most_so_many_dead_are_shown_and_all_are_counted(broker, capsys):
     assert shown.err == "3 dead, 2 shown\n"
 
 
-def test_on_a_broker_without_machinist_it_is_told_what_is_missing(amqp_url, monkeypatch, capsys):
+def test_the_error_on_a_broker_without_machinist_names_the_missing_stream(
+    amqp_url, monkeypatch, capsys
+):
     monkeypatch.setenv("PLT_AMQP_URL", amqp_url)
 
     assert main(["audit"]) == 1
@@ -186,7 +188,7 @@ def test_on_a_broker_without_machinist_it_is_told_what_is_missing(amqp_url, monk
     assert "machinist.audit" in capsys.readouterr().err
 
 
-def test_without_a_broker_the_reason_is_told(monkeypatch, capsys):
+def test_the_error_without_a_broker_has_the_reason(monkeypatch, capsys):
     monkeypatch.setenv("PLT_AMQP_URL", "amqp://127.0.0.1:1/")
 
     assert main(["dead"]) == 1
@@ -194,7 +196,7 @@ def test_without_a_broker_the_reason_is_told(monkeypatch, capsys):
     assert "no connection to the broker: 127.0.0.1:1" in capsys.readouterr().err
 
 
-def test_without_its_variable_it_is_asked_for(monkeypatch, capsys):
+def test_the_error_without_the_variable_names_the_variable(monkeypatch, capsys):
     monkeypatch.delenv("PLT_AMQP_URL", raising=False)
 
     assert main(["audit"]) == 2
@@ -202,7 +204,7 @@ def test_without_its_variable_it_is_asked_for(monkeypatch, capsys):
     assert "PLT_AMQP_URL is not set" in capsys.readouterr().err
 
 
-def test_a_reader_that_has_enough_ends_the_console_quietly(broker):
+def test_a_closed_output_pipe_ends_the_console_without_an_error(broker):
     publish(broker, [scale_event("hello", number) for number in range(1200)])
     command = [sys.executable, "-m", "gateway.console", "audit"]
     with subprocess.Popen(
@@ -213,5 +215,5 @@ def test_a_reader_that_has_enough_ends_the_console_quietly(broker):
         console.stdout.readline()
         console.stdout.close()
 
-        eventually(lambda: console.poll() is not None, what="it ends")
+        eventually(lambda: console.poll() is not None, what="the console ends")
         assert (console.returncode, console.stderr.read()) == (0, "")

@@ -1,4 +1,4 @@
-"""When a replay begins, in the words of an operator."""
+"""The console's options --since and --most."""
 
 import argparse
 from datetime import UTC, datetime, timedelta, timezone
@@ -24,17 +24,17 @@ NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
         ("2026-01-31", NOW - timedelta(hours=12)),
     ],
 )
-def test_a_replay_begins_at_a_moment(text, moment):
+def test_since_accepts_ages_and_times(text, moment):
     assert since(text, NOW) == moment
 
 
 @pytest.mark.parametrize("text", ["", "1", "h", "1w", "-1h", "yesterday", "999999d", "1h30m"])
-def test_another_text_is_answered_with_examples(text):
+def test_an_invalid_since_is_answered_with_examples(text):
     with pytest.raises(argparse.ArgumentTypeError, match="such as 90s, 15m, 1h or 2d"):
         since(text, NOW)
 
 
-def test_the_moment_is_in_utc_whatever_it_was_given_in():
+def test_since_converts_to_utc():
     moment = since("2026-01-31T08:00:00-05:00", NOW)
 
     assert isinstance(moment, datetime)
@@ -43,6 +43,6 @@ def test_the_moment_is_in_utc_whatever_it_was_given_in():
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "ten", "10001", "1.5"])
-def test_only_a_number_that_a_person_can_read_of_is_shown(text):
+def test_most_accepts_only_numbers_from_1_to_10000(text):
     with pytest.raises(argparse.ArgumentTypeError, match="from 1 to 10000"):
         most(text)

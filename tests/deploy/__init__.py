@@ -1,1 +1,1 @@
-"""Tests of the two commands and of the private broker."""
+"""Tests of `deploy/up`, `deploy/test` and the private broker."""

@@ -1,4 +1,4 @@
-"""Writes kubeconfig files as kubectl does, with one context for each pair of cluster and user."""
+"""Writes kubeconfig files with one context."""
 
 import base64
 import json
@@ -24,7 +24,7 @@ def base64_of(text: str | bytes) -> str:
 def document(
     cluster: Mapping[str, Any] = CLUSTER, user: Mapping[str, Any] | None = None, **context: Any
 ) -> Json:
-    """A kubeconfig of one context named `there`, for the user `me` of the cluster `c`."""
+    """Return a kubeconfig with the context `there`, for the user `me` of the cluster `c`."""
     return {
         "apiVersion": "v1",
         "kind": "Config",
@@ -35,23 +35,25 @@ def document(
     }
 
 
-def neighbours(folder: Path) -> Path:
-    """Put beside the kubeconfig: an authority, a certificate with its key, and a token."""
+def write_files(folder: Path) -> Path:
+    """Write the files that a kubeconfig names: a CA, a certificate with its key, and a token."""
     contents = {"ca.pem": PEM, "me.pem": PEM, "me.key": KEY, "token": f"{SECRET}\n"}
     for name, content in contents.items():
         (folder / name).write_text(content)
     return folder
 
 
-def written(folder: Path, values: Any) -> Path:
-    """JSON is YAML."""
+def write(folder: Path, values: Any) -> Path:
+    """Write a kubeconfig from text, or from values as JSON, which is a subset of YAML."""
     file = folder / "config"
     file.write_text(values if isinstance(values, str) else json.dumps(values))
     return file
 
 
-def of(sandbox: KubernetesSandbox, folder: Path, user: Mapping[str, Any] | None = None) -> Path:
-    """A kubeconfig for a stand-in: its administrator, or another user."""
+def for_sandbox(
+    sandbox: KubernetesSandbox, folder: Path, user: Mapping[str, Any] | None = None
+) -> Path:
+    """Write a kubeconfig for a sandbox, with its administrator or another user."""
     authority = base64_of(sandbox.ca_path.read_bytes())
     cluster = {"server": sandbox.url, "certificate-authority-data": authority}
-    return written(folder, document(cluster, {"token": sandbox.token} if user is None else user))
+    return write(folder, document(cluster, {"token": sandbox.token} if user is None else user))

@@ -1,4 +1,4 @@
-"""Workers and tests on a cluster of a kubeconfig, with the stand-in in the cluster's place."""
+"""Attaching workers and tests to the cluster of a kubeconfig, here the sandbox."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ from contracts.api import UpdateControllerReplicas
 from deploy.failed import Failed
 from deploy.kubeconfig import attachment, namespace
 from deploy.kubeconfig.api import Api
-from deploy.kubeconfig.namespace import MADE_BY, NAMESPACES
+from deploy.kubeconfig.namespace import LABEL, NAMESPACES
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.signals import Stopped
 from deploy.waiting import wait_until
@@ -23,13 +23,13 @@ from tests.deploy import kubeconfigs
 from tests.providers.cluster import Cluster
 from worker.providers import k8s
 
-OURS = {"metadata": {"name": "trial", "labels": {MADE_BY: "an-earlier-run"}}}
-THEIRS = {"metadata": {"name": "trial", "labels": {"team": "shop"}}}
+OF_EARLIER_RUN = {"metadata": {"name": "trial", "labels": {LABEL: "an-earlier-run"}}}
+OF_OTHERS = {"metadata": {"name": "trial", "labels": {"team": "shop"}}}
 
 
 @pytest.fixture
 def api(sandbox: KubernetesSandbox, tmp_path: Path) -> Iterator[Api]:
-    found = attachment.read(kubeconfigs.of(sandbox, tmp_path))
+    found = attachment.read(kubeconfigs.for_sandbox(sandbox, tmp_path))
     with Api(found.environment(tmp_path / "credentials")) as api:
         yield api
 
@@ -58,11 +58,11 @@ def certificate(sandbox: KubernetesSandbox) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("kind", ["token", "client certificate"])
-def test_credentials_that_the_cluster_takes_are_found_good(
+def test_valid_credentials_pass_the_check(
     sandbox: KubernetesSandbox, tmp_path: Path, kind: str
 ) -> None:
     user = None if kind == "token" else certificate(sandbox)
-    found = attachment.read(kubeconfigs.of(sandbox, tmp_path, user))
+    found = attachment.read(kubeconfigs.for_sandbox(sandbox, tmp_path, user))
 
     attachment.check(found, found.environment(tmp_path / "credentials"))
 
@@ -78,34 +78,30 @@ def test_credentials_that_the_cluster_takes_are_found_good(
     ],
     ids=["token", "server", "authority"],
 )
-def test_what_the_cluster_does_not_take_is_said(
+def test_wrong_settings_are_reported_with_the_expectation(
     sandbox: KubernetesSandbox, tmp_path: Path, wrong: Any, message: str
 ) -> None:
     authority = kubeconfigs.base64_of(sandbox.ca_path.read_bytes())
     good = {"server": sandbox.url, "certificate-authority-data": authority}
     values = kubeconfigs.document(good | wrong.get("cluster", {}), wrong.get("user"))
-    found = attachment.read(kubeconfigs.written(tmp_path, values))
+    found = attachment.read(kubeconfigs.write(tmp_path, values))
 
     with pytest.raises(Failed, match=rf"(?s)config: {found.cluster.url} \(context.*{message}"):
         attachment.check(found, found.environment(tmp_path / "credentials"))
 
 
-def test_a_user_without_rights_is_shown_which_one_is_missing(
-    sandbox: KubernetesSandbox, tmp_path: Path
-) -> None:
+def test_a_missing_right_is_named(sandbox: KubernetesSandbox, tmp_path: Path) -> None:
     user = {"token": sandbox.restricted_token("reader", ("get", "pods", ""))}
-    found = attachment.read(kubeconfigs.of(sandbox, tmp_path, user))
+    found = attachment.read(kubeconfigs.for_sandbox(sandbox, tmp_path, user))
 
     with pytest.raises(Failed, match=r"lacks the right to list pods.*\n.*deploy/kubernetes/rbac"):
         attachment.check(found, found.environment(tmp_path / "credentials"))
 
 
-def test_a_namespace_is_there_for_as_long_as_the_tests(
-    sandbox: KubernetesSandbox, api: Api
-) -> None:
+def test_the_namespace_is_deleted_after_the_tests(sandbox: KubernetesSandbox, api: Api) -> None:
     before = namespaces(sandbox)
 
-    with namespace.of_its_own(api, "trial", print):
+    with namespace.temporary(api, "trial", print):
         namespace.check(api, "trial")
         sandbox.add_deployment("web", "trial")
 
@@ -114,49 +110,47 @@ def test_a_namespace_is_there_for_as_long_as_the_tests(
 
 
 @pytest.mark.parametrize("error", [RuntimeError("ours"), Stopped(signal.SIGINT)])
-def test_a_namespace_goes_however_the_tests_end(
+def test_the_namespace_is_deleted_after_a_failure_or_a_signal(
     sandbox: KubernetesSandbox, api: Api, error: BaseException
 ) -> None:
-    with pytest.raises(type(error)), namespace.of_its_own(api, "trial", print):
+    with pytest.raises(type(error)), namespace.temporary(api, "trial", print):
         raise error
 
     assert "trial" not in namespaces(sandbox)
 
 
-def test_a_namespace_of_an_earlier_run_is_made_anew(sandbox: KubernetesSandbox, api: Api) -> None:
-    api.create(NAMESPACES, OURS)
+def test_the_namespace_of_an_earlier_run_is_replaced(sandbox: KubernetesSandbox, api: Api) -> None:
+    api.create(NAMESPACES, OF_EARLIER_RUN)
     sandbox.add_deployment("left-behind", "trial")
 
-    with namespace.of_its_own(api, "trial", print):
+    with namespace.temporary(api, "trial", print):
         assert sandbox.read("deployments.apps", "left-behind", "trial") is None
 
 
-def test_somebody_elses_namespace_is_refused_and_left_alone(
-    sandbox: KubernetesSandbox, api: Api
-) -> None:
-    api.create(NAMESPACES, THEIRS)
+def test_a_namespace_of_others_is_refused_and_kept(sandbox: KubernetesSandbox, api: Api) -> None:
+    api.create(NAMESPACES, OF_OTHERS)
 
     with (
         pytest.raises(Failed, match="the namespace trial has no label machinist-tests"),
-        namespace.of_its_own(api, "trial", print),
+        namespace.temporary(api, "trial", print),
     ):
         pytest.fail("the tests would have run in it")
 
     assert "trial" in namespaces(sandbox)
 
 
-def test_a_namespace_that_somebody_took_meanwhile_is_left_alone(
+def test_a_namespace_that_others_replaced_during_the_tests_is_kept(
     sandbox: KubernetesSandbox, api: Api
 ) -> None:
-    with namespace.of_its_own(api, "trial", print):
+    with namespace.temporary(api, "trial", print):
         sandbox.remove("namespaces", "trial", "")
-        api.create(NAMESPACES, THEIRS)
+        api.create(NAMESPACES, OF_OTHERS)
 
     assert "trial" in namespaces(sandbox)
 
 
-async def test_what_workers_write_to_a_cluster_is_told_from_what_tests_write(api: Api) -> None:
-    with namespace.of_its_own(api, "trial", print):
+async def test_writes_of_workers_are_counted_without_those_of_tests(api: Api) -> None:
+    with namespace.temporary(api, "trial", print):
         cluster = Cluster(api.environment, api, "trial", "an-image")
         cluster.run("web", 2, {"app": "web"})
         assert (cluster.size("web"), cluster.writes) == (2, 0)
@@ -168,8 +162,8 @@ async def test_what_workers_write_to_a_cluster_is_told_from_what_tests_write(api
         assert (cluster.size("web"), cluster.writes) == (3, 1)
 
 
-def test_each_test_finds_its_namespace_empty(sandbox: KubernetesSandbox, api: Api) -> None:
-    with namespace.of_its_own(api, "trial", print):
+def test_the_namespace_is_emptied_before_each_test(sandbox: KubernetesSandbox, api: Api) -> None:
+    with namespace.temporary(api, "trial", print):
         Cluster(api.environment, api, "trial", "an-image").run("web", 2, {})
         sandbox.add_service("web", "trial")
         sandbox.add_stateful_set("store", "trial")
@@ -181,19 +175,19 @@ def test_each_test_finds_its_namespace_empty(sandbox: KubernetesSandbox, api: Ap
 
 
 @pytest.mark.parametrize("found", ["namespaces", "deployments.apps"])
-def test_tests_that_are_interrupted_leave_nothing_behind(
+def test_interrupted_tests_delete_their_namespace_and_files(
     sandbox: KubernetesSandbox, tmp_path: Path, found: str
 ) -> None:
-    """Before the first test and amid one."""
+    """The signal arrives before the first test, or during a test."""
     before = namespaces(sandbox)
     folder = tmp_path / "temporary"
     folder.mkdir()
-    file = kubeconfigs.of(sandbox, tmp_path)
+    file = kubeconfigs.for_sandbox(sandbox, tmp_path)
     running = run("deploy.checks", file, "--namespace", "trial", TMPDIR=str(folder))
     try:
-        place = "" if found == "namespaces" else "trial"
-        before_it = len(sandbox.read_all(found, place))
-        wait_until(lambda: len(sandbox.read_all(found, place)) > before_it, 60, f"{found} appear")
+        scope = "" if found == "namespaces" else "trial"
+        count = len(sandbox.read_all(found, scope))
+        wait_until(lambda: len(sandbox.read_all(found, scope)) > count, 60, f"{found} appear")
     finally:
         running.terminate()
         printed, _ = running.communicate(timeout=60)
@@ -205,10 +199,10 @@ def test_tests_that_are_interrupted_leave_nothing_behind(
 
 
 @pytest.mark.full
-def test_every_provider_can_be_tried_on_somebodys_cluster(
+def test_the_tests_of_every_provider_pass_on_the_cluster_of_a_kubeconfig(
     sandbox: KubernetesSandbox, tmp_path: Path
 ) -> None:
-    file = kubeconfigs.of(sandbox, tmp_path)
+    file = kubeconfigs.for_sandbox(sandbox, tmp_path)
 
     running = run("deploy.checks", file, "--namespace", "trial")
     printed, _ = running.communicate(timeout=110)
@@ -219,12 +213,12 @@ def test_every_provider_can_be_tried_on_somebodys_cluster(
 
 
 @pytest.mark.full
-def test_workers_attach_to_somebodys_cluster(
+def test_deploy_up_attaches_workers_to_the_cluster_of_a_kubeconfig(
     sandbox: KubernetesSandbox, tmp_path: Path, amqp_url: str
 ) -> None:
     folder = tmp_path / "temporary"
     folder.mkdir()
-    file = kubeconfigs.of(sandbox, tmp_path, certificate(sandbox))
+    file = kubeconfigs.for_sandbox(sandbox, tmp_path, certificate(sandbox))
 
     running = run("deploy.launch", file, "--check", PLT_AMQP_URL=amqp_url, TMPDIR=str(folder))
     printed, _ = running.communicate(timeout=110)

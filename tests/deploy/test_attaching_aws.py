@@ -1,4 +1,4 @@
-"""Workers on an AWS account that somebody has, with the stand-in in the account's place."""
+"""Attaching workers to the user's AWS account, here the sandbox."""
 
 import os
 import subprocess
@@ -31,8 +31,8 @@ def aws(account: AwsSandbox) -> AwsSandbox:
 
 
 @pytest.fixture(autouse=True)
-def nobodys_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Nothing of an account that whoever runs the tests may have."""
+def no_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Hide the AWS account of the user who runs the tests."""
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -40,8 +40,8 @@ def nobodys_account(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "aws-credentials"))
 
 
-def terminal(**variables: str) -> dict[str, str]:
-    """The environment that a command is started with."""
+def environ(**variables: str) -> dict[str, str]:
+    """Return the variables of this process with others."""
     return {**os.environ, **variables}
 
 
@@ -54,18 +54,18 @@ def terminal(**variables: str) -> dict[str, str]:
         ({"AWS_REGION": "eu-west-1", "PLT_ECS_REGION": "eu-north-1"}, "eu-north-1"),
     ],
 )
-def test_the_region_is_that_of_the_nearest_who_names_one(
+def test_the_region_of_the_most_specific_variable_is_used(
     tmp_path: Path, variables: dict[str, str], region: str
 ) -> None:
     (tmp_path / "aws-config").write_text("[profile ops]\nregion = eu-west-3\n")
 
-    found = attachment.read(terminal(**variables))
+    found = attachment.read(environ(**variables))
 
     assert found.environment()["PLT_ECS_REGION"] == found.region == region
 
 
-def test_the_cluster_is_the_one_of_the_command_else_of_the_variable_else_the_default() -> None:
-    given = terminal(AWS_REGION="eu-west-1")
+def test_the_cluster_comes_from_the_option_or_the_variable_or_is_the_default() -> None:
+    given = environ(AWS_REGION="eu-west-1")
     with_variable = given | {"PLT_ECS_CLUSTER": "shop"}
 
     found = [
@@ -75,8 +75,8 @@ def test_the_cluster_is_the_one_of_the_command_else_of_the_variable_else_the_def
     assert [each.cluster for each in found] == ["own", "shop", "default"]
 
 
-def test_workers_get_the_variables_of_aws_and_their_own_and_no_others() -> None:
-    given = terminal(AWS_REGION="eu-west-1", PLT_ECS_SUBNETS="subnet-1", PLT_AMQP_URL="amqp://b")
+def test_workers_get_only_the_variables_of_aws_and_of_the_provider() -> None:
+    given = environ(AWS_REGION="eu-west-1", PLT_ECS_SUBNETS="subnet-1", PLT_AMQP_URL="amqp://b")
 
     environment = attachment.read(given).environment()
 
@@ -87,21 +87,21 @@ def test_workers_get_the_variables_of_aws_and_their_own_and_no_others() -> None:
     assert "PATH" not in environment
 
 
-def test_files_are_named_as_seen_from_where_the_command_was_typed(
+def test_paths_of_files_are_relative_to_the_callers_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("MACHINIST_CALLED_FROM", str(tmp_path))
     (tmp_path / "mine").write_text("[default]\nregion = eu-west-3\n")
 
-    found = attachment.read(terminal(AWS_CONFIG_FILE="mine"))
+    found = attachment.read(environ(AWS_CONFIG_FILE="mine"))
 
     assert found.region == "eu-west-3"
     assert found.environment()["AWS_CONFIG_FILE"] == str(tmp_path / "mine")
 
 
-def test_what_is_said_of_an_account_holds_no_secret() -> None:
+def test_the_description_of_an_account_contains_no_secret() -> None:
     found = attachment.read(
-        terminal(
+        environ(
             AWS_REGION="eu-west-1",
             AWS_PROFILE="ops",
             AWS_SECRET_ACCESS_KEY=SECRET,
@@ -118,18 +118,18 @@ def test_what_is_said_of_an_account_holds_no_secret() -> None:
     [
         ({}, None, "no AWS region: expected one in PLT_ECS_REGION or AWS_REGION"),
         ({"AWS_PROFILE": "gone"}, None, r"no AWS region: .*profile \(gone\) could not be found"),
-        ({"AWS_REGION": "eu-west-1"}, "a/b", "the cluster 'a/b': expected its name"),
+        ({"AWS_REGION": "eu-west-1"}, "a/b", "the cluster 'a/b': expected a name of letters"),
     ],
 )
-def test_an_account_that_cannot_be_told_is_a_failure_that_says_why(
+def test_a_missing_region_or_a_wrong_cluster_is_a_failure_with_the_reason(
     variables: dict[str, str], cluster: str | None, message: str
 ) -> None:
     with pytest.raises(Failed, match=message):
-        attachment.read(terminal(**variables), cluster)
+        attachment.read(environ(**variables), cluster)
 
 
-def test_credentials_that_aws_takes_are_found_good_and_change_nothing(aws: AwsSandbox) -> None:
-    attachment.check(attachment.read(terminal(**aws.environment)))
+def test_valid_credentials_pass_the_check_without_a_write(aws: AwsSandbox) -> None:
+    attachment.check(attachment.read(environ(**aws.environment)))
 
     assert aws.calls.actions() == ["ecs:ListTasks", "ecs:DescribeTasks", "ecs:DescribeServices"]
 
@@ -151,13 +151,13 @@ def test_credentials_that_aws_takes_are_found_good_and_change_nothing(aws: AwsSa
     ],
     ids=["endpoint", "cluster", "settings", "half a key", "no credentials"],
 )
-def test_what_does_not_lead_to_a_cluster_is_said(
+def test_wrong_settings_are_reported_with_the_expectation(
     aws: AwsSandbox, variables: dict[str, str], message: str
 ) -> None:
     given = {**aws.environment, "PLT_ECS_ATTEMPTS": "1", **variables}
 
     with pytest.raises(Failed, match=rf"(?s)AWS \(region eu-central-1, cluster.*{message}"):
-        attachment.check(attachment.read(terminal(**given)))
+        attachment.check(attachment.read(environ(**given)))
 
 
 @pytest.mark.parametrize(
@@ -170,14 +170,16 @@ def test_what_does_not_lead_to_a_cluster_is_said(
         ),
     ],
 )
-def test_what_aws_refuses_is_said(aws: AwsSandbox, code: str, message: str) -> None:
+def test_an_error_of_aws_is_reported_with_the_expectation(
+    aws: AwsSandbox, code: str, message: str
+) -> None:
     aws.faults.add(code=code, message="refused", times=None)
 
     with pytest.raises(Failed, match=rf"(?s){message}"):
-        attachment.check(attachment.read(terminal(**aws.environment)))
+        attachment.check(attachment.read(environ(**aws.environment)))
 
 
-def test_the_policy_that_is_named_is_there() -> None:
+def test_the_policy_named_in_the_message_exists() -> None:
     assert POLICY.is_file()
     assert POLICY.parts[-3:] == Path(attachment.POLICY).parts
 
@@ -185,11 +187,11 @@ def test_the_policy_that_is_named_is_there() -> None:
 def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "deploy.launch", "--check", *words]
     return subprocess.run(
-        command, env=terminal(**environment), capture_output=True, text=True, timeout=110
+        command, env=environ(**environment), capture_output=True, text=True, timeout=110
     )
 
 
-def test_nothing_is_started_for_an_account_that_does_not_answer(
+def test_no_process_is_started_if_the_check_of_the_account_fails(
     aws: AwsSandbox, tmp_path: Path
 ) -> None:
     done = run("--aws", "--cluster", "gone", **aws.environment, TMPDIR=str(tmp_path))
@@ -201,10 +203,10 @@ def test_nothing_is_started_for_an_account_that_does_not_answer(
 
 
 @pytest.mark.full
-def test_workers_attach_to_somebodys_account_and_cluster_at_once(
+def test_deploy_up_attaches_workers_to_an_account_and_a_cluster(
     aws: AwsSandbox, sandbox: KubernetesSandbox, tmp_path: Path, amqp_url: str
 ) -> None:
-    file = kubeconfigs.of(sandbox, tmp_path)
+    file = kubeconfigs.for_sandbox(sandbox, tmp_path)
     variables = {**aws.environment, "PLT_AMQP_URL": amqp_url}
 
     done = run("--aws", "--kubeconfig", str(file), **variables)
@@ -221,7 +223,7 @@ def test_workers_attach_to_somebodys_account_and_cluster_at_once(
 
 
 @pytest.mark.full
-def test_an_account_alone_is_attached_without_a_sandbox(aws: AwsSandbox, amqp_url: str) -> None:
+def test_deploy_up_with_an_account_starts_no_sandbox(aws: AwsSandbox, amqp_url: str) -> None:
     done = run("--aws", **aws.environment, PLT_AMQP_URL=amqp_url)
 
     assert done.returncode == 0, done.stdout + done.stderr
@@ -231,12 +233,12 @@ def test_an_account_alone_is_attached_without_a_sandbox(aws: AwsSandbox, amqp_ur
 
 
 @pytest.mark.full
-def test_the_sandbox_has_both_platforms_whatever_account_somebody_has(
+def test_the_sandbox_ignores_the_users_aws_variables_and_proxies(
     amqp_url: str, tmp_path: Path
 ) -> None:
-    theirs = {"AWS_PROFILE": "gone", "AWS_REGION": "nowhere", "HTTP_PROXY": "http://127.0.0.1:1"}
+    user = {"AWS_PROFILE": "gone", "AWS_REGION": "nowhere", "HTTP_PROXY": "http://127.0.0.1:1"}
 
-    done = run(**theirs, PLT_AMQP_URL=amqp_url, TMPDIR=str(tmp_path))
+    done = run(**user, PLT_AMQP_URL=amqp_url, TMPDIR=str(tmp_path))
 
     assert done.returncode == 0, done.stdout + done.stderr
     for provider in ("k8s", "ecs"):

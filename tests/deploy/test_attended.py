@@ -1,4 +1,4 @@
-"""The sandbox joins no workers that are at work for somebody."""
+"""A broker with attached workers is refused for the sandbox."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ from deploy.rabbitmq.attended import refuse_attended
 from deploy.rabbitmq.node import RabbitNode
 
 
-async def test_a_broker_that_workers_attend_is_refused_and_they_are_named(amqp_url: str) -> None:
+async def test_a_broker_with_attached_workers_is_refused_with_their_number(amqp_url: str) -> None:
     attached = asyncio.Event()
 
     async def attend(connection: Connection) -> None:
@@ -26,14 +26,14 @@ async def test_a_broker_that_workers_attend_is_refused_and_they_are_named(amqp_u
 
     attending = asyncio.create_task(ReconnectingConnection(amqp_url, "test worker").run(attend))
     await attached.wait()
-    with pytest.raises(Failed, match=r"attend this broker already: k8s \(1\)"):
+    with pytest.raises(Failed, match=r"attached to this broker already: k8s \(1\)"):
         await asyncio.to_thread(refuse_attended, amqp_url, ["k8s", "ecs"])
     await asyncio.to_thread(refuse_attended, amqp_url, ["ecs"])
     attending.cancel()
 
 
-def test_a_broker_that_lets_nobody_in_is_told_with_its_reason(rabbit: RabbitNode) -> None:
+def test_a_refused_login_is_reported_with_its_reason(rabbit: RabbitNode) -> None:
     url = rabbit.amqp_url.replace(rabbit.password, "wrong")
 
-    with pytest.raises(Failed, match=r"lets nobody in: .*ACCESS_REFUSED"):
+    with pytest.raises(Failed, match=r"accepts no login: .*ACCESS_REFUSED"):
         refuse_attended(url, ["k8s"], within=3)

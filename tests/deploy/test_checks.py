@@ -1,4 +1,4 @@
-"""What `deploy/test` says at its end is what happened."""
+"""The summary of `deploy/test`, and the selection of its checks and suites."""
 
 import os
 from itertools import pairwise
@@ -25,7 +25,7 @@ JUNIT = """\
 """
 
 
-def test_the_report_counts_every_test_once(tmp_path: Path) -> None:
+def test_a_report_counts_every_test_once(tmp_path: Path) -> None:
     file = tmp_path / "junit.xml"
     file.write_text(JUNIT)
 
@@ -35,11 +35,11 @@ def test_the_report_counts_every_test_once(tmp_path: Path) -> None:
     assert report == Report(2, failed, (("tests/a.py::test_skips", "no broker"),))
 
 
-def test_without_a_report_there_is_nothing_to_count(tmp_path: Path) -> None:
+def test_a_missing_junit_file_gives_no_report(tmp_path: Path) -> None:
     assert read(tmp_path / "absent.xml") is None
 
 
-def test_what_was_skipped_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+def test_skipped_tests_are_named_with_the_reason(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report(passed=3, failed=(), skipped=(("tests/a.py::test_skips", "no broker"),))
 
     assert summary([Result("tests", True, 1.0, report)]) == 0
@@ -49,7 +49,7 @@ def test_what_was_skipped_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.endswith("\n3 passed, 0 failed, 1 skipped\n")
 
 
-def test_the_closing_line_sums_up_every_run(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_last_line_has_the_sums_of_all_suites(capsys: pytest.CaptureFixture[str]) -> None:
     first = Report(passed=3, failed=(), skipped=(("tests/a.py::test_skips", "no broker"),))
     second = Report(
         passed=2,
@@ -60,29 +60,29 @@ def test_the_closing_line_sums_up_every_run(capsys: pytest.CaptureFixture[str]) 
         Result("lint", True, 1.0),
         Result("tests", True, 1.0, first),
         Result("broker on 4.0.5", False, 1.0, second),
-        Result("cluster of 4.0.5", True, 1.0, not_run="this machine makes no root"),
+        Result("cluster of 4.0.5", True, 1.0, not_run="no root can be made"),
     ]
 
     assert summary(results) == 1
 
     printed = capsys.readouterr().out
     assert "skipped: broker on 4.0.5: tests/a.py::test_skips: no broker" in printed
-    assert "skipped: cluster of 4.0.5: this machine makes no root" in printed
+    assert "skipped: cluster of 4.0.5: no root can be made" in printed
     assert printed.endswith(
         "  failed: broker on 4.0.5: tests/a.py::test_fails\n\n5 passed, 1 failed, 3 skipped\n"
     )
 
 
 @pytest.mark.parametrize(
-    ("failing", "report", "closing"),
+    ("failing", "report", "last_lines"),
     [
         ("lint", Report(3, (), ()), ["lint", "3 passed, 1 failed, 0 skipped"]),
         ("tests", Report(3, ("a.py::x", "b.py"), ()), ["b.py", "3 passed, 2 failed, 0 skipped"]),
         ("tests", Report(0, (), ()), ["tests", "0 passed, 1 failed, 0 skipped"]),
     ],
 )
-def test_any_failure_is_named_and_shows_in_the_counts_and_the_exit_code(
-    capsys: pytest.CaptureFixture[str], failing: str, report: Report, closing: list[str]
+def test_a_failure_is_named_and_changes_the_counts_and_the_exit_status(
+    capsys: pytest.CaptureFixture[str], failing: str, report: Report, last_lines: list[str]
 ) -> None:
     results = [
         Result("lint", failing != "lint", 1.0),
@@ -91,10 +91,10 @@ def test_any_failure_is_named_and_shows_in_the_counts_and_the_exit_code(
 
     assert summary(results) == 1
 
-    assert capsys.readouterr().out.endswith("  failed: {}\n\n{}\n".format(*closing))
+    assert capsys.readouterr().out.endswith("  failed: {}\n\n{}\n".format(*last_lines))
 
 
-def test_a_failing_check_shows_what_it_printed(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_output_of_a_failed_check_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     result = run(Check("lint", ["sh", "-c", "echo unused import; exit 1"]))
 
     assert not result.passed
@@ -110,11 +110,11 @@ def test_a_failing_check_shows_what_it_printed(capsys: pytest.CaptureFixture[str
         (["--full", "--chaos"], "not cluster"),
     ],
 )
-def test_long_tests_run_when_asked_for(argv: list[str], marks: str) -> None:
-    asked = options.test([*argv, "--", "-k", "name"])
-    tests, *others = suites.chosen(asked)
+def test_long_tests_run_only_with_their_option(argv: list[str], marks: str) -> None:
+    args = options.test([*argv, "--", "-k", "name"])
+    tests, *others = suites.chosen(args)
     assert isinstance(tests, suites.Suite)
-    command = tests.command(asked, Path("junit.xml"))
+    command = tests.command(args, Path("junit.xml"))
 
     assert command[command.index("-m", 2) + 1] == marks
     assert command[-2:] == ["-k", "name"]
@@ -123,7 +123,7 @@ def test_long_tests_run_when_asked_for(argv: list[str], marks: str) -> None:
             continue
         daily = "not cluster and not full and not chaos"
         alone = "cluster" if "cluster" in suite.name else f"broker and {marks}"
-        assert suite.marks(asked) == (daily if suite.python else alone)
+        assert suite.marks(args) == (daily if suite.python else alone)
 
 
 @pytest.mark.parametrize(
@@ -134,14 +134,14 @@ def test_long_tests_run_when_asked_for(argv: list[str], marks: str) -> None:
         (["test_checks.py::test_a[x::y]"], "", "0"),
     ],
 )
-def test_named_tests_run_alone_as_named_from_where_the_command_was_typed(
+def test_paths_select_tests_relative_to_the_callers_folder(
     monkeypatch: pytest.MonkeyPatch, tests: list[str], marks: str, processes: str
 ) -> None:
     monkeypatch.setenv("MACHINIST_CALLED_FROM", str(Path(__file__).parent))
 
-    asked = options.test(["--reports", "x", *tests, "--coverage", "--", "-x"])
-    suite = suites.Suite(name="tests", rabbitmq=suites.as_called, options=suites.AT_ONCE)
-    command = suite.command(asked, Path("junit.xml"))
+    args = options.test(["--reports", "x", *tests, "--coverage", "--", "-x"])
+    suite = suites.Suite(name="tests", rabbitmq=suites.default_rabbitmq, options=suites.PARALLEL)
+    command = suite.command(args, Path("junit.xml"))
 
     assert command[command.index("-m", 2) + 1] == marks
     assert [after for word, after in pairwise(command) if word == "-n"][-1] == processes
@@ -164,32 +164,30 @@ def test_a_test_file_that_does_not_exist_is_named(capsys: pytest.CaptureFixture[
         (["--full"], [suite.name for suite in suites.SUITES]),
     ],
 )
-def test_other_brokers_are_used_when_asked_for(argv: list[str], names: list[str]) -> None:
+def test_options_select_suites_on_other_brokers(argv: list[str], names: list[str]) -> None:
     assert [suite.name for suite in suites.chosen(options.test(argv))] == names
 
 
 @pytest.mark.parametrize("argv", [[], ["--full"], ["--coverage"], ["--full", "--coverage"]])
-def test_coverage_which_doubles_the_cpu_time_is_measured_once_and_when_asked_for(
-    argv: list[str],
-) -> None:
-    asked = options.test(argv)
-    runs = [suite for suite in suites.chosen(asked) if isinstance(suite, suites.Suite)]
-    own = [suite.command(asked, Path("junit.xml")) for suite in runs if not suite.python]
+def test_coverage_is_measured_in_one_suite_and_only_with_its_option(argv: list[str]) -> None:
+    args = options.test(argv)
+    runs = [suite for suite in suites.chosen(args) if isinstance(suite, suites.Suite)]
+    own = [suite.command(args, Path("junit.xml")) for suite in runs if not suite.python]
 
-    assert sum("--cov" in command for command in own) == int(asked.coverage)
+    assert sum("--cov" in command for command in own) == int(args.coverage)
 
 
-def test_what_cannot_have_its_broker_is_skipped_with_the_reason(tmp_path: Path) -> None:
+def test_a_suite_without_its_broker_is_skipped_with_the_reason(tmp_path: Path) -> None:
     def impossible(say: object) -> dict[str, str]:
-        raise Failed("this machine makes no root")
+        raise Failed("no root can be made")
 
-    suite = suites.Suite(name="broker on 4.0.5", asked_by=("full",), rabbitmq=impossible)
+    suite = suites.Suite(name="broker on 4.0.5", selected_by=("full",), rabbitmq=impossible)
     result = run_suite(suite, options.test(["--full"]), tmp_path / "junit.xml")
 
-    assert (result.passed, result.not_run) == (True, "this machine makes no root")
+    assert (result.passed, result.not_run) == (True, "no root can be made")
 
 
-def test_the_variables_of_a_suite_reach_its_tests_and_its_tests_are_counted(tmp_path: Path) -> None:
+def test_the_tests_of_a_suite_get_its_variables_and_are_counted(tmp_path: Path) -> None:
     (tmp_path / "test_one.py").write_text(
         "import os\n"
         "def test_one(): assert os.environ['PLT_RABBITMQ_BIN'] == '/bin/4'\n"
@@ -201,19 +199,19 @@ def test_the_variables_of_a_suite_reach_its_tests_and_its_tests_are_counted(tmp_
         variables=suites.KHEPRI,
         options=("-p", "no:cacheprovider", "-q", f"--rootdir={tmp_path}"),
     )
-    asked = options.test(["--", str(tmp_path)])
+    args = options.test(["--", str(tmp_path)])
 
-    result = run_suite(suite, asked, tmp_path / "junit.xml")
+    result = run_suite(suite, args, tmp_path / "junit.xml")
 
     assert result.passed
     assert result.report == Report(passed=2, failed=(), skipped=())
 
 
-def test_a_suite_of_which_the_arguments_select_nothing_is_named(tmp_path: Path) -> None:
-    suite = suites.Suite(name="cluster", asked_by=("full",), rabbitmq=suites.as_called)
-    asked = options.test(["--full", "--", "-q", "-p", "no:cacheprovider", str(tmp_path)])
+def test_a_suite_without_a_selected_test_is_skipped_with_the_arguments(tmp_path: Path) -> None:
+    suite = suites.Suite(name="cluster", selected_by=("full",), rabbitmq=suites.default_rabbitmq)
+    args = options.test(["--full", "--", "-q", "-p", "no:cacheprovider", str(tmp_path)])
 
-    result = run_suite(suite, asked, tmp_path / "junit.xml")
+    result = run_suite(suite, args, tmp_path / "junit.xml")
 
     assert result.passed
     assert "no test is selected by -q" in result.not_run
@@ -222,7 +220,7 @@ def test_a_suite_of_which_the_arguments_select_nothing_is_named(tmp_path: Path) 
 @pytest.mark.parametrize(
     "argv", [["--context", "x"], ["--cluster", "x"], ["--port", "0"], ["--port", "http"]]
 )
-def test_unknown_options_are_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_options_are_refused(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         options.up(argv)
 

@@ -1,4 +1,4 @@
-"""The cost of a test session before its first test."""
+"""Imports of a test session before its first test."""
 
 import subprocess
 import sys

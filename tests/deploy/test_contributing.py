@@ -1,7 +1,4 @@
-"""The page for contributors: its worked example is followed in a copy of the checkout.
-
-The hooks that it recommends are the checks of `deploy/test`.
-"""
+"""CONTRIBUTING.md: its example works in a copy of the checkout, and its hooks are complete."""
 
 import re
 import shutil
@@ -20,12 +17,12 @@ STEP = re.compile(
     re.DOTALL,
 )
 COPIED = ("contracts", "gateway", "worker", "deploy", "tests")
-TRIED = ("tests/demo", "tests/contracts/test_table.py", "tests/worker/test_port.py")
+TESTED = ("tests/demo", "tests/contracts/test_table.py", "tests/worker/test_port.py")
 PAGE = (REPOSITORY / "CONTRIBUTING.md").read_text()
 
 
 def follow(step: re.Match[str], file: Path) -> None:
-    """Change a file as a step of the page says."""
+    """Apply a step of the page to a file."""
     if step["new"]:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(step["code"])
@@ -39,7 +36,7 @@ def follow(step: re.Match[str], file: Path) -> None:
 
 
 def end_of(name: str | None, lines: list[str]) -> int:
-    """The line where a class, list or dict ends: the next that is not indented; or the last."""
+    """Return the number of the line after a class, list or dict, or after the whole file."""
     if name is None:
         return len(lines)
     start = next(n for n, line in enumerate(lines) if re.match(rf"(class )?{name}\b", line))
@@ -58,7 +55,7 @@ def test_the_worked_example_passes_lint_and_its_tests(tmp_path: Path) -> None:
         follow(step, tmp_path / step["file"])
 
     lint = ["ruff", "check", "--no-cache", *{step["file"] for step in steps}]
-    tests = ["pytest", "-q", "-p", "no:cacheprovider", *TRIED]
+    tests = ["pytest", "-q", "-p", "no:cacheprovider", *TESTED]
     for words in (lint, tests):
         done = subprocess.run(
             [sys.executable, "-m", *words],
@@ -70,7 +67,7 @@ def test_the_worked_example_passes_lint_and_its_tests(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_module_that_the_page_names_exists() -> None:
+def test_every_module_named_on_the_page_exists() -> None:
     named = re.findall(r"\b(?:contracts|gateway|worker|deploy|tests)/[\w/]+\.py\b", PAGE)
     absent = {path for path in named if not (REPOSITORY / path).exists()}
 

@@ -1,4 +1,4 @@
-"""The users' definitions as text: what their patterns match, and where passwords come from."""
+"""The definitions of users: the names that their patterns match, and their passwords."""
 
 import base64
 import json
@@ -19,8 +19,8 @@ from deploy.rabbitmq.users import User, users
 PROVIDERS = ["k8s", "k8s-eu1", "ecs"]
 
 
-def written(*words: str) -> dict[str, Any]:
-    """What the program prints."""
+def definitions(*words: str) -> dict[str, Any]:
+    """Return the definitions that the program prints."""
     command = [sys.executable, "-m", "deploy.rabbitmq.accounts", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     printed: dict[str, Any] = json.loads(done.stdout)
@@ -28,7 +28,7 @@ def written(*words: str) -> dict[str, Any]:
 
 
 def is_hash_of(password: str, kept: str) -> bool:
-    """As RabbitMQ compares them."""
+    """Compare a password with a hash as RabbitMQ does."""
     raw = base64.b64decode(kept)
     return sha256(raw[:4] + password.encode()).digest() == raw[4:]
 
@@ -37,7 +37,7 @@ def rights(user: User) -> list[str]:
     return [user.configure, user.write, user.read, *user.keys.values()]
 
 
-def test_the_kept_users_are_those_of_the_program_and_none_can_log_in() -> None:
+def test_the_shipped_users_are_up_to_date_and_have_no_password() -> None:
     kept = accounts.KEPT.read_text()
 
     assert kept == as_text(accounts.definitions(users(KEPT_FOR))), (
@@ -47,8 +47,8 @@ def test_the_kept_users_are_those_of_the_program_and_none_can_log_in() -> None:
 
 
 @pytest.mark.parametrize("user", users(PROVIDERS), ids=lambda user: user.name)
-def test_every_pattern_is_about_whole_names(user: User) -> None:
-    """RabbitMQ is content with a match anywhere in a name."""
+def test_every_pattern_matches_whole_names(user: User) -> None:
+    """RabbitMQ accepts a match anywhere in a name."""
     for pattern in rights(user):
         assert pattern.startswith("^")
         assert pattern.endswith("$")
@@ -57,7 +57,7 @@ def test_every_pattern_is_about_whole_names(user: User) -> None:
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
-def test_a_worker_reads_exactly_the_queues_of_its_provider(provider: str) -> None:
+def test_a_worker_may_read_exactly_the_queues_of_its_provider(provider: str) -> None:
     [worker] = [user for user in users(PROVIDERS) if user.name == f"worker-{provider}"]
     parts = [topology.common(), *map(topology.of_provider, PROVIDERS)]
     queues = [queue.name for part in parts for queue in part.queues]
@@ -67,7 +67,7 @@ def test_a_worker_reads_exactly_the_queues_of_its_provider(provider: str) -> Non
     assert readable == [queue.name for queue in topology.of_provider(provider).queues]
 
 
-def test_a_gateway_creates_exactly_its_replies_queues() -> None:
+def test_a_gateway_may_declare_only_its_replies_queues() -> None:
     gateway = users(PROVIDERS)[0]
     own = topology.of_gateway("0123456789ab", 12).queues[0].name
 
@@ -75,13 +75,13 @@ def test_a_gateway_creates_exactly_its_replies_queues() -> None:
     assert not re.search(gateway.configure, topology.REPLIES)
 
 
-def test_passwords_are_made_once_kept_from_others_and_used_again(tmp_path: Path) -> None:
+def test_missing_passwords_are_added_to_a_private_file_and_others_kept(tmp_path: Path) -> None:
     file = tmp_path / "passwords.json"
     words = ["--passwords", str(file), "--prefix", "shop-", "--vhost", "shop"]
-    written(*words, "k8s")
+    definitions(*words, "k8s")
     first = json.loads(file.read_text())
 
-    again = written(*words, "k8s", "k8s-eu1")
+    again = definitions(*words, "k8s", "k8s-eu1")
 
     passwords = json.loads(file.read_text())
     assert file.stat().st_mode & 0o777 == 0o600
@@ -92,11 +92,11 @@ def test_passwords_are_made_once_kept_from_others_and_used_again(tmp_path: Path)
     assert {each["vhost"] for each in again["permissions"]} == {"shop"}
 
 
-def test_a_password_that_somebody_chose_is_taken(tmp_path: Path) -> None:
+def test_a_password_in_the_file_is_used(tmp_path: Path) -> None:
     file = tmp_path / "passwords.json"
     file.write_text('{"gateway": "chosen"}')
 
-    [gateway, *_] = written("--passwords", str(file))["users"]
+    [gateway, *_] = definitions("--passwords", str(file))["users"]
 
     assert is_hash_of("chosen", gateway["password_hash"])
 
@@ -104,23 +104,21 @@ def test_a_password_that_somebody_chose_is_taken(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (["commands"], "'commands' is no provider name: expected such as k8s or k8s-eu1"),
+        (["commands"], "'commands' is not a provider name: expected one such as k8s or k8s-eu1"),
         (["--producer", "gateway"], "expected producers with names that no other user has"),
         (["--passwords", __file__], "expected a JSON object, user to password"),
     ],
 )
-def test_what_makes_no_sense_is_refused_with_what_was_expected(
-    words: list[str], reason: str
-) -> None:
+def test_wrong_arguments_are_refused_with_the_expectation(words: list[str], reason: str) -> None:
     with pytest.raises(subprocess.CalledProcessError) as raised:
-        written(*words)
+        definitions(*words)
 
     assert raised.value.returncode == 2
     assert reason in raised.value.stderr
 
 
-def test_each_producer_is_a_user_of_its_own_with_the_same_rights() -> None:
-    printed = written("--producer", "billing", "--producer", "autoscaler")
+def test_each_producer_is_a_separate_user_with_the_same_rights() -> None:
+    printed = definitions("--producer", "billing", "--producer", "autoscaler")
 
     rights = {each["user"]: each["write"] for each in printed["permissions"]}
     assert rights["billing"] == rights["autoscaler"] == r"^(machinist\.events)$"

@@ -1,4 +1,4 @@
-"""Where a broker comes from: the one that is named, else Docker's, else a private node."""
+"""The choice of a broker: the one of PLT_AMQP_URL, else Docker's, else a private node."""
 
 import socket
 from collections.abc import Iterator
@@ -36,8 +36,9 @@ def listening_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_the_named_broker_is_taken_as_it_is(tmp_path: Path, listening_port: int) -> None:
-    """One of several nodes that listens is enough, and nothing is started."""
+def test_a_named_broker_is_used_if_one_of_its_nodes_listens(
+    tmp_path: Path, listening_port: int
+) -> None:
     urls = f"amqp://a:b@127.0.0.1:1/,amqp://a:b@127.0.0.1:{listening_port}/"
 
     with find.broker(tmp_path, {"PLT_AMQP_URL": urls}, print) as broker:
@@ -46,7 +47,7 @@ def test_the_named_broker_is_taken_as_it_is(tmp_path: Path, listening_port: int)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_docker_goes_before_a_private_node() -> None:
+def test_docker_is_preferred_to_a_private_node() -> None:
     with find.first(docker, private, print) as broker:
         assert broker is DOCKER
 
@@ -56,17 +57,16 @@ def test_without_docker_a_private_node_is_started() -> None:
         assert broker is PRIVATE
 
 
-def test_a_docker_that_cannot_is_said_and_passed_over() -> None:
-    said: list[str] = []
+def test_a_failure_of_docker_is_reported_and_a_private_node_is_started() -> None:
+    messages: list[str] = []
 
-    with find.first(broken_docker, private, said.append) as broker:
+    with find.first(broken_docker, private, messages.append) as broker:
         assert broker is PRIVATE
 
-    assert "no such image" in said[0]
+    assert "no such image" in messages[0]
 
 
-def test_a_failure_of_the_user_of_the_broker_is_not_dockers() -> None:
-    """An error inside the context must not start a second broker."""
+def test_an_error_inside_the_context_does_not_start_a_second_broker() -> None:
     with pytest.raises(RuntimeError, match="ours"), find.first(docker, private, print):
         raise RuntimeError("ours")
 
@@ -74,13 +74,15 @@ def test_a_failure_of_the_user_of_the_broker_is_not_dockers() -> None:
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("amqp://127.0.0.1:1/", r"nothing listens .* 127\.0\.0\.1:1 .* unset PLT_AMQP_URL"),
+        ("amqp://127.0.0.1:1/", r"no broker .* 127\.0\.0\.1:1 .* unset PLT_AMQP_URL"),
         ("http://127.0.0.1:1x/", r"not shown\): expected .* such as amqp://.* by commas"),
         ("localhost", r"not shown\): expected .* such as amqp://.* by commas"),
         ("amqp://a:b@h:1/ amqp://a:b@h:2/", r"not shown\): expected .* separated by commas"),
     ],
 )
-def test_a_wrong_url_is_explained(tmp_path: Path, url: str, message: str) -> None:
+def test_a_wrong_url_is_refused_with_the_expectation(
+    tmp_path: Path, url: str, message: str
+) -> None:
     wrong = pytest.raises((Failed, ConfigurationError), match=message)
     with wrong, find.broker(tmp_path, {"PLT_AMQP_URL": url}, print):
         pass

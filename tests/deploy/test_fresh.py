@@ -1,4 +1,4 @@
-"""A fresh Debian gets the checkout and the ways to the package index, and nothing else."""
+"""A fresh root of Debian gets the checkout and the settings for the package index only."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ exit {code}
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder in which a test puts programs that stand before this machine's."""
+    """A folder of fake programs, which is first on the PATH."""
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     monkeypatch.setattr(os, "getuid", lambda: 0)
     (tmp_path / "targets").write_text(TARGETS)
@@ -27,40 +27,42 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     program(tmp_path, "apt-get", f"[ $1 = indextargets ] && cat {tmp_path}/targets")
     program(tmp_path, "apt-config", """echo 'Acquire::http::Proxy "http://proxy.example";'""")
     made = f'mkdir -p "$5/etc/apt/apt.conf.d" "$5/reports"; ln -s "$5" {tmp_path}/root-of'
-    program(tmp_path, "mmdebstrap", f'echo "$2 $4" >{tmp_path}/asked; {made}')
+    program(tmp_path, "mmdebstrap", f'echo "$2 $4" >{tmp_path}/arguments; {made}')
     return tmp_path
 
 
-def inside(machine: Path, monkeypatch: pytest.MonkeyPatch, code: int = 0) -> None:
-    """Have the command in the root end with this status."""
+def fake_launcher(machine: Path, monkeypatch: pytest.MonkeyPatch, code: int = 0) -> None:
+    """Replace the launcher by a script that records its arguments and exits with this status."""
     launcher = machine / "launcher"
     program(machine, "launcher", RUNS.format(folder=machine, code=code))
     monkeypatch.setattr(fresh, "LAUNCHER", launcher)
 
 
 @pytest.mark.parametrize("code", [0, 1])
-def test_the_second_command_runs_there_and_its_report_is_kept(machine, monkeypatch, code, tmp_path):
-    inside(machine, monkeypatch, code)
+def test_deploy_test_runs_in_the_root_and_its_report_is_copied(
+    machine, monkeypatch, code, tmp_path
+):
+    fake_launcher(machine, monkeypatch, code)
     junit = tmp_path / "junit.xml"
 
-    assert fresh.passes("trixie", ["--", "-k", "name"], junit, print) is (code == 0)
+    assert fresh.run("trixie", ["--", "-k", "name"], junit, print) is (code == 0)
 
-    assert (machine / "asked").read_text() == "--include=python3,ca-certificates,curl trixie\n"
-    told = (machine / "inside").read_text()
-    assert told == "/machinist/deploy/test --reports /reports -- -k name\n"
+    assert (machine / "arguments").read_text() == "--include=python3,ca-certificates,curl trixie\n"
+    command = (machine / "inside").read_text()
+    assert command == "/machinist/deploy/test --reports /reports -- -k name\n"
     assert junit.read_text() == "<testsuites/>"
     assert not (machine / "root-of").exists(), "the root is removed"
 
 
-def test_only_what_leads_to_the_package_index_is_passed_on(machine, monkeypatch):
-    inside(machine, monkeypatch)
+def test_only_variables_and_files_for_the_package_index_reach_the_root(machine, monkeypatch):
+    fake_launcher(machine, monkeypatch)
     certificates = machine / "certificates.pem"
     certificates.touch()
     monkeypatch.setenv("PIP_CERT", str(certificates))
     monkeypatch.setenv("PIP_FIND_LINKS", "/ /nowhere")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "kept")
 
-    fresh.passes("bookworm", [], machine / "junit.xml", print)
+    fresh.run("bookworm", [], machine / "junit.xml", print)
 
     before = (machine / "before").read_text().splitlines()
     assert str(certificates) in before[1].split(":")

@@ -1,4 +1,4 @@
-"""Which RabbitMQ programs a node runs: those of the folder that is named, else the package's."""
+"""The programs of a node: those in the folder of PLT_RABBITMQ_BIN, else the package's."""
 
 from pathlib import Path
 
@@ -10,18 +10,18 @@ from deploy.rabbitmq.installation import Installation, ensure
 
 
 def refused(message: str) -> None:
-    raise AssertionError(f"nothing has to be installed: {message}")
+    raise AssertionError(f"unexpected installation: {message}")
 
 
-def folder_of(where: Path, *programs: str) -> Path:
+def folder_of(folder: Path, *programs: str) -> Path:
     for name in programs:
-        file = where / name
+        file = folder / name
         file.write_text("#!/bin/sh\n")
         file.chmod(0o755)
-    return where
+    return folder
 
 
-def test_the_named_folder_goes_before_the_package(tmp_path: Path) -> None:
+def test_a_named_folder_is_preferred_to_the_package(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "rabbitmq-server", "rabbitmqctl", "epmd")
 
     found = ensure(refused, {"PLT_RABBITMQ_BIN": str(folder)})
@@ -41,7 +41,7 @@ def test_a_folder_without_epmd_uses_the_machines(tmp_path: Path) -> None:
     assert found.epmd.parent != folder
 
 
-def test_without_any_epmd_the_message_says_where_one_is_expected(
+def test_a_missing_epmd_is_reported_with_the_expected_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = folder_of(tmp_path, "rabbitmq-server", "rabbitmqctl")
@@ -60,7 +60,7 @@ def test_without_any_epmd_the_message_says_where_one_is_expected(
         (["rabbitmqctl", "epmd"], "lacks rabbitmq-server"),
     ],
 )
-def test_a_folder_without_the_programs_is_refused_with_what_was_expected(
+def test_a_folder_without_the_programs_is_refused_with_the_expectation(
     tmp_path: Path, present: list[str], reason: str
 ) -> None:
     folder = folder_of(tmp_path, *present)
@@ -74,7 +74,7 @@ def test_a_folder_without_the_programs_is_refused_with_what_was_expected(
     )
 
 
-def test_a_program_that_is_no_program_is_missing(tmp_path: Path) -> None:
+def test_a_folder_and_a_file_without_execute_permission_are_no_programs(tmp_path: Path) -> None:
     folder = folder_of(tmp_path, "rabbitmq-server", "rabbitmqctl")
     (folder / "rabbitmqctl").chmod(0o644)
     (folder / "rabbitmq-server").unlink()
@@ -85,15 +85,14 @@ def test_a_program_that_is_no_program_is_missing(tmp_path: Path) -> None:
 
 
 def test_deploy_up_refuses_a_wrong_folder_and_starts_no_other_broker(tmp_path: Path) -> None:
-    """Docker included: somebody asked for these programs."""
     environ = {"PLT_RABBITMQ_BIN": str(tmp_path / "absent")}
 
     with (
-        pytest.raises(Failed, match=r"PLT_RABBITMQ_BIN is '.*absent', which is no folder"),
+        pytest.raises(Failed, match=r"PLT_RABBITMQ_BIN is '.*absent', which is not a folder"),
         find.broker(tmp_path, environ, print),
     ):
         pass
 
 
-def test_an_empty_variable_is_an_unset_one() -> None:
+def test_an_empty_variable_counts_as_unset() -> None:
     assert ensure(refused, {"PLT_RABBITMQ_BIN": ""}) == ensure(refused, {})

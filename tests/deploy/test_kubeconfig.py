@@ -1,4 +1,4 @@
-"""A kubeconfig becomes what a worker is configured with, or a sentence about what is wrong."""
+"""Worker settings from a kubeconfig."""
 
 from pathlib import Path
 from typing import Any
@@ -16,22 +16,22 @@ from tests.deploy.kubeconfigs import (
     SECRET,
     base64_of,
     document,
-    neighbours,
-    written,
+    write,
+    write_files,
 )
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return neighbours(tmp_path)
+    return write_files(tmp_path)
 
 
-def environment(folder: Path, values: Any, **asked: str) -> dict[str, str]:
-    found = attachment.read(written(folder, values), **asked)
+def environment(folder: Path, values: Any, **options: str) -> dict[str, str]:
+    found = attachment.read(write(folder, values), **options)
     return found.environment(folder / "credentials")
 
 
-def test_data_in_the_file_becomes_files_that_nobody_else_can_read(folder: Path) -> None:
+def test_data_in_the_kubeconfig_is_written_to_private_files(folder: Path) -> None:
     cluster = CLUSTER | {"certificate-authority-data": base64_of(PEM)}
 
     found = environment(folder, document(cluster))
@@ -45,7 +45,7 @@ def test_data_in_the_file_becomes_files_that_nobody_else_can_read(folder: Path) 
     assert (folder / "credentials").stat().st_mode & 0o777 == 0o700
 
 
-def test_files_are_named_as_they_are_so_that_they_can_be_renewed(folder: Path) -> None:
+def test_files_keep_their_paths_so_that_they_can_be_renewed(folder: Path) -> None:
     found = environment(folder, document(AUTHORITY, {"tokenFile": "token"}))
 
     assert found["PLT_K8S_CA_PATH"] == str(folder / "ca.pem")
@@ -73,29 +73,29 @@ def test_a_client_certificate_comes_from_data_or_files(folder: Path, user: Any) 
     assert "PLT_K8S_TOKEN_PATH" not in found
 
 
-def test_a_server_without_an_authority_of_its_own_has_a_public_one(folder: Path) -> None:
+def test_a_server_without_an_authority_is_verified_with_public_cas(folder: Path) -> None:
     found = environment(folder, document())
 
     assert "-----BEGIN CERTIFICATE-----" in Path(found["PLT_K8S_CA_PATH"]).read_text()
 
 
-def test_an_unverified_server_is_taken_as_it_is_when_the_file_says_so(folder: Path) -> None:
+def test_insecure_skip_tls_verify_accepts_any_certificate(folder: Path) -> None:
     found = environment(folder, document(CLUSTER | {"insecure-skip-tls-verify": True}))
 
     assert found["PLT_K8S_ALLOW_SELFSIGNED_CERT"] == "true"
 
 
-def test_the_files_proxy_is_the_workers(folder: Path) -> None:
+def test_workers_use_the_proxy_of_the_kubeconfig(folder: Path) -> None:
     values = document(CLUSTER | {"proxy-url": f"socks5://me:{SECRET}@proxy"})
 
     found = environment(folder, values)
 
     assert found["PLT_K8S_PROXY_URL"] == f"socks5://me:{SECRET}@proxy"
-    assert SECRET not in repr(attachment.read(written(folder, values)))
+    assert SECRET not in repr(attachment.read(write(folder, values)))
 
 
 @pytest.mark.parametrize(
-    ("context", "asked", "namespace"),
+    ("context", "options", "namespace"),
     [
         ({}, {}, "default"),
         ({"namespace": ""}, {}, "default"),
@@ -103,25 +103,25 @@ def test_the_files_proxy_is_the_workers(folder: Path) -> None:
         ({"namespace": "shop"}, {"namespace": "other"}, "other"),
     ],
 )
-def test_the_namespace_is_the_one_asked_for_or_the_contexts(
-    folder: Path, context: Any, asked: Any, namespace: str
+def test_the_namespace_comes_from_the_option_or_the_context(
+    folder: Path, context: Any, options: Any, namespace: str
 ) -> None:
-    found = attachment.read(written(folder, document(**context)), **asked)
+    found = attachment.read(write(folder, document(**context)), **options)
 
     assert found.namespace == namespace
 
 
-def test_another_context_can_be_named(folder: Path) -> None:
+def test_the_context_can_be_selected_by_name(folder: Path) -> None:
     values = document() | {"current-context": ""}
 
-    found = attachment.read(written(folder, values), "there")
+    found = attachment.read(write(folder, values), "there")
 
     assert str(found) == 'https://10.0.0.1:6443 (context "there", user "me")'
 
 
-def test_yaml_is_read_without_guessing_types(folder: Path) -> None:
-    """A token of digits is a token, and what kubectl writes for nothing is nothing."""
-    file = written(
+def test_numbers_and_dates_in_yaml_are_read_as_text(folder: Path) -> None:
+    """A token may consist of digits. An empty text and null count as absent."""
+    file = write(
         folder,
         """\
         apiVersion: v1
@@ -149,35 +149,34 @@ def test_yaml_is_read_without_guessing_types(folder: Path) -> None:
     ],
     ids=["exec", "auth-provider", "password", "impersonation"],
 )
-def test_a_user_that_workers_cannot_be_is_refused_with_the_commands_for_another(
+def test_an_unsupported_user_is_refused_with_the_commands_to_create_another(
     folder: Path, user: Any
 ) -> None:
     values = document(user=user, namespace="shop")
 
     with pytest.raises(Failed) as raised:
-        attachment.read(written(folder, values))
+        attachment.read(write(folder, values))
 
-    said = str(raised.value)
+    message = str(raised.value)
     kubectl = f"kubectl --kubeconfig {folder / 'config'}"
-    assert f"| {kubectl} --context there --namespace shop apply -f -" in said
-    assert "create token machinist --duration=24h" in said
-    assert f"{kubectl} config set-context machinist --cluster=c --namespace=shop" in said
-    assert SECRET not in said
+    assert f"| {kubectl} --context there --namespace shop apply -f -" in message
+    assert "create token machinist --duration=24h" in message
+    assert f"{kubectl} config set-context machinist --cluster=c --namespace=shop" in message
+    assert SECRET not in message
 
 
-def test_the_commands_fit_the_file_with_the_rights() -> None:
-    """They put the namespace into it, which an account's name does not go without."""
+def test_the_rbac_file_has_the_line_that_the_commands_replace() -> None:
     file = Path(deploy.__file__).parent.parent / advice.RBAC
 
-    assert file.read_text().count(advice.ITS_NAMESPACE) == 1
+    assert file.read_text().count(advice.NAMESPACE_LINE) == 1
 
 
-def test_a_missing_file_is_named_with_how_to_get_one(tmp_path: Path) -> None:
+def test_a_missing_kubeconfig_is_named_with_the_command_to_write_one(tmp_path: Path) -> None:
     with pytest.raises(Failed, match=r"gone: No such file .* `kubectl config view --raw"):
         attachment.read(tmp_path / "gone")
 
 
-def test_secrets_are_not_in_what_python_shows(folder: Path) -> None:
-    found = attachment.read(written(folder, document(AUTHORITY)))
+def test_the_repr_of_an_attachment_contains_no_secret(folder: Path) -> None:
+    found = attachment.read(write(folder, document(AUTHORITY)))
 
     assert SECRET not in repr(found)

@@ -1,4 +1,4 @@
-"""Every form of a kubeconfig that kubectl reads is read, and means what kubectl takes it for."""
+"""Forms of kubeconfigs that kubectl accepts, with the same meaning as in kubectl."""
 
 import codecs
 import json
@@ -20,8 +20,8 @@ from tests.deploy.kubeconfigs import (
     SECRET,
     base64_of,
     document,
-    neighbours,
-    written,
+    write,
+    write_files,
 )
 
 YAML = """\
@@ -49,26 +49,26 @@ FORMS = {
     "JSON with tabs": TABBED,
     "YAML with tabs after colons": YAML.replace("kind: ", "kind:\t"),
     "several documents": f"---\n{YAML}---\n{YAML.replace('abc', 'other')}",
-    "a second document that is none": f"{YAML}---\n{{",
-    "an end of the document": f"%YAML 1.1\n---\n{YAML}...\n",
+    "an invalid second document": f"{YAML}---\n{{",
+    "a directive and a document end": f"%YAML 1.1\n---\n{YAML}...\n",
     "anchors and merges": MERGED,
-    "line ends of Windows": YAML.replace("\n", "\r\n"),
+    "CRLF": YAML.replace("\n", "\r\n"),
     "no kind": YAML.replace("kind: Config\n", ""),
-    "a user without a name beside": YAML.replace("users: [", "users: [{user: {token: x}}, "),
+    "another user without a name": YAML.replace("users: [", "users: [{user: {token: x}}, "),
 }
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return neighbours(tmp_path)
+    return write_files(tmp_path)
 
 
 def read(folder: Path, values: Any) -> Attachment:
-    return attachment.read(written(folder, values))
+    return attachment.read(write(folder, values))
 
 
 @pytest.mark.parametrize("text", FORMS.values(), ids=FORMS)
-def test_what_kubectl_parses_is_parsed(folder: Path, text: str) -> None:
+def test_forms_of_yaml_that_kubectl_accepts_are_read(folder: Path, text: str) -> None:
     found = read(folder, text)
 
     assert (found.cluster.url, found.user.token) == ("https://10.0.0.1:6443", "abc")
@@ -79,7 +79,7 @@ def test_what_kubectl_parses_is_parsed(folder: Path, text: str) -> None:
     [codecs.BOM_UTF8 + YAML.encode(), codecs.BOM_UTF16_LE + YAML.encode("utf-16-le")],
     ids=["UTF-8", "UTF-16"],
 )
-def test_a_byte_order_mark_is_no_part_of_the_file(folder: Path, encoded: bytes) -> None:
+def test_a_byte_order_mark_is_ignored(folder: Path, encoded: bytes) -> None:
     file = folder / "config"
     file.write_bytes(encoded)
 
@@ -97,19 +97,19 @@ TOKENS: dict[str, tuple[Any, Any]] = {
 
 
 @pytest.mark.parametrize(("user", "token"), TOKENS.values(), ids=TOKENS)
-def test_a_token_counts_beside(folder: Path, user: Any, token: Any) -> None:
+def test_the_token_is_chosen_as_in_kubectl(folder: Path, user: Any, token: Any) -> None:
     (folder / "empty").touch()
     found = read(folder, document(user=user))
 
     assert found.user.token == (folder / token if isinstance(token, Path) else token)
 
 
-def test_a_missing_token_file_alone_is_said(folder: Path) -> None:
+def test_a_missing_token_file_without_a_token_is_reported(folder: Path) -> None:
     with pytest.raises(Failed, match=r"tokenFile: .*gone No such file"):
         read(folder, document(user={"tokenFile": "gone"}))
 
 
-def test_token_and_client_certificate_are_both_shown(folder: Path) -> None:
+def test_a_token_and_a_client_certificate_are_both_used(folder: Path) -> None:
     user = {"client-certificate": "me.pem", "client-key": "me.key", "token": SECRET}
 
     found = read(folder, document(AUTHORITY, user)).environment(folder / "credentials")
@@ -131,17 +131,19 @@ def test_token_and_client_certificate_are_both_shown(folder: Path) -> None:
         ({"server": "https://host/a?b=c#d"}, "https://host/a"),
     ],
 )
-def test_a_server_is_what_kubectl_takes_it_for(folder: Path, values: Any, url: str) -> None:
+def test_the_url_of_the_server_is_completed_as_in_kubectl(
+    folder: Path, values: Any, url: str
+) -> None:
     assert read(folder, document(values)).cluster.url == url
 
 
-def test_a_client_certificate_makes_https_of_a_server_without_a_scheme(folder: Path) -> None:
+def test_a_server_without_a_scheme_uses_https_with_a_client_certificate(folder: Path) -> None:
     user = {"client-certificate": "me.pem", "client-key": "me.key"}
 
     assert read(folder, document({"server": "host"}, user)).cluster.url == "https://host"
 
 
-def test_the_name_of_the_server_in_tls_and_its_proxy_reach_the_workers(folder: Path) -> None:
+def test_workers_get_the_tls_server_name_and_the_proxy(folder: Path) -> None:
     named = {"tls-server-name": "api.internal", "proxy-url": "socks5://localhost:1080"}
     local = {"server": "https://127.0.0.1:6443"} | named
 
@@ -152,7 +154,7 @@ def test_the_name_of_the_server_in_tls_and_its_proxy_reach_the_workers(folder: P
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["without credentials", "no user"])
-def test_a_user_without_credentials_is_anonymous_as_behind_a_proxy_of_kubectl(
+def test_a_user_without_credentials_is_anonymous_as_behind_kubectl_proxy(
     folder: Path, named: bool
 ) -> None:
     values = document({"server": "http://127.0.0.1:8001"}, {})
@@ -164,22 +166,22 @@ def test_a_user_without_credentials_is_anonymous_as_behind_a_proxy_of_kubectl(
     assert found["PLT_K8S_AUTH_TYPE"] == "none"
 
 
-def test_an_anonymous_user_without_rights_is_told_how_to_make_another(
+def test_an_anonymous_user_without_rights_is_told_how_to_create_another(
     sandbox: KubernetesSandbox, tmp_path: Path
 ) -> None:
-    found = attachment.read(kubeconfigs.of(sandbox, tmp_path, {}))
+    found = attachment.read(kubeconfigs.for_sandbox(sandbox, tmp_path, {}))
 
     with pytest.raises(Failed, match=r"(?s)neither a token nor a client cert.*config set-context"):
         attachment.check(found, found.environment(tmp_path / "credentials"))
 
 
-def test_a_server_without_an_authority_is_known_by_those_of_the_machine(
+def test_a_server_without_an_authority_is_verified_with_the_machines_cas(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Also those that its owner installed, as a company does with its own."""
+    """These include CAs that a company installed."""
     monkeypatch.setenv("SSL_CERT_FILE", str(folder / "ca.pem"))
     assert read(folder, document(CLUSTER)).cluster.authority == folder / "ca.pem"
 
     monkeypatch.delenv("SSL_CERT_FILE")
-    monkeypatch.setattr(cluster, "SYSTEM", (str(folder / "gone"), str(folder / "me.pem")))
+    monkeypatch.setattr(cluster, "SYSTEM_CAS", (str(folder / "gone"), str(folder / "me.pem")))
     assert read(folder, document(CLUSTER)).cluster.authority == folder / "me.pem"

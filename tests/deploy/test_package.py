@@ -1,9 +1,9 @@
-"""The wheel, built and installed without a package index, in an environment with nothing else.
+"""The wheel, built and installed without a package index into an empty environment.
 
-The environment is empty but for links to the installed distributions that the wheel requires,
-directly or indirectly. pip installs the wheel with its dependencies, and so fails where a
-distribution is missing or has a version that the wheel does not accept; a module that imports
-a distribution that the wheel does not require fails to import. Not shown: that the index has them.
+The environment has links to the installed distributions that the wheel requires, directly or
+indirectly. pip installs the wheel with its dependencies, and so fails if a distribution is missing
+or has a wrong version. A module fails to import a distribution that the wheel does not require.
+Not tested: that a package index has the distributions.
 """
 
 import shutil
@@ -44,7 +44,7 @@ for name in {PRODUCT}:
 
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
-    """Return what a command prints; without this process's folder and variables."""
+    """Return the output of a command, run without this process's folder and variables."""
     done = subprocess.run(
         command, cwd=cwd or "/", env={}, capture_output=True, text=True, check=False
     )
@@ -54,7 +54,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a copy of the checkout: setuptools writes into the folder that it builds."""
+    """The wheel, built from a copy of the checkout, because setuptools writes into its source."""
     source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("built")
     for name in (*PRODUCT, "deploy", "tests"):
         shutil.copytree(
@@ -67,7 +67,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the programs of an environment in which the wheel is installed."""
+    """The folder `bin` of an environment with the wheel."""
     folder = tmp_path_factory.mktemp("environment")
     venv.create(folder, symlinks=True)
     python = folder / "bin" / "python"
@@ -86,14 +86,14 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def requirements(wheel: Path) -> list[str]:
-    """The requirements that the metadata of a wheel declare."""
+    """Return the requirements in the metadata of a wheel."""
     with ZipFile(wheel) as file:
         lines = file.read(f"machinist-{VERSION}.dist-info/METADATA").decode().splitlines()
     return [line.removeprefix(REQUIRES) for line in lines if line.startswith(REQUIRES)]
 
 
 def gather(texts: Iterable[str], extra: str, found: dict[str, Distribution]) -> None:
-    """Add the installed distributions that meet requirements, and what these require."""
+    """Add the installed distributions of the requirements, and of their requirements."""
     for requirement in map(Requirement, texts):
         if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
             for chosen in ("", *requirement.extras):
@@ -103,18 +103,19 @@ def gather(texts: Iterable[str], extra: str, found: dict[str, Distribution]) -> 
                     gather(found[name].requires or (), chosen, found)
 
 
-def test_the_wheel_contains_the_product_with_types_and_documents_and_nothing_else(wheel):
+def test_the_wheel_contains_only_the_product_with_types_and_documents(wheel):
     with ZipFile(wheel) as file:
         names = {name for name in file.namelist() if ".dist-info/" not in name}
     files = (path for name in PRODUCT for path in (REPOSITORY / name).rglob("*"))
     ours = {path.relative_to(REPOSITORY) for path in files if path.is_file()}
+    pages = {f"{name}/README.md" for name in ("contracts", "gateway", "worker/providers")}
 
-    assert names == {path.as_posix() for path in ours if "__pycache__" not in path.parts}
+    assert names == {path.as_posix() for path in ours if "__pycache__" not in path.parts} - pages
     assert names >= {f"{package}/py.typed" for package in PRODUCT}
     assert names >= {f"contracts/documents/{name}api.json" for name in ("open", "async")}
 
 
-def test_every_module_needs_only_what_the_wheel_requires(programs):
+def test_every_module_imports_only_requirements_of_the_wheel(programs):
     files = run(programs / "python", "-c", IMPORT_ALL).splitlines()
 
     assert [Path(file).parent.name for file in files] == list(PRODUCT)
@@ -122,24 +123,24 @@ def test_every_module_needs_only_what_the_wheel_requires(programs):
 
 
 @pytest.mark.parametrize(
-    ("program", "told"),
+    ("program", "expected"),
     [
         ("machinist", ["address", "audit", "dead"]),
         ("machinist-gateway", GatewaySettings),
         ("machinist-worker", WorkerSettings),
     ],
 )
-def test_every_program_tells_its_version_and_its_use(programs, program, told):
-    if not isinstance(told, list):
-        told = [f"{variable(field.name)}: " for field in msgspec.structs.fields(told)]
+def test_every_program_prints_its_version_and_its_usage(programs, program, expected):
+    if not isinstance(expected, list):
+        expected = [f"{variable(field.name)}: " for field in msgspec.structs.fields(expected)]
 
     assert run(programs / program, "--version") == f"{program} {VERSION}\n"
     usage = run(programs / program, "--help")
     assert usage.startswith(f"usage: {program} ")
-    assert [word for word in told if word not in usage] == []
+    assert [word for word in expected if word not in usage] == []
 
 
-def test_gateway_and_worker_serve_a_request(programs, amqp_url, sandbox, tmp_path):
+def test_installed_gateway_and_worker_serve_a_request(programs, amqp_url, sandbox, tmp_path):
     port = Port.any_free()
     variables = {
         "PLT_AMQP_URL": amqp_url,
@@ -166,4 +167,4 @@ def test_gateway_and_worker_serve_a_request(programs, amqp_url, sandbox, tmp_pat
                 return None
             return answer.status_code == 200 and answer.json()
 
-        eventually(machines, what="a request is answered by an installed worker")
+        eventually(machines, what="an installed worker answers a request")

@@ -1,4 +1,4 @@
-"""A port of ours is nobody else's."""
+"""Reserving ports."""
 
 import socket
 
@@ -8,8 +8,8 @@ from deploy.failed import Failed
 from deploy.ports import LOOPBACK, Port
 
 
-def test_a_reserved_port_is_not_given_twice() -> None:
-    """Not even while nobody listens there yet: another deploy/up may be starting, too."""
+def test_a_reserved_port_without_a_listener_is_not_reserved_again() -> None:
+    """Another `deploy/up` may be starting at the same time."""
     first = Port.any_free()
     second = Port.first_free([first.number, *range(first.number + 1, first.number + 50)])
     numbers = {first.number, second.number}
@@ -19,7 +19,7 @@ def test_a_reserved_port_is_not_given_twice() -> None:
     assert len(numbers) == 2
 
 
-def test_a_port_on_which_somebody_listens_is_passed_over() -> None:
+def test_a_port_with_a_listener_is_skipped() -> None:
     with socket.create_server((LOOPBACK, 0)) as server:
         busy = server.getsockname()[1]
 
@@ -27,7 +27,7 @@ def test_a_port_on_which_somebody_listens_is_passed_over() -> None:
             Port.first_free([busy])
 
 
-def test_a_released_port_can_be_taken_again() -> None:
+def test_a_released_port_can_be_reserved_again() -> None:
     first = Port.any_free()
     first.release()
     again = Port(first.number)

@@ -1,4 +1,4 @@
-"""The pinned requirements: complete, with hashes, and without the address of any package index."""
+"""The pinned requirements: complete, with hashes, and without the address of a package index."""
 
 import json
 import re
@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
-OURS = ["requirements.txt", "requirements-test.txt"]
-FILES = [*OURS, "requirements-ministack.txt"]
+PRODUCT_FILES = ["requirements.txt", "requirements-test.txt"]
+FILES = [*PRODUCT_FILES, "requirements-ministack.txt"]
 
 
 def pins(file: str) -> list[str]:
-    """Each requirement with its hashes, as one line."""
+    """Return each requirement with its hashes, as one line."""
     lines = [line for line in (DEPLOY / file).read_text().splitlines() if "#" not in line]
     return "\n".join(lines).replace("\\\n", " ").splitlines()
 
@@ -42,8 +42,8 @@ def test_every_package_of_the_typescript_client_is_pinned_with_a_hash() -> None:
     assert all(each["integrity"].startswith("sha512-") for each in packages.values())
 
 
-def test_the_tests_run_what_is_deployed() -> None:
-    """`deploy/test` installs over what `deploy/up` installed, and must not change it."""
-    versions = [{pin.split(" ")[0] for pin in pins(file)} for file in OURS]
+def test_the_tests_use_the_versions_of_deploy_up() -> None:
+    """`deploy/test` installs into the environment of `deploy/up` and must not change versions."""
+    versions = [{pin.split(" ")[0] for pin in pins(file)} for file in PRODUCT_FILES]
 
     assert versions[0] <= versions[1]

@@ -1,4 +1,4 @@
-"""The rabbitmq.conf files that we ship, read by a real node of the version at hand."""
+"""The shipped rabbitmq.conf files, read by a real node."""
 
 from pathlib import Path
 
@@ -9,13 +9,13 @@ from deploy.rabbitmq.node import RabbitNode
 
 SHIPPED = Path(node.__file__).parent
 PEERS = "cluster_formation."
-"""Lines that name the other nodes; tests/cluster writes its own, and starts three."""
+"""Lines that name the other nodes. tests/cluster starts three nodes with its own lines."""
 
 pytestmark = pytest.mark.broker
 
 
 @pytest.mark.parametrize("folder", ["one-node", "three-nodes"])
-def test_a_node_starts_with_the_shipped_settings_and_obeys_them(
+def test_a_node_starts_with_the_shipped_settings_and_applies_them(
     tmp_path: Path, folder: str
 ) -> None:
     lines = (SHIPPED / folder / "rabbitmq.conf").read_text().splitlines()
@@ -27,7 +27,7 @@ def test_a_node_starts_with_the_shipped_settings_and_obeys_them(
     assert limit.strip() == "{ok,16777216}"
 
 
-def test_both_files_agree_on_all_that_is_not_about_several_nodes() -> None:
+def test_the_file_for_three_nodes_contains_all_settings_for_one_node() -> None:
     one, three = (
         (SHIPPED / folder / "rabbitmq.conf").read_text().splitlines()
         for folder in ("one-node", "three-nodes")

@@ -1,11 +1,11 @@
-"""What `deploy/up` tells while it runs: the end of its processes and of the broker."""
+"""Reports of `deploy/up` while it runs: the end of its processes and of the broker."""
 
 from typing import Any, cast
 
 import pytest
 
-from deploy.child import Child
 from deploy.failed import Failed
+from deploy.process import ChildProcess
 from deploy.progress import Progress
 from deploy.rabbitmq.broker import Broker
 from deploy.rabbitmq.node import RabbitNode
@@ -15,55 +15,55 @@ from deploy.watching import Watch
 NAMED = Broker("amqp://theirs/", "theirs")
 
 
-class Processes:
-    """A stack whose gateway says what a test wants."""
+class FakeStack:
+    """A stack with a scripted response of the gateway."""
 
     def __init__(self) -> None:
-        self.said: dict[str, Any] | None = None
+        self.response: dict[str, Any] | None = None
 
-    def ended(self) -> list[Child]:
+    def ended(self) -> list[ChildProcess]:
         return []
 
-    def said_ready(self) -> dict[str, Any] | None:
-        return self.said
+    def readiness(self) -> dict[str, Any] | None:
+        return self.response
 
-    def broker(self, reason: str | None) -> None:
-        self.said = {"broker": {"reachable": reason is None, "reason": reason}}
-
-
-def watch(processes: Processes, broker: Broker) -> Watch:
-    return Watch(cast(Stack, processes), broker, Progress())
+    def set_broker(self, reason: str | None) -> None:
+        self.response = {"broker": {"reachable": reason is None, "reason": reason}}
 
 
-def test_the_end_of_a_broker_that_was_started_is_a_failure_that_says_how() -> None:
-    ends = [None, "RabbitMQ's server ended with -9"]
-    broker = Broker("amqp://ours/", "a private node", end=lambda: ends.pop(0))
-    watching = watch(Processes(), broker)
-    watching.look(ask=False)
-
-    with pytest.raises(Failed, match=r"the broker is gone \(a private node\): .* ended with -9"):
-        watching.look(ask=False)
+def watch(stack: FakeStack, broker: Broker) -> Watch:
+    return Watch(cast(Stack, stack), broker, Progress())
 
 
-def test_a_broker_of_others_that_goes_and_comes_back_is_told_once_each(
+def test_the_end_of_a_private_broker_is_a_failure_with_its_exit_status() -> None:
+    reasons = [None, "RabbitMQ's server ended with -9"]
+    broker = Broker("amqp://ours/", "a private node", exit_reason=lambda: reasons.pop(0))
+    watching = watch(FakeStack(), broker)
+    watching.check(with_gateway=False)
+
+    with pytest.raises(Failed, match=r"the broker has ended \(a private node\): .* ended with -9"):
+        watching.check(with_gateway=False)
+
+
+def test_the_loss_and_the_return_of_a_named_broker_are_reported_once_each(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    processes = Processes()
-    watching = watch(processes, NAMED)
+    stack = FakeStack()
+    watching = watch(stack, NAMED)
     for reason in (None, "theirs:5672: refused", "theirs:5672: refused", None, None):
-        processes.broker(reason)
-        watching.look(ask=True)
-    processes.said = None
-    watching.look(ask=True)
+        stack.set_broker(reason)
+        watching.check(with_gateway=True)
+    stack.response = None
+    watching.check(with_gateway=True)
 
-    told = [line.partition("broker")[2].strip() for line in capsys.readouterr().out.splitlines()]
-    assert told == ["not reachable: theirs:5672: refused", "reachable again"]
+    printed = [line.partition("broker")[2].strip() for line in capsys.readouterr().out.splitlines()]
+    assert printed == ["not reachable: theirs:5672: refused", "reachable again"]
 
 
 @pytest.mark.broker
-def test_a_node_that_was_killed_says_how_it_ended(tmp_path: Any) -> None:
+def test_a_killed_node_reports_its_exit_status(tmp_path: Any) -> None:
     with RabbitNode(tmp_path / "node", management=False) as node:
-        assert node.end() is None
+        assert node.exit_reason() is None
         node.kill()
 
-        assert "ended with -9" in str(node.end())
+        assert "ended with -9" in str(node.exit_reason())

@@ -1,4 +1,4 @@
-"""What is wrong with a kubeconfig is said in one sentence that names the place, and no secret."""
+"""Errors in a kubeconfig are reported with their location and without secrets."""
 
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ from tests.deploy.kubeconfigs import (
     SECRET,
     base64_of,
     document,
-    neighbours,
-    written,
+    write,
+    write_files,
 )
 
 WRONG: dict[str, tuple[Any, str]] = {
@@ -69,7 +69,7 @@ WRONG: dict[str, tuple[Any, str]] = {
         document(CLUSTER | {"certificate-authority": "gone.pem"}),
         "certificate-authority: .*gone.pem No such file or directory: expected a file",
     ),
-    "no authority in it": (
+    "an authority without PEM": (
         document(CLUSTER | {"certificate-authority": "token"}),
         "certificate-authority: .*token: expected PEM certificates",
     ),
@@ -77,10 +77,10 @@ WRONG: dict[str, tuple[Any, str]] = {
         document(CLUSTER | {"certificate-authority-data": f"%{SECRET}"}),
         'cluster "c": certificate-authority-data: expected base64 \\(it is not shown',
     ),
-    "no key": (document(user={"client-certificate": "me.pem"}), "client-key: expected PEM"),
-    "a key that is none": (
+    "no key": (document(user={"client-certificate": "me.pem"}), "client-key: expected .* PEM"),
+    "a key without PEM": (
         document(user={"client-certificate": "me.pem", "client-key-data": base64_of(SECRET)}),
-        "client-key: expected PEM .*not shown",
+        "client-key: expected .* PEM .*not shown",
     ),
     "an empty token file": (document(user={"tokenFile": "ca.pem"}), "tokenFile: expected one word"),
     "two tokens": (document(user={"token": f"{SECRET} {SECRET}"}), "token: expected one word"),
@@ -92,13 +92,13 @@ WRONG: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize(("values", "message"), WRONG.values(), ids=WRONG.keys())
-def test_what_is_wrong_is_said_and_no_secret_with_it(
+def test_an_error_is_reported_with_its_location_and_without_secrets(
     tmp_path: Path, values: Any, message: str
 ) -> None:
-    folder = neighbours(tmp_path)
+    folder = write_files(tmp_path)
 
     with pytest.raises(Failed, match=message) as raised:
-        attachment.read(written(folder, values))
+        attachment.read(write(folder, values))
 
     assert str(raised.value).startswith(str(folder / "config"))
     assert SECRET not in str(raised.value)

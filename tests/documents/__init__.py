@@ -1,1 +1,1 @@
-"""The documents against what really happens: recorded examples, and clients made from them."""
+"""Recording of the documents' examples, and generation of clients from the documents."""

@@ -1,4 +1,4 @@
-"""`python -m tests.documents`: records the examples again, and renews the documents with them."""
+"""`python -m tests.documents`: records the examples, and writes the documents with them."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ async def _recorded(*platforms: Platform) -> str:
     found = {}
     for platform in platforms:
         async with PROVIDERS[platform.name](platform.environment) as provider:
-            found[platform.name] = await recording.of_platform(platform, provider)  # type: ignore[arg-type]  # a provider has some of the port's methods, not all
+            found[platform.name] = await recording.of_platform(platform, provider)  # type: ignore[arg-type]  # a provider may implement only a part of the port
     whole = recording.whole(found, await recording.of_gateway())
     return json.dumps(whole, indent=1, ensure_ascii=False) + "\n"
 
@@ -27,7 +27,7 @@ def main() -> None:
         platforms = [contexts.enter_context(stand_in(name))() for name in PROVIDERS]
         text = asyncio.run(_recorded(*platforms))
     examples.FILE.write_text(text, encoding="utf-8")
-    # In a process of its own: this one has read the former examples.
+    # In a new process, because this one has loaded the old examples.
     subprocess.run([sys.executable, "-m", "contracts.documents"], check=True)
 
 

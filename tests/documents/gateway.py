@@ -1,4 +1,4 @@
-"""A gateway in this process in front of one provider, as an ASGI application."""
+"""A gateway with one provider in this process, as an ASGI application."""
 
 from contracts.broker.attendance import Attendance
 from contracts.broker.reconnecting import ReconnectingConnection
@@ -14,7 +14,7 @@ MOST_BODY_BYTES = 1_000_000
 
 
 def before(name: str, provider: object) -> OnRawPath:
-    """Return the application whose provider of this name is the one given."""
+    """Return the application in front of a provider with this name."""
     loopback = Loopback(Dispatch(name, provider, KEYS), seals=KEYS)
     link = ReconnectingConnection("amqp://broker.test/", "test")
     checks = Checks(Attendance([]))

@@ -1,4 +1,4 @@
-"""Runs generators of clients on the OpenAPI document; a warning is a failure."""
+"""Generates clients from the OpenAPI document; a warning is a failure."""
 
 import importlib
 import os
@@ -18,7 +18,7 @@ TYPESCRIPT = Path(__file__).parent / "typescript"
 
 
 def python_client(folder: Path) -> str:
-    """Make a client with openapi-python-client, and return the name of its package."""
+    """Generate a client with openapi-python-client, and return the name of its package."""
     config = folder / "config.json"
     config.write_text('{"post_hooks": [], "package_name_override": "generated_client"}')
     _run(
@@ -30,7 +30,7 @@ def python_client(folder: Path) -> str:
 
 
 def pydantic_models(folder: Path) -> str:
-    """Make models with datamodel-code-generator, and return the name of their module."""
+    """Generate models with datamodel-code-generator, and return the name of their module."""
     printed = _run(
         [sys.executable, "-W", "error", "-m", "datamodel_code_generator"],
         ["--input", DOCUMENT, "--input-file-type", "openapi"],
@@ -42,10 +42,10 @@ def pydantic_models(folder: Path) -> str:
 
 
 def typescript_client(folder: Path) -> Path:
-    """Make types with openapi-typescript, compile a client of them, and return its script."""
+    """Generate types with openapi-typescript, compile client.ts, and return the script."""
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
-        pytest.skip("openapi-typescript needs node and npm, which this machine lacks")
+        pytest.skip("openapi-typescript needs node and npm, which are not installed")
     shutil.copytree(TYPESCRIPT, folder, dirs_exist_ok=True)
     _run([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], folder=folder)
     tools = folder / "node_modules" / ".bin"
@@ -56,7 +56,7 @@ def typescript_client(folder: Path) -> Path:
 
 
 def imported(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """Import what was generated into a folder, for as long as a test runs."""
+    """Import a generated module from a folder for one test."""
     monkeypatch.syspath_prepend(str(folder))
     return importlib.import_module(name)
 

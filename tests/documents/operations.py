@@ -1,4 +1,4 @@
-"""One run of all operations on a platform, each with a request that is a good example of it."""
+"""A run of all operations on a platform, with requests that serve as examples."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ from contracts import api
 from contracts.operation import Operation
 
 Ask = Callable[[Operation[Any]], Awaitable[Any]]
-"""Performs an operation and returns its answer as JSON; None where the platform lacks it."""
+"""Perform an operation and return its answer as JSON; None if the platform lacks it."""
 
 APP = "hello"
 OLD, NEW = f"{APP}-v1", f"{APP}-v2"
@@ -73,7 +73,7 @@ def _route(gateway: str) -> dict[str, Any]:
 
 
 def workload(version: str) -> dict[str, Any]:
-    """A workload with most of what it can have."""
+    """Return a workload with most of the possible fields."""
     return {
         "name": f"{APP}-{version}",
         "appName": APP,
@@ -89,7 +89,7 @@ def workload(version: str) -> dict[str, Any]:
 
 
 def plan(**more: Any) -> dict[str, Any]:
-    """A route plan that pins one version and sends everybody else to the other."""
+    """Return a route plan that pins v1 by a header and sends all other requests to v2."""
     pin = {"kind": "header", "name": "x-deployment-id", "value": "v1"}
     rules = [
         {"match": pin, "backend": {"serviceName": OLD}, "versionId": "v1"},
@@ -99,13 +99,13 @@ def plan(**more: Any) -> dict[str, Any]:
 
 
 async def run(scope: str, gateway: str, ask: Ask) -> None:
-    """Ask for every operation of the table."""
+    """Perform every operation of the table."""
     await build(scope, gateway, ask)
     await remove(scope, ask)
 
 
 async def build(scope: str, gateway: str, ask: Ask) -> None:
-    """Ask for everything but deletions, in an order in which each finds what it needs."""
+    """Perform all operations but deletions, in the order of their dependencies."""
     await ask(api.ApplySecret(scope, _pull_secret()))
     await ask(api.ApplyController(scope, _deployment()))
     await ask(api.ApplyService(scope, _service()))
@@ -113,7 +113,7 @@ async def build(scope: str, gateway: str, ask: Ask) -> None:
     await ask(api.ApplyHttpRoute(scope, _route(gateway)))
     for version in ("v1", "v2"):
         await ask(api.ApplyWorkload(scope, workload(version)))
-    # One machine, so that a recording does not depend on the order of several.
+    # A single machine, because the order of several machines is not stable.
     instance = LABELS | {"app.kubernetes.io/instance": NEW}
     [machine] = await ask(api.GetMachines(scope, instance))
     await ask(api.GetMachine(scope, machine["id"]))
@@ -127,7 +127,7 @@ async def build(scope: str, gateway: str, ask: Ask) -> None:
 
 
 async def remove(scope: str, ask: Ask) -> None:
-    """Ask for the deletions."""
+    """Perform the deletions."""
     await ask(api.DeleteHttpRoute(scope, APP))
     await ask(api.DeleteService(scope, OLD))
     await ask(api.DeleteController(scope, OLD))

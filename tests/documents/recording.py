@@ -1,4 +1,4 @@
-"""Records what platforms and a gateway answer, as the examples of the documents."""
+"""Records the answers of platforms and a gateway as examples for the documents."""
 
 from collections.abc import Awaitable
 from typing import Any
@@ -15,7 +15,7 @@ from contracts.seal import Seals
 from gateway.app import application
 from gateway.checks import Checks
 from tests.documents import operations
-from tests.documents.steady import Steady
+from tests.documents.normaliser import Normaliser
 from tests.examples import manifest, message_of
 from tests.gateway.client import Client
 from tests.loopback import Front, Loopback
@@ -45,12 +45,12 @@ BY_HAND = {
     Code.PLATFORM_UNREACHABLE: "the Kubernetes API server cannot be reached: all connection "
     "attempts failed",
 }
-"""What is worded here as in the code, because it takes a broken broker or a bug to hear it."""
+"""Messages copied from the code, because their faults need a broken broker or a bug."""
 
 
 async def of_platform(platform: Platform, provider: Port) -> tuple[Any, Any]:
-    """The exchanges of a platform by operation, and its problems by code."""
-    steady = Steady()
+    """Record the exchanges of a platform by operation, and its problems by code."""
+    normalise = Normaliser()
     loopback = Loopback(Dispatch(platform.name, provider, KEYS), seals=KEYS)
     exchanges: dict[str, Any] = {}
     problems: dict[str, Any] = {}
@@ -61,10 +61,10 @@ async def of_platform(platform: Platform, provider: Port) -> tuple[Any, Any]:
         request = msgspec.json.decode(msgspec.json.encode(operation))
         if reply.status == 200:
             exchange = {"request": request, "answer": answer}
-            exchanges[operation.row.name] = steady(exchange)
+            exchanges[operation.row.name] = normalise(exchange)
             return answer
         assert operation.row.name not in methods(provider), answer
-        problems[Code.UNSUPPORTED] = steady(answer)
+        problems[Code.UNSUPPORTED] = normalise(answer)
         return None
 
     await operations.build(platform.scope, platform.gateway(), ask)
@@ -76,12 +76,12 @@ async def of_platform(platform: Platform, provider: Port) -> tuple[Any, Any]:
     platform.throttle(times=None)
     refused.append(await _fault(_scaled(platform, provider, Call.within(1))))
     for fault in refused:
-        problems[fault.code] = steady(msgspec.to_builtins(fault.problem()))
+        problems[fault.code] = normalise(msgspec.to_builtins(fault.problem()))
     return exchanges, problems
 
 
 async def _refused(platform: Platform, provider: Port) -> list[Fault]:
-    """Faults of requests to a platform on which everything is there."""
+    """Collect the faults of wrong requests to a platform after `operations.build`."""
     scope = platform.scope
     absent = api.GetController(scope, "absent")
     older = api.ApplyRoutePlan(scope, operations.plan(generation=6))
@@ -114,7 +114,7 @@ async def _fault(attempt: Awaitable[Any]) -> Fault:
 
 
 async def of_gateway() -> tuple[dict[str, Any], dict[str, Any]]:
-    """The problems by code that a gateway finds itself, and its own pages."""
+    """Record the gateway's own problems by code, and its own pages."""
     memory = Dispatch("memory", MemoryProvider(), KEYS)
     front = Front()
     loopback = Loopback(memory, expected=["k8s"])
@@ -141,12 +141,12 @@ async def of_gateway() -> tuple[dict[str, Any], dict[str, Any]]:
     worker = Announcement("k8s/host-1", "k8s", VERSION, NOW, [0, 1, 2, 3])
     loopback.attendance.hear(worker.message())
     pages["ready-200"] = (await client.get("/ready")).json()
-    steady = Steady()
-    return steady(found), steady(pages)
+    normalise = Normaliser()
+    return normalise(found), normalise(pages)
 
 
 def outcome() -> Any:
-    """The final record of a scaling."""
+    """Return the final record of a scaling."""
     command = message_of(api.UpdateControllerReplicas("default", "hello-v2", 3))
     what = {
         "started": outcomes.at(NOW),
@@ -157,11 +157,11 @@ def outcome() -> Any:
         "after": {"replicas": 3, "running": 2},
     }
     record = outcomes.outcome_of(command, "k8s", Result.DONE, **what)
-    return Steady()(msgspec.json.decode(msgspec.json.encode(record)))
+    return Normaliser()(msgspec.json.decode(msgspec.json.encode(record)))
 
 
 def whole(platforms: dict[str, tuple[Any, Any]], gateway: tuple[Any, Any]) -> dict[str, Any]:
-    """The file of examples."""
+    """Return the contents of the examples file."""
     speakers: dict[str, dict[str, Any]] = {name: found for name, (_, found) in platforms.items()}
     speakers["gateway"] = gateway[0]
     for code, words in BY_HAND.items():

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 
-from deploy.child import Child
 from deploy.ports import LOOPBACK, Port
+from deploy.process import ChildProcess
 from deploy.waiting import wait_until
 
 CHECKOUT = Path(__file__).parents[2]
@@ -27,7 +27,7 @@ def running(folder: Path, region: str) -> Iterator[str]:
     port = Port.any_free()
     try:
         program = [ENVIRONMENT / "bin" / "ministack"]
-        with Child(
+        with ChildProcess(
             "ministack", program, log=folder / "log", env=_environment(port, folder, region)
         ):
             url = f"http://{LOOPBACK}:{port.number}"

@@ -1,4 +1,4 @@
-"""A history seen address by address: who ran what, what was recorded, who was hurt in between."""
+"""A history by address: its commands, platform calls, records and disturbances."""
 
 from collections import defaultdict
 from functools import cached_property
@@ -7,16 +7,16 @@ from contracts.outcomes import Result
 from tests.history.history import KILL, Command, History, Record, Write
 
 SETTLED_S = 10.0
-"""A worker that was disturbed may drop its connection this much later: what a pulse waits for."""
+"""A disturbed worker may close its connection this much later, when its checks time out."""
 
 
 class Address:
-    """What happened to one address."""
+    """The part of a history that concerns one address."""
 
     def __init__(self, history: History, commands: list[Command], writes: list[Write]) -> None:
         self.commands = commands
         self.writes = sorted(writes, key=lambda write: write.start)
-        self.places = {command.value: place for place, command in enumerate(commands)}
+        self.positions = {command.value: position for position, command in enumerate(commands)}
         self._disturbances = history.disturbances
         self.records: dict[str, list[Record]] = {each.id: [] for each in commands if each.id}
         for record in history.records:
@@ -34,8 +34,8 @@ class Address:
         return {write.value for write in self.writes}
 
     def run_of(self, write: Write) -> Record | None:
-        """The record of the run that made this call."""
-        command = self.commands[self.places[write.value]]
+        """Return the `started` record of the run that made this call."""
+        command = self.commands[self.positions[write.value]]
         starts = [each for each in self.recorded(command) if each.result is Result.STARTED]
         return max(
             (each for each in starts if each.at <= write.start),
@@ -50,7 +50,7 @@ class Address:
         )
 
     def killed(self, write: Write) -> bool:
-        """Whether the worker was killed while its call was on the wire."""
+        """Tell whether the worker was killed while its call was in flight."""
         run = self.run_of(write)
         return any(
             each.what == KILL
@@ -60,19 +60,19 @@ class Address:
             for each in self._disturbances
         )
 
-    def again_after(self, former: Record | None, since: float, until: float) -> bool:
-        """Whether something may have happened twice: its worker was disturbed in between."""
+    def may_repeat(self, former: Record | None, since: float, until: float) -> bool:
+        """Tell whether a repeat is allowed, because the worker was disturbed in between."""
         return former is not None and self.disturbed(former.worker, since, until)
 
 
 def addresses(history: History) -> list[Address]:
-    """The history by address; calls for values that nobody asked for are left out."""
+    """Split a history by address, without calls for values that were never published."""
     commands: dict[str, list[Command]] = defaultdict(list)
     writes: dict[str, list[Write]] = defaultdict(list)
     for command in history.commands:
         commands[command.address].append(command)
-    asked = {(command.address, command.value) for command in history.commands}
+    published = {(command.address, command.value) for command in history.commands}
     for write in history.writes:
-        if (write.address, write.value) in asked:
+        if (write.address, write.value) in published:
             writes[write.address].append(write)
     return [Address(history, own, writes[name]) for name, own in commands.items()]

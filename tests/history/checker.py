@@ -1,17 +1,18 @@
-"""Finds in a recorded history what promises 2, 5 and 7 forbid.
+"""Finds violations of promises 2, 5 and 7 in a recorded history.
 
 For each address, with its commands numbered in publish order:
 
-- **Order.** The platform sees numbers that rise. A number that does not is a re-run: it was run, or
-  superseded, before, and the worker that did so was disturbed since. After a re-run everything that
-  had been run behind it is run again, each in turn, before anything new: a step back is made good.
-- **Alone.** A call begins after the former one's end, but for a call whose worker was killed in it.
-- **Nothing lost.** Whatever the broker took has a final outcome, and the first one fits what the
-  publisher was told; `done` was written, `superseded` names a later command that was not lost
-  itself, `expired` and what was refused were never written, and the platform is left with the last
-  accepted value, or with one asked for later whose end nobody knows.
+- **Order.** The numbers at the platform rise. A lower number is a re-run: the command ran or was
+  superseded before, and its worker was disturbed since. After a re-run, every later command that
+  had run runs again in order, before any new command.
+- **Exclusion.** A call begins after the end of the previous call, unless the worker of the previous
+  call was killed during it.
+- **Nothing lost.** Every accepted command has a final outcome, and the first one matches the
+  publisher's result. A `done` command was written. A `superseded` command names a later command,
+  which was not lost. `expired` and refused commands were never written. The last value on the
+  platform is the last accepted value, or a later one whose result is unknown.
 - **One outcome.** A run is recorded as started before its call. A command is started or ended again
-  only if the worker that did so first was disturbed in between.
+  only if the worker of the first record was disturbed in between.
 """
 
 from collections import Counter
@@ -32,7 +33,7 @@ ENDS = {
 
 
 class Violation(Struct, frozen=True):
-    """A promise that was not kept, at one value of one address."""
+    """A broken promise at one value of one address."""
 
     address: str
     value: int
@@ -40,48 +41,50 @@ class Violation(Struct, frozen=True):
 
 
 def violations(history: History) -> list[Violation]:
-    """All that was not kept."""
-    found = list(_strangers(history))
+    """Return all violations in a history."""
+    found = list(_unpublished(history))
     for address in addresses(history):
         for rule in (_out_of_order, _overlapping, _lost, _last, _recorded_again):
             found += rule(address)
     return found
 
 
-def _strangers(history: History) -> Iterator[Violation]:
-    asked = {(command.address, command.value) for command in history.commands}
+def _unpublished(history: History) -> Iterator[Violation]:
+    published = {(command.address, command.value) for command in history.commands}
     for write in history.writes:
-        if (write.address, write.value) not in asked:
-            yield Violation(write.address, write.value, "written, though nobody asked for it")
+        if (write.address, write.value) not in published:
+            yield Violation(write.address, write.value, "written, but never published")
     ids = {command.id for command in history.commands}
     unknown = {(each.address, each.id) for each in history.records if each.id not in ids}
-    for address, among in Counter(address for address, _ in unknown).items():
-        yield Violation(address, 0, f"outcomes of {among} commands that nobody published")
+    for address, count in Counter(address for address, _ in unknown).items():
+        yield Violation(address, 0, f"outcomes of {count} commands that were never published")
 
 
 def _out_of_order(address: Address) -> Iterator[Violation]:
     former: dict[int, Write] = {}
     at = -1
     for write in address.writes:
-        here = address.places[write.value]
+        here = address.positions[write.value]
         before = former.get(here)
-        skipped = [place for place in range(at + 1, here) if place in former]
+        skipped = [position for position in range(at + 1, here) if position in former]
         if before is not None:
-            if not address.again_after(address.run_of(before), before.start, write.start):
+            if not address.may_repeat(address.run_of(before), before.start, write.start):
                 yield _violation(address, write.value, "run again without a disturbance")
         elif here < at and not _superseded_before(address, here, write):
-            yield _violation(address, write.value, "run for the first time after a later one")
-        for place in skipped:
-            if not _superseded_before(address, place, write):
-                value = address.commands[place].value
-                yield _violation(address, value, "not run again, though what was before it was")
+            yield _violation(address, write.value, "first run after a later command")
+        for position in skipped:
+            if not _superseded_before(address, position, write):
+                value = address.commands[position].value
+                yield _violation(
+                    address, value, "not run again, although the command before it was"
+                )
         former[here] = write
         at = here
 
 
-def _superseded_before(address: Address, place: int, write: Write) -> bool:
-    """Whether the command was superseded, by a worker that was disturbed before this call."""
-    finals = address.finals(address.commands[place])
+def _superseded_before(address: Address, position: int, write: Write) -> bool:
+    """Tell whether the command was superseded by a worker that was disturbed before this call."""
+    finals = address.finals(address.commands[position])
     return any(
         each.result is Result.SUPERSEDED
         and each.at <= write.start
@@ -94,12 +97,12 @@ def _overlapping(address: Address) -> Iterator[Violation]:
     for former, latter in overlaps(address):
         if not address.killed(former):
             yield _violation(
-                address, latter.value, f"run while {former.value} was, whose worker was not killed"
+                address, latter.value, f"run during {former.value}, whose worker was not killed"
             )
 
 
 def overlaps(address: Address) -> Iterator[tuple[Write, Write]]:
-    """Pairs of calls of which the latter began before the former's end."""
+    """Yield pairs of calls of which the second began before the end of the first."""
     last: Write | None = None
     for write in address.writes:
         if last is not None and _end(last) > write.start:
@@ -121,50 +124,50 @@ def _lost(address: Address) -> Iterator[Violation]:
 def _lost_of(address: Address, command: Command) -> Iterator[str]:
     written = command.value in address.written
     if command.fate is Fate.REFUSED and written:
-        yield "written, though its publisher was told that nothing was attempted"
+        yield "written, but the publisher got 'not attempted'"
     finals = address.finals(command)
     if not finals:
         if command.id is not None and command.fate is not Fate.REFUSED:
             yield "no final outcome"
         elif command.fate in ACCEPTED:
-            yield "accepted, but no queue ever got it"
+            yield "accepted, but never queued"
         return
     first = finals[0]
     if first.result not in ENDS[command.fate]:
-        yield f"ended as {first.result}, though its publisher was told {command.fate.value}"
+        yield f"ended as {first.result}, but the publisher got {command.fate.value}"
     if first.result is Result.DONE and not written:
         yield "ended as done, but was never written"
     if first.result is Result.EXPIRED and written:
-        yield "ended as expired, which never starts, but was written"
+        yield "ended as expired, but was written"
     if first.result is Result.SUPERSEDED and not _follows(address, command, first):
-        yield f"superseded by {first.superseded_by}, which is no later command of the address"
+        yield f"superseded by {first.superseded_by}, not a later command of the address"
 
 
 def _follows(address: Address, command: Command, end: Record) -> bool:
-    """Whether it was superseded by a later one; that one's own end is judged for itself."""
-    later = address.commands[address.places[command.value] + 1 :]
+    """Tell whether a later command superseded this one; that command is checked separately."""
+    later = address.commands[address.positions[command.value] + 1 :]
     return any(each.id == end.superseded_by for each in later)
 
 
 def _last(address: Address) -> Iterator[Violation]:
-    """What the platform is left with."""
+    """Check the last value on the platform."""
     accepted = [each.value for each in address.commands if each.fate in ACCEPTED]
     if not accepted:
         return
-    left = address.places[address.writes[-1].value] if address.writes else -1
-    if left < address.places[accepted[-1]]:
+    left = address.positions[address.writes[-1].value] if address.writes else -1
+    if left < address.positions[accepted[-1]]:
         found = address.writes[-1].value if address.writes else "nothing"
         yield _violation(address, accepted[-1], f"accepted last, but the platform has {found}")
 
 
 def _recorded_again(address: Address) -> Iterator[Violation]:
     for write in address.writes:
-        command = address.commands[address.places[write.value]]
+        command = address.commands[address.positions[write.value]]
         if address.run_of(write) is None:
             yield _violation(address, write.value, "written before it was recorded as started")
     for command in address.commands:
         for first, second in repeated(address, command):
-            # A record that was late tells of an earlier moment than the one before it.
+            # A delayed record may have an earlier time than the record before it.
             earlier, later = sorted((first, second), key=lambda record: record.at)
             if not address.disturbed(earlier.worker, earlier.at, later.at):
                 what = f"{second.result} after {first.result} without a disturbance"
@@ -172,7 +175,7 @@ def _recorded_again(address: Address) -> Iterator[Violation]:
 
 
 def repeated(address: Address, command: Command) -> Iterable[tuple[Record, Record]]:
-    """Records that came again: started after started, and any that came after a final one."""
+    """Yield repeated records: `started` after `started`, and any record after a final one."""
     last: Record | None = None
     for record in address.recorded(command):
         again = last is not None and (

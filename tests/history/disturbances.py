@@ -1,4 +1,4 @@
-"""What goes wrong: workers are killed, frozen and cut off, and the broker is restarted."""
+"""Disturbances: workers are killed and frozen, connections closed, and the broker restarted."""
 
 import random
 import re
@@ -9,15 +9,15 @@ from urllib.parse import quote
 import httpx
 
 from tests.history.history import KILL, RESTART, Disturbance
-from tests.history.script import Blow, Hurt
+from tests.history.script import Kind, Planned
 from tests.stack import Process, Stack
 
 WORKER = re.compile(r"^machinist worker \S+ \S+-(\d+)-\w+ ")
 NO_WORKER = 0
 
 
-class Scene:
-    """Who can be hurt."""
+class DisturbanceRunner:
+    """Applies disturbances to a stack and records them."""
 
     def __init__(self, stack: Stack, workers: list[Process]) -> None:
         self.stack = stack
@@ -25,67 +25,67 @@ class Scene:
         self.disturbances: list[Disturbance] = []
 
     @property
-    def everybody(self) -> list[int]:
-        """All workers, and what is no worker."""
+    def all_workers(self) -> list[int]:
+        """The ids of all workers, and `NO_WORKER`."""
         return [*(worker.pid for worker in self.workers), NO_WORKER]
 
-    def play(self, blows: Iterable[Blow]) -> None:
-        """One blow after another."""
-        for blow in blows:
-            time.sleep(blow.after_s)
-            HURTS[blow.what](self, blow)
+    def run(self, planned: Iterable[Planned]) -> None:
+        """Apply one disturbance after another."""
+        for each in planned:
+            time.sleep(each.after_s)
+            APPLY[each.kind](self, each)
 
-    def note(self, what: str, hits: Iterable[int], began: float) -> None:
-        """A disturbance that is over now."""
+    def record(self, what: str, hits: Iterable[int], began: float) -> None:
+        """Record a disturbance that ends now."""
         self.disturbances.append(
             Disturbance(what=what, hits=frozenset(hits), began=began, ended=time.time())
         )
 
 
-def kill(scene: Scene, blow: Blow) -> None:
-    """A worker dies, and another comes in its place."""
-    worker = scene.workers.pop(blow.whom % len(scene.workers))
+def kill(runner: DisturbanceRunner, planned: Planned) -> None:
+    """Kill a worker and start another one."""
+    worker = runner.workers.pop(planned.target % len(runner.workers))
     began = time.time()
     worker.kill()
-    scene.note(KILL, [worker.pid], began)
-    scene.workers.append(scene.stack.worker())
+    runner.record(KILL, [worker.pid], began)
+    runner.workers.append(runner.stack.worker())
 
 
-def freeze(scene: Scene, blow: Blow) -> None:
-    """A worker stops for a while and goes on as if nothing had been."""
-    worker = scene.workers[blow.whom % len(scene.workers)]
+def freeze(runner: DisturbanceRunner, planned: Planned) -> None:
+    """Stop a worker for a while with SIGSTOP."""
+    worker = runner.workers[planned.target % len(runner.workers)]
     began = time.time()
     worker.freeze()
-    time.sleep(blow.for_s)
+    time.sleep(planned.for_s)
     worker.thaw()
-    scene.note("freeze", [worker.pid], began)
+    runner.record("freeze", [worker.pid], began)
 
 
-def cut(scene: Scene, blow: Blow) -> None:
-    """The operator closes some connections: of workers, gateways, producers."""
+def cut(runner: DisturbanceRunner, planned: Planned) -> None:
+    """Close a third of all connections over the management API, as an operator may."""
     began = time.time()
     with httpx.Client(
-        base_url=f"{scene.stack.node.management_url}/api",
-        auth=(scene.stack.node.user, scene.stack.node.password),
+        base_url=f"{runner.stack.node.management_url}/api",
+        auth=(runner.stack.node.user, runner.stack.node.password),
         timeout=30,
         trust_env=False,
     ) as management:
-        vhost = quote(scene.stack.amqp_url.rpartition("/")[2], safe="")
+        vhost = quote(runner.stack.amqp_url.rpartition("/")[2], safe="")
         open_now = management.get(f"/vhosts/{vhost}/connections").raise_for_status().json()
         names = {each["name"]: _label(each) for each in open_now}
-        chosen = random.Random(blow.whom).sample(sorted(names), k=-(-len(names) // 3))
+        chosen = random.Random(planned.target).sample(sorted(names), k=-(-len(names) // 3))
         for name in chosen:
-            # One that has gone by itself meanwhile is as good as closed.
+            # The status is ignored: a connection may already be closed.
             management.delete(f"/connections/{quote(name, safe='')}")
     found = [WORKER.match(names[name]) for name in chosen]
-    scene.note("cut", [int(match[1]) if match else NO_WORKER for match in found], began)
+    runner.record("cut", [int(match[1]) if match else NO_WORKER for match in found], began)
 
 
-def restart(scene: Scene, blow: Blow) -> None:
-    """The broker goes down in good order and comes back."""
+def restart(runner: DisturbanceRunner, planned: Planned) -> None:
+    """Restart the broker with an orderly shutdown."""
     began = time.time()
-    scene.stack.node.restart()
-    scene.note(RESTART, scene.everybody, began)
+    runner.stack.node.restart()
+    runner.record(RESTART, runner.all_workers, began)
 
 
 def _label(connection: dict[str, object]) -> str:
@@ -93,7 +93,7 @@ def _label(connection: dict[str, object]) -> str:
     return str(properties.get("connection_name", "")) if isinstance(properties, dict) else ""
 
 
-HURTS: dict[Hurt, Callable[[Scene, Blow], None]] = {
+APPLY: dict[Kind, Callable[[DisturbanceRunner, Planned], None]] = {
     KILL: kill,
     "freeze": freeze,
     "cut": cut,

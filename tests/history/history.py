@@ -1,7 +1,7 @@
-"""What happened, as data: what was asked, what the platform saw, what was recorded, what was hurt.
+"""A recorded history: commands, platform calls, audit records and disturbances.
 
-Times are seconds of the Unix epoch, all by the clock of one machine. Workers are told by their
-process ids; 0 stands for what is no worker, such as the recorder in a gateway.
+Times are seconds of the Unix epoch, from the clock of one machine. A worker is identified by its
+process id; 0 is any other process, such as the recorder in a gateway.
 """
 
 from enum import Enum
@@ -16,23 +16,23 @@ RESTART: Final = "restart"
 
 
 class Fate(Enum):
-    """What a publisher knows of its command at the end."""
+    """The result of a command as its publisher knows it."""
 
     CONFIRMED = "confirmed"
-    """An event that the broker took."""
+    """The broker confirmed the event."""
     ANSWERED = "answered"
-    """A REST call that ended with 2xx."""
+    """The REST call ended with 2xx."""
     REFUSED = "refused"
-    """429 or 503: nothing was attempted and nothing will be."""
+    """429, 503 or a refused event: the command is never attempted."""
     OPEN = "open"
-    """504, or no confirm: it may or may not have happened."""
+    """504 or a missing confirm: the command may have run."""
 
 
 ACCEPTED = frozenset({Fate.CONFIRMED, Fate.ANSWERED})
 
 
 class Command(Struct, frozen=True, kw_only=True):
-    """A scale command of its own value; without an id it has no record."""
+    """A scale command with a unique value; the id is None if the audit has no record."""
 
     address: str
     value: int
@@ -41,7 +41,7 @@ class Command(Struct, frozen=True, kw_only=True):
 
 
 class Write(Struct, frozen=True, kw_only=True):
-    """A call in the platform's own log; without an end it was never answered."""
+    """A call in the log of the platform; the end is None if it was never answered."""
 
     address: str
     value: int
@@ -50,7 +50,7 @@ class Write(Struct, frozen=True, kw_only=True):
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """An outcome; `at` is when the run started or ended."""
+    """An audit record; `at` is the time at which the run started or ended."""
 
     id: str
     address: str
@@ -61,7 +61,7 @@ class Record(Struct, frozen=True, kw_only=True):
 
 
 class Disturbance(Struct, frozen=True, kw_only=True):
-    """What was done to whom, and until when; `hits` are the workers whose runs it may have cut."""
+    """An applied disturbance; `hits` are the workers whose runs it may have interrupted."""
 
     what: str
     hits: frozenset[int]
@@ -70,7 +70,7 @@ class Disturbance(Struct, frozen=True, kw_only=True):
 
 
 class History(Struct, frozen=True):
-    """`commands` of an address are in publish order, `records` in the order in which they came."""
+    """`commands` of an address are in publish order, `records` in order of arrival."""
 
     commands: list[Command]
     writes: list[Write]

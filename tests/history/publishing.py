@@ -1,8 +1,8 @@
-"""Publishes a script: each address by a task of its own, which knows the order of its commands.
+"""Publishes a script with one task per address, which keeps the publish order of the address.
 
-A task awaits the confirms of its events and the answers to its calls before its next step; within
-a burst events are ordered by their channel. A value that was turned away is not asked for again:
-the next one is, after the pause that the answer named.
+A task awaits the confirms of its events and the responses to its calls before the next step. The
+channel orders the events of a burst. After a 429 or 503 the task sends the next value, after the
+`Retry-After` of the response.
 """
 
 import asyncio
@@ -25,18 +25,18 @@ HTTP_TIMEOUT_S = 60
 
 
 class Producer:
-    """Event producers' one connection, made again whenever it is lost."""
+    """The shared connection of all event producers, with reconnects."""
 
     def __init__(self, amqp_url: str) -> None:
         self._link = ReconnectingConnection(amqp_url, "test producer")
         self._channel: asyncio.Future[Channel] = asyncio.get_running_loop().create_future()
 
     async def run(self) -> None:
-        """Stay connected."""
+        """Keep the connection open."""
         await self._link.run(self._session)
 
     async def publish(self, events: list[Message]) -> list[Fate]:
-        """Publish in order over one channel, and what is known of each then."""
+        """Publish events in order over one channel, and return the result of each."""
         channel = await asyncio.shield(self._channel)
         ends = await asyncio.gather(
             *(channel.publish(event, mandatory=True) for event in events), return_exceptions=True
@@ -45,7 +45,7 @@ class Producer:
 
     async def _session(self, connection: Connection) -> None:
         channel = await connection.channel()
-        # As deploy/producers/README.md advises: until then the audit misses what is published.
+        # As deploy/producers/README.md advises: events published before the audit exists miss it.
         await channel.messages(AUDIT)
         self._channel.set_result(channel)
         self._link.ready()
@@ -67,7 +67,7 @@ def _fate(end: BaseException | None) -> Fate:
 
 
 class Publishing:
-    """Plays the steps of a script, and keeps what was asked in publish order."""
+    """Runs the steps of a script, and records the commands in publish order."""
 
     def __init__(self, script: Script, gateways: list[str], producer: Producer) -> None:
         self._script = script
@@ -106,7 +106,7 @@ class Publishing:
             self.commands.append(Command(address=name, value=value, fate=fate))
 
     async def _call(self, name: str, value: int, step: Step) -> int:
-        """Scale until it is attempted; the last value that was asked for."""
+        """Scale to rising values until one is attempted, and return that value."""
         client = self._gateways[step.gateway % len(self._gateways)]
         while True:
             answer = await client.post(

@@ -1,4 +1,4 @@
-"""What a seed decides: who asks what, how fast each platform call is, what is hurt, and when."""
+"""Commands, platform delays and disturbances, generated from a random seed."""
 
 import random
 from typing import Literal
@@ -10,13 +10,13 @@ QUICK_S = (0.005, 0.06)
 SLOW_S = 0.12
 SLOW_SHARE = 0.04
 
-Hurt = Literal["kill", "freeze", "cut", "restart"]
+Kind = Literal["kill", "freeze", "cut", "restart"]
 Via = Literal["events", "keyed", "rest"]
-WAYS: dict[Via, int] = {"events": 5, "keyed": 1, "rest": 4}
+WEIGHTS: dict[Via, int] = {"events": 5, "keyed": 1, "rest": 4}
 
 
 class Step(Struct, frozen=True):
-    """Some events at once, or one REST call through a gateway; `keyed` events never collapse."""
+    """A burst of events, or one REST call; `keyed` events are never superseded."""
 
     via: Via
     count: int
@@ -24,22 +24,22 @@ class Step(Struct, frozen=True):
     gateway: int
 
 
-class Blow(Struct, frozen=True):
-    """Something to hurt after a while, and for how long; `whom` is taken modulo who is there."""
+class Planned(Struct, frozen=True):
+    """A planned disturbance; `target` selects a worker, modulo the number of workers."""
 
-    what: Hurt
+    kind: Kind
     after_s: float
     for_s: float
-    whom: int
+    target: int
 
 
 class Script(Struct, frozen=True):
-    """By address its steps and how long a call to its platform takes."""
+    """The steps and the platform delay of each address, and the disturbances."""
 
     seed: int
     steps: dict[str, list[Step]]
     delays_s: dict[str, float]
-    blows: list[Blow]
+    disturbances: list[Planned]
 
 
 def script(
@@ -47,47 +47,47 @@ def script(
     *,
     addresses: int,
     commands: int,
-    hurts: dict[Hurt, int],
+    disturbances: dict[Kind, int],
     freeze_s: tuple[float, float],
     pause_s: float,
 ) -> Script:
-    """The script of a seed: so many commands in all, and each hurt so many times.
+    """Generate a script; `disturbances` are counts by kind.
 
-    `pause_s` is the longest between two steps of an address.
+    `pause_s` is the maximum pause between two steps of an address.
     """
-    dice = random.Random(seed)
+    rng = random.Random(seed)
     names = [f"app-{number}" for number in range(addresses)]
     each = -(-commands // addresses)
     return Script(
         seed,
-        {name: _steps(dice, each, pause_s) for name in names},
-        {name: _delay(dice) for name in names},
-        _blows(dice, hurts, freeze_s),
+        {name: _steps(rng, each, pause_s) for name in names},
+        {name: _delay(rng) for name in names},
+        _disturbances(rng, disturbances, freeze_s),
     )
 
 
-def _steps(dice: random.Random, commands: int, pause_s: float) -> list[Step]:
+def _steps(rng: random.Random, commands: int, pause_s: float) -> list[Step]:
     steps = []
     while commands:
-        via = dice.choices(list(WAYS), list(WAYS.values()))[0]
-        count = 1 if via == "rest" else min(commands, dice.randint(1, BURST))
-        # Now and then nothing is waited for: many addresses press at once.
-        pause = dice.choice((0.0, dice.uniform(0, pause_s)))
-        steps.append(Step(via, count, pause, dice.randrange(2)))
+        via = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+        count = 1 if via == "rest" else min(commands, rng.randint(1, BURST))
+        # Half of the steps follow without a pause, so that many addresses publish at once.
+        pause = rng.choice((0.0, rng.uniform(0, pause_s)))
+        steps.append(Step(via, count, pause, rng.randrange(2)))
         commands -= count
     return steps
 
 
-def _delay(dice: random.Random) -> float:
-    return SLOW_S if dice.random() < SLOW_SHARE else dice.uniform(*QUICK_S)
+def _delay(rng: random.Random) -> float:
+    return SLOW_S if rng.random() < SLOW_SHARE else rng.uniform(*QUICK_S)
 
 
-def _blows(
-    dice: random.Random, hurts: dict[Hurt, int], freeze_s: tuple[float, float]
-) -> list[Blow]:
-    kinds: list[Hurt] = [what for what, times in hurts.items() for _ in range(times)]
-    dice.shuffle(kinds)
+def _disturbances(
+    rng: random.Random, counts: dict[Kind, int], freeze_s: tuple[float, float]
+) -> list[Planned]:
+    kinds: list[Kind] = [kind for kind, times in counts.items() for _ in range(times)]
+    rng.shuffle(kinds)
     return [
-        Blow(what, dice.uniform(0.5, 2.5), dice.uniform(*freeze_s), dice.randrange(1000))
-        for what in kinds
+        Planned(kind, rng.uniform(0.5, 2.5), rng.uniform(*freeze_s), rng.randrange(1000))
+        for kind in kinds
     ]

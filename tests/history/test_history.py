@@ -1,4 +1,4 @@
-"""Promises 5 and 7 over whole histories: REST and events while everything is hurt in turn."""
+"""Promises 2, 5 and 7 over whole histories of REST calls and events under disturbances."""
 
 import asyncio
 import random
@@ -9,12 +9,12 @@ import pytest
 
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.history import checker
-from tests.history.disturbances import Scene
+from tests.history.audit_reader import AuditReader
+from tests.history.disturbances import DisturbanceRunner
 from tests.history.history import ACCEPTED, Command, History, Write
 from tests.history.publishing import Producer, Publishing
+from tests.history.report import summary, timeline
 from tests.history.script import Script, script
-from tests.history.tap import Tap
-from tests.history.telling import summary, timeline
 from tests.scalings import scalings
 from tests.stack import Stack, eventually
 
@@ -28,7 +28,7 @@ SHOWN = 10
 
 @pytest.fixture
 def seed(request: pytest.FixtureRequest) -> int:
-    """The one that was given; else the daily run's own, or with --chaos another in each run."""
+    """The seed of --history-seed; else the fixed daily seed, or a random seed with --chaos."""
     given: int | None = request.config.getoption("--history-seed")
     if given is not None:
         return given
@@ -37,75 +37,75 @@ def seed(request: pytest.FixtureRequest) -> int:
 
 
 @pytest.mark.timeout(240)
-def test_what_is_killed_frozen_cut_and_restarted_changes_no_order_and_loses_nothing(
+def test_kills_freezes_cuts_and_restarts_change_no_order_and_lose_no_command(
     stack: Stack, seed: int
 ) -> None:
-    played = script(
+    planned = script(
         seed,
         addresses=ADDRESSES,
         commands=2_500,
-        hurts={"kill": 2, "freeze": 2, "cut": 3, "restart": 1},
+        disturbances={"kill": 2, "freeze": 2, "cut": 3, "restart": 1},
         freeze_s=(1.0, 4.0),
         pause_s=1.0,
     )
-    assert_kept(played, play(stack, played))
+    assert_promises_kept(planned, run(stack, planned))
 
 
 @pytest.mark.chaos
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("more", range(3))
-def test_nothing_is_lost_either_when_workers_are_frozen_until_others_take_over(
+def test_workers_frozen_until_others_take_over_change_no_order_and_lose_no_command(
     stack: Stack, seed: int, more: int
 ) -> None:
-    played = script(
+    planned = script(
         seed + more,
         addresses=ADDRESSES,
         commands=5_000,
-        hurts={"kill": 4, "freeze": 3, "cut": 4, "restart": 2},
+        disturbances={"kill": 4, "freeze": 3, "cut": 4, "restart": 2},
         freeze_s=(20.0, 40.0),
         pause_s=10.0,
     )
-    assert_kept(played, play(stack, played))
+    assert_promises_kept(planned, run(stack, planned))
 
 
-def play(stack: Stack, played: Script) -> History:
-    """Have it happen, and collect the evidence."""
-    print(f"\n--history-seed {played.seed}: {[blow.what for blow in played.blows]}")
-    for name, delay in played.delays_s.items():
-        # Paused, or each replica would be a pod that the stand-in starts.
+def run(stack: Stack, planned: Script) -> History:
+    """Run a script and return its history."""
+    print(f"\n--history-seed {planned.seed}: {[each.kind for each in planned.disturbances]}")
+    for name, delay in planned.delays_s.items():
+        # Paused, because the sandbox would otherwise start a pod for each replica.
         stack.sandbox.add_deployment(name, replicas=0, spec={"paused": True})
         stack.sandbox.faults.add(method="PATCH", path=f"/{name}$", delay=delay, times=None)
-    with Tap(stack.amqp_url) as tap:
+    with AuditReader(stack.amqp_url) as audit:
         gateway, workers = stack.serving(workers=WORKERS, **GATEWAY)
         gateways = [gateway, stack.gateway(**GATEWAY)]
         stack.sandbox.calls.clear()
-        scene = Scene(stack, workers)
+        runner = DisturbanceRunner(stack, workers)
         urls = [str(each.http.base_url) for each in gateways]
-        commands = asyncio.run(_publish(stack, played, urls, scene))
+        commands = asyncio.run(_publish(stack, planned, urls, runner))
         accepted = {(each.address, each.value) for each in commands if each.fate in ACCEPTED}
-        with suppress(AssertionError):  # the checker says whose outcome is missing
-            eventually(lambda: accepted <= tap.ended() and not tap.open_ends(), SETTLE_S)
-    ids = tap.requests
+        with suppress(AssertionError):  # the checker reports missing outcomes
+            eventually(lambda: accepted <= audit.ended() and not audit.open_ends(), SETTLE_S)
+    ids = audit.requests
     known = [
         msgspec.structs.replace(each, id=ids.get((each.address, each.value))) for each in commands
     ]
-    return History(known, writes(stack.sandbox), tap.records, scene.disturbances)
+    return History(known, writes(stack.sandbox), audit.records, runner.disturbances)
 
 
 async def _publish(
-    stack: Stack, played: Script, gateways: list[str], scene: Scene
+    stack: Stack, planned: Script, gateways: list[str], runner: DisturbanceRunner
 ) -> list[Command]:
-    """Publish the script while the blows fall; ends when both are over."""
+    """Publish the commands and apply the disturbances concurrently, and await the end of both."""
     producer = Producer(stack.amqp_url)
-    publishing = Publishing(played, gateways, producer)
+    publishing = Publishing(planned, gateways, producer)
     staying = asyncio.create_task(producer.run())
-    await asyncio.gather(publishing.run(), asyncio.to_thread(scene.play, played.blows))
+    await asyncio.gather(publishing.run(), asyncio.to_thread(runner.run, planned.disturbances))
     staying.cancel()
     return publishing.commands
 
 
 def writes(sandbox: KubernetesSandbox) -> list[Write]:
-    """What the platform was told."""
+    """Return the scalings that the platform received."""
     return [
         Write(
             address=call.path.rpartition("/")[2],
@@ -117,9 +117,9 @@ def writes(sandbox: KubernetesSandbox) -> list[Write]:
     ]
 
 
-def assert_kept(played: Script, history: History) -> None:
-    """Print what happened; fail with the seed and the lines that show what was not kept."""
+def assert_promises_kept(planned: Script, history: History) -> None:
+    """Print the figures; fail with the seed and the timelines of the violations."""
     print("\n".join(summary(history)))
     found = checker.violations(history)
     shown = [line for each in found[:SHOWN] for line in timeline(history, each)]
-    assert not found, "\n".join([f"--history-seed {played.seed}: {len(found)} violations", *shown])
+    assert not found, "\n".join([f"--history-seed {planned.seed}: {len(found)} violations", *shown])

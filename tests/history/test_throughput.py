@@ -1,4 +1,4 @@
-"""Collapse and throughput: a flood of scale events costs few platform calls, and little time."""
+"""Superseding and throughput: many scale events cause few platform calls in little time."""
 
 import time
 from collections import Counter
@@ -10,7 +10,7 @@ import pytest
 from contracts.outcomes import Result
 from tests.bench import usage
 from tests.bench.platform import CONTROLLERS, MEMORY
-from tests.history.tap import Tap
+from tests.history.audit_reader import AuditReader
 from tests.history.test_history import writes
 from tests.producer import publish, scale_event
 from tests.stack import Process, Stack, eventually
@@ -20,10 +20,10 @@ EVENTS = 10_000
 PLATFORM_S = 0.05
 WITHIN_S = 60
 MOST_CPU_S = 0.001
-"""Of its processor, for an event: a worker has one, so this is 1,000 events a second."""
+"""CPU time of a single-threaded worker per event, which allows 1,000 events per second."""
 
 
-def test_a_flood_of_events_on_a_slow_platform_collapses_into_few_calls_and_the_last_state(
+def test_many_events_on_a_slow_platform_cause_few_calls_and_the_last_state(
     stack: Stack,
 ) -> None:
     names = [f"app-{number}" for number in range(ADDRESSES)]
@@ -31,29 +31,29 @@ def test_a_flood_of_events_on_a_slow_platform_collapses_into_few_calls_and_the_l
         stack.sandbox.add_deployment(name, replicas=0, spec={"paused": True})
     stack.sandbox.faults.add(method="PATCH", delay=PLATFORM_S, times=None)
     values = range(1, EVENTS // ADDRESSES + 1)
-    with Tap(stack.amqp_url) as tap:
+    with AuditReader(stack.amqp_url) as audit:
         for _ in range(2):
-            # The stand-in shares this process with the publisher, which keeps it from answering.
+            # The sandbox shares this process with the publisher, and may respond late.
             stack.worker(PLT_K8S_CONNECT_TIMEOUT_MS="60000")
         gateway = stack.gateway()
         eventually(lambda: gateway.attended_by(2), what="the workers are attached")
         stack.sandbox.calls.clear()
         began = time.monotonic()
         publish(stack.amqp_url, [scale_event(name, value) for value in values for name in names])
-        eventually(lambda: tap.finals() == EVENTS, WITHIN_S)
+        eventually(lambda: audit.finals() == EVENTS, WITHIN_S)
         took = time.monotonic() - began
 
     calls = writes(stack.sandbox)
-    finals = Counter(each.id for each in tap.records if each.result is not Result.STARTED)
+    finals = Counter(each.id for each in audit.records if each.result is not Result.STARTED)
     print(f"\n{EVENTS} events in {took:.1f} s, {len(calls)} calls")
-    # While a call is under way everything behind it becomes one: what is called is bounded by the
-    # time that the flood takes, however many its events are, and one call more for each address.
+    # During a call the waiting events of its address collapse into one. The number of calls is
+    # bounded by the duration, not by the number of events, plus one call for each address.
     assert len(calls) <= ADDRESSES * (took / PLATFORM_S + 2)
     assert len(calls) < EVENTS / 3
-    again = [each for each in tap.records if finals[each.id] > 1]
+    again = [each for each in audit.records if finals[each.id] > 1]
     assert not again, again[:6]
     assert len(finals) == EVENTS
-    assert {each.result for each in tap.records} == {
+    assert {each.result for each in audit.records} == {
         Result.STARTED,
         Result.DONE,
         Result.SUPERSEDED,
@@ -63,7 +63,7 @@ def test_a_flood_of_events_on_a_slow_platform_collapses_into_few_calls_and_the_l
 
 
 @pytest.mark.full
-def test_a_worker_takes_more_than_a_thousand_events_a_second_for_an_instant_platform(
+def test_a_worker_handles_1000_events_per_second_on_an_instant_platform(
     stack: Stack, tmp_path: Path
 ) -> None:
     names = CONTROLLERS[:ADDRESSES]
@@ -75,16 +75,16 @@ def test_a_worker_takes_more_than_a_thousand_events_a_second_for_an_instant_plat
         "PLT_PROVIDER_NAME": "k8s",
     }
     worker = Process("tests.bench.memory_worker", environment, tmp_path / "worker.log")
-    with closing(worker), Tap(stack.amqp_url) as tap:
+    with closing(worker), AuditReader(stack.amqp_url) as audit:
         gateway = stack.gateway()
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         group = {"worker": [worker.pid]}
         before = usage.now(group)
         assert publish(stack.amqp_url, events) == 0
-        eventually(lambda: tap.finals() == EVENTS, WITHIN_S)
+        eventually(lambda: audit.finals() == EVENTS, WITHIN_S)
         used = usage.now(group) - before
 
-    runs = sum(each.result is Result.DONE for each in tap.records)
+    runs = sum(each.result is Result.DONE for each in audit.records)
     each_s = used.groups["worker"] / EVENTS
     print(
         f"\n{EVENTS} events, {runs} of them run: {EVENTS / used.clock:.0f}/s from the first "

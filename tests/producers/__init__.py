@@ -1,1 +1,1 @@
-"""The page for producers and auditors, and its examples: everything in it is run."""
+"""The page for producers and auditors: all of its examples are run."""

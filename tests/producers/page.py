@@ -1,4 +1,4 @@
-"""The page for producers and auditors as tests read it: its blocks of code, by language."""
+"""The code blocks of deploy/producers/README.md."""
 
 import re
 import shutil
@@ -16,41 +16,41 @@ EXAMPLE = "controllers.default.hello"
 
 
 def needs(*programs: str) -> pytest.MarkDecorator:
-    """Skips, and says so, where a program is not installed that the page speaks of."""
+    """Skip a test if one of its programs is not installed."""
     missing = [program for program in programs if shutil.which(program) is None]
     return pytest.mark.skipif(bool(missing), reason=f"not installed: {', '.join(missing)}")
 
 
 class Block(Struct, frozen=True):
-    """One block of code of the page."""
+    """One code block of the page."""
 
     language: str
     text: str
 
 
 def blocks(page: Path = PAGE) -> list[Block]:
-    """All blocks, in the order of the page."""
+    """Return all code blocks, in the order of the page."""
     return [Block(language, text) for language, text in BLOCK.findall(page.read_text())]
 
 
 def key_block(language: str) -> str:
-    """The one block in a language that computes a key."""
+    """Return the code block in a language that computes a routing key."""
     [found] = [b for b in blocks() if b.language == language and computes_key(b)]
     return found.text
 
 
 def computes_key(block: Block) -> bool:
-    """Whether a block computes the key of the example's address."""
+    """Tell whether a block computes the routing key of the example address."""
     return EXAMPLE in block.text and "key" in block.text and block.language != "json"
 
 
-def makes_a_user(block: Block) -> bool:
-    """Whether a block is for an administrator of the broker."""
+def creates_user(block: Block) -> bool:
+    """Tell whether a block creates a broker user with rabbitmqctl."""
     return "rabbitmqctl" in block.text
 
 
 def variables_of(node: RabbitNode, amqp_url: str) -> dict[str, str]:
-    """The variables in which the examples find a broker."""
+    """Return the environment variables with which the examples find the broker."""
     return {
         "PYTHONWARNINGS": "error",
         "PLT_AMQP_URL": amqp_url,

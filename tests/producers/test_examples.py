@@ -1,4 +1,4 @@
-"""The examples for producers: what they change on the platform, and what they say otherwise."""
+"""The examples for producers: their effect on the platform, and their error messages."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def run(rabbit: RabbitNode, amqp_url: str) -> Run:
-    """Runs an example on the test's virtual host."""
+    """A function that runs an example on the test's virtual host."""
 
     def run(example: list[str], *words: str, **changed: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
@@ -48,7 +48,7 @@ def run(rabbit: RabbitNode, amqp_url: str) -> Run:
 
 
 def declared(amqp_url: str, *parts: topology.Topology) -> None:
-    """Create what gateways and workers would."""
+    """Declare parts of the topology."""
 
     async def session(connection: Connection) -> None:
         for part in parts:
@@ -58,7 +58,7 @@ def declared(amqp_url: str, *parts: topology.Topology) -> None:
 
 
 @needs("curl")
-def test_both_scale_a_deployment_and_a_repeat_with_the_same_key_is_not_run(
+def test_both_examples_scale_and_a_repeat_with_the_same_key_is_not_run(
     stack: Stack, run: Run
 ) -> None:
     stack.worker()
@@ -71,15 +71,17 @@ def test_both_scale_a_deployment_and_a_repeat_with_the_same_key_is_not_run(
     ends = [run(PYTHON, *words) for _ in range(2)]
 
     assert [end.returncode for end in ends] == [0, 0]
-    told = [json.loads(end.stdout[end.stdout.index("{") :]) for end in ends]
-    assert [each["result"] for each in told] == ["done", "done"]
-    assert [each.get("repeats") for each in told] == [None, told[0]["id"]]
+    outcomes = [json.loads(end.stdout[end.stdout.index("{") :]) for end in ends]
+    assert [each["result"] for each in outcomes] == ["done", "done"]
+    assert [each.get("repeats") for each in outcomes] == [None, outcomes[0]["id"]]
     assert written(stack.sandbox).count(8) == 1
 
 
-def test_waiting_for_a_command_that_fails_tells_why(stack: Stack, run: Run) -> None:
+def test_waiting_for_a_command_prints_its_fault(stack: Stack, run: Run) -> None:
     stack.worker()
-    eventually(lambda: publish(stack.amqp_url, [scale_event("hello", 2)]) == 0, what="attached")
+    eventually(
+        lambda: publish(stack.amqp_url, [scale_event("hello", 2)]) == 0, what="a worker is attached"
+    )
 
     end = run(PYTHON, "default", "nobody", "2", "--wait")
 
@@ -88,7 +90,9 @@ def test_waiting_for_a_command_that_fails_tells_why(stack: Stack, run: Run) -> N
 
 
 @BOTH
-def test_a_provider_without_workers_is_told(run: Run, amqp_url: str, example: list[str]) -> None:
+def test_a_provider_without_workers_is_reported(
+    run: Run, amqp_url: str, example: list[str]
+) -> None:
     declared(amqp_url, topology.common())
 
     end = run(example, "default", "hello", "3")
@@ -98,7 +102,7 @@ def test_a_provider_without_workers_is_told(run: Run, amqp_url: str, example: li
 
 
 @BOTH
-def test_a_full_queue_is_told(
+def test_a_full_queue_is_reported(
     rabbit: RabbitNode, run: Run, amqp_url: str, example: list[str]
 ) -> None:
     declared(amqp_url, topology.common(), topology.of_provider("k8s"))
@@ -106,16 +110,16 @@ def test_a_full_queue_is_told(
     definition = '{"max-length":0}'
     rabbit.ctl("set_policy", "-p", host, "--apply-to", "queues", "full", "commands", definition)
 
-    def told() -> bool:
-        # The broker takes some more while it learns that a queue is full.
+    def nacked() -> bool:
+        # The broker enforces the limit of a queue with a delay.
         end = run(example, "default", "hello", "3")
         return end.returncode == 1 and "nacked: the queue is full" in end.stderr
 
-    eventually(told, what="nacked")
+    eventually(nacked, what="a message is nacked")
 
 
 @BOTH
-def test_a_broker_without_machinist_is_told(run: Run, example: list[str]) -> None:
+def test_a_broker_without_machinist_is_reported(run: Run, example: list[str]) -> None:
     end = run(example, "default", "hello", "3")
 
     assert end.returncode == 1
@@ -123,7 +127,7 @@ def test_a_broker_without_machinist_is_told(run: Run, example: list[str]) -> Non
 
 
 @BOTH
-def test_a_wrong_password_is_told(run: Run, amqp_url: str, example: list[str]) -> None:
+def test_a_wrong_password_is_reported(run: Run, amqp_url: str, example: list[str]) -> None:
     wrong = re.sub(":[^:@/]+@", ":wrong@", amqp_url)
 
     end = run(example, "default", "hello", "3", PLT_AMQP_URL=wrong, RABBITMQ_PASSWORD='"\\wrong')
@@ -132,7 +136,7 @@ def test_a_wrong_password_is_told(run: Run, amqp_url: str, example: list[str]) -
     assert "ACCESS_REFUSED" in end.stderr or "a wrong password" in end.stderr
 
 
-def test_a_virtual_host_that_does_not_exist_is_told(run: Run, amqp_url: str) -> None:
+def test_a_missing_virtual_host_is_reported(run: Run, amqp_url: str) -> None:
     end = run(PYTHON, "default", "hello", "3", PLT_AMQP_URL=f"{amqp_url}-missing")
 
     assert end.returncode == 1
@@ -142,7 +146,7 @@ def test_a_virtual_host_that_does_not_exist_is_told(run: Run, amqp_url: str) -> 
 
 
 @BOTH
-def test_no_broker_is_told(run: Run, example: list[str]) -> None:
+def test_an_unreachable_broker_is_reported(run: Run, example: list[str]) -> None:
     nowhere = "127.0.0.1:1"
 
     end = run(
@@ -156,7 +160,7 @@ def test_no_broker_is_told(run: Run, example: list[str]) -> None:
 
 
 @BOTH
-def test_help_is_given(run: Run, example: list[str]) -> None:
+def test_help_prints_the_usage(run: Run, example: list[str]) -> None:
     end = run(example, "--help")
 
     assert end.returncode == 0
@@ -168,7 +172,7 @@ def test_help_is_given(run: Run, example: list[str]) -> None:
     "words",
     [[], ["default", "hello"], ["default", "hel.lo", "3"], ["", "hello", "3"], ["a", "b", "-3"]],
 )
-def test_wrong_words_are_refused_before_anybody_is_asked(
+def test_invalid_arguments_are_refused_before_a_connection(
     run: Run, example: list[str], words: list[str]
 ) -> None:
     end = run(example, *words, PLT_AMQP_URL="amqp://127.0.0.1:1", RABBITMQ_URL="http://127.0.0.1:1")

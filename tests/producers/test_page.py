@@ -1,4 +1,4 @@
-"""Everything on the page for producers and auditors that can be run does what the page says."""
+"""All code blocks of the page for producers and auditors work as described."""
 
 import json
 import os
@@ -18,7 +18,7 @@ from tests.producers.page import (
     Block,
     blocks,
     computes_key,
-    makes_a_user,
+    creates_user,
     needs,
     variables_of,
 )
@@ -29,7 +29,7 @@ RUN_BY = {"sh": ["bash", "-eu", "-c"], "python": [sys.executable, "-c"]}
 
 @pytest.fixture
 def environment(stack: Stack, tmp_path: Path) -> dict[str, str]:
-    """The variables that the page tells of, and `python` and `machinist` as they are installed."""
+    """The variables of the page, with `python` and `machinist` on the PATH."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name, words in {"python": '"$@"', "machinist": '-m gateway.console "$@"'}.items():
@@ -41,7 +41,7 @@ def environment(stack: Stack, tmp_path: Path) -> dict[str, str]:
 
 
 def run(block: Block, environment: dict[str, str]) -> str:
-    """What a block prints."""
+    """Run a code block and return its output."""
     done = subprocess.run(
         [*RUN_BY[block.language], block.text],
         env=environment,
@@ -56,14 +56,14 @@ def run(block: Block, environment: dict[str, str]) -> str:
 
 
 @needs("bash", "curl")
-def test_every_command_on_the_page_works_in_the_order_of_the_page(
+def test_every_command_works_in_the_order_of_the_page(
     stack: Stack, environment: dict[str, str]
 ) -> None:
     stack.worker()
     first = scale_event("hello", 1)
     eventually(lambda: publish(stack.amqp_url, [first]) == 0, what="a worker is attached")
     runnable = [
-        b for b in blocks() if b.language in RUN_BY and not computes_key(b) and not makes_a_user(b)
+        b for b in blocks() if b.language in RUN_BY and not computes_key(b) and not creates_user(b)
     ]
 
     send, keys, wait, stream, console = (run(block, environment) for block in runnable)
@@ -77,7 +77,7 @@ def test_every_command_on_the_page_works_in_the_order_of_the_page(
     assert outcome["id"] in console
 
 
-def test_the_examples_of_bodies_are_what_the_contract_reads() -> None:
+def test_the_example_bodies_match_the_contract() -> None:
     command, outcome = [block.text.encode() for block in blocks() if block.language == "json"]
 
     operation = wire.decode("update_controller_replicas", command)

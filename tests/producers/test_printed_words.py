@@ -1,4 +1,4 @@
-"""What a broker says reaches the terminal of a producer without a control character."""
+"""Control characters in a broker's messages do not reach the terminal."""
 
 import subprocess
 import threading
@@ -11,27 +11,27 @@ from deploy.producers.scale import complain
 from deploy.progress import Progress
 from tests.producers.page import PAGE, needs
 
-SAID = "no\x1b]0;title\x07\r\nforged: \x9b31m all is well"
+MESSAGE = "no\x1b]0;title\x07\r\nforged: \x9b31m all is well"
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Answers whatever is asked with control characters."""
+class FakeManagement(BaseHTTPRequestHandler):
+    """FakeManagement every request with control characters."""
 
     def do_POST(self) -> None:
-        body = SAID.encode()
+        body = MESSAGE.encode()
         self.send_response(500)
         self.send_header("content-length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Be quiet."""
+        """Log nothing."""
 
 
 @pytest.fixture
 def broker() -> Iterator[str]:
-    """The URL of a server that takes itself for RabbitMQ's management."""
-    with HTTPServer(("127.0.0.1", 0), Answers) as server:
+    """The URL of a fake management API."""
+    with HTTPServer(("127.0.0.1", 0), FakeManagement) as server:
         serving = threading.Thread(target=server.serve_forever)
         serving.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -43,14 +43,14 @@ def is_one_line(text: str) -> bool:
     return text.endswith("\n") and text[:-1].isprintable()
 
 
-def test_scale_py_escapes_what_the_broker_says(capsys):
-    assert complain(1, SAID) == 1
+def test_scale_py_escapes_control_characters(capsys):
+    assert complain(1, MESSAGE) == 1
 
     assert is_one_line(capsys.readouterr().err)
 
 
 @needs("curl")
-def test_scale_sh_escapes_what_the_broker_says(broker):
+def test_scale_sh_escapes_control_characters(broker):
     done = subprocess.run(
         ["bash", str(PAGE.parent / "scale.sh"), "default", "hello", "3"],
         env={"PATH": "/usr/bin:/bin", "RABBITMQ_URL": broker, "no_proxy": "*"},
@@ -64,9 +64,9 @@ def test_scale_sh_escapes_what_the_broker_says(broker):
     assert is_one_line(done.stderr)
 
 
-def test_deploy_up_escapes_what_platforms_and_brokers_say(capsys):
-    Progress().say("cluster", SAID)
+def test_deploy_up_escapes_control_characters(capsys):
+    Progress().say("cluster", MESSAGE)
 
-    told = capsys.readouterr().out
-    assert "\\x1b]0;title\\x07\\r\n" in told
-    assert all(line.isprintable() for line in told.splitlines())
+    printed = capsys.readouterr().out
+    assert "\\x1b]0;title\\x07\\r\n" in printed
+    assert all(line.isprintable() for line in printed.splitlines())

@@ -1,4 +1,4 @@
-"""The users that the page speaks of may do what it says, and those that are shipped no more."""
+"""The user that the page creates has sufficient rights; the shipped users have fewer."""
 
 import json
 import os
@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from deploy.rabbitmq.node import RabbitNode
-from tests.broker.granted import Granted, granted
+from tests.broker.users_vhost import UsersVhost, users_vhost
 from tests.producer import publish, scale_event
-from tests.producers.page import PAGE, blocks, makes_a_user, needs, variables_of
+from tests.producers.page import PAGE, blocks, creates_user, needs, variables_of
 from tests.stack import Stack, eventually
 
 PASSWORD = "chosen-by-a-test"
@@ -22,26 +22,26 @@ POSTS = ["bash", str(PAGE.parent / "scale.sh"), "default", "hello", "6"]
 
 
 @pytest.fixture
-def shipped(rabbit: RabbitNode) -> Iterator[Granted]:
-    """The users of `deploy/rabbitmq`, where everything was imported."""
-    with granted(rabbit, ["k8s"]) as broker:
+def shipped(rabbit: RabbitNode) -> Iterator[UsersVhost]:
+    """A virtual host with the shipped users and topology."""
+    with users_vhost(rabbit, ["k8s"]) as broker:
         broker.import_over_http()
         yield broker
 
 
 @pytest.fixture
 def waiter(stack: Stack, tmp_path: Path) -> Iterator[str]:
-    """How the user connects whom the page has an administrator make, with a worker attached.
+    """The URL of the user that the page creates; a worker is attached.
 
-    The worker has created the exchange that the topic permissions are about.
+    The worker declares the exchange of the topic permissions.
     """
     stack.worker()
     first = scale_event("hello", 1)
     eventually(lambda: publish(stack.amqp_url, [first]) == 0, what="a worker is attached")
-    [block] = filter(makes_a_user, blocks())
-    told = tmp_path / "rabbitmqctl"
-    told.write_text(f"#!{sys.executable}\nimport shlex, sys\nprint(shlex.join(sys.argv[1:]))\n")
-    told.chmod(0o755)
+    [block] = filter(creates_user, blocks())
+    program = tmp_path / "rabbitmqctl"
+    program.write_text(f"#!{sys.executable}\nimport shlex, sys\nprint(shlex.join(sys.argv[1:]))\n")
+    program.chmod(0o755)
     vhost = stack.amqp_url.rpartition("/")[2]
     variables = {"RABBITMQ_VHOST": vhost, "WAITER_PASSWORD": PASSWORD}
     path = f"{tmp_path}:{os.environ['PATH']}"
@@ -54,7 +54,6 @@ def waiter(stack: Stack, tmp_path: Path) -> Iterator[str]:
 
 
 def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
-    """A command, to its end."""
     return subprocess.run(
         command,
         env=os.environ | variables,
@@ -66,7 +65,7 @@ def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str
 
 
 @needs("bash")
-def test_the_user_of_the_page_may_send_and_wait(waiter: str) -> None:
+def test_the_user_of_the_page_may_publish_and_wait(waiter: str) -> None:
     done = run(WAITS, PLT_AMQP_URL=waiter)
 
     assert done.returncode == 0, done.stderr
@@ -75,7 +74,7 @@ def test_the_user_of_the_page_may_send_and_wait(waiter: str) -> None:
 
 
 @pytest.mark.parametrize("role", ["producer", "auditor"])
-def test_no_shipped_user_may_send_and_wait(shipped: Granted, role: str) -> None:
+def test_no_shipped_user_may_publish_and_wait(shipped: UsersVhost, role: str) -> None:
     done = run(WAITS, PLT_AMQP_URL=shipped.url(role))
 
     assert done.returncode == 1
@@ -84,7 +83,7 @@ def test_no_shipped_user_may_send_and_wait(shipped: Granted, role: str) -> None:
 
 @needs("bash", "curl")
 def test_the_shipped_producer_needs_a_tag_for_the_http_api(
-    rabbit: RabbitNode, shipped: Granted
+    rabbit: RabbitNode, shipped: UsersVhost
 ) -> None:
     variables = variables_of(rabbit, shipped.url("producer")) | {
         "RABBITMQ_USER": shipped.name("producer"),

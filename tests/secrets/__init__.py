@@ -1,1 +1,1 @@
-"""Promise 6: a canary goes through everything, and is then found nowhere."""
+"""Promise 6: a canary secret passes through the system and is readable nowhere afterwards."""

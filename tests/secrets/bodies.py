@@ -1,4 +1,4 @@
-"""What clients send with a canary in it: whole, and broken in every way."""
+"""Valid and invalid request bodies with a canary."""
 
 import base64
 import json
@@ -8,7 +8,7 @@ from tests.kubernetes import manifests
 from tests.secrets.canary import Canary
 
 JSON = "application/json"
-MOST_BYTES = 100_000
+MAX_BYTES = 100_000
 Sent = tuple[str, bytes, str]
 """A path, a body and its content type."""
 
@@ -18,7 +18,7 @@ SECRETS, WORKLOADS, CONTROLLERS = (
 
 
 def secret(canary: Canary, name: str = "pull") -> dict[str, Any]:
-    """A Secret with the canary in both of its parts."""
+    """A Secret with the canary in `data` and `stringData`."""
     encoded = base64.b64encode(canary.secret("data").encode()).decode()
     texts = {"password": canary.secret("string-data")}
     return manifests.secret(name, data={"token": encoded}, stringData=texts)
@@ -46,8 +46,8 @@ def controller(canary: Canary, name: str = "web") -> dict[str, Any]:
     return manifest
 
 
-def whole(canary: Canary) -> dict[str, dict[str, Any]]:
-    """What is right, by its path."""
+def valid(canary: Canary) -> dict[str, dict[str, Any]]:
+    """Return valid bodies by path."""
     return {
         SECRETS: secret(canary),
         WORKLOADS: workload(canary),
@@ -55,12 +55,12 @@ def whole(canary: Canary) -> dict[str, dict[str, Any]]:
     }
 
 
-def broken(canary: Canary) -> list[Sent]:
-    """What is wrong, wherever the canary is in it."""
-    wrong = [(path, encoded(body), JSON) for path, body in _misshapen(canary.secret("x"))]
-    # A word that is no name, kind or label for no other reason than its place.
-    wrong += [(path, encoded(body), JSON) for path, body in _misshapen(canary.core)]
-    for path, body in whole(canary).items():
+def invalid(canary: Canary) -> list[Sent]:
+    """Return invalid requests with the canary in every position."""
+    wrong = [(path, encoded(body), JSON) for path, body in _malformed(canary.secret("x"))]
+    # The core is a valid name, kind and label by itself, so that only its position is wrong.
+    wrong += [(path, encoded(body), JSON) for path, body in _malformed(canary.core)]
+    for path, body in valid(canary).items():
         raw = encoded(body)
         wrong += [
             (path, raw[:-1], JSON),
@@ -73,7 +73,7 @@ def broken(canary: Canary) -> list[Sent]:
             (path, encoded([body]), JSON),
             (path, raw, "text/plain"),
             (path, raw, "application/x-www-form-urlencoded"),
-            (path, encoded(body | {"pad": "x" * MOST_BYTES}), JSON),
+            (path, encoded(body | {"pad": "x" * MAX_BYTES}), JSON),
             (path + "/" + "x" * 600, raw, JSON),
             (path.replace("default", "a%2Fb"), raw, JSON),
             (path.replace("k8s", "nowhere"), raw, JSON),
@@ -82,11 +82,11 @@ def broken(canary: Canary) -> list[Sent]:
 
 
 def encoded(body: object) -> bytes:
-    """A body as it is sent."""
+    """Encode a body as JSON."""
     return json.dumps(body, ensure_ascii=False).encode()
 
 
-def _misshapen(text: str) -> list[tuple[str, dict[str, Any]]]:
+def _malformed(text: str) -> list[tuple[str, dict[str, Any]]]:
     kinds = [manifests.secret(), manifests.deployment()]
     wrong: list[tuple[str, dict[str, Any]]] = []
     for path, good in zip((SECRETS, CONTROLLERS), kinds, strict=True):

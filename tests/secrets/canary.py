@@ -1,4 +1,4 @@
-"""A text that is found again in whatever spelling it was written down."""
+"""A secret text that is found in every encoding."""
 
 import base64
 import secrets
@@ -8,27 +8,27 @@ SHOWN = 60
 
 
 class Canary:
-    """Secrets with one random core, by which every one of them is found."""
+    """Secrets with one random core, by which all of them are found."""
 
     def __init__(self) -> None:
         self.core = f"kanari{secrets.token_hex(10)}"
-        self._spellings = {each for each in spellings(self.core) if each}
+        self._encodings = {each for each in encodings(self.core) if each}
 
     def secret(self, kind: str) -> str:
-        """A secret, told from the others of this canary by its kind; all of them are awkward."""
+        """Return a secret of a kind, with the core twice and characters that encoders escape."""
         return f'{kind}-{self.core}"\\/ä%+\n{self.core}'
 
     def found(self, text: bytes) -> str:
-        """Where the canary is in a text, with what is around it; empty if it is not."""
-        for spelling in self._spellings:
-            at = text.find(spelling)
+        """Return the first occurrence of the canary with its context; empty if there is none."""
+        for encoding in self._encodings:
+            at = text.find(encoding)
             if at >= 0:
-                return ascii(text[max(0, at - SHOWN) : at + len(spelling) + SHOWN])
+                return ascii(text[max(0, at - SHOWN) : at + len(encoding) + SHOWN])
         return ""
 
 
-def spellings(core: str) -> Iterator[bytes]:
-    """How programs write a text; a longer one that contains it has these in it."""
+def encodings(core: str) -> Iterator[bytes]:
+    """Yield encodings of a text that also occur in the encodings of longer texts."""
     raw = core.encode()
     for text in (raw, *in_base64(raw)):
         yield text
@@ -44,7 +44,7 @@ def spellings(core: str) -> Iterator[bytes]:
 
 
 def in_base64(raw: bytes) -> Iterator[bytes]:
-    """What Base64 of any text with these bytes in it has in common, for each way they can lie."""
+    """Yield the Base64 of bytes inside a longer text, for all three offsets modulo 3."""
     for before in range(3):
         encoded = base64.b64encode(bytes(before) + raw)
         yield encoded[-(-before * 8 // 6) : (before + len(raw)) * 8 // 6]

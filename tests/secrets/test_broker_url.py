@@ -1,4 +1,4 @@
-"""No tool shows the password of a broker's URL, however the URL is misspelt or refused."""
+"""No program prints the password of a broker URL that is malformed or refused."""
 
 import os
 import subprocess
@@ -17,32 +17,32 @@ from tests.producers.page import PAGE, needs
 
 SECRET = "ter2"
 WRONG = {
-    "a port that is none": "amqp://me:hunter2@127.0.0.1:port/",
+    "a port that is no number": "amqp://me:hunter2@127.0.0.1:port/",
     "a port that is too high": "amqp://me:hunter2@127.0.0.1:70000/",
     "no colon after the scheme": "amqp//me:hunter2@127.0.0.1/",
     "no scheme": "me:hunter2@127.0.0.1",
     "another scheme": "http://me:hunter2@127.0.0.1/",
     "a bracket": "amqp://me:hun[ter2@127.0.0.1/",
     "a slash in the password": "amqp://me:hun/ter2@127.0.0.1/",
-    "a character that is two": "amqp://me:hunter2\u2100@127.0.0.1/",
+    "a character that normalises to two": "amqp://me:hunter2\u2100@127.0.0.1/",
     "an at sign in the path": "amqp://me:5/hunter2@127.0.0.1:1/",
-    "a space between two": "amqp://a:b@127.0.0.1:1/ amqp://me:hunter2@127.0.0.1:2/",
-    "a line break between two": "amqp://a:b@127.0.0.1:1/\namqp://me:hunter2@127.0.0.1:2/",
-    "a semicolon between two": "amqp://a:b@127.0.0.1:1/;amqp://me:hunter2@127.0.0.1:2/",
+    "a space between two URLs": "amqp://a:b@127.0.0.1:1/ amqp://me:hunter2@127.0.0.1:2/",
+    "a line break between two URLs": "amqp://a:b@127.0.0.1:1/\namqp://me:hunter2@127.0.0.1:2/",
+    "a semicolon between two URLs": "amqp://a:b@127.0.0.1:1/;amqp://me:hunter2@127.0.0.1:2/",
     "a semicolon between two hosts": "amqp://a:b@127.0.0.1;hunter2",
-    "a bar between two": "amqp://127.0.0.1:1/|amqp://hunter2",
+    "a bar between two URLs": "amqp://127.0.0.1:1/|amqp://hunter2",
     "an empty label": "amqp://me:hunter2@a..b:5672/",
     "a long label": f"amqp://me:hunter2@{'a' * 64}.example/",
-    "a long label of other letters": f"amqp://me:hunter2@{'ü' * 63}.example/",
+    "a long label of non-ASCII letters": f"amqp://me:hunter2@{'ü' * 63}.example/",
     "a comma at the end": "amqp://me:hunter2@127.0.0.1:1/,",
-    "one wrong of two": "amqp://me:hunter2@127.0.0.1:1/,me:hunter2@127.0.0.1",
+    "a second URL without a scheme": "amqp://me:hunter2@127.0.0.1:1/,me:hunter2@127.0.0.1",
     "no at sign": "amqp://me:hunter2",
-    "nothing else": "hunter2",
+    "the password alone": "hunter2",
 }
 SEVERAL = "amqp://me:hunter2@127.0.0.1:1/,amqp://me:hunter2@127.0.0.1:2/shop"
 
 
-def said_by(program: list[str], **variables: str) -> tuple[int, str]:
+def output_of(program: list[str], **variables: str) -> tuple[int, str]:
     done = subprocess.run(
         [*program, "default", "hello", "3"],
         env=os.environ | variables,
@@ -63,16 +63,16 @@ def test_a_process_refuses_a_wrong_url_without_showing_it(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", WRONG.values(), ids=WRONG)
-def test_the_command_line_refuses_a_wrong_url_without_showing_it(
+def test_the_console_refuses_a_wrong_url_without_showing_it(
     url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PLT_AMQP_URL", url)
 
     assert console.main(["dead"]) == 2
 
-    said = capsys.readouterr()
-    assert "expected" in said.err
-    assert SECRET not in said.out + said.err
+    printed = capsys.readouterr()
+    assert "expected" in printed.err
+    assert SECRET not in printed.out + printed.err
 
 
 @pytest.mark.parametrize("url", [*WRONG.values(), SEVERAL], ids=[*WRONG, "several"])
@@ -92,13 +92,13 @@ def test_deploy_up_refuses_a_wrong_url_without_showing_it(url: str) -> None:
     ],
     ids=[*WRONG, "several"],
 )
-def test_the_example_in_python_says_what_is_wrong_and_no_password(url: str, status: int) -> None:
-    ended, said = said_by([sys.executable, str(PAGE.parent / "scale.py")], PLT_AMQP_URL=url)
+def test_scale_py_reports_a_wrong_url_without_showing_it(url: str, status: int) -> None:
+    ended, output = output_of([sys.executable, str(PAGE.parent / "scale.py")], PLT_AMQP_URL=url)
 
     assert ended == status
-    assert said.splitlines()[-1].startswith("scale.py: ")
-    assert "Traceback" not in said
-    assert SECRET not in said
+    assert output.splitlines()[-1].startswith("scale.py: ")
+    assert "Traceback" not in output
+    assert SECRET not in output
 
 
 @needs("curl")
@@ -114,37 +114,37 @@ def test_the_example_in_python_says_what_is_wrong_and_no_password(url: str, stat
         {"RABBITMQ_URL": "http://127.0.0.1:1", "RABBITMQ_PASSWORD": "hun\nter2"},
     ],
 )
-def test_the_example_for_the_shell_says_what_is_wrong_and_no_password(
+def test_scale_sh_reports_a_wrong_variable_without_showing_it(
     variables: dict[str, str],
 ) -> None:
-    ended, said = said_by(["bash", str(PAGE.parent / "scale.sh")], **variables)
+    ended, output = output_of(["bash", str(PAGE.parent / "scale.sh")], **variables)
 
     assert ended == 2
-    assert "(not shown): expected" in said
-    assert SECRET not in said
+    assert "(not shown): expected" in output
+    assert SECRET not in output
 
 
 @needs("curl")
-def test_the_example_for_the_shell_shows_of_an_unreachable_url_scheme_and_host_alone() -> None:
-    ended, said = said_by(
+def test_scale_sh_shows_only_scheme_and_host_of_an_unreachable_url() -> None:
+    ended, output = output_of(
         ["bash", str(PAGE.parent / "scale.sh")], RABBITMQ_URL="http://127.0.0.1:1/hunter2"
     )
 
     assert ended == 1
-    assert said.splitlines()[-1] == "scale.sh: no connection to http://127.0.0.1:1"
-    assert SECRET not in said
+    assert output.splitlines()[-1] == "scale.sh: no connection to http://127.0.0.1:1"
+    assert SECRET not in output
 
 
-def test_the_example_takes_another_node_where_one_is_down(amqp_url: str) -> None:
+def test_scale_py_connects_to_another_node_if_one_is_down(amqp_url: str) -> None:
     urls = f"amqp://me:hunter2@127.0.0.1:1/,{amqp_url}"
 
-    ended, said = said_by([sys.executable, str(PAGE.parent / "scale.py")], PLT_AMQP_URL=urls)
+    ended, output = output_of([sys.executable, str(PAGE.parent / "scale.py")], PLT_AMQP_URL=urls)
 
     assert ended == 1
-    assert "no exchange 'machinist.events'" in said
+    assert "no exchange 'machinist.events'" in output
 
 
-def test_a_command_of_rabbitmq_that_fails_is_named_without_its_arguments(
+def test_the_error_of_a_failed_rabbitmqctl_omits_the_arguments(
     rabbit: RabbitNode,
 ) -> None:
     with pytest.raises(Failed, match="rabbitmqctl change_password: ") as raised:

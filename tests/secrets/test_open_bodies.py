@@ -1,4 +1,4 @@
-"""A body that may hold secrets and came open is not kept a second time, nor are its pieces told."""
+"""An unsealed body that may hold a secret is neither copied to a dead letter nor logged."""
 
 import logging
 
@@ -24,7 +24,7 @@ SEALED = Seals([b"k" * 32]).seal(SECRET, "apply_secret", "secrets.default.hello"
 
 
 def kept(name: str, body: bytes) -> bool:
-    """Whether the dead letter of a message has its body."""
+    """Tell whether the dead letter of a message keeps its body."""
     message = message_of(EXAMPLES["apply_secret"], type=name, body=body)
     letter = dead_letters.dead_letter(message, "a reason", "a queue", "worker/test")
     assert letter.body in {body, dead_letters.NOT_KEPT}
@@ -46,7 +46,7 @@ def kept(name: str, body: bytes) -> bool:
         ("", b"[1]"),
     ],
 )
-def test_what_may_hold_a_secret_is_not_kept(name, body):
+def test_a_body_that_may_hold_a_secret_is_not_kept(name, body):
     assert not kept(name, body)
 
 
@@ -61,26 +61,24 @@ def test_what_may_hold_a_secret_is_not_kept(name, body):
         ("update_controler_replicas", SCALE),
     ],
 )
-def test_what_is_sealed_or_holds_none_is_kept(name, body):
+def test_a_sealed_body_or_one_without_secrets_is_kept(name, body):
     assert kept(name, body)
 
 
 class Broken:
-    """A provider with a mistake in it, which shows what it was given."""
+    """A provider with a bug whose exception contains request values."""
 
     async def apply_controller(self, operation: api.ApplyController, call: Call) -> Object:
-        """Fail."""
         raise KeyError(PULL["password"], operation.scope)
 
     async def delete_controller(self, operation: api.DeleteController, call: Call) -> Object:
-        """Fail."""
         raise KeyError(f"no {operation.name}")
 
 
 @pytest.mark.parametrize(
-    ("name", "is_told"), [("apply_controller", False), ("delete_controller", True)]
+    ("name", "is_logged"), [("apply_controller", False), ("delete_controller", True)]
 )
-async def test_of_a_mistake_in_a_sealed_operation_the_log_has_only_the_place(caplog, name, is_told):
+async def test_a_bug_in_a_sealed_operation_is_logged_without_values(caplog, name, is_logged):
     dispatch = Dispatch("k8s", Broken(), Seals([]))
 
     with pytest.raises(Fault) as raised:
@@ -89,7 +87,7 @@ async def test_of_a_mistake_in_a_sealed_operation_the_log_has_only_the_place(cap
     assert raised.value.code is Code.INTERNAL
     assert "test_open_bodies.py" in caplog.text
     assert "KeyError" in caplog.text
-    assert ("no hello" in caplog.text) == is_told
+    assert ("no hello" in caplog.text) == is_logged
     assert PULL["password"] not in caplog.text
-    assert OPERATIONS[name].row.seal != is_told
+    assert OPERATIONS[name].row.seal != is_logged
     assert caplog.records[-1].levelno == logging.ERROR

@@ -1,4 +1,4 @@
-"""What a platform says about a sealed body, without what it quotes of it."""
+"""Redaction of values of a sealed body in the errors of a platform."""
 
 import base64
 import json
@@ -17,22 +17,22 @@ SECRET = 'tr0ub4dor"&3 häuser\n'
 
 
 def controller(*values: str, **more: Any) -> api.ApplyController:
-    """A Deployment with these values in its environment."""
+    """Return a Deployment with these values in its environment."""
     manifest = manifests.deployment()
     [container] = manifest["spec"]["template"]["spec"]["containers"]
     container["env"] = [{"name": "A", "value": value} for value in values]
     return api.ApplyController("default", manifest | more)
 
 
-def told(words: str, operation: Any) -> str:
-    """What is left of a platform's words."""
+def redacted(words: str, operation: Any) -> str:
+    """Return a platform's error after redaction."""
     return redact(Fault(Code.PLATFORM_INVALID, words), operation).message
 
 
-def test_a_value_is_replaced_and_the_place_of_the_mistake_stays():
+def test_a_value_is_redacted_and_its_path_is_kept():
     words = 'Deployment.apps "web" is invalid: env[0].value: Invalid value: "hunter2secret": no'
 
-    assert told(words, controller("hunter2secret")) == (
+    assert redacted(words, controller("hunter2secret")) == (
         f'Deployment.apps "web" is invalid: env[0].value: Invalid value: "{HIDDEN}": no'
     )
 
@@ -46,13 +46,13 @@ ONCE = {
 
 
 @pytest.mark.parametrize("spell", ONCE.values(), ids=ONCE)
-def test_a_value_is_replaced_however_it_is_spelt(spell):
-    said = told(f"before {spell(SECRET).decode()} after", controller(SECRET))
+def test_a_value_is_redacted_in_every_encoding(spell):
+    message = redacted(f"before {spell(SECRET).decode()} after", controller(SECRET))
 
-    assert said.startswith("before ")
-    assert said.endswith(" after")
-    assert "tr0u" not in said
-    assert base64.b64encode(SECRET.encode()).decode()[4:12] not in said
+    assert message.startswith("before ")
+    assert message.endswith(" after")
+    assert "tr0u" not in message
+    assert base64.b64encode(SECRET.encode()).decode()[4:12] not in message
 
 
 ESCAPED = {
@@ -66,52 +66,54 @@ ESCAPED = {
 
 
 @pytest.mark.parametrize("marks", ESCAPED.values(), ids=ESCAPED)
-def test_a_value_in_html_or_xml_is_replaced(marks):
+def test_a_value_escaped_for_html_or_xml_is_redacted(marks):
     for value, spelt in (
         ("s3cr3t&<pw>\"'q", f"s3cr3t&amp;&lt;pw&gt;{marks}q"),
         ("<p>\"'", f"&lt;p&gt;{marks}"),
     ):
-        assert told(f"before {spelt} after", controller(value)) == f"before {HIDDEN} after"
+        assert redacted(f"before {spelt} after", controller(value)) == f"before {HIDDEN} after"
 
 
-def test_a_value_with_lower_case_escapes_of_urls_is_replaced():
+def test_a_value_with_lower_case_url_escapes_is_redacted():
     spelt = "s3cr3t%26%3cpw%3e%22%27Q"
 
-    assert told(f"before {spelt} after", controller("s3cr3t&<pw>\"'Q")) == f"before {HIDDEN} after"
+    assert (
+        redacted(f"before {spelt} after", controller("s3cr3t&<pw>\"'Q")) == f"before {HIDDEN} after"
+    )
 
 
-def test_what_a_value_in_base64_says_is_replaced_too():
+def test_the_decoded_text_of_a_base64_value_is_redacted():
     encoded = base64.b64encode(b"open sesame, please").decode()
 
-    assert told("it is open sesame, pl…", controller(encoded)) == f"it is {HIDDEN}…"
+    assert redacted("it is open sesame, pl…", controller(encoded)) == f"it is {HIDDEN}…"
 
 
-def test_a_piece_of_a_value_is_replaced_and_a_short_value_as_a_word():
-    assert told("…|lue:long-password-of|…", controller("a-long-password-of-mine")) == (
+def test_a_part_of_a_long_value_and_a_short_value_as_a_word_are_redacted():
+    assert redacted("…|lue:long-password-of|…", controller("a-long-password-of-mine")) == (
         f"…|lue:{HIDDEN}|…"
     )
-    assert told('"pin7" not spin7', controller("pin7")) == f'"{HIDDEN}" not spin7'
+    assert redacted('"pin7" not spin7', controller("pin7")) == f'"{HIDDEN}" not spin7'
 
 
-def test_name_scope_and_kind_stay_though_values_contain_them():
+def test_name_scope_and_kind_are_kept_although_values_contain_them():
     operation = controller("http://web-of-things.default.svc/Deployment")
     operation.manifest["metadata"]["name"] = "web-of-things"
     words = 'Deployment "web-of-things" in default'
 
-    assert told(words, operation) == words
+    assert redacted(words, operation) == words
 
 
-def test_the_name_of_a_field_stays_though_a_value_is_spelt_like_it():
+def test_a_field_name_is_kept_although_a_value_equals_it():
     operation = controller("metadata.name", labelz={"replica": 1})
 
     words = 'unknown field "labelz", unknown field "spec.template.metadata.labelz"'
-    assert told(words, operation) == words
+    assert redacted(words, operation) == words
 
 
-def test_what_does_not_travel_sealed_is_told_as_it_is():
+def test_the_error_of_an_unsealed_operation_is_not_redacted():
     operation = api.UpdateControllerReplicas("default", "web", 3)
 
-    assert told("quite-a-long-message", operation) == "quite-a-long-message"
+    assert redacted("quite-a-long-message", operation) == "quite-a-long-message"
 
 
 OWN_WORDS = [
@@ -125,8 +127,8 @@ OWN_WORDS = [
 ]
 
 
-def every_piece(words: str) -> list[str]:
-    """Every word of a text, and pieces of some words in a row."""
+def word_sequences(words: str) -> list[str]:
+    """Return every word of a text, and sequences of two and five words."""
     parts = words.split()
     runs = [" ".join(parts[at : at + size]) for size in (1, 2, 5) for at in range(len(parts))]
     return [*runs, *(run.strip(".,:;") for run in runs)]
@@ -134,47 +136,47 @@ def every_piece(words: str) -> list[str]:
 
 @pytest.mark.parametrize("words", OWN_WORDS)
 @pytest.mark.parametrize("code", [Code.INVALID, Code.UNSUPPORTED])
-def test_our_own_words_stay_whole_though_values_contain_them(words, code):
+def test_our_own_messages_are_kept_although_values_contain_their_words(words, code):
     fault = Fault(code, words)
-    for value in every_piece(words):
+    for value in word_sequences(words):
         workload = {"name": "odd", "image": "x", "env": [{"name": "A", "value": value}]}
         assert redact(fault, api.ApplyWorkload("default", workload)).message == words
 
 
 @pytest.mark.parametrize("secret", ["hunter2", "hunter2secret", SECRET, "it's", 'a"b', "x" * 300])
-def test_a_value_that_our_own_words_show_is_replaced(secret):
+def test_a_value_that_our_own_message_shows_is_redacted(secret):
     words = f"manifest.apiVersion: expected v1, got {show(secret)}"
-    told = redact(Fault(Code.INVALID, words), controller(secret)).message
+    quiet = redact(Fault(Code.INVALID, words), controller(secret)).message
 
-    assert told.startswith("manifest.apiVersion: expected v1, got ")
-    assert HIDDEN in told
-    assert secret[:7] not in told
+    assert quiet.startswith("manifest.apiVersion: expected v1, got ")
+    assert HIDDEN in quiet
+    assert secret[:7] not in quiet
 
 
 @pytest.mark.parametrize("number", ["0", "50", "3042", "65535", "1.5", "500m", "120Gi", "true"])
-def test_a_short_number_is_no_secret_in_a_platforms_words_either(number):
+def test_a_short_number_is_kept_in_a_platforms_error(number):
     words = f"Invalid value: {number}: must be less than {number}"
 
-    assert told(words, controller(number)) == words
+    assert redacted(words, controller(number)) == words
 
 
 @pytest.mark.parametrize("number", ["123456", "4711-0815", "0123456789"])
-def test_a_long_number_may_be_a_secret(number):
-    assert told(f"it is {number}!", controller(number)) == f"it is {HIDDEN}!"
+def test_a_long_number_is_redacted(number):
+    assert redacted(f"it is {number}!", controller(number)) == f"it is {HIDDEN}!"
 
 
-def test_what_the_audit_shows_of_a_body_is_not_hidden():
+def test_values_that_the_audit_shows_are_kept():
     operation = controller(
         "hunter2secret", metadata={"name": "web", "labels": {"team": "payments"}}
     )
     [container] = operation.manifest["spec"]["template"]["spec"]["containers"]
     words = f'"{container["image"]}" of team "payments": env[0].name "A": "hunter2secret"'
 
-    assert told(words, operation) == words.replace("hunter2secret", HIDDEN)
+    assert redacted(words, operation) == words.replace("hunter2secret", HIDDEN)
 
 
-def test_names_of_parts_and_quantities_are_not_hidden():
-    """Without them nobody can tell which container or port is refused, or why."""
+def test_names_of_parts_and_quantities_are_kept():
+    """They identify the refused container or port, and the reason."""
     operation = controller("hunter2secret")
     [container] = operation.manifest["spec"]["template"]["spec"]["containers"]
     container |= {
@@ -185,18 +187,18 @@ def test_names_of_parts_and_quantities_are_not_hidden():
     }
     words = "<server> http Sometimes '1,5' 512MB \"0x10\": hunter2secret"
 
-    assert told(words, operation) == words.replace("hunter2secret", HIDDEN)
+    assert redacted(words, operation) == words.replace("hunter2secret", HIDDEN)
 
 
-def test_our_name_of_a_platform_stays_though_a_value_has_it():
+def test_the_platform_name_in_our_message_is_kept_although_a_value_contains_it():
     operation = controller("https://kubernetes.default.svc", "kubernetes.io/tls")
 
     words = "not what was asked for (Kubernetes: 422 Invalid)"
-    assert told(words, operation) == words
+    assert redacted(words, operation) == words
 
 
 @pytest.mark.parametrize("member", ["data", "stringData", "Data", "annotations"])
-def test_no_member_that_the_caller_names_is_taken_for_a_name(member):
+def test_a_value_under_a_caller_chosen_key_is_redacted_also_if_the_key_is_name(member):
     manifest = manifests.secret() | {member: {"name": "hunter2secret", "type": "hunter2secret"}}
     manifest["metadata"]["annotations"] = {"key": "hunter2secret"}
 
@@ -205,12 +207,12 @@ def test_no_member_that_the_caller_names_is_taken_for_a_name(member):
         api.ApplySecret("default", manifest),
         controller(spec={"template": {"metadata": {"annotations": {"name": "hunter2secret"}}}}),
     ):
-        assert HIDDEN in told(words, operation)
+        assert HIDDEN in redacted(words, operation)
 
 
-def test_a_platforms_words_are_searched_whatever_we_say_around_them():
+def test_a_platforms_error_inside_our_message_is_redacted():
     class Failure(Fault):
-        """Of a platform."""
+        """The failure of a platform."""
 
     failure = Failure(Code.INVALID, "no hunter2secret")
     try:
@@ -226,20 +228,20 @@ def test_a_platforms_words_are_searched_whatever_we_say_around_them():
         assert quiet.message == each.message.replace("hunter2secret", HIDDEN)
 
 
-def test_of_a_body_too_large_to_be_compared_our_own_words_are_told_without_values():
+def test_our_message_about_a_body_too_large_to_compare_omits_all_values():
     operation = controller(*(f"{number:09}" for number in range(MAX_COMPARED // 9 + 1)))
     fault = Fault(Code.INVALID, "manifest.kind: expected Deployment, got '000000001'")
 
     assert redact(fault, operation).message == (f"manifest.kind: expected Deployment, got {HIDDEN}")
 
 
-def test_of_a_body_too_large_to_be_compared_nothing_is_told():
+def test_a_platforms_error_about_a_body_too_large_to_compare_is_hidden():
     operation = controller(*(f"{number:09}" for number in range(MAX_COMPARED // 9 + 1)))
 
-    assert "000000001" not in told("it is 000000001", operation)
+    assert "000000001" not in redacted("it is 000000001", operation)
 
 
-def test_code_and_time_to_return_stay():
+def test_code_and_retry_after_are_kept():
     fault = Fault(Code.PLATFORM_LIMITING, "too many", retry_after=7)
     quiet = redact(fault, controller(json.dumps(SECRET)))
 

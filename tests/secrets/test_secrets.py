@@ -14,9 +14,16 @@ from deploy.rabbitmq.node import RabbitNode
 from tests.auditor import Auditor
 from tests.kubernetes import manifests
 from tests.secrets import bodies
+from tests.secrets.broker import Broker, as_bytes
 from tests.secrets.canary import Canary
-from tests.secrets.journey import SHORT_MS, Journey, but, message_of_example, open_event, put
-from tests.secrets.places import Broker, as_bytes
+from tests.secrets.scenario import (
+    SHORT_MS,
+    Scenario,
+    changed,
+    message_of_example,
+    open_event,
+    put,
+)
 from tests.stack import Stack, eventually
 
 ON_DISK = ["/stream/", "/quorum/"]
@@ -26,25 +33,25 @@ PAGES = ("/ready", "/status", "/documentation", "/documentation/json")
 
 @pytest.fixture
 def broker(stack: Stack, rabbit: RabbitNode) -> Iterator[Broker]:
-    """The stack's virtual host, to be read."""
+    """A reader of the stack's virtual host."""
     broker = Broker(stack.amqp_url, rabbit)
     yield broker
     broker.close()
 
 
 def found(canary: Canary, places: Mapping[Any, object]) -> list[str]:
-    """Where the canary is, with what is around it."""
+    """Return the places that contain the canary, with its context."""
     searched = {name: canary.found(as_bytes(text)) for name, text in places.items()}
     return [f"{name}: {text}" for name, text in searched.items() if text]
 
 
-def readable(journey: Journey, audit: Auditor, since: float) -> dict[str, object]:
-    """All that can be read when it is over, by its place."""
-    broker = journey.broker
-    places: dict[str, object] = dict(journey.logs())
-    for number, answer in enumerate(journey.answers):
-        said = repr(answer.headers).encode() + answer.content
-        places[f"answer {number} {answer.status_code}"] = said
+def readable(scenario: Scenario, audit: Auditor, since: float) -> dict[str, object]:
+    """Return all readable texts after a scenario, by place."""
+    broker = scenario.broker
+    places: dict[str, object] = dict(scenario.logs())
+    for number, answer in enumerate(scenario.answers):
+        head = repr(answer.headers).encode()
+        places[f"answer {number} {answer.status_code}"] = head + answer.content
     for name, messages in broker.queues().items():
         places |= {f"queue {name} {number}": each for number, each in enumerate(messages)}
     places |= {f"stream {number}": each for number, each in enumerate(broker.stream())}
@@ -52,105 +59,101 @@ def readable(journey: Journey, audit: Auditor, since: float) -> dict[str, object
     return places | {f"file {name}": content for name, content in broker.files(since)}
 
 
-def test_a_secret_that_went_through_everything_is_found_nowhere(
+def test_a_secret_is_readable_nowhere_after_successes_and_failures_of_every_kind(
     stack: Stack, broker: Broker
 ) -> None:
     canary, since = Canary(), time.time()
-    journey = Journey(stack, canary, broker, PYTHONASYNCIODEBUG="1")
+    scenario = Scenario(stack, canary, broker, PYTHONASYNCIODEBUG="1")
     with Auditor(stack.amqp_url) as audit:
-        worker = journey.worker("trace")
-        gateway = journey.gateway("debug")
-        impatient = journey.gateway("trace", PLT_DEADLINE_MS=f"commands={SHORT_MS}")
+        worker = scenario.worker("trace")
+        gateway = scenario.gateway("debug")
+        impatient = scenario.gateway("trace", PLT_DEADLINE_MS=f"commands={SHORT_MS}")
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")
 
-        journey.succeed(gateway)
-        journey.fail(gateway)
-        journey.break_(gateway)
-        dead = journey.replay()
-        worker = journey.survive(gateway, worker)
-        journey.outlast(impatient, worker)
+        scenario.apply(gateway)
+        scenario.be_refused(gateway)
+        scenario.send_invalid(gateway)
+        dead = scenario.replay()
+        worker = scenario.survive_kill(gateway, worker)
+        scenario.expire(impatient, worker)
         for message in dead:
             assert audit.final(message.message_id).result is Result.DEAD
         worker.terminate()
         worker.ended()
-        ended = journey.end_at_the_broker(audit)
+        ended = scenario.be_dead_lettered(audit)
         assert ended == [Result.EXPIRED, Result.DEAD, Result.DEAD]
         for page in PAGES:
             gateway.get(page)
 
         seen = {outcome.result for _, outcome in audit.outcomes()}
         assert seen == set(Result) - {Result.SUPERSEDED, Result.REFUSED}
-        assert not found(canary, readable(journey, audit, since))
+        assert not found(canary, readable(scenario, audit, since))
 
 
-def test_what_came_open_is_found_in_every_place_that_is_searched(
-    stack: Stack, broker: Broker
-) -> None:
-    """The search would find a secret: this is one that nobody sealed."""
+def test_an_unsealed_canary_is_found_in_every_searched_place(stack: Stack, broker: Broker) -> None:
+    """Proves that the search of the other test works."""
     canary, since = Canary(), time.time()
-    journey = Journey(stack, canary, broker)
+    scenario = Scenario(stack, canary, broker)
     with Auditor(stack.amqp_url) as audit:
-        journey.worker("debug")
-        gateway = journey.gateway("debug")
+        scenario.worker("debug")
+        gateway = scenario.gateway("debug")
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         put(gateway, "/k8s/services/default", manifests.service(kind=canary.core), 400)
         misplaced = message_of_example("update_controller_replicas")
-        misplaced = but(misplaced, key=f"{misplaced.key}-{canary.core}")
+        misplaced = changed(misplaced, key=f"{misplaced.key}-{canary.core}")
         broker.publish(misplaced)
         audit.final(misplaced.message_id)
 
         kinds = ("worker.log", "answer", "queue machinist.recent", "queue machinist.dead",
                  "stream", "outcome")  # fmt: skip
-        names = " ".join(found(canary, readable(journey, audit, since)))
+        names = " ".join(found(canary, readable(scenario, audit, since)))
         assert [kind for kind in kinds if kind not in names] == []
 
         def open_on_disk() -> list[str]:
             files = " ".join(found(canary, dict(broker.files(since))))
             return [place for place in ON_DISK if place in files]
 
-        eventually(lambda: open_on_disk() == ON_DISK, what="it is on the broker's disk")
+        eventually(lambda: open_on_disk() == ON_DISK, what="the canary is on the broker's disk")
 
 
-def test_a_secret_that_a_producer_published_open_is_not_spread_any_further(
-    stack: Stack, broker: Broker
-) -> None:
-    """It is in the audit, where he put it; whoever reads what became of it reads no secret."""
+def test_an_unsealed_secret_of_a_producer_is_not_copied(stack: Stack, broker: Broker) -> None:
+    """The dead letters, outcomes and logs do not contain the secret of the event."""
     canary = Canary()
     allowed = "machinist=apply_secret+apply_workload"
-    journey = Journey(stack, canary, broker, PLT_PRODUCERS=allowed)
+    scenario = Scenario(stack, canary, broker, PLT_PRODUCERS=allowed)
     with Auditor(stack.amqp_url) as audit:
-        journey.worker("debug")
-        gateway = journey.gateway("debug")
+        scenario.worker("debug")
+        gateway = scenario.gateway("debug")
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         event = open_event(bodies.secret(canary))
-        cut = but(event, body=event.body[:-1])
-        misspelt = but(event, type="aply_secret")
+        cut = changed(event, body=event.body[:-1])
+        misspelt = changed(event, type="aply_secret")
         broker.publish(event, cut, misspelt)
         for message in (event, cut, misspelt):
             assert audit.final(message.message_id).result is Result.DEAD
 
         letters = broker.shown(topology.DEAD)
         assert [letter["payload"] for letter in letters] == [NOT_KEPT.decode()] * 3
-        assert not found(canary, dict(enumerate([letters, audit.outcomes(), journey.logs()])))
+        assert not found(canary, dict(enumerate([letters, audit.outcomes(), scenario.logs()])))
         assert stack.sandbox.calls.writes() == []
 
 
-def test_no_library_tells_a_secret_however_loud_it_is(stack: Stack, broker: Broker) -> None:
+def test_no_library_logs_a_secret_at_any_level(stack: Stack, broker: Broker) -> None:
     canary = Canary()
-    journey = Journey(stack, canary, broker, PYTHONASYNCIODEBUG="1", PYTHONPATH=str(LOUD))
-    journey.worker("trace")
-    gateway = journey.gateway("trace")
+    scenario = Scenario(stack, canary, broker, PYTHONASYNCIODEBUG="1", PYTHONPATH=str(LOUD))
+    scenario.worker("trace")
+    gateway = scenario.gateway("trace")
     eventually(lambda: gateway.attended_by(1), what="the worker is attached")
 
-    journey.succeed(gateway)
-    journey.fail(gateway)
-    journey.break_(gateway)
+    scenario.apply(gateway)
+    scenario.be_refused(gateway)
+    scenario.send_invalid(gateway)
 
-    worker_log, gateway_log = journey.logs().values()
-    for said in ("aiormq", "asyncio: Executing"):
-        assert said in worker_log
-        assert said in gateway_log
+    worker_log, gateway_log = scenario.logs().values()
+    for logged in ("aiormq", "asyncio: Executing"):
+        assert logged in worker_log
+        assert logged in gateway_log
     assert "httpx" in worker_log
-    assert not found(canary, journey.logs())
-    for own in (journey.key, stack.sandbox.token, stack.node.password):
+    assert not found(canary, scenario.logs())
+    for own in (scenario.key, stack.sandbox.token, stack.node.password):
         assert own not in worker_log + gateway_log

@@ -53,6 +53,7 @@ class Api:
             "update": self._update,
             "patch": self._patch,
             "delete": self._delete,
+            "deletecollection": self._delete_collection,
         }
 
     def answer(self, request: Request) -> Answer | Watch:
@@ -109,6 +110,9 @@ class Api:
     def _delete(self, kind: Kind, target: Target, request: Request) -> Answer:
         return deleting.delete(self._store, kind, target, request)
 
+    def _delete_collection(self, kind: Kind, target: Target, request: Request) -> Answer:
+        return deleting.delete_collection(self._store, kind, target, request)
+
     def _update(self, kind: Kind, target: Target, request: Request) -> Answer:
         write = begin_write(self._store, kind, target, request, "update")
         return update_scale(write) if target.subresource == "scale" else update(write)
@@ -129,7 +133,9 @@ def _check_method(kind: Kind, target: Target, request: Request) -> None:
         allowed = {"GET", "PUT", "PATCH", "DELETE"}
     else:
         bare = kind.namespaced and not target.namespace
-        allowed = {"GET"} if bare else {"GET", "POST"}
+        allowed = {"GET"} if bare else {"GET", "POST", "DELETE"}
+        if not kind.deletable_as_collection:
+            allowed -= {"DELETE"}
         if request.method == "PUT" and kind.custom and not bare:
             raise bad_request("name must be provided")
     if request.method not in allowed:

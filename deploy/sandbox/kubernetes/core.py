@@ -170,6 +170,7 @@ NAMESPACES = Kind(
     short_names=("ns",),
     has_status=True,
     deletion_answers_object=True,
+    deletable_as_collection=False,
     selectable=("status.phase",),
     declared=object_type("Namespace", spec="object", status=STATUS),
     defaults=_default_namespace,

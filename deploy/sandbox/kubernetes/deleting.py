@@ -1,4 +1,4 @@
-"""DELETE of an object, with propagation, preconditions and grace period."""
+"""DELETE of an object or a collection, with propagation, preconditions and grace period."""
 
 import msgspec
 
@@ -6,6 +6,7 @@ from deploy.sandbox.kubernetes import core, garbage, options
 from deploy.sandbox.kubernetes.kinds import Kind, Object
 from deploy.sandbox.kubernetes.messages import Answer, Request, encode_object, json_answer
 from deploy.sandbox.kubernetes.paths import Target
+from deploy.sandbox.kubernetes.reading import list_body, selection
 from deploy.sandbox.kubernetes.statuses import deleted, not_found, precondition_failed, refused
 from deploy.sandbox.kubernetes.store import Store, Stored
 
@@ -77,3 +78,14 @@ def _check_preconditions(kind: Kind, stored: Stored, wanted: options.Deletion) -
             f"ResourceVersion in record ({version}). The object might have been modified"
         )
         raise precondition_failed(kind, name, why)
+
+
+def delete_collection(store: Store, kind: Kind, target: Target, request: Request) -> Answer:
+    wanted = options.deletion(request)
+    matches = selection(request, kind)
+    items = [each for each in store.items(kind, target.namespace) if not matches or matches(each)]
+    if not wanted.dry_run:
+        for stored in items:
+            _delete(store, kind, stored, wanted)
+    metadata: Object = {"resourceVersion": str(store.version)}
+    return json_answer(200, list_body(kind, target, metadata, items), [])

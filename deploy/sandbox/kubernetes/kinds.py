@@ -88,6 +88,7 @@ class Kind:
     custom: bool = False
     counts_generations: bool = False
     deletion_answers_object: bool = False
+    deletable_as_collection: bool = True
     orphans_by_default: bool = False
     selectable: tuple[str, ...] = ()
     declared: Struct | None = None
@@ -116,7 +117,8 @@ class Kind:
 
     @property
     def verbs(self) -> list[str]:
-        return ["create", "delete", "get", "list", "patch", "update", "watch"]
+        verbs = ["create", "delete", "get", "list", "patch", "update", "watch"]
+        return [*verbs, "deletecollection"] if self.deletable_as_collection else verbs
 
     def key(self, namespace: str, name: str) -> str:
         return f"{namespace}/{name}" if self.namespaced else name

@@ -69,10 +69,11 @@ def listing(store: Store, kind: Kind, target: Target, request: Request) -> Answe
         metadata["continue"] = _token(version, "/" + _relative(page[-1], target) + "\0")
         if wanted is None:
             metadata["remainingItemCount"] = len(items) - len(page)
-    return json_answer(200, _encoded(kind, target, metadata, page), [])
+    return json_answer(200, list_body(kind, target, metadata, page), [])
 
 
-def _encoded(kind: Kind, target: Target, metadata: Object, page: list[Stored]) -> bytes:
+def list_body(kind: Kind, target: Target, metadata: Object, page: list[Stored]) -> bytes:
+    """Encode a list with these items."""
     # Only lists of custom resources repeat the type in every item.
     parts = [
         encode_object(kind, target.version, item) if kind.custom else item.encoded for item in page

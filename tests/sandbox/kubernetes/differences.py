@@ -21,7 +21,6 @@ _NOT_SERVED: dict[str, str] = {
     r"as=Table|apidiscovery": "a representation for kubectl; clients fall back to plain JSON",
     r"as=PartialObjectMetadata": "a representation that machinist does not ask for",
     r"protobuf|cbor|application/yaml": "machinist speaks JSON",
-    r"08_delete#(49|50|51|52) ": "machinist deletes single objects",
     r"[Ii]mpersonat": "machinist does not impersonate",
     r"\?verbose|\?exclude": "health checks in detail",
     r"Upgrade": "machinist opens no WebSocket",

@@ -1,7 +1,7 @@
-"""With this folder on PYTHONPATH a process opens every logger, which no setting of ours can do.
+"""Enables every logger of a process at every level, which no setting of machinist can do.
 
-Whatever a library would say at any level is said, and asyncio in its debug mode tells of every
-step, however fast.
+Python imports this module at start if its folder is on PYTHONPATH. The debug mode of asyncio then
+logs every step, however short.
 """
 
 import functools
@@ -12,25 +12,25 @@ import uvloop
 EVERYTHING = 1
 
 
-class Loud(logging.Logger):
-    """Whatever level it is given, it says everything."""
+class VerboseLogger(logging.Logger):
+    """A logger that ignores its level and logs everything."""
 
     def setLevel(self, level: int | str) -> None:
-        """Stay as loud as can be."""
+        """Keep the lowest level."""
         super().setLevel(EVERYTHING)
 
 
-def steps_told() -> uvloop.Loop:
-    """A loop that tells of every step; needs PYTHONASYNCIODEBUG."""
+def logging_loop() -> uvloop.Loop:
+    """Create a loop that logs every step; needs PYTHONASYNCIODEBUG."""
     loop = uvloop.new_event_loop()
     loop.slow_callback_duration = 0
     return loop
 
 
-logging.setLoggerClass(Loud)
+logging.setLoggerClass(VerboseLogger)
 for logger in logging.root.manager.loggerDict.values():
     if isinstance(logger, logging.Logger):
-        # Made before this, by asyncio's import: a logger keeps the class that it was made with.
-        logger.__class__ = Loud
+        # Created before this module by the import of asyncio: existing loggers keep their class.
+        logger.__class__ = VerboseLogger
         logger.setLevel(EVERYTHING)
-uvloop.run = functools.partial(uvloop.run, loop_factory=steps_told)
+uvloop.run = functools.partial(uvloop.run, loop_factory=logging_loop)

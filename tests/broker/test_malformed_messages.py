@@ -1,4 +1,4 @@
-"""One bad message, or one deleted queue, does not keep a provider's workers from their work."""
+"""A malformed message or a deleted queue does not stop the workers of a provider."""
 
 import struct
 from collections.abc import Iterator
@@ -20,11 +20,11 @@ from tests.producer import scale_event
 from tests.stack import Stack, eventually
 
 NESTED = 1000
-"""Further in, RabbitMQ takes seconds for one message."""
+"""With deeper nesting RabbitMQ takes seconds for one message."""
 
 
 def deep() -> bytes:
-    """Arrays within each other."""
+    """Return nested arrays."""
     raw = b"V"
     for _ in range(NESTED):
         raw = array(raw)
@@ -32,19 +32,19 @@ def deep() -> bytes:
 
 
 def header(name: bytes, value: bytes) -> dict[str, bytes]:
-    """One header."""
+    """Return the headers property with one header."""
     return {"headers": table(field(name, value))}
 
 
 LONG = text(b"a" * 130_850)
-"""With the other properties it fills a frame of 128 KiB: there is no room for anything more."""
+"""Fills a frame of 128 KiB together with the other properties."""
 
 ODD: dict[str, dict[str, Any]] = {
     "a name that is not UTF-8": header(b"\xff\xfe", b"V"),
     "a text that is not UTF-8": header(b"traceparent", text(b"\xff")),
     "a long trace": header(b"traceparent", LONG),
     "a long header": header(b"a", LONG),
-    "a contract as long as that": header(b"contract", LONG),
+    "a long contract": header(b"contract", LONG),
     "long headers that are kept": {
         "headers": table(field(b"contract", b"B\x02"), field(b"a", LONG), field(b"b", b"B\x01"))
     },
@@ -56,7 +56,7 @@ ODD: dict[str, dict[str, Any]] = {
     "a requester of a table": header(b"requested-by", nested(field(b"\xff", b"V"))),
     "a number with a fraction": header(b"contract", b"d" + struct.pack(">d", 0.5)),
     "a count of deliveries": header(b"x-delivery-count", b"l" + struct.pack(">q", -(2**63))),
-    "a count that is none": header(b"x-delivery-count", array()),
+    "a count that is an array": header(b"x-delivery-count", array()),
     "a first death": header(b"x-first-death-queue", array(b"V")),
     "a first reason": header(b"x-first-death-reason", b"V"),
     "invalid headers": header(b"x-invalid-headers", text(b"x")),
@@ -78,7 +78,7 @@ DEATHS = {
     "an array of texts": array(text(b"x")),
     "an array of empty tables": array(nested()),
     "nothing": b"V",
-    "one that looks right": array(
+    "a valid x-death": array(
         nested(
             field(b"reason", text(b"expired")),
             field(b"queue", text(b"machinist.k8s.commands.0")),
@@ -90,7 +90,10 @@ DEATHS = {
 
 
 def in_slot(slot: int, name: str, milliseconds: int = 1) -> Message:
-    """An event that expires in the partition of a slot; only workers compare key and body."""
+    """Return an event that expires in the partition of a slot.
+
+    Its key does not match its body, which only workers check.
+    """
     event = scale_event("hello", 3)
     return msgspec.structs.replace(
         event,
@@ -102,7 +105,7 @@ def in_slot(slot: int, name: str, milliseconds: int = 1) -> Message:
 
 @pytest.fixture
 def management(stack: Stack) -> Iterator[httpx.Client]:
-    """The management API of the broker."""
+    """An HTTP client of the management API, as administrator."""
     with httpx.Client(
         base_url=f"{stack.node.management_url}/api",
         auth=(stack.node.user, stack.node.password),
@@ -112,7 +115,7 @@ def management(stack: Stack) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_an_event_with_a_timestamp_in_microseconds_is_run(
+def test_an_event_with_a_timestamp_in_microseconds_runs(
     stack: Stack, management: httpx.Client
 ) -> None:
     gateway, [worker] = stack.serving()
@@ -135,12 +138,12 @@ def test_an_event_with_a_timestamp_in_microseconds_is_run(
     )
 
     assert answer.json() == {"routed": True}
-    eventually(lambda: stack.sandbox.calls.writes(), what="the event is run")
+    eventually(lambda: stack.sandbox.calls.writes(), what="the event has run")
     assert gateway.scale("hello", 5).status_code == 200
     assert "no connection" not in worker.log.read_text()
 
 
-def test_a_partition_whose_queue_was_deleted_is_declared_and_consumed_again(
+def test_a_deleted_partition_is_declared_and_consumed_again(
     stack: Stack, management: httpx.Client
 ) -> None:
     gateway, _ = stack.serving(PLT_DEADLINE_MS="commands=1000")
@@ -150,13 +153,13 @@ def test_a_partition_whose_queue_was_deleted_is_declared_and_consumed_again(
 
     management.delete(f"/queues/{host}/machinist.k8s.commands.{slot}").raise_for_status()
 
-    eventually(lambda: gateway.scale("hello", 5).status_code == 200, what="it is consumed again")
+    eventually(
+        lambda: gateway.scale("hello", 5).status_code == 200, what="the partition is consumed again"
+    )
 
 
-def test_the_heartbeat_is_ours_whatever_the_url_says(
-    stack: Stack, management: httpx.Client
-) -> None:
-    """With a shorter one the broker hands over before a worker's fence closes."""
+def test_the_heartbeat_in_the_url_is_ignored(stack: Stack, management: httpx.Client) -> None:
+    """With a shorter heartbeat the broker hands over partitions before a worker's fence closes."""
     stack.gateway(PLT_AMQP_URL=f"{stack.amqp_url}?heartbeat=2")
     host = stack.amqp_url.rpartition("/")[2]
 
@@ -168,7 +171,7 @@ def test_the_heartbeat_is_ours_whatever_the_url_says(
     assert heartbeats() == {10}
 
 
-def test_whatever_the_broker_takes_of_a_producer_has_its_end_and_work_goes_on(
+def test_every_message_that_the_broker_accepts_has_an_outcome_and_stops_no_worker(
     stack: Stack,
 ) -> None:
     gateway, [worker] = stack.serving()
@@ -178,7 +181,7 @@ def test_whatever_the_broker_takes_of_a_producer_has_its_end_and_work_goes_on(
         assert bytes_of.publish(stack.amqp_url, sent) == [""] * len(sent)
         results = {what: auditor.final(event.message_id).result for what, event in events.items()}
     assert set(results.values()) <= {Result.DONE, Result.SUPERSEDED, Result.DEAD}
-    assert results["a contract as long as that"] is Result.DEAD
+    assert results["a long contract"] is Result.DEAD
     assert gateway.scale("hello", 5).status_code == 200
     for process in (gateway, worker):
         assert "no connection" not in process.log.read_text()
@@ -187,8 +190,8 @@ def test_whatever_the_broker_takes_of_a_producer_has_its_end_and_work_goes_on(
     assert all(letter.headers["reason"] for letter in dead_letters(stack.amqp_url, dead))
 
 
-def test_a_death_that_a_producer_made_up_is_turned_away_with_a_reason(stack: Stack) -> None:
-    """RabbitMQ 3.10 would end no command any more, of no partition and no provider."""
+def test_an_event_with_a_forged_x_death_header_is_dead_with_a_reason(stack: Stack) -> None:
+    """With a forged x-death RabbitMQ 3.10 would stop dead-lettering for all partitions."""
     declared(stack.amqp_url)
     recording(stack)
     events = [in_slot(slot, f"forged-{slot}") for slot in range(len(DEATHS))]
@@ -210,7 +213,7 @@ def test_a_death_that_a_producer_made_up_is_turned_away_with_a_reason(stack: Sta
     assert ends == {Result.EXPIRED}
 
 
-def test_no_other_header_keeps_the_broker_from_ending_commands(stack: Stack) -> None:
+def test_no_other_header_stops_dead_lettering(stack: Stack) -> None:
     declared(stack.amqp_url)
     gateway = recording(stack)
     odd = [in_slot(number % SLOTS, f"odd-{number}") for number in range(len(ODD))]
@@ -226,7 +229,7 @@ def test_no_other_header_keeps_the_broker_from_ending_commands(stack: Stack) -> 
     assert "Traceback" not in gateway.log.read_text()
 
 
-def test_a_good_event_passes_the_gate_and_one_without_a_partition_comes_back(
+def test_a_valid_event_passes_the_gate_and_one_without_a_partition_is_returned(
     stack: Stack,
 ) -> None:
     declared(stack.amqp_url)

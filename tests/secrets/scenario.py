@@ -1,4 +1,4 @@
-"""What may happen to a secret on its way: each step is one of the ways that design.md knows."""
+"""The steps of a secret through the system, with successes and failures of every kind."""
 
 import base64
 import os
@@ -20,8 +20,8 @@ from deploy.rabbitmq.configuration import USER
 from tests.auditor import Auditor
 from tests.examples import message_of
 from tests.secrets import bodies
+from tests.secrets.broker import Broker
 from tests.secrets.canary import Canary
-from tests.secrets.places import Broker
 from tests.stack import Gateway, Process, Stack, eventually
 
 SHORT_MS = 1200
@@ -33,8 +33,8 @@ ECHOES = {
 }
 
 
-class Journey:
-    """Gateways and workers that share a key, and what they answered."""
+class Scenario:
+    """Gateways and workers that share a seal key, and the responses of the gateways."""
 
     def __init__(self, stack: Stack, canary: Canary, broker: Broker, **variables: str) -> None:
         key = os.urandom(32)
@@ -48,26 +48,25 @@ class Journey:
         self._variables = variables | {"PLT_SEAL_KEY": self.key}
 
     def gateway(self, level: str, **variables: str) -> Gateway:
-        """Start a gateway; what it answers is kept."""
-        more = {"PLT_LOGGER_LEVEL": level, "PLT_MAX_BODY_BYTES": str(bodies.MOST_BYTES)}
+        """Start a gateway whose responses are kept."""
+        more = {"PLT_LOGGER_LEVEL": level, "PLT_MAX_BODY_BYTES": str(bodies.MAX_BYTES)}
         gateway = self.stack.gateway(**self._variables, **more, **variables)
         gateway.http.event_hooks = {"response": [self._keep]}
         self.processes.append(gateway)
         return gateway
 
     def worker(self, level: str, **variables: str) -> Process:
-        """Start a worker."""
         worker = self.stack.worker(**self._variables, PLT_LOGGER_LEVEL=level, **variables)
         self.processes.append(worker)
         return worker
 
     def logs(self) -> dict[str, str]:
-        """What the processes wrote down."""
+        """Return the logs of the processes by file name."""
         return {each.log.name: each.log.read_text(errors="replace") for each in self.processes}
 
-    def succeed(self, gateway: Gateway) -> None:
-        """Each is applied, and answered once more to a repeat that is not run."""
-        for path, body in bodies.whole(self.canary).items():
+    def apply(self, gateway: Gateway) -> None:
+        """Apply each valid body, and repeat the request with the same idempotency key."""
+        for path, body in bodies.valid(self.canary).items():
             writes = len(self.stack.sandbox.calls.writes())
             put(gateway, path, body, 200, key="once")
             assert len(self.stack.sandbox.calls.writes()) > writes
@@ -75,15 +74,15 @@ class Journey:
             put(gateway, path, body, 200, key="once")
             assert len(self.stack.sandbox.calls.writes()) == writes
 
-    def fail(self, gateway: Gateway) -> None:
-        """The platform refuses each with words that quote it in every way, and cut off."""
+    def be_refused(self, gateway: Gateway) -> None:
+        """Let the platform refuse each valid body with errors that quote the body."""
         plain = {"content-type": "text/plain"}
-        for path, body in bodies.whole(self.canary).items():
-            words = quoting(body)
-            said = {"kind": "Status", "status": "Failure", "message": words}
+        for path, body in bodies.valid(self.canary).items():
+            words = error_quoting(body)
+            problem = {"kind": "Status", "status": "Failure", "message": words}
             for status, reason in ECHOES.items():
                 more = {"reason": reason, "code": status}
-                self._refused(gateway, path, body, status=status, body=said | more)
+                self._refused(gateway, path, body, status=status, body=problem | more)
             self._refused(gateway, path, body, status=500, body=words, headers=plain)
             later = plain | {"retry-after": "90"}
             self._refused(gateway, path, body, status=429, body=words, headers=later)
@@ -91,27 +90,27 @@ class Journey:
     def _refused(self, gateway: Gateway, path: str, sent: dict[str, Any], **answer: Any) -> None:
         collection = "secrets" if path == bodies.SECRETS else "deployments"
         faults = self.stack.sandbox.faults
-        fault = faults.add(path=f"/{collection}", **answer)
+        fault = faults.add(path=f"/{collection}", times=None, **answer)
         answered = gateway.http.put(path, json=sent)
         faults.remove(fault)
         assert fault.hits
         assert answered.status_code >= 400, answered.text
 
-    def survive(self, gateway: Gateway, worker: Process) -> Process:
-        """Its worker is killed in the middle of it, and another one runs it again."""
+    def survive_kill(self, gateway: Gateway, worker: Process) -> Process:
+        """Kill the worker during a command, and let a successor run the command again."""
         sandbox = self.stack.sandbox
         fault = sandbox.faults.add(method="PATCH", path="/secrets/", delay=20, times=1)
         with ThreadPoolExecutor(1) as pool:
             body = bodies.secret(self.canary, "survivor")
             answer = pool.submit(put, gateway, bodies.SECRETS, body, 200)
-            eventually(lambda: fault.hits, what="it runs")
+            eventually(lambda: fault.hits, what="the command runs")
             worker.kill()
             successor = self.worker("debug")
             answer.result(60)
         return successor
 
-    def outlast(self, impatient: Gateway, worker: Process) -> None:
-        """It is cut at its deadline on the platform, and waits past it in a frozen worker."""
+    def expire(self, impatient: Gateway, worker: Process) -> None:
+        """Let a command reach its deadline on the platform, and in a frozen worker."""
         faults = self.stack.sandbox.faults
         fault = faults.add(method="PATCH", path="/secrets/", delay=2 * SHORT_MS / 1000, times=1)
         body = bodies.secret(self.canary, "late")
@@ -121,34 +120,36 @@ class Journey:
         put(impatient, bodies.SECRETS, body, 504)
         worker.thaw()
 
-    def break_(self, gateway: Gateway) -> None:
-        """Whatever is wrong with a body, and wherever."""
-        for path, body, media_type in bodies.broken(self.canary):
+    def send_invalid(self, gateway: Gateway) -> None:
+        """Send every invalid body."""
+        for path, body, media_type in bodies.invalid(self.canary):
             answer = gateway.http.put(path, content=body, headers={"content-type": media_type})
             assert answer.status_code >= 400, (path, body[:200], answer.text)
 
     def replay(self) -> list[Message]:
-        """What somebody makes of a sealed message that he got hold of: each is dead."""
+        """Publish manipulated copies of a sealed message, which are all dead-lettered."""
         good = self.sealed(bodies.secret(self.canary))
-        spoiled = good.body[:-1] + bytes([good.body[-1] ^ 1])
+        corrupted = good.body[:-1] + bytes([good.body[-1] ^ 1])
         scale = message_of_example("update_controller_replicas")
         other = good.key.replace("pull", "other")
         dead = [
-            but(good, type="apply_controller"),
-            but(good, type="apply_rocket"),
-            but(good, key=other),
-            but(good, body=spoiled),
-            but(good, content_type=wire.JSON),
-            but(good, key=scale.key, type=scale.type),
-            but(good, body=Seals([os.urandom(32)]).seal(b"{}", good.type, "secrets.default.pull")),
+            changed(good, type="apply_controller"),
+            changed(good, type="apply_rocket"),
+            changed(good, key=other),
+            changed(good, body=corrupted),
+            changed(good, content_type=wire.JSON),
+            changed(good, key=scale.key, type=scale.type),
+            changed(
+                good, body=Seals([os.urandom(32)]).seal(b"{}", good.type, "secrets.default.pull")
+            ),
         ]
         self.broker.publish(*dead)
         return dead
 
-    def end_at_the_broker(self, audit: Auditor) -> list[Result]:
-        """With no worker there it expires, is rejected by a stranger, and delivered too often."""
+    def be_dead_lettered(self, audit: Auditor) -> list[Result]:
+        """Without a worker: let commands expire, be rejected, and exceed the delivery limit."""
         expires, rejected, returned = [self.sealed(bodies.secret(self.canary)) for _ in range(3)]
-        expires = but(expires, expiration=300)
+        expires = changed(expires, expiration=300)
         queue = topology.partition_queue("k8s", int(expires.key.split(".")[1]))
         self.broker.publish(expires)
         results = [audit.final(expires.message_id).result]
@@ -159,11 +160,11 @@ class Journey:
         return results + [audit.final(each.message_id).result for each in (rejected, returned)]
 
     def sealed(self, manifest: dict[str, Any]) -> Message:
-        """A Secret as a gateway publishes it."""
+        """Return the sealed message of a Secret, as a gateway publishes it."""
         operation = OPERATIONS["apply_secret"]
         message = command(wire.build(operation, {"scope": "default", "manifest": manifest}))
         where = message.key.split(".", 2)[2]
-        return but(
+        return changed(
             message,
             body=self._seals.seal(message.body, message.type, where),
             content_type=SEALED,
@@ -174,8 +175,8 @@ class Journey:
         self.answers.append(response)
 
 
-def quoting(body: object) -> str:
-    """Words of a platform that quotes all that it was sent, in every way, and cut off."""
+def error_quoting(body: object) -> str:
+    """Return a platform error that quotes a body in several encodings, whole and truncated."""
     words = ['Deployment.apps "web" is invalid: spec.template: Invalid value: ']
     for text in texts(body):
         encoded = base64.b64encode(text.encode()).decode()
@@ -185,7 +186,7 @@ def quoting(body: object) -> str:
 
 
 def texts(value: object) -> Iterator[str]:
-    """Every text in a body."""
+    """Yield every string value in a body."""
     if isinstance(value, dict | list):
         for each in value.values() if isinstance(value, dict) else value:
             yield from texts(each)
@@ -196,7 +197,7 @@ def texts(value: object) -> Iterator[str]:
 def put(
     gateway: Gateway, path: str, body: dict[str, Any], status: int, key: str | None = None
 ) -> httpx.Response:
-    """PUT something and look at the status."""
+    """Send a PUT and check the status."""
     headers = {"idempotency-key": key} if key else {}
     answer = gateway.http.put(path, json=body, headers=headers)
     assert answer.status_code == status, answer.text
@@ -204,7 +205,7 @@ def put(
 
 
 def command(operation: Operation[Any]) -> Message:
-    """A command that nobody awaits."""
+    """Return a command without a reply queue and a deadline."""
     return message_of(
         operation,
         message_id=os.urandom(8).hex(),
@@ -216,19 +217,19 @@ def command(operation: Operation[Any]) -> Message:
 
 
 def message_of_example(name: str) -> Message:
-    """A command of the operation."""
+    """Return an example command of an operation."""
     values = {"scope": "default", "name": "hello", "replicas": 2, "kind": "Deployment"}
     return command(wire.build(OPERATIONS[name], values))
 
 
 def open_event(manifest: dict[str, Any], name: str = "apply_secret") -> Message:
-    """A Secret as a producer publishes it who did not read the page."""
+    """Return an unsealed Secret as an event, against the documentation for producers."""
     operation = OPERATIONS["apply_secret"](scope="default", manifest=manifest)  # type: ignore[call-arg]  # its fields are not the base's
     message = command(operation)
     assert message.key.endswith(address.address(operation))
-    return but(message, exchange=topology.EVENTS, type=name, user_id=USER)
+    return changed(message, exchange=topology.EVENTS, type=name, user_id=USER)
 
 
-def but(message: Message, **changes: Any) -> Message:
-    """The message with changes, as a message of its own."""
+def changed(message: Message, **changes: Any) -> Message:
+    """Return a copy of a message with changes and a new id."""
     return msgspec.structs.replace(message, **({"message_id": os.urandom(8).hex()} | changes))

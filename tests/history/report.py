@@ -1,4 +1,4 @@
-"""Tells a history to people: its figures, and the lines that show what was not kept."""
+"""Text reports of a history: its figures, and a timeline of a violation."""
 
 from collections import Counter
 
@@ -9,31 +9,31 @@ from tests.history.history import History
 
 
 def summary(history: History) -> list[str]:
-    """What happened how often."""
-    all_of_them = addresses(history)
+    """Return the figures of a history."""
+    by_address = addresses(history)
     fates = Counter(command.fate.value for command in history.commands)
     ends = Counter(record.result.value for record in history.records)
     runs = Counter((write.address, write.value) for write in history.writes)
-    on_the_wire = sum(own.killed(write) for own in all_of_them for write in own.writes)
-    overlapping = sum(1 for own in all_of_them for _ in overlaps(own))
-    again = [pair for own in all_of_them for each in own.commands for pair in repeated(own, each)]
+    in_flight = sum(own.killed(write) for own in by_address for write in own.writes)
+    overlapping = sum(1 for own in by_address for _ in overlaps(own))
+    again = [pair for own in by_address for each in own.commands for pair in repeated(own, each)]
     finals = sum(first.result is not Result.STARTED for first, _ in again)
     return [
-        f"  asked: {len(history.commands)} {dict(fates)}",
+        f"  commands: {len(history.commands)} {dict(fates)}",
         f"  outcomes: {dict(ends)}",
-        f"  calls of the platform: {len(history.writes)}, of these re-runs after a disturbance: "
+        f"  platform calls: {len(history.writes)}, of these re-runs after a disturbance: "
         f"{len(history.writes) - len(runs)}",
-        f"  on the wire when their worker was killed: {on_the_wire}, overlapping: {overlapping}",
-        f"  outcomes that came again: {finals} final, {len(again) - finals} started",
-        f"  hurt: {dict(Counter(each.what for each in history.disturbances))}",
+        f"  in flight when their worker was killed: {in_flight}, overlapping: {overlapping}",
+        f"  repeated outcomes: {finals} final, {len(again) - finals} started",
+        f"  disturbances: {dict(Counter(each.what for each in history.disturbances))}",
     ]
 
 
 def timeline(history: History, violation: Violation, around: int = 2) -> list[str]:
-    """The lines of a history that show a violation: its value, its neighbours, what was hurt."""
+    """Return the events around a violation: of its value, its neighbours, and disturbances."""
     own = [each for each in history.commands if each.address == violation.address]
-    place = next((n for n, each in enumerate(own) if each.value == violation.value), 0)
-    near = {each.value: each for each in own[max(0, place - around) : place + around + 1]}
+    position = next((n for n, each in enumerate(own) if each.value == violation.value), 0)
+    near = {each.value: each for each in own[max(0, position - around) : position + around + 1]}
     values = {each.id: each.value for each in near.values() if each.id}
     lines = [(each.start, f"write {each.value}", each.end) for each in history.writes
              if each.address == violation.address and each.value in near]  # fmt: skip

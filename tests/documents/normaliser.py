@@ -1,11 +1,11 @@
-"""Puts steady values where a recording has ids, times and addresses of the moment."""
+"""Replaces variable ids, times and addresses in a recording by constant values."""
 
 import re
 from collections.abc import Callable
 from typing import Any
 
-WITHOUT = "managedFields"
-"""Bookkeeping of Kubernetes that nobody would read in an example."""
+OMITTED = "managedFields"
+"""Kubernetes bookkeeping that would only lengthen an example."""
 
 MOMENT = "2026-01-02T03:04:05Z"
 
@@ -14,14 +14,14 @@ _HEX = re.compile(r"(?<![0-9a-z])([0-9a-f]{64}|[0-9a-f]{32}|[0-9a-f]{16})(?![0-9
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 _GENERATED = re.compile(r"(?<=-)([bcdfghjklmnpqrstvwxz2456789]{8,10}-[a-z0-9]{5})\b")
 _ACCOUNT = re.compile(r"\b1234567890\d\d\b")
-"""The stand-in takes a new account each time that it is emptied."""
+"""The AWS sandbox has a new account after each reset."""
 
 _LOCAL = re.compile(r"https?://127\.0\.0\.1:\d+")
 _CLUSTER_IP = re.compile(r"\b10\.\d+\.\d+\.\d+\b")
 
 
-class Steady:
-    """Replaces the same value by the same stand-in, in the order of their appearance."""
+class Normaliser:
+    """Replaces equal values by the same constant, numbered in order of appearance."""
 
     def __init__(self) -> None:
         self._seen: dict[str, str] = {}
@@ -31,7 +31,7 @@ class Steady:
             return {
                 self._text(key): "1001" if key == "resourceVersion" else self(each)
                 for key, each in value.items()
-                if key != WITHOUT
+                if key != OMITTED
             }
         if isinstance(value, list):
             return [self(each) for each in value]

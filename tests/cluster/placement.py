@@ -1,4 +1,4 @@
-"""Decides on which node of a cluster the connections are and on which the leaders of queues."""
+"""Places the client connections and the queue leaders of a virtual host on nodes of a cluster."""
 
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
@@ -21,8 +21,8 @@ PROVIDERS = ["k8s"]
 STREAM = {"x-queue-leader-locator": "client-local"}
 
 
-class Situation:
-    """A virtual host of its own on a cluster, with the shipped definitions."""
+class Placement:
+    """A virtual host on a cluster, with the shipped definitions."""
 
     def __init__(self, cluster: RabbitCluster, vhost: str) -> None:
         self.cluster = cluster
@@ -30,7 +30,7 @@ class Situation:
         self._refusing: list[int] = []
 
     def create(self) -> Self:
-        """Create the virtual host and all that is in it."""
+        """Create the virtual host and import the definitions."""
         with self._management(0) as api:
             api.put(f"/vhosts/{self.vhost}").raise_for_status()
             rights = {"configure": ".*", "write": ".*", "read": ".*"}
@@ -40,19 +40,19 @@ class Situation:
 
     @property
     def amqp_url(self) -> str:
-        """The PLT_AMQP_URL of all nodes."""
+        """The value of PLT_AMQP_URL with all nodes."""
         return ",".join(url + self.vhost for url in self.cluster.amqp_urls)
 
     def version(self) -> str:
-        """The version of RabbitMQ."""
+        """Return the version of RabbitMQ."""
         with self._management(0) as api:
             found: str = api.get("/overview").raise_for_status().json()["rabbitmq_version"]
         return found
 
     def lead(self, index: int) -> None:
-        """Have one node lead every queue and the audit stream, which is emptied.
+        """Move the leaders of all queues and of the audit stream to one node.
 
-        Not every version moves the leader of a stream, so the stream is created again there.
+        Not every version moves the leader of a stream, so the stream is deleted and created again.
         """
         with self._management(index) as api:
             api.delete(f"/queues/{self.vhost}/{AUDIT}").raise_for_status()
@@ -65,30 +65,29 @@ class Situation:
         eventually(lambda: self._has_moved_all(index), MOVED_S, f"node {index} leads all queues")
 
     def _has_moved_all(self, index: int) -> bool:
-        """Whether a node leads all; a member that still catches up cannot lead yet."""
+        """Tell whether a node leads all queues; if not, request transfers, which may be refused."""
         if self._leaders(index) == {index}:
             return True
         self.cluster.ctl(index, "eval", TRANSFER.format(vhost=self.vhost))
         return False
 
     def admit_only(self, index: int) -> None:
-        """Have whoever connects connect to one node, whichever it tries first.
-
-        The management pages of the others are closed meanwhile, too.
-        """
+        """Suspend the listeners of all nodes but one, including their management API."""
         self._refusing = [other for other in range(NODES) if other != index]
         self._each(self._refusing, "suspend_listeners")
 
     def admit_everywhere(self) -> None:
-        """Let clients connect to every node again."""
+        """Resume the listeners of all nodes."""
         refusing, self._refusing = self._refusing, []
         self._each(refusing, "resume_listeners")
 
     def expect_connections(self, index: int, count: int) -> None:
-        """Wait until so many connections are open, all of them to one node."""
+        """Wait until the virtual host has this number of connections, all to one node."""
         wanted = [index] * count
         eventually(
-            lambda: self._connected(index) == wanted, MOVED_S, f"{count} are on node {index}"
+            lambda: self._connected(index) == wanted,
+            MOVED_S,
+            f"{count} connections to node {index}",
         )
 
     def _each(self, indices: list[int], command: str) -> None:
@@ -96,18 +95,18 @@ class Situation:
             list(pool.map(lambda index: self.cluster.ctl(index, command), indices))
 
     def _leaders(self, asked: int) -> set[int | None]:
-        """The nodes that lead a quorum queue or stream; all three have to be members of each."""
+        """Return the leaders of queues and streams; None if a member of a queue is offline."""
         found: set[int | None] = set()
         for queue in self._list(asked, f"/queues/{self.vhost}"):
             if queue.get("type", "classic") != "classic":
-                # 3.10 calls the leader of a stream its node.
+                # RabbitMQ 3.10 reports the leader of a stream as `node`.
                 leader = queue.get("leader") or queue.get("node")
                 is_whole = len(queue.get("online", ())) == NODES
                 found.add(self._index(leader) if is_whole else None)
         return found
 
     def _connected(self, asked: int) -> list[int | None]:
-        """The node of each connection of the virtual host."""
+        """Return the node of each connection of the virtual host."""
         listed = self._list(asked, f"/vhosts/{self.vhost}/connections")
         return [self._index(each.get("node")) for each in listed]
 

@@ -1,6 +1,6 @@
-"""Says which processes descend from one, and ends those that its death leaves behind.
+"""Finds the descendants of a process, and ends those that outlive it.
 
-Reads Linux's /proc; where there is none, no descendants are known.
+Reads Linux's /proc; other systems have no known descendants.
 """
 
 import os
@@ -14,11 +14,11 @@ from deploy.failed import Failed
 from deploy.waiting import wait_until
 
 KILLED_S = 10
-"""On a busy machine even a killed process needs a moment to go."""
+"""Time for a killed process to disappear, which is not immediate on a busy machine."""
 
 
 class Process(NamedTuple):
-    """A process; its start time tells it from a later one with the same id."""
+    """A process. The start time distinguishes it from a later process with the same id."""
 
     pid: int
     started: str
@@ -35,25 +35,25 @@ def descendants(pid: int) -> set[Process]:
     return known
 
 
-def end(family: Iterable[Process], seconds: float = 3) -> None:
-    """Give processes whose parent has ended some time to follow it, then kill them."""
-    left = set(family)
+def end(orphans: Iterable[Process], seconds: float = 3) -> None:
+    """Wait until processes whose parent has ended exit by themselves, then kill the others."""
+    left = set(orphans)
     try:
         wait_until(lambda: not left & _running().keys(), seconds, "processes follow their parent")
     except Failed:
         for process in left & _running().keys():
             with suppress(ProcessLookupError):
                 os.kill(process.pid, signal.SIGKILL)
-        wait_until(lambda: not left & _running().keys(), KILLED_S, "killed processes are gone")
+        wait_until(lambda: not left & _running().keys(), KILLED_S, "killed processes have ended")
 
 
 def _running() -> dict[Process, int]:
-    """Every process that has not ended, and its parent's id."""
+    """Return every process that has not ended, with the id of its parent."""
     found = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
-        # A process may end between the listing and the reading: it is not running, then.
+        # A process may end between the listing and the reading.
         with suppress(FileNotFoundError, ProcessLookupError):
-            # The name stands in brackets and may itself hold brackets and spaces.
+            # The name is in brackets and may contain brackets and spaces.
             state, parent, *rest = path.read_text().rpartition(")")[2].split()
             if state not in "ZX":
                 found[Process(int(path.parent.name), rest[17])] = int(parent)

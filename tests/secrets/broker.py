@@ -1,4 +1,4 @@
-"""Every place in which an operator, or whoever has the broker's disk, can read."""
+"""Everything on a broker that an operator, or a reader of its disk, can read."""
 
 import asyncio
 import base64
@@ -16,14 +16,14 @@ from contracts.broker.reconnecting import ReconnectingConnection, Session
 from contracts.wire import Message
 from deploy.rabbitmq.node import RabbitNode
 
-Settle = Callable[[Channel, Delivery], Coroutine[Any, Any, None]]
+Finish = Callable[[Channel, Delivery], Coroutine[Any, Any, None]]
 STREAM_START = {"x-stream-offset": "first"}
-MOST = 5000
-MOST_S = 60
+MAX_MESSAGES = 5000
+TIMEOUT_S = 60
 
 
 class Broker:
-    """A virtual host of a node, as far as it can be read."""
+    """A virtual host: its queues, audit stream and files on disk."""
 
     def __init__(self, amqp_url: str, node: RabbitNode) -> None:
         self._amqp_url = amqp_url
@@ -37,14 +37,14 @@ class Broker:
         )
 
     def close(self) -> None:
-        """Ask no more."""
+        """Close the HTTP client."""
         self._http.close()
 
     def shown(self, queue: str) -> list[dict[str, Any]]:
-        """The messages in a queue as the management UI shows them."""
+        """Return the messages of a queue as the management UI shows them."""
         answer = self._http.post(
             f"/queues/{self._host}/{queue}/get",
-            json={"count": MOST, "ackmode": "ack_requeue_true", "encoding": "auto"},
+            json={"count": MAX_MESSAGES, "ackmode": "ack_requeue_true", "encoding": "auto"},
         )
         messages: list[dict[str, Any]] = answer.raise_for_status().json()
         for message in messages:
@@ -53,10 +53,10 @@ class Broker:
         return messages
 
     def queues(self) -> dict[str, list[dict[str, Any]]]:
-        """What is in every queue that can be looked into.
+        """Return the messages of all queues that the management API can read.
 
-        A stream can only be consumed. So can a queue with a single active consumer: those are
-        empty in the end, and what was in them is in the files.
+        Streams and queues with a single active consumer can only be consumed. Such queues are empty
+        at the end, and their former messages are in the files.
         """
         listed = self._http.get(f"/queues/{self._host}").raise_for_status().json()
         return {
@@ -66,7 +66,7 @@ class Broker:
         }
 
     def stream(self) -> list[Message]:
-        """All that the audit holds, from its first message."""
+        """Return all messages of the audit stream."""
         marker = Message(
             exchange="",
             key=topology.AUDIT,
@@ -92,16 +92,16 @@ class Broker:
         return found[:-1]
 
     def files(self, since: float) -> Iterator[tuple[str, bytes]]:
-        """The node's own files that were written to, raw."""
+        """Yield the files of the node that were written since a time."""
         for path in self._node.folder.rglob("*"):
             try:
                 if path.is_file() and path.stat().st_mtime >= since:
                     yield str(path.relative_to(self._node.folder)), path.read_bytes()
             except FileNotFoundError:
-                continue  # the broker tidies up
+                continue  # deleted by the broker
 
     def publish(self, *messages: Message) -> None:
-        """Publish as a gateway's user may, until each is in a queue."""
+        """Publish messages with the user id of the connection, and await the confirms."""
 
         async def session(connection: Connection) -> None:
             async with connection.passing_channel() as channel:
@@ -112,34 +112,34 @@ class Broker:
         self._run(session)
 
     def _run(self, session: Session) -> None:
-        # A link tries again whatever the broker refuses: within bounds here.
+        # A connection reconnects after any refusal, hence the timeout.
         link = ReconnectingConnection(self._amqp_url, "test reader")
-        asyncio.run(asyncio.wait_for(link.run(session), MOST_S))
+        asyncio.run(asyncio.wait_for(link.run(session), TIMEOUT_S))
 
-    def consume(self, queue: str, settle: Settle, count: int) -> None:
-        """Take messages one after another as a stranger who settles them so.
+    def consume(self, queue: str, finish: Finish, count: int) -> None:
+        """Consume messages, and acknowledge, reject or return each with `finish`.
 
-        The checks of gateways may wait there too, and are none of them.
+        Attendance checks of gateways in the queue are acknowledged and not counted.
         """
 
         async def session(connection: Connection) -> None:
             arrived: asyncio.Queue[Delivery] = asyncio.Queue()
             async with connection.passing_channel() as channel:
                 await channel.consume(queue, arrived.put_nowait, prefetch=1)
-                settled = 0
-                while settled < count:
+                finished = 0
+                while finished < count:
                     delivery = await arrived.get()
                     if delivery.message.type == topology.ATTENDANCE:
                         await channel.ack(delivery)
                         continue
-                    await settle(channel, delivery)
-                    settled += 1
+                    await finish(channel, delivery)
+                    finished += 1
 
         self._run(session)
 
 
 def as_bytes(value: object) -> bytes:
-    """Whatever was read, so that it can be searched."""
+    """Convert any value to bytes for the search."""
     if isinstance(value, bytes):
         return value
     if isinstance(value, Message):

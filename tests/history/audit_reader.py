@@ -1,4 +1,4 @@
-"""Reads in the audit which commands were started and what became of them."""
+"""Reads the starts and outcomes of scale commands from the audit."""
 
 import asyncio
 import threading
@@ -21,11 +21,11 @@ from tests.history.history import Record
 PREFETCH = 1000
 
 
-class Tap:
-    """Collects while the context lasts, over restarts of the broker too."""
+class AuditReader:
+    """Collects audit records while the context lasts, also across broker restarts."""
 
     def __init__(self, amqp_url: str) -> None:
-        self._link = ReconnectingConnection(amqp_url, "test tap")
+        self._link = ReconnectingConnection(amqp_url, "test audit reader")
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._stopping = asyncio.Event()
@@ -41,31 +41,28 @@ class Tap:
         return {what: identity for identity, what in self._requests.copy().items()}
 
     def ended(self) -> set[tuple[str, int]]:
-        """The scale commands that have a final outcome, by name and replicas."""
+        """Return the scale commands with a final outcome, by name and replicas."""
         return {what for identity, what in self._requests.copy().items() if identity in self._ended}
 
     def finals(self) -> int:
-        """How many commands have a final outcome."""
+        """Return the number of commands with a final outcome."""
         return len(self._ended)
 
     def open_ends(self) -> int:
-        """How many commands that were started have no final outcome yet."""
+        """Return the number of recorded commands without a final outcome."""
         return len(self._requests.keys() - self._ended)
 
     def has_ended(self, identity: str | None) -> bool:
-        """Whether a command has a final outcome."""
+        """Tell whether a command has a final outcome."""
         return identity in self._ended
 
     def _take(self, message: Message) -> None:
-        # Delivered twice is not published twice.
+        # A record that is redelivered after a reconnect is counted once.
         if message.message_id not in self._seen:
             self._seen.add(message.message_id)
             self._take_outcome(read(message))
 
     def _take_outcome(self, outcome: Outcome) -> None:
-        if outcome.request is not None:
-            scale = msgspec.convert(outcome.request.body, UpdateControllerReplicas)
-            self._requests[outcome.id] = scale.name, scale.replicas
         moment = outcome.started if outcome.result is Result.STARTED else outcome.finished
         moment = moment or outcome.finished or outcome.started
         self.records.append(
@@ -120,6 +117,6 @@ class Tap:
 
 
 def process_of(worker: str) -> int:
-    """The process id in the name of a worker, `<host>-<pid>-<random>`; 0 where there is none."""
+    """Return the process id in a worker name, `<host>-<pid>-<random>`; 0 for another name."""
     words = worker.rsplit("-", 2)
     return int(words[1]) if len(words) == 3 and words[1].isdigit() else 0

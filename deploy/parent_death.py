@@ -1,6 +1,6 @@
-"""Becomes another program, which Linux kills when the process that started it dies.
+"""Program that replaces itself with another one, which Linux kills when the parent process dies.
 
-Runs as a file of its own, before anything can be imported: `python leash.py PARENT PROGRAM …`.
+Runs as a script, before any package can be imported: `python parent_death.py PARENT PROGRAM …`.
 """
 
 import os
@@ -11,15 +11,15 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with(parent: int) -> None:
-    """Ask Linux for SIGKILL at the parent's death; elsewhere there is nothing like it."""
+    """Request SIGKILL at the death of the parent. Only Linux has such a request."""
     if sys.platform != "linux":
         return
     import ctypes
 
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    # A parent that died before the call above will not die again.
+    # A parent that died before the call above sends no signal.
     if os.getppid() != parent:
-        sys.exit("the process that started this one is gone")
+        sys.exit("the parent process has ended")
 
 
 def main() -> None:

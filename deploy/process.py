@@ -1,4 +1,4 @@
-"""A program that runs for as long as the one that started it wants, and never longer."""
+"""Child processes that never outlive the process that started them."""
 
 import os
 import subprocess
@@ -9,15 +9,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from deploy import family
+from deploy import process_tree
 
-# Linux sends the signal of leash.py at the end of the *thread* that forked. This one lasts as long
-# as the process, whichever thread asks for a child.
+# Linux sends the signal of parent_death.py when the *thread* that forked ends. This thread lives as
+# long as the process, whichever thread starts a child.
 _forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forker")
 
 
-class Child:
-    """One program with a log file, ended at the end of the context, or with us at the latest."""
+class ChildProcess:
+    """A program with a log file. It ends with the context, or at the latest with this process."""
 
     def __init__(
         self,
@@ -47,54 +47,56 @@ class Child:
 
     @property
     def exit_code(self) -> int | None:
-        """What the program ended with: a signal's number as a negative one."""
+        """The exit status; after a signal, its number with a minus sign."""
         return None if self._process is None else self._process.poll()
 
     def start(self) -> None:
-        running = _forker.submit(self._fork)
+        forking = _forker.submit(self._fork)
         try:
-            self._process = running.result()
+            self._process = forking.result()
         except BaseException:
-            # Ctrl-C while the other thread forks: the child is there all the same.
-            self._process = running.result()
+            # After Ctrl-C the other thread still forks, so there is a child to kill.
+            self._process = forking.result()
             self.kill()
             raise
 
     def stop(self, grace: float = 10) -> None:
-        """Ask the program to end; kill it when it has not ended after `grace` seconds."""
+        """Send SIGTERM, and SIGKILL if the program has not ended after `grace` seconds."""
         if not self.alive or self._process is None:
             return
-        left_behind = family.descendants(self.pid)
+        orphans = process_tree.descendants(self.pid)
         self._process.terminate()
         try:
             self._process.wait(grace)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
-        family.end(left_behind)
+        process_tree.end(orphans)
 
     def kill(self) -> None:
-        """End the program at once, without a chance to clean up."""
+        """End the program with SIGKILL."""
         if not self.alive or self._process is None:
             return
-        left_behind = family.descendants(self.pid)
+        orphans = process_tree.descendants(self.pid)
         self._process.kill()
         self._process.wait()
-        family.end(left_behind)
+        process_tree.end(orphans)
 
     def last_lines(self, count: int = 15) -> str:
-        """The end of the log, for whoever has to explain a failure."""
+        """Return the last lines of the log, for the message of a failure."""
         if not self.log.exists():
             return ""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
 
     def _fork(self) -> subprocess.Popen[bytes]:
-        leash = [sys.executable, "-I", str(Path(__file__).with_name("leash.py")), str(os.getpid())]
+        launcher = str(Path(__file__).with_name("parent_death.py"))
+        prefix = [sys.executable, "-I", launcher, str(os.getpid())]
         self.log.parent.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
-            # A session of its own: Ctrl-C in the terminal reaches us alone, and we stop the rest.
+            # In a session of its own, the child gets no SIGINT from Ctrl-C in the terminal: this
+            # process gets it and stops the child.
             return subprocess.Popen(
-                leash + self._command,
+                prefix + self._command,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
