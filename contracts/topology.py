@@ -33,8 +33,8 @@ PARTITION_TTL_MS = 10 * MINUTE_MS
 
 PREFETCH = 6_000
 """Consumer prefetch per partition. Commands that wait for an unresponsive target count towards it;
-while there are fewer of them, commands of other targets are delivered. worker/bodies.py limits the
-total size of the bodies.
+while there are fewer of them, commands of other targets are delivered. worker/partitions/bodies.py
+limits the total size of the bodies.
 """
 
 DELIVERY_LIMIT = 20

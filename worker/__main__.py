@@ -17,7 +17,7 @@ PURPOSE = "Run one worker: AMQP in, a platform out. PLT_K8S_* and PLT_ECS_* conf
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a worker; print a wrong setting and exit with 2."""
+    """Run a worker; exit with status 2 after printing a configuration error."""
     command_line.parse("machinist-worker", PURPOSE, Settings, arguments)
     try:
         settings = load(Settings, os.environ)

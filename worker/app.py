@@ -15,36 +15,36 @@ from contracts.broker.attendance import Announcement
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.environment import ConfigurationError, shown
 from contracts.seal import Seals
-from worker.balance import Balance
-from worker.bodies import DEFAULT_LIMITS, Bodies, Limits
-from worker.capacity import Capacity
 from worker.clock import Clock
-from worker.commands import Commands
 from worker.consumer import Consumer
 from worker.dispatch import Dispatch
 from worker.fence import Fence
-from worker.partition import Partition
+from worker.partitions.balance import Balance
+from worker.partitions.bodies import DEFAULT_LIMITS, Bodies, Limits
+from worker.partitions.capacity import Capacity
+from worker.partitions.commands import Commands
+from worker.partitions.partition import Partition
+from worker.partitions.runs import Runs
 from worker.providers import PROVIDERS
 from worker.publisher import Publisher
 from worker.queries import Queries
 from worker.record import Record
 from worker.replies import Replies
-from worker.runs import Runs
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
 async def serve(settings: Settings, environment: Mapping[str, str]) -> None:
-    """Run a worker until a signal stops it; running operations are finished within the grace."""
-    opened = PROVIDERS.get(settings.provider)
-    if opened is None:
+    """Run a worker until SIGTERM or SIGINT; running operations finish within the grace period."""
+    open_provider = PROVIDERS.get(settings.provider)
+    if open_provider is None:
         known = ", ".join(sorted(PROVIDERS))
         given = shown(settings.provider)
         raise ConfigurationError(f"PLT_PROVIDER={given}: expected one of {known}")
     name = settings.attached_as()
     seals = Seals.from_text(settings.seal_key)
-    async with opened(environment) as provider:
+    async with open_provider(environment) as provider:
         await work(
             settings,
             Dispatch(name, provider, seals, settings.allowed_producers()),
@@ -94,17 +94,17 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
             tag=f"worker {worker}",
             limits=Limits(settings.held_bytes, settings.held_disk_bytes),
         )
-        async with asyncio.TaskGroup() as links:
+        async with asyncio.TaskGroup() as connections:
             tasks = [
-                links.create_task(publishing.run(publisher.session)),
-                links.create_task(consuming.run(consumer.session)),
+                connections.create_task(publishing.run(publisher.session)),
+                connections.create_task(consuming.run(consumer.session)),
             ]
             await stop.wait()
-            log.info("stopping: what runs has %d seconds", settings.grace_seconds)
+            log.info("stopping: running operations have %d seconds", settings.grace_seconds)
             consumer.stop()
-            await publisher.tell()
+            await publisher.announce_now()
             await consumer.drain(settings.grace_seconds)
-            await publisher.tell()
+            await publisher.announce_now()
             for task in tasks:
                 task.cancel()
         consumer.abort()
@@ -126,8 +126,8 @@ def consuming_side(
 ) -> Consumer:
     """Build the consumer with its queries and partitions.
 
-    `group` runs queries and commands; it outlives connections. `concurrency` limits the queries and
-    the commands, each for themselves. `tag` is the consumer tag in the management UI.
+    `group` runs queries and commands; it outlives connections. `concurrency` limits queries and,
+    separately, commands. `tag` is the consumer tag in the management UI.
     """
     runs = Runs(group)
     fence = Fence(runs.stop_all)
@@ -143,7 +143,7 @@ def consuming_side(
             capacity=capacity,
             bodies=bodies,
             work=commands,
-            attended=balance.learn,
+            on_worker_count=balance.set_workers,
             tag=tag,
         )
         for slot in range(SLOTS)

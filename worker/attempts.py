@@ -54,7 +54,7 @@ class Attempts:
 
 
 def time_left(call: Call, request: str) -> float:
-    """Return the seconds left for a request; raise if the deadline passed or the fence closed."""
+    """Return the seconds left for a request; raises Fault if there are none."""
     left = call.left()
     if left <= 0:
         raise Fault(Code.DEADLINE_EXCEEDED, f"the deadline passed before {request}")

@@ -1,4 +1,4 @@
-"""The time left for a message, although the clocks of publishers and workers differ."""
+"""The time left for a message, corrected for differences between publisher and worker clocks."""
 
 import time
 from collections import OrderedDict, deque
@@ -8,16 +8,16 @@ from contracts.topology import EVENTS, PARTITION_TTL_MS
 from contracts.wire import HEADER_DEADLINE, Message
 
 REMEMBERED_S = 300.0
-MOST_PUBLISHERS = 1_000
-MOST_S = 86_400.0
-"""A larger difference is a deadline in another unit than milliseconds, and is ignored."""
+MAX_PUBLISHERS = 1_000
+MAX_AHEAD_S = 86_400.0
+"""A larger difference means a deadline in another unit than milliseconds, and is ignored."""
 
 
 class Clock:
     """Learns from messages "from the future" how far this clock is behind its publishers' clocks.
 
-    The difference is kept per publisher: one clock that runs ahead must not shorten the time of
-    other publishers' commands.
+    The difference is kept per publisher: a publisher whose clock runs ahead must not shorten the
+    time of other publishers' commands.
     """
 
     def __init__(
@@ -27,23 +27,24 @@ class Clock:
     ) -> None:
         self._epoch = epoch
         self._monotonic = monotonic
-        self._publishers: OrderedDict[str, _Learnt] = OrderedDict()
+        self._publishers: OrderedDict[str, _Differences] = OrderedDict()
 
     @property
     def behind(self) -> float:
-        """The seconds by which this clock is at least behind all publishers of the last 5 minutes.
+        """The smallest difference to a publisher of the last 5 minutes, in seconds.
 
-        The minimum: a difference to all publishers is this clock's error, a larger difference to
-        one publisher is the error of that publisher's clock.
+        A difference to all publishers is this clock's error; a larger difference to one publisher
+        is the error of that publisher's clock.
         """
         oldest = self._monotonic() - REMEMBERED_S
         self._forget(oldest)
-        return min((learnt.most(oldest) for learnt in self._publishers.values()), default=0.0)
+        return min((each.largest(oldest) for each in self._publishers.values()), default=0.0)
 
     def expires_at(self, message: Message) -> float:
         """Return the deadline of a message that was just delivered, on the monotonic clock.
 
-        `deadline` is by the publisher's clock, `expiration` is the same as a duration.
+        The header `deadline` is a time of the publisher's clock; `expiration` is the same limit as
+        a duration.
         """
         now = self._epoch()
         behind = self._behind_publisher(message, now)
@@ -55,16 +56,16 @@ class Clock:
         return self._monotonic() + left
 
     def _behind_publisher(self, message: Message, now: float) -> float:
-        """Return the seconds by which this clock is at least behind a message's publisher.
+        """Return a lower bound of the seconds by which this clock is behind a message's publisher.
 
-        A message that has waited shows too small a difference. For an unknown publisher the
-        difference to all known publishers is assumed.
+        A message that has waited in a queue shows too small a difference. An unknown publisher is
+        assumed to have the difference of `behind`.
         """
         oldest = self._monotonic() - REMEMBERED_S
         self._forget(oldest)
         publisher = _publisher(message)
         known = self._publishers.get(publisher)
-        behind = self.behind if known is None else known.most(oldest)
+        behind = self.behind if known is None else known.largest(oldest)
         ahead = _ahead(message, now)
         if ahead is None:
             return behind
@@ -73,19 +74,19 @@ class Clock:
         return max(behind, ahead)
 
     def _remember(self, publisher: str, ahead: float) -> None:
-        self._publishers.setdefault(publisher, _Learnt()).add(int(self._monotonic()), ahead)
+        self._publishers.setdefault(publisher, _Differences()).add(int(self._monotonic()), ahead)
         self._publishers.move_to_end(publisher)
 
     def _forget(self, oldest: float) -> None:
-        """Drop the publishers that were not seen for longest."""
+        """Drop the least recently seen publishers."""
         while self._publishers:
-            publisher, learnt = next(iter(self._publishers.items()))
-            if learnt.last_second >= oldest and len(self._publishers) <= MOST_PUBLISHERS:
+            publisher, differences = next(iter(self._publishers.items()))
+            if differences.last_second >= oldest and len(self._publishers) <= MAX_PUBLISHERS:
                 return
             del self._publishers[publisher]
 
 
-class _Learnt:
+class _Differences:
     """The differences to one publisher: the largest of each second."""
 
     def __init__(self) -> None:
@@ -103,7 +104,7 @@ class _Learnt:
         if not self._values or self._values[-1][0] < second:
             self._values.append((second, value))
 
-    def most(self, oldest: float) -> float:
+    def largest(self, oldest: float) -> float:
         """Return the maximum since a second; drop earlier values."""
         while self._values[0][0] < oldest:
             self._values.popleft()
@@ -121,15 +122,15 @@ def _publisher(message: Message) -> str:
 
 
 def _ahead(message: Message, now: float) -> float | None:
-    """Return how far in the future a message was published, None if unknown; never negative.
+    """Return by how many seconds a message is from the future, at least 0; None if unknown.
 
-    A message from the past may have waited, and tells nothing about the clocks.
+    A message from the past may have waited in a queue, and shows nothing about the clocks.
     """
     deadline = message.headers.get(HEADER_DEADLINE)
     if type(deadline) is not int or message.expiration is None:
         return None
     ahead = (deadline - message.expiration) / 1000 - now
-    return max(0.0, ahead) if ahead < MOST_S else None
+    return max(0.0, ahead) if ahead < MAX_AHEAD_S else None
 
 
 def _default_deadline(message: Message, now: float, wait: int) -> int:

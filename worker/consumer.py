@@ -1,4 +1,4 @@
-"""The consuming side of a worker: queries and partitions over one connection, and their end."""
+"""The consuming side of a worker: queries and partitions over one connection, and the shutdown."""
 
 import asyncio
 import logging
@@ -10,11 +10,11 @@ from contracts import topology
 from contracts.broker.connection import Connection
 from contracts.broker.declaration import Declaration
 from contracts.broker.reconnecting import ReconnectingConnection
-from worker.balance import Balance
 from worker.fence import Fence
-from worker.partition import Partition
+from worker.partitions.balance import Balance
+from worker.partitions.partition import Partition
+from worker.partitions.runs import Runs
 from worker.queries import Queries
-from worker.runs import Runs
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,7 @@ class Consumer:
         fence: Fence,
         announce: Callable[[], None],
     ) -> None:
-        """`announce` has the gateways told of a change of `state`."""
+        """`announce` sends a changed `state` to the gateways."""
         self._provider = provider
         self._link = link
         self._queries = queries
@@ -43,7 +43,7 @@ class Consumer:
         self._fence = fence
         self._announce = announce
         self.missing: list[str] = []
-        """The queues and bindings that the worker needs, and neither finds nor may create."""
+        """The absent queues and bindings that the worker needs and has no right to create."""
         self.state: Literal["starting", "attached", "draining", "gone"] = "starting"
 
     @property
@@ -57,23 +57,23 @@ class Consumer:
         declaration = await self._declared(connection, needed)
         async with asyncio.TaskGroup() as group:
             group.create_task(connection.pulse(self._fence.answered))
-            group.create_task(declaration.keep(needed, self._learn))
+            group.create_task(declaration.keep(needed, self._set_missing))
             group.create_task(self._queries.run(connection, self._consuming_queries))
-            # In random order, so that workers that start together share from the start.
+            # In random order, so that workers that start together share the partitions at once.
             for partition in random.sample(self._partitions, len(self._partitions)):
                 group.create_task(partition.run(connection))
             group.create_task(self._balance.run(self._partitions))
             self._link.ready()
 
     def stop(self) -> None:
-        """Start no more commands; tell the gateways of the new state before `drain`."""
+        """Start no more commands; the new state is to be announced before `drain`."""
         self.state = "draining"
         self._fence.shut()
         for partition in self._partitions:
             partition.stop()
 
     async def drain(self, within: float) -> None:
-        """Stop consuming queries and wait for what runs, at most this many seconds."""
+        """Stop consuming queries; cancel operations that still run after `within` seconds."""
         try:
             async with asyncio.timeout(within):
                 await self._queries.stop()
@@ -85,32 +85,32 @@ class Consumer:
         self.state = "gone"
 
     def abort(self) -> None:
-        """Cancel everything that runs."""
+        """Cancel all running operations."""
         self._fence.close()
         self._runs.abandon()
         self._queries.abort()
 
     async def _declared(self, connection: Connection, needed: topology.Topology) -> Declaration:
-        """Declare before anything is consumed, unless the broker does not answer for a queue.
+        """Declare the topology before consuming, unless the broker does not answer for a queue.
 
-        A frozen node that leads queues would delay the worker by seconds for each of them. A broker
-        that is slow to create queues is waited for: attached means that commands have a way.
+        A frozen node would delay the worker by seconds for each queue that it leads. Slow creation
+        of queues does delay the worker: once it is attached, commands have a route to their queue.
         """
         declaration = Declaration(connection)
         try:
-            self._learn(await declaration.run(needed, patient=False))
+            self._set_missing(await declaration.run(needed, patient=False))
         except TimeoutError:
-            log.warning("the broker does not tell of every queue: consuming without its answers")
+            log.warning("the broker did not answer for every queue: consuming nevertheless")
         return declaration
 
-    def _learn(self, missing: list[str]) -> None:
+    def _set_missing(self, missing: list[str]) -> None:
         for each in missing:
             if each not in self.missing:
                 log.error("missing on the broker: %s", each)
         self.missing = missing
 
     def _consuming_queries(self, is_consuming: bool) -> None:
-        """Announce whether queries are consumed, unless the worker has announced its end."""
+        """Announce whether queries are consumed, unless the worker is stopping."""
         if self.state in ("starting", "attached"):
             self.state = "attached" if is_consuming else "starting"
             self._announce()

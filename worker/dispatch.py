@@ -1,4 +1,4 @@
-"""Dispatch: from a message to the method of a provider, and from its result to a reply.
+"""Dispatch: calls the provider's method for a message, and makes a reply of the result.
 
 Independent of broker and platform.
 """
@@ -39,7 +39,7 @@ def methods(provider: object) -> dict[str, Method]:
         if operation is None:
             raise TypeError(f"{type(provider).__name__}.{name} is no operation of the table")
         if not is_async:
-            raise TypeError(f"{type(provider).__name__}.{name} has to be a coroutine function")
+            raise TypeError(f"{type(provider).__name__}.{name} must be a coroutine function")
         hints = get_type_hints(function)
         expected = {"operation": operation, "call": Call, "return": operation.row.result}
         if hints != expected:
@@ -49,7 +49,7 @@ def methods(provider: object) -> dict[str, Method]:
 
 
 class Concealed(Exception):
-    """A substitute for an exception of which only the type may be logged."""
+    """Logged instead of an exception whose message may hold a secret."""
 
 
 class Dispatch:
@@ -73,7 +73,7 @@ class Dispatch:
             return wire.reply_of(fault)
 
     def examine(self, message: Message, slot: int | None = None) -> Operation[Any]:
-        """Return the operation in a message; `slot` is that of its queue. Raises Refusal."""
+        """Return the operation in a message from the queue of a slot. Raises Refusal."""
         try:
             return self._examination.operation(message, slot)
         except Fault:
@@ -82,7 +82,7 @@ class Dispatch:
             raise _unexpected(message.type, error) from None
 
     async def perform(self, operation: Operation[Any], call: Call) -> Reply:
-        """Return the provider's reply within the deadline; raises Fault, without quoted secrets."""
+        """Return the provider's reply within the deadline; raises a redacted Fault."""
         name = operation.row.name
         method = self._methods.get(name)
         if method is None:
@@ -90,7 +90,7 @@ class Dispatch:
         limit = asyncio.timeout(call.left())
         try:
             async with limit:
-                result = await _asked(method, operation, call)
+                result = await _result(method, operation, call)
             return _encoded(name, result, [redact_text(text, operation) for text in call.warnings])
         except Fault:
             raise
@@ -108,7 +108,7 @@ class Dispatch:
         return Fault(Code.UNSUPPORTED, words)
 
 
-async def _asked(method: Method, operation: Operation[Any], call: Call) -> Any:
+async def _result(method: Method, operation: Operation[Any], call: Call) -> Any:
     try:
         return await method(operation, call)
     except Fault as fault:
@@ -118,7 +118,8 @@ async def _asked(method: Method, operation: Operation[Any], call: Call) -> Any:
 def _unexpected(name: str, error: Exception) -> Fault:
     """Log an unexpected exception and return the fault of its request.
 
-    The message of an exception may quote a sealed body: then only its type is logged.
+    If the operation can be sealed, only the exception's type is logged: its message may quote the
+    body.
     """
     operation = OPERATIONS.get(name)
     if operation is None or operation.row.seal:

@@ -32,7 +32,7 @@ Producers = Mapping[str, frozenset[str]]
 
 
 class Refusal(Fault):
-    """The reason why a message can never be run: it becomes a dead letter."""
+    """The fault of a message that can never be run; a command becomes a dead letter."""
 
 
 def too_large(message: Message) -> Refusal:
@@ -40,8 +40,8 @@ def too_large(message: Message) -> Refusal:
     return Refusal(
         Code.REQUEST_TOO_LARGE,
         f"the body of {message.type[:80]!r} has {message.dropped} bytes, the limit is "
-        f"{MESSAGE_LIMIT}; the worker dropped the body as it came: split the request, or move what "
-        "is large out of it",
+        f"{MESSAGE_LIMIT}; the worker dropped the body on arrival: split the request, or move "
+        "large parts out of it",
     )
 
 
@@ -54,10 +54,10 @@ class Examination:
         self._producers = producers
 
     def operation(self, message: Message, slot: int | None = None) -> Operation[Any]:
-        """Return the operation in a message; raises Refusal. `slot` is that of a command's queue.
+        """Return the operation in a message; raises Refusal. `slot`: the slot of a command's queue.
 
         A copy of a command in the queue of another slot would run concurrently with the other
-        commands of its address; so would a command in the queue of queries, without an outcome.
+        commands of its address. So would a command in the queue of queries, and without an outcome.
         """
         _check_properties(message)
         self._authorise(message)
@@ -72,11 +72,11 @@ class Examination:
                 Code.INVALID, f"expected the routing key {key}, got {printable(message.key)}"
             )
         if slot is not None and (operation.row.safe or address.slot(where) != slot):
-            raise Refusal(Code.INVALID, f"{key} does not belong into the queue of slot {slot}")
+            raise Refusal(Code.INVALID, f"{key} does not belong in the queue of slot {slot}")
         return operation
 
     def _decoded(self, message: Message) -> Operation[Any]:
-        """Return the operation in the body; a body that carries a secret has to be sealed."""
+        """Return the operation in the body; a body that carries a secret must be sealed."""
         row = OPERATIONS[message.type].row
         body = message.body
         if message.content_type == SEALED:
@@ -84,13 +84,13 @@ class Examination:
             body = self._seals.open(body, message.type, where)
         try:
             if message.exchange not in FROM_GATEWAYS:
-                # First, since a misspelt member is why a required one is missing.
+                # Checked first: a misspelt member explains a missing required member.
                 require_known(wire.parse(body, MESSAGES), OPERATIONS[message.type], "the event")
             operation = wire.decode(message.type, body)
         except Fault as fault:
             if message.content_type == SEALED:
                 raise
-            raise Fault(fault.code, f"{fault.message}{_announced(message)}") from fault
+            raise Fault(fault.code, f"{fault.message}{_declared_encoding(message)}") from fault
         if message.content_type == SEALED:
             return operation
         if row.secret is not None and address.find(operation, row.secret) is not None:
@@ -108,7 +108,7 @@ class Examination:
         if wire.HEADER_REQUESTED_BY in message.headers:
             raise Refusal(
                 Code.FORBIDDEN,
-                "header requested-by: expected none, only a gateway says for whom it asks",
+                "header requested-by: expected none, only a gateway may set it",
             )
         is_allowed = OPERATIONS[message.type].row.from_producers
         if not is_allowed and message.type not in self._producers.get(message.user_id, ()):
@@ -147,12 +147,12 @@ def _check_properties(message: Message) -> None:
         )
 
 
-def _announced(message: Message) -> str:
+def _declared_encoding(message: Message) -> str:
     """Return a hint on the declared content type and encoding of a body, unless they are JSON."""
-    said = {"content_type": message.content_type, "content_encoding": message.content_encoding}
+    declared = {"content_type": message.content_type, "content_encoding": message.content_encoding}
     other = [
         f"{name} {show(value)}"
-        for name, value in said.items()
+        for name, value in declared.items()
         if value and value.partition(";")[0].strip().lower() not in PLAIN
     ]
     if not other:

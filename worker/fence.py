@@ -1,8 +1,8 @@
 """The fence: keeps a worker from acting on partitions that it may have lost.
 
-A single active consumer is no lock: the broker hands a partition over after two heartbeats without
-a sign of its owner, and a frozen or disconnected owner does not notice. Therefore a worker starts a
-command only if the broker answered recently, and cancels everything before the broker hands over.
+A single active consumer is not a lock: the broker hands a partition over when its owner has missed
+two heartbeats, and a frozen or disconnected owner does not notice. Therefore a worker starts a
+command only if the broker answered recently, and cancels all runs before the broker hands over.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ class Fence:
     def __init__(
         self, stop: Callable[[], None], monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        """`stop` is called after STOP_AFTER_S of silence; it has to be quick and must not raise."""
+        """`stop` is called after STOP_AFTER_S of silence; it must return at once and not raise."""
         self._stop = stop
         self._monotonic = monotonic
         self._answered_at = float("-inf")
@@ -31,8 +31,8 @@ class Fence:
     def answered(self, seconds_ago: float = 0.0) -> None:
         """Note that the broker answered a request that was sent this many seconds ago.
 
-        The silence counts from the request: the response may have been under way, or have waited
-        for this process to read it.
+        The silence counts from the request: the response may have taken time on the network, or
+        waited for this process to read it.
         """
         self._answered_at = self._monotonic() - seconds_ago
         self._answer.set()

@@ -1,4 +1,4 @@
-"""Concurrent requests of which none is left running."""
+"""Concurrent requests, all of which end before the first failure is raised."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -10,7 +10,7 @@ Result = TypeVar("Result")
 async def gather_all(*work: Awaitable[Result]) -> list[Result]:
     """Return all results in order, or raise the first failure once all requests have ended.
 
-    Cancelling a request costs its connection; waiting for its end costs a moment.
+    Cancelling a request would close its connection.
     """
     ended = await asyncio.gather(*work, return_exceptions=True)
     results: list[Result] = []

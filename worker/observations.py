@@ -1,4 +1,4 @@
-"""Limits of the states `before` and `after` in outcomes, the same for every provider; pure."""
+"""Limits of the states `before` and `after` in outcomes, the same for every provider. Pure."""
 
 import re
 from typing import Any
@@ -7,12 +7,12 @@ import msgspec
 
 from contracts.resources import Object
 
-MOST_ENTRIES = 20
-"""The most entries of a list or object."""
-MOST_BYTES = 4096
+MAX_ENTRIES = 20
+"""The limit of entries in a list or object."""
+MAX_BYTES = 4096
 """The size limit of `before` and of `after`, as JSON."""
 TEXT_LIMIT = 160
-"""The most characters of a text that a provider composes, such as a rule."""
+"""The limit of characters in a text that a provider composes, such as a rule."""
 SHORTENED = "shortened"
 """The field with the names of shortened fields."""
 
@@ -27,8 +27,8 @@ IMAGE_LIMIT = 512
 
 def bounded(noted: Object) -> Object:
     """Return an observation within its limits, with the names of the shortened fields."""
-    kept = {key: _first(value, MOST_ENTRIES) for key, value in noted.items()}
-    while _size(marked := _marked(kept, noted)) > MOST_BYTES and kept:
+    kept = {key: _first(value, MAX_ENTRIES) for key, value in noted.items()}
+    while _size(marked := _marked(kept, noted)) > MAX_BYTES and kept:
         longest = max(kept, key=lambda key: _size(kept[key]))
         value = kept.pop(longest)
         if isinstance(value, list | dict) and len(value) > 1:

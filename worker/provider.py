@@ -13,9 +13,9 @@ these codes:
   only if every request that could have changed something was not sent or was refused.
 - `platform_not_ready`: the platform is still preparing a prerequisite, and nothing was done. A
   later retry succeeds.
-- `platform_failed`: any other failure of the platform, or a response that makes no sense.
+- `platform_failed`: any other failure of the platform, or an unexpected response.
 
-A cancelled method stops at once: the deadline has passed, or another worker owns the partition.
+A cancelled method stops at once: the deadline passed, or another worker may own the partition.
 Only the provider retries requests, only where a repeat is safe, and within `call.left()`.
 """
 
@@ -66,8 +66,8 @@ class Call:
     def left(self) -> float:
         """Return the seconds until the deadline; 0 after the deadline or behind a closed fence.
 
-        A provider asks before each request to the platform: a process that was frozen continues in
-        the middle of a call and must not send the next request.
+        A provider checks this before each request to the platform: a frozen process resumes in the
+        middle of a call and must not send the next request.
         """
         return max(0.0, self.deadline - time.monotonic()) if self._may_go_on() else 0.0
 
@@ -82,12 +82,12 @@ class Call:
     def observed(self, before: Object | None, after: Object | None) -> None:
         """Record the state before and after a command for its outcome: `replicas 3 → 5`.
 
-        Every command records both, from the requests that it makes anyway, and leaves out what
-        their responses do not contain. None: not observed. Both are flat JSON objects, bounded to
-        20 entries per field and 4 KiB. The audit shows them, so they contain no secret.
+        Every command records both states, from the responses to requests that it makes anyway.
+        None: not observed. Both are flat JSON objects, bounded to 20 entries per field and 4 KiB.
+        The audit shows them, so they contain no secret.
 
         - `exists`: false for an object that was absent before, or is deleted after; true for an
-          object of which no more is known. `deleting`: true while finalizers keep the object.
+          object without further known state. `deleting`: true while finalizers keep the object.
         - `replicas`: the wanted number of machines. `running`: the number of machines that run
           (ECS), or run and are ready (Kubernetes), if the platform's response contains it.
         - `images`, `labels`: of the controller or service. For set_machine_labels, the labels of
@@ -96,8 +96,8 @@ class Call:
         - `hostnames`, `rules`, `backends` of a route.
         - `shortened`: the names of the fields from which entries were left out.
 
-        `before` is the state that this run found. An earlier run of a redelivered command may have
-        changed it.
+        `before` is the state at the start of this run. An earlier run of a redelivered command may
+        have changed it.
         """
         self.before = None if before is None else observations.bounded(before)
         self.after = None if after is None else observations.bounded(after)
@@ -110,22 +110,22 @@ class Port(Protocol):
         """Return one machine. `not_found` if the scope has no machine with this id."""
 
     async def get_machines(self, operation: api.GetMachines, call: Call) -> list[Machine]:
-        """Return the running and starting machines that carry all the labels.
+        """Return the running and starting machines that carry all the labels, without labels all.
 
-        Without labels, return those of the whole scope. The list is complete, or a fault is raised;
-        an owner that cannot be read only leaves `controller` incomplete.
+        The list is complete, or a fault is raised; an owner that cannot be read only leaves
+        `controller` incomplete.
         """
 
     async def set_machine_labels(
         self, operation: api.SetMachineLabels, call: Call
     ) -> MachineLabels:
-        """Set the named labels, remove those with the value None, and keep all others."""
+        """Set the named labels, remove labels with the value None, and keep all others."""
 
     async def get_controllers(self, operation: api.GetControllers, call: Call) -> Controllers:
         """Return the controllers of the scope, or with `machine_id` the machine's top-level owner.
 
-        Two controllers of one name and different kinds are both returned. None of them contains its
-        machines: only get_controller returns those.
+        Two controllers of one name and different kinds are both returned. Only get_controller
+        returns the machines of a controller.
         """
 
     async def get_controller(self, operation: api.GetController, call: Call) -> OneController:
@@ -148,7 +148,7 @@ class Port(Protocol):
     async def apply_controller(self, operation: api.ApplyController, call: Call) -> Object:
         """Create or update the controller; keep the replicas if the manifest names none.
 
-        Removes only fields that an earlier manifest wrote, and keeps those of other writers. A
+        Removes only fields that an earlier manifest wrote, and keeps the fields of other writers. A
         field that the platform does not have is `invalid`.
         """
 
@@ -188,7 +188,7 @@ class Port(Protocol):
         """Create or update every object that the specification needs; keep the replicas."""
 
     async def apply_route_plan(self, operation: api.ApplyRoutePlan, call: Call) -> Object:
-        """Replace the application's routes by those of the plan, as a whole.
+        """Replace the application's routes by the routes of the plan, as a whole.
 
         A reader sees the old plan or the new plan, never a mixture. `invalid` if the plan needs a
         service or a gateway that does not exist.

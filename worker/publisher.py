@@ -1,7 +1,7 @@
 """The publishing connection of a worker.
 
-A broker that is short of memory blocks connections that publish; the connection that consumes and
-acknowledges must not be among them. Outcomes have a channel of their own, see
+A broker that is short of memory blocks connections that publish, so consuming and acknowledging
+have a connection of their own. Outcomes have a separate channel, see
 `contracts.broker.outcome_publisher`.
 """
 
@@ -24,7 +24,7 @@ from contracts.wire import Message
 
 log = logging.getLogger(__name__)
 
-TELL_S = 1.0
+ANNOUNCE_TIMEOUT_S = 1.0
 
 
 class Publisher:
@@ -42,13 +42,13 @@ class Publisher:
         self._changed = asyncio.Event()
 
     def announce(self) -> None:
-        """Announce this worker soon, since its state has changed."""
+        """Announce this worker soon, after a change of its state."""
         self._changed.set()
 
     async def session(self, connection: Connection) -> None:
         """Publish over this connection until it is lost."""
-        # Queues are declared by the consuming connection: looking up a queue that a frozen node
-        # leads takes seconds, and an outcome without a queue is published again.
+        # Only exchanges: the consuming connection declares queues, since looking up a queue on a
+        # frozen node takes seconds. An outcome without a queue is published again.
         await Declaration(connection).run(Topology(exchanges=topology.common().exchanges))
         channel, outcomes = await connection.channel(), await connection.channel()
         self._channel, self._outcomes = channel, outcomes
@@ -68,7 +68,7 @@ class Publisher:
     async def publish(self, message: Message, *, mandatory: bool = False) -> None:
         """Publish and wait for the confirm; publish again after a loss of the connection.
 
-        The property `user_id` is our broker user, which the broker checks. Raises Rejected if a
+        The broker checks the property `user_id`, which is our broker user. Raises Rejected if a
         queue rejects the message and, if `mandatory`, Unroutable if no queue is bound for it. A
         missing right or exchange ends the session and is logged.
         """
@@ -99,12 +99,12 @@ class Publisher:
         except ConnectionLost as error:
             log.debug("the channel is closed already: %s", error)
 
-    async def tell(self) -> None:
+    async def announce_now(self) -> None:
         """Announce this worker now, if there is a connection."""
         if self._channel is None:
             return
         try:
-            async with asyncio.timeout(TELL_S):
+            async with asyncio.timeout(ANNOUNCE_TIMEOUT_S):
                 await self._channel.publish(self._announcement().message())
         except (BrokerError, TimeoutError) as error:
             log.info("the announcement failed: %s", error)

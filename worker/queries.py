@@ -1,4 +1,4 @@
-"""The queries of a worker: consumed by competing workers, run at once, answered in any order."""
+"""The queries of a worker: shared by competing consumers, run concurrently, in any order."""
 
 import asyncio
 import logging
@@ -47,9 +47,9 @@ class Queries:
         self._cancelled = asyncio.Event()
 
     async def run(self, connection: Connection, consuming: Callable[[bool], None]) -> None:
-        """Consume until the worker stops; while the queue does not exist, look for it again.
+        """Consume until the worker stops; try again while the queue does not exist.
 
-        `consuming` is called with true when queries are consumed, with false when no longer.
+        `consuming` is called with true when the consumer starts, and with false when it ends.
         """
         queue = topology.queries_queue(self._dispatch.name)
         while not self._stopping.is_set():
@@ -62,7 +62,7 @@ class Queries:
                 log.warning("%s: %s", queue, cancelled.exceptions[0])
 
     async def stop(self) -> None:
-        """Cancel the consumer, and wait until the broker has done so."""
+        """Cancel the consumer, and wait until the broker has confirmed it."""
         self._stopping.set()
         if self._is_consuming:
             await self._cancelled.wait()
@@ -73,7 +73,7 @@ class Queries:
             await asyncio.wait(self._running)
 
     def abort(self) -> None:
-        """Cancel every query that runs."""
+        """Cancel all running queries."""
         for task in self._running:
             task.cancel()
 
@@ -98,7 +98,7 @@ class Queries:
                 self._is_consuming = False
                 consuming(False)
                 self._cancelled.set()
-            # The channel stays open for the acknowledgements of the queries that still run.
+            # The channel stays open, so that running queries can be acknowledged.
             await watch
 
     async def _query(self, channel: Channel, delivery: Delivery, expires_at: float) -> None:
@@ -107,7 +107,7 @@ class Queries:
         try:
             await channel.ack(delivery)
         except ConnectionLost as error:
-            log.debug("another worker answers too: %s", error)
+            log.debug("the query may be answered by another worker too: %s", error)
 
     async def _answer(self, message: Message, call: Call) -> None:
         message = bounded(message)

@@ -27,15 +27,15 @@ class Record:
         self._outcomes = OutcomePublisher()
 
     async def write(
-        self, command: Message, result: Result, request: Request | None = None, **what: Any
+        self, command: Message, result: Result, request: Request | None = None, **fields: Any
     ) -> None:
-        """Publish an outcome of a command; `what` are further fields of the outcome.
+        """Publish an outcome of a command, with further fields.
 
         `started` contains the request, and so does a final outcome without `started` before it.
         Waits while no queue takes outcomes: a command is not run before `started` is in the audit.
         """
         outcome = outcomes.outcome_of(
-            command, self._provider, result, request=request, worker=self._worker, **what
+            command, self._provider, result, request=request, worker=self._worker, **fields
         )
         message = outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
         publish = partial(self._publisher.publish, mandatory=True)

@@ -1,9 +1,9 @@
 """Redaction: removes the values of a sealed body from a platform's error messages.
 
 A platform quotes the values that it rejects: `env[0].value: Invalid value: "…"`. The message is
-passed on, the values are not: replies and outcomes are readable by operators. Our own messages
-contain values only in quotation marks, and only there they are redacted: a word of the message
-stays even if the body contains it as a value.
+passed on without these values, since operators can read replies and outcomes. Our own messages
+contain values only in quotation marks, so only quoted text is redacted: a word of our message stays
+even if the body contains it as a value.
 """
 
 import base64
@@ -24,26 +24,28 @@ from contracts.operation import Operation
 from contracts.summary import summary_of
 
 HIDDEN = "(not shown)"
-UNKNOWN = "why is not passed on: it may quote the body, which is too large to look for it"
-RUN = 8
+UNKNOWN = (
+    "the platform's message is not shown: it may quote the body, which is too large to compare"
+)
+QUOTATION_LENGTH = 8
 """The length from which a common substring counts as a quotation of a value."""
 
-MOST_COMPARED = 200_000
+MAX_COMPARED = 200_000
 WORD = re.compile(r"[\w.-]+")
 KIND = re.compile(r"([A-Z][a-z]+)+")
 NAMES = frozenset({"imagePullPolicy", "key", "kind", "name", "namespace", "protocol", "type"})
-"""Members in the parts of a controller that hold a name or one of a few fixed words."""
+"""Members in the parts of a controller that hold a name or a fixed word."""
 NAME = re.compile(r"[a-z0-9./-]{1,63}|[A-Z][A-Za-z]{0,62}|[\w.,+-]{1,16}")
-"""The pattern of names and quantities; another value there may be a misplaced secret."""
+"""The pattern of names and quantities; any other value there may be a misplaced secret."""
 QUANTITIES = frozenset({"limits", "requests"})
 MAPS = frozenset({"annotations", "data", "stringData"})
 """Members whose keys the caller chooses: a key `name` in them may hold a secret."""
 OUR_WORDS = frozenset({"Kubernetes", "AWS"})
-"""Words that we add to a platform's message, and that a value may equal."""
+"""Words that we add to a platform's message; a value that equals one of them is not hidden."""
 PLAIN = re.compile(
     r"[+-]?[0-9]{1,5}(\.[0-9]{1,3})?([mkMGTPE]|[KMGTPE]i)?|true|false|.{0,2}", re.DOTALL
 )
-"""Short numbers, quantities, booleans and two characters: no secrets, and common in sentences."""
+"""Short numbers, quantities, booleans and texts of two characters: not secret, and common words."""
 
 OWN_CODES = frozenset({Code.INVALID, Code.UNSUPPORTED})
 """Codes of faults raised before any platform call; platform faults have classes of their own."""
@@ -81,9 +83,9 @@ def redact_text(words: str, operation: Operation[Any], instead: str = UNKNOWN) -
     if isinstance(kind := body.get("kind"), str) and KIND.fullmatch(kind):
         public.add(kind)
     public.update(filter(NAME.fullmatch, _names(body)))
-    hidden = set(_texts(body)) - public - _told(operation)
+    hidden = set(_texts(body)) - public - _audited(operation)
     values = {value for value in hidden if not _is_plain(value)}
-    if sum(map(len, values)) > MOST_COMPARED:
+    if sum(map(len, values)) > MAX_COMPARED:
         return instead
     return _hidden(words, values, public, set(_keys(body)))
 
@@ -91,7 +93,7 @@ def redact_text(words: str, operation: Operation[Any], instead: str = UNKNOWN) -
 def _names(body: dict[str, Any]) -> Iterator[str]:
     """Yield the names in the parts of a controller or workload, and its quantities.
 
-    The members of the body itself are left out: a secret whose `data` is misspelt has any name.
+    The top-level members are left out: in a secret, a misspelt `data` may have any name.
     """
     for part in ("spec", "resources"):
         yield from _named_below(body.get(part))
@@ -117,7 +119,7 @@ def _named(value: Any) -> Iterator[str]:
 
 
 def _keys(value: Any) -> Iterator[str]:
-    """Yield the names of all members: `unknown field "metadata.label"` contains only those."""
+    """Yield the names of all members, as in `unknown field "metadata.label"`."""
     if isinstance(value, dict):
         yield from value
         for each in value.values():
@@ -128,7 +130,7 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 def _is_own(fault: Fault) -> bool:
-    """Tell whether a fault contains only our own words, none of a platform."""
+    """Tell whether a fault has no text of a platform in its message."""
     if type(fault) is not Fault or fault.code not in OWN_CODES:
         return False
     cause = fault.__cause__ or fault.__context__
@@ -139,10 +141,10 @@ def _is_own(fault: Fault) -> bool:
     return True
 
 
-def _told(operation: Operation[Any]) -> set[str]:
-    """Return the values of a body that its summary in the audit contains."""
-    told = summary_of(operation)
-    return {*told.images, *told.labels.values(), *told.environment, *told.secret_keys}
+def _audited(operation: Operation[Any]) -> set[str]:
+    """Return the values of a body that its summary in the audit shows."""
+    summary = summary_of(operation)
+    return {*summary.images, *summary.labels.values(), *summary.environment, *summary.secret_keys}
 
 
 def _is_plain(value: str) -> bool:
@@ -161,15 +163,16 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def _hidden(words: str, values: set[str], public: set[str], keys: set[str]) -> str:
-    """Return a message in which every quotation of a value, in any encoding, is replaced."""
+    """Replace every quotation of a value in a message, in any encoding."""
     hides = bytearray(len(words))
-    runs = {words[at : at + RUN] for at in range(len(words) - RUN + 1)}
+    length = QUOTATION_LENGTH
+    substrings = {words[at : at + length] for at in range(len(words) - length + 1)}
     for spelling in {each for value in values for each in _spellings(value)}:
-        if len(spelling) < RUN:
+        if len(spelling) < length:
             pattern = rf"(?<!\w){re.escape(spelling)}(?!\w)"
         else:
-            quoted = runs.intersection(
-                spelling[at : at + RUN] for at in range(len(spelling) - RUN + 1)
+            quoted = substrings.intersection(
+                spelling[at : at + length] for at in range(len(spelling) - length + 1)
             )
             pattern = f"(?=({'|'.join(map(re.escape, quoted))}))" if quoted else ""
         for found in re.finditer(pattern, words) if pattern else ():

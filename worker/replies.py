@@ -26,10 +26,10 @@ log = logging.getLogger(__name__)
 GRACE_S = 0.25
 """The time that a gateway waits after the deadline."""
 
-AGAIN_S = 10.0
-"""The time within which a gateway that reconnects binds its replies queue again."""
+REPUBLISH_FOR_S = 10.0
+"""The time within which a reconnecting gateway binds its replies queue again."""
 
-PAUSE_S = 0.3
+REPUBLISH_PAUSE_S = 0.3
 
 
 class Replies:
@@ -47,8 +47,8 @@ class Replies:
     async def send(self, request: Message, reply: Reply, until: float) -> None:
         """Publish the reply, if the request has `reply_to`; `until` is on the monotonic clock.
 
-        A gateway whose node is lost connects to another node and binds its new queue under the old
-        name. A reply that is returned meanwhile is published again, concurrently with other work.
+        After the loss of its node a gateway connects to another node and binds its new queue under
+        the old name. A reply that is returned meanwhile is published again, in the background.
         """
         if not request.reply_to:
             return
@@ -63,14 +63,14 @@ class Replies:
         except (Unroutable, Rejected) as error:
             log.info("no queue takes the reply to %s: %s", request.message_id, error)
             if request.exchange != topology.EVENTS:
-                self._group.create_task(self._again(message, until))
+                self._group.create_task(self._republish(message, until))
 
-    async def _again(self, message: Message, until: float) -> None:
-        """Publish a reply until a queue has taken it, for at most AGAIN_S."""
+    async def _republish(self, message: Message, until: float) -> None:
+        """Publish a reply until a queue has taken it, for at most REPUBLISH_FOR_S."""
         try:
-            async with asyncio.timeout(min(AGAIN_S, until + GRACE_S - time.monotonic())):
+            async with asyncio.timeout(min(REPUBLISH_FOR_S, until + GRACE_S - time.monotonic())):
                 while True:
-                    await asyncio.sleep(PAUSE_S)
+                    await asyncio.sleep(REPUBLISH_PAUSE_S)
                     try:
                         await self._publisher.publish(message, mandatory=True)
                     except (Unroutable, Rejected):
@@ -100,9 +100,9 @@ class Replies:
         )
 
     def _sealed(self, request: Message, reply: Reply) -> tuple[bytes, str]:
-        """Seal the reply to a sealed request with the same key: a reply repeats much of a request.
+        """Seal the reply to a sealed request with the same key, since a reply repeats the request.
 
-        A problem does not, and has to be readable where the keys differ.
+        A problem is not sealed: it repeats no secrets, and must be readable if the keys differ.
         """
         if request.content_type != SEALED or reply.status != HTTPStatus.OK:
             return reply.body, reply.content_type

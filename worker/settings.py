@@ -1,4 +1,4 @@
-"""The settings of a worker; those of a platform belong to its provider."""
+"""The settings of a worker; the settings of a platform belong to its provider."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from contracts.address import is_provider_name
 from contracts.api import OPERATIONS
 from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, shown
 from contracts.topology import GIB, MIB
-from worker.bodies import DEFAULT_LIMITS
+from worker.partitions.bodies import DEFAULT_LIMITS
 
 Count = Annotated[int, Meta(ge=1, le=10_000, description="a whole number from 1 to 10000")]
 _PRODUCER = r"\s*[^\s=,]+=[a-z_]+(\+[a-z_]+)*\s*"
@@ -42,7 +42,7 @@ class Settings(Struct, frozen=True):
     logger_level: Level = "info"
 
     def allowed_producers(self) -> dict[str, frozenset[str]]:
-        """Return the events that single users may send beside those of every user."""
+        """Return the additional operations that single broker users may send as events."""
         allowed: dict[str, frozenset[str]] = {}
         for part in self.producers.split(",") if self.producers else []:
             user, _, names = part.strip().partition("=")

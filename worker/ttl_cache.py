@@ -44,5 +44,5 @@ class TtlCache(Generic[Key, Value]):
             self._entries.popitem(last=False)
 
     def forget(self, key: Key) -> None:
-        """Remove the value of a key, if there is one."""
+        """Remove the value of a key, if any."""
         self._entries.pop(key, None)

@@ -72,7 +72,7 @@ async def of_platform(platform: Platform, provider: Port) -> tuple[Any, Any]:
     await operations.remove(platform.scope, ask)
     platform.cut(times=None)
     refused.append(await _fault(_scaled(platform, provider, Call.within(1))))
-    platform.heal()
+    platform.clear_faults()
     platform.throttle(times=None)
     refused.append(await _fault(_scaled(platform, provider, Call.within(1))))
     for fault in refused:

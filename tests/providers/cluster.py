@@ -1,4 +1,4 @@
-"""A platform of the suite that somebody has: a cluster of a kubeconfig, in one namespace of it."""
+"""A real cluster as the platform of the suite: one namespace of a kubeconfig's cluster."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,15 +12,15 @@ from deploy.kubeconfig import attachment, namespace
 from deploy.kubeconfig.api import Api, Object
 from deploy.options import IMAGE
 from deploy.waiting import wait_until
-from tests.providers.stand_ins.k8s import LACKS, NOTES
+from tests.providers.stand_ins.k8s import OBSERVED_KEYS, UNSUPPORTED
 
-ROOM = 20
-"""Up to so many machines of an application have to run, more are only there: small clusters too."""
+MAX_RUNNING = 20
+"""The number of machines of an application that must run; small clusters have no room for more."""
 SETTLED_S = 120
 LOOK_EVERY_S = 0.2
 
 WORKER = "machinist"
-"""What workers call themselves, and so the manager of the fields that they write."""
+"""The field manager of workers."""
 
 CORE, APPS = "/api/v1", "/apis/apps/v1"
 GATEWAY_API = "/apis/gateway.networking.k8s.io/v1"
@@ -34,23 +34,23 @@ COLLECTIONS = {
     "gateways": GATEWAY_API,
     "httproutes": GATEWAY_API,
 }
-"""What a test may leave in the namespace, apart from pods."""
+"""Resource types that a test may leave in the namespace, beside pods, with their API paths."""
 
 OPTIONS = {
-    "--kubeconfig": "try the providers' tests on the cluster that this file names",
-    "--kube-context": "its context (default: the current one)",
-    "--kube-namespace": "a namespace that deploy/test made: all in it is deleted before each test",
-    "--kube-image": "what pods run",
+    "--kubeconfig": "run the providers' tests on the cluster of this kubeconfig file",
+    "--kube-context": "a context of the kubeconfig (default: the current context)",
+    "--kube-namespace": "a namespace of deploy/test; its objects are deleted before each test",
+    "--kube-image": "the image of the pods",
 }
 
 
 class Cluster:
-    """A cluster in which nothing but its namespace is touched, and that cannot be told to fail."""
+    """A cluster without fault injection, of which only one namespace is changed."""
 
     name = "k8s"
     page = 500
-    lacks = LACKS
-    notes = NOTES
+    unsupported = UNSUPPORTED
+    observed = OBSERVED_KEYS
 
     def __init__(self, environment: Mapping[str, str], api: Api, scope: str, image: str) -> None:
         self.environment = environment
@@ -63,7 +63,7 @@ class Cluster:
         own = {"app.kubernetes.io/instance": application}
         pod: Object = {
             "metadata": {"labels": {**labels, **own}},
-            "spec": _pod(self._image, scheduled=machines <= ROOM),
+            "spec": _pod(self._image, scheduled=machines <= MAX_RUNNING),
         }
         spec = {"replicas": machines, "selector": {"matchLabels": own}, "template": pod}
         deployment = {
@@ -80,7 +80,7 @@ class Cluster:
             LOOK_EVERY_S,
         )
 
-    def run_alone(self) -> None:
+    def run_without_controller(self) -> None:
         pod = {"metadata": {"name": "alone"}, "spec": _pod(self._image, scheduled=True)}
         self._api.create(self._path("pods"), {"apiVersion": "v1", "kind": "Pod", **pod})
 
@@ -92,7 +92,7 @@ class Cluster:
             "apiVersion": "gateway.networking.k8s.io/v1",
             "kind": "Gateway",
             "metadata": {"name": "public"},
-            # Of no class that anybody has: it serves nothing and costs nothing.
+            # No controller has this class, so the Gateway creates no load balancer.
             "spec": {"gatewayClassName": "machinist-tests", "listeners": [listener]},
         }
         self._api.create(self._path("gateways"), gateway)
@@ -107,15 +107,15 @@ class Cluster:
     def deny(self) -> NoReturn:
         pytest.skip("a real cluster cannot be told to take rights away")
 
-    def heal(self) -> None:
-        """Nothing was hurt."""
+    def clear_faults(self) -> None:
+        """Do nothing: there are no faults."""
 
     def cut(self, times: int | None) -> NoReturn:
         pytest.skip("a real cluster cannot be told to cut connections")
 
     @property
     def writes(self) -> int:
-        """How many objects a worker left its mark on: who only asks, or is refused, leaves none."""
+        """The number of entries in `managedFields` with the field manager of workers."""
         objects = [each for name in (*COLLECTIONS, "pods") for each in self._items(name)]
         fields = [field for each in objects for field in each["metadata"].get("managedFields", ())]
         return len([field for field in fields if field.get("manager") == WORKER])
@@ -133,17 +133,19 @@ class Cluster:
         return found
 
     def _has_settled(self, application: str, machines: int) -> bool:
-        """Whether the cluster's own controllers have done what the Deployment asks for."""
+        """Tell whether the cluster's controllers have rolled the Deployment out."""
         deployment = self._deployment(application)
         status = deployment["status"]
-        ready = min(machines, status.get("readyReplicas", 0)) if machines <= ROOM else machines
+        ready = (
+            min(machines, status.get("readyReplicas", 0)) if machines <= MAX_RUNNING else machines
+        )
         return bool(
             status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
             and status.get("replicas", 0) == ready == machines
         )
 
     def _is_empty(self) -> bool:
-        """Delete what there is, and tell whether there was nothing."""
+        """Delete all objects in the namespace; return true if there were none."""
         empty = True
         for collection in COLLECTIONS:
             for each in self._items(collection):
@@ -158,21 +160,21 @@ class Cluster:
 
 @contextmanager
 def attached(config: pytest.Config) -> Iterator[Callable[[], Cluster]]:
-    """What gives a test the cluster of the options, with nothing left in its namespace."""
-    file, place = config.getoption("--kubeconfig"), config.getoption("--kube-namespace")
-    if place is None:
+    """Yield a function that empties the namespace of the options and returns its cluster."""
+    file, scope = config.getoption("--kubeconfig"), config.getoption("--kube-namespace")
+    if scope is None:
         raise pytest.UsageError("--kubeconfig needs --kube-namespace: see deploy/test --help")
-    named = attachment.read(Path(file), config.getoption("--kube-context"), place)
+    found = attachment.read(Path(file), config.getoption("--kube-context"), scope)
     image = config.getoption("--kube-image") or IMAGE
     with TemporaryDirectory(prefix="machinist-") as folder:
-        environment = named.environment(Path(folder, "credentials"))
+        environment = found.environment(Path(folder, "credentials"))
         with Api(environment) as api:
-            namespace.check(api, place)
-            yield lambda: Cluster(environment, api, place, image)
+            namespace.check(api, scope)
+            yield lambda: Cluster(environment, api, scope, image)
 
 
 def _pod(image: str, *, scheduled: bool) -> Object:
-    """A pod that even a cluster with strict rules lets in."""
+    """Return the specification of a pod that the strictest Pod Security Standard admits."""
     container = {
         "name": "app",
         "image": image,
@@ -182,8 +184,8 @@ def _pod(image: str, *, scheduled: bool) -> Object:
         },
         "resources": {"requests": {"cpu": "1m", "memory": "4Mi"}},
     }
-    # No node has this label, so such pods cost the cluster a line each.
-    nowhere = {} if scheduled else {"nodeSelector": {"machinist-tests": "no-such-node"}}
+    # No node has this label, so such pods stay pending and use no node.
+    unscheduled = {} if scheduled else {"nodeSelector": {"machinist-tests": "no-such-node"}}
     return {
         "containers": [container],
         "automountServiceAccountToken": False,
@@ -193,5 +195,5 @@ def _pod(image: str, *, scheduled: bool) -> Object:
             "runAsUser": 65535,
             "seccompProfile": {"type": "RuntimeDefault"},
         },
-        **nowhere,
+        **unscheduled,
     }

@@ -1,4 +1,4 @@
-"""The fixtures `platform` and `provider`: every test runs once for each provider."""
+"""The fixtures `platform` and `provider`: every test runs once per provider."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
@@ -13,32 +13,32 @@ from worker.dispatch import methods
 from worker.provider import Call, Port
 from worker.providers import PROVIDERS
 
-NAMED = "--kubeconfig"
+KUBECONFIG = "--kubeconfig"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run each test on a stand-in for the platform of each provider, or on the one that is named.
+    """Run each test on a stand-in for every provider's platform, or on the cluster of a kubeconfig.
 
-    What is registered is run: a provider without a stand-in fails every test.
+    Every registered provider is tested: without a stand-in, all its tests fail.
     """
     if "platform" in metafunc.fixturenames:
-        platforms = [NAMED] if metafunc.config.getoption(NAMED) else sorted(PROVIDERS)
+        platforms = [KUBECONFIG] if metafunc.config.getoption(KUBECONFIG) else sorted(PROVIDERS)
         metafunc.parametrize("platform", platforms, indirect=True)
 
 
 @pytest.fixture(scope="session")
 def platforms(pytestconfig: pytest.Config) -> Iterator[Callable[[str], Platform]]:
-    """Gives the platform of this name as it is at the start; each is started once."""
+    """Return a function that resets and returns a platform; each platform is started once."""
     started: dict[str, Callable[[], Platform]] = {}
     with ExitStack() as contexts:
 
-        def emptied(name: str) -> Platform:
+        def reset(name: str) -> Platform:
             if name not in started:
-                context = cluster.attached(pytestconfig) if name == NAMED else stand_in(name)
+                context = cluster.attached(pytestconfig) if name == KUBECONFIG else stand_in(name)
                 started[name] = contexts.enter_context(context)
             return started[name]()
 
-        yield emptied
+        yield reset
 
 
 @pytest.fixture
@@ -55,5 +55,5 @@ async def provider(platform: Platform) -> AsyncIterator[Port]:
 
 @pytest.fixture
 def call() -> Callable[[], Call]:
-    """A new call with time enough, but not for ever."""
+    """Return a factory of calls with a deadline that no test reaches."""
     return lambda: ample()

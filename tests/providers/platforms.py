@@ -1,19 +1,19 @@
-"""What the every-provider suite needs of a platform beside the provider: its data, not its code.
+"""The interface between the every-provider suite and a platform, apart from the provider.
 
-The platforms themselves are in `stand_ins`, one for each registered provider.
+`stand_ins` has a platform for each registered provider.
 """
 
 from collections.abc import Mapping
 from typing import Protocol
 
 Keys = tuple[set[str], set[str]]
-"""What a command notes at least of before and after, where its object is there already."""
+"""The least members of a command's `before` and `after`, if its object exists already."""
 
 EXISTS = {"exists"}
 _CONTROLLER = {"replicas", "running", "labels"}
 _ROUTE = {"hostnames", "rules", "backends"}
 
-NOTED: Mapping[str, Keys] = {
+OBSERVED: Mapping[str, Keys] = {
     "set_machine_labels": (set(), {"labels"}),
     "update_controller_replicas": ({"running"}, {"replicas", "running"}),
     "apply_controller": (_CONTROLLER | {"images"}, _CONTROLLER | {"images"}),
@@ -26,50 +26,50 @@ NOTED: Mapping[str, Keys] = {
     "apply_workload": (_CONTROLLER | {"images"}, _CONTROLLER | {"images", "ports"}),
     "apply_route_plan": (_ROUTE, _ROUTE),
 }
-"""What each command notes on every platform that has it."""
+"""The least members that each command observes on every platform."""
 
 
 class Platform(Protocol):
-    """A platform that was started for tests and that they look at past the provider."""
+    """A platform for tests, which read and change it without the provider."""
 
     name: str
-    """Under which its provider is registered."""
+    """The name of its registered provider."""
     scope: str
     page: int
-    """The most things that one answer of its API lists."""
-    lacks: Mapping[str, str]
-    """The operations that its provider does not support, and what to use instead."""
-    notes: Mapping[str, Keys]
-    """What its provider notes of commands, where that is not what every one notes."""
+    """The number of items in a full page of its API."""
+    unsupported: Mapping[str, str]
+    """The operations that its provider does not support, with the operation to use instead."""
+    observed: Mapping[str, Keys]
+    """The members that its provider observes, for commands that differ from `OBSERVED`."""
 
     @property
     def environment(self) -> Mapping[str, str]:
-        """What configures a provider for it."""
+        """The environment variables of a provider for this platform."""
 
     def run(self, application: str, machines: int, labels: Mapping[str, str]) -> None:
-        """Have an application run, with these labels on its machines."""
+        """Run an application, with these labels on its machines."""
 
-    def run_alone(self) -> None:
-        """Have one machine run that no controller keeps running."""
+    def run_without_controller(self) -> None:
+        """Run one machine without a controller."""
 
     def gateway(self) -> str:
-        """Have a gateway that routes can attach to, and return its name."""
+        """Create a gateway that routes can attach to; return its name."""
 
     def size(self, application: str) -> int:
-        """How many machines of it are wanted, as the platform itself says."""
+        """Return the wanted number of machines of an application, read from the platform."""
 
     def throttle(self, times: int | None) -> None:
-        """Turn so many requests away, all for None, with a wait of one second asked for."""
+        """Throttle this many requests, all for None, with a retry-after of one second."""
 
     def deny(self) -> None:
-        """Refuse the next scaling, because the worker lacks the right to it."""
+        """Refuse the next scaling for lack of permission."""
 
     def cut(self, times: int | None) -> None:
-        """Carry requests out and break the connection instead of answering."""
+        """Execute this many requests, all for None, and close the connection without a response."""
 
-    def heal(self) -> None:
-        """Serve all requests again."""
+    def clear_faults(self) -> None:
+        """End all injected faults."""
 
     @property
     def writes(self) -> int:
-        """How many requests arrived that change something."""
+        """The number of received requests that change something."""

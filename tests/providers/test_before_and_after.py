@@ -1,4 +1,4 @@
-"""What a command notes of before and after: every command, on every platform."""
+"""The states `before` and `after` of every command on every platform."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,7 +9,7 @@ import pytest
 from contracts import api
 from contracts.operation import OPERATIONS
 from tests import examples
-from tests.providers.platforms import NOTED, Keys, Platform
+from tests.providers.platforms import OBSERVED, Keys, Platform
 from tests.providers.test_routing import plan, rule
 from worker.dispatch import methods
 from worker.provider import Call, Port
@@ -18,11 +18,11 @@ APP = "orders"
 SERVICE = "orders-v7"
 COMMANDS = [name for name, operation in OPERATIONS.items() if not operation.row.safe]
 CREATING = ["apply_workload", "apply_route_plan"]
-"""Commands of every platform that create what is absent."""
+"""Commands of every platform that create an absent object."""
 
 
 def command(name: str, scope: str, machine: str) -> Any:
-    """A command on what `run` prepares, or on an object of its own."""
+    """Return a command on an object that `run` prepares, or on a new object."""
     own = {"app.kubernetes.io/instance": "web"}
     pod = {"metadata": {"labels": own}, "spec": {"containers": [{"name": "a", "image": "a:1"}]}}
     spec = {"replicas": 0, "selector": {"matchLabels": own}, "template": pod}
@@ -54,7 +54,7 @@ def command(name: str, scope: str, machine: str) -> Any:
 async def run(
     name: str, platform: Platform, provider: Port, call: Callable[[], Call], times: int
 ) -> Call:
-    """Run a command so many times where a workload and its route are, and return the last call."""
+    """Run a command this many times, after its prerequisites; return the last call."""
     machine = ""
     if name == "set_machine_labels":
         platform.run("web", 1, {"old": "1"})
@@ -72,28 +72,28 @@ async def run(
 
 
 def expected(name: str, platform: Platform) -> Keys:
-    return platform.notes.get(name, NOTED[name])
+    return platform.observed.get(name, OBSERVED[name])
 
 
 def test_the_table_has_every_command():
-    assert NOTED.keys() == set(COMMANDS)
+    assert OBSERVED.keys() == set(COMMANDS)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-async def test_every_command_notes_what_it_found_and_what_it_left(platform, provider, call, name):
+async def test_every_command_observes_the_state_before_and_after(platform, provider, call, name):
     if name not in methods(provider):
-        assert name in platform.lacks
+        assert name in platform.unsupported
         return
 
     times = 2 if name.startswith("apply_") else 1
-    noted = await run(name, platform, provider, call, times)
+    last = await run(name, platform, provider, call, times)
 
     before, after = expected(name, platform)
-    assert noted.before is not None
-    assert noted.after is not None
-    assert before <= noted.before.keys()
-    assert after <= noted.after.keys()
-    for observation in (noted.before, noted.after):
+    assert last.before is not None
+    assert last.after is not None
+    assert before <= last.before.keys()
+    assert after <= last.after.keys()
+    for observation in (last.before, last.after):
         assert len(msgspec.json.encode(observation)) <= 4096
         for value in observation.values():
             entries = value.values() if isinstance(value, dict) else value
@@ -103,25 +103,25 @@ async def test_every_command_notes_what_it_found_and_what_it_left(platform, prov
 
 
 @pytest.mark.parametrize("name", CREATING)
-async def test_what_a_command_creates_did_not_exist_before(platform, provider, call, name):
-    noted = await run(name, platform, provider, call, 1)
+async def test_a_created_object_did_not_exist_before(platform, provider, call, name):
+    last = await run(name, platform, provider, call, 1)
 
-    assert noted.before == {"exists": False}
-    assert noted.after.keys() >= expected(name, platform)[1]
+    assert last.before == {"exists": False}
+    assert last.after.keys() >= expected(name, platform)[1]
 
 
 @pytest.mark.parametrize("name", ["delete_controller", "delete_http_route"])
-async def test_what_a_command_deletes_does_not_exist_after(platform, provider, call, name):
-    noted = await run(name, platform, provider, call, 1)
+async def test_a_deleted_object_does_not_exist_after(platform, provider, call, name):
+    last = await run(name, platform, provider, call, 1)
 
-    assert noted.before.get("exists", True)
-    assert noted.after == {"exists": False}
+    assert last.before.get("exists", True)
+    assert last.after == {"exists": False}
 
 
-async def test_the_wanted_number_is_never_the_number_that_runs(platform, provider, call):
+async def test_replicas_is_the_wanted_number_and_not_the_running_number(platform, provider, call):
     await run("update_controller_replicas", platform, provider, call, 1)
-    noted = call()
+    last = call()
 
-    await provider.apply_workload(command("apply_workload", platform.scope, ""), noted)
+    await provider.apply_workload(command("apply_workload", platform.scope, ""), last)
 
-    assert noted.before["replicas"] == noted.after["replicas"] == platform.size(SERVICE) == 3
+    assert last.before["replicas"] == last.after["replicas"] == platform.size(SERVICE) == 3

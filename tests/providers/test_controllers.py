@@ -1,4 +1,4 @@
-"""Controllers and labels of machines: what every provider does with them."""
+"""Controllers and labels of machines, for every provider."""
 
 from collections.abc import Callable
 
@@ -18,14 +18,14 @@ async def controllers_of(
     return {each.name: each.replicas for each in found.controllers}
 
 
-async def test_the_controllers_of_a_scope_are_all_that_run_machines(platform, provider, call):
+async def test_all_controllers_of_a_scope_are_listed(platform, provider, call):
     platform.run("one", 1, {})
     platform.run("three", 3, {})
 
     assert await controllers_of(provider, platform, call) == {"one": 1, "three": 3}
 
 
-async def test_machines_are_told_with_one_controller_and_not_with_a_list(platform, provider, call):
+async def test_only_a_single_controller_is_returned_with_its_machines(platform, provider, call):
     platform.run("web", 2, {})
     [machine, _] = await provider.get_machines(api.GetMachines(platform.scope), call())
 
@@ -43,14 +43,14 @@ async def test_an_empty_scope_has_no_controllers(platform, provider, call):
     assert await controllers_of(provider, platform, call) == {}
 
 
-async def test_a_controller_that_is_scaled_to_zero_is_still_one(platform, provider, call):
+async def test_a_controller_that_is_scaled_to_zero_is_listed(platform, provider, call):
     platform.run("on", 1, {})
     platform.run("off", 0, {})
 
     assert await controllers_of(provider, platform, call) == {"on": 1, "off": 0}
 
 
-async def test_a_machine_leads_to_its_controller(platform, provider, call):
+async def test_the_controller_of_a_machine_is_found_by_the_machines_id(platform, provider, call):
     platform.run("one", 1, {})
     platform.run("two", 2, {})
 
@@ -60,8 +60,8 @@ async def test_a_machine_leads_to_its_controller(platform, provider, call):
         assert found == {name: {"one": 1, "two": 2}[name]}
 
 
-async def test_a_machine_that_nobody_keeps_running_has_no_controller(platform, provider, call):
-    platform.run_alone()
+async def test_a_machine_without_a_controller_has_none(platform, provider, call):
+    platform.run_without_controller()
 
     [machine] = await provider.get_machines(api.GetMachines(platform.scope), call())
 
@@ -69,7 +69,7 @@ async def test_a_machine_that_nobody_keeps_running_has_no_controller(platform, p
     assert await controllers_of(provider, platform, call, machine.id) == {}
 
 
-async def test_the_controller_of_a_machine_can_be_scaled_by_what_was_said_of_it(
+async def test_the_controller_of_a_machine_can_be_scaled_by_its_provider_metadata(
     platform, provider, call
 ):
     platform.run("web", 1, {})
@@ -88,7 +88,7 @@ async def test_the_controller_of_a_machine_can_be_scaled_by_what_was_said_of_it(
     assert scaled.replicas == platform.size("web") == 2
 
 
-async def test_a_deleted_controller_is_gone_and_so_are_its_machines(platform, provider, call):
+async def test_a_deleted_controller_is_not_found(platform, provider, call):
     platform.run("web", 2, {})
 
     answer = await provider.delete_controller(api.DeleteController(platform.scope, "web"), call())
@@ -100,7 +100,7 @@ async def test_a_deleted_controller_is_gone_and_so_are_its_machines(platform, pr
     assert "web" not in await controllers_of(provider, platform, call)
 
 
-async def test_the_deletion_of_what_is_absent_is_not_found(platform, provider, call):
+async def test_the_deletion_of_an_absent_controller_is_not_found(platform, provider, call):
     with pytest.raises(Fault, match="absent") as raised:
         await provider.delete_controller(api.DeleteController(platform.scope, "absent"), call())
 

@@ -1,4 +1,4 @@
-"""The documents against every provider: true examples, and clients made from them that work."""
+"""The documents against every provider: recorded examples, and generated clients."""
 
 import functools
 import json
@@ -25,7 +25,7 @@ Json = Any
 
 @pytest.fixture
 def application(platform: Platform, provider: Port) -> OnRawPath:
-    """A gateway in front of the platform."""
+    """Return a gateway in front of the platform."""
     return gateway.before(platform.name, provider)
 
 
@@ -36,7 +36,7 @@ def transport(application: OnRawPath) -> httpx.ASGITransport:
 
 @functools.cache
 def described() -> dict[str, Json]:
-    """The operations of the OpenAPI document by name, each with its method and path."""
+    """Return the operations of the OpenAPI document by name, each with its method and path."""
     return {
         operation["operationId"]: {**operation, "path": path, "method": method}
         for path, of_path in openapi.document()["paths"].items()
@@ -45,7 +45,7 @@ def described() -> dict[str, Json]:
 
 
 def body_of(operation: Operation[Any]) -> Json:
-    """What an operation has in its body, None without one."""
+    """Return the body of an operation, None without one."""
     row, values = operation.row, msgspec.to_builtins(operation)
     if isinstance(row.body, str):
         return values[row.body]
@@ -53,7 +53,7 @@ def body_of(operation: Operation[Any]) -> Json:
 
 
 def parameters_of(operation: Operation[Any]) -> dict[str, Json]:
-    """The parameters of an operation by their Python names, labels as `key=value`."""
+    """Return the parameters of an operation by their Python names, labels as `key=value`."""
     row = operation.row
     members = {row.body} if isinstance(row.body, str) else set(row.body)
     values = {
@@ -67,14 +67,14 @@ def parameters_of(operation: Operation[Any]) -> dict[str, Json]:
 
 
 class Performed:
-    """Checks the answers to operations, and counts those that were performed."""
+    """Checks the answers to operations, and collects the names of performed operations."""
 
     def __init__(self, provider: object) -> None:
         self._supported = methods(provider).keys()
         self.names: set[str] = set()
 
     def answer(self, operation: Operation[Any], status: int, body: Json) -> Json:
-        """The answer; None for the problem of what a platform lacks."""
+        """Return the answer, None for the problem of an unsupported operation."""
         name = operation.row.name
         self.names.add(name)
         if name in self._supported:
@@ -84,8 +84,8 @@ class Performed:
         return None
 
 
-async def test_the_examples_are_what_the_platform_answers(platform, provider):
-    """Renew them with `python -m tests.documents` where an answer was meant to change."""
+async def test_the_recorded_examples_are_the_answers_of_the_platform(platform, provider):
+    """If a change of an answer is intended, run `python -m tests.documents`."""
     exchanges, problems = await recording.of_platform(platform, provider)
 
     assert set(exchanges) == set(methods(provider))
@@ -96,7 +96,7 @@ async def test_the_examples_are_what_the_platform_answers(platform, provider):
         assert examples.RECORDED.problems[code][platform.name] == problem
 
 
-async def test_the_examples_of_a_gateway_are_what_it_answers():
+async def test_the_recorded_examples_of_a_gateway_are_its_answers():
     problems, pages = await recording.of_gateway()
 
     for code, problem in problems.items():
@@ -106,7 +106,7 @@ async def test_the_examples_of_a_gateway_are_what_it_answers():
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with what the generators made, without a warning."""
+    """Return a folder with the generated clients; a warning of a generator is an error."""
     folder = tmp_path_factory.mktemp("generated")
     generators.python_client(folder)
     generators.pydantic_models(folder)
@@ -145,14 +145,14 @@ async def test_a_client_of_openapi_python_client_performs_every_operation(
 
 
 def model_of(function: Callable[..., Any]) -> Any:
-    """The class of a generated function's body."""
+    """Return the class of a generated function's body."""
     hint = get_type_hints(function)["body"]
     [model] = [each for each in (hint, *get_args(hint)) if hasattr(each, "from_dict")]
     return model
 
 
 def plain(parsed: Any) -> Json:
-    """A generated model as JSON."""
+    """Return a generated model as JSON."""
     return [plain(each) for each in parsed] if isinstance(parsed, list) else parsed.to_dict()
 
 
@@ -192,5 +192,5 @@ async def test_models_of_datamodel_code_generator_fit_every_body_and_answer(
 
 
 def named(schema: dict[str, Json]) -> str:
-    """The name of the component that a schema refers to."""
+    """Return the name of the component that a schema refers to."""
     return str(schema["$ref"]).rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""Machines and scaling, and how things fail: what every provider does, whatever its platform."""
+"""Machines, scaling and failures, for every provider."""
 
 from collections.abc import Callable
 
@@ -25,7 +25,7 @@ async def scale(
     )
 
 
-async def test_a_machine_of_a_list_is_the_machine_by_its_id(platform, provider, call):
+async def test_a_listed_machine_equals_the_machine_by_its_id(platform, provider, call):
     platform.run("shop", 2, {"plt.dev/version": "1"})
 
     for listed in await machines_of(provider, platform, call):
@@ -40,7 +40,7 @@ async def test_an_empty_scope_has_no_machines(platform, provider, call):
     assert await machines_of(provider, platform, call) == []
 
 
-async def test_a_list_by_labels_holds_what_carries_them_all(platform, provider, call):
+async def test_a_list_by_labels_has_the_machines_with_all_labels(platform, provider, call):
     platform.run("blue", 2, {"app": "shop", "track": "blue"})
     platform.run("green", 3, {"app": "shop", "track": "green"})
     platform.run("other", 1, {"app": "other", "track": "green"})
@@ -55,7 +55,7 @@ async def test_a_list_by_labels_holds_what_carries_them_all(platform, provider, 
     assert len(await found()) == 6
 
 
-async def test_a_list_survives_paging(platform, provider, call):
+async def test_a_list_of_several_pages_is_complete(platform, provider, call):
     platform.run("big", platform.page + 3, {})
 
     machines = await machines_of(provider, platform, call)
@@ -75,7 +75,7 @@ async def test_a_controller_has_its_own_machines(platform, provider, call):
 
 
 @pytest.mark.parametrize(("before", "after"), [(1, 3), (3, 1), (2, 0), (0, 2), (2, 2)])
-async def test_what_is_read_after_scaling_is_the_new_size(platform, provider, call, before, after):
+async def test_the_new_size_is_read_after_scaling(platform, provider, call, before, after):
     platform.run("web", before, {})
     run = call()
 
@@ -110,7 +110,7 @@ async def test_a_controller_is_found_again_by_its_provider_metadata(platform, pr
     assert again == found
 
 
-async def test_what_is_absent_is_not_found(platform, provider, call):
+async def test_absent_machines_and_controllers_are_not_found(platform, provider, call):
     absent = [
         provider.get_machine(api.GetMachine(platform.scope, "absent"), call()),
         provider.get_controller(api.GetController(platform.scope, "absent"), call()),
@@ -124,13 +124,13 @@ async def test_what_is_absent_is_not_found(platform, provider, call):
         assert "absent" in raised.value.message
 
 
-async def test_a_platform_that_stays_busy_is_limiting_and_nothing_was_done(
+async def test_a_platform_that_keeps_throttling_is_platform_limiting_without_effect(
     platform, provider, call
 ):
     platform.run("web", 1, {})
     platform.throttle(times=None)
 
-    # The wait that is asked for would pass these deadlines, so that the first refusal ends them.
+    # The retry-after would pass these deadlines, so the first refusal ends the calls.
     for attempt in (
         machines_of(provider, platform, lambda: Call.within(1)),
         scale(provider, platform, "web", 3, Call.within(1)),
@@ -143,7 +143,7 @@ async def test_a_platform_that_stays_busy_is_limiting_and_nothing_was_done(
     assert platform.size("web") == 1
 
 
-async def test_a_right_that_the_worker_lacks_is_named(platform, provider, call):
+async def test_the_fault_names_a_missing_permission(platform, provider, call):
     platform.run("web", 1, {})
     platform.deny()
 
@@ -154,7 +154,7 @@ async def test_a_right_that_the_worker_lacks_is_named(platform, provider, call):
     assert platform.size("web") == 1
 
 
-async def test_a_platform_that_was_busy_for_a_moment_is_asked_again(platform, provider, call):
+async def test_a_throttled_request_is_retried(platform, provider, call):
     platform.run("web", 1, {})
     platform.throttle(times=1)
 
@@ -163,7 +163,7 @@ async def test_a_platform_that_was_busy_for_a_moment_is_asked_again(platform, pr
     assert platform.size("web") == 2
 
 
-async def test_an_answer_that_was_lost_is_asked_for_again(platform, provider, call):
+async def test_a_request_with_a_lost_response_is_retried(platform, provider, call):
     platform.run("web", 1, {})
     platform.cut(times=1)
 
@@ -172,9 +172,7 @@ async def test_an_answer_that_was_lost_is_asked_for_again(platform, provider, ca
     assert scaled.replicas == platform.size("web") == 2
 
 
-async def test_a_command_whose_answers_are_lost_never_claims_that_nothing_was_done(
-    platform, provider
-):
+async def test_a_command_with_lost_responses_is_platform_failed(platform, provider):
     platform.run("web", 1, {})
     platform.cut(times=None)
 
@@ -187,7 +185,7 @@ async def test_a_command_whose_answers_are_lost_never_claims_that_nothing_was_do
 @pytest.mark.parametrize(
     "name", ["a/b", "..", "a%2Fb", "a?b", "a#b", "a b", "a\x00b", "ä", "a" * 600]
 )
-async def test_a_name_that_no_platform_means_reaches_none(platform, provider, call, name):
+async def test_an_invalid_name_does_not_reach_the_platform(platform, provider, call, name):
     with pytest.raises(Fault) as raised:
         await scale(provider, platform, name, 1, call())
 
@@ -196,7 +194,7 @@ async def test_a_name_that_no_platform_means_reaches_none(platform, provider, ca
 
 
 @pytest.mark.parametrize("labels", [{"": "x"}, {"a": "b,c"}, {"a": "x" * 300}, {"a\x00": "x"}])
-async def test_labels_that_no_platform_means_reach_none(platform, provider, call, labels):
+async def test_invalid_labels_do_not_reach_the_platform(platform, provider, call, labels):
     platform.run("web", 1, {})
     [machine] = await machines_of(provider, platform, call)
     before = platform.writes
@@ -214,7 +212,7 @@ async def test_labels_that_no_platform_means_reach_none(platform, provider, call
     assert platform.writes == before
 
 
-async def test_nothing_is_done_after_the_deadline(platform, provider):
+async def test_no_change_is_made_after_the_deadline(platform, provider):
     platform.run("web", 1, {})
 
     with pytest.raises(Fault) as raised:

@@ -1,4 +1,4 @@
-"""Gateways and the neutral route plan: what every provider makes of them."""
+"""Gateways and the neutral route plan, for every provider."""
 
 from collections.abc import Callable
 from typing import Any
@@ -17,7 +17,7 @@ HOST = "orders.example.org"
 
 
 def rule(version: str, **match: str) -> dict[str, Any]:
-    """To a version, for those who ask for it, or for everybody."""
+    """Return a rule to a version, for matching requests or as the default."""
     return {
         "match": match or {"kind": "default"},
         "backend": {"serviceName": f"{APP}-{version}"},
@@ -26,7 +26,7 @@ def rule(version: str, **match: str) -> dict[str, Any]:
 
 
 def pinned(version: str) -> list[dict[str, Any]]:
-    """The two ways in which a client asks for a version."""
+    """Return the rules for a query parameter and a header that select a version."""
     return [
         rule(version, kind="queryParam", name="dpl", value=version),
         rule(version, kind="header", name="x-deployment-id", value=version),
@@ -39,7 +39,7 @@ def plan(*rules: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 async def apply(platform: Platform, provider: Port, call: Callable[[], Call]) -> Callable[..., Any]:
-    """Applies plans where a gateway is, and v6 and v7 of the application run."""
+    """Return a function that applies plans, with a gateway and v6 and v7 of the application."""
     platform.gateway()
     for version in ("v6", "v7"):
         workload = examples.workload(f"{APP}-{version}")
@@ -55,12 +55,12 @@ async def apply(platform: Platform, provider: Port, call: Callable[[], Call]) ->
 
 @pytest.fixture
 def route(platform: Platform, provider: Port, call: Callable[[], Call]) -> Callable[[], Any]:
-    """Reads the route of the application."""
+    """Return a function that reads the route of the application."""
     return lambda: provider.get_http_route(api.GetHttpRoute(platform.scope, APP), call())
 
 
-def leads(route: Object) -> dict[str, str]:
-    """Where a route leads, by the value that a request is pinned with, or the empty text."""
+def backends(route: Object) -> dict[str, str]:
+    """Return the backends of a route by their header or query match, "" for the default."""
     found = {}
     for each in route["spec"]["rules"]:
         [match] = each["matches"]
@@ -78,39 +78,39 @@ async def test_a_gateway_is_listed_by_its_name(platform, provider, call):
     assert gateway["metadata"]["name"] == name
 
 
-async def test_a_plan_that_is_applied_is_read_back_as_a_route(apply, route):
-    told = await apply(*pinned("v6"), rule("v7"))
+async def test_an_applied_plan_is_read_back_as_a_route(apply, route):
+    result = await apply(*pinned("v6"), rule("v7"))
 
-    assert (told["appName"], told["created"], told["deleted"]) == (APP, 3, 0)
+    assert (result["appName"], result["created"], result["deleted"]) == (APP, 3, 0)
     found = await route()
     assert found["metadata"]["name"] == APP
     assert found["spec"]["hostnames"] == [HOST]
-    assert leads(found) == {
+    assert backends(found) == {
         "": "orders-v7",
         "dpl=v6": "orders-v6",
         "x-deployment-id=v6": "orders-v6",
     }
 
 
-async def test_the_next_plan_replaces_the_former_whole(apply, route):
+async def test_the_next_plan_replaces_the_previous_one_completely(apply, route):
     await apply(*pinned("v6"), rule("v7"))
 
     await apply(rule("v6"))
 
-    assert leads(await route()) == {"": "orders-v6"}
+    assert backends(await route()) == {"": "orders-v6"}
 
 
-async def test_applying_the_same_plan_again_leaves_it_as_it_is(apply, route):
+async def test_applying_the_same_plan_again_changes_no_rule(apply, route):
     await apply(*pinned("v6"), rule("v7"), generation=3)
     first = await route()
 
     again = await apply(*pinned("v6"), rule("v7"), generation=3)
 
-    assert leads(await route()) == leads(first)
+    assert backends(await route()) == backends(first)
     assert again == {"appName": APP, "created": 0, "deleted": 0}
 
 
-async def test_the_rules_of_a_plan_that_changes_anything_are_counted_whole(apply):
+async def test_a_changed_plan_counts_all_rules_as_created_and_deleted(apply):
     await apply(*pinned("v6"), rule("v7"), generation=3)
 
     newer = await apply(*pinned("v6"), rule("v7"), generation=4)
@@ -120,14 +120,14 @@ async def test_the_rules_of_a_plan_that_changes_anything_are_counted_whole(apply
     assert changed == {"appName": APP, "created": 1, "deleted": 3}
 
 
-async def test_an_older_plan_is_a_conflict_and_changes_nothing(apply, route):
+async def test_an_older_plan_is_a_conflict_and_changes_no_route(apply, route):
     await apply(rule("v7"), generation=3)
 
     with pytest.raises(Fault, match="stale") as raised:
         await apply(rule("v6"), generation=2)
 
     assert raised.value.code is Code.CONFLICT
-    assert leads(await route()) == {"": "orders-v7"}
+    assert backends(await route()) == {"": "orders-v7"}
 
 
 @pytest.mark.parametrize(
@@ -140,14 +140,14 @@ async def test_an_older_plan_is_a_conflict_and_changes_nothing(apply, route):
         ({"generation": 3, "emittedAt": 1}, {"generation": 2, "emittedAt": 2}),
     ],
 )
-async def test_a_plan_that_does_not_say_that_it_is_newer_is_a_conflict(apply, route, applied, late):
+async def test_a_plan_that_is_not_newer_is_a_conflict(apply, route, applied, late):
     await apply(rule("v7"), **applied)
 
     with pytest.raises(Fault, match="is stale") as raised:
         await apply(rule("v6"), **late)
 
     assert raised.value.code is Code.CONFLICT
-    assert leads(await route()) == {"": "orders-v7"}
+    assert backends(await route()) == {"": "orders-v7"}
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ async def test_a_generation_is_newer_than_any_time(apply, route, newer):
 
     await apply(rule("v6"), **newer)
 
-    assert leads(await route()) == {"": "orders-v6"}
+    assert backends(await route()) == {"": "orders-v6"}
 
 
-async def test_a_route_says_how_new_its_plan_is(apply, route):
+async def test_a_route_shows_the_generation_and_time_of_its_plan(apply, route):
     await apply(rule("v7"), generation=3, emittedAt=1789000000000)
 
     annotations = (await route())["metadata"]["annotations"]
@@ -170,7 +170,7 @@ async def test_a_route_says_how_new_its_plan_is(apply, route):
     assert annotations["plt.dev/emitted-at"] == "1789000000000"
 
 
-async def test_a_host_name_is_the_same_in_any_case(apply, route):
+async def test_host_names_are_case_insensitive(apply, route):
     await apply(rule("v7"), generation=1)
     same = plan(rule("v7"), generation=1)["hostname"].upper()
 
@@ -180,7 +180,7 @@ async def test_a_host_name_is_the_same_in_any_case(apply, route):
     assert (await route())["spec"]["hostnames"] == [HOST]
 
 
-async def test_a_plan_for_a_service_that_is_not_there_changes_nothing(apply, route):
+async def test_a_plan_for_an_absent_service_is_invalid_and_changes_no_route(apply, route):
     await apply(rule("v7"))
 
     with pytest.raises(Fault, match="orders-v8") as raised:
@@ -188,10 +188,10 @@ async def test_a_plan_for_a_service_that_is_not_there_changes_nothing(apply, rou
 
     assert raised.value.code is Code.INVALID
     assert "plan.rules[0].backend.serviceName" in raised.value.message
-    assert leads(await route()) == {"": "orders-v7"}
+    assert backends(await route()) == {"": "orders-v7"}
 
 
-async def test_a_deleted_route_is_gone(platform, provider, call, apply, route):
+async def test_a_deleted_route_is_not_found(platform, provider, call, apply, route):
     await apply(*pinned("v6"), rule("v7"))
 
     answer = await provider.delete_http_route(api.DeleteHttpRoute(platform.scope, APP), call())
@@ -202,7 +202,7 @@ async def test_a_deleted_route_is_gone(platform, provider, call, apply, route):
     assert raised.value.code is Code.NOT_FOUND
 
 
-async def test_a_route_that_is_absent_is_not_found(platform, provider, call):
+async def test_an_absent_route_is_not_found(platform, provider, call):
     platform.gateway()
 
     for attempt in (
@@ -232,7 +232,7 @@ async def test_a_route_that_is_absent_is_not_found(platform, provider, call):
         {"rules": [*pinned("v6"), *pinned("v6"), rule("v7")]},
     ],
 )
-async def test_a_plan_that_makes_no_sense_is_invalid(platform, provider, call, wrong):
+async def test_a_malformed_plan_is_invalid(platform, provider, call, wrong):
     platform.gateway()
     before = platform.writes
 

@@ -1,4 +1,4 @@
-"""What each provider supports, as its stand-in pins it, and what it answers to all the rest."""
+"""The supported operations of each provider, and its answers to unsupported ones."""
 
 from typing import cast
 
@@ -18,16 +18,14 @@ from worker.providers import PROVIDERS
 KEYS = Seals([bytes(32)])
 
 
-def test_support_is_neither_lost_nor_gained_silently(platform, provider):
-    assert methods(provider).keys() == OPERATIONS.keys() - platform.lacks.keys()
+def test_the_supported_operations_are_the_expected_ones(platform, provider):
+    assert methods(provider).keys() == OPERATIONS.keys() - platform.unsupported.keys()
 
 
-async def test_what_a_platform_has_no_word_for_is_answered_with_what_to_use_instead(
-    platform, provider
-):
+async def test_an_unsupported_operation_is_answered_with_its_replacement(platform, provider):
     loopback = Loopback(Dispatch(platform.name, provider, KEYS), seals=KEYS)
 
-    for name, instead in platform.lacks.items():
+    for name, instead in platform.unsupported.items():
         reply = await loopback.call(platform.name, EXAMPLES[name])
 
         assert reply.status == 501
@@ -38,25 +36,25 @@ async def test_what_a_platform_has_no_word_for_is_answered_with_what_to_use_inst
     assert platform.writes == 0
 
 
-def test_a_provider_is_tried_because_it_is_registered(monkeypatch):
-    """One without a stand-in fails, instead of being left out."""
+def test_every_registered_provider_is_tested(monkeypatch):
+    """A registered provider without a stand-in fails instead of being left out."""
     monkeypatch.setitem(PROVIDERS, "cloud-x", PROVIDERS["k8s"])
-    tried = Parametrized()
+    test = Parametrized()
 
-    conftest.pytest_generate_tests(cast(pytest.Metafunc, tried))
+    conftest.pytest_generate_tests(cast(pytest.Metafunc, test))
 
-    assert tried.platforms == sorted(PROVIDERS)
-    assert "cloud-x" in tried.platforms
+    assert test.platforms == sorted(PROVIDERS)
+    assert "cloud-x" in test.platforms
     with pytest.raises(LookupError, match=r"'cloud-x' is registered .*stand_ins\.cloud_x with"):
         stand_in("cloud-x")
 
 
-def test_the_stand_in_of_a_provider_is_its_own(platform):
+def test_the_platform_has_the_name_of_a_registered_provider(platform):
     assert platform.name in PROVIDERS
 
 
 class Parametrized:
-    """A test that needs a platform, as pytest shows it while it collects."""
+    """The `pytest.Metafunc` of a test with the fixture `platform`."""
 
     fixturenames = ("platform",)
 
@@ -65,7 +63,7 @@ class Parametrized:
         self.config = self
 
     def getoption(self, name: str) -> None:
-        """No platform is named on the command line."""
+        """Return None: no kubeconfig on the command line."""
 
     def parametrize(self, name: str, values: list[str], *, indirect: bool) -> None:
         assert (name, indirect) == ("platform", True)

@@ -1,4 +1,4 @@
-"""A client in TypeScript, of types that openapi-typescript makes: it performs every operation."""
+"""A TypeScript client with types of openapi-typescript performs every operation."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from worker.dispatch import methods
 pytestmark = pytest.mark.full
 
 GIVEN = ("apply_secret", "apply_controller", "apply_service", "apply_http_route")
-"""The operations whose manifests are told to the script; the others' bodies are typed in it."""
+"""Operations with a manifest that the script receives; it has the other bodies with types."""
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @asynccontextmanager
 async def serving(application: OnRawPath) -> AsyncIterator[str]:
-    """The URL of an application behind the gateway's HTTP server."""
+    """Run an application behind the gateway's HTTP server; yield its URL."""
     server, listening = http_server(application), listener("127.0.0.1", 0)
     async with asyncio.TaskGroup() as group:
         group.create_task(server.serve([listening]))

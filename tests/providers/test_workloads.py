@@ -1,4 +1,4 @@
-"""The neutral workload: what every provider makes of it."""
+"""The neutral workload, for every provider."""
 
 import asyncio
 from collections.abc import Callable
@@ -50,7 +50,7 @@ async def test_a_workload_becomes_a_controller_of_the_wanted_size(platform, prov
     assert found.labels["plt.dev/version"] == "v7"
 
 
-async def test_who_applies_a_workload_learns_whether_it_was_new(platform, provider, call):
+async def test_the_result_of_apply_workload_tells_whether_it_was_created(platform, provider, call):
     first = await apply(provider, platform, call)
     again = await apply(provider, platform, call, image="registry.example/orders:8")
 
@@ -58,7 +58,7 @@ async def test_who_applies_a_workload_learns_whether_it_was_new(platform, provid
     assert (again["name"], again["created"]) == ("orders-v7", False)
 
 
-async def test_the_machines_of_a_workload_carry_its_labels(platform, provider, call):
+async def test_the_machines_of_a_workload_have_its_labels(platform, provider, call):
     await apply(provider, platform, call)
 
     labels = {"app.kubernetes.io/name": "orders", "app.kubernetes.io/instance": "orders-v7"}
@@ -79,7 +79,7 @@ async def test_the_machines_of_a_workload_carry_its_labels(platform, provider, c
         ({"appName": "a long name " * 9, "labels": {}}, "app.kubernetes.io/name"),
     ],
 )
-async def test_a_label_that_a_field_of_the_workload_cannot_be_is_left_out(
+async def test_a_field_that_is_not_a_valid_label_value_is_left_out_of_the_labels(
     platform, provider, call, more, absent
 ):
     usual = {"hostname": "orders.example"}
@@ -92,7 +92,7 @@ async def test_a_label_that_a_field_of_the_workload_cannot_be_is_left_out(
         assert derived & machine.labels.keys() == derived - {absent}
 
 
-async def test_a_workload_can_be_reached_by_its_labels_at_its_port(platform, provider, call):
+async def test_the_endpoint_of_a_workload_is_found_by_its_labels(platform, provider, call):
     await apply(provider, platform, call)
 
     [endpoint] = await provider.get_services_by_labels(
@@ -112,7 +112,7 @@ async def test_a_workload_can_be_reached_by_its_labels_at_its_port(platform, pro
 
 
 @pytest.mark.parametrize("running", [0, 1, 5])
-async def test_a_workload_that_is_applied_again_keeps_its_size(platform, provider, call, running):
+async def test_applying_a_workload_again_keeps_its_size(platform, provider, call, running):
     await apply(provider, platform, call)
     await provider.update_controller_replicas(
         api.UpdateControllerReplicas(platform.scope, "orders-v7", running), call()
@@ -123,13 +123,13 @@ async def test_a_workload_that_is_applied_again_keeps_its_size(platform, provide
     assert (await controller(provider, platform, call)).replicas == running
 
 
-async def test_who_applies_the_same_at_once_succeeds(platform, provider, call):
+async def test_concurrent_applications_of_the_same_workload_succeed(platform, provider, call):
     await asyncio.gather(*(apply(provider, platform, call) for _ in range(3)))
 
     assert (await controller(provider, platform, call)).replicas == 2
 
 
-async def test_the_pull_secret_does_not_come_back(platform, provider, call):
+async def test_no_result_contains_the_pull_secret(platform, provider, call):
     secret = {"registry": "registry.example", "username": "ci", "password": CANARY}
 
     answer = await apply(provider, platform, call, pullSecret=secret)
@@ -141,7 +141,7 @@ async def test_the_pull_secret_does_not_come_back(platform, provider, call):
 @pytest.mark.parametrize(
     "wrong", [{"image": None}, {"image": 7}, {"name": "a/b"}, {"minReplicas": -1}, {"env": "A=1"}]
 )
-async def test_a_workload_that_makes_no_sense_is_invalid(platform, provider, call, wrong):
+async def test_a_malformed_workload_is_invalid(platform, provider, call, wrong):
     with pytest.raises(Fault) as raised:
         await apply(provider, platform, call, **wrong)
 
@@ -149,7 +149,7 @@ async def test_a_workload_that_makes_no_sense_is_invalid(platform, provider, cal
 
 
 @pytest.mark.parametrize("path", ["ready", "", "/a b", "/a#b", "https://a/"])
-async def test_a_health_check_that_is_no_path_is_invalid(platform, provider, call, path):
+async def test_a_health_check_that_is_not_a_path_is_invalid(platform, provider, call, path):
     for member in ("readyPath", "livePath"):
         with pytest.raises(Fault, match=member) as raised:
             await apply(provider, platform, call, healthCheck={member: path})
@@ -174,7 +174,7 @@ async def test_a_health_check_that_is_no_path_is_invalid(platform, provider, cal
         {"requests": {"memory": "5Pi"}},
     ],
 )
-async def test_a_quantity_that_is_impossible_is_invalid_before_anything_is_asked(
+async def test_an_impossible_quantity_is_invalid_before_any_request(
     platform, provider, call, resources
 ):
     with pytest.raises(Fault, match=r"workload\.resources") as raised:
@@ -198,7 +198,7 @@ async def test_a_quantity_that_is_impossible_is_invalid_before_anything_is_asked
         {"hostname": "a" * 254},
     ],
 )
-async def test_a_workload_that_makes_no_sense_is_invalid_before_anything_is_asked(
+async def test_a_malformed_image_or_hostname_is_invalid_before_any_request(
     platform, provider, call, wrong
 ):
     [member, *_] = wrong
@@ -214,5 +214,5 @@ async def test_a_service_is_deleted(platform, provider, call):
 
     answer = await provider.delete_service(api.DeleteService(platform.scope, "orders-v7"), call())
 
-    # On ECS a service goes with its controller, and stays until then.
+    # On ECS a service is deleted with its controller, and not before.
     assert answer == {"name": "orders-v7", "deleted": platform.name != "ecs"}

@@ -11,7 +11,7 @@ from contracts.faults import Code, Fault
 from contracts.validation import show
 from tests.kubernetes import manifests
 from tests.secrets.test_canary import SPELLINGS
-from worker.redaction import HIDDEN, MOST_COMPARED, redact
+from worker.redaction import HIDDEN, MAX_COMPARED, redact
 
 SECRET = 'tr0ub4dor"&3 häuser\n'
 
@@ -229,14 +229,14 @@ def test_a_platforms_error_inside_our_message_is_redacted():
 
 
 def test_our_message_about_a_body_too_large_to_compare_omits_all_values():
-    operation = controller(*(f"{number:09}" for number in range(MOST_COMPARED // 9 + 1)))
+    operation = controller(*(f"{number:09}" for number in range(MAX_COMPARED // 9 + 1)))
     fault = Fault(Code.INVALID, "manifest.kind: expected Deployment, got '000000001'")
 
     assert redact(fault, operation).message == (f"manifest.kind: expected Deployment, got {HIDDEN}")
 
 
 def test_a_platforms_error_about_a_body_too_large_to_compare_is_hidden():
-    operation = controller(*(f"{number:09}" for number in range(MOST_COMPARED // 9 + 1)))
+    operation = controller(*(f"{number:09}" for number in range(MAX_COMPARED // 9 + 1)))
 
     assert "000000001" not in redacted("it is 000000001", operation)
 

@@ -1,4 +1,4 @@
-"""A broker that a consumer attaches to in memory, and everything else that it needs."""
+"""An in-memory broker for a worker's consumer, with the consumer's other dependencies."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -23,7 +23,7 @@ WITHIN_S = 60.0
 
 
 class Channel:
-    """A channel that notes what was settled."""
+    """A channel that records acknowledged and rejected deliveries."""
 
     is_closed = False
 
@@ -53,15 +53,15 @@ class Channel:
         if self._queue:
             self._broker.left.append(self._queue)
 
-    async def nothing(self, *_: Any, **__: Any) -> int:
-        """Let it be declared."""
+    async def accept(self, *_: Any, **__: Any) -> int:
+        """Accept a declaration."""
         return 0
 
-    has_exchange = bind = unbind = consumers = round_trip = nothing
+    has_exchange = bind = unbind = consumers = round_trip = accept
 
 
 class Broker:
-    """A connection, and its answer to the pulse."""
+    """A connection whose pulse a test can answer."""
 
     def __init__(self) -> None:
         self.consumers: dict[str, Callable[[Delivery], None]] = {}
@@ -70,7 +70,7 @@ class Broker:
         self.left: list[str] = []
         self.delivered: set[str] = set()
         self.changed = asyncio.Event()
-        self.record = Notes()
+        self.record = FakeRecord()
         self.answered: Callable[[float], None] = lambda seconds_ago: None
 
     async def channel(self) -> Channel:
@@ -82,7 +82,7 @@ class Broker:
         await asyncio.get_running_loop().create_future()
 
     async def consumed(self, queue: str) -> Callable[[Delivery], None]:
-        """What gets the deliveries of a queue, once it is consumed."""
+        """Wait for the consumer of a queue; return the callback for its deliveries."""
         async with asyncio.timeout(WITHIN_S):
             while (receive := self.consumers.pop(queue, None)) is None:
                 self.changed.clear()
@@ -90,7 +90,7 @@ class Broker:
         return receive
 
     async def settled(self) -> Delivery:
-        """The first delivery that is acknowledged or rejected."""
+        """Wait for the first delivery that is acknowledged or rejected."""
         async with asyncio.timeout(WITHIN_S):
             while not self.acked + self.rejected:
                 self.changed.clear()
@@ -98,8 +98,8 @@ class Broker:
         return (self.acked + self.rejected)[0]
 
 
-class Notes:
-    """A record that notes the results, and who is dead for which reason."""
+class FakeRecord:
+    """A record of results and of the reasons of dead letters."""
 
     def __init__(self) -> None:
         self.results: list[Result] = []
@@ -113,20 +113,20 @@ class Notes:
         self.reasons.append(fault.message)
 
 
-class Silent:
-    """Replies to nobody."""
+class NoReplies:
+    """Drops replies."""
 
     async def send(self, request: Message, reply: Reply, until: float) -> None:
-        """Nobody asked."""
+        pass
 
 
 @asynccontextmanager
 async def consuming(provider: object, broker: Broker, concurrency: int = 64) -> AsyncIterator[None]:
-    """A consumer in a session."""
+    """Run a consumer over a broker."""
     async with asyncio.TaskGroup() as group:
         consumer = consuming_side(
             Dispatch("k8s", provider, Seals([])),
-            cast(Replies, Silent()),
+            cast(Replies, NoReplies()),
             cast(Record, broker.record),
             ReconnectingConnection("amqp://nowhere", "test"),
             Clock(),

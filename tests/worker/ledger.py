@@ -1,4 +1,4 @@
-"""Commands of a worker with all but the broker and the platform: one log of all that it did."""
+"""The command path of a worker without broker and platform, with one log of its actions."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,31 +15,31 @@ from contracts.seal import Seals
 from contracts.wire import HEADER_STATUS, Message
 from tests.examples import ANSWERS, EXAMPLES, message_of
 from tests.worker import virtual
-from tests.worker.providers import Everything
+from tests.worker.providers import FullProvider
 from tests.worker.scene import Scene
 from worker.clock import Clock
-from worker.command import Command
-from worker.commands import Commands
 from worker.dispatch import Dispatch
 from worker.fence import Fence
+from worker.partitions.command import Command
+from worker.partitions.commands import Commands
+from worker.partitions.runs import Disposition, Runs
 from worker.provider import Call
 from worker.publisher import Publisher
 from worker.record import Record
 from worker.replies import Replies
-from worker.runs import Disposition, Runs
 
 SLOT = 1
-"""That of the controllers `a` and `j`."""
+"""The slot of the controllers `a` and `j`."""
 
 
 def event(replicas: int, name: str = "a", **changes: Any) -> Message:
-    """A scale event that nobody awaits, with an id such as `a-3`."""
-    nobody = {"exchange": topology.EVENTS, "reply_to": None}
-    return request(replicas, name, **nobody | changes)
+    """A scale event without `reply_to`, with an id such as `a-3`."""
+    properties = {"exchange": topology.EVENTS, "reply_to": None}
+    return request(replicas, name, **properties | changes)
 
 
 def request(replicas: int, name: str = "a", **changes: Any) -> Message:
-    """A scale command whose caller waits, with an id such as `a-3`."""
+    """A scale command with `reply_to`, with an id such as `a-3`."""
     operation = UpdateControllerReplicas(scope="default", name=name, replicas=replicas)
     return example("update_controller_replicas", operation, f"{name}-{replicas}", **changes)
 
@@ -47,7 +47,7 @@ def request(replicas: int, name: str = "a", **changes: Any) -> Message:
 def example(
     name: str, operation: Operation[Any] | None = None, identity: str = "x", **changes: Any
 ) -> Message:
-    """The example of an operation, or another, with a minute's time."""
+    """A message of an operation, by default of its example, with a deadline in 60 seconds."""
     message = message_of(operation or EXAMPLES[name], message_id=identity)
     deadline = message.headers["deadline"]
     assert isinstance(deadline, int)
@@ -58,19 +58,19 @@ def example(
     )
 
 
-class Post:
-    """Stands in for the publisher: notes what is published, as slowly as the test says."""
+class FakePublisher:
+    """A stand-in for the publisher, with delays and failures that a test sets."""
 
     def __init__(self, log: list[str]) -> None:
         self.published: list[Message] = []
         self.seconds: dict[str, float] = {}
         self.refusing: set[str] = set()
         self.without_queue: set[str] = set()
-        self.renewed = 0
+        self.reconnects = 0
         self._log = log
 
     async def publish(self, message: Message, *, mandatory: bool = False) -> None:
-        """Publish; what is in `seconds` is by exchange, or by the result of an outcome."""
+        """Publish; `seconds` has delays by exchange, or by the result of an outcome."""
         await asyncio.sleep(self._seconds(message))
         if message.exchange in self.refusing:
             raise Rejected("a queue is full")
@@ -80,8 +80,7 @@ class Post:
         self._log.append(_line(message))
 
     async def reconnect(self) -> None:
-        """Connect anew."""
-        self.renewed += 1
+        self.reconnects += 1
 
     def _seconds(self, message: Message) -> float:
         result = message.key.split(".")[0]
@@ -98,19 +97,19 @@ def _line(message: Message) -> str:
 
 
 class Worker:
-    """What a worker does with commands; `log` has a line for each thing, in order."""
+    """The commands of a worker; `log` has one line per action, in order."""
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self.log: list[str] = []
         self.calls: list[Call] = []
-        self.post = Post(self.log)
+        self.publisher = FakePublisher(self.log)
         self.seconds = 0.0
         self.failures: list[Exception] = []
-        self.provider = Everything(self._behave)
+        self.provider = FullProvider(self._behave)
         self.runs = Runs(group)
         self.fence = Fence(self.runs.stop_all, virtual.now)
         self.fence.answered()
-        publisher = cast(Publisher, self.post)
+        publisher = cast(Publisher, self.publisher)
         self.commands = Commands(
             Dispatch("k8s", self.provider, Seals([])),
             Replies("w-1", publisher, Seals([]), group),
@@ -132,50 +131,50 @@ class Worker:
         return ANSWERS[operation.row.name]
 
     def take(self, message: Message, *, redelivered: bool = False) -> Command:
-        """The command in a delivery of the queue that its key names."""
+        """Return the command in a delivery from the queue of its routing key."""
         slot = int(message.key.split(".")[1])
         return self.commands.take(Delivery(message, 1, redelivered, int(redelivered)), slot)
 
     async def run(self, message: Message, *, redelivered: bool = False) -> Disposition:
-        """What becomes of a delivery."""
+        """Run the command in a delivery; return its disposition."""
         return await self.commands.run(self.take(message, redelivered=redelivered))
 
     @property
     def outcomes(self) -> list[Outcome]:
-        """Every outcome that was published, in order."""
+        """The published outcomes, in order."""
         return [
             outcomes.read(message)
-            for message in self.post.published
+            for message in self.publisher.published
             if message.exchange == topology.OUTCOMES
         ]
 
     @property
     def called(self) -> list[str]:
-        """What the platform was asked for, in order."""
+        """The calls of the platform, in order."""
         return [line.removeprefix("call ") for line in self.log if line.startswith("call ")]
 
     def results(self, identity: str) -> list[Result]:
-        """What became of a command, record by record."""
+        """Return the results of a command, record by record."""
         return [each.result for each in self.outcomes if each.id == identity]
 
     @property
     def final(self) -> Outcome:
-        """The only outcome that is final."""
+        """The only final outcome."""
         (final,) = [each for each in self.outcomes if each.result is not Result.STARTED]
         return final
 
     @property
     def replies(self) -> list[Message]:
-        """Every reply that was published."""
-        return [each for each in self.post.published if each.exchange == topology.REPLIES]
+        """The published replies."""
+        return [each for each in self.publisher.published if each.exchange == topology.REPLIES]
 
 
 @asynccontextmanager
-async def working(*, heard: bool = True) -> AsyncIterator[Worker]:
-    """A worker, until the end of the test; `heard` by the broker all the time."""
+async def working(*, is_connected: bool = True) -> AsyncIterator[Worker]:
+    """Run a worker until the end of a test; if `is_connected`, the broker always answers."""
     async with asyncio.TaskGroup() as group:
         worker = Worker(group)
-        pulse = group.create_task(_pulse(worker.fence) if heard else asyncio.sleep(0))
+        pulse = group.create_task(_pulse(worker.fence) if is_connected else asyncio.sleep(0))
         yield worker
         pulse.cancel()
         worker.runs.stop_all()
@@ -190,10 +189,10 @@ async def _pulse(fence: Fence) -> None:
 
 @asynccontextmanager
 async def attending(
-    *, heard: bool = True, **surroundings: Any
+    *, is_connected: bool = True, **dependencies: Any
 ) -> AsyncIterator[tuple[Scene, Worker]]:
-    """A worker with a partition that consumes; what is settled is in the worker's log."""
-    async with asyncio.TaskGroup() as group, working(heard=heard) as worker:
+    """Run a worker with a consuming partition; the worker's log has acknowledgements too."""
+    async with asyncio.TaskGroup() as group, working(is_connected=is_connected) as worker:
         scene = Scene(
             group,
             work=worker.commands,
@@ -201,15 +200,15 @@ async def attending(
             fence=worker.fence,
             log=worker.log,
             slot=SLOT,
-            **surroundings,
+            **dependencies,
         )
         async with scene.consuming(group):
             yield scene, worker
 
 
 async def busy(scene: Scene, worker: Worker, seconds: float = 1) -> None:
-    """Have the event `a-1` run for so long, as everything after it."""
+    """Start the event `a-1`; it and later commands run for this many seconds."""
     worker.seconds = seconds
-    scene.last.hand_over(event(1))
+    scene.last.deliver_message(event(1))
     await asyncio.sleep(0.1)
     assert worker.called == ["1"]

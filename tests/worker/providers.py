@@ -1,4 +1,4 @@
-"""A provider for the tests of the worker, that can do everything in whatever way a test says."""
+"""A provider with every operation, for the tests of the worker."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -21,19 +21,19 @@ Behaviour = Callable[[Operation[Any], Call], Awaitable[Any]]
 
 
 async def answer(operation: Operation[Any], call: Call) -> Any:
-    """The answer that the examples have for an operation."""
+    """Return the result of the operation's example."""
     return ANSWERS[operation.row.name]
 
 
-class Everything:
-    """Can do everything, in the way that the test says; notes what it was asked."""
+class FullProvider:
+    """A provider with every operation and a behaviour from the test; records the operations."""
 
     def __init__(self, behaviour: Behaviour = answer) -> None:
         self._behaviour = behaviour
-        self.asked: list[Operation[Any]] = []
+        self.operations: list[Operation[Any]] = []
 
     async def _do(self, operation: Operation[Result], call: Call) -> Result:
-        self.asked.append(operation)
+        self.operations.append(operation)
         result: Result = await self._behaviour(operation, call)
         return result
 

@@ -1,4 +1,4 @@
-"""A partition with its surroundings: channels whose deliveries a test makes, and a platform."""
+"""A partition on fake channels and a fake platform."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -13,20 +13,20 @@ from contracts.faults import Fault
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 from tests.worker import virtual
-from worker.bodies import Bodies
-from worker.capacity import Capacity
-from worker.command import Command
 from worker.fence import Fence
-from worker.partition import Partition
-from worker.redelivery import Work
-from worker.runs import Disposition, Runs
+from worker.partitions.bodies import Bodies
+from worker.partitions.capacity import Capacity
+from worker.partitions.command import Command
+from worker.partitions.partition import Partition
+from worker.partitions.redelivery import Work
+from worker.partitions.runs import Disposition, Runs
 
 SECOND = 1.0
 CONCURRENCY = 64
 
 
 class FakeChannel:
-    """A channel whose deliveries the test makes; notes what was settled, and how."""
+    """A channel with deliveries from a test; records acknowledged and rejected messages."""
 
     def __init__(self, log: list[str]) -> None:
         self.settled: list[tuple[str, str]] = []
@@ -55,11 +55,11 @@ class FakeChannel:
         except asyncio.CancelledError:
             await asyncio.sleep(self.seconds_to_leave)
             raise
-        raise ConnectionLost("gone")
+        raise ConnectionLost("lost")
 
     async def round_trip(self) -> None:
         if self._lost.done():
-            raise ConnectionLost("gone")
+            raise ConnectionLost("lost")
 
     async def ack(self, delivery: Delivery) -> None:
         self._settle("ack", delivery)
@@ -71,37 +71,36 @@ class FakeChannel:
         self.lose()
 
     def is_lost(self) -> bool:
-        """Whether it is closed, by either side."""
-        return self._lost.done()
+        """Return `is_closed`, which mypy would narrow in a test that waits between assertions."""
+        return self.is_closed
 
     def lose(self) -> None:
-        """The broker is gone, as far as this channel knows."""
+        """Close the channel like a lost connection."""
         if not self._lost.done():
             self._lost.set_result(None)
 
     def deliver(self, name: str, number: int = 0, *, returns: int = 0) -> None:
-        """Deliver a message about a thing, which was given back so often."""
+        """Deliver a command for a controller, after this many redeliveries."""
         message = message_of(
             EXAMPLES["update_controller_replicas"],
             key=f"k8s.0.controllers.default.{name}",
             message_id=f"{name}-{number}",
         )
-        self.hand_over(message, returns=returns)
+        self.deliver_message(message, returns=returns)
 
-    def hand_over(self, message: Message, *, returns: int = 0) -> None:
-        """Deliver this message."""
+    def deliver_message(self, message: Message, *, returns: int = 0) -> None:
         self._tag += 1
         self.receive(Delivery(message, self._tag, returns > 0, returns))
 
     def _settle(self, how: str, delivery: Delivery) -> None:
         if self._lost.done() or self.fails_quietly:
-            raise ConnectionLost("gone")
+            raise ConnectionLost("lost")
         self.settled.append((how, delivery.message.message_id))
         self._log.append(f"{how} {delivery.message.message_id}")
 
 
 class Platform:
-    """What commands run on: notes when each began and ended."""
+    """Runs commands for `seconds` each; records their begin and end."""
 
     def __init__(self) -> None:
         self.log: list[tuple[str, str]] = []
@@ -121,7 +120,7 @@ class Platform:
         return Disposition.ACKNOWLEDGE
 
     async def supersede(self, command: Command, newer: Command) -> Disposition:
-        raise AssertionError("everything here is awaited by somebody")
+        raise AssertionError("expected no superseding: every command here has a reply_to")
 
     async def run(self, command: Command) -> Disposition:
         name = command.message.message_id
@@ -136,18 +135,18 @@ class Platform:
         return Disposition.ACKNOWLEDGE
 
     def overlaps(self) -> int:
-        """The most that ran at once."""
+        """Return the largest number of concurrent commands."""
         running = most = 0
-        for what, _ in self.log:
-            running += 1 if what == "begin" else -1
+        for action, _ in self.log:
+            running += 1 if action == "begin" else -1
             most = max(most, running)
         return most
 
 
 class Scene:
-    """A partition with its surroundings; every channel that it opened is at hand.
+    """A partition with its dependencies, its platform and every channel that it opened.
 
-    `log` holds what its channels settled, and whatever else a test notes there.
+    `log` has the acknowledgements and rejections of the channels, beside other lines of a test.
     """
 
     def __init__(
@@ -170,7 +169,6 @@ class Scene:
         self.runs = runs or Runs(group)
         self.fence = fence or Fence(self.runs.stop_all, virtual.now)
         self.fence.answered()
-        self.attended: list[int] = []
         self.bodies = bodies or Bodies()
         self.partition = Partition(
             "queue",
@@ -181,12 +179,12 @@ class Scene:
             capacity=capacity or Capacity(CONCURRENCY),
             bodies=self.bodies,
             work=work or self.platform,
-            attended=self.attended.append,
+            on_worker_count=lambda _: None,
             tag="worker test",
         )
 
     async def channel(self) -> FakeChannel:
-        """Stand in for a connection."""
+        """Open a channel, as a connection does."""
         self.channels.append(self._kind(self.log))
         return self.channels[-1]
 
@@ -196,7 +194,7 @@ class Scene:
 
     @asynccontextmanager
     async def consuming(self, group: asyncio.TaskGroup) -> AsyncIterator["Scene"]:
-        """Have the partition consume."""
+        """Run the partition."""
         consuming = group.create_task(self.partition.run(cast(Connection, self)))
         await asyncio.sleep(0.01)
         yield self
@@ -206,7 +204,7 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(**surroundings: Any) -> AsyncIterator[Scene]:
-    """A partition that consumes, until the end of the test."""
-    async with asyncio.TaskGroup() as group, Scene(group, **surroundings).consuming(group) as built:
+async def scene(**dependencies: Any) -> AsyncIterator[Scene]:
+    """Run a partition until the end of the test."""
+    async with asyncio.TaskGroup() as group, Scene(group, **dependencies).consuming(group) as built:
         yield built

@@ -1,4 +1,4 @@
-"""Promise 2 in what every provider uses: no 429 or 503 after a request with a possible effect."""
+"""Promise 2: no 429 or 503 after a request with a possible effect, in the code of all providers."""
 
 import pytest
 
@@ -18,9 +18,7 @@ LIMITED = Fault(Code.PLATFORM_LIMITING, "too many requests", retry_after=3)
         (True, True, Code.PLATFORM_FAILED),
     ],
 )
-def test_a_refusal_is_passed_on_unless_an_earlier_request_may_have_had_an_effect(
-    changes, arrived, code
-):
+def test_a_429_is_passed_on_unless_a_request_may_have_had_an_effect(changes, arrived, code):
     attempts = Attempts()
     attempts.count(changes=changes, arrived=arrived)
 
@@ -31,7 +29,7 @@ def test_a_refusal_is_passed_on_unless_an_earlier_request_may_have_had_an_effect
     assert "too many requests" in raised.value.message
 
 
-def test_a_failure_that_promises_nothing_is_passed_on():
+def test_a_conflict_is_passed_on_after_a_request_with_an_effect():
     attempts = Attempts()
     attempts.count(changes=True)
     conflict = Fault(Code.CONFLICT, "it has changed")
@@ -42,7 +40,7 @@ def test_a_failure_that_promises_nothing_is_passed_on():
     assert raised.value is conflict
 
 
-def test_a_retry_waits_and_without_a_pause_the_call_fails():
+def test_a_retry_waits_for_its_pause_and_without_a_pause_the_call_fails():
     async def test():
         attempts = Attempts()
         await attempts.wait(LIMITED, 3600)
@@ -53,7 +51,7 @@ def test_a_retry_waits_and_without_a_pause_the_call_fails():
     virtual.run(test)
 
 
-async def test_changes_that_hang_leave_reads_their_slots():
+async def test_hanging_changes_do_not_take_the_slots_of_reads():
     slots = Slots(1)
 
     async with slots.slot(changes=True):

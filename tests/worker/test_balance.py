@@ -15,16 +15,16 @@ from tests.examples import ANSWERS
 from tests.worker import virtual
 from tests.worker.attachment import Broker, consuming
 from tests.worker.ledger import event
-from tests.worker.providers import Everything
-from worker.balance import BALANCE_S
+from tests.worker.providers import FullProvider
+from worker.partitions.balance import BALANCE_S
 from worker.provider import Call
 
 NAMES = {0: "e", 1: "a", 2: "f", 3: "b", 4: "g", 5: "c", 6: "d", 7: "k"}
 """A controller in each slot."""
 
 
-class Taking:
-    """A provider whose answers take so many seconds."""
+class Slow:
+    """A behaviour that answers after this many seconds."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
@@ -35,19 +35,19 @@ class Taking:
 
 
 def deliver(broker: Broker, slot: int, number: int = 0) -> None:
-    """Deliver an event of the slot: it is owned from then on."""
+    """Deliver an event of a slot, whose partition the worker owns from then on."""
     message = event(number, NAMES[slot])
     broker.delivered.add(queue(slot))
     broker.consumers[queue(slot)](Delivery(message, 1, False, 0))
 
 
 def queue(slot: int) -> str:
-    """The queue of a slot."""
+    """Return the partition queue of a slot."""
     return topology.partition_queue("k8s", slot)
 
 
 def check(workers: int) -> Message:
-    """A gateway's check of a partition, which says how many workers are attached."""
+    """A gateway's attendance check of a partition, with the number of attached workers."""
     return Message(
         exchange=topology.COMMANDS,
         key=f"k8s.0.{topology.ATTENDANCE}",
@@ -58,7 +58,7 @@ def check(workers: int) -> Message:
 
 
 async def hold(broker: Broker, workers: int, seconds: float) -> None:
-    """Let time pass, in which the broker answers and gateways tell so many workers."""
+    """Let time pass, with answers of the broker and attendance checks every second."""
     kept = next(slot for slot in NAMES if queue(slot) in broker.delivered)
     for _ in range(round(seconds)):
         broker.answered(0.0)
@@ -68,10 +68,10 @@ async def hold(broker: Broker, workers: int, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(("workers", "kept"), [(1, 8), (2, 4), (3, 3), (4, 2), (7, 2), (8, 1)])
-def test_idle_partitions_beyond_the_share_are_left_and_no_more(workers, kept):
+def test_only_idle_partitions_beyond_the_fair_share_are_left(workers, kept):
     async def test():
         broker = Broker()
-        async with consuming(Everything(Taking(0)), broker):
+        async with consuming(FullProvider(Slow(0)), broker):
             await asyncio.sleep(0.1)
             for slot in range(8):
                 deliver(broker, slot)
@@ -83,10 +83,10 @@ def test_idle_partitions_beyond_the_share_are_left_and_no_more(workers, kept):
     virtual.run(test)
 
 
-def test_one_is_left_at_a_time():
+def test_partitions_are_left_one_at_a_time():
     async def test():
         broker = Broker()
-        async with consuming(Everything(Taking(0)), broker):
+        async with consuming(FullProvider(Slow(0)), broker):
             await asyncio.sleep(0.1)
             for slot in range(8):
                 deliver(broker, slot)
@@ -100,10 +100,10 @@ def test_one_is_left_at_a_time():
     virtual.run(test)
 
 
-def test_idle_ones_are_left_rather_than_busy_ones():
+def test_idle_partitions_are_left_before_busy_ones():
     async def test():
         broker = Broker()
-        async with consuming(Everything(Taking(50)), broker):
+        async with consuming(FullProvider(Slow(50)), broker):
             await asyncio.sleep(0.1)
             for slot in range(4):
                 deliver(broker, slot)
@@ -116,10 +116,10 @@ def test_idle_ones_are_left_rather_than_busy_ones():
     virtual.run(test)
 
 
-def test_where_all_are_busy_one_is_left_between_two_commands():
+def test_a_busy_partition_is_left_between_two_commands():
     async def test():
         broker = Broker()
-        async with consuming(Everything(Taking(0.7)), broker):
+        async with consuming(FullProvider(Slow(0.7)), broker):
             await asyncio.sleep(0.1)
             for slot in range(5):
                 broker.delivered.add(queue(slot))
@@ -133,10 +133,10 @@ def test_where_all_are_busy_one_is_left_between_two_commands():
     virtual.run(test)
 
 
-def test_where_all_are_busy_for_long_nothing_is_given_up():
+def test_partitions_with_long_commands_are_not_left():
     async def test():
         broker = Broker()
-        async with consuming(Everything(Taking(20)), broker):
+        async with consuming(FullProvider(Slow(20)), broker):
             await asyncio.sleep(0.1)
             for slot in range(8):
                 deliver(broker, slot)

@@ -1,4 +1,4 @@
-"""The barrier: a command of a thing starts when the broker has handled the one before."""
+"""The barrier: a command starts after the broker has handled the acknowledgement before it."""
 
 import asyncio
 from typing import Any, cast
@@ -6,26 +6,26 @@ from typing import Any, cast
 from contracts.broker.channel import Channel
 from tests.worker import virtual
 from tests.worker.scene import SECOND, FakeChannel, scene
-from worker.barrier import Barrier
+from worker.partitions.barrier import Barrier
 
 
 class Slow:
-    """A broker that takes a second for each answer; `asked` counts its questions."""
+    """A channel whose round trips take one second; `round_trips` counts them."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.round_trips = 0
 
     async def round_trip(self) -> None:
-        self.asked += 1
+        self.round_trips += 1
         await asyncio.sleep(SECOND)
 
 
 def begun(log: list[tuple[str, Any]]) -> list[Any]:
-    return [name for what, name in log if what == "begin"]
+    return [name for action, name in log if action == "begin"]
 
 
-def test_the_next_of_a_thing_waits_until_the_broker_has_handled_the_acknowledgement(monkeypatch):
-    """A lost one brings the older back, and it would be run again behind the newer."""
+def test_the_next_command_of_an_address_waits_for_the_handled_acknowledgement(monkeypatch):
+    """After a lost acknowledgement the older command would be run again, after the newer one."""
 
     async def test():
         monkeypatch.setattr(FakeChannel, "round_trip", lambda _: asyncio.sleep(3 * SECOND))
@@ -59,7 +59,7 @@ def test_a_partition_is_not_left_before_its_acknowledgements_are_handled(monkeyp
     virtual.run(test)
 
 
-def test_who_waits_at_the_same_time_shares_one_question_that_was_asked_after_all_of_them():
+def test_concurrent_waiters_share_one_round_trip_that_starts_after_all_of_them():
     async def test():
         slow = Slow()
         async with asyncio.TaskGroup() as group:
@@ -69,15 +69,15 @@ def test_who_waits_at_the_same_time_shares_one_question_that_was_asked_after_all
             others = [group.create_task(barrier.passed()) for _ in range(20)]
             await asyncio.sleep(SECOND)
             assert first.done()
-            assert not any(other.done() for other in others), "theirs is asked after the first"
+            assert not any(other.done() for other in others), "expected a second round trip"
 
             await asyncio.gather(*others)
-            assert slow.asked == 2
+            assert slow.round_trips == 2
 
     virtual.run(test)
 
 
-def test_on_a_lost_channel_nobody_passes():
+def test_the_barrier_of_a_lost_channel_is_never_passed():
     async def test():
         channel = FakeChannel([])
         channel.lose()
@@ -90,8 +90,8 @@ def test_on_a_lost_channel_nobody_passes():
     virtual.run(test)
 
 
-def test_what_is_settled_is_forgotten_and_its_id_may_be_given_again():
-    """A publisher that reuses an id would lose its second command when that is redelivered."""
+def test_a_settled_command_is_forgotten_so_that_its_id_may_be_reused():
+    """Otherwise the redelivery of a second command with a reused id would not be run."""
 
     async def test():
         async with scene() as s:

@@ -1,4 +1,4 @@
-"""The bodies of waiting commands: in memory up to a limit, then in a file that shrinks again."""
+"""The bodies of waiting commands: in memory up to a limit, beyond that in a spool."""
 
 import asyncio
 import os
@@ -10,18 +10,18 @@ from contracts.topology import MIB
 from tests.worker import virtual
 from tests.worker.ledger import attending, busy, event
 from tests.worker.scene import SECOND, scene
-from worker.bodies import Bodies, Limits
-from worker.intake import FEW_FOR_S
-from worker.spool import BLOCK, Spool, SpoolError
+from worker.partitions.bodies import Bodies, Limits
+from worker.partitions.intake import REDUCED_FOR_S
+from worker.partitions.spool import BLOCK, Spool, SpoolError
 
 
 def bodies(memory: int = 0, disk: int = MIB) -> Bodies:
-    """Room for so many bytes."""
+    """Bodies with these limits in bytes."""
     return Bodies(Limits(memory, disk))
 
 
 def is_empty(held: Bodies) -> bool:
-    """Whether nothing is counted any more."""
+    """Tell whether no body is stored."""
     return (held.in_memory, held.on_disk) == (0, 0)
 
 
@@ -48,7 +48,7 @@ def test_free_blocks_are_used_again_and_bodies_stay_apart():
     spool.free((*second, *third))
 
 
-def test_the_last_body_gives_the_disk_space_back():
+def test_the_last_freed_body_closes_the_spool():
     spool = Spool(MIB)
     for blocks in [spool.put(b"a" * BLOCK) for _ in range(9)]:
         spool.free(blocks)
@@ -57,7 +57,7 @@ def test_the_last_body_gives_the_disk_space_back():
     assert spool.is_closed
 
 
-def test_a_folder_that_cannot_be_written_to_is_named(monkeypatch):
+def test_the_error_of_an_unwritable_folder_names_the_folder(monkeypatch):
     monkeypatch.setattr("tempfile.tempdir", "/nowhere")
     spool = Spool(MIB)
 
@@ -66,7 +66,7 @@ def test_a_folder_that_cannot_be_written_to_is_named(monkeypatch):
     assert spool.used == 0
 
 
-def test_what_fits_stays_in_memory_and_the_rest_goes_to_disk():
+def test_bodies_over_the_memory_limit_are_on_disk():
     held = bodies(memory=100)
     small, large = held.keep(b"a" * 60), held.keep(b"b" * 60)
     assert (held.in_memory, held.on_disk) == (60, BLOCK)
@@ -84,7 +84,7 @@ def test_commands_whose_bodies_are_on_disk_run_in_order_with_their_bodies():
         async with attending(bodies=bodies()) as (s, w):
             for replicas in range(1, 6):
                 key = {"idempotency-key": str(replicas)}
-                s.last.hand_over(event(replicas, headers=key))
+                s.last.deliver_message(event(replicas, headers=key))
             assert s.bodies.in_memory == 0
             await asyncio.sleep(10)
 
@@ -100,7 +100,7 @@ def test_commands_on_disk_neither_supersede_nor_are_superseded():
         async with attending(bodies=bodies()) as (s, w):
             await busy(s, w)
             for replicas in (2, 3):
-                s.last.hand_over(event(replicas))
+                s.last.deliver_message(event(replicas))
             await asyncio.sleep(10)
 
             assert w.called == ["1", "2", "3"]
@@ -108,12 +108,12 @@ def test_commands_on_disk_neither_supersede_nor_are_superseded():
     virtual.run(test)
 
 
-def test_superseded_commands_give_their_room_back():
+def test_the_bodies_of_superseded_commands_are_freed():
     async def test():
         async with attending() as (s, w):
             await busy(s, w)
             for replicas in range(2, 50):
-                s.last.hand_over(event(replicas))
+                s.last.deliver_message(event(replicas))
             await asyncio.sleep(10)
 
             assert w.called == ["1", "49"]
@@ -123,7 +123,7 @@ def test_superseded_commands_give_their_room_back():
 
 
 @pytest.mark.parametrize("memory", [0, 1000, MIB])
-def test_channels_that_are_taken_and_lost_over_and_over_leave_no_body_behind(memory):
+def test_repeatedly_lost_channels_leave_no_body_behind(memory):
     async def test():
         async with scene(bodies=bodies(memory)) as s:
             for returns in range(6):
@@ -156,10 +156,10 @@ def test_a_redelivered_command_on_disk_joins_its_run():
     virtual.run(test)
 
 
-def test_without_room_few_are_held_in_memory_until_there_is_room_again():
+def test_without_room_the_prefetch_is_small_until_there_is_room_again():
     async def test():
         async with scene(bodies=bodies(disk=2 * BLOCK)) as s:
-            s.platform.seconds = 2 * FEW_FOR_S
+            s.platform.seconds = 2 * REDUCED_FOR_S
             for number in range(4):
                 s.last.deliver("a", number)
             await asyncio.sleep(0.1)
@@ -170,7 +170,7 @@ def test_without_room_few_are_held_in_memory_until_there_is_room_again():
             for number in range(4):
                 s.last.deliver("a", number, returns=1)
             assert s.bodies.on_disk == 0
-            for _ in range(int(FEW_FOR_S)):
+            for _ in range(int(REDUCED_FOR_S)):
                 s.fence.answered()
                 await asyncio.sleep(1)
             await asyncio.sleep(0.1)
@@ -179,7 +179,7 @@ def test_without_room_few_are_held_in_memory_until_there_is_room_again():
     virtual.run(test)
 
 
-def test_a_disk_that_fails_leaves_the_command_to_its_next_delivery(monkeypatch):
+def test_a_command_whose_body_cannot_be_read_runs_at_its_next_delivery(monkeypatch):
     async def test():
         async with scene(bodies=bodies()) as s:
             s.last.deliver("a", 1)
@@ -187,7 +187,7 @@ def test_a_disk_that_fails_leaves_the_command_to_its_next_delivery(monkeypatch):
             await asyncio.sleep(0.5)
 
             def fail(*_: Any) -> bytes:
-                raise OSError("the disk is gone")
+                raise OSError("the disk failed")
 
             monkeypatch.setattr("os.pread", fail)
             await asyncio.sleep(1)

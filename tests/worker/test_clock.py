@@ -1,4 +1,4 @@
-"""The clock: nothing starts after its deadline by the publisher's clock, however wrong ours is."""
+"""The clock: no command starts after its deadline by the publisher's clock, if ours differs."""
 
 from typing import Any
 
@@ -10,14 +10,14 @@ from contracts import wire
 from contracts.topology import EVENTS, PARTITION_TTL_MS, replies_queue
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
-from worker.clock import MOST_PUBLISHERS, REMEMBERED_S, Clock
+from worker.clock import MAX_PUBLISHERS, REMEMBERED_S, Clock
 
 EPOCH = 1_800_000_000.0
 TTL_S = PARTITION_TTL_MS / 1000
 
 
 class Time:
-    """A worker's two clocks, which the test moves; `behind` is how wrong the first one is."""
+    """The real-time and monotonic clocks of a worker; the first is slow by `behind` seconds."""
 
     def __init__(self, behind: float = 0.0) -> None:
         self.passed = 0.0
@@ -27,7 +27,7 @@ class Time:
     def published(
         self, within: float, ago: float = 0.0, fast: float = 0.0, **changes: Any
     ) -> Message:
-        """A message that was published some seconds ago, by a clock that is right unless `fast`."""
+        """A message published `ago` seconds ago, by a clock that is fast by `fast` seconds."""
         at = EPOCH + self.passed - ago + fast
         headers = {wire.HEADER_CONTRACT: 1, wire.HEADER_DEADLINE: round((at + within) * 1000)}
         expiration = round(within * 1000)
@@ -39,21 +39,21 @@ class Time:
         return message_of(EXAMPLES["update_controller_replicas"], **{**properties, **changes})
 
     def left(self, message: Message) -> float:
-        """The seconds that a message has that is delivered now."""
+        """Return the seconds left for a message that is delivered now."""
         return self.clock.expires_at(message) - (500.0 + self.passed)
 
 
 def by(gateway: str, connection: int = 1) -> str:
-    """Where a gateway waits for replies."""
+    """Return the replies queue of a gateway's connection."""
     return replies_queue(gateway, connection)
 
 
 def about(seconds: float) -> object:
-    """The number of seconds to a millisecond."""
+    """Match a number of seconds, to 2 ms."""
     return pytest.approx(seconds, abs=0.002)
 
 
-def test_a_message_has_what_is_left_until_its_deadline():
+def test_a_message_has_the_time_until_its_deadline():
     time = Time()
 
     assert time.left(time.published(within=10)) == about(10)
@@ -61,22 +61,22 @@ def test_a_message_has_what_is_left_until_its_deadline():
     assert time.left(time.published(within=10, ago=12)) == about(-2)
 
 
-def test_a_worker_whose_clock_is_ahead_gives_less_time_and_never_more():
+def test_a_worker_with_a_fast_clock_gives_less_time():
     time = Time(behind=-4)
 
     assert time.left(time.published(within=10)) == about(6)
     assert time.clock.behind == 0
 
 
-def test_a_worker_whose_clock_is_behind_learns_it_from_a_message_of_the_future():
+def test_a_worker_with_a_slow_clock_learns_from_a_message_from_the_future():
     time = Time(behind=60)
 
     assert time.left(time.published(within=10)) == about(10)
     assert time.clock.behind == about(60)
 
 
-def test_what_it_learnt_counts_for_messages_that_have_waited():
-    """Alone, this one would seem to be published just now and to have all its time left."""
+def test_the_learnt_difference_applies_to_messages_that_have_waited():
+    """Without the earlier message, the waiting one would seem to be published just now."""
     time = Time(behind=60)
     assert time.left(time.published(within=10, ago=30)) == about(10)
 
@@ -86,15 +86,15 @@ def test_what_it_learnt_counts_for_messages_that_have_waited():
 
 ANONYMOUS = {
     "an event": {"exchange": EVENTS, "reply_to": None},
-    "an event that is awaited": {"exchange": EVENTS, "reply_to": by("a")},
-    "a command that nobody awaits": {"reply_to": None},
+    "an event with a reply_to": {"exchange": EVENTS, "reply_to": by("a")},
+    "a command without a reply_to": {"reply_to": None},
     "a command with an empty reply_to": {"reply_to": ""},
 }
 anonymous = pytest.mark.parametrize("changes", ANONYMOUS.values(), ids=ANONYMOUS)
 
 
 @anonymous
-def test_what_names_no_gateway_keeps_its_own_deadline_and_teaches_nothing_for_others(changes):
+def test_a_message_of_no_gateway_keeps_its_deadline_and_changes_no_other(changes):
     time = Time(behind=60)
 
     assert time.left(time.published(within=10, **changes)) == about(10)
@@ -103,7 +103,7 @@ def test_what_names_no_gateway_keeps_its_own_deadline_and_teaches_nothing_for_ot
 
 
 @pytest.mark.parametrize("fast", [5, 60, 3600])
-def test_a_publisher_whose_clock_is_fast_shortens_nobody_elses_time(fast):
+def test_a_publisher_with_a_fast_clock_does_not_shorten_the_time_of_others(fast):
     time = Time()
     time.left(time.published(within=10, reply_to=by("right")))
 
@@ -114,7 +114,7 @@ def test_a_publisher_whose_clock_is_fast_shortens_nobody_elses_time(fast):
     assert time.clock.behind == 0
 
 
-def test_a_publisher_whose_clock_is_fast_keeps_its_own_deadlines():
+def test_the_deadlines_of_a_publisher_with_a_fast_clock_count_by_its_clock():
     time = Time()
     time.left(time.published(within=10, fast=60, reply_to=by("fast")))
 
@@ -122,14 +122,14 @@ def test_a_publisher_whose_clock_is_fast_keeps_its_own_deadlines():
     assert time.left(late) == about(-20)
 
 
-def test_a_gateway_is_the_same_publisher_over_each_of_its_connections():
+def test_all_connections_of_a_gateway_are_one_publisher():
     time = Time(behind=60)
     time.left(time.published(within=10, reply_to=by("a", 1)))
 
     assert time.left(time.published(within=10, ago=30, reply_to=by("a", 2))) == about(-20)
 
 
-def test_a_name_without_a_dot_is_a_publisher_as_well():
+def test_a_replies_queue_without_a_dot_is_a_publisher():
     time = Time(behind=60)
     time.left(time.published(within=10, reply_to="loopback"))
     time.left(time.published(within=10, ago=60, reply_to="other"))
@@ -138,7 +138,7 @@ def test_a_name_without_a_dot_is_a_publisher_as_well():
 
 
 @anonymous
-def test_what_names_no_gateway_is_late_where_all_publishers_say_so(changes):
+def test_a_message_of_no_gateway_gets_the_difference_to_all_publishers(changes):
     time = Time(behind=60)
     for gateway in "abc":
         time.left(time.published(within=10, reply_to=by(gateway)))
@@ -146,16 +146,16 @@ def test_what_names_no_gateway_is_late_where_all_publishers_say_so(changes):
     assert time.left(time.published(within=10, ago=30, **changes)) == about(-20)
 
 
-def test_the_first_message_of_a_publisher_is_late_where_all_others_say_so():
-    """It may have waited for this worker while its gateway spoke to others."""
+def test_the_first_message_of_a_publisher_gets_the_difference_to_all_others():
+    """The message may have waited in the queue while its gateway's other messages did not."""
     time = Time(behind=60)
     time.left(time.published(within=10, reply_to=by("a")))
 
     assert time.left(time.published(within=10, ago=30, reply_to=by("b"))) == about(-20)
 
 
-def test_a_publisher_is_believed_from_its_second_message_on():
-    """When all that are known are wrong, one message has less time: it can be asked for again."""
+def test_the_difference_to_a_publisher_counts_from_its_second_message():
+    """If all known publishers are fast, the first message of another has less time, once."""
     time = Time()
     time.left(time.published(within=10, fast=60, reply_to=by("fast")))
 
@@ -163,7 +163,7 @@ def test_a_publisher_is_believed_from_its_second_message_on():
     assert time.left(time.published(within=10, reply_to=by("right"))) == about(10)
 
 
-def test_the_smallest_of_what_the_publishers_say_is_what_the_worker_shows():
+def test_the_worker_announces_the_smallest_difference_to_a_publisher():
     time = Time(behind=60)
     time.left(time.published(within=10, fast=30, reply_to=by("fast")))
     assert time.clock.behind == about(90)
@@ -173,9 +173,9 @@ def test_the_smallest_of_what_the_publishers_say_is_what_the_worker_shows():
     assert time.clock.behind == about(55)
 
 
-def test_a_publisher_that_is_unseen_for_five_minutes_is_forgotten():
+def test_a_publisher_without_messages_for_five_minutes_is_forgotten():
     time = Time(behind=60)
-    time.left(time.published(within=10, ago=60, reply_to=by("gone")))
+    time.left(time.published(within=10, ago=60, reply_to=by("former")))
     time.passed += 200
     time.left(time.published(within=10, reply_to=by("here")))
     assert time.clock.behind == 0
@@ -184,7 +184,7 @@ def test_a_publisher_that_is_unseen_for_five_minutes_is_forgotten():
     assert time.clock.behind == about(60)
 
 
-def test_a_publisher_that_says_little_is_not_forgotten_while_it_is_seen():
+def test_a_publisher_with_few_messages_is_not_forgotten():
     time = Time()
     for _ in range(4):
         time.left(time.published(within=10, reply_to=by("right")))
@@ -194,10 +194,10 @@ def test_a_publisher_that_says_little_is_not_forgotten_while_it_is_seen():
     assert time.clock.behind == 0
 
 
-def test_of_too_many_publishers_those_unseen_for_longest_are_forgotten():
+def test_the_least_recently_seen_publisher_is_forgotten_over_the_limit():
     time = Time(behind=60)
     time.left(time.published(within=10, ago=60, reply_to=by("first")))
-    for number in range(MOST_PUBLISHERS - 1):
+    for number in range(MAX_PUBLISHERS - 1):
         time.left(time.published(within=10, reply_to=by(f"g{number}")))
     assert time.clock.behind == 0
 
@@ -205,7 +205,7 @@ def test_of_too_many_publishers_those_unseen_for_longest_are_forgotten():
     assert time.clock.behind == about(60)
 
 
-def test_the_largest_value_of_five_minutes_counts():
+def test_the_largest_difference_of_five_minutes_counts():
     time = Time(behind=60)
     time.left(time.published(within=10, ago=20))
     time.left(time.published(within=10, ago=5))
@@ -214,7 +214,7 @@ def test_the_largest_value_of_five_minutes_counts():
     assert time.clock.behind == about(55)
 
 
-def test_what_was_learnt_is_forgotten_after_five_minutes():
+def test_a_difference_is_forgotten_after_five_minutes():
     time = Time(behind=60)
     time.left(time.published(within=10))
     time.behind = 0
@@ -226,7 +226,7 @@ def test_what_was_learnt_is_forgotten_after_five_minutes():
     assert time.left(time.published(within=10)) == about(10)
 
 
-def test_smaller_values_count_when_larger_ones_are_forgotten():
+def test_a_smaller_difference_counts_after_a_larger_one_is_forgotten():
     time = Time(behind=60)
     time.left(time.published(within=10))
     time.passed += 200
@@ -237,7 +237,7 @@ def test_smaller_values_count_when_larger_ones_are_forgotten():
     assert time.clock.behind == about(40)
 
 
-def test_no_message_has_longer_than_it_may_wait():
+def test_no_message_has_more_time_than_the_limit_of_a_partition():
     time = Time()
 
     assert time.left(time.published(within=3600)) == about(TTL_S)
@@ -245,8 +245,8 @@ def test_no_message_has_longer_than_it_may_wait():
 
 
 @pytest.mark.parametrize("within", [TTL_S + 1, 900, 86_400])
-def test_a_far_deadline_is_no_message_of_the_future(within):
-    """Its expiration is longer than messages may wait, or there is none."""
+def test_a_far_deadline_is_not_a_message_from_the_future(within):
+    """The expiration of such a message is over the limit of a partition, or absent."""
     time = Time()
     time.left(time.published(within=within))
     time.left(time.published(within=within, expiration=None))
@@ -255,7 +255,7 @@ def test_a_far_deadline_is_no_message_of_the_future(within):
     assert time.left(time.published(within=10)) == about(10)
 
 
-def test_a_deadline_in_another_unit_teaches_nothing():
+def test_a_deadline_in_another_unit_is_ignored():
     time = Time()
     headers = {wire.HEADER_DEADLINE: int(EPOCH * 1_000_000)}
 
@@ -264,8 +264,8 @@ def test_a_deadline_in_another_unit_teaches_nothing():
 
 
 @pytest.mark.parametrize("malformed", [None, "1800000000000", True, ""])
-def test_without_a_deadline_that_can_be_read_the_timestamp_counts(malformed):
-    """It is in whole seconds, so that up to one second more may be left; dispatch refuses it."""
+def test_the_timestamp_counts_without_a_readable_deadline(malformed):
+    """Timestamps are whole seconds, so up to one second more is left; dispatch then refuses it."""
     time = Time()
     headers = {} if malformed is None else {wire.HEADER_DEADLINE: malformed}
     left = time.left(time.published(within=10, ago=4.5, headers=headers))
@@ -274,7 +274,7 @@ def test_without_a_deadline_that_can_be_read_the_timestamp_counts(malformed):
     assert time.clock.behind == 0
 
 
-def test_an_event_that_names_nothing_has_ten_minutes_from_its_timestamp():
+def test_an_event_without_a_deadline_has_ten_minutes_from_its_timestamp():
     time = Time()
     event = time.published(within=0, ago=100, headers={}, expiration=None)
 
@@ -320,10 +320,10 @@ errors = st.floats(-100, 100)
     error=errors,
     others=st.lists(st.tuples(gateways, errors, agos), max_size=5),
 )
-def test_a_worker_that_heard_a_fresh_message_keeps_every_deadline_of_its_publisher(
+def test_deadlines_of_a_publisher_hold_after_one_of_its_fresh_messages(
     behind, ago, within, error, others
 ):
-    """By its own clock, whatever that of others says; a clock that is slow gets less time."""
+    """The deadline counts by the publisher's own clock; a slow worker clock leaves less time."""
     time = Time(behind)
     time.left(time.published(within=10, fast=error, reply_to=by("its own")))
     for gateway, fast, since in others:
@@ -340,7 +340,7 @@ def test_a_worker_that_heard_a_fresh_message_keeps_every_deadline_of_its_publish
     reply_to=st.none() | gateways | st.just(by("unknown")),
     others=st.lists(st.tuples(gateways, agos), max_size=5),
 )
-def test_a_worker_that_heard_all_publishers_keeps_every_deadline_of_anybody(
+def test_all_deadlines_hold_after_a_fresh_message_of_every_publisher(
     behind, ago, within, reply_to, others
 ):
     time = Time(behind)
@@ -360,7 +360,7 @@ def test_a_worker_that_heard_all_publishers_keeps_every_deadline_of_anybody(
     known_by=agos,
     others=st.lists(st.tuples(gateways, errors, agos), max_size=5),
 )
-def test_a_publisher_that_is_known_has_the_same_time_whatever_others_say(
+def test_the_time_of_a_known_publisher_is_independent_of_others(
     behind, ago, within, known_by, others
 ):
     alone, crowded = Time(behind), Time(behind)
@@ -377,13 +377,13 @@ def test_a_publisher_that_is_known_has_the_same_time_whatever_others_say(
 
 
 @given(
-    told=st.lists(st.tuples(st.floats(0, 200), st.sampled_from("abc"), errors), max_size=30),
+    deliveries=st.lists(st.tuples(st.floats(0, 200), st.sampled_from("abc"), errors), max_size=30),
     pause=st.floats(0, 400),
 )
-def test_the_smallest_of_the_publishers_largest_values_of_five_minutes_counts(told, pause):
+def test_the_smallest_of_the_publishers_largest_differences_counts(deliveries, pause):
     time = Time()
     heard: dict[str, list[tuple[float, float]]] = {}
-    for seconds, gateway, fast in told:
+    for seconds, gateway, fast in deliveries:
         time.passed += seconds
         time.left(time.published(within=10, fast=fast, reply_to=by(gateway)))
         heard.setdefault(gateway, []).append((time.passed, max(0.0, fast)))

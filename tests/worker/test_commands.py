@@ -1,4 +1,4 @@
-"""Commands: each ends with one outcome, told before it is settled, and never runs unrecorded."""
+"""Commands: each ends with one outcome before its acknowledgement, and starts after `started`."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -14,8 +14,8 @@ from contracts.outcomes import Result
 from contracts.wire import HEADER_STATUS, JSON
 from tests.worker import virtual
 from tests.worker.ledger import event, example, request, working
-from worker.commands import LEAST_LEFT_S
-from worker.runs import Disposition
+from worker.partitions.commands import LEAST_LEFT_S
+from worker.partitions.runs import Disposition
 
 LATE: dict[str, Any] = {"expiration": int(LEAST_LEFT_S * 1000) - 50}
 
@@ -23,7 +23,7 @@ LATE: dict[str, Any] = {"expiration": int(LEAST_LEFT_S * 1000) - 50}
 def test_a_command_is_recorded_as_started_before_the_platform_is_called():
     async def test():
         async with working() as w:
-            w.post.seconds["started"] = 5
+            w.publisher.seconds["started"] = 5
             running = asyncio.create_task(w.run(request(5)))
             await asyncio.sleep(4.9)
             assert w.log == []
@@ -34,7 +34,7 @@ def test_a_command_is_recorded_as_started_before_the_platform_is_called():
     virtual.run(test)
 
 
-def test_an_outcome_tells_who_asked_what_when_and_what_came_of_it():
+def test_an_outcome_has_the_requester_the_operation_the_times_and_the_result():
     async def test():
         async with working() as w:
             before = datetime.now(UTC)
@@ -61,13 +61,14 @@ def test_an_outcome_tells_who_asked_what_when_and_what_came_of_it():
     virtual.run(test)
 
 
-def test_an_outcome_belongs_to_the_trace_of_its_command():
+def test_an_outcome_has_the_traceparent_of_its_command():
     async def test():
         async with working() as w:
             await w.run(request(5, headers={"traceparent": "00-trace"}))
-            told = [each for each in w.post.published if each.exchange == topology.OUTCOMES]
+            published = w.publisher.published
+            records = [each for each in published if each.exchange == topology.OUTCOMES]
 
-            assert {each.headers.get("traceparent") for each in told} == {"00-trace"}
+            assert {each.headers.get("traceparent") for each in records} == {"00-trace"}
 
     virtual.run(test)
 
@@ -89,20 +90,20 @@ def test_a_fault_of_the_platform_is_the_outcome_and_the_reply(code):
     virtual.run(test)
 
 
-def test_a_bug_of_the_provider_is_a_failure_that_tells_nothing_of_it():
+def test_an_exception_of_the_provider_is_a_failure_without_its_message():
     async def test():
         async with working() as w:
             w.failures.append(KeyError("canary"))
 
             assert await w.run(event(5)) is Disposition.ACKNOWLEDGE
             assert (w.final.result, w.final.status) == (Result.FAILED, 500)
-            assert not any(b"canary" in message.body for message in w.post.published)
+            assert not any(b"canary" in message.body for message in w.publisher.published)
 
     virtual.run(test)
 
 
 @pytest.mark.parametrize("redelivered", [False, True])
-def test_a_provider_learns_whether_its_command_was_redelivered(redelivered):
+def test_a_provider_knows_whether_its_command_was_redelivered(redelivered):
     async def test():
         async with working() as w:
             await w.run(request(5), redelivered=redelivered)
@@ -113,21 +114,21 @@ def test_a_provider_learns_whether_its_command_was_redelivered(redelivered):
 
 
 @pytest.mark.parametrize("redelivered", [False, True])
-def test_a_mistake_of_our_own_in_the_examination_is_a_failure(redelivered):
+def test_an_internal_error_of_the_examination_is_a_failure(redelivered):
     async def test():
         async with working() as w:
             command = w.take(request(5), redelivered=redelivered)
             command.operation = Fault(Code.INTERNAL, "failed unexpectedly")
 
             assert await w.commands.run(command) is Disposition.ACKNOWLEDGE
-            assert w.provider.asked == []
+            assert w.provider.operations == []
             assert (w.final.result, w.final.status) == (Result.FAILED, 500)
             assert w.replies[0].headers[HEADER_STATUS] == 500
 
     virtual.run(test)
 
 
-def test_what_was_seen_before_a_failure_is_in_its_outcome():
+def test_the_outcome_of_a_failure_has_the_state_observed_before_it():
     async def test():
         async with working() as w:
 
@@ -143,7 +144,7 @@ def test_what_was_seen_before_a_failure_is_in_its_outcome():
     virtual.run(test)
 
 
-def test_a_command_that_is_cut_at_its_deadline_has_an_unknown_end():
+def test_a_command_that_is_cut_at_its_deadline_has_the_result_unknown():
     async def test():
         async with working() as w:
             w.seconds = 3600
@@ -157,13 +158,13 @@ def test_a_command_that_is_cut_at_its_deadline_has_an_unknown_end():
 
 
 @pytest.mark.parametrize(
-    ("redelivered", "result", "said"),
+    ("redelivered", "result", "message"),
     [
         (False, Result.EXPIRED, "waited past its deadline and was never started"),
         (True, Result.UNKNOWN, "may have been started before"),
     ],
 )
-def test_a_command_without_time_left_is_answered_504_and_not_run(redelivered, result, said):
+def test_a_command_without_time_left_is_answered_504_and_not_run(redelivered, result, message):
     async def test():
         async with working() as w:
             assert (
@@ -173,7 +174,7 @@ def test_a_command_without_time_left_is_answered_504_and_not_run(redelivered, re
             assert (w.final.result, w.final.status, w.final.started) == (result, 504, None)
             assert w.final.fault is not None
             assert w.final.fault.code is Code.DEADLINE_EXCEEDED
-            assert said in w.final.fault.message
+            assert message in w.final.fault.message
 
     virtual.run(test)
 
@@ -198,8 +199,8 @@ ABSENT = Fault(Code.NOT_FOUND, "there is none")
 
 
 @pytest.mark.parametrize("name", DELETES)
-def test_what_is_absent_when_its_deletion_is_taken_over_counts_as_deleted(name):
-    """The former owner may have deleted it before it was killed."""
+def test_an_absent_object_of_a_redelivered_deletion_counts_as_deleted(name):
+    """The former owner may have deleted the object before it was killed."""
 
     async def test():
         async with working() as w:
@@ -215,7 +216,7 @@ def test_what_is_absent_when_its_deletion_is_taken_over_counts_as_deleted(name):
 
 
 @pytest.mark.parametrize("name", DELETES)
-def test_a_fresh_deletion_of_what_is_absent_is_answered_404(name):
+def test_a_first_deletion_of_an_absent_object_is_answered_404(name):
     async def test():
         async with working() as w:
             w.failures.append(ABSENT)
@@ -228,7 +229,7 @@ def test_a_fresh_deletion_of_what_is_absent_is_answered_404(name):
 
 
 @pytest.mark.parametrize("code", [code for code in Code if code is not Code.NOT_FOUND])
-def test_a_deletion_that_is_taken_over_fails_for_any_other_reason(code):
+def test_a_redelivered_deletion_fails_with_any_other_fault(code):
     async def test():
         async with working() as w:
             w.failures.append(Fault(code, "no"))
@@ -240,7 +241,7 @@ def test_a_deletion_that_is_taken_over_fails_for_any_other_reason(code):
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_any_other_command_that_is_taken_over_is_answered_404_for_what_is_absent(name):
+def test_any_other_redelivered_command_on_an_absent_object_is_answered_404(name):
     async def test():
         async with working() as w:
             w.failures.append(ABSENT)
@@ -252,15 +253,15 @@ def test_any_other_command_that_is_taken_over_is_answered_404_for_what_is_absent
 
 
 @pytest.mark.parametrize("redelivered", [False, True])
-def test_a_start_that_cannot_be_recorded_in_time_never_comes(redelivered):
+def test_a_command_whose_start_is_not_recorded_in_time_is_not_run(redelivered):
     async def test():
         async with working() as w:
-            w.post.seconds["started"] = 3600
+            w.publisher.seconds["started"] = 3600
             began = virtual.now()
 
             assert await w.run(event(5), redelivered=redelivered) is Disposition.ACKNOWLEDGE
             assert virtual.now() - began == pytest.approx(60 - LEAST_LEFT_S, abs=1)
-            assert w.provider.asked == []
+            assert w.provider.operations == []
             assert w.log == ["unknown a-5" if redelivered else "expired a-5"]
 
     virtual.run(test)
@@ -273,18 +274,18 @@ def test_a_start_that_cannot_be_recorded_in_time_never_comes(redelivered):
 def test_neither_the_reply_nor_the_outcome_waits_for_the_other(slow, first):
     async def test():
         async with working() as w:
-            w.post.seconds[slow] = 10
+            w.publisher.seconds[slow] = 10
             running = asyncio.create_task(w.run(request(5)))
             await asyncio.sleep(1)
 
             assert w.log == ["started a-5", "call 5", first]
-            assert not running.done(), "it is settled when both are there"
+            assert not running.done(), "expected the end after both the reply and the record"
             assert await running is Disposition.ACKNOWLEDGE
 
     virtual.run(test)
 
 
-def test_an_event_is_answered_to_nobody():
+def test_an_event_has_no_reply():
     async def test():
         async with working() as w:
             await w.run(event(5))
@@ -294,10 +295,10 @@ def test_an_event_is_answered_to_nobody():
     virtual.run(test)
 
 
-def test_an_outcome_that_somebodys_full_queue_refuses_holds_nothing_up(caplog):
+def test_a_full_queue_that_rejects_outcomes_does_not_delay_commands(caplog):
     async def test():
         async with working() as w:
-            w.post.refusing.add(topology.OUTCOMES)
+            w.publisher.refusing.add(topology.OUTCOMES)
 
             assert await w.run(request(5)) is Disposition.ACKNOWLEDGE
             assert w.log == ["call 5", "reply 200"]
@@ -306,15 +307,15 @@ def test_an_outcome_that_somebodys_full_queue_refuses_holds_nothing_up(caplog):
     virtual.run(test)
 
 
-def test_an_outcome_that_is_refused_once_is_published_again():
-    """A broker that goes down refuses as well, and the audit itself may be the queue that does."""
+def test_a_rejected_outcome_is_published_again():
+    """A stopping broker rejects messages too, and so may the queue of the audit."""
 
     async def test():
         async with working() as w:
-            w.post.refusing.add(topology.OUTCOMES)
+            w.publisher.refusing.add(topology.OUTCOMES)
             running = asyncio.create_task(w.run(request(5)))
             await asyncio.sleep(0.1)
-            w.post.refusing.clear()
+            w.publisher.refusing.clear()
 
             assert await running is Disposition.ACKNOWLEDGE
             assert w.log[0] == "started a-5"
@@ -323,12 +324,12 @@ def test_an_outcome_that_is_refused_once_is_published_again():
     virtual.run(test)
 
 
-def test_what_was_done_is_recorded_though_the_run_is_given_up_meanwhile():
-    """The answer may have reached the gateway before the broker fell silent."""
+def test_a_done_command_is_recorded_after_its_run_was_abandoned():
+    """The reply may have reached the gateway before the broker fell silent."""
 
     async def test():
         async with working() as w:
-            w.post.seconds["done"] = 5
+            w.publisher.seconds["done"] = 5
             run = w.runs.start(request(5), w.commands.run(w.take(request(5))))
             await asyncio.sleep(1)
             assert w.log == ["started a-5", "call 5", "reply 200"]
@@ -343,10 +344,10 @@ def test_what_was_done_is_recorded_though_the_run_is_given_up_meanwhile():
     virtual.run(test)
 
 
-def test_what_was_done_is_not_waited_for_when_the_process_ends():
+def test_the_end_of_the_process_does_not_wait_for_records():
     async def test():
         async with working() as w:
-            w.post.seconds["done"] = 5
+            w.publisher.seconds["done"] = 5
             w.runs.start(request(5), w.commands.run(w.take(request(5))))
             await asyncio.sleep(1)
 
@@ -358,23 +359,23 @@ def test_what_was_done_is_not_waited_for_when_the_process_ends():
     virtual.run(test)
 
 
-def test_a_command_waits_for_an_audit_that_was_deleted_which_then_gets_it_over_a_new_connection():
+def test_a_command_waits_for_a_deleted_audit_and_is_recorded_after_a_reconnect():
     async def test():
         async with working() as w:
-            w.post.without_queue.add(topology.OUTCOMES)
+            w.publisher.without_queue.add(topology.OUTCOMES)
             running = asyncio.create_task(w.run(request(5)))
             await asyncio.sleep(10)
-            assert (w.log, w.post.renewed) == ([], 0)
-            w.post.without_queue.clear()
+            assert (w.log, w.publisher.reconnects) == ([], 0)
+            w.publisher.without_queue.clear()
 
             assert await running is Disposition.ACKNOWLEDGE
             assert w.log == ["started a-5", "call 5", "reply 200", "done a-5"]
-            assert w.post.renewed == 1
+            assert w.publisher.reconnects == 1
 
     virtual.run(test)
 
 
-def test_a_superseded_command_names_the_one_that_took_its_place():
+def test_the_outcome_of_a_superseded_command_names_the_newer_command():
     async def test():
         async with working() as w:
             disposition = await w.commands.supersede(w.take(event(5)), w.take(event(6)))
@@ -402,9 +403,9 @@ def test_every_command_has_an_outcome(name):
 def test_a_message_without_an_id_has_the_same_outcome_id_each_time():
     async def test():
         async with working() as w:
-            nameless = event(5, message_id="")
-            await w.run(nameless)
-            await w.run(msgspec.structs.replace(nameless), redelivered=True)
+            unnamed = event(5, message_id="")
+            await w.run(unnamed)
+            await w.run(msgspec.structs.replace(unnamed), redelivered=True)
             await w.run(event(6, message_id=""))
 
             first, again, other = (each.id for each in w.outcomes)

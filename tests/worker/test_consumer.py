@@ -1,4 +1,4 @@
-"""The consumer: what becomes of a command that cannot be run here, now or ever."""
+"""The consumer: commands that cannot be run here, or not at all."""
 
 import msgspec
 
@@ -17,12 +17,12 @@ PARTITION = "machinist.k8s.commands.0"
 
 
 def event() -> Message:
-    """A command that nobody awaits, published now."""
+    """A command without `reply_to`, published now."""
     return message_of(EXAMPLES["update_controller_replicas"], reply_to=None)
 
 
 class Stalled:
-    """A provider in whose calls the process stands still for long, as often as it is told to."""
+    """A provider whose first calls freeze the process until the fence is closed."""
 
     def __init__(self, broker: Broker, stalls: int) -> None:
         self._broker = broker
@@ -42,8 +42,8 @@ class Stalled:
         return result
 
 
-async def test_a_command_that_found_the_fence_closed_is_not_settled_and_runs_when_it_comes_back():
-    """Nobody waits for the answer to an event: an acknowledgement would lose it."""
+async def test_a_command_behind_a_closed_fence_is_not_settled_and_runs_when_redelivered():
+    """An event has no caller that would retry it: an acknowledgement would lose it."""
     broker = Broker()
     provider = Stalled(broker, stalls=1)
     async with consuming(provider, broker):
@@ -62,7 +62,7 @@ async def test_a_command_that_found_the_fence_closed_is_not_settled_and_runs_whe
         assert broker.record.results == [Result.STARTED, Result.STARTED, Result.DONE]
 
 
-async def test_a_command_with_too_little_time_left_is_settled_and_not_run():
+async def test_a_command_with_too_little_time_left_is_acknowledged_and_not_run():
     broker = Broker()
     provider = Stalled(broker, stalls=0)
     async with consuming(provider, broker):
@@ -76,15 +76,15 @@ async def test_a_command_with_too_little_time_left_is_settled_and_not_run():
         assert provider.ran == 0
 
 
-async def test_a_command_that_nobody_can_ever_run_is_dead_with_the_reason():
+async def test_a_command_that_can_never_be_run_is_dead_with_the_reason():
     broker = Broker()
     async with consuming(Stalled(broker, stalls=0), broker):
         receive = await broker.consumed(PARTITION)
-        spoiled = Delivery(msgspec.structs.replace(event(), body=b"{}"), 1, False, 0)
-        receive(spoiled)
+        invalid = Delivery(msgspec.structs.replace(event(), body=b"{}"), 1, False, 0)
+        receive(invalid)
 
-        assert await broker.settled() is spoiled
-        assert broker.acked == [spoiled]
+        assert await broker.settled() is invalid
+        assert broker.acked == [invalid]
         assert broker.record.results == [Result.DEAD]
         assert broker.record.reasons == [
             "scope: expected a name of at most 512 letters, digits, '-', '_' and '.', or an ARN, "

@@ -10,9 +10,9 @@ from contracts.outcomes import Result
 from contracts.wire import HEADER_STATUS
 from tests.worker import virtual
 from tests.worker.ledger import SLOT, attending, event, request, working
-from worker.runs import Disposition
+from worker.partitions.runs import Disposition
 
-SPOILED: dict[str, dict[str, Any]] = {
+INVALID: dict[str, dict[str, Any]] = {
     "malformed": {"body": b"{}"},
     "under a wrong key": {"key": "k8s.0.controllers.default.b"},
     "a copy": {"headers": {"CC": "k8s.0.x"}},
@@ -22,21 +22,21 @@ SPOILED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("changes", SPOILED.values(), ids=SPOILED)
-def test_what_nobody_can_run_is_dead_answered_and_not_run(changes):
+@pytest.mark.parametrize("changes", INVALID.values(), ids=INVALID)
+def test_a_command_that_can_never_be_run_is_dead_lettered_and_answered(changes):
     async def test():
         async with working() as w:
             message = request(5, **changes)
 
             assert await w.run(message) is Disposition.ACKNOWLEDGE
-            assert w.provider.asked == []
+            assert w.provider.operations == []
             assert (w.final.result, w.final.status) == (
                 Result.DEAD,
                 w.replies[0].headers[HEADER_STATUS],
             )
             assert w.final.fault is not None
             assert w.final.finished is not None
-            letter = next(each for each in w.post.published if each.exchange == topology.DEAD)
+            letter = next(each for each in w.publisher.published if each.exchange == topology.DEAD)
             assert letter.headers["reason"] == w.final.fault.message
             assert letter.body == message.body
             assert letter.message_id == w.final.id
@@ -44,23 +44,23 @@ def test_what_nobody_can_run_is_dead_answered_and_not_run(changes):
     virtual.run(test)
 
 
-def test_the_dead_one_is_there_before_its_outcome_says_so():
+def test_the_dead_letter_is_published_before_its_outcome():
     async def test():
         async with working() as w:
-            w.post.seconds[topology.DEAD] = 5
+            w.publisher.seconds[topology.DEAD] = 5
             await w.run(event(5, body=b"{}"))
 
             assert w.log == ["dead-letter a-5", "dead a-5"]
-            letter = w.post.published[0]
+            letter = w.publisher.published[0]
             assert letter.headers["queue"] == topology.partition_queue("k8s", SLOT)
 
     virtual.run(test)
 
 
-def test_while_the_dead_ones_are_too_many_the_broker_is_left_to_end_it_and_it_is_answered():
+def test_a_command_is_rejected_and_answered_while_the_dead_letter_queue_is_full():
     async def test():
         async with working() as w:
-            w.post.refusing.add(topology.DEAD)
+            w.publisher.refusing.add(topology.DEAD)
 
             assert await w.run(request(5, body=b"{}")) is Disposition.REJECT
             assert w.log == ["reply 400"]
@@ -68,10 +68,10 @@ def test_while_the_dead_ones_are_too_many_the_broker_is_left_to_end_it_and_it_is
     virtual.run(test)
 
 
-def test_what_nobody_can_run_is_answered_however_long_its_dead_letter_takes():
+def test_the_reply_does_not_wait_for_the_dead_letter():
     async def test():
         async with working() as w:
-            w.post.seconds[topology.DEAD] = 3600
+            w.publisher.seconds[topology.DEAD] = 3600
             ending = asyncio.create_task(w.run(request(5, body=b"{}")))
             await asyncio.sleep(1)
 
@@ -81,13 +81,13 @@ def test_what_nobody_can_run_is_answered_however_long_its_dead_letter_takes():
     virtual.run(test)
 
 
-def test_what_workers_die_of_is_dead_at_its_tenth_delivery_and_answered():
+def test_a_poison_message_is_dead_lettered_at_its_tenth_delivery_and_answered():
     async def test():
         async with attending() as (scene, w):
-            scene.last.hand_over(request(5), returns=9)
+            scene.last.deliver_message(request(5), returns=9)
             await asyncio.sleep(1)
 
-            assert w.provider.asked == []
+            assert w.provider.operations == []
             assert scene.last.settled == [("ack", "a-5")]
             assert w.log[-1] == "ack a-5"
             assert (w.final.result, w.final.status) == (Result.DEAD, 500)
@@ -98,12 +98,12 @@ def test_what_workers_die_of_is_dead_at_its_tenth_delivery_and_answered():
     virtual.run(test)
 
 
-def test_a_run_abandoned_while_it_dead_letters_is_dead_lettered_by_the_next_owner():
+def test_the_next_owner_dead_letters_a_command_of_an_abandoned_run():
     async def test():
-        async with attending(heard=False) as (scene, w):
-            w.post.seconds[topology.DEAD] = 3600
+        async with attending(is_connected=False) as (scene, w):
+            w.publisher.seconds[topology.DEAD] = 3600
             first = scene.last
-            scene.last.hand_over(event(5, body=b"{}"))
+            scene.last.deliver_message(event(5, body=b"{}"))
             await asyncio.sleep(20)
 
             assert first.settled == []

@@ -1,4 +1,4 @@
-"""Dispatch: a message becomes a call of the provider, and whatever comes of it a reply."""
+"""Dispatch: a message becomes a call of the provider, and its result or fault a reply."""
 
 import asyncio
 import logging
@@ -16,7 +16,7 @@ from contracts.seal import SEALED, Seals
 from contracts.wire import JSON, Message, Reply
 from tests.examples import ANSWERS, EXAMPLES, message_of
 from tests.worker import virtual
-from tests.worker.providers import Behaviour, Everything
+from tests.worker.providers import Behaviour, FullProvider
 from worker.dispatch import REPLY_LIMIT, Dispatch
 from worker.provider import Call
 
@@ -26,7 +26,7 @@ SCALE = message_of(EXAMPLES["update_controller_replicas"])
 
 
 def sealed(operation: Operation[Any]) -> Message:
-    """The message of an operation, sealed where its row wants it."""
+    """Return the message of an operation, sealed if its row requires it."""
     message = message_of(operation)
     if not operation.row.seal:
         return message
@@ -36,13 +36,13 @@ def sealed(operation: Operation[Any]) -> Message:
 
 
 async def reply_to(message: Message, behaviour: Behaviour | None = None) -> Reply:
-    """What is answered to a message, by a provider of this behaviour."""
-    provider = Everything(behaviour) if behaviour else Everything()
+    """Return the reply to a message by a provider with this behaviour."""
+    provider = FullProvider(behaviour) if behaviour else FullProvider()
     return await Dispatch("k8s", provider, SEALS).run(message, Call.within(10))
 
 
 def problem(reply: Reply, code: Code) -> str:
-    """The message of a problem of this code."""
+    """Return the message of a problem with this code."""
     body = msgspec.json.decode(reply.body)
     assert body["code"] == code
     assert reply.status == body["status"] == Fault(code, "").status
@@ -51,23 +51,23 @@ def problem(reply: Reply, code: Code) -> str:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-async def test_every_operation_reaches_its_method_and_its_answer_is_the_body(name):
-    provider = Everything()
+async def test_every_operation_reaches_its_method_and_its_result_is_the_body(name):
+    provider = FullProvider()
     reply = await Dispatch("k8s", provider, SEALS).run(sealed(EXAMPLES[name]), Call.within(10))
 
-    assert provider.asked == [EXAMPLES[name]]
+    assert provider.operations == [EXAMPLES[name]]
     assert (reply.status, reply.content_type) == (200, JSON)
     assert msgspec.json.decode(reply.body, type=OPERATIONS[name].row.result) == ANSWERS[name]
 
 
-async def test_what_is_not_known_is_left_out_of_the_body():
+async def test_unknown_members_are_left_out_of_the_body():
     reply = await reply_to(QUERY)
 
     assert "startTime" not in msgspec.json.decode(reply.body)
 
 
 @pytest.mark.parametrize("name", ["update_controller_replicas", "apply_service"])
-async def test_what_the_platform_warns_of_is_a_member_of_the_answer_each_text_once(name):
+async def test_the_reply_has_each_warning_of_the_platform_once(name):
     async def warn(operation: Operation[Any], call: Call) -> Any:
         for text in ("it is deprecated", "it is managed", "it is deprecated"):
             call.warn(text)
@@ -78,7 +78,7 @@ async def test_what_the_platform_warns_of_is_a_member_of_the_answer_each_text_on
     assert body["warnings"] == ["it is deprecated", "it is managed"]
 
 
-async def test_a_warning_quotes_nothing_of_a_sealed_body():
+async def test_a_warning_has_no_values_of_a_sealed_body():
     operation = EXAMPLES["apply_secret"]
 
     async def warn(_: Operation[Any], call: Call) -> Any:
@@ -90,7 +90,7 @@ async def test_a_warning_quotes_nothing_of_a_sealed_body():
     assert body["warnings"] == ['the value "(not shown)" of the secret is weak']
 
 
-async def test_a_provider_gets_the_call():
+async def test_a_provider_receives_the_call():
     calls = []
 
     async def keep(operation: Operation[Any], call: Call) -> Any:
@@ -98,7 +98,7 @@ async def test_a_provider_gets_the_call():
         return ANSWERS[operation.row.name]
 
     call = Call.within(10)
-    await Dispatch("k8s", Everything(keep), SEALS).run(QUERY, call)
+    await Dispatch("k8s", FullProvider(keep), SEALS).run(QUERY, call)
 
     assert calls == [call]
 
@@ -115,7 +115,7 @@ async def test_a_fault_of_the_provider_is_passed_on(code):
 
 
 @pytest.mark.parametrize("error", [KeyError("canary"), RuntimeError("canary"), RecursionError("c")])
-async def test_a_bug_of_the_provider_costs_one_request_and_tells_nothing(error, caplog):
+async def test_an_exception_of_the_provider_fails_only_its_request_without_details(error, caplog):
     async def fail(operation: Operation[Any], call: Call) -> Any:
         raise error
 
@@ -130,10 +130,10 @@ async def test_a_bug_of_the_provider_costs_one_request_and_tells_nothing(error, 
     assert record.exc_info[1] is error
 
 
-@pytest.mark.parametrize("nonsense", [object(), {"a": object()}, {1j: 2}, "\ud800"])
-async def test_an_answer_that_is_no_json_costs_one_request_alike(nonsense):
+@pytest.mark.parametrize("result", [object(), {"a": object()}, {1j: 2}, "\ud800"])
+async def test_a_result_that_cannot_be_encoded_fails_only_its_request(result):
     async def answer(operation: Operation[Any], call: Call) -> Any:
-        return nonsense
+        return result
 
     assert problem(await reply_to(QUERY, answer), Code.INTERNAL)
 
@@ -148,7 +148,7 @@ async def test_a_reply_of_twelve_mebibytes_is_sent():
     assert (reply.status, len(reply.body)) == (200, REPLY_LIMIT)
 
 
-async def test_a_larger_reply_is_refused_with_advice():
+async def test_a_larger_reply_is_refused_with_a_hint():
     async def answer(operation: Operation[Any], call: Call) -> Any:
         return "x" * (REPLY_LIMIT - 1)
 
@@ -189,14 +189,14 @@ async def test_a_call_without_time_left_is_cut_before_its_first_request():
         await asyncio.sleep(0)
         sent.append(operation)
 
-    reply = await Dispatch("k8s", Everything(send), SEALS).run(SCALE, Call.within(-1))
+    reply = await Dispatch("k8s", FullProvider(send), SEALS).run(SCALE, Call.within(-1))
 
     assert reply.status == 504
     assert sent == []
 
 
-async def test_a_run_that_is_cancelled_is_no_fault():
-    """Another worker takes over: nobody may be told anything by this one."""
+async def test_the_cancellation_of_a_run_is_not_a_fault():
+    """After a take-over this worker must not reply."""
 
     async def last(operation: Operation[Any], call: Call) -> Any:
         await asyncio.sleep(3600)
@@ -209,16 +209,16 @@ async def test_a_run_that_is_cancelled_is_no_fault():
         await run
 
 
-class Modest:
+class OneOperation:
     """Supports one operation."""
 
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
-        raise AssertionError("nobody asked for a machine")
+        raise AssertionError("expected no call")
 
 
 @pytest.mark.parametrize("name", sorted(OPERATIONS.keys() - {"get_machine"}))
-async def test_what_a_provider_cannot_do_is_answered_before_any_call(name):
-    dispatch = Dispatch("modest", Modest(), SEALS)
+async def test_an_unsupported_operation_is_answered_501_before_any_call(name):
+    dispatch = Dispatch("modest", OneOperation(), SEALS)
     message = sealed(EXAMPLES[name])
     message = msgspec.structs.replace(message, key="modest" + message.key.removeprefix("k8s"))
     reply = await dispatch.run(message, Call.within(10))

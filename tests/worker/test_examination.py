@@ -1,4 +1,4 @@
-"""Messages that nobody may run: in another's place, on another's behalf, or out of shape."""
+"""Messages that are refused for their queue, their publisher's rights or their properties."""
 
 import bz2
 import gzip
@@ -22,7 +22,7 @@ from worker.examination import Examination, Refusal
 
 SCALE = EXAMPLES["update_controller_replicas"]
 SLOT = 0
-"""That of the examples' controller."""
+"""The slot of the examples' controller."""
 
 COMMANDS = sorted(name for name, each in OPERATIONS.items() if not each.row.safe)
 
@@ -30,12 +30,12 @@ COMMANDS = sorted(name for name, each in OPERATIONS.items() if not each.row.safe
 def examined(
     slot: int | None = SLOT, name: str = "update_controller_replicas", **changes: Any
 ) -> Operation[Any]:
-    """What is found in a message from the queue of a slot."""
+    """Return the operation in a message from the queue of a slot."""
     return Examination("k8s", Seals([]), {}).operation(message(name, **changes), slot)
 
 
 def message(name: str, **changes: Any) -> Message:
-    """A message with changes; headers are added."""
+    """Return the example of an operation with changes; headers are added."""
     built = message_of(EXAMPLES[name])
     return message_of(
         EXAMPLES[name], **changes | {"headers": built.headers | changes.get("headers", {})}
@@ -43,14 +43,14 @@ def message(name: str, **changes: Any) -> Message:
 
 
 def refusal(**changes: Any) -> Refusal:
-    """Why a message is refused."""
+    """Return the refusal of a message."""
     with pytest.raises(Refusal) as raised:
         examined(**changes)
     return raised.value
 
 
 def as_event(**changes: Any) -> dict[str, Any]:
-    """What a producer's message has."""
+    """Return the properties of a producer's message."""
     return {"exchange": topology.EVENTS, "user_id": "scheduler", **changes}
 
 
@@ -64,7 +64,7 @@ def test_a_copy_in_the_queue_of_another_slot_is_refused(slot):
 
     assert refused.code is Code.INVALID
     assert refused.message == (
-        f"k8s.0.controllers.default.hello does not belong into the queue of slot {slot}"
+        f"k8s.0.controllers.default.hello does not belong in the queue of slot {slot}"
     )
 
 
@@ -73,7 +73,7 @@ def test_a_query_in_a_queue_of_commands_is_refused(slot):
     assert "does not belong" in refusal(slot=slot, name="get_machine").message
 
 
-def test_a_query_in_its_own_queue_has_no_slot():
+def test_a_query_is_examined_without_a_slot():
     assert examined(None, "get_machine") == EXAMPLES["get_machine"]
 
 
@@ -88,14 +88,14 @@ def test_a_message_that_was_copied_to_other_keys_is_refused(header, value, sende
 
 
 @pytest.mark.parametrize("value", ["admin", "", 7])
-def test_a_producer_does_not_say_for_whom_it_asks(value):
+def test_a_producer_may_not_set_requested_by(value):
     refused = refusal(headers={"requested-by": value}, **as_event())
 
     assert refused.code is Code.FORBIDDEN
     assert refused.message.startswith("header requested-by: expected none")
 
 
-def test_a_gateway_says_for_whom_it_asks():
+def test_a_gateway_may_set_requested_by():
     assert examined(headers={"requested-by": "icc"}) == SCALE
 
 
@@ -114,14 +114,14 @@ def test_any_other_idempotency_key_is_refused(key):
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_who_may_not_send_it_is_told_before_what_is_wrong_with_it(name):
-    """A stranger learns nothing of what would be right."""
+def test_a_missing_right_is_reported_before_an_invalid_body(name):
+    """A user without the right learns nothing about the expected body."""
     if name not in {"update_controller_replicas", "set_machine_labels"}:
         assert refusal(name=name, body=b"{", **as_event()).code is Code.FORBIDDEN
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_command_among_the_queries_is_refused(name):
+def test_a_command_in_the_queue_of_queries_is_refused(name):
     refused = refusal(slot=None, name=name, exchange=topology.QUERIES)
 
     assert refused.code is Code.INVALID
@@ -132,8 +132,8 @@ def test_a_command_among_the_queries_is_refused(name):
     ("name", "meant"),
     [("dryRun", None), ("replica", "replicas"), ("Kind", "kind"), ("apiversion", "apiVersion")],
 )
-def test_an_event_with_an_unknown_member_is_refused_and_the_nearest_one_is_named(name, meant):
-    """Ignored, it would scale what was not meant; a gateway of a newer version may add members."""
+def test_an_event_with_an_unknown_member_is_refused_with_the_nearest_member(name, meant):
+    """A gateway's message may have unknown members, since a newer version may add some."""
     body = msgspec.json.encode(msgspec.to_builtins(SCALE) | {name: "x"})
 
     refused = refusal(body=body, **as_event())
@@ -144,7 +144,7 @@ def test_an_event_with_an_unknown_member_is_refused_and_the_nearest_one_is_named
     assert examined(body=body) == SCALE
 
 
-def test_an_event_with_a_misspelt_required_member_names_the_misspelt_one():
+def test_the_refusal_of_a_misspelt_required_member_names_the_misspelt_member():
     refused = refusal(body=b'{"scope":"default","name":"hello","replica":1}', **as_event())
 
     assert refused.message.startswith("the event: unknown member 'replica', did you mean replicas?")
@@ -158,7 +158,7 @@ def test_an_event_with_a_misspelt_required_member_names_the_misspelt_one():
     ],
     ids=["key", "user"],
 )
-def test_a_reason_shows_a_peers_words_without_control_characters(changes):
+def test_a_reason_quotes_a_message_without_control_characters(changes):
     """The reason is a header in machinist.dead, which terminals show."""
     words = refusal(**changes).message
 
@@ -167,7 +167,7 @@ def test_a_reason_shows_a_peers_words_without_control_characters(changes):
 
 
 @pytest.mark.parametrize("sender", [{}, as_event()], ids=["gateway", "producer"])
-def test_a_message_without_a_type_is_told_the_property_and_the_operations(sender):
+def test_the_refusal_of_a_message_without_a_type_lists_the_operations(sender):
     refused = refusal(type="", **sender)
 
     assert refused.code is Code.NOT_UNDERSTOOD
@@ -179,7 +179,7 @@ def test_a_message_without_a_type_is_told_the_property_and_the_operations(sender
 @pytest.mark.parametrize(
     "name", ["update_controller_replica", "UpdateControllerReplicas", "x" * 255]
 )
-def test_a_type_that_is_misspelt_is_shown_with_the_operations(name):
+def test_the_refusal_of_an_unknown_type_lists_the_operations(name):
     refused = refusal(type=name, **as_event())
 
     assert refused.code is Code.NOT_UNDERSTOOD
@@ -188,11 +188,11 @@ def test_a_type_that_is_misspelt_is_shown_with_the_operations(name):
     assert len(refused.message) < REASON_LIMIT
 
 
-def test_a_type_that_is_nearly_right_is_told_which_was_meant():
+def test_the_refusal_of_a_misspelt_type_names_the_nearest_operation():
     assert refusal(type="aply_secret").message.endswith("; did you mean apply_secret?")
 
 
-PACKED: dict[str, Callable[[bytes], bytes]] = {
+COMPRESSED: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "zlib": zlib.compress,
     "bzip2": bz2.compress,
@@ -202,9 +202,9 @@ PACKED: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize("encoding", [None, "gzip"])
-@pytest.mark.parametrize("name", PACKED)
-def test_a_compressed_body_is_told_so(name, encoding):
-    body = PACKED[name](b'{"scope":"default","name":"hello","replicas":2}')
+@pytest.mark.parametrize("name", COMPRESSED)
+def test_the_refusal_of_a_compressed_body_names_the_compression(name, encoding):
+    body = COMPRESSED[name](b'{"scope":"default","name":"hello","replicas":2}')
     refused = refusal(body=body, content_encoding=encoding, **as_event())
 
     assert refused.code is Code.INVALID
@@ -212,25 +212,25 @@ def test_a_compressed_body_is_told_so(name, encoding):
 
 
 @pytest.mark.parametrize(
-    ("properties", "said"),
+    ("properties", "hint"),
     [
         ({"content_encoding": "br"}, "its properties say content_encoding 'br'"),
         ({"content_type": "application/x-msgpack"}, "say content_type 'application/x-msgpack'"),
         ({"content_type": "text/plain", "content_encoding": "utf-8"}, "content_type 'text/plain'"),
     ],
 )
-def test_a_body_that_cannot_be_read_is_told_what_its_properties_say_that_it_is(properties, said):
+def test_the_refusal_of_an_unreadable_body_shows_its_declared_encoding(properties, hint):
     message = refusal(body=b"\x8b\x03", **properties, **as_event()).message
 
     assert message.startswith("expected a JSON object, got ")
-    assert said in message
+    assert hint in message
 
 
 @pytest.mark.parametrize("start", [b"\xef\xbb\xbf", "{".encode("utf-16")])
-def test_a_body_in_another_encoding_is_told_so(start):
+def test_the_refusal_of_a_body_in_another_encoding_names_the_encoding(start):
     assert "invalid character" not in refusal(body=start + b"{}").message
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "identity", "binary", ""])
-def test_json_is_read_whatever_a_client_writes_into_its_properties(encoding):
+def test_json_is_read_with_any_declared_content_type_and_encoding(encoding):
     assert examined(content_encoding=encoding, content_type="text/json") == SCALE

@@ -1,4 +1,4 @@
-"""The fence: a worker acts only while the broker is known to hear it."""
+"""The fence: a worker starts and runs commands only while the broker answers."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ HEARTBEAT_S = 10.0
 
 
 class Alarm:
-    """Notes when it went off."""
+    """Records the times at which it was called."""
 
     def __init__(self) -> None:
         self.at: list[float] = []
@@ -19,22 +19,22 @@ class Alarm:
 
 
 def fenced() -> tuple[Fence, Alarm]:
-    """A fence on the time of the loop, and its alarm."""
+    """Return a fence on virtual time, and its alarm."""
     alarm = Alarm()
     return Fence(alarm, virtual.now), alarm
 
 
 async def silence(seconds: float) -> None:
-    """Let time pass in which the broker says nothing."""
+    """Let time pass without an answer of the broker."""
     await asyncio.sleep(seconds)
 
 
-def test_everything_stops_before_the_broker_hands_over():
-    """RabbitMQ closes a connection after two heartbeats without a word."""
+def test_runs_are_cancelled_before_the_broker_hands_a_partition_over():
+    """RabbitMQ closes a connection after two missed heartbeats."""
     assert START_WITHIN_S < STOP_AFTER_S < 2 * HEARTBEAT_S
 
 
-def test_it_is_closed_until_the_broker_answers():
+def test_a_new_fence_is_closed():
     async def test():
         fence, alarm = fenced()
 
@@ -45,7 +45,7 @@ def test_it_is_closed_until_the_broker_answers():
     virtual.run(test)
 
 
-def test_an_answer_opens_it_for_eight_seconds():
+def test_commands_may_start_for_eight_seconds_after_an_answer():
     async def test():
         fence, _ = fenced()
         fence.answered()
@@ -60,7 +60,7 @@ def test_an_answer_opens_it_for_eight_seconds():
     virtual.run(test)
 
 
-def test_what_runs_may_go_on_for_fifteen_seconds():
+def test_commands_may_go_on_for_fifteen_seconds_after_an_answer():
     async def test():
         fence, _ = fenced()
         fence.answered()
@@ -75,7 +75,7 @@ def test_what_runs_may_go_on_for_fifteen_seconds():
     virtual.run(test)
 
 
-def test_after_fifteen_seconds_of_silence_it_stops_what_runs_once():
+def test_runs_are_stopped_once_after_fifteen_seconds_of_silence():
     async def test():
         fence, alarm = fenced()
         answered_at = virtual.now()
@@ -87,7 +87,7 @@ def test_after_fifteen_seconds_of_silence_it_stops_what_runs_once():
     virtual.run(test)
 
 
-def test_every_answer_puts_the_alarm_off():
+def test_every_answer_postpones_the_alarm():
     async def test():
         fence, alarm = fenced()
         for _ in range(20):
@@ -102,7 +102,7 @@ def test_every_answer_puts_the_alarm_off():
     virtual.run(test)
 
 
-def test_an_answer_after_the_alarm_opens_it_again():
+def test_an_answer_after_the_alarm_opens_the_fence():
     async def test():
         fence, alarm = fenced()
         fence.answered()
@@ -116,7 +116,7 @@ def test_an_answer_after_the_alarm_opens_it_again():
     virtual.run(test)
 
 
-def test_a_command_waits_until_it_opens():
+def test_a_command_waits_until_the_fence_opens():
     async def test():
         fence, _ = fenced()
         waiting = asyncio.create_task(fence.opened())
@@ -129,7 +129,7 @@ def test_a_command_waits_until_it_opens():
     virtual.run(test)
 
 
-def test_all_that_wait_are_let_through_by_one_answer():
+def test_one_answer_ends_the_wait_of_all_commands():
     async def test():
         fence, _ = fenced()
         async with asyncio.TaskGroup() as group:
@@ -141,7 +141,7 @@ def test_all_that_wait_are_let_through_by_one_answer():
     virtual.run(test)
 
 
-def test_nobody_waits_while_it_is_open():
+def test_an_open_fence_is_passed_at_once():
     async def test():
         fence, _ = fenced()
         fence.answered()
@@ -153,7 +153,7 @@ def test_nobody_waits_while_it_is_open():
     virtual.run(test)
 
 
-def test_shut_it_starts_nothing_whatever_the_broker_says_but_what_runs_goes_on():
+def test_a_shut_fence_lets_no_command_start_and_running_commands_go_on():
     async def test():
         fence, alarm = fenced()
         fence.answered()
@@ -172,7 +172,7 @@ def test_shut_it_starts_nothing_whatever_the_broker_says_but_what_runs_goes_on()
     virtual.run(test)
 
 
-def test_closed_it_has_no_alarm():
+def test_a_closed_fence_has_no_alarm():
     async def test():
         fence, alarm = fenced()
         fence.close()
@@ -185,8 +185,8 @@ def test_closed_it_has_no_alarm():
     virtual.run(test)
 
 
-def test_silence_counts_from_the_question_not_from_when_its_answer_was_read():
-    """What the broker last heard of a stalled worker is the question."""
+def test_silence_counts_from_the_request_and_not_from_reading_its_answer():
+    """The request is the last sign of a frozen worker that the broker received."""
 
     async def test():
         fence, alarm = fenced()

@@ -1,4 +1,4 @@
-"""Commands behind a closed fence belong to the next owner: nothing is run, told or answered."""
+"""Commands behind a closed fence are left to the next owner: not run, recorded or answered."""
 
 import asyncio
 from typing import Any
@@ -9,16 +9,16 @@ from contracts.faults import Code, Fault
 from contracts.outcomes import Result
 from tests.worker import virtual
 from tests.worker.ledger import event, request, working
-from worker.runs import Disposition
+from worker.partitions.runs import Disposition
 
 LATE: dict[str, Any] = {"expiration": 200}
 
 
-def test_behind_a_closed_fence_nothing_is_run_told_or_answered():
-    """Even what has no time left may have been run by the next owner."""
+def test_a_command_behind_a_closed_fence_is_not_run_recorded_or_answered():
+    """The next owner may have run even a command without time left."""
 
     async def test():
-        async with working(heard=False) as w:
+        async with working(is_connected=False) as w:
             await asyncio.sleep(16)
             newer = w.take(event(6))
 
@@ -31,9 +31,9 @@ def test_behind_a_closed_fence_nothing_is_run_told_or_answered():
 
 
 @pytest.mark.parametrize("fails", [False, True])
-def test_a_run_during_which_the_fence_closed_is_given_up_whatever_came_of_it(fails):
+def test_a_run_is_abandoned_if_the_fence_closed_during_it(fails):
     async def test():
-        async with working(heard=False) as w:
+        async with working(is_connected=False) as w:
             w.seconds = 16
             w.failures = [Fault(Code.CONFLICT, "no")] if fails else []
 
@@ -43,10 +43,10 @@ def test_a_run_during_which_the_fence_closed_is_given_up_whatever_came_of_it(fai
     virtual.run(test)
 
 
-def test_a_start_that_waits_for_its_record_is_given_up_when_the_fence_closes():
+def test_a_start_that_waits_for_its_record_is_abandoned_when_the_fence_closes():
     async def test():
-        async with working(heard=False) as w:
-            w.post.seconds["started"] = 3600
+        async with working(is_connected=False) as w:
+            w.publisher.seconds["started"] = 3600
 
             assert await w.run(request(5)) is Disposition.ABANDON
             assert w.log == []
@@ -54,12 +54,12 @@ def test_a_start_that_waits_for_its_record_is_given_up_when_the_fence_closes():
     virtual.run(test)
 
 
-def test_a_start_that_was_recorded_in_a_silence_waits_for_the_brokers_answer():
-    """Given up, it would have the partition left, and what ran beside it would be run again."""
+def test_a_start_recorded_during_a_silence_waits_for_an_answer_of_the_broker():
+    """An abandoned command has the partition left, so that its other commands would run again."""
 
     async def test():
-        async with working(heard=False) as w:
-            w.post.seconds["started"] = 9
+        async with working(is_connected=False) as w:
+            w.publisher.seconds["started"] = 9
             running = asyncio.create_task(w.run(request(5)))
             await asyncio.sleep(12)
             assert w.log == ["started a-5"]
@@ -71,10 +71,10 @@ def test_a_start_that_was_recorded_in_a_silence_waits_for_the_brokers_answer():
     virtual.run(test)
 
 
-def test_a_start_that_waits_for_the_brokers_answer_past_its_deadline_never_happens():
+def test_a_command_that_waits_for_the_broker_past_its_deadline_is_not_run():
     async def test():
-        async with working(heard=False) as w:
-            w.post.seconds["started"] = 9
+        async with working(is_connected=False) as w:
+            w.publisher.seconds["started"] = 9
             await w.run(request(5, expiration=11_000))
 
             assert "call 5" not in w.log
@@ -83,11 +83,11 @@ def test_a_start_that_waits_for_the_brokers_answer_past_its_deadline_never_happe
     virtual.run(test)
 
 
-def test_a_call_has_no_time_left_once_the_fence_is_closed():
-    """A process that was frozen wakes up in it, and must not send another request."""
+def test_a_call_has_no_time_left_behind_a_closed_fence():
+    """A frozen process resumes within the call, and must not send another request."""
 
     async def test():
-        async with working(heard=False) as w:
+        async with working(is_connected=False) as w:
             left: list[float] = []
 
             async def look(operation: Any, call: Any) -> Any:

@@ -4,11 +4,11 @@ import asyncio
 
 from tests.worker import virtual
 from tests.worker.scene import FakeChannel, Scene
-from worker.capacity import LONGEST_TURN_S, Capacity
+from worker.partitions.capacity import LONGEST_TURN_S, Capacity
 
 
 class Flooding(FakeChannel):
-    """A channel with deliveries before each of the first three answers."""
+    """A channel with deliveries during each of the first three round trips."""
 
     answers = 0
 
@@ -19,7 +19,7 @@ class Flooding(FakeChannel):
             self.deliver("a", self.answers)
 
 
-def test_a_partition_begins_when_the_one_before_it_has_what_waited_for_it():
+def test_a_partition_begins_after_the_previous_one_received_its_waiting_messages():
     async def test():
         async with asyncio.TaskGroup() as group:
             capacity = Capacity(64)
@@ -34,13 +34,13 @@ def test_a_partition_begins_when_the_one_before_it_has_what_waited_for_it():
 
 
 class Unanswered(FakeChannel):
-    """A channel on which the broker answers nothing."""
+    """A channel on which the broker does not answer."""
 
     async def round_trip(self) -> None:
         await asyncio.get_running_loop().create_future()
 
 
-def test_a_queue_that_does_not_answer_keeps_the_other_partitions_waiting_for_a_while_only():
+def test_a_queue_without_answers_delays_other_partitions_by_one_turn():
     async def test():
         async with asyncio.TaskGroup() as group:
             capacity = Capacity(64)
@@ -54,7 +54,7 @@ def test_a_queue_that_does_not_answer_keeps_the_other_partitions_waiting_for_a_w
     virtual.run(test)
 
 
-def test_a_partition_that_is_lost_while_it_begins_ends_its_turn():
+def test_a_partition_lost_during_its_turn_ends_the_turn():
     async def test():
         async with asyncio.TaskGroup() as group:
             capacity = Capacity(64)

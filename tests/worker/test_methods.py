@@ -1,11 +1,11 @@
-"""What a worker finds in a provider at its start: the operations that it supports, or a mistake."""
+"""The check of a provider at the start of a worker: supported operations, or a TypeError."""
 
 import pytest
 
 from contracts import api
 from contracts.api import OPERATIONS
 from contracts.resources import Controller, Machine
-from tests.worker.providers import Everything
+from tests.worker.providers import FullProvider
 from worker.dispatch import methods
 from worker.provider import Call
 from worker.providers import PROVIDERS
@@ -36,13 +36,13 @@ class NoCall:
         raise NotImplementedError
 
 
-class OneMore:
+class ExtraParameter:
     async def get_machine(self, operation: api.GetMachine, call: Call, deep: bool) -> Machine:
         raise NotImplementedError
 
 
 class NoResult:
-    async def get_machine(self, operation: api.GetMachine, call: Call):  # type: ignore[no-untyped-def]  # what is tested
+    async def get_machine(self, operation: api.GetMachine, call: Call):  # type: ignore[no-untyped-def]  # the test case
         raise NotImplementedError
 
 
@@ -56,7 +56,7 @@ class Inherited(Typo):
 
 
 class Some:
-    """Supports one operation, and has what is no operation."""
+    """Supports one operation, and has other members."""
 
     name = "some"
 
@@ -82,9 +82,9 @@ class Some:
         (OtherResult, "OtherResult.get_machine takes"),
         (OtherNames, "OtherNames.get_machine takes"),
         (NoCall, "NoCall.get_machine takes"),
-        (OneMore, "OneMore.get_machine takes"),
+        (ExtraParameter, "ExtraParameter.get_machine takes"),
         (NoResult, "NoResult.get_machine takes"),
-        (Synchronous, "Synchronous.get_machine has to be a coroutine function"),
+        (Synchronous, "Synchronous.get_machine must be a coroutine function"),
     ],
 )
 def test_a_provider_that_does_not_fit_the_table_is_refused_at_start(provider, reason):
@@ -92,14 +92,14 @@ def test_a_provider_that_does_not_fit_the_table_is_refused_at_start(provider, re
         methods(provider())
 
 
-def test_what_a_provider_does_not_have_it_does_not_support():
+def test_operations_without_a_method_are_not_supported():
     assert list(methods(Some())) == ["get_machine"]
     assert methods(object()) == {}
 
 
 def test_a_provider_may_support_everything():
-    assert methods(Everything()).keys() == OPERATIONS.keys()
+    assert methods(FullProvider()).keys() == OPERATIONS.keys()
 
 
-def test_there_are_providers():
+def test_the_kubernetes_provider_is_registered():
     assert "k8s" in PROVIDERS

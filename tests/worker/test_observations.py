@@ -1,4 +1,4 @@
-"""The bounds of what a command notes as before and after."""
+"""The limits of the states `before` and `after` of a command."""
 
 import msgspec
 import pytest
@@ -9,20 +9,20 @@ from worker.provider import Call
 DIGEST = f"sha256:{'0' * 64}"
 
 
-def test_an_observation_within_the_bounds_is_noted_as_it_is():
+def test_an_observation_within_the_limits_is_unchanged():
     call = Call.within(1)
-    noted = {"replicas": 3, "labels": {"app": "web", "old": None}, "images": ["web:1"]}
+    observed = {"replicas": 3, "labels": {"app": "web", "old": None}, "images": ["web:1"]}
 
-    call.observed({}, noted)
+    call.observed({}, observed)
 
-    assert (call.before, call.after) == ({}, noted)
+    assert (call.before, call.after) == ({}, observed)
 
 
-def test_of_a_long_field_the_first_20_entries_stay_and_the_field_is_named():
+def test_a_long_field_keeps_20_entries_and_is_named_as_shortened():
     rules = [str(number) for number in range(21)]
-    noted = {"rules": rules, "replicas": 3}
+    observed = {"rules": rules, "replicas": 3}
 
-    kept = observations.bounded(noted)
+    kept = observations.bounded(observed)
 
     assert kept == {"rules": rules[:20], "replicas": 3, "shortened": ["rules"]}
 
@@ -30,16 +30,16 @@ def test_of_a_long_field_the_first_20_entries_stay_and_the_field_is_named():
 @pytest.mark.parametrize("size", [300, 5_000, 100_000])
 def test_an_observation_has_at_most_4_kib_and_keeps_its_short_fields(size):
     long = {str(number): "x" * size for number in range(20)}
-    noted = {"labels": long, "replicas": 3, "rules": list(long.values()), "text": "x" * size}
+    observed = {"labels": long, "replicas": 3, "rules": list(long.values()), "text": "x" * size}
 
-    kept = observations.bounded(noted)
+    kept = observations.bounded(observed)
 
     assert len(msgspec.json.encode(kept)) <= 4096
     assert kept["replicas"] == 3
     assert {"labels", "rules"} <= set(kept["shortened"])
 
 
-def test_an_image_is_noted_if_it_is_an_image_reference():
+def test_only_valid_image_references_are_kept():
     good = ["web", "web:1", "reg.example:5000/a/b_c:v1.2", f"reg.example/a@{DIGEST}", "a:1"]
     bad = ["", "a b", "ci:pass@reg.example/web:1", "https://reg.example/web", "a\n", "ä", None, 7]
 
@@ -47,10 +47,10 @@ def test_an_image_is_noted_if_it_is_an_image_reference():
 
 
 @pytest.mark.parametrize("name", ["Authorization", "Cookie", "x-api-key", "access_token"])
-def test_the_value_of_a_sensitive_header_is_not_noted(name):
+def test_the_value_of_a_sensitive_header_is_left_out(name):
     assert observations.pair(name, "canary") == name
     assert observations.pair("x-deployment-id", "v6") == "x-deployment-id=v6"
 
 
-def test_a_text_is_printable_and_short():
+def test_a_text_is_reduced_to_160_printable_characters():
     assert observations.plain("a\x1b[31m\n" + "b" * 200) == "a[31m" + "b" * 155

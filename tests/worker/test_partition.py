@@ -1,4 +1,4 @@
-"""A partition: strict order for each address, and care with what was delivered before."""
+"""A partition: strict order for each address, and the treatment of redelivered commands."""
 
 import asyncio
 
@@ -6,12 +6,12 @@ import pytest
 
 from tests.worker import virtual
 from tests.worker.scene import CONCURRENCY, SECOND, Platform, scene
-from worker.command import Command
-from worker.redelivery import LAST_DELIVERY, SUSPECT_RETURNS, SUSPECT_S, TAKE_OVER_S
-from worker.runs import GIVE_UP_AFTER_S, Disposition
+from worker.partitions.command import Command
+from worker.partitions.redelivery import LAST_DELIVERY, SUSPECT_RETURNS, SUSPECT_S, TAKE_OVER_S
+from worker.partitions.runs import ABANDON_AFTER_S, Disposition
 
 
-def test_commands_of_one_address_run_one_after_another_and_others_beside_them():
+def test_commands_of_one_address_run_in_order_beside_other_addresses():
     async def test():
         async with scene() as s:
             for number in range(3):
@@ -26,25 +26,25 @@ def test_commands_of_one_address_run_one_after_another_and_others_beside_them():
     virtual.run(test)
 
 
-def test_a_redelivered_command_starts_two_seconds_after_it_came():
+def test_a_redelivered_command_starts_two_seconds_after_its_arrival():
     async def test():
         async with scene() as s:
-            came_at = virtual.now()
+            arrived_at = virtual.now()
             s.last.deliver("a", returns=1)
             s.last.deliver("b")
             await asyncio.sleep(4 * SECOND)
 
-            assert s.platform.began_at["b-0"] - came_at < 0.1
-            assert 1.9 <= s.platform.began_at["a-0"] - came_at < 2.1
+            assert s.platform.began_at["b-0"] - arrived_at < 0.1
+            assert 1.9 <= s.platform.began_at["a-0"] - arrived_at < 2.1
 
     virtual.run(test)
 
 
-def test_commands_that_were_handed_back_once_start_beside_each_other_two_seconds_later():
+def test_commands_redelivered_once_start_concurrently_after_two_seconds():
     async def test():
         async with scene() as s:
-            came_at = virtual.now()
-            names = [f"thing-{number}" for number in range(110)]
+            arrived_at = virtual.now()
+            names = [f"controller-{number}" for number in range(110)]
             for name in names:
                 s.last.deliver(name, returns=1)
             await asyncio.sleep(TAKE_OVER_S - 0.1)
@@ -52,13 +52,13 @@ def test_commands_that_were_handed_back_once_start_beside_each_other_two_seconds
 
             await asyncio.sleep(0.1 + 2.1 * SECOND)
             assert s.platform.overlaps() == CONCURRENCY
-            assert s.platform.began_at["thing-0-0"] - came_at == pytest.approx(TAKE_OVER_S)
+            assert s.platform.began_at["controller-0-0"] - arrived_at == pytest.approx(TAKE_OVER_S)
             assert {name for _, name in s.last.settled} == {f"{name}-0" for name in names}
 
     virtual.run(test)
 
 
-def test_commands_of_one_address_that_were_handed_back_once_keep_their_order():
+def test_commands_of_one_address_redelivered_once_keep_their_order():
     async def test():
         async with scene() as s:
             for number in range(3):
@@ -75,7 +75,7 @@ def test_commands_of_one_address_that_were_handed_back_once_keep_their_order():
 
 
 @pytest.mark.parametrize("returns", [SUSPECT_RETURNS, LAST_DELIVERY - 2])
-def test_what_was_handed_back_more_than_once_runs_one_at_a_time_whatever_its_address(returns):
+def test_commands_redelivered_twice_or_more_run_one_at_a_time(returns):
     async def test():
         async with scene() as s:
             for name in "abc":
@@ -88,7 +88,7 @@ def test_what_was_handed_back_more_than_once_runs_one_at_a_time_whatever_its_add
     virtual.run(test)
 
 
-def test_what_was_handed_back_once_does_not_wait_for_what_was_handed_back_more_often():
+def test_a_command_redelivered_once_does_not_wait_for_suspects():
     async def test():
         async with scene() as s:
             s.last.deliver("a", returns=2)
@@ -103,7 +103,7 @@ def test_what_was_handed_back_once_does_not_wait_for_what_was_handed_back_more_o
     virtual.run(test)
 
 
-def test_a_suspect_that_takes_long_does_not_hold_up_its_neighbours():
+def test_a_slow_suspect_does_not_delay_its_neighbours():
     async def test():
         async with scene() as s:
             s.platform.seconds = 60
@@ -117,14 +117,14 @@ def test_a_suspect_that_takes_long_does_not_hold_up_its_neighbours():
             assert s.platform.overlaps() == 3
 
             s.partition.leave()
-            await asyncio.sleep(GIVE_UP_AFTER_S + 0.1)
-            cancelled = {name for what, name in s.platform.log if what == "cancel"}
+            await asyncio.sleep(ABANDON_AFTER_S + 0.1)
+            cancelled = {name for action, name in s.platform.log if action == "cancel"}
             assert cancelled == {"a-0", "b-0", "c-0"}
 
     virtual.run(test)
 
 
-def test_the_first_redelivered_command_is_dead_at_its_tenth_delivery_and_its_neighbours_run():
+def test_the_first_suspect_is_dead_at_its_tenth_delivery_and_its_neighbours_run():
     async def test():
         async with scene() as s:
             s.last.deliver("a", returns=9)
@@ -139,7 +139,7 @@ def test_the_first_redelivered_command_is_dead_at_its_tenth_delivery_and_its_nei
 
 
 class Killer(Platform):
-    """Whoever runs the command `k-0` dies of it after a while."""
+    """A worker that dies some seconds after it started the command `k-0`."""
 
     def __init__(self, after: float) -> None:
         super().__init__()
@@ -155,9 +155,9 @@ class Killer(Platform):
 
 
 async def owned(queue: dict[str, int], after: float) -> Killer:
-    """Have a worker run what is queued until it dies, or all is done.
+    """Have a worker run the queued commands until it dies, or all are settled.
 
-    What it settled is taken from the queue; what it held is handed back, and counted.
+    Settled commands leave the queue; the others are requeued with one more redelivery.
     """
     killer = Killer(after)
     async with scene(work=killer) as s:
@@ -175,7 +175,7 @@ async def owned(queue: dict[str, int], after: float) -> Killer:
 
 @pytest.mark.parametrize("before", [0, 1, 3])
 @pytest.mark.parametrize("after", [0.0, 0.5, 4.5])
-def test_what_workers_die_of_ends_as_dead_and_its_neighbours_are_run(before, after):
+def test_a_poison_message_is_dead_lettered_and_its_neighbours_run(before, after):
     async def test():
         names = ["a", "b", "c", "d", "e"]
         queue = dict.fromkeys([*names[:before], "k", *names[before:]], 0)
@@ -186,13 +186,13 @@ def test_what_workers_die_of_ends_as_dead_and_its_neighbours_are_run(before, aft
 
         assert [worker.died.is_set() for worker in workers] == [True] * 9 + [False]
         log = [entry for worker in workers for entry in worker.log]
-        assert [name for what, name in log if what == "dead_letter"] == ["k-0"]
-        assert {name for what, name in log if what == "end"} == {f"{name}-0" for name in names}
+        assert [name for action, name in log if action == "dead_letter"] == ["k-0"]
+        assert {name for action, name in log if action == "end"} == {f"{name}-0" for name in names}
 
     virtual.run(test)
 
 
-def test_a_command_of_an_address_never_overtakes_a_redelivered_one_before_it():
+def test_a_command_does_not_overtake_a_redelivered_one_of_its_address():
     async def test():
         async with scene() as s:
             s.last.deliver("a", 1, returns=1)
@@ -205,7 +205,7 @@ def test_a_command_of_an_address_never_overtakes_a_redelivered_one_before_it():
     virtual.run(test)
 
 
-def test_runs_are_given_up_one_second_after_the_channel_closed():
+def test_runs_are_abandoned_one_second_after_the_channel_closed():
     async def test():
         async with scene() as s:
             s.platform.seconds = 10 * SECOND
@@ -221,7 +221,7 @@ def test_runs_are_given_up_one_second_after_the_channel_closed():
     virtual.run(test)
 
 
-def test_a_redelivery_to_the_same_process_joins_the_run_that_is_under_way():
+def test_a_redelivery_to_the_same_process_joins_the_run():
     async def test():
         async with scene() as s:
             s.platform.seconds = 5 * SECOND
@@ -240,7 +240,7 @@ def test_a_redelivery_to_the_same_process_joins_the_run_that_is_under_way():
     virtual.run(test)
 
 
-def test_nothing_starts_while_the_broker_does_not_answer_and_all_starts_when_it_does():
+def test_no_command_starts_while_the_broker_does_not_answer():
     async def test():
         async with scene() as s:
             await asyncio.sleep(9 * SECOND)
@@ -255,7 +255,7 @@ def test_nothing_starts_while_the_broker_does_not_answer_and_all_starts_when_it_
     virtual.run(test)
 
 
-def test_silence_cancels_what_runs_and_nothing_behind_it_overtakes_it():
+def test_silence_cancels_a_run_and_no_later_command_overtakes_it():
     async def test():
         async with scene() as s:
             s.platform.seconds = 60 * SECOND
@@ -264,7 +264,7 @@ def test_silence_cancels_what_runs_and_nothing_behind_it_overtakes_it():
             await asyncio.sleep(16 * SECOND)
 
             assert s.platform.log == [("begin", "a-1"), ("cancel", "a-1")]
-            assert len(s.channels) == 2, "the partition was left, so that it is delivered again"
+            assert len(s.channels) == 2, "expected the partition to be left for a redelivery"
 
     virtual.run(test)
 
@@ -286,8 +286,8 @@ def test_a_partition_counts_as_owned_from_its_first_delivery_until_it_is_left():
     virtual.run(test)
 
 
-def test_what_a_channel_that_was_left_still_hands_over_is_not_run_nor_settled_on_the_next():
-    """Its tag would settle another message there."""
+def test_a_delivery_of_a_former_channel_is_neither_run_nor_settled():
+    """Its delivery tag would acknowledge another message on the next channel."""
 
     async def test():
         async with scene() as s:
@@ -305,7 +305,7 @@ def test_what_a_channel_that_was_left_still_hands_over_is_not_run_nor_settled_on
     virtual.run(test)
 
 
-def test_stopped_it_ends_what_runs_and_leaves_the_rest_to_another_worker():
+def test_a_stopped_partition_ends_its_runs_and_leaves_waiting_commands():
     async def test():
         async with scene() as s:
             s.platform.seconds = 5 * SECOND
@@ -326,7 +326,7 @@ def test_stopped_it_ends_what_runs_and_leaves_the_rest_to_another_worker():
     virtual.run(test)
 
 
-def test_stopped_while_idle_it_is_left_at_once():
+def test_an_idle_partition_is_left_at_once_when_stopped():
     async def test():
         async with scene() as s:
             s.fence.shut()
@@ -339,7 +339,7 @@ def test_stopped_while_idle_it_is_left_at_once():
     virtual.run(test)
 
 
-def test_nothing_behind_a_given_up_command_overtakes_it_though_the_fence_is_open():
+def test_no_command_overtakes_an_abandoned_one_while_the_fence_is_open():
     async def test():
         async with scene() as s:
             s.last.deliver("a", 1)
@@ -354,7 +354,7 @@ def test_nothing_behind_a_given_up_command_overtakes_it_though_the_fence_is_open
     virtual.run(test)
 
 
-def test_the_first_redelivered_command_is_counted_anew_after_a_take_over():
+def test_the_first_suspect_is_determined_again_after_a_take_over():
     async def test():
         async with scene() as s:
             s.last.deliver("a", returns=8)
@@ -369,11 +369,11 @@ def test_the_first_redelivered_command_is_counted_anew_after_a_take_over():
     virtual.run(test)
 
 
-def test_no_more_run_at_once_than_there_are_places():
+def test_concurrent_commands_are_limited_by_the_capacity():
     async def test():
         async with scene() as s:
             for number in range(CONCURRENCY + 10):
-                s.last.deliver(f"thing-{number}")
+                s.last.deliver(f"controller-{number}")
             await asyncio.sleep(5 * SECOND)
 
             assert s.platform.overlaps() == CONCURRENCY

@@ -10,7 +10,7 @@ from worker.provider import Call, Port
 
 
 def methods_of_port() -> list[str]:
-    """What a provider may have."""
+    """Return the names of the port's methods."""
     return [name for name in vars(Port) if not name.startswith("_")]
 
 
@@ -31,20 +31,20 @@ def test_a_method_of_the_port_has_the_types_of_its_row(name):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_method_of_the_port_says_what_a_provider_has_to_do(name):
+def test_a_method_of_the_port_has_a_docstring(name):
     assert inspect.getdoc(getattr(Port, name))
 
 
-def test_a_call_knows_what_it_has_left():
+def test_a_call_has_the_time_until_its_deadline_left():
     assert 9 < Call.within(10).left() <= 10
     assert Call.within(-1).left() == 0
 
 
-def test_a_call_has_nothing_left_when_another_worker_takes_over():
-    """A process that was frozen wakes up in the middle of a call, and must not send the next."""
-    ours = [True]
-    call = Call(Call.within(10).deadline, lambda: ours[0])
+def test_a_call_has_no_time_left_after_a_take_over():
+    """A frozen process resumes within a call, and must not send the next request."""
+    owns = [True]
+    call = Call(Call.within(10).deadline, lambda: owns[0])
     assert call.left() > 9
 
-    ours[0] = False
+    owns[0] = False
     assert call.left() == 0

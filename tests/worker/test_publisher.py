@@ -1,4 +1,4 @@
-"""The publisher: when it returns the broker has the message, whatever happened between."""
+"""The publisher: `publish` returns when the broker has confirmed the message."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,12 +18,12 @@ from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 from worker.publisher import Publisher
 
-MESSAGE = message_of(EXAMPLES["update_controller_replicas"], user_id="somebody")
+MESSAGE = message_of(EXAMPLES["update_controller_replicas"], user_id="other")
 WITHIN_S = 60
 
 
 class Broker:
-    """A connection and its only channel; fails as often as it is told to."""
+    """A connection and its only channel; raises these failures first."""
 
     is_closed = False
 
@@ -45,8 +45,8 @@ class Broker:
     async def lost(self) -> None:
         await asyncio.get_running_loop().create_future()
 
-    async def nothing(self, *_: Any, **__: Any) -> int:
-        """Let it be declared."""
+    async def accept(self, *_: Any, **__: Any) -> int:
+        """Accept a declaration."""
         return 0
 
     async def pulse(self) -> None:
@@ -55,25 +55,25 @@ class Broker:
     async def confirms(self, channel: "Broker") -> None:
         await self.lost()
 
-    has_exchange = consumers = bind = unbind = close = nothing
+    has_exchange = consumers = bind = unbind = close = accept
 
 
 class Ready(ReconnectingConnection):
-    """A link that is told when a session has begun."""
+    """A connection that is always ready."""
 
     def ready(self) -> None:
-        """Nobody waits for it."""
+        pass
 
 
 def publisher() -> Publisher:
-    """One without a connection."""
-    hello = Announcement("w", "k8s", "0", 0.0)
-    return Publisher(Ready("amqp://nowhere", "test"), lambda: hello)
+    """Return a publisher without a connection."""
+    announcement = Announcement("w", "k8s", "0", 0.0)
+    return Publisher(Ready("amqp://nowhere", "test"), lambda: announcement)
 
 
 @asynccontextmanager
 async def connected(publisher: Publisher, broker: Broker) -> AsyncIterator[None]:
-    """A session over this connection."""
+    """Run a session over this connection."""
     session = asyncio.create_task(publisher.session(cast(Connection, broker)))
     try:
         yield
@@ -82,8 +82,8 @@ async def connected(publisher: Publisher, broker: Broker) -> AsyncIterator[None]
         await asyncio.wait([session])
 
 
-async def test_it_publishes_as_the_user_of_its_connection():
-    """Whoever reads an outcome can rely on the broker that a worker wrote it."""
+async def test_a_message_has_the_user_of_the_connection():
+    """The broker checks `user_id`: it proves to readers of an outcome that a worker wrote it."""
     us, broker = publisher(), Broker("worker-k8s")
     async with connected(us, broker), asyncio.timeout(WITHIN_S):
         await us.publish(MESSAGE)
@@ -93,7 +93,7 @@ async def test_it_publishes_as_the_user_of_its_connection():
     assert (message.key, message.body) == (MESSAGE.key, MESSAGE.body)
 
 
-async def test_before_it_is_connected_it_waits():
+async def test_a_message_waits_for_the_connection():
     us, broker = publisher(), Broker("worker")
     publishing = asyncio.create_task(us.publish(MESSAGE))
     await asyncio.sleep(0)
@@ -105,7 +105,7 @@ async def test_before_it_is_connected_it_waits():
 
 
 @pytest.mark.parametrize("failure", [ConnectionLost, NotDeclared, Refused])
-async def test_what_failed_is_published_again_over_the_next_connection_as_its_user(failure):
+async def test_a_failed_message_is_published_again_as_the_user_of_the_next_connection(failure):
     us, first, second = publisher(), Broker("old", failure("no")), Broker("new")
     async with connected(us, first):
         publishing = asyncio.create_task(us.publish(MESSAGE))
@@ -119,7 +119,7 @@ async def test_what_failed_is_published_again_over_the_next_connection_as_its_us
     assert [message.user_id for message in second.published] == ["new"]
 
 
-async def test_what_a_full_queue_refuses_is_told_and_costs_nothing_else():
+async def test_a_rejected_message_raises_and_the_next_one_is_published():
     us, broker = publisher(), Broker("worker", Rejected("full"))
     async with connected(us, broker), asyncio.timeout(WITHIN_S):
         with pytest.raises(Rejected):
@@ -130,7 +130,7 @@ async def test_what_a_full_queue_refuses_is_told_and_costs_nothing_else():
 
 
 class Frozen(Broker):
-    """A broker of which one node is frozen: it tells of no queue, and confirms no announcement."""
+    """A broker with a frozen node: no answer for queues, no confirm for announcements."""
 
     def __init__(self) -> None:
         super().__init__("worker")
@@ -150,7 +150,7 @@ class Frozen(Broker):
         await super().publish(message, mandatory=mandatory)
 
 
-async def test_a_queue_that_does_not_answer_keeps_nothing_from_being_published_and_announced():
+async def test_a_queue_without_answers_does_not_block_messages_and_announcements():
     broker, worker = Frozen(), publisher()
 
     async with connected(worker, broker), asyncio.timeout(WITHIN_S):
@@ -161,7 +161,7 @@ async def test_a_queue_that_does_not_answer_keeps_nothing_from_being_published_a
 
 
 class Channels(Broker):
-    """A connection that knows its channels apart."""
+    """A connection with separate channels."""
 
     def __init__(self) -> None:
         super().__init__("worker")
@@ -172,8 +172,8 @@ class Channels(Broker):
         return self.opened[-1]
 
 
-async def test_outcomes_have_a_channel_to_themselves():
-    """RabbitMQ 3.10 may number them by all that the channel published."""
+async def test_outcomes_have_a_channel_of_their_own():
+    """RabbitMQ 3.10 may number outcomes by all messages that their channel published."""
     outcome = msgspec.structs.replace(MESSAGE, exchange=topology.OUTCOMES)
     broker, worker = Channels(), publisher()
 

@@ -1,4 +1,4 @@
-"""Messages that a worker does not run: not understood, not allowed, or not what they claim."""
+"""Messages that a worker refuses: not understood, not allowed or not valid."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from contracts.faults import Code
 from contracts.seal import SEALED, Seals
 from contracts.wire import Message, Reply
 from tests.examples import EXAMPLES, message_of, workload
-from tests.worker.providers import Everything
+from tests.worker.providers import FullProvider
 from worker.dispatch import Dispatch
 from worker.examination import Refusal
 from worker.provider import Call
@@ -22,37 +22,37 @@ SECRET = message_of(EXAMPLES["apply_secret"])
 
 
 class Worker:
-    """A dispatch, and the provider behind it."""
+    """A dispatch with its provider."""
 
     def __init__(self, seals: Seals = SEALS, **arguments: Any) -> None:
-        self.provider = Everything()
+        self.provider = FullProvider()
         self._dispatch = Dispatch("k8s", self.provider, seals, **arguments)
 
     async def run(self, message: Message) -> Reply:
-        """What it answers; raises its refusal."""
+        """Return the reply to a message, or raise its refusal."""
         return await self._dispatch.run(message, Call.within(10))
 
     async def refusal(self, message: Message) -> Refusal:
-        """Why it does not run a message; the provider was not asked."""
+        """Return the refusal of a message, for which the provider was not called."""
         with pytest.raises(Refusal) as raised:
             await self.run(message)
-        assert self.provider.asked == []
+        assert self.provider.operations == []
         return raised.value
 
 
 def but(message: Message, **changes: Any) -> Message:
-    """The message with changes."""
+    """Return a copy of a message with changes."""
     return msgspec.structs.replace(message, **changes)
 
 
 def sealed(message: Message, seals: Seals = SEALS) -> Message:
-    """The message with its body sealed."""
+    """Return a copy of a message with a sealed body."""
     body = seals.seal(message.body, message.type, message.key.split(".", 2)[2])
     return but(message, body=body, content_type=SEALED)
 
 
 @pytest.mark.parametrize(
-    ("message", "said"),
+    ("message", "reason"),
     [
         (but(SCALE, type="launch_rocket"), "expected an operation of contract 1"),
         (but(SCALE, type=""), "property type: expected the name of the operation"),
@@ -62,19 +62,18 @@ def sealed(message: Message, seals: Seals = SEALS) -> Message:
         ),
     ],
 )
-async def test_what_is_not_understood_is_refused_and_not_run(message, said):
-    """A caller learns it from the reply; an event, which has none, must not be lost in silence."""
+async def test_a_message_of_an_unknown_operation_or_contract_is_refused(message, reason):
+    """A command is answered; an event, which has no reply, must not be lost without a record."""
     worker = Worker()
 
     refusal = await worker.refusal(message)
 
     assert (refusal.status, refusal.code) == (501, Code.NOT_UNDERSTOOD)
-    assert said in refusal.message
-    assert worker.provider.asked == []
+    assert reason in refusal.message
 
 
 @pytest.mark.parametrize("contract", ["1", "2", "", True, 1.0, None, b"1", ["1"], "x" * 100])
-async def test_a_contract_that_is_no_integer_is_shown_as_what_it_is(contract):
+async def test_the_refusal_shows_a_contract_that_is_no_integer(contract):
     refusal = await Worker().refusal(but(SCALE, headers={"contract": contract}))
 
     assert (refusal.status, refusal.code) == (501, Code.NOT_UNDERSTOOD)
@@ -89,13 +88,13 @@ async def test_a_message_without_an_id_is_refused():
     assert "message_id" in refusal.message
 
 
-async def test_a_message_that_names_no_contract_is_of_this_one():
+async def test_a_message_without_a_contract_is_run():
     assert (await Worker().run(but(SCALE, headers={}))).status == 200
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-async def test_a_wrong_key_is_refused_and_the_right_one_named(name):
-    """Elsewhere the command would not be in order with the others of its address."""
+async def test_the_refusal_of_a_wrong_routing_key_names_the_expected_key(name):
+    """In another partition the command would run beside other commands of its address."""
     message = message_of(EXAMPLES[name])
     if OPERATIONS[name].row.seal:
         message = sealed(message)
@@ -119,7 +118,7 @@ async def test_a_wrong_key_is_refused_and_the_right_one_named(name):
         "",
     ],
 )
-async def test_a_key_that_is_wrong_anywhere_is_refused(key):
+async def test_a_routing_key_with_any_wrong_part_is_refused(key):
     refusal = await Worker().refusal(but(SCALE, key=key))
 
     assert "expected the routing key k8s.0.controllers.default.hello" in refusal.message
@@ -133,7 +132,7 @@ async def test_a_key_that_is_wrong_anywhere_is_refused(key):
     "body",
     [b"", b"[]", b"{", b"\xff", b'{"scope": "\xff"}', b"{}", b"[" * 100_000, b'{"replicas": "3"}'],
 )
-async def test_a_body_that_cannot_be_read_is_refused_and_the_worker_lives_on(body):
+async def test_an_unreadable_body_is_refused_and_the_next_message_runs(body):
     worker = Worker()
 
     assert (await worker.refusal(but(SCALE, body=body))).code is Code.INVALID
@@ -149,7 +148,7 @@ async def test_a_deadline_that_is_no_integer_is_refused(deadline):
     )
 
 
-async def test_a_name_of_no_platform_is_refused():
+async def test_a_name_that_no_platform_allows_is_refused():
     body = msgspec.json.encode({"scope": "default", "name": "a/../b", "replicas": 1})
 
     assert (await Worker().refusal(but(SCALE, body=body))).message.startswith("name: expected")
@@ -162,7 +161,7 @@ async def test_a_secret_that_is_not_sealed_is_refused():
     assert "t0p" not in refusal.message
 
 
-async def test_a_workload_is_refused_if_it_holds_a_pull_secret_and_is_not_sealed():
+async def test_a_workload_with_a_pull_secret_that_is_not_sealed_is_refused():
     secret = {"registry": "registry.example", "username": "ci", "password": "canary"}
     operation = OPERATIONS["apply_workload"]
     values = {"scope": "default", "workload": workload(pullSecret=secret)}
@@ -172,7 +171,7 @@ async def test_a_workload_is_refused_if_it_holds_a_pull_secret_and_is_not_sealed
 
 
 @pytest.mark.parametrize("name", ["apply_controller", "apply_workload"])
-async def test_what_holds_no_secret_need_not_be_sealed(name):
+async def test_a_body_without_a_secret_need_not_be_sealed(name):
     assert (await Worker().run(message_of(EXAMPLES[name]))).status == 200
 
 
@@ -190,7 +189,7 @@ async def test_a_sealed_body_is_not_run_for_another_address():
     assert (await Worker().refusal(but(sealed(SECRET), key=other))).code is Code.SEAL_NOT_OPENED
 
 
-async def test_plain_json_that_claims_to_be_sealed_is_refused():
+async def test_plain_json_with_the_content_type_of_a_sealed_body_is_refused():
     message = but(SECRET, content_type=SEALED)
 
     assert (await Worker().refusal(message)).message == (
@@ -199,13 +198,13 @@ async def test_plain_json_that_claims_to_be_sealed_is_refused():
 
 
 def event(name: str, user: str | None = "scheduler") -> Message:
-    """What a producer publishes."""
+    """Return an operation as an event of a producer."""
     message = message_of(EXAMPLES[name], exchange=topology.EVENTS, user_id=user)
     return sealed(message) if OPERATIONS[name].row.seal else message
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-async def test_an_event_scales_or_labels_and_does_nothing_else(name):
+async def test_only_scaling_and_labels_are_allowed_as_events(name):
     worker = Worker()
     if name in {"update_controller_replicas", "set_machine_labels"}:
         assert (await worker.run(event(name))).status == 200
@@ -216,7 +215,7 @@ async def test_an_event_scales_or_labels_and_does_nothing_else(name):
 
 
 @pytest.mark.parametrize("user", [None, ""])
-async def test_an_event_of_nobody_is_refused(user):
+async def test_an_event_without_a_user_is_refused(user):
     refusal = await Worker().refusal(event("update_controller_replicas", user))
 
     assert (refusal.code, refusal.message) == (
@@ -225,7 +224,7 @@ async def test_an_event_of_nobody_is_refused(user):
     )
 
 
-async def test_a_user_may_be_allowed_more_and_others_are_not():
+async def test_a_listed_user_may_send_additional_operations_as_events():
     worker = Worker(producers={"deployer": frozenset({"delete_controller"})})
 
     assert (await worker.refusal(event("delete_controller"))).code is Code.FORBIDDEN
@@ -235,5 +234,5 @@ async def test_a_user_may_be_allowed_more_and_others_are_not():
 
 
 async def test_a_command_of_a_gateway_needs_no_user():
-    """The broker's rights say who may publish commands; events come through their own exchange."""
+    """The broker's permissions limit the publishers of commands; events have another exchange."""
     assert (await Worker().run(but(SCALE, user_id=None))).status == 200

@@ -1,21 +1,21 @@
-"""A busy partition is given away in a pause between its commands, and nothing is lost by it."""
+"""The release of a busy partition between two commands, without the loss of any."""
 
 import asyncio
 from typing import Any
 
 from tests.worker import virtual
 from tests.worker.scene import CONCURRENCY, SECOND, Platform, Scene, scene
-from worker.capacity import Capacity
-from worker.command import Command
-from worker.runs import Disposition
+from worker.partitions.capacity import Capacity
+from worker.partitions.command import Command
+from worker.partitions.runs import Disposition
 
 
 def begun(platform: Platform) -> list[str]:
-    """What was started, in order."""
-    return [name for what, name in platform.log if what == "begin"]
+    """Return the started commands, in order."""
+    return [name for action, name in platform.log if action == "begin"]
 
 
-def test_a_busy_partition_is_left_as_soon_as_what_runs_ends_within_a_second():
+def test_a_busy_partition_is_left_when_its_runs_end_within_a_second():
     async def test():
         async with scene() as s:
             s.last.deliver("a", 1)
@@ -34,7 +34,7 @@ def test_a_busy_partition_is_left_as_soon_as_what_runs_ends_within_a_second():
     virtual.run(test)
 
 
-def test_what_it_held_is_run_by_whom_it_is_delivered_to_next():
+def test_the_waiting_commands_of_a_released_partition_run_after_redelivery():
     async def test():
         async with scene() as s:
             for number in (1, 2, 3):
@@ -52,8 +52,8 @@ def test_what_it_held_is_run_by_whom_it_is_delivered_to_next():
     virtual.run(test)
 
 
-def test_nothing_starts_any_more_while_a_busy_process_leaves_slowly():
-    """A command that started then would be cut, and run again by the next owner."""
+def test_no_command_starts_while_a_partition_is_left_slowly():
+    """A command that started meanwhile would be cut, and run again by the next owner."""
 
     async def test():
         async with scene() as s:
@@ -69,7 +69,7 @@ def test_nothing_starts_any_more_while_a_busy_process_leaves_slowly():
     virtual.run(test)
 
 
-def test_it_goes_on_if_something_runs_for_longer():
+def test_a_partition_is_kept_if_a_command_runs_for_longer_than_a_second():
     async def test():
         async with scene() as s:
             s.platform.seconds = 3 * SECOND
@@ -89,8 +89,8 @@ def test_it_goes_on_if_something_runs_for_longer():
     virtual.run(test)
 
 
-def test_what_was_taken_over_is_not_given_on_before_it_is_done():
-    """Two workers would hand it to and fro, until it counts as what ends workers."""
+def test_a_partition_is_not_released_before_its_redelivered_commands_are_done():
+    """Otherwise two workers would pass it back and forth, until it counts as a poison message."""
 
     async def test():
         async with scene() as s:
@@ -109,7 +109,7 @@ def test_what_was_taken_over_is_not_given_on_before_it_is_done():
     virtual.run(test)
 
 
-def test_what_it_keeps_waiting_takes_no_place_of_other_partitions():
+def test_commands_that_wait_for_a_release_do_not_use_capacity():
     async def test():
         async with asyncio.TaskGroup() as group:
             capacity = Capacity(CONCURRENCY)
@@ -121,18 +121,18 @@ def test_what_it_keeps_waiting_takes_no_place_of_other_partitions():
                 await asyncio.sleep(0.1)
                 left.partition.release()
                 for number in range(2 * CONCURRENCY):
-                    left.last.deliver(f"thing-{number}")
+                    left.last.deliver(f"controller-{number}")
                 await asyncio.sleep(0.1)
-                came_at = virtual.now()
+                arrived_at = virtual.now()
                 other.last.deliver("b")
                 await asyncio.sleep(0.5)
 
-                assert other.platform.began_at["b-0"] - came_at < 0.1
+                assert other.platform.began_at["b-0"] - arrived_at < 0.1
 
     virtual.run(test)
 
 
-def test_what_waited_for_a_place_meanwhile_does_not_start_either():
+def test_a_command_that_waits_for_capacity_does_not_start_during_a_release():
     async def test():
         async with asyncio.TaskGroup() as group:
             capacity = Capacity(1)
@@ -155,7 +155,7 @@ def test_what_waited_for_a_place_meanwhile_does_not_start_either():
     virtual.run(test)
 
 
-def test_what_waited_to_be_released_still_needs_an_open_fence():
+def test_a_command_that_waited_for_a_release_needs_an_open_fence():
     async def test():
         async with scene() as s:
             s.platform.seconds = 20 * SECOND
@@ -171,7 +171,7 @@ def test_what_waited_to_be_released_still_needs_an_open_fence():
 
 
 class Slow(Platform):
-    """Dead-letters slowly."""
+    """A platform with slow dead letters."""
 
     async def dead_letter(self, command: Command, fault: Any) -> Disposition:
         disposition = await super().dead_letter(command, fault)
@@ -179,7 +179,7 @@ class Slow(Platform):
         return disposition
 
 
-def test_a_dead_letter_under_way_is_waited_for_and_not_repeated():
+def test_a_stopped_partition_waits_for_a_dead_letter():
     async def test():
         slow = Slow()
         async with scene(work=slow) as s:
@@ -187,7 +187,7 @@ def test_a_dead_letter_under_way_is_waited_for_and_not_repeated():
             await asyncio.sleep(0.1)
             s.partition.stop()
             await asyncio.sleep(0.2)
-            assert not s.last.is_lost(), "it is under way"
+            assert not s.last.is_lost(), "expected the channel to be open until the dead letter"
 
             await asyncio.sleep(0.4)
             assert s.log == ["ack a-0"]
@@ -196,7 +196,7 @@ def test_a_dead_letter_under_way_is_waited_for_and_not_repeated():
     virtual.run(test)
 
 
-def test_a_dead_letter_under_way_is_joined_by_the_redelivery():
+def test_a_redelivery_joins_the_run_of_a_dead_letter():
     async def test():
         slow = Slow()
         async with scene(work=slow) as s:
@@ -213,8 +213,8 @@ def test_a_dead_letter_under_way_is_joined_by_the_redelivery():
     virtual.run(test)
 
 
-def test_what_comes_after_a_failed_acknowledgement_does_not_overtake():
-    """The loss of a channel is known to whoever settles before it is known to its watch."""
+def test_no_command_overtakes_one_whose_acknowledgement_failed():
+    """An acknowledgement may fail before `channel.lost()` returns."""
 
     async def test():
         async with scene() as s:
@@ -232,7 +232,7 @@ def test_what_comes_after_a_failed_acknowledgement_does_not_overtake():
     virtual.run(test)
 
 
-def test_what_comes_while_it_is_left_is_for_the_next_owner_alone():
+def test_a_delivery_to_a_partition_that_is_left_is_run_by_the_next_owner_only():
     async def test():
         async with scene() as s:
             s.partition.leave()

@@ -1,4 +1,4 @@
-"""Replies: a broker that refuses one costs that reply and nothing else."""
+"""Replies: a refused reply is only dropped; the reply to a sealed request is sealed."""
 
 import asyncio
 import time
@@ -25,11 +25,11 @@ from worker.replies import Replies
 
 SEALS = Seals([b"k" * 32])
 REQUEST = message_of(EXAMPLES["get_machines"])
-HELLO = Announcement("w", "k8s", "0", 0.0)
+ANNOUNCEMENT = Announcement("w", "k8s", "0", 0.0)
 
 
 class Broker:
-    """A connection and its only channel; refuses whatever is a reply."""
+    """A connection and its only channel; refuses replies."""
 
     is_closed = False
     user = "worker"
@@ -53,15 +53,15 @@ class Broker:
     async def confirms(self, channel: "Broker") -> None:
         await self.lost()
 
-    async def nothing(self, *_: Any, **__: Any) -> int:
-        """Let it be declared."""
+    async def accept(self, *_: Any, **__: Any) -> int:
+        """Accept a declaration."""
         return 0
 
-    has_exchange = consumers = bind = unbind = close = nothing
+    has_exchange = consumers = bind = unbind = close = accept
 
 
-class Up(ReconnectingConnection):
-    """A link that tells when its session has begun."""
+class Session(ReconnectingConnection):
+    """A connection with an event for a ready session."""
 
     def __init__(self) -> None:
         super().__init__("amqp://nowhere", "test")
@@ -73,9 +73,9 @@ class Up(ReconnectingConnection):
 
 @asynccontextmanager
 async def replies_over(broker: Broker) -> AsyncIterator[Replies]:
-    """Replies in a session."""
-    link = Up()
-    publisher = Publisher(link, lambda: HELLO)
+    """Run a session, and yield its replies."""
+    link = Session()
+    publisher = Publisher(link, lambda: ANNOUNCEMENT)
     session = asyncio.create_task(publisher.session(cast(Connection, broker)))
     await link.is_ready.wait()
     async with asyncio.TaskGroup() as group:
@@ -83,15 +83,15 @@ async def replies_over(broker: Broker) -> AsyncIterator[Replies]:
     session.cancel()
 
 
-@pytest.mark.parametrize("refusal", [Rejected("full"), NotDeclared("gone"), Refused("no right")])
-async def test_a_reply_that_the_broker_refuses_is_dropped_and_the_worker_lives(refusal):
-    """An error would end the task group that everything in the process runs in."""
+@pytest.mark.parametrize("refusal", [Rejected("full"), NotDeclared("absent"), Refused("no right")])
+async def test_a_refused_reply_is_dropped_without_an_exception(refusal):
+    """An exception would end the task group of the whole process."""
     async with replies_over(Broker(refusal)) as replies:
         await replies.send(REQUEST, Reply(200, b"{}"), time.monotonic() + 1)
 
 
 class Sink:
-    """A publisher that keeps what can be published."""
+    """A publisher that keeps messages with encodable properties."""
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
@@ -102,7 +102,7 @@ class Sink:
 
 
 async def sent_for(request: Message, reply: Reply, seals: Seals = SEALS) -> Message:
-    """The message by which a worker with these keys replies."""
+    """Return the message of a reply by a worker with these keys."""
     sink = Sink()
     async with asyncio.TaskGroup() as group:
         replies = Replies("w", cast(Publisher, sink), seals, group)
@@ -112,14 +112,14 @@ async def sent_for(request: Message, reply: Reply, seals: Seals = SEALS) -> Mess
 
 
 def sealed_request(seals: Seals) -> Message:
-    """A request whose body a gateway with these keys sealed."""
+    """Return a request with a body that a gateway sealed with these keys."""
     message = message_of(EXAMPLES["apply_controller"])
     body = seals.seal(message.body, message.type, message.key.split(".", 2)[2])
     return message_of(EXAMPLES["apply_controller"], body=body, content_type=SEALED)
 
 
-async def test_what_was_asked_for_sealed_is_answered_sealed_and_its_gateway_can_read_it():
-    """By the gateway's key, though the worker seals by another one itself."""
+async def test_the_reply_to_a_sealed_request_is_sealed_with_the_same_key():
+    """The reply is sealed with the gateway's key, although the worker's first key is another."""
     of_gateway, other = b"g" * 32, b"w" * 32
     gateway = Seals([of_gateway])
     message = await sent_for(
@@ -131,7 +131,7 @@ async def test_what_was_asked_for_sealed_is_answered_sealed_and_its_gateway_can_
     assert reply_in(message, gateway) == Reply(200, b'"canary"')
 
 
-async def test_a_sealed_reply_is_the_reply_to_no_other_request():
+async def test_a_sealed_reply_cannot_be_opened_as_the_reply_to_another_request():
     message = await sent_for(sealed_request(SEALS), Reply(200, b"{}"))
     moved = msgspec.structs.replace(message, correlation_id="another")
 
@@ -139,7 +139,7 @@ async def test_a_sealed_reply_is_the_reply_to_no_other_request():
 
 
 async def test_a_problem_is_never_sealed():
-    """The caller learns from it that the keys differ."""
+    """A problem tells a caller with another key that the keys differ."""
     fault = Fault(Code.SEAL_NOT_OPENED, "another key")
     request = sealed_request(SEALS)
 
@@ -149,7 +149,7 @@ async def test_a_problem_is_never_sealed():
     assert message.body == fault.body(request.message_id)
 
 
-async def test_a_problem_names_the_command_that_failed_and_no_query():
+async def test_a_problem_has_the_id_of_a_failed_command_but_not_of_a_query():
     fault = Fault(Code.NOT_FOUND, "there is none")
     command = message_of(EXAMPLES["delete_service"])
 
@@ -160,17 +160,17 @@ async def test_a_problem_names_the_command_that_failed_and_no_query():
     assert of_query.body == fault.body()
 
 
-SPOILED = {
+UNDECODABLE = {
     "correlation_id": "\\xff" * 255,
     "reply_to": "\\xff" * 255,
     "type": "\\xff" * 255,
 }
 
 
-@pytest.mark.parametrize("name", SPOILED)
-async def test_whatever_a_stranger_wrote_can_be_answered(name):
-    """A property that is no UTF-8 grows when it is read, and would not fit into the reply."""
-    request = message_of(EXAMPLES["get_machines"], **{name: SPOILED[name]})
+@pytest.mark.parametrize("name", UNDECODABLE)
+async def test_a_request_with_long_undecodable_properties_is_answered(name):
+    """A property in another encoding than UTF-8 grows when it is decoded, and must be cut."""
+    request = message_of(EXAMPLES["get_machines"], **{name: UNDECODABLE[name]})
     reply = await sent_for(request, Reply(200, b"{}"))
 
     assert len(reply.key.encode()) <= 255

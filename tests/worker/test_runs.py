@@ -1,4 +1,4 @@
-"""Runs: one for each message in a process, joined by its redelivery, given up in time."""
+"""Runs: one per message in a process, joined by redeliveries, abandoned before a take-over."""
 
 import asyncio
 import gc
@@ -9,19 +9,19 @@ from typing import Any
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 from tests.worker import virtual
-from worker.runs import REMEMBERED, Disposition, Run, Runs
+from worker.partitions.runs import REMEMBERED, Disposition, Run, Runs
 
 MESSAGE = message_of(EXAMPLES["update_controller_replicas"])
 
 
 def another(**changes: Any) -> Message:
-    """The message again, with changes."""
+    """Return the message again, with changes."""
     return message_of(EXAMPLES["update_controller_replicas"], **changes)
 
 
 @asynccontextmanager
 async def process() -> AsyncIterator[Runs]:
-    """The runs of a process, which end with it."""
+    """The runs of a process, which are stopped at its end."""
     async with asyncio.TaskGroup() as group:
         runs = Runs(group)
         yield runs
@@ -31,20 +31,20 @@ async def process() -> AsyncIterator[Runs]:
 async def lasting(
     seconds: float, disposition: Disposition = Disposition.ACKNOWLEDGE
 ) -> Disposition:
-    """Work that takes a while."""
+    """Return a disposition after this many seconds."""
     await asyncio.sleep(seconds)
     return disposition
 
 
-async def abandon(holder: asyncio.Task[Disposition]) -> None:
-    """The channel of a delivery closes: whoever waited for its run is cancelled."""
+async def cancel(waiter: asyncio.Task[Disposition]) -> None:
+    """Cancel a waiter, as the closing channel of its delivery does."""
     await asyncio.sleep(0)
-    holder.cancel()
-    await asyncio.wait([holder])
+    waiter.cancel()
+    await asyncio.wait([waiter])
 
 
-def held(runs: Runs, run: Run) -> asyncio.Task[Disposition]:
-    """Somebody who waits for the end of a run."""
+def waiter_for(runs: Runs, run: Run) -> asyncio.Task[Disposition]:
+    """Start a task that waits for the end of a run."""
     return asyncio.create_task(runs.outcome(run))
 
 
@@ -59,11 +59,11 @@ def test_a_run_ends_with_the_disposition_of_its_work():
     virtual.run(test)
 
 
-def test_a_redelivery_joins_the_run_that_is_under_way():
+def test_a_redelivery_joins_the_run_of_its_message():
     async def test():
         async with process() as runs:
             first = runs.start(MESSAGE, lasting(5))
-            holder = held(runs, first)
+            waiter = waiter_for(runs, first)
             await asyncio.sleep(2)
 
             again = runs.joinable(another())
@@ -71,13 +71,13 @@ def test_a_redelivery_joins_the_run_that_is_under_way():
             began = virtual.now()
             assert await runs.outcome(again) is Disposition.ACKNOWLEDGE
             assert virtual.now() - began == 3
-            assert await holder is Disposition.ACKNOWLEDGE
+            assert await waiter is Disposition.ACKNOWLEDGE
 
     virtual.run(test)
 
 
-def test_a_redelivery_learns_how_a_run_ended_that_is_over():
-    """The acknowledgement was lost with the channel; the work must not be done twice."""
+def test_a_redelivery_gets_the_disposition_of_an_ended_run():
+    """The acknowledgement was lost with the channel; the command must not run twice."""
 
     async def test():
         async with process() as runs:
@@ -91,8 +91,8 @@ def test_a_redelivery_learns_how_a_run_ended_that_is_over():
     virtual.run(test)
 
 
-def test_another_message_joins_nothing():
-    """Ids are given by publishers, and may be given twice."""
+def test_another_message_joins_no_run():
+    """Publishers choose the ids, and may reuse one."""
 
     async def test():
         async with process() as runs:
@@ -106,11 +106,11 @@ def test_another_message_joins_nothing():
     virtual.run(test)
 
 
-def test_a_run_that_nobody_waits_for_is_given_up_after_one_second():
+def test_a_run_without_waiters_is_abandoned_after_one_second():
     async def test():
         async with process() as runs:
             run = runs.start(MESSAGE, lasting(60))
-            await abandon(held(runs, run))
+            await cancel(waiter_for(runs, run))
             left_at = virtual.now()
 
             await asyncio.wait([run.task])
@@ -120,11 +120,11 @@ def test_a_run_that_nobody_waits_for_is_given_up_after_one_second():
     virtual.run(test)
 
 
-def test_a_run_that_ends_within_that_second_is_done():
+def test_a_run_without_waiters_may_end_within_one_second():
     async def test():
         async with process() as runs:
             run = runs.start(MESSAGE, lasting(0.9))
-            await abandon(held(runs, run))
+            await cancel(waiter_for(runs, run))
 
             await asyncio.sleep(5)
             assert run.disposition() is Disposition.ACKNOWLEDGE
@@ -132,11 +132,11 @@ def test_a_run_that_ends_within_that_second_is_done():
     virtual.run(test)
 
 
-def test_a_run_that_is_joined_within_that_second_goes_on():
+def test_a_run_that_is_joined_within_one_second_goes_on():
     async def test():
         async with process() as runs:
             run = runs.start(MESSAGE, lasting(60))
-            await abandon(held(runs, run))
+            await cancel(waiter_for(runs, run))
             await asyncio.sleep(0.9)
 
             assert await runs.outcome(run) is Disposition.ACKNOWLEDGE
@@ -144,27 +144,27 @@ def test_a_run_that_is_joined_within_that_second_goes_on():
     virtual.run(test)
 
 
-def test_only_the_last_who_leaves_lets_a_run_be_given_up():
+def test_a_run_is_abandoned_after_its_last_waiter_is_cancelled():
     async def test():
         async with process() as runs:
             run = runs.start(MESSAGE, lasting(10))
-            one, other = held(runs, run), held(runs, run)
-            await abandon(one)
+            one, other = waiter_for(runs, run), waiter_for(runs, run)
+            await cancel(one)
             await asyncio.sleep(5)
             assert not run.task.done()
 
-            await abandon(other)
+            await cancel(other)
             await asyncio.sleep(1.1)
             assert run.disposition() is Disposition.ABANDON
 
     virtual.run(test)
 
 
-def test_a_run_that_was_given_up_is_not_joined():
+def test_an_abandoned_run_is_not_joined():
     async def test():
         async with process() as runs:
             run = runs.start(MESSAGE, lasting(60))
-            await abandon(held(runs, run))
+            await cancel(waiter_for(runs, run))
             await asyncio.sleep(2)
 
             assert runs.joinable(another()) is None
@@ -173,8 +173,8 @@ def test_a_run_that_was_given_up_is_not_joined():
     virtual.run(test)
 
 
-def test_a_run_that_was_joined_after_it_was_given_up_says_so():
-    """Between the cancellation and its end the run can still be found."""
+def test_a_run_joined_during_its_cancellation_is_abandoned():
+    """A cancelled run can be found until its task has ended."""
 
     async def test():
         async with process() as runs:
@@ -192,12 +192,12 @@ def test_all_runs_are_stopped_at_once():
     async def test():
         async with process() as runs:
             started = [runs.start(another(message_id=str(n)), lasting(60)) for n in range(20)]
-            holders = [held(runs, run) for run in started]
+            waiters = [waiter_for(runs, run) for run in started]
             await asyncio.sleep(1)
             began = virtual.now()
             runs.stop_all()
 
-            assert {await holder for holder in holders} == {Disposition.ABANDON}
+            assert {await waiter for waiter in waiters} == {Disposition.ABANDON}
             assert virtual.now() == began
 
     virtual.run(test)
@@ -217,7 +217,7 @@ def test_idle_waits_for_the_last_run():
     virtual.run(test)
 
 
-def test_the_runs_of_long_ago_are_forgotten():
+def test_the_oldest_runs_are_forgotten():
     async def test():
         async with process() as runs:
             for number in range(REMEMBERED + 1):
@@ -229,29 +229,29 @@ def test_the_runs_of_long_ago_are_forgotten():
     virtual.run(test)
 
 
-def test_a_message_without_an_id_joins_nothing():
+def test_a_message_without_an_id_joins_no_run():
     """A producer that repeats a command without an id has it run again."""
 
     async def test():
         async with process() as runs:
-            nameless = another(message_id="")
-            await runs.outcome(runs.start(nameless, lasting(1)))
+            unnamed = another(message_id="")
+            await runs.outcome(runs.start(unnamed, lasting(1)))
 
-            assert runs.joinable(nameless) is None
+            assert runs.joinable(unnamed) is None
 
     virtual.run(test)
 
 
-def test_what_is_remembered_of_a_run_is_not_its_body():
-    """Two thousand bodies of a megabyte are more memory than a worker has."""
+def test_the_body_of_an_ended_run_is_not_kept_in_memory():
+    """Two thousand bodies of 1 MB would be more memory than a worker has."""
 
-    gone: list[bool] = []
+    deleted: list[bool] = []
 
     class Body(bytes):
-        """Bytes that tell when they are gone."""
+        """Bytes that record their deletion."""
 
         def __del__(self) -> None:
-            gone.append(True)
+            deleted.append(True)
 
     async def test():
         async with process() as runs:
@@ -260,6 +260,6 @@ def test_what_is_remembered_of_a_run_is_not_its_body():
             del message
             gc.collect()
 
-            assert gone
+            assert deleted
 
     virtual.run(test)

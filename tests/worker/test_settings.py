@@ -1,4 +1,4 @@
-"""A worker's settings: which users may send more than the usual as events."""
+"""The settings of a worker: additional rights of producers, and limits in bytes."""
 
 import pytest
 
@@ -9,7 +9,7 @@ BROKER = "amqp://localhost/"
 
 
 def producers(text: str) -> dict[str, frozenset[str]]:
-    """What PLT_PRODUCERS allows."""
+    """Return the operations that a value of PLT_PRODUCERS allows, by user."""
     environment = {"PLT_AMQP_URL": BROKER, "PLT_PRODUCERS": text}
     return load(Settings, environment).allowed_producers()
 
@@ -28,7 +28,7 @@ def producers(text: str) -> dict[str, frozenset[str]]:
         ("é-1.x@y=apply_service", {"é-1.x@y": {"apply_service"}}),
     ],
 )
-def test_users_are_allowed_what_is_named(text, expected):
+def test_users_are_allowed_the_listed_operations(text, expected):
     assert producers(text) == expected
 
 
@@ -50,7 +50,7 @@ def test_users_are_allowed_what_is_named(text, expected):
         "a=apply_service=delete_service",
     ],
 )
-def test_what_is_not_written_like_that_is_refused_with_an_example(text):
+def test_a_malformed_list_of_producers_is_refused_with_an_example(text):
     with pytest.raises(ConfigurationError) as raised:
         producers(text)
 
@@ -60,7 +60,7 @@ def test_what_is_not_written_like_that_is_refused_with_an_example(text):
 
 
 @pytest.mark.parametrize("name", ["launch_rocket", "get_machine", "delete_controllers"])
-def test_what_is_no_command_is_named(name):
+def test_the_refusal_of_an_unknown_command_names_it(name):
     with pytest.raises(ConfigurationError) as raised:
         producers(f"a=apply_service,b={name}")
 
@@ -72,7 +72,7 @@ def test_what_is_no_command_is_named(name):
 
 @pytest.mark.parametrize("variable", ["PLT_HELD_BYTES", "PLT_HELD_DISK_BYTES"])
 @pytest.mark.parametrize("text", ["64MiB", "0", "-1", "1048575", "64 000 000"])
-def test_a_limit_that_is_no_number_of_bytes_is_refused(variable, text):
+def test_a_limit_that_is_not_a_number_of_bytes_is_refused(variable, text):
     with pytest.raises(ConfigurationError) as raised:
         load(Settings, {"PLT_AMQP_URL": BROKER, variable: text})
 

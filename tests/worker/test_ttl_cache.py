@@ -1,4 +1,4 @@
-"""The TTL cache: bounded, and without expired values."""
+"""The TTL cache: limited in size, without expired values."""
 
 from worker.ttl_cache import TtlCache
 
@@ -10,34 +10,34 @@ class Clock:
         return self.now
 
 
-def test_what_was_used_last_is_kept_when_there_is_too_much():
-    memory: TtlCache[str, int] = TtlCache(limit=2, lifetime=60)
-    memory.put("a", 1)
-    memory.put("b", 2)
-    memory.get("a")
-    memory.put("c", 3)
+def test_the_least_recently_used_entry_is_evicted():
+    cache: TtlCache[str, int] = TtlCache(limit=2, lifetime=60)
+    cache.put("a", 1)
+    cache.put("b", 2)
+    cache.get("a")
+    cache.put("c", 3)
 
-    assert [memory.get(key) for key in "abc"] == [1, None, 3]
-    assert len(memory) == 2
+    assert [cache.get(key) for key in "abc"] == [1, None, 3]
+    assert len(cache) == 2
 
 
-def test_a_finding_is_believed_for_its_lifetime_however_often_it_is_used():
+def test_a_value_expires_after_its_lifetime_even_if_it_is_read():
     clock = Clock()
-    memory: TtlCache[str, tuple[int, ...]] = TtlCache(limit=9, lifetime=60, clock=clock)
-    memory.put("a", ())
+    cache: TtlCache[str, tuple[int, ...]] = TtlCache(limit=9, lifetime=60, clock=clock)
+    cache.put("a", ())
     clock.now = 60
-    assert memory.get("a") == ()
+    assert cache.get("a") == ()
 
     clock.now = 61
 
-    assert memory.get("a") is None
-    assert len(memory) == 0
+    assert cache.get("a") is None
+    assert len(cache) == 0
 
 
-def test_what_turned_out_wrong_is_forgotten():
-    memory: TtlCache[str, int] = TtlCache(limit=2, lifetime=60)
-    memory.put("a", 1)
-    memory.forget("a")
-    memory.forget("never known")
+def test_a_forgotten_value_is_absent():
+    cache: TtlCache[str, int] = TtlCache(limit=2, lifetime=60)
+    cache.put("a", 1)
+    cache.forget("a")
+    cache.forget("never known")
 
-    assert memory.get("a") is None
+    assert cache.get("a") is None

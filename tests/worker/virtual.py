@@ -1,4 +1,4 @@
-"""An event loop with a time of its own: waiting takes none, and order is as it would be."""
+"""An event loop with virtual time: waiting takes no real time, and keeps its order."""
 
 import asyncio
 import selectors
@@ -7,7 +7,7 @@ from typing import Any
 
 
 class _Selector(selectors.SelectSelector):
-    """Lets time pass instead of waiting for it."""
+    """Advances the virtual time instead of waiting."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -15,13 +15,13 @@ class _Selector(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> Any:
         if timeout is None:
-            raise RuntimeError("everybody waits for somebody else")
+            raise RuntimeError("deadlock: every task waits, and no timer is set")
         self.now += max(0.0, timeout)
         return super().select(0)
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """Its `time` is what code under test takes for the monotonic clock."""
+    """An event loop with virtual time as its monotonic clock."""
 
     def __init__(self) -> None:
         self._virtual = _Selector()
@@ -32,7 +32,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
-    """Run a test whose seconds take no time."""
+    """Run a test in virtual time."""
 
     async def awaited() -> None:
         await test()
@@ -42,5 +42,5 @@ def run(test: Callable[[], Awaitable[None]]) -> None:
 
 
 def now() -> float:
-    """The time of the running loop."""
+    """Return the time of the running loop."""
     return asyncio.get_running_loop().time()

@@ -1,7 +1,7 @@
-"""A module for each registered provider, under its name: the platform that it is tried on.
+"""A module per registered provider, under its name, with a stand-in for its platform.
 
-A module has `started()`: a context that gives a function, and that the platform as it is at the
-start.
+A module has a context manager `started()`, which yields a function that resets and returns the
+platform.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from tests.providers.platforms import Platform
 
 
 def stand_in(provider: str) -> AbstractContextManager[Callable[[], Platform]]:
-    """Start the platform of a provider; LookupError where nobody wrote one."""
+    """Start the platform of a provider; LookupError if it has no stand-in."""
     module = f"{__name__}.{provider.replace('-', '_')}"
     if find_spec(module) is None:
         raise LookupError(

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.providers.platforms import EXISTS, NOTED, Keys, Platform
+from tests.providers.platforms import EXISTS, OBSERVED, Keys, Platform
 
 
 class Ecs:
@@ -13,24 +13,24 @@ class Ecs:
     name = "ecs"
     scope = "shop"
     page = 100
-    lacks: Mapping[str, str] = {
+    unsupported: Mapping[str, str] = {
         "apply_controller": "apply_workload, PUT /ecs/workloads/{scope}",
         "apply_service": "apply_workload, PUT /ecs/workloads/{scope}",
         "apply_secret": "apply_workload, PUT /ecs/workloads/{scope}",
         "apply_http_route": "apply_route_plan, PUT /ecs/gateway/routeplans/{scope}",
     }
-    notes: Mapping[str, Keys] = {
+    observed: Mapping[str, Keys] = {
         "set_machine_labels": ({"labels"}, {"labels"}),
-        # The service goes with its controller, and the platform is not asked.
+        # The service is deleted with its controller: the provider sends no request.
         "delete_service": (set(), {"changed"}),
-        "delete_http_route": (NOTED["apply_http_route"][0], EXISTS),
+        "delete_http_route": (OBSERVED["apply_http_route"][0], EXISTS),
     }
 
     def __init__(self, sandbox: AwsSandbox) -> None:
         self._sandbox = sandbox
         sandbox.reset()
         sandbox.add_cluster(self.scope)
-        # Workers are told of their only gateway before they start.
+        # The settings of a worker name its only gateway.
         sandbox.add_listener("public")
 
     @property
@@ -38,12 +38,12 @@ class Ecs:
         return self._sandbox.environment | {"PLT_ECS_RETRY_BASE_MS": "20"}
 
     def run(self, application: str, machines: int, labels: Mapping[str, str]) -> None:
-        # Tags of a service are on all of its machines for good, those of a task are its own.
+        # Tags of a service cannot be removed from its tasks, so the labels are tags of the tasks.
         self._sandbox.add_service(
             application, self.scope, desired=machines, task_tags=dict(labels), propagate_tags=False
         )
 
-    def run_alone(self) -> None:
+    def run_without_controller(self) -> None:
         self._sandbox.add_task(self.scope)
 
     def gateway(self) -> str:
@@ -66,7 +66,7 @@ class Ecs:
     def cut(self, times: int | None) -> None:
         self._sandbox.faults.add(disconnect="after", times=times)
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         self._sandbox.faults.clear()
 
     @property
@@ -76,6 +76,6 @@ class Ecs:
 
 @contextmanager
 def started() -> Iterator[Callable[[], Platform]]:
-    """What gives a test the platform as it is at the start."""
+    """Run the sandbox; yield a function that resets and returns the platform."""
     with AwsSandbox.in_thread(seed=False) as sandbox:
         yield lambda: Ecs(sandbox)

@@ -4,15 +4,15 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.providers.platforms import EXISTS, NOTED, Keys, Platform
+from tests.providers.platforms import EXISTS, OBSERVED, Keys, Platform
 
-LACKS: Mapping[str, str] = {}
-NOTES: Mapping[str, Keys] = {
+UNSUPPORTED: Mapping[str, str] = {}
+OBSERVED_KEYS: Mapping[str, Keys] = {
     "set_machine_labels": (EXISTS, {"labels"}),
-    "delete_controller": (NOTED["apply_controller"][0], EXISTS),
+    "delete_controller": (OBSERVED["apply_controller"][0], EXISTS),
     "delete_service": (set(), EXISTS),
     "delete_http_route": (EXISTS, EXISTS),
-    "apply_workload": (NOTED["apply_workload"][1], NOTED["apply_workload"][1]),
+    "apply_workload": (OBSERVED["apply_workload"][1], OBSERVED["apply_workload"][1]),
 }
 
 
@@ -22,8 +22,8 @@ class Kubernetes:
     name = "k8s"
     scope = "shop"
     page = 500
-    lacks = LACKS
-    notes = NOTES
+    unsupported = UNSUPPORTED
+    observed = OBSERVED_KEYS
 
     def __init__(self, sandbox: KubernetesSandbox) -> None:
         self._sandbox = sandbox
@@ -48,7 +48,7 @@ class Kubernetes:
             selector={"matchLabels": own},
         )
 
-    def run_alone(self) -> None:
+    def run_without_controller(self) -> None:
         self._sandbox.add_pod("alone", self.scope)
 
     def gateway(self) -> str:
@@ -76,7 +76,7 @@ class Kubernetes:
     def cut(self, times: int | None) -> None:
         self._sandbox.faults.add(disconnect="after", times=times)
 
-    def heal(self) -> None:
+    def clear_faults(self) -> None:
         self._sandbox.faults.clear()
 
     @property
@@ -86,6 +86,6 @@ class Kubernetes:
 
 @contextmanager
 def started() -> Iterator[Callable[[], Platform]]:
-    """What gives a test the platform as it is at the start."""
+    """Run the sandbox; yield a function that resets and returns the platform."""
     with KubernetesSandbox.in_thread(seed=False) as sandbox:
         yield lambda: Kubernetes(sandbox)

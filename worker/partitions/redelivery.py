@@ -6,20 +6,21 @@ from typing import Any, Protocol
 
 from contracts.broker.channel import Delivery
 from contracts.faults import Code, Fault
-from worker.command import Command
-from worker.lane import Held
-from worker.runs import Disposition, Run, Runs
+from worker.partitions.command import Command
+from worker.partitions.lane import Held
+from worker.partitions.runs import Disposition, Run, Runs
 
 TAKE_OVER_S = 2.0
-"""The former owner abandons its runs within one second after it lost its channel."""
+"""The delay of a redelivered command: the former owner abandons its runs one second after the loss
+of its channel."""
 
 SUSPECT_RETURNS = 2
 """One redelivery is normal after a worker stops; from the second on, treat the command as a
 possible poison message."""
 
 SUSPECT_S = 5.0
-"""A poison message ends a worker soon; a command that merely takes long must not hold up its
-neighbours."""
+"""The time after which the next suspect starts: a poison message ends a worker soon, and a slow
+command must not delay the others."""
 
 LAST_DELIVERY = 10
 
@@ -69,16 +70,16 @@ class Redeliveries:
         self._has_suspect = False
 
     async def run(self, held: Held) -> Disposition:
-        """Run a redelivered command, or join its run if that is still under way in this process.
+        """Run a redelivered command, or join its run in this process.
 
-        After one redelivery it starts beside other commands, once the former owner has abandoned
-        its run.
+        After one redelivery the command starts beside other commands, once the former owner has
+        abandoned its run.
         """
         if run := self._runs.joinable(held.message()):
             return await self._partition.outcome(held, run)
         if held.delivery.returns >= SUSPECT_RETURNS:
             return await self._suspect(held)
-        await _former_owner_gave_up(held)
+        await _wait_for_former_owner(held)
         return await self._fresh(held)
 
     async def dead_letter(self, held: Held, fault: Callable[[Command], Fault]) -> Disposition:
@@ -90,26 +91,29 @@ class Redeliveries:
     async def _suspect(self, held: Held) -> Disposition:
         """Run a possible poison message: a command that was redelivered more than once.
 
-        Such commands start one after another, each when the previous one has ended or has run for
-        a while. Thus a command that kills the worker is the first of them next time. The first is
-        dead-lettered at its tenth delivery, before the delivery limit ends its neighbours too.
+        Suspects start one after another, each when the previous one has ended or has run for
+        SUSPECT_S. A command that kills the worker therefore is the first suspect at its next
+        delivery. The first is dead-lettered at its tenth delivery, before the delivery limit ends
+        its neighbours too.
         """
         is_first, self._has_suspect = not self._has_suspect, True
         async with self._suspects:
             if is_first and held.delivery.returns + 1 >= LAST_DELIVERY:
-                return await self.dead_letter(held, lambda command: _deadly(command.message.type))
-            await _former_owner_gave_up(held)
+                return await self.dead_letter(
+                    held, lambda command: _poison_fault(command.message.type)
+                )
+            await _wait_for_former_owner(held)
             running = self._partition.begin(self._fresh(held))
             await asyncio.wait([running], timeout=SUSPECT_S)
         return await running
 
 
-async def _former_owner_gave_up(held: Held) -> None:
+async def _wait_for_former_owner(held: Held) -> None:
     now = asyncio.get_running_loop().time()
-    await asyncio.sleep(held.came_at + TAKE_OVER_S - now)
+    await asyncio.sleep(held.arrived_at + TAKE_OVER_S - now)
 
 
-def _deadly(name: str) -> Fault:
+def _poison_fault(name: str) -> Fault:
     return Fault(
         Code.INTERNAL,
         f"{name} was delivered to workers {LAST_DELIVERY} times, and each worker ended or lost its "
@@ -117,8 +121,8 @@ def _deadly(name: str) -> Fault:
     )
 
 
-def orphaned(command: Command, queue: str) -> Fault:
-    """The fault of a command whose queue was deleted while it waited in a worker."""
+def orphaned_fault(command: Command, queue: str) -> Fault:
+    """Return the fault of a command whose queue was deleted while it waited in a worker."""
     words = f"the queue {queue} was deleted while the command waited in a worker; it was not run"
     if command.redelivered:
         return Fault(Code.PLATFORM_FAILED, f"{words}, but may have been started before")

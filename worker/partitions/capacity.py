@@ -5,20 +5,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 LONGEST_TURN_S = 10.0
-"""A queue without a leader does not answer, and must not delay the other partitions."""
+"""The time limit: a queue without a leader does not answer, and must not delay other partitions."""
 
 
 class Capacity:
-    """The commands that run at once, and the turn to begin consuming."""
+    """The limit of concurrent commands, and the turn to begin consuming."""
 
     def __init__(self, concurrency: int) -> None:
-        """`concurrency` limits the commands that run at once."""
+        """`concurrency` limits the concurrent commands."""
         self.running = asyncio.Semaphore(concurrency)
         self._turn = asyncio.Lock()
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Wait until no other partition begins to consume; a long turn is ended early."""
+        """Begin to consume while no other partition does; a turn lasts at most LONGEST_TURN_S."""
         await self._turn.acquire()
         is_over = False
 

@@ -21,12 +21,12 @@ class Spool:
     """A file of fixed blocks, whose free blocks are reused; closed while it is empty.
 
     The file has no name and is readable by this process alone. The operating system frees it when
-    the process ends, in whatever way. `TMPDIR` names the folder.
+    the process ends, even if it is killed. `TMPDIR` names the folder.
     """
 
     def __init__(self, limit: int) -> None:
         """`limit` is in bytes of disk."""
-        self._most = limit // BLOCK
+        self._limit = limit // BLOCK
         self._length = 0
         self._free: list[int] = []
         self._file: int | None = None
@@ -45,8 +45,8 @@ class Spool:
         """Write a body; raises SpoolError."""
         count = -(-len(body) // BLOCK)
         grown = max(0, count - len(self._free))
-        if self._length + grown > self._most:
-            raise SpoolError(f"{self.used} of {self._most * BLOCK} bytes of disk are in use")
+        if self._length + grown > self._limit:
+            raise SpoolError(f"{self.used} of {self._limit * BLOCK} bytes of disk are in use")
         reused = [self._free.pop() for _ in range(count - grown)]
         blocks = (*reused, *range(self._length, self._length + grown))
         self._length += grown
@@ -55,7 +55,7 @@ class Spool:
             for number, block in enumerate(blocks):
                 part = body[number * BLOCK : (number + 1) * BLOCK]
                 if os.pwrite(descriptor, part, block * BLOCK) != len(part):
-                    raise SpoolError("a block was written in part")
+                    raise SpoolError("a block was only partly written")
         except (OSError, SpoolError) as error:
             self.free(blocks)
             raise SpoolError(f"{tempfile.gettempdir()}: {error}") from error

@@ -10,16 +10,16 @@ from contracts.broker.channel import Channel, Delivery
 from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
 from contracts.roll import workers_in
-from worker.barrier import Barrier
-from worker.bodies import Bodies
-from worker.capacity import Capacity
 from worker.fence import Fence
-from worker.intake import Intake
-from worker.lane import Held, Lane
-from worker.redelivery import Redeliveries, Work, orphaned
-from worker.runs import Disposition, Run, Runs
-from worker.spool import SpoolError
-from worker.superseding import Superseding
+from worker.partitions.barrier import Barrier
+from worker.partitions.bodies import Bodies
+from worker.partitions.capacity import Capacity
+from worker.partitions.intake import Intake
+from worker.partitions.lane import Held, Lane
+from worker.partitions.redelivery import Redeliveries, Work, orphaned_fault
+from worker.partitions.runs import Disposition, Run, Runs
+from worker.partitions.spool import SpoolError
+from worker.partitions.superseding import Superseding
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ MISSING_S = 2.0
 
 
 class Partition:
-    """Consumes one partition queue for as long as a connection lasts."""
+    """Consumes one partition queue over one connection after another."""
 
     def __init__(
         self,
@@ -44,15 +44,15 @@ class Partition:
         capacity: Capacity,
         bodies: Bodies,
         work: Work,
-        attended: Callable[[int], None],
+        on_worker_count: Callable[[int], None],
         tag: str,
     ) -> None:
-        """`capacity` and `bodies` limit what the whole process runs and holds.
+        """`capacity` and `bodies` are the limits of the whole process.
 
-        `attended` is called with the number of workers that share the partitions, when a gateway
-        sends it. `tag` is the consumer tag in the management UI.
+        `on_worker_count` is called with the number of workers that share the partitions, when a
+        gateway sends it. `tag` is the consumer tag in the management UI.
         """
-        self._attended = attended
+        self._on_worker_count = on_worker_count
         self.slot = slot
         self._queue = queue
         self._group = group
@@ -83,15 +83,15 @@ class Partition:
         return not self._lanes
 
     def leave(self) -> None:
-        """Release the partition to the next consumer, and consume again; start no more commands."""
+        """Release the partition to its next consumer and consume again; start no command before."""
         self._gate.clear()
         self._leaving.set()
 
     def release(self) -> None:
-        """Leave a busy partition if its running commands end within a second; start none meanwhile.
+        """Leave if all running commands end within RELEASE_S, in which no command is started.
 
-        Redelivered commands are finished first: at the next owner they would wait again, with one
-        more redelivery counted.
+        A partition with redelivered commands is not left: at the next owner they would wait again,
+        with one more redelivery counted.
         """
         if self._suspected:
             return
@@ -100,12 +100,11 @@ class Partition:
         asyncio.get_running_loop().call_later(RELEASE_S, self._reopen)
 
     def _reopen(self) -> None:
-        """Start commands again, unless the partition is being left."""
         if not self._leaving.is_set():
             self._gate.set()
 
     def stop(self) -> None:
-        """Leave for good as soon as no command runs; waiting commands are for another worker."""
+        """Leave permanently as soon as no command runs; another worker runs the waiting ones."""
         self._is_stopping = True
         self._leave_if_asked()
 
@@ -113,7 +112,7 @@ class Partition:
         """Consume until the connection is lost; consume again after leaving.
 
         A partition is left by closing its channel: after a basic.cancel the broker would activate
-        the next consumer while this one still holds unacknowledged messages.
+        the next consumer while this worker still holds unacknowledged messages.
         """
         while not self._is_stopping:
             self._leaving.clear()
@@ -132,23 +131,23 @@ class Partition:
             except* NotDeclared:
                 await asyncio.sleep(MISSING_S)
             except* ConsumerCancelled:
-                await self._outlive_queue(connection)
+                await self._end_orphans(connection)
             finally:
                 self._forget()
             if not channel.is_closed:
                 await channel.close()
 
-    async def _outlive_queue(self, connection: Connection) -> None:
-        """End the commands of a deleted queue: they are not delivered to any other worker.
+    async def _end_orphans(self, connection: Connection) -> None:
+        """End the commands of a deleted queue, which the broker will not redeliver.
 
-        Running commands are finished. Waiting ones are dead-lettered: the queue may exist again,
-        with another owner that runs newer commands.
+        Running commands are finished. Waiting commands are dead-lettered: the queue may have been
+        created again, with another owner that runs newer commands.
         """
         if await self._intake.has_queue(connection):
             return
         self._is_orphaned = True
-        log.error("%s was deleted: %d commands are held of it", self._queue, len(self._held))
-        # An abandoned command makes the partition leave, and its task waits for that.
+        log.error("%s was deleted with %d commands held here", self._queue, len(self._held))
+        # The task of an abandoned command never ends: it sets `_leaving` and waits to be cancelled.
         while self._tasks and not self._leaving.is_set():
             await asyncio.wait(set(self._tasks), timeout=1.0)
         self._is_orphaned = False
@@ -175,14 +174,14 @@ class Partition:
             return
         self.is_owned = True
         if (workers := workers_in(delivery.message)) is not None:
-            self._attended(workers)
+            self._on_worker_count(workers)
             self.begin(self._acknowledge(channel, delivery))
             return
         command = self._work.take(delivery, self.slot)
         try:
-            held = Held(delivery, command, self._bodies, in_memory=self._intake.takes_few)
+            held = Held(delivery, command, self._bodies, in_memory=self._intake.is_reduced)
         except SpoolError as error:
-            self._take_fewer(error)
+            self._reduce_prefetch(error)
             return
         self._held.add(held)
         if delivery.redelivered:
@@ -200,11 +199,11 @@ class Partition:
         try:
             await channel.ack(delivery)
         except ConnectionLost as error:
-            log.debug("%s: the next owner is checked: %s", self._queue, error)
+            log.debug("%s: the attendance check may be redelivered: %s", self._queue, error)
 
-    def _take_fewer(self, error: SpoolError) -> None:
-        """Leave, then consume with a small prefetch; commands that cannot be held stay queued."""
-        self._intake.take_few(error)
+    def _reduce_prefetch(self, error: SpoolError) -> None:
+        """Leave, then consume with a small prefetch; commands without room stay in the queue."""
+        self._intake.reduce_prefetch(error)
         self.leave()
 
     def begin(self, work: Coroutine[Any, Any, Ended]) -> asyncio.Task[Ended]:
@@ -220,29 +219,28 @@ class Partition:
                 await lane.settled()
                 disposition = await self._end(held)
                 await self._settle(channel, held, disposition)
-                lane.leave()
+                lane.remove_first()
                 self._leave_if_asked()
         except ConnectionLost as error:
             log.debug("%s: left to the next owner: %s", address, error)
-            await _forever()  # until the task is cancelled: later deliveries must not overtake
+            await _forever()  # until the task is cancelled: no later delivery may overtake
         except SpoolError as error:
-            self._take_fewer(error)
+            self._reduce_prefetch(error)
             await _forever()
         if self._lanes.get(address) is lane:
             del self._lanes[address]
 
     async def _end(self, held: Held) -> Disposition:
         if self._is_orphaned:
-            return await self._redeliveries.dead_letter(
-                held, lambda each: orphaned(each, self._queue)
-            )
+            fault = partial(orphaned_fault, queue=self._queue)
+            return await self._redeliveries.dead_letter(held, fault)
         if held.delivery.redelivered:
             return await self._redeliveries.run(held)
         return await self._fresh(held)
 
     async def _supersede(self, channel: Channel, older: Held, newer: Held) -> None:
-        """End a superseded command; a redelivery to this process joins that run."""
-        await self._fence.near()  # while responses are late, reading them comes first
+        """End a superseded command; a redelivery to this process joins this run."""
+        await self._fence.near()  # late responses are read before more is published
         work = self._work.supersede(older.command, newer.command)
         disposition = await self.outcome(older, self._runs.start(older.command.message, work))
         try:
@@ -252,13 +250,12 @@ class Partition:
         self._leave_if_asked()
 
     async def _settle(self, channel: Channel, held: Held, disposition: Disposition) -> None:
-        """Acknowledge or reject a command, and wait until the broker has handled that.
+        """Acknowledge or reject a command, and wait until the broker has handled it.
 
-        After a lost acknowledgement the command is redelivered: had the next one been run
-        meanwhile, the older one would be run again after it.
+        Otherwise a lost acknowledgement would have this command run again, after the next one.
         """
         if disposition is Disposition.ABANDON:
-            # No later command may overtake: this one is redelivered first, to us or the next owner.
+            # No later command may overtake this command, which is redelivered first.
             self.leave()
             await _forever()
         if disposition is Disposition.REJECT:
@@ -283,7 +280,7 @@ class Partition:
                 try:
                     command = held.loaded()
                 except SpoolError as error:
-                    self._intake.take_few(error)
+                    self._intake.reduce_prefetch(error)
                     return Disposition.ABANDON
                 run = self._runs.start(command.message, self._work.run(command))
                 return await self.outcome(held, run)

@@ -1,16 +1,16 @@
 """The bodies of commands that a worker holds: in memory up to a limit, beyond that in a spool.
 
-A command that waits for an unresponsive target has to be held, so that commands of other addresses
-are delivered; its body need not be in memory. Requeueing the message until its turn comes would
-break the order: RabbitMQ requeues the messages of a lost consumer in the order of their delivery,
-so that a message that was delivered twice comes behind messages that it preceded (seen on 3.10.8).
-It may also expire in the queue meanwhile, and the consumer is not told.
+A worker holds commands that wait for an unresponsive target, so that commands of other addresses
+are delivered; a held body need not be in memory. Requeueing such a command would break the order:
+RabbitMQ requeues the messages of a lost consumer in the order of their delivery, so that a message
+that was delivered twice comes behind messages that it preceded (seen on 3.10.8). The requeued
+command might also expire in the queue, without notice to the consumer.
 """
 
 import msgspec
 
 from contracts.topology import GIB, MIB
-from worker.spool import Blocks, Spool
+from worker.partitions.spool import Blocks, Spool
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -35,7 +35,7 @@ class Body:
 
 
 class Bodies:
-    """The bodies of a whole process."""
+    """The bodies of all partitions of a process."""
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         self._limits = limits
@@ -65,7 +65,7 @@ class Bodies:
         return self._spool.read(body.blocks, body.size) if body.content is None else body.content
 
     def load(self, body: Body) -> bytes:
-        """Load a body into memory, over the limit if necessary: its command is about to run.
+        """Load the body of a command that is about to run into memory, even over the limit.
 
         The number of concurrent commands limits the excess.
         """

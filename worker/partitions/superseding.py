@@ -1,14 +1,14 @@
-"""Superseded commands, ended a few at a time, so that a flood does not delay the event loop."""
+"""Superseded commands, ended a few at a time so that a flood does not block the event loop."""
 
 from collections import deque
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from worker.lane import Held, Lane
+from worker.partitions.lane import Held, Lane
 
-AT_ONCE = 16
-"""Per partition. Each waits for a publisher confirm and a round trip. With 6,000 at once the
-broker's responses would wait until the process has handled all of them."""
+CONCURRENCY = 16
+"""Superseded commands that end concurrently, per partition. Each waits for a publisher confirm and
+a round trip: with 6,000 at once the broker's responses would wait until all are handled."""
 
 
 class Superseding:
@@ -26,10 +26,10 @@ class Superseding:
         self._running = 0
 
     def add(self, lane: Lane, older: Held, newer: Held) -> None:
-        """End the older command without a run, before the newer one starts."""
+        """End the older command without a run; the newer one starts after that."""
         lane.superseded()
         self._waiting.append((lane, older, newer))
-        if self._running < AT_ONCE:
+        if self._running < CONCURRENCY:
             self._running += 1
             self._begin(self._run())
 

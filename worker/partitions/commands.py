@@ -18,15 +18,15 @@ from contracts.resources import Deletion
 from contracts.seal import Seals
 from contracts.wire import Reply, reply_of
 from worker.clock import Clock
-from worker.command import Command
 from worker.dispatch import Dispatch
 from worker.examination import Refusal, too_large
 from worker.fence import Fence
+from worker.partitions.command import Command
+from worker.partitions.repeats import End, Repeats
+from worker.partitions.runs import Disposition, Runs
 from worker.provider import Call
 from worker.record import Record
-from worker.repeats import End, Repeats
 from worker.replies import Replies
-from worker.runs import Disposition, Runs
 
 LEAST_LEFT_S = 0.25
 
@@ -69,7 +69,7 @@ class Commands:
         return command
 
     async def run(self, command: Command) -> Disposition:
-        """Run a command; behind a closed fence it is left to the next owner."""
+        """Run a command; abandon it to the next owner if the fence is closed."""
         if isinstance(command.operation, Refusal):
             return await self.dead_letter(command, command.operation)
         if not self._fence.may_go_on():
@@ -82,13 +82,13 @@ class Commands:
         except Fault as fault:
             return await self._finish(command, _failed(command, fault))
         if end is not None:
-            # The key may be known by this command itself, redelivered while its end was recorded.
+            # This command itself may have stored the key before it was redelivered.
             is_own = end.id == outcomes.identity(command.message)
             return await self._finish(command, end, repeats=None if is_own else end.id)
         return await self._start(command, call)
 
     async def supersede(self, command: Command, newer: Command) -> Disposition:
-        """Record that a newer command supersedes this one, which was never started."""
+        """Record that a newer command supersedes this command, which was never started."""
         if not self._fence.may_go_on():
             return Disposition.ABANDON
         await self._record.write(
@@ -122,7 +122,7 @@ class Commands:
                 await self._record.write(
                     command.message, Result.STARTED, self._request(command), started=started
                 )
-                # Abandoning the command here would release the partition with all that runs in it.
+                # Abandoning the command here would cut every running command of the partition.
                 await self._fence.near()
         except TimeoutError:
             return await self._late(command)
@@ -144,7 +144,7 @@ class Commands:
         return End(identity, reply, Result.DONE, before=call.before, after=call.after)
 
     async def _late(self, command: Command) -> Disposition:
-        """End a command that is too late to start; its former owner may have started it."""
+        """End a command without time to start; if redelivered, it may have been started before."""
         if not self._fence.may_go_on():
             return Disposition.ABANDON
         name = command.message.type
@@ -180,8 +180,8 @@ class Commands:
     ) -> Disposition:
         """Record the end and send the reply, concurrently.
 
-        The reply may be on its way when the broker falls silent and the run is cancelled: the
-        record of a successful command is completed nevertheless.
+        If the broker falls silent and the run is cancelled, the record of a successful command is
+        completed nevertheless: its reply may have reached the gateway.
         """
         async with asyncio.TaskGroup() as group:
             if command.message.reply_to:
@@ -200,7 +200,7 @@ class Commands:
                 after=end.after,
                 repeats=repeats,
             )
-            await (self._runs.last(recording) if end.result is Result.DONE else recording)
+            await (self._runs.complete(recording) if end.result is Result.DONE else recording)
         return Disposition.ACKNOWLEDGE
 
 
@@ -212,7 +212,7 @@ def _operation(command: Command) -> Operation[Any]:
 
 
 def _may_have_deleted(command: Command, fault: Fault) -> bool:
-    """Tell whether a redelivered deletion found nothing: its first run may have deleted it."""
+    """Tell whether a redelivered deletion found no object: its first run may have deleted it."""
     operation = command.operation
     deletes = isinstance(operation, Operation) and operation.row.method == "DELETE"
     return deletes and command.redelivered and fault.code is Code.NOT_FOUND
@@ -224,7 +224,7 @@ def _deleted(operation: Operation[Any]) -> Reply:
 
 
 def _failed(command: Command, fault: Fault, call: Call | None = None) -> End:
-    """Return the end of a failed command; unknown if it was cut at its deadline."""
+    """Return the end of a failed command; its result is `unknown` if it was cut at its deadline."""
     is_unknown = fault.code is Code.DEADLINE_EXCEEDED
     return End(
         outcomes.identity(command.message),

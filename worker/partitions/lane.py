@@ -7,8 +7,8 @@ import msgspec
 
 from contracts.broker.channel import Delivery
 from contracts.wire import Message
-from worker.bodies import Bodies
-from worker.command import Command
+from worker.partitions.bodies import Bodies
+from worker.partitions.command import Command
 
 
 class Held:
@@ -17,7 +17,7 @@ class Held:
     The message of a waiting command may be without its body, which is then in the spool.
     """
 
-    __slots__ = ("_bodies", "_body", "came_at", "command", "delivery")
+    __slots__ = ("_bodies", "_body", "arrived_at", "command", "delivery")
 
     def __init__(
         self, delivery: Delivery, command: Command, bodies: Bodies, *, in_memory: bool = False
@@ -31,7 +31,7 @@ class Held:
             delivery = msgspec.structs.replace(delivery, message=command.message)
         self.delivery = delivery
         self.command = command
-        self.came_at = asyncio.get_running_loop().time()
+        self.arrived_at = asyncio.get_running_loop().time()
 
     def message(self) -> Message:
         """Return the message with its body; raises SpoolError."""
@@ -48,7 +48,7 @@ class Held:
         return self.command
 
     def supersedes(self, older: "Held") -> bool:
-        """Tell whether the older command need not run; both have to be in memory."""
+        """Tell whether the older command need not run; false if a body is not in memory."""
         is_in_memory = self._body.content is not None and older._body.content is not None
         return is_in_memory and self.command.supersedes(older.command)
 
@@ -58,7 +58,7 @@ class Held:
 
 
 class Lane:
-    """A queue: the first command runs; a later one may supersede the last that waits."""
+    """A queue: the first command runs; an appended one may supersede the last waiting one."""
 
     def __init__(self, first: Held) -> None:
         self._waiting = deque([first])
@@ -102,6 +102,6 @@ class Lane:
         """
         await self._settled.wait()
 
-    def leave(self) -> None:
-        """Remove the first command, which is settled."""
+    def remove_first(self) -> None:
+        """Remove the first command after it was settled."""
         self._waiting.popleft()

@@ -11,7 +11,7 @@ from contracts.faults import Fault
 from contracts.operation import Operation
 from contracts.wire import Message
 
-ALIKE_S = 1.0
+DEADLINE_TOLERANCE_S = 1.0
 """The tolerance for events without a deadline, whose timestamps are whole seconds."""
 
 
@@ -59,11 +59,11 @@ class Command:
         return key if isinstance(key, str) else None
 
     def supersedes(self, older: "Command") -> bool:
-        """Tell whether this command makes an older one, which waits before it, superfluous.
+        """Tell whether this command supersedes an older command that waits directly before it.
 
-        Both are events without a `reply_to` and differ only in the field that the table lets
-        collapse. A redelivered command may have been started before, and a newer command with less
-        time left may never run: neither supersedes nor is superseded.
+        Both are events without a `reply_to`, and differ only in the `collapses` field of their row
+        in the table. A redelivered command, which may have been started before, neither supersedes
+        nor is superseded. A command with less time left, which may never run, does not supersede.
         """
         if not (self._may_collapse() and older._may_collapse()):
             return False
@@ -74,7 +74,7 @@ class Command:
         return (
             field is not None
             and msgspec.structs.replace(theirs, **{field: getattr(mine, field)}) == mine
-            and self.expires_at >= older.expires_at - ALIKE_S
+            and self.expires_at >= older.expires_at - DEADLINE_TOLERANCE_S
         )
 
     def _may_collapse(self) -> bool:

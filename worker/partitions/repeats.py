@@ -1,4 +1,4 @@
-"""The ends of commands with an idempotency key: a repeat is answered from here and not run."""
+"""The remembered ends of commands with an idempotency key, from which repeats are answered."""
 
 import time
 from collections import OrderedDict
@@ -14,12 +14,12 @@ from contracts.operation import Operation
 from contracts.outcomes import Cause, Result
 from contracts.wire import Reply
 
-FOR_S = 600.0
-MOST_KEYS = 10_000
-MOST_BYTES = 64 * 1024 * 1024
+REMEMBERED_S = 600.0
+MAX_KEYS = 10_000
+MAX_BYTES = 64 * 1024 * 1024
 
 INDEFINITE = frozenset({429, 500, 502, 503, 504})
-"""Statuses of commands that were not attempted or whose end is unknown: a repeat is run."""
+"""Statuses that are not remembered: the command was not attempted or its end is unknown."""
 
 
 class End(Struct, frozen=True):
@@ -42,7 +42,7 @@ class Known(Struct, frozen=True):
 
 
 class Repeats:
-    """The ends of the last ten minutes by address and key, limited in number and bytes."""
+    """The ends of the last REMEMBERED_S by address and key, limited in number and bytes."""
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
@@ -50,7 +50,7 @@ class Repeats:
         self._bytes = 0
 
     def find(self, address: str, key: str, operation: Operation[Any]) -> End | None:
-        """Return the end of the first command with this key; `invalid` for another operation.
+        """Return the end of the first command with this key; Fault `invalid` for another operation.
 
         Equal keys of different addresses are independent.
         """
@@ -76,14 +76,10 @@ class Repeats:
         self._forget()
 
     def _forget(self) -> None:
-        oldest = self._monotonic() - FOR_S
+        oldest = self._monotonic() - REMEMBERED_S
         while self._known:
             first, known = next(iter(self._known.items()))
-            if (
-                known.since >= oldest
-                and len(self._known) <= MOST_KEYS
-                and self._bytes <= MOST_BYTES
-            ):
+            if known.since >= oldest and len(self._known) <= MAX_KEYS and self._bytes <= MAX_BYTES:
                 return
             self._drop(first)
 
@@ -94,5 +90,5 @@ class Repeats:
 
 
 def _digest(operation: Operation[Any]) -> bytes:
-    """Return the digest of an operation; a sealed body differs each time it is sealed."""
+    """Return the digest of an operation. A digest of the message would differ per sealing."""
     return sha256(operation.row.name.encode() + b"\0" + wire.encode(operation)).digest()

@@ -5,23 +5,23 @@ import math
 import random
 from collections.abc import Sequence
 
-from worker.partition import Partition
+from worker.partitions.partition import Partition
 
 BALANCE_S = 2.0
 
 
 class Balance:
-    """Releases partitions beyond a fair share, one at a time, to workers that wait for them."""
+    """Releases partitions beyond a fair share, one at a time, to waiting workers."""
 
     def __init__(self) -> None:
         self._workers = 1
 
-    def learn(self, workers: int) -> None:
-        """Take note of the number of workers that share the partitions, told by a gateway."""
+    def set_workers(self, workers: int) -> None:
+        """Set the number of workers that share the partitions, as a gateway counted it."""
         self._workers = workers
 
     async def run(self, partitions: Sequence[Partition]) -> None:
-        """Release idle partitions at once; if all are busy, one whose commands end soon."""
+        """Release an idle partition at once; if all are busy, one between two commands."""
         while True:
             await asyncio.sleep(BALANCE_S)
             owned = [partition for partition in partitions if partition.is_owned]

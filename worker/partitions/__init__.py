@@ -1,0 +1,1 @@
+"""The command path: partition queues in, commands in publish order out, outcomes recorded."""
