@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from contracts import api
 from contracts.faults import Code, Fault
 from tests.calls import ample
-from tests.ecs.scripted import Asked, Said, Scripted, answer
+from tests.ecs.aws.scripted import Asked, Said, Scripted, answer
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
 

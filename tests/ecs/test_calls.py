@@ -10,7 +10,7 @@ import pytest
 from contracts import api
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
-from tests.ecs.scripted import Asked, Said, Scripted, answer
+from tests.ecs.aws.scripted import Asked, Said, Scripted, answer
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
 

@@ -12,7 +12,7 @@ from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.seal import Seals
 from gateway.app import application
 from gateway.checks import Checks
-from tests.ecs import workloads
+from tests.ecs.workloads import builders
 from tests.gateway.client import Client
 from tests.icc import ControlPlane, Failed, Json
 from tests.loopback import Front, Loopback
@@ -33,7 +33,7 @@ async def provider(aws):
     aws.add_cluster(CLUSTER)
     aws.add_listener("public")
     aws.add_cloud_map_namespace()
-    async with workloads.worker(aws) as opened:
+    async with builders.worker(aws) as opened:
         yield opened
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from contracts import api
 from contracts.faults import Fault
-from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
 from tests.workloads import CANARY
 from worker.providers.ecs import observed
 from worker.providers.ecs.aws.answers import Service

@@ -6,9 +6,9 @@ from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import Object
 from tests.calls import ample
-from tests.ecs import workloads
 from tests.ecs.routes.listeners import apply, present, read, routes
 from tests.ecs.routes.plans import APPLICATION, CLUSTER, default, query
+from tests.ecs.workloads import builders
 from worker.providers.ecs.provider import EcsProvider
 
 
@@ -28,7 +28,7 @@ async def roll_out(provider: EcsProvider, version: str) -> Object:
 
 async def test_a_version_is_rolled_out_pinned_replaced_and_expired(aws):
     aws.add_listener()
-    async with workloads.worker(aws) as provider:
+    async with builders.worker(aws) as provider:
         for version in ("v1", "v2"):
             await roll_out(provider, version)
         await apply(provider, default("v1"))
@@ -44,7 +44,7 @@ async def test_a_version_is_rolled_out_pinned_replaced_and_expired(aws):
 
 async def test_a_version_that_ends_while_it_is_pinned_takes_its_pin_along(aws):
     aws.add_listener()
-    async with workloads.worker(aws) as provider:
+    async with builders.worker(aws) as provider:
         for version in ("v1", "v2"):
             await roll_out(provider, version)
         await apply(provider, query("v1"), default("v2"))
@@ -58,10 +58,10 @@ async def test_a_version_that_ends_while_it_is_pinned_takes_its_pin_along(aws):
 
 
 async def test_a_service_from_before_the_listener_is_routed_once_its_workload_is_applied_again(aws):
-    async with workloads.worker(aws) as provider:
+    async with builders.worker(aws) as provider:
         await roll_out(provider, "v1")
     aws.add_listener()
-    async with workloads.worker(aws) as provider:
+    async with builders.worker(aws) as provider:
         with pytest.raises(Fault, match="Apply its workload again") as raised:
             await apply(provider, default("v1"))
         assert raised.value.code is Code.INVALID

@@ -9,7 +9,7 @@ from aiobotocore.credentials import AioRefreshableCredentials
 from botocore.exceptions import ClientError, CredentialRetrievalError
 
 from contracts.faults import Code, Fault
-from tests.ecs.scripted import Scripted, answer
+from tests.ecs.aws.scripted import Scripted, answer
 from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers.ecs.aws.answers import TaskArns

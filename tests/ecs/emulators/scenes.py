@@ -12,7 +12,7 @@ from contracts import api
 from contracts.faults import Fault
 from contracts.operation import Operation
 from tests.calls import ample
-from tests.ecs import workloads
+from tests.ecs.workloads import builders
 from tests.workloads import specification
 from worker.dispatch import methods
 from worker.providers import ecs
@@ -67,15 +67,15 @@ SCALING: Scenes = {
 WORKLOADS: Scenes = {
     "applied": api.ApplyWorkload(CLUSTER, specification()),
     "applied again": api.ApplyWorkload(CLUSTER, specification()),
-    "scaled by somebody": api.UpdateControllerReplicas(CLUSTER, workloads.NAME, 3),
+    "scaled by somebody": api.UpdateControllerReplicas(CLUSTER, builders.NAME, 3),
     "applied with another image": api.ApplyWorkload(
         CLUSTER, specification(image="reg.example.com/team/orders-api:8")
     ),
     "its machines": api.GetMachines(CLUSTER, V7),
-    "its controller": api.GetController(CLUSTER, workloads.NAME),
+    "its controller": api.GetController(CLUSTER, builders.NAME),
     "its endpoint": api.GetServicesByLabels(CLUSTER, V7),
-    "deleted": api.DeleteController(CLUSTER, workloads.NAME),
-    "deleted again": api.DeleteController(CLUSTER, workloads.NAME),
+    "deleted": api.DeleteController(CLUSTER, builders.NAME),
+    "deleted again": api.DeleteController(CLUSTER, builders.NAME),
     "its machines after that": api.GetMachines(CLUSTER, V7),
     "its endpoint after that": api.GetServicesByLabels(CLUSTER, V7),
     "applied after its deletion": api.ApplyWorkload(CLUSTER, specification(pullSecret=None)),
@@ -163,7 +163,7 @@ def _populated(url: str) -> Mapping[str, str]:
         "PLT_ECS_REGION": REGION,
         "PLT_ECS_ENDPOINT": url,
         "PLT_ECS_SUBNETS": ",".join(subnets[:2]),
-        "PLT_ECS_EXECUTION_ROLE_ARN": workloads.ROLE,
+        "PLT_ECS_EXECUTION_ROLE_ARN": builders.ROLE,
         "PLT_ECS_LISTENER_ARN": listener["ListenerArn"],
         "PLT_ECS_CLOUD_MAP_NAMESPACE_ID": targets["NAMESPACE"],
         "PLT_ECS_CLEANUP_RETRY_BASE_MS": "10",

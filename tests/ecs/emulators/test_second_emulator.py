@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs import ministack, scenes
-from tests.ecs.scenes import IN_OUTCOME, MANY, SCENES
+from tests.ecs.emulators import ministack, scenes
+from tests.ecs.emulators.scenes import IN_OUTCOME, MANY, SCENES
 
 # The first run installs the emulator.
 pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]

@@ -7,9 +7,9 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from tests.calls import AMPLE_S, Ending, ample, pass_time
-from tests.ecs import scripted
-from tests.ecs.remains import NOTHING, remains, revisions, rules
-from tests.ecs.workloads import CLUSTER, NAME, apply, worker
+from tests.ecs.aws import scripted
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, worker
+from tests.ecs.workloads.remains import NOTHING, remains, revisions, rules
 from tests.stack import BOUND_S, eventually
 from tests.workloads import CANARY, specification
 from worker.provider import Call

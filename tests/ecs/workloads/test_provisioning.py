@@ -3,8 +3,8 @@
 import pytest
 
 from contracts.faults import Code, Fault
-from tests.ecs.remains import NOTHING, remains, rules
-from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.remains import NOTHING, remains, rules
 from worker.providers.ecs.workloads import cloud_map
 
 GROUP = "orders-api-v7-1d1284"

@@ -6,9 +6,9 @@ from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import Controller, Machine
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs.remains import remains, rules
 from tests.ecs.routes import listeners
-from tests.ecs.workloads import CLUSTER, NAME, apply, worker
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, worker
+from tests.ecs.workloads.remains import remains, rules
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
 

@@ -10,7 +10,7 @@ from contracts import api
 from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs.credential_sources import FOUND, Metadata, assume_role
+from tests.ecs.aws.credential_sources import FOUND, Metadata, assume_role
 from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers import ecs

@@ -15,7 +15,7 @@ from botocore.exceptions import (
 from contracts import VERSION
 from contracts.faults import Code, Fault
 from tests.calls import ample
-from tests.ecs.scripted import Asked, Said, Scripted, answer, failure
+from tests.ecs.aws.scripted import Asked, Said, Scripted, answer, failure
 from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers.ecs.aws.answers import Nothing, OneService, TaskArns, Tasks

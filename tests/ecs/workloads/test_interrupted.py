@@ -8,8 +8,8 @@ import pytest
 
 from contracts.faults import Code, Fault
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs.remains import NOTHING, remains
-from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.remains import NOTHING, remains
 from worker.provider import Call
 
 CREATING, UPDATING, DELETING = 16, 10, 13

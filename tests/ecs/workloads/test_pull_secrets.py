@@ -13,7 +13,7 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
-from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
 from tests.workloads import CANARY, specification
 
 SECRET = f"{NAME}-pull"

@@ -14,7 +14,7 @@ from deploy.child import Child
 from deploy.ports import LOOPBACK, Port
 from deploy.waiting import wait_until
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 ENVIRONMENT = CHECKOUT / ".venv-ministack"
 REQUIREMENTS = CHECKOUT / "deploy" / "requirements-ministack.txt"
 SERVICES = "ec2,ecs,elbv2,secretsmanager,servicediscovery,tagging"

@@ -3,7 +3,7 @@
 from typing import Any
 
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs.workloads import CLUSTER, NAME
+from tests.ecs.workloads.builders import CLUSTER, NAME
 
 NOTHING: dict[str, Any] = {
     "services": [],

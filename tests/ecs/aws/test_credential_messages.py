@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.ecs.credential_sources import assume_role, refused
+from tests.ecs.aws.credential_sources import assume_role, refused
 
 
 @pytest.mark.parametrize("uri", ["nope", "http://s3cret.example/s3cret", "http://a:s3cret@b/"])

@@ -7,8 +7,8 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from tests.calls import AMPLE_S, ample, pass_time
-from tests.ecs.remains import NOTHING, remains, rules
-from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.remains import NOTHING, remains, rules
 from tests.stack import BOUND_S, eventually
 from worker.providers.ecs.elb import target_groups
 

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
-from tests.ecs.workloads import CLUSTER, ROLE, settings
+from tests.ecs.workloads.builders import CLUSTER, ROLE, settings
 from tests.workloads import CANARY, specification
 from worker.providers.ecs.settings import Settings
 from worker.providers.ecs.workloads import task_definitions, workload
