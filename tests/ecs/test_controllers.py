@@ -60,15 +60,6 @@ async def test_controllers_of_a_cluster_are_listed_over_pages_and_batches(aws, p
     assert aws.calls.count("ecs:DescribeServices") == 3
 
 
-async def test_a_machine_leads_to_its_controller(aws, provider, call):
-    aws.add_service("web", "shop", desired=1)
-    alone = aws.add_task("shop", group="family:x")
-    [task] = aws.tasks("shop", "web")
-
-    assert await listed(provider, call, task["taskArn"]) == {"web": 1}
-    assert await listed(provider, call, alone) == {}
-
-
 async def test_a_deleted_controller_is_nowhere(aws, provider, call):
     aws.add_service("web", "shop", desired=1, tags={"app": "shop"})
     aws.add_service("other", "shop", desired=1, tags={"app": "shop"})
@@ -124,17 +115,6 @@ async def test_a_deletion_takes_the_machines_along_and_answers_with_json(aws, pr
 
     assert msgspec.json.decode(msgspec.json.encode(answer)) == {"name": "web", "deleted": True}
     assert {task["lastStatus"] for task in aws.tasks("shop")} == {"STOPPED"}
-
-
-async def test_a_second_deletion_is_not_found(aws, provider, call):
-    aws.add_service("web", "shop", desired=1)
-    await provider.delete_controller(api.DeleteController("shop", "web"), call())
-    assert aws.service("web", "shop")["status"] == "INACTIVE"
-
-    with pytest.raises(Fault, match='no controller "web"') as raised:
-        await provider.delete_controller(api.DeleteController("shop", "web"), call())
-
-    assert raised.value.code is Code.NOT_FOUND
 
 
 async def test_a_deletion_whose_answer_was_lost_is_done(aws, provider, call):

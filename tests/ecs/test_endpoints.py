@@ -52,13 +52,6 @@ async def test_no_labels_are_not_all_services(aws, provider, call):
     assert len(aws.calls) == 0
 
 
-async def test_services_of_an_absent_cluster_are_not_found(aws, provider, call):
-    with pytest.raises(Fault, match='no cluster "shop"') as raised:
-        await endpoints(provider, call, app="shop")
-
-    assert raised.value.code is Code.NOT_FOUND
-
-
 async def test_a_service_with_a_load_balancer_is_reached_at_the_port_behind_it(aws, provider, call):
     aws.add_listener()
     group = aws.add_target_group("web")

@@ -140,17 +140,6 @@ async def test_what_fails_for_a_moment_is_not_noticed(aws, provider, name):
         assert aws.calls.count(action) >= 2
 
 
-async def test_what_stays_busy_is_asked_four_times(aws, provider):
-    seeded(aws)
-    aws.faults.throttle("ecs:UpdateService", times=None)
-    _, scale = CHANGES["update_controller_replicas"]
-
-    with pytest.raises(Fault):
-        await scale(provider, ample(), "shop", ID)
-
-    assert aws.calls.actions() == ["ecs:UpdateService"] * 4
-
-
 async def test_a_missing_right_is_named(aws, provider):
     for action, operation in OPERATIONS.values():
         machine = seeded(aws)
@@ -181,16 +170,6 @@ async def test_an_answer_that_does_not_come_ends_at_the_deadline(aws, provider):
         with pytest.raises(Fault, match="before the deadline") as raised:
             await operation(provider, Call.within(0.3), "shop", machine)
         assert raised.value.code is Code.DEADLINE_EXCEEDED
-
-
-async def test_nothing_is_asked_after_the_deadline(aws, provider):
-    machine = seeded(aws)
-
-    for _, operation in OPERATIONS.values():
-        with pytest.raises(Fault) as raised:
-            await operation(provider, Call.within(0), "shop", machine)
-        assert raised.value.code is Code.DEADLINE_EXCEEDED
-    assert len(aws.calls) == 0
 
 
 async def test_a_run_that_is_cancelled_stops_at_once(aws, provider):

@@ -13,6 +13,7 @@ from contracts.seal import Seals
 from gateway.app import application
 from gateway.checks import Checks
 from tests.ecs.workloads import builders
+from tests.ecs.workloads.remains import rules
 from tests.gateway.client import Client
 from tests.icc import ControlPlane, Failed, Json
 from tests.loopback import Front, Loopback
@@ -232,6 +233,7 @@ async def test_a_version_expires_and_its_teardown_is_seen(icc, aws):
 
     assert len(await icc.machines(named("v7"))) == 2
     assert await icc.services(named("v6")) == []
+    assert len(rules(aws)) == 1
     assert await is_active(icc, "v7")
     with pytest.raises(Failed, match="404"):
         await icc.controller(V6, DEPLOYMENT)

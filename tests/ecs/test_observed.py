@@ -36,15 +36,6 @@ async def provider(aws):
         yield opened
 
 
-async def test_a_scaling_tells_what_runs_and_what_is_wanted(aws, provider, call):
-    aws.add_service("web", CLUSTER, desired=3)
-    run = call()
-
-    await provider.update_controller_replicas(api.UpdateControllerReplicas(CLUSTER, "web", 5), run)
-
-    assert (run.before, run.after) == ({"running": 3}, {"replicas": 5, "running": 3})
-
-
 async def test_a_workload_tells_both_images_and_the_labels_of_its_service(provider, call):
     created, updated, same = call(), call(), call()
     await apply(provider, created, image=IMAGES[0])

@@ -131,21 +131,6 @@ async def test_with_odd_credentials_a_worker_does_not_start_and_says_why(bare, s
     assert "secret" not in str(raised.value).replace("a secret key", "")
 
 
-async def test_credentials_that_are_still_valid_are_used_when_their_renewal_fails(
-    aws, bare, call, source
-):
-    aws.add_cluster("shop")
-    source.said = valid_for_minutes()
-    async with ecs.open_provider(bare) as provider:
-        source.said = {"Message": "not today"}
-
-        await provider.get_controllers(api.GetControllers("shop"), call())
-        before = source.asked
-        await provider.get_controllers(api.GetControllers("shop"), call())
-
-        assert source.asked == before
-
-
 async def test_short_lived_credentials_are_not_asked_for_with_each_request(aws, bare, call, source):
     aws.add_cluster("shop")
     source.said = valid_for_minutes()

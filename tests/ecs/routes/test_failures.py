@@ -1,22 +1,17 @@
 """Route plans while AWS fails, others write, readers read: over the real way to AWS."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
-from contracts.resources import Object
 from deploy.sandbox.aws.faults import Fault as Injected
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs.routes.listeners import add_version, apply, delete, present, read, routes, worker
+from tests.ecs.routes.listeners import add_version, apply, delete, present, read, routes
 from tests.ecs.routes.plans import APPLICATION, CLUSTER, default, header, plan, query
-from tests.stack import BOUND_S
 from worker.provider import Call
-from worker.providers.ecs.provider import EcsProvider
 
 ELB = "elasticloadbalancing"
 PLANNED = ["dpl=v6 → orders-v6", "x-deployment-id=v6 → orders-v6", "* → orders-v7"]
@@ -182,34 +177,6 @@ async def test_a_lost_answer_has_one_effect(provider, applied, action, requests)
     assert list(routes(applied).values()) == NEXT_PLANNED
 
 
-@pytest.mark.parametrize(
-    ("action", "requests"),
-    [
-        *(("CreateRule", made) for made in range(3)),
-        ("SetRulePriorities", 0),
-        *(("DeleteRule", gone) for gone in range(4)),
-    ],
-)
-async def test_what_a_killed_worker_leaves_meets_no_request_and_the_next_plan_clears_it(
-    provider, applied, action, requests
-):
-    held = after(applied, f"{ELB}:{action}", requests, delay=0.05, disconnect="before")
-    killed = asyncio.create_task(apply(provider, *NEXT, generation=13))
-    async with asyncio.timeout(BOUND_S):
-        while not held.hits:  # noqa: ASYNC110  # counted in the thread of the stand-in
-            await asyncio.sleep(0.005)
-    killed.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await killed
-
-    found = (await read(provider))["rules"]
-    assert [rule["versionId"] for rule in found] in (["v6", "v6", "v7"], ["v6", "v7", "v8"])
-    async with worker(applied) as other:
-        await apply(other, *NEXT, generation=13)
-    assert list(routes(applied).values()) == NEXT_PLANNED
-    assert len(present(applied)) == 3
-
-
 async def test_a_deadline_in_the_middle_leaves_the_former_plan_in_force(provider, applied):
     applied.faults.add(f"{ELB}:CreateRule", times=None, delay=0.3)
     operation = api.ApplyRoutePlan(CLUSTER, plan(*NEXT, generation=13))
@@ -224,54 +191,41 @@ async def test_a_deadline_in_the_middle_leaves_the_former_plan_in_force(provider
     assert list(routes(applied).values()) == NEXT_PLANNED
 
 
-@asynccontextmanager
-async def reading(provider: EcsProvider) -> AsyncIterator[list[Object]]:
-    """What readers are told while something goes on."""
-    told: list[Object] = []
+async def test_a_reader_sees_the_former_plan_or_the_next(provider, applied):
+    for action in ACTIONS:
+        applied.faults.add(f"{ELB}:{action}", times=None, delay=0.1)
+    seen: list[list[str]] = []
 
     async def read_on() -> None:
         while True:
-            told.append(await read(provider))
+            seen.append([rule["versionId"] for rule in (await read(provider))["rules"]])
 
     reader = asyncio.create_task(read_on())
-    yield told
+    await apply(provider, *NEXT, generation=13)
     reader.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reader
 
-
-async def test_a_reader_sees_the_former_plan_or_the_next(provider, applied):
-    for action in ACTIONS:
-        applied.faults.add(f"{ELB}:{action}", times=None, delay=0.1)
-
-    async with reading(provider) as told:
-        await apply(provider, *NEXT, generation=13)
-
-    seen = [[rule["versionId"] for rule in route["rules"]] for route in told]
     assert len(seen) > 2
     assert all(each in (["v6", "v6", "v7"], ["v6", "v7", "v8"]) for each in seen)
-
-
-async def insist(provider: EcsProvider, *rules: Object, **more: Any) -> Object:
-    """Repeat a plan as clients do, while others change the listener faster than it is written."""
-    while True:
-        try:
-            return await apply(provider, *rules, **more)
-        except Fault as fault:
-            if fault.code is not Code.PLATFORM_FAILED:
-                raise
 
 
 async def test_many_applications_at_once_find_rows_of_their_own(aws, provider):
     names = [f"app{number}" for number in range(6)]
     groups = {name: add_version(aws, "v1", application=name, far=True) for name in names}
 
-    def own(name: str) -> Object:
-        return default("v1", backend={"serviceName": f"{name}-v1"})
+    async def insist(name: str) -> None:
+        """Retry as clients do while others change the listener faster than it is written."""
+        own = default("v1", backend={"serviceName": f"{name}-v1"})
+        while True:
+            try:
+                await apply(provider, own, appName=name, hostname=f"{name}.example")
+                return
+            except Fault as fault:
+                if fault.code is not Code.PLATFORM_FAILED:
+                    raise
 
-    await asyncio.gather(
-        *(insist(provider, own(name), appName=name, hostname=f"{name}.example") for name in names)
-    )
+    await asyncio.gather(*map(insist, names))
 
     leading = [rule.target for rule in present(aws).values() if not rule.is_placeholder]
     assert sorted(leading) == sorted(groups.values())

@@ -4,7 +4,6 @@ import asyncio
 
 import pytest
 
-from contracts import api
 from contracts.faults import Code, Fault
 from tests.calls import AMPLE_S, ample, pass_time
 from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
@@ -265,15 +264,6 @@ async def test_what_an_older_machinist_made_without_naming_the_cluster_goes(whol
 
     assert answer == {"name": NAME, "deleted": True}
     assert (remains(whole)["target groups"], rules(whole)) == ([], [])
-
-
-async def test_delete_service_leaves_the_controller_alone(whole):
-    async with worker(whole) as provider:
-        await apply(provider)
-        before = remains(whole)
-        await provider.delete_service(api.DeleteService(CLUSTER, NAME), ample())
-
-    assert remains(whole) == before
 
 
 GROUP_NAMES = [

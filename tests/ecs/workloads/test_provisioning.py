@@ -47,8 +47,9 @@ WHOLE = {
 async def test_a_step_whose_answer_is_lost_is_done_once(aws, provider, action):
     aws.faults.add(action, disconnect="after")
 
-    await apply(provider)
+    answer = await apply(provider)
 
+    assert answer["created"] is True
     assert remains(aws) == WHOLE
 
 

@@ -88,12 +88,6 @@ def test_a_name_and_an_image_are_enough():
     assert container.keys().isdisjoint({"healthCheck", "logConfiguration", "repositoryCredentials"})
 
 
-def test_a_name_that_ecs_cannot_have_becomes_one():
-    read = workload.read(specification(name="my-app-v1.2.3"), CLUSTER, settings())
-
-    assert read.name == "my-app-v1-2-3-4f878d"
-
-
 def test_null_is_as_good_as_nothing():
     nothing = dict.fromkeys(
         ["hostname", "minReplicas", "pullSecret", "ports", "resources", "healthCheck", "labels"]
