@@ -1,7 +1,7 @@
-"""The provider says the same on two emulators of AWS that were written apart from each other.
+"""The provider gives the same answers on two independent emulators of AWS.
 
-The one is the sandbox's. Where the other does not do as AWS does, the table of deviations says so:
-what is not in it has to be the same.
+One is the sandbox, the other is ministack. The table of deviations has the answers in which
+ministack differs from AWS; all others must be equal.
 """
 
 import asyncio
@@ -18,29 +18,29 @@ from tests.ecs.emulators.scenes import IN_OUTCOME, MANY, SCENES
 pytestmark = [pytest.mark.full, pytest.mark.timeout(300)]
 
 MISSING = {
-    "imageDigest": "nobody asks a registry for it",
+    "imageDigest": "it does not ask a registry",
     "aws:ecs:clusterName": "ECS's own tags are not put on tasks",
     "aws:ecs:serviceName": "ECS's own tags are not put on tasks",
 }
-"""What ministack 1.5.33 never says of a task."""
+"""Members of a task that ministack 1.5.33 does not have."""
 
-AT_ONCE = "UpdateService answers after tasks were started or stopped, so its counts are new ones"
+AT_ONCE = "UpdateService answers after tasks were started or stopped, with the new counts"
 
 DEVIATIONS: dict[str, tuple[Any, str]] = {
-    "machines of no cluster": ([], "the tasks of a cluster that is not there are an empty list"),
+    "machines of an absent cluster": ([], "ListTasks of an absent cluster is an empty list"),
     f"scaled up{IN_OUTCOME}": ([4, 4], AT_ONCE),
     f"scaled down{IN_OUTCOME}": ([1, 1], AT_ONCE),
-    f"scaled to none{IN_OUTCOME}": ([0, 0], AT_ONCE),
+    f"scaled to zero{IN_OUTCOME}": ([0, 0], AT_ONCE),
     f"scaled up again{IN_OUTCOME}": ([2, 2], AT_ONCE),
-    f"scaled by somebody{IN_OUTCOME}": ([3, 3], AT_ONCE),
+    f"scaled separately{IN_OUTCOME}": ([3, 3], AT_ONCE),
 }
-"""What the provider says on ministack 1.5.33 instead, and what is not as on AWS there."""
+"""The answers of the provider on ministack 1.5.33, and how it differs from AWS."""
 
 
 @pytest.fixture(scope="module")
-def expected() -> dict[str, Any]:
+def on_sandbox() -> dict[str, Any]:
     with AwsSandbox.in_thread(seed=False) as sandbox:
-        return asyncio.run(scenes.played(sandbox.url))
+        return asyncio.run(scenes.answers_of(sandbox.url))
 
 
 @pytest.fixture(scope="module")
@@ -50,49 +50,53 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def told(url: str) -> dict[str, Any]:
-    return asyncio.run(scenes.played(url))
+def on_ministack(url: str) -> dict[str, Any]:
+    return asyncio.run(scenes.answers_of(url))
 
 
 @pytest.mark.parametrize("scene", [*SCENES, *(name for name in DEVIATIONS if name not in SCENES)])
-def test_both_say_the_same(expected: dict[str, Any], told: dict[str, Any], scene: str) -> None:
-    on_aws = _without(MISSING.keys(), expected[scene])
-    wanted, _ = DEVIATIONS.get(scene, (on_aws, ""))
+def test_both_emulators_give_the_same_answer(
+    on_sandbox: dict[str, Any], on_ministack: dict[str, Any], scene: str
+) -> None:
+    same = _without(MISSING.keys(), on_sandbox[scene])
+    wanted, _ = DEVIATIONS.get(scene, (same, ""))
 
-    assert told[scene] == wanted
+    assert on_ministack[scene] == wanted
 
 
 @pytest.mark.parametrize("scene", DEVIATIONS)
-def test_what_is_called_a_deviation_is_one(
-    expected: dict[str, Any], told: dict[str, Any], scene: str
+def test_each_deviation_differs(
+    on_sandbox: dict[str, Any], on_ministack: dict[str, Any], scene: str
 ) -> None:
-    assert told[scene] != expected[scene]
+    assert on_ministack[scene] != on_sandbox[scene]
 
 
 @pytest.mark.parametrize("key", MISSING)
-def test_what_is_called_missing_is_missing_there_alone(
-    expected: dict[str, Any], told: dict[str, Any], key: str
+def test_each_missing_key_is_missing_on_ministack_alone(
+    on_sandbox: dict[str, Any], on_ministack: dict[str, Any], key: str
 ) -> None:
-    assert key in str(expected)
-    assert key not in str(told)
+    assert key in str(on_sandbox)
+    assert key not in str(on_ministack)
 
 
-def test_no_scene_fails_that_should_not(expected: dict[str, Any]) -> None:
-    failed = {name: answer["fault"] for name, answer in expected.items() if "fault" in answer}
+def test_only_the_expected_scenes_fail(on_sandbox: dict[str, Any]) -> None:
+    failed = {name: answer["fault"] for name, answer in on_sandbox.items() if "fault" in answer}
 
     assert failed == {
-        "machines of no cluster": "not_found",
-        "no machine": "not_found",
-        "no controller": "not_found",
-        "scaled what is absent": "not_found",
-        "scaled in no cluster": "not_found",
+        "machines of an absent cluster": "not_found",
+        "an absent machine": "not_found",
+        "an absent controller": "not_found",
+        "scaled an absent controller": "not_found",
+        "scaled in an absent cluster": "not_found",
         "deleted again": "not_found",
     }
 
 
-def test_lists_are_whole_on_both(expected: dict[str, Any], told: dict[str, Any]) -> None:
-    for answers in (expected, told):
-        assert len(answers["machines of more than a page"]) == MANY
+def test_lists_are_complete_on_both_emulators(
+    on_sandbox: dict[str, Any], on_ministack: dict[str, Any]
+) -> None:
+    for answers in (on_sandbox, on_ministack):
+        assert len(answers["machines of several pages"]) == MANY
         assert len(answers["machines after that"]) == 4
         assert len(answers["its machines"]) == 3
 
