@@ -48,7 +48,7 @@ async def test_a_refused_change_names_the_labels_that_were_already_removed(aws, 
     arn = aws.add_task("shop", tags={"old": "1"})
     aws.faults.deny("ecs:TagResource")
 
-    with pytest.raises(Fault, match="Removed before that: the labels old") as raised:
+    with pytest.raises(Fault, match="The labels that were already removed: old") as raised:
         await label(provider, call, arn, old=None, new="1")
 
     assert raised.value.code is Code.PLATFORM_FORBIDDEN
@@ -65,7 +65,7 @@ async def test_an_empty_label_map_changes_nothing(aws, provider, call):
 async def test_an_absent_label_can_be_removed(aws, provider, call):
     arn = aws.add_task("shop")
 
-    assert await label(provider, call, arn, gone=None) == {"gone": None}
+    assert await label(provider, call, arn, absent=None) == {"absent": None}
 
 
 async def test_labels_of_an_absent_machine_are_not_found(aws, provider, call):

@@ -100,7 +100,7 @@ def test_other_texts_are_no_service(name):
 
 def test_a_service_of_another_cluster_is_refused():
     assert names.service_name(f"{SERVICE_ARN}/shop/web", "name", CLUSTER_ARN) == "web"
-    with pytest.raises(Fault, match='something of the cluster "shop"') as raised:
+    with pytest.raises(Fault, match='a resource of the cluster "shop"') as raised:
         names.service_name(f"{SERVICE_ARN}/other/web", "name", "shop")
     assert raised.value.code is Code.INVALID
 

@@ -123,12 +123,12 @@ async def test_a_request_that_must_not_be_repeated_is_retried_if_it_was_not_exec
 
 
 async def test_a_failure_records_whether_an_earlier_attempt_may_have_had_an_effect():
-    gone = failure("ServiceNotFoundException")
+    absent = failure("ServiceNotFoundException")
 
     with pytest.raises(Failure) as alone:
-        await write(Scripted(gone))
+        await write(Scripted(absent))
     with pytest.raises(Failure) as after:
-        await write(Scripted(LOST, gone))
+        await write(Scripted(LOST, absent))
 
     assert not alone.value.after_loss
     assert after.value.after_loss
@@ -265,7 +265,7 @@ async def test_a_page_token_that_is_no_text_is_platform_failed(token):
 
     async with aws.client() as client:
         bound = client.for_call(Call.within(10))
-        with pytest.raises(Failure, match="nextToken is no text") as raised:
+        with pytest.raises(Failure, match="nextToken is not a text") as raised:
             async for _ in bound.pages("ecs:ListTasks", TaskArns):
                 pass
 
@@ -277,7 +277,7 @@ async def test_a_list_that_repeats_its_page_token_is_platform_failed():
 
     async with aws.client() as client:
         bound = client.for_call(ample())
-        with pytest.raises(Failure, match="same again"):
+        with pytest.raises(Failure, match="nextToken is the same as before"):
             async for _ in bound.pages("ecs:ListTasks", TaskArns):
                 pass
 
@@ -289,7 +289,7 @@ async def test_a_rate_limit_beyond_the_deadline_sends_nothing_and_sets_retry_aft
 
     async with aws.client() as client:
         drain(client.limits, "ecs:UpdateService", 50 + 5 * 120)
-        with pytest.raises(Failure, match="was not asked") as raised:
+        with pytest.raises(Failure, match="was not sent") as raised:
             await client.for_call(ample()).ask("ecs:UpdateService", OneService, service="web")
 
     assert raised.value.code is Code.PLATFORM_LIMITING

@@ -154,13 +154,13 @@ async def test_a_malformed_sts_response_is_not_cached(bare, source, monkeypatch,
     chain = Chain()
     chain.set_config_variable("region", bare["PLT_ECS_REGION"])
     source.answer = assumed(datetime(2099, 1, 1))  # without a zone
-    malformed = await chain.load_anew()
+    malformed = await chain.reload_credentials()
     with pytest.raises(TypeError):
         await malformed.get_frozen_credentials()
 
     source.answer = assumed(datetime.now(UTC) + timedelta(days=1))
 
-    assert (await (await chain.load_anew()).get_frozen_credentials()).access_key == "AKIA"
+    assert (await (await chain.reload_credentials()).get_frozen_credentials()).access_key == "AKIA"
 
 
 async def test_a_redirection_is_not_followed(aws, bare, call, metadata):

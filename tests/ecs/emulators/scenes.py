@@ -19,7 +19,7 @@ from worker.providers import ecs
 
 REGION = "eu-central-1"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "test"}
-CLUSTER, OTHER, ABSENT = "shop", "shop-2", "gone"
+CLUSTER, OTHER, ABSENT = "shop", "shop-2", "absent"
 A_MACHINE = "a-machine"
 """A placeholder for the id of a task of the service `web`."""
 MANY = 130

@@ -49,7 +49,7 @@ async def test_a_move_fails_with_a_retryable_fault_if_its_priorities_are_always_
     before = present(applied)
     applied.faults.add(f"{ELB}:SetRulePriorities", code="PriorityInUse", times=None)
 
-    with pytest.raises(Fault, match="others change the listener's rules") as raised:
+    with pytest.raises(Fault, match="other writers keep changing the listener's rules") as raised:
         await apply(provider, *NEXT, generation=13)
 
     assert raised.value.code is Code.PLATFORM_FAILED

@@ -71,7 +71,7 @@ WRONG_RULES = [
             "v6",
             backend={"serviceName": "arn:aws:ecs:eu-central-1:123456789012:service/other/web"},
         ),
-        'rules[0].backend.serviceName: expected something of the cluster "shop"',
+        'rules[0].backend.serviceName: expected a resource of the cluster "shop"',
     ),
 ]
 

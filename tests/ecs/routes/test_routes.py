@@ -53,7 +53,7 @@ async def test_a_deleted_listener_is_no_gateway_and_is_logged(aws, caplog):
     async with worker(aws, PLT_ECS_LISTENER_ARN=deleted) as provider:
         assert await provider.list_gateways(api.ListGateways(CLUSTER), ample()) == []
 
-    assert "PLT_ECS_LISTENER_ARN names no listener that is there" in caplog.text
+    assert "PLT_ECS_LISTENER_ARN names a listener that does not exist" in caplog.text
 
 
 async def test_a_plan_takes_the_lowest_free_row_of_priorities(provider, aws, groups):

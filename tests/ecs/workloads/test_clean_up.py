@@ -184,7 +184,7 @@ async def test_a_clean_up_beyond_the_deadline_is_stopped_and_reported(whole):
         pass_time(AMPLE_S)
         answer = await deleting
 
-    assert answer["left"] == [f'the secret "{NAME}-pull": there was no time left for it']
+    assert answer["left"] == [f'the secret "{NAME}-pull": no time was left before the deadline']
 
 
 async def test_a_refused_deletion_deletes_nothing_else(whole):

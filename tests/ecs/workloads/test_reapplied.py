@@ -71,7 +71,7 @@ async def test_a_stopped_deployment_is_restarted_together_with_other_changes(aws
 
 
 async def test_changed_and_removed_labels_reach_the_controller_and_its_machines(aws, provider):
-    await apply(provider, labels={"tier": "a", "gone": "yes"})
+    await apply(provider, labels={"tier": "a", "removed": "yes"})
 
     await apply(provider, labels={"tier": "b"})
 
@@ -80,9 +80,9 @@ async def test_changed_and_removed_labels_reach_the_controller_and_its_machines(
     assert len(own) == 2
     for labels in (found.labels, *(each.labels for each in own)):
         assert labels["tier"] == "b"
-        assert "gone" not in labels
+        assert "removed" not in labels
     assert len(await machines(provider, tier="b")) == 2
-    assert await machines(provider, tier="a") == await machines(provider, gone="yes") == []
+    assert await machines(provider, tier="a") == await machines(provider, removed="yes") == []
 
 
 async def test_scaling_bounds_change_without_replacing_machines(aws, provider):
@@ -129,7 +129,7 @@ async def test_labels_of_a_rolled_back_version_are_removed_by_the_former_workloa
 
 @pytest.mark.parametrize("after", range(8))
 async def test_labels_reach_the_machines_after_an_interrupted_run(aws, provider, after):
-    await apply(provider, pullSecret=None, labels={"tier": "a", "gone": "yes"})
+    await apply(provider, pullSecret=None, labels={"tier": "a", "removed": "yes"})
     aws.calls.clear()
     call = Call(Call.within(10).deadline, lambda: len(aws.calls) < after)
     try:
@@ -140,12 +140,12 @@ async def test_labels_reach_the_machines_after_an_interrupted_run(aws, provider,
     await apply(provider, pullSecret=None, labels={"tier": "b"})
 
     assert len(await machines(provider, tier="b")) == 2
-    assert await machines(provider, gone="yes") == []
+    assert await machines(provider, removed="yes") == []
 
 
 async def test_a_refused_update_is_undone(aws):
     async with worker(aws) as provider:
-        await apply(provider, pullSecret=None, labels={"tier": "a", "gone": "yes"})
+        await apply(provider, pullSecret=None, labels={"tier": "a", "removed": "yes"})
     aws.add_listener()
     aws.add_cloud_map_namespace("apps.internal")
     before, before_tags = inventory(aws), tags(aws)
@@ -207,33 +207,33 @@ async def test_a_fault_names_what_an_update_with_lost_answers_may_have_left(
 ):
     aws.add_listener()
     async with worker(aws) as provider:
-        await apply(provider, labels={"gone": "yes"})
+        await apply(provider, labels={"removed": "yes"})
         lost = aws.faults.add(action, disconnect="after", times=None)
         denied = None
         if action == "ecs:UntagResource":
             denied = aws.faults.deny("ecs:TagResource")  # otherwise the tags are restored
 
         with pytest.raises(Fault) as raised:
-            await apply(provider, **{"labels": {"gone": "yes"}} | changed)
+            await apply(provider, **{"labels": {"removed": "yes"}} | changed)
 
         assert raised.value.code is Code.PLATFORM_FAILED
         assert left_behind(raised.value).startswith(words)
         aws.faults.remove(lost)
         if denied is not None:
             aws.faults.remove(denied)
-        await apply(provider, **{"labels": {"gone": "yes"}} | changed)
+        await apply(provider, **{"labels": {"removed": "yes"}} | changed)
 
 
 async def test_a_health_check_and_tags_are_restored_after_lost_answers(aws):
     aws.add_listener()
     async with worker(aws) as provider:
-        await apply(provider, labels={"gone": "yes"})
+        await apply(provider, labels={"removed": "yes"})
         [group] = aws.account.balancing.target_groups.values()
         before, check = tags(aws), group.health_check_path
         # As many as the attempts of one request, so that the undo is answered.
         aws.faults.add("elasticloadbalancing:ModifyTargetGroup", disconnect="after", times=4)
         with pytest.raises(Fault) as raised:
-            await apply(provider, labels={"gone": "yes"}, healthCheck={"readyPath": "/other"})
+            await apply(provider, labels={"removed": "yes"}, healthCheck={"readyPath": "/other"})
         assert left_behind(raised.value) == ""
         assert group.health_check_path == check
 
@@ -246,13 +246,13 @@ async def test_a_health_check_and_tags_are_restored_after_lost_answers(aws):
 
 @pytest.mark.parametrize("action", ["ecs:UntagResource", "ecs:TagResource"])
 async def test_unchanged_tags_are_not_reported_as_left(aws, provider, action):
-    await apply(provider, labels={"gone": "yes"})
+    await apply(provider, labels={"removed": "yes"})
     before = tags(aws)
     aws.faults.deny("ecs:UntagResource")
     aws.faults.deny("ecs:TagResource")
 
     with pytest.raises(Fault, match="lacks ecs:") as raised:
-        await apply(provider, labels={} if action == "ecs:UntagResource" else {"gone": "no"})
+        await apply(provider, labels={} if action == "ecs:UntagResource" else {"removed": "no"})
 
     assert "the tags" not in left_behind(raised.value)
     assert tags(aws) == before

@@ -101,7 +101,7 @@ async def _candidates(aws: BoundClient, cluster: str, labels: Mapping[str, str])
         return await ids_of(aws, cluster)
     more = await gather_all(
         *(tagged(aws, "task", cluster, {key: labels[key] for key in rest}) for rest in rests),
-        *(_of_deleted_too(aws, cluster, name) for name in whole),
+        *(_tasks_of_service(aws, cluster, name) for name in whole),
     )
     candidates = own.union(*more)
     if not candidates:
@@ -109,11 +109,11 @@ async def _candidates(aws: BoundClient, cluster: str, labels: Mapping[str, str])
     return sorted(candidates)
 
 
-async def _of_deleted_too(aws: BoundClient, cluster: str, name: str) -> set[str]:
+async def _tasks_of_service(aws: BoundClient, cluster: str, name: str) -> set[str]:
     """The ids of a service's tasks; none for a deleted service that is still in the tag index."""
     try:
         return set(await ids_of(aws, cluster, serviceName=name))
     except Failure as failure:
-        if failure.aws_code not in controllers.GONE:
+        if failure.aws_code not in controllers.DELETED:
             raise
         return set()

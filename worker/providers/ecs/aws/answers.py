@@ -159,7 +159,7 @@ class Resources(Struct, frozen=True):
 class CloudMapService(Struct, frozen=True, rename="pascal"):
     """A service of Cloud Map: a name in a namespace.
 
-    Its description tells the cluster that it was made for: lists contain no tags.
+    Its description contains the cluster that it was made for, because lists contain no tags.
     """
 
     id: str

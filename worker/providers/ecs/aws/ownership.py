@@ -1,4 +1,4 @@
-"""The tags of resources that machinist makes, and the cluster in them; pure.
+"""The tags of resources that machinist makes, including the cluster; pure.
 
 Names in ELB, Cloud Map and Secrets Manager are unique per account, services per cluster:
 without tags, two services of one name in two clusters would share and delete resources.
@@ -31,6 +31,6 @@ def refuse_foreign(what: str, tags: Mapping[str, str], cluster: str) -> None:
     if owner != cluster:
         raise Fault(
             Code.CONFLICT,
-            f'{what} belongs to the service of the same name in the cluster "{owner}": one of the '
-            "two needs another name, or it has to be deleted if that service is gone",
+            f'{what} belongs to the service of the same name in the cluster "{owner}": rename one '
+            "of the services, or delete the resource if that service no longer exists",
         )
