@@ -26,7 +26,7 @@ def is_ours(tags: Mapping[str, str], cluster: str) -> bool:
 
 
 def refuse_foreign(what: str, tags: Mapping[str, str], cluster: str) -> None:
-    """Raise `conflict` if a resource belongs to another cluster; one without tags may be used."""
+    """Raise `conflict` if a resource belongs to another cluster; without tags it may be used."""
     owner = tags.get(CLUSTER, cluster)
     if owner != cluster:
         raise Fault(

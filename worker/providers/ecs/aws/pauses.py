@@ -11,7 +11,7 @@ from worker.providers.ecs.aws.errors import Failure
 Result = TypeVar("Result")
 
 ROOM_S = 1.0
-"""The part of the deadline that must be left after a delay, for the requests then."""
+"""The part of the deadline that must be left after a delay, for the next requests."""
 ATTEMPTS = 4
 
 

@@ -71,7 +71,7 @@ class Listener:
         return [rule for rule in found if not rule.is_default]
 
     async def _read_tags(self, arns: list[str]) -> dict[str, Mapping[str, str]]:
-        """The tags of rules that still exist; those of other applications may be from the cache."""
+        """The tags of rules that still exist; tags of other applications may be from the cache."""
         remembered = ((arn, self._owners.get(arn)) for arn in arns)
         found = {
             arn: tags for arn, tags in remembered if tags is not None and self._is_foreign(tags)
@@ -84,7 +84,7 @@ class Listener:
         return found
 
     async def _describe_tags(self, arns: list[str]) -> dict[str, dict[str, str]]:
-        """The tags of rules that still exist: DescribeTags fails if one does not."""
+        """The tags of rules that still exist: DescribeTags fails if a rule was deleted."""
         try:
             found = await requests.describe_tags(self._aws, arns)
         except Failure as failure:

@@ -21,7 +21,7 @@ PLACEHOLDER = "bootstrap"
 
 
 class Condition(Struct, frozen=True):
-    """A condition of a rule; `name` is that of a header or parameter, otherwise empty."""
+    """A condition of a rule; `name` is the name of a header or query parameter, or empty."""
 
     field: str
     value: str
@@ -59,7 +59,7 @@ def marks(application: str, cluster: str) -> dict[str, str]:
 
 
 def is_owned(tags: Mapping[str, str], application: str, cluster: str) -> bool:
-    """Return whether tags are those of an application's rules."""
+    """Return whether a rule with these tags belongs to an application."""
     is_of_it = tags.get(ownership.APPLICATION) == application
     return is_of_it and ownership.is_ours(tags, cluster)
 

@@ -17,7 +17,7 @@ from worker.providers.ecs.settings import Settings
 from worker.providers.ecs.workloads.workload import Wanted
 
 GRACE: Object = {"healthCheckGracePeriodSeconds": 60}
-"""The time until a task that its load balancer finds unhealthy is replaced."""
+"""The time after the start of a task in which failed health checks are ignored."""
 REPLACE_TASKS: Object = {"forceNewDeployment": True}
 """The parameters of UpdateService that replace all tasks and change nothing else."""
 FIRST_POLL_S = 0.5
