@@ -1,4 +1,4 @@
-"""One service has one address and one name at AWS, whatever the spelling that a caller has."""
+"""All spellings of a service have one address and one name in AWS."""
 
 from typing import Any
 
@@ -18,7 +18,9 @@ def spellings(service: dict[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-async def test_every_spelling_leads_to_the_same_service_and_the_same_address(aws, provider, call):
+async def test_each_spelling_scales_and_reads_the_same_service_at_the_same_address(
+    aws, provider, call
+):
     service = aws.add_service(ECS_NAME, "shop", desired=1)
     wanted = [2, 3, 4, 5, 6, 7]
 
@@ -34,7 +36,7 @@ async def test_every_spelling_leads_to_the_same_service_and_the_same_address(aws
 
 
 @pytest.mark.parametrize("spelling", range(6))
-async def test_every_spelling_deletes_the_same_service(aws, provider, call, spelling):
+async def test_each_spelling_deletes_the_same_service(aws, provider, call, spelling):
     service = aws.add_service(ECS_NAME, "shop", desired=1)
     scope, name = spellings(service)[spelling]
 

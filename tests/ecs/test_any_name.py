@@ -1,4 +1,4 @@
-"""Whatever a caller writes as a name, a scope or a label: AWS sees only what it has rules for."""
+"""Names, scopes and labels reach AWS only if they are valid there."""
 
 import re
 import string
@@ -12,7 +12,7 @@ from hypothesis import strategies as some
 from contracts import api
 from contracts.faults import Code, Fault
 from tests.calls import ample
-from tests.ecs.scripted import Asked, Said, Scripted, answer
+from tests.ecs.aws.scripted import Request, Response, Scripted, answer
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
 
@@ -44,7 +44,7 @@ def are(rule: str) -> Callable[[list[str]], bool]:
 
 
 def pairs(key: str, value: str, rule: str = TAG_KEY) -> Callable[[list[dict[str, Any]]], bool]:
-    """Tags whose key and value are found under these names."""
+    """Return a check of tags whose members have these names."""
     return lambda tags: all(
         re.fullmatch(rule, tag[key]) and re.fullmatch(TAG_VALUE, "".join(tag[value]))
         for tag in tags
@@ -74,7 +74,7 @@ RULES: dict[str, Callable[[Any], bool]] = {
     "maxResults": is_number,
     "ResourcesPerPage": is_number,
 }
-"""By the name of a parameter, what AWS documents that it can be."""
+"""The documented rules of AWS by parameter."""
 
 Attempt = Callable[[EcsProvider, str, str, dict[str, str]], Awaitable[Any]]
 
@@ -112,7 +112,7 @@ def now() -> Call:
     attempt=some.sampled_from(ATTEMPTS),
 )
 @settings(max_examples=400, deadline=None)
-async def test_no_name_scope_or_label_reaches_aws_unchecked(scope, name, labels, attempt):
+async def test_no_unvalidated_name_scope_or_label_reaches_aws(scope, name, labels, attempt):
     aws = Scripted(anything)
 
     async with aws.client() as client:
@@ -121,7 +121,7 @@ async def test_no_name_scope_or_label_reaches_aws_unchecked(scope, name, labels,
     assert code in {None, Code.INVALID, Code.NOT_FOUND, Code.CONFLICT}
     for request in aws.requests:
         for key, value in request.parameters.items():
-            assert RULES[key](value), f"{request.action} was asked for {key} {value!r}"
+            assert RULES[key](value), f"{request.action} was sent with {key} {value!r}"
 
 
 async def code_of(attempt: Awaitable[Any]) -> Code | None:
@@ -132,10 +132,10 @@ async def code_of(attempt: Awaitable[Any]) -> Code | None:
     return None
 
 
-def anything(asked: Asked) -> Said:
-    """An AWS in which everything is there that is asked for."""
+def anything(request: Request) -> Response:
+    """Answer as if each resource existed."""
     service = {"serviceArn": "a", "serviceName": "web", "status": "ACTIVE"}
-    match asked.action:
+    match request.action:
         case "DescribeTasks":
             task = {"taskArn": TASK_ARN, "lastStatus": "RUNNING", "group": "service:web"}
             return answer({"tasks": [task]})

@@ -1,4 +1,4 @@
-"""How many requests an operation costs, and that a large cluster stays within AWS's rates."""
+"""The number of requests per operation, and a large cluster within AWS's rate limits."""
 
 import tracemalloc
 from collections import Counter
@@ -10,7 +10,7 @@ import pytest
 from contracts import api
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
-from tests.ecs.scripted import Asked, Said, Scripted, answer
+from tests.ecs.aws.scripted import Request, Response, Scripted, answer
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
 
@@ -65,7 +65,7 @@ async def test_the_controller_of_a_machine_takes_two_calls(aws, provider, call):
     assert aws.calls.actions() == ["ecs:DescribeTasks", "ecs:DescribeServices"]
 
 
-async def test_machines_by_a_label_that_tasks_have_take_a_look_up_for_tasks_and_services_each(
+async def test_machines_by_a_task_label_take_one_look_up_for_tasks_and_one_for_services(
     aws, provider, call
 ):
     aws.add_service("web", "shop", desired=3, task_tags={"app": "shop"})
@@ -77,9 +77,7 @@ async def test_machines_by_a_label_that_tasks_have_take_a_look_up_for_tasks_and_
     }
 
 
-async def test_machines_by_a_label_of_their_service_take_its_list_of_tasks_besides(
-    aws, provider, call
-):
+async def test_machines_by_a_service_label_also_take_a_list_of_its_tasks(aws, provider, call):
     aws.add_service("web", "shop", desired=3, tags={"app": "shop"}, propagate_tags=False)
 
     assert await asked(aws, provider, call, app="shop") == {
@@ -90,7 +88,7 @@ async def test_machines_by_a_label_of_their_service_take_its_list_of_tasks_besid
     }
 
 
-async def test_several_labels_take_a_look_up_for_each_that_a_service_may_have(aws, provider, call):
+async def test_several_labels_take_one_look_up_per_possible_service_label(aws, provider, call):
     both = {"app": "shop", "version": "1"}
     aws.add_service("web", "shop", desired=3, tags=both)
     aws.add_service("old", "shop", desired=3, tags={"app": "shop", "version": "0"})
@@ -102,7 +100,7 @@ async def test_several_labels_take_a_look_up_for_each_that_a_service_may_have(aw
     assert found["ecs:DescribeTasks"] == 1
 
 
-async def test_machines_take_a_batch_for_a_hundred_tasks_and_for_ten_services(aws, provider, call):
+async def test_machines_take_a_request_per_hundred_tasks_and_per_ten_services(aws, provider, call):
     for number in range(12):
         aws.add_service(f"web-{number}", "shop", desired=20, task_tags={"team": "a"})
 
@@ -118,7 +116,7 @@ async def test_machines_take_a_batch_for_a_hundred_tasks_and_for_ten_services(aw
     }
 
 
-async def test_no_batch_is_larger_than_aws_takes(aws, provider, call):
+async def test_no_batch_exceeds_the_limits_of_aws(aws, provider, call):
     for number in range(12):
         aws.add_service(f"web-{number}", "shop", desired=20)
 
@@ -139,7 +137,7 @@ def large(aws: AwsSandbox) -> AwsSandbox:
     return aws
 
 
-async def test_a_thousand_machines_are_one_request_and_within_the_rates(large, provider, call):
+async def test_a_thousand_machines_are_listed_within_the_rate_limits(large, provider, call):
     machines = await provider.get_machines(api.GetMachines("shop"), call())
 
     assert len({machine.id for machine in machines}) == MANY
@@ -154,13 +152,13 @@ async def test_a_thousand_machines_are_one_request_and_within_the_rates(large, p
     )
 
 
-async def test_memory_stays_flat_however_often_a_large_cluster_is_listed():
+async def test_repeated_lists_of_a_large_cluster_do_not_increase_memory():
     batch = answer({"tasks": [large_task(number) for number in range(100)]})
 
-    def said(asked: Asked) -> Said:
-        match asked.action:
+    def respond(request: Request) -> Response:
+        match request.action:
             case "ListTasks":
-                page = int(asked.parameters.get("nextToken", "0")) + 1
+                page = int(request.parameters.get("nextToken", "0")) + 1
                 arns = [large_task(number)["taskArn"] for number in range(100)]
                 return answer({"taskArns": arns, "nextToken": str(page) if page < 10 else ""})
             case "DescribeTasks":
@@ -168,7 +166,7 @@ async def test_memory_stays_flat_however_often_a_large_cluster_is_listed():
             case _:
                 return answer({"services": []})
 
-    aws = Scripted(said)
+    aws = Scripted(respond)
     async with aws.client() as client:
         provider = EcsProvider(client)
 
@@ -191,7 +189,7 @@ async def test_memory_stays_flat_however_often_a_large_cluster_is_listed():
 
 
 def large_task(number: int) -> dict[str, Any]:
-    """About as much as DescribeTasks tells of a task on Fargate."""
+    """A task of the size that DescribeTasks returns for Fargate."""
     id = f"{number:032x}"
     return {
         "taskArn": f"arn:aws:ecs:eu-central-1:123456789012:task/shop/{id}",

@@ -1,4 +1,4 @@
-"""Controllers: one, those of a cluster, that of a machine; scaled and deleted."""
+"""Controllers: read, listed, scaled and deleted."""
 
 from collections.abc import Callable
 
@@ -18,7 +18,7 @@ async def listed(
     return {each.name: each.replicas for each in found.controllers}
 
 
-async def test_a_controller_is_told_with_its_machines(aws, provider, call):
+async def test_a_controller_is_returned_with_its_machines(aws, provider, call):
     aws.add_service("web", "shop", desired=2, tags={"app": "shop"}, propagate_tags=False)
     aws.add_service("other", "shop", desired=1)
 
@@ -32,7 +32,7 @@ async def test_a_controller_is_told_with_its_machines(aws, provider, call):
     assert [machine.labels["app"] for machine in controller.machines] == ["shop", "shop"]
 
 
-async def test_hints_of_another_platform_are_ignored(aws, provider, call):
+async def test_kind_and_api_version_are_ignored(aws, provider, call):
     aws.add_service("web", "shop", desired=1)
 
     found = await provider.get_controller(
@@ -60,16 +60,7 @@ async def test_controllers_of_a_cluster_are_listed_over_pages_and_batches(aws, p
     assert aws.calls.count("ecs:DescribeServices") == 3
 
 
-async def test_a_machine_leads_to_its_controller(aws, provider, call):
-    aws.add_service("web", "shop", desired=1)
-    alone = aws.add_task("shop", group="family:x")
-    [task] = aws.tasks("shop", "web")
-
-    assert await listed(provider, call, task["taskArn"]) == {"web": 1}
-    assert await listed(provider, call, alone) == {}
-
-
-async def test_a_deleted_controller_is_nowhere(aws, provider, call):
+async def test_a_deleted_controller_is_in_no_answer(aws, provider, call):
     aws.add_service("web", "shop", desired=1, tags={"app": "shop"})
     aws.add_service("other", "shop", desired=1, tags={"app": "shop"})
     [task] = aws.tasks("shop", "web")
@@ -89,7 +80,7 @@ async def test_a_deleted_controller_is_nowhere(aws, provider, call):
     assert [each.name for each in endpoints] == ["other"]
 
 
-async def test_scaling_tells_how_many_ran_and_how_many_are_wanted(aws, provider, call):
+async def test_the_outcome_of_a_scaling_has_the_running_and_the_desired_number(aws, provider, call):
     aws.add_service("web", "shop", desired=2)
     run = call()
 
@@ -103,7 +94,7 @@ async def test_scaling_tells_how_many_ran_and_how_many_are_wanted(aws, provider,
 
 
 @pytest.mark.parametrize("deleted", [True, False])
-async def test_scaling_what_is_not_there_is_not_found(aws, provider, call, deleted):
+async def test_scaling_an_absent_controller_is_not_found(aws, provider, call, deleted):
     aws.add_cluster("shop")
     if deleted:
         aws.add_service("web", "shop", desired=0)
@@ -117,7 +108,7 @@ async def test_scaling_what_is_not_there_is_not_found(aws, provider, call, delet
     assert raised.value.code is Code.NOT_FOUND
 
 
-async def test_a_deletion_takes_the_machines_along_and_answers_with_json(aws, provider, call):
+async def test_a_deletion_stops_the_machines_and_its_answer_is_json(aws, provider, call):
     aws.add_service("web", "shop", desired=2)
 
     answer = await provider.delete_controller(api.DeleteController("shop", "web"), call())
@@ -126,18 +117,7 @@ async def test_a_deletion_takes_the_machines_along_and_answers_with_json(aws, pr
     assert {task["lastStatus"] for task in aws.tasks("shop")} == {"STOPPED"}
 
 
-async def test_a_second_deletion_is_not_found(aws, provider, call):
-    aws.add_service("web", "shop", desired=1)
-    await provider.delete_controller(api.DeleteController("shop", "web"), call())
-    assert aws.service("web", "shop")["status"] == "INACTIVE"
-
-    with pytest.raises(Fault, match='no controller "web"') as raised:
-        await provider.delete_controller(api.DeleteController("shop", "web"), call())
-
-    assert raised.value.code is Code.NOT_FOUND
-
-
-async def test_a_deletion_whose_answer_was_lost_is_done(aws, provider, call):
+async def test_a_deletion_whose_answer_was_lost_succeeds(aws, provider, call):
     aws.add_service("web", "shop", desired=1)
     aws.faults.add("ecs:DeleteService", disconnect="after")
 
@@ -146,9 +126,7 @@ async def test_a_deletion_whose_answer_was_lost_is_done(aws, provider, call):
     assert aws.service("web", "shop")["status"] == "INACTIVE"
 
 
-async def test_a_service_is_deleted_with_its_controller_and_has_nothing_to_delete(
-    aws, provider, call
-):
+async def test_delete_service_makes_no_requests(aws, provider, call):
     aws.add_service("web", "shop", desired=1)
 
     for name in ("web", "absent"):
@@ -158,7 +136,7 @@ async def test_a_service_is_deleted_with_its_controller_and_has_nothing_to_delet
 
 
 @pytest.mark.parametrize("name", ["a/b", "..", "a b"])
-async def test_the_deletion_of_a_service_by_no_name_is_invalid(provider, call, name):
+async def test_delete_service_with_an_invalid_name_is_invalid(provider, call, name):
     with pytest.raises(Fault) as raised:
         await provider.delete_service(api.DeleteService("shop", name), call())
 

@@ -1,4 +1,4 @@
-"""Service endpoints: which services, at which ports, under which hostname."""
+"""Service endpoints: selection by labels, ports, host names."""
 
 from collections.abc import AsyncIterator, Callable
 
@@ -26,13 +26,13 @@ async def endpoints(
 
 @pytest.fixture
 async def with_cloud_map(aws: AwsSandbox) -> AsyncIterator[EcsProvider]:
-    """A provider that is told of the namespace apps.internal."""
+    """A provider that is configured with the namespace apps.internal."""
     aws.add_cloud_map_namespace("apps.internal")
     async with ecs.open_provider(aws.environment) as opened:
         yield opened
 
 
-async def test_services_are_those_that_carry_all_the_labels(aws, provider, call):
+async def test_services_are_found_by_all_their_labels(aws, provider, call):
     aws.add_service("blue", "shop", desired=0, tags={"app": "shop", "track": "blue"})
     aws.add_service("green", "shop", desired=0, tags={"app": "shop", "track": "green"})
     aws.add_service("other", "elsewhere", desired=0, tags={"app": "shop", "track": "green"})
@@ -44,7 +44,7 @@ async def test_services_are_those_that_carry_all_the_labels(aws, provider, call)
     assert await endpoints(provider, call, app="shop", track="red") == []
 
 
-async def test_no_labels_are_not_all_services(aws, provider, call):
+async def test_an_empty_label_map_is_invalid(aws, provider, call):
     with pytest.raises(Fault, match="at least one label") as raised:
         await endpoints(provider, call)
 
@@ -52,14 +52,7 @@ async def test_no_labels_are_not_all_services(aws, provider, call):
     assert len(aws.calls) == 0
 
 
-async def test_services_of_an_absent_cluster_are_not_found(aws, provider, call):
-    with pytest.raises(Fault, match='no cluster "shop"') as raised:
-        await endpoints(provider, call, app="shop")
-
-    assert raised.value.code is Code.NOT_FOUND
-
-
-async def test_a_service_with_a_load_balancer_is_reached_at_the_port_behind_it(aws, provider, call):
+async def test_the_port_behind_the_load_balancer_is_the_port_of_an_endpoint(aws, provider, call):
     aws.add_listener()
     group = aws.add_target_group("web")
     aws.add_rule(group, host="web.example")
@@ -73,7 +66,9 @@ async def test_a_service_with_a_load_balancer_is_reached_at_the_port_behind_it(a
     assert aws.calls.count("ecs:DescribeTaskDefinition") == 0
 
 
-async def test_a_service_without_one_is_reached_at_the_ports_of_its_containers(aws, provider, call):
+async def test_a_service_without_a_load_balancer_has_the_ports_of_its_containers(
+    aws, provider, call
+):
     aws.add_service("web", "shop", desired=0, tags={"app": "shop"}, container_port=3042)
 
     for _ in range(2):
@@ -83,7 +78,7 @@ async def test_a_service_without_one_is_reached_at_the_ports_of_its_containers(a
     assert aws.calls.count("ecs:DescribeTaskDefinition") == 1
 
 
-async def test_a_task_definition_that_is_gone_leaves_a_service_without_ports(aws, provider, call):
+async def test_a_deleted_task_definition_leaves_a_service_without_ports(aws, provider, call):
     aws.add_service("web", "shop", desired=0, tags={"app": "shop"})
     aws.faults.add(
         "ecs:DescribeTaskDefinition", "ClientException", message="Unable to describe", times=1
@@ -93,7 +88,7 @@ async def test_a_task_definition_that_is_gone_leaves_a_service_without_ports(aws
     assert [len(each.ports) for each in await endpoints(provider, call, app="shop")] == [1]
 
 
-async def test_ports_that_may_not_be_read_are_a_missing_right(aws, provider, call):
+async def test_unreadable_ports_are_a_missing_permission(aws, provider, call):
     aws.add_service("web", "shop", desired=0, tags={"app": "shop"})
     aws.faults.deny("ecs:DescribeTaskDefinition")
 
@@ -116,7 +111,7 @@ class Created(Struct, rename="pascal"):
 
 
 async def registered(aws: AwsSandbox, name: str) -> str:
-    """The ARN of a new Cloud Map service of that name."""
+    """Create a Cloud Map service and return its ARN."""
     async with connect(load(Settings, aws.environment), aws.environment) as client:
         created = await client.for_call(ample()).ask(
             "servicediscovery:CreateService",
@@ -129,7 +124,7 @@ async def registered(aws: AwsSandbox, name: str) -> str:
     return created.service.arn
 
 
-async def test_a_service_that_cloud_map_knows_has_a_hostname(aws, with_cloud_map, call):
+async def test_a_service_in_cloud_map_has_a_hostname(aws, with_cloud_map, call):
     aws.add_service(
         "web-v1",
         "shop",
@@ -146,9 +141,7 @@ async def test_a_service_that_cloud_map_knows_has_a_hostname(aws, with_cloud_map
     assert aws.calls.count("servicediscovery:GetNamespace") == 1
 
 
-async def test_a_namespace_is_asked_for_once_whoever_asks_at_the_same_time(
-    aws, with_cloud_map, call
-):
+async def test_a_namespace_is_read_once_for_concurrent_requests(aws, with_cloud_map, call):
     for name in ("blue", "green"):
         aws.add_service(
             name, "shop", desired=0, tags={"app": "shop"}, registry_arn=await registered(aws, name)
@@ -162,7 +155,7 @@ async def test_a_namespace_is_asked_for_once_whoever_asks_at_the_same_time(
     assert aws.calls.count("servicediscovery:GetNamespace") == 1
 
 
-async def test_without_a_namespace_of_ours_cloud_map_is_not_asked(aws, provider, call):
+async def test_cloud_map_is_not_asked_without_a_configured_namespace(aws, provider, call):
     aws.add_cloud_map_namespace("apps.internal")
     aws.add_service(
         "web", "shop", desired=0, tags={"app": "shop"}, registry_arn=await registered(aws, "web")
@@ -174,7 +167,7 @@ async def test_without_a_namespace_of_ours_cloud_map_is_not_asked(aws, provider,
     assert aws.calls.count("servicediscovery:") == 0
 
 
-async def test_a_name_that_is_gone_from_cloud_map_leaves_a_service_without_hostname(
+async def test_a_deleted_cloud_map_service_leaves_a_service_without_hostname(
     aws, with_cloud_map, call
 ):
     aws.add_service(

@@ -1,4 +1,4 @@
-"""What every operation makes of an AWS that refuses, is busy, is broken or is not there at all."""
+"""Every operation while AWS refuses, is busy, fails or is unreachable."""
 
 import asyncio
 import socket
@@ -83,7 +83,7 @@ REFUSALS: list[tuple[dict[str, Any], Code]] = [
     ({"code": "UnheardOfException", "message": "news"}, Code.PLATFORM_INVALID),
     ({"code": "ExpiredTokenException", "message": "expired"}, Code.PLATFORM_FAILED),
 ]
-MOMENTS: list[dict[str, Any]] = [
+TRANSIENT: list[dict[str, Any]] = [
     {"code": "ThrottlingException", "message": "Rate exceeded"},
     {"code": "ServerException", "message": "sorry", "status": 500},
     {"disconnect": "before"},
@@ -92,7 +92,7 @@ MOMENTS: list[dict[str, Any]] = [
 
 
 def seeded(aws: AwsSandbox) -> str:
-    """The id of the only machine: it is one of the service "web"."""
+    """Create the service "web" alone, and return the id of its only machine."""
     aws.reset()
     aws.add_service("web", "shop", desired=1, tags=LABELS)
     [task] = aws.tasks("shop")
@@ -101,7 +101,7 @@ def seeded(aws: AwsSandbox) -> str:
 
 @pytest.fixture
 async def nowhere() -> AsyncIterator[EcsProvider]:
-    """A provider for an endpoint at which nobody listens."""
+    """A provider for an endpoint without a listener."""
     with closing(socket.socket()) as silent:
         silent.bind(("127.0.0.1", 0))
         environment = {
@@ -116,7 +116,7 @@ async def nowhere() -> AsyncIterator[EcsProvider]:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-async def test_a_refusal_that_stays_is_told_as_what_it_is(aws, provider, name):
+async def test_a_lasting_refusal_has_a_fitting_code(aws, provider, name):
     action, operation = OPERATIONS[name]
     machine = seeded(aws)
 
@@ -130,28 +130,17 @@ async def test_a_refusal_that_stays_is_told_as_what_it_is(aws, provider, name):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-async def test_what_fails_for_a_moment_is_not_noticed(aws, provider, name):
+async def test_a_transient_failure_is_not_visible(aws, provider, name):
     action, operation = OPERATIONS[name]
 
-    for moment in MOMENTS:
+    for failure in TRANSIENT:
         machine = seeded(aws)
-        aws.faults.add(action, times=1, **moment)
+        aws.faults.add(action, times=1, **failure)
         await operation(provider, ample(), "shop", machine)
         assert aws.calls.count(action) >= 2
 
 
-async def test_what_stays_busy_is_asked_four_times(aws, provider):
-    seeded(aws)
-    aws.faults.throttle("ecs:UpdateService", times=None)
-    _, scale = CHANGES["update_controller_replicas"]
-
-    with pytest.raises(Fault):
-        await scale(provider, ample(), "shop", ID)
-
-    assert aws.calls.actions() == ["ecs:UpdateService"] * 4
-
-
-async def test_a_missing_right_is_named(aws, provider):
+async def test_a_missing_permission_is_named(aws, provider):
     for action, operation in OPERATIONS.values():
         machine = seeded(aws)
         aws.faults.deny(action)
@@ -160,21 +149,21 @@ async def test_a_missing_right_is_named(aws, provider):
         assert raised.value.code is Code.PLATFORM_FORBIDDEN
 
 
-async def test_an_absent_cluster_is_not_found_by_its_name(provider):
+async def test_an_absent_cluster_is_not_found_and_named(provider):
     for _, operation in OPERATIONS.values():
         with pytest.raises(Fault, match='no cluster "absent"') as raised:
             await operation(provider, ample(), "absent", ID)
         assert raised.value.code is Code.NOT_FOUND
 
 
-async def test_where_nobody_listens_nothing_was_attempted(nowhere):
+async def test_an_unreachable_endpoint_means_that_nothing_was_attempted(nowhere):
     for _, operation in OPERATIONS.values():
         with pytest.raises(Fault, match="cannot be reached") as raised:
             await operation(nowhere, ample(), "shop", ID)
         assert raised.value.code is Code.PLATFORM_UNREACHABLE
 
 
-async def test_an_answer_that_does_not_come_ends_at_the_deadline(aws, provider):
+async def test_a_missing_answer_ends_at_the_deadline(aws, provider):
     for action, operation in OPERATIONS.values():
         machine = seeded(aws)
         aws.faults.add(action, delay=60, times=None)
@@ -183,17 +172,7 @@ async def test_an_answer_that_does_not_come_ends_at_the_deadline(aws, provider):
         assert raised.value.code is Code.DEADLINE_EXCEEDED
 
 
-async def test_nothing_is_asked_after_the_deadline(aws, provider):
-    machine = seeded(aws)
-
-    for _, operation in OPERATIONS.values():
-        with pytest.raises(Fault) as raised:
-            await operation(provider, Call.within(0), "shop", machine)
-        assert raised.value.code is Code.DEADLINE_EXCEEDED
-    assert len(aws.calls) == 0
-
-
-async def test_a_run_that_is_cancelled_stops_at_once(aws, provider):
+async def test_a_cancelled_operation_stops_at_once(aws, provider):
     for action, operation in OPERATIONS.values():
         machine = seeded(aws)
         aws.faults.add(action, delay=60, times=None)
@@ -212,7 +191,7 @@ async def test_a_change_whose_answers_are_lost_never_claims_that_nothing_was_don
         assert raised.value.code is Code.PLATFORM_FAILED
 
 
-async def test_changes_that_hang_do_not_hold_up_what_only_reads(environment, aws, call):
+async def test_hanging_changes_do_not_delay_reads(environment, aws, call):
     aws.add_cluster("shop")
     aws.add_service("web", "shop", desired=1)
     aws.faults.add("ecs:UpdateService", delay=30, times=None)

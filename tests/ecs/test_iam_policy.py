@@ -1,4 +1,4 @@
-"""The shipped policy allows what the provider asks of AWS, all of it and nothing else."""
+"""The shipped IAM policy allows the actions that the provider uses, and no others."""
 
 import ast
 import json
@@ -12,8 +12,8 @@ import pytest
 import deploy
 from worker.providers import ecs
 
-BESIDES = {
-    # AWS looks for these itself, when it is asked for something else:
+IMPLIED = {
+    # AWS checks these for requests of other actions:
     "iam:PassRole",  # ecs:RegisterTaskDefinition with a role
     "route53:ChangeResourceRecordSets",  # servicediscovery:DeregisterInstance
     "route53:DeleteHealthCheck",
@@ -37,7 +37,7 @@ def allowed() -> list[str]:
     return [action for statement in statements() for action in actions_of(statement)]
 
 
-def asked() -> Iterator[str]:
+def used() -> Iterator[str]:
     """The actions of all requests in the provider's sources."""
     for file in Path(ecs.__file__).parent.rglob("*.py"):
         for node in ast.walk(ast.parse(file.read_text())):
@@ -47,18 +47,18 @@ def asked() -> Iterator[str]:
                     yield str(action.value)
 
 
-def test_each_action_that_the_provider_asks_for_is_allowed_and_no_other():
-    assert sorted(allowed()) == sorted(set(asked()) | BESIDES)
+def test_the_policy_allows_exactly_the_actions_that_the_provider_uses():
+    assert sorted(allowed()) == sorted(set(used()) | IMPLIED)
 
 
-def test_nothing_is_allowed_by_a_pattern():
+def test_the_policy_has_no_wildcard_actions():
     for each in statements():
         assert each["Effect"] == "Allow"
         assert each.keys().isdisjoint({"NotAction", "NotResource", "NotPrincipal"})
     assert not [action for action in allowed() if "*" in action]
 
 
-def test_no_secret_is_read_and_none_but_pull_secrets_is_changed():
+def test_the_policy_reads_no_secret_and_changes_only_pull_secrets():
     assert "secretsmanager:GetSecretValue" not in allowed()
     for each in statements():
         for action in actions_of(each):
@@ -77,14 +77,14 @@ def test_no_secret_is_read_and_none_but_pull_secrets_is_changed():
         ("database-AbCdEf", False),
     ],
 )
-def test_a_secret_is_one_for_pulling_by_how_its_name_ends(secret, ours):
+def test_a_pull_secret_is_matched_by_the_end_of_its_name(secret, ours):
     [keeping] = [each for each in statements() if each["Sid"] == "KeepPullSecrets"]
     arn = f"arn:aws:secretsmanager:eu-central-1:123456789012:secret:{secret}"
 
     assert any(fnmatchcase(arn, pattern) for pattern in keeping["Resource"]) is ours
 
 
-def test_roles_are_handed_to_nothing_but_tasks():
+def test_roles_are_passed_only_to_tasks():
     [passing] = [each for each in statements() if each["Action"] == "iam:PassRole"]
 
     assert passing["Condition"] == {

@@ -1,4 +1,4 @@
-"""The control plane's own flows on ECS, from HTTP to AWS's stand-in in one process.
+"""The flows of the control plane on ECS, from HTTP to the stand-in of AWS in one process.
 
 HTTP → the gateway's application → the worker's dispatch → the provider → the stand-in.
 """
@@ -12,7 +12,8 @@ from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.seal import Seals
 from gateway.app import application
 from gateway.checks import Checks
-from tests.ecs import workloads
+from tests.ecs.workloads import builders
+from tests.ecs.workloads.inventory import rules
 from tests.gateway.client import Client
 from tests.icc import ControlPlane, Failed, Json
 from tests.loopback import Front, Loopback
@@ -24,16 +25,16 @@ CLUSTER = "shop"
 APP = "orders-api"
 V6, V7 = "orders-api-v6", "orders-api-v7"
 DEPLOYMENT = {"kind": "Deployment", "apiVersion": "apps/v1"}
-"""What the control plane sends to ECS too."""
+"""Hints that the control plane sends to every platform."""
 
 
 @pytest.fixture
 async def provider(aws):
-    """One with all that applications need, as on an account that is set up for them."""
+    """A provider for an account with a cluster, a listener and a namespace."""
     aws.add_cluster(CLUSTER)
     aws.add_listener("public")
     aws.add_cloud_map_namespace()
-    async with workloads.worker(aws) as opened:
+    async with builders.worker(aws) as opened:
         yield opened
 
 
@@ -83,7 +84,7 @@ def leading(version: str, kind: str, **match: str) -> Json:
 
 
 def plan(active: str, *pinned: str, **more: Any) -> Json:
-    """The plan of one active version, and of others for those who were pinned to them."""
+    """A plan with one active version and pins of others."""
     pins = [
         rule
         for version in pinned
@@ -102,7 +103,7 @@ def plan(active: str, *pinned: str, **more: Any) -> Json:
 
 
 async def is_active(icc: ControlPlane, version: str) -> bool:
-    """As the control plane tells in its advise mode."""
+    """Return whether a version is active, as the control plane decides in its advise mode."""
     route = await icc.http_route(APP)
     if route is None or not await icc.machines(named(version)):
         return False
@@ -117,10 +118,10 @@ async def is_active(icc: ControlPlane, version: str) -> bool:
 
 
 async def test_a_deployment_is_applied_and_its_machines_come_up(icc, loopback):
-    told = await deploy(icc)
+    answer = await deploy(icc)
 
-    assert (told["name"], told["created"]) == (V7, True)
-    assert told["endpoint"] == {"hostname": f"{V7}.sandbox.internal", "port": 3042}
+    assert (answer["name"], answer["created"]) == (V7, True)
+    assert answer["endpoint"] == {"hostname": f"{V7}.sandbox.internal", "port": 3042}
     machines = await icc.machines(named("v7"))
     assert [machine["controller"]["name"] for machine in machines] == [V7, V7]
     assert all(machine["ready"] is True for machine in machines)
@@ -156,7 +157,7 @@ async def test_a_task_registers(icc):
     assert [each["metadata"]["name"] for each in await icc.gateways()] == ["public"]
 
 
-async def test_a_task_that_has_nothing_of_its_services_tags_registers_as_well(icc, aws):
+async def test_a_task_without_the_tags_of_its_service_registers(icc, aws):
     aws.add_service("web", CLUSTER, tags=named("v1"), propagate_tags=False)
     [task] = await icc.machines(named("v1"))
 
@@ -166,7 +167,7 @@ async def test_a_task_that_has_nothing_of_its_services_tags_registers_as_well(ic
     assert same["labels"] == {**named("v1"), "platformatic.dev/application-id": "0c1f2d"}
 
 
-async def test_the_scaler_looks_and_scales(icc):
+async def test_the_scaler_reads_and_scales(icc):
     await deploy(icc)
 
     found = await icc.controller(V7, {})
@@ -181,13 +182,13 @@ async def test_the_scaler_looks_and_scales(icc):
     assert len((await icc.controller(V7, {}))["machines"]) == 4
 
 
-async def test_a_version_is_redeployed_without_losing_what_the_scaler_did(icc):
+async def test_a_redeployment_keeps_the_size_that_the_scaler_set(icc):
     await deploy(icc)
     await icc.scale(V7, 5, {})
 
-    told = await deploy(icc, image="reg.example.com/team/orders-api:8")
+    answer = await deploy(icc, image="reg.example.com/team/orders-api:8")
 
-    assert told["created"] is False
+    assert answer["created"] is False
     assert (await icc.controller(V7, {}))["replicas"] == 5
 
 
@@ -197,9 +198,9 @@ async def test_an_activation_is_confirmed_by_the_default_rule_of_the_route(icc):
     assert await icc.http_route(APP) is None
     assert not await is_active(icc, "v7")
 
-    told = await icc.apply("gateway/routeplans", plan("v7", "v6", generation=1))
+    answer = await icc.apply("gateway/routeplans", plan("v7", "v6", generation=1))
 
-    assert (told["appName"], told["created"]) == (APP, 3)
+    assert (answer["appName"], answer["created"]) == (APP, 3)
     assert await is_active(icc, "v7")
     assert not await is_active(icc, "v6")
     route = await icc.http_route(APP)
@@ -207,7 +208,7 @@ async def test_an_activation_is_confirmed_by_the_default_rule_of_the_route(icc):
     assert [rule["versionId"] for rule in route["rules"]] == ["v6", "v6", "v7"]
 
 
-async def test_a_plan_that_was_overtaken_is_refused_and_never_repeated(icc):
+async def test_an_older_plan_is_a_conflict(icc):
     await deploy(icc, "v6")
     await deploy(icc, "v7")
     await icc.apply("gateway/routeplans", plan("v7", generation=2))
@@ -219,7 +220,7 @@ async def test_a_plan_that_was_overtaken_is_refused_and_never_repeated(icc):
     assert await is_active(icc, "v7")
 
 
-async def test_a_version_expires_and_its_teardown_is_seen(icc, aws):
+async def test_an_expired_version_is_torn_down(icc, aws):
     await deploy(icc, "v6")
     await deploy(icc, "v7")
     await icc.apply("gateway/routeplans", plan("v7", "v6"))
@@ -232,13 +233,14 @@ async def test_a_version_expires_and_its_teardown_is_seen(icc, aws):
 
     assert len(await icc.machines(named("v7"))) == 2
     assert await icc.services(named("v6")) == []
+    assert len(rules(aws)) == 1
     assert await is_active(icc, "v7")
     with pytest.raises(Failed, match="404"):
         await icc.controller(V6, DEPLOYMENT)
     assert aws.service(V6, CLUSTER)["status"] == "INACTIVE"
 
 
-async def test_every_plan_is_applied_again_when_a_leader_starts(icc):
+async def test_a_plan_can_be_applied_again_when_a_leader_starts(icc):
     await deploy(icc)
     for _ in range(2):
         await icc.apply("gateway/routeplans", plan("v7", generation=4))
@@ -255,7 +257,7 @@ async def test_every_plan_is_applied_again_when_a_leader_starts(icc):
     ("code", "status"),
     [("ThrottlingException", 429), ("ServerException", 502), ("AccessDeniedException", 403)],
 )
-async def test_what_aws_refuses_has_a_status_that_the_control_plane_acts_on(icc, aws, code, status):
+async def test_a_refusal_of_aws_has_a_status_that_the_control_plane_handles(icc, aws, code, status):
     aws.faults.add(code=code, message="refused", times=None)
 
     with pytest.raises(Failed) as failed:
@@ -276,7 +278,7 @@ async def test_an_empty_label_map_means_all_machines_but_no_service(icc):
     assert failed.value.answer.status == 400
 
 
-async def test_a_task_that_is_not_there_is_said_to_be_absent(icc):
+async def test_an_absent_task_is_not_found(icc):
     with pytest.raises(Failed) as failed:
         await icc.machine("0" * 32)
 

@@ -1,4 +1,4 @@
-"""Labels of a machine are tags of its task: set, removed, and refused before anything is done."""
+"""Labels of a machine are tags of its task: set, removed and validated."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ async def test_labels_are_set_and_removed_and_others_stay(aws, provider, call):
     assert tags_of(aws, arn) == {"a": "9", "c": "3", "new": ""}
 
 
-async def test_what_is_only_set_takes_two_calls(aws, provider, call):
+async def test_setting_labels_takes_two_calls(aws, provider, call):
     arn = aws.add_task("shop")
 
     await label(provider, call, arn, a="1", b="2")
@@ -44,28 +44,28 @@ async def test_what_is_only_set_takes_two_calls(aws, provider, call):
     assert aws.calls.actions() == ["ecs:DescribeTasks", "ecs:TagResource"]
 
 
-async def test_labels_that_were_removed_before_others_were_refused_are_named(aws, provider, call):
+async def test_a_refused_change_names_the_labels_that_were_already_removed(aws, provider, call):
     arn = aws.add_task("shop", tags={"old": "1"})
     aws.faults.deny("ecs:TagResource")
 
-    with pytest.raises(Fault, match="Removed before that: the labels old") as raised:
+    with pytest.raises(Fault, match="The labels that were already removed: old") as raised:
         await label(provider, call, arn, old=None, new="1")
 
     assert raised.value.code is Code.PLATFORM_FORBIDDEN
     assert tags_of(aws, arn) == {}
 
 
-async def test_no_labels_change_nothing(aws, provider, call):
+async def test_an_empty_label_map_changes_nothing(aws, provider, call):
     arn = aws.add_task("shop", tags={"a": "1"})
 
     assert await label(provider, call, arn) == {}
     assert changes(aws) == []
 
 
-async def test_a_label_that_is_not_there_can_be_removed(aws, provider, call):
+async def test_an_absent_label_can_be_removed(aws, provider, call):
     arn = aws.add_task("shop")
 
-    assert await label(provider, call, arn, gone=None) == {"gone": None}
+    assert await label(provider, call, arn, absent=None) == {"absent": None}
 
 
 async def test_labels_of_an_absent_machine_are_not_found(aws, provider, call):
@@ -81,7 +81,7 @@ async def test_labels_of_an_absent_machine_are_not_found(aws, provider, call):
 @pytest.mark.parametrize(
     "labels", [{"aws:x": "1"}, {"a*": "1"}, {"a": "1,2"}, {"k" * 129: "1"}, {"k": "v" * 257}]
 )
-async def test_what_no_tag_can_be_reaches_no_aws(aws, provider, call, labels):
+async def test_an_invalid_tag_reaches_no_aws(aws, provider, call, labels):
     arn = aws.add_task("shop")
 
     with pytest.raises(Fault, match="labels") as raised:
@@ -102,9 +102,7 @@ async def test_what_no_tag_can_be_reaches_no_aws(aws, provider, call, labels):
         (0, {f"n{number}": "1" for number in range(51)}, False),
     ],
 )
-async def test_a_machine_has_at_most_as_many_labels_as_aws_allows_tags(
-    aws, provider, call, present, labels, fits
-):
+async def test_a_machine_has_at_most_50_labels(aws, provider, call, present, labels, fits):
     own = {f"k{number}": "1" for number in range(present)}
     arn = aws.add_task("shop")
     aws.set_task_tags(arn, own | {"aws:ecs:clusterName": "shop"})
@@ -119,9 +117,7 @@ async def test_a_machine_has_at_most_as_many_labels_as_aws_allows_tags(
     assert changes(aws) == []
 
 
-async def test_a_machine_that_stopped_is_a_conflict_and_no_mistake_of_the_caller(
-    aws, provider, call
-):
+async def test_a_stopped_machine_is_a_conflict(aws, provider, call):
     arn = aws.add_task("shop", tags={"b": "2"})
     aws.stop_task(arn)
 
@@ -139,7 +135,7 @@ async def test_a_machine_that_stopped_is_a_conflict_and_no_mistake_of_the_caller
         ("The specified task is not found.", Code.NOT_FOUND),
     ],
 )
-async def test_a_machine_that_stops_meanwhile_is_no_mistake_of_the_caller(
+async def test_a_machine_that_stops_meanwhile_is_not_an_invalid_request(
     aws, provider, call, message, code
 ):
     arn = aws.add_task("shop")
@@ -163,7 +159,9 @@ async def test_a_label_of_the_service_cannot_be_removed_from_one_machine(aws, pr
     assert await label(provider, call, task["taskArn"], own=None) == {"own": None}
 
 
-async def test_a_change_that_failed_half_way_says_so(aws, provider, call):
+async def test_a_change_that_failed_in_part_does_not_claim_that_nothing_was_done(
+    aws, provider, call
+):
     arn = aws.add_task("shop", tags={"old": "1"})
     aws.faults.throttle("ecs:TagResource", times=None)
 

@@ -1,4 +1,4 @@
-"""Machines: one, all of a cluster, those with labels of their own or of their service."""
+"""Machines: by id, by cluster, and by labels of the task or of its service."""
 
 from collections.abc import Callable
 
@@ -24,7 +24,7 @@ async def found(
     return {machine.id for machine in machines}
 
 
-async def test_a_machine_is_told_as_aws_knows_it(aws, provider, call):
+async def test_a_machine_has_the_fields_of_its_task(aws, provider, call):
     aws.add_service("web", "shop", desired=1, tags={"app": "shop"}, image="registry.example/web:1")
     [task] = aws.tasks("shop")
 
@@ -42,7 +42,7 @@ async def test_a_machine_is_told_as_aws_knows_it(aws, provider, call):
     assert machine.start_time.endswith("Z")
 
 
-async def test_machines_are_found_by_the_labels_that_aws_gives_them(aws, provider, call):
+async def test_machines_are_found_by_tags_that_aws_sets(aws, provider, call):
     aws.add_service("web", "shop", desired=1, enableECSManagedTags=True)
     aws.add_service("store", "shop", desired=1, enableECSManagedTags=True)
     [machine] = await provider.get_machines(
@@ -61,7 +61,7 @@ async def test_a_machine_is_found_by_the_arn_of_its_task_too(aws, provider, call
     assert machine.id == arn.rpartition("/")[2]
 
 
-AWS_ALONE = [
+ONLY_ON_AWS = [
     ("Cost Center", "42"),
     ("team", "Zürich"),
     ("部署", "東京　支店"),
@@ -71,11 +71,9 @@ AWS_ALONE = [
 ]
 
 
-@pytest.mark.parametrize(("key", "value"), AWS_ALONE)
-async def test_tags_that_only_aws_allows_can_be_asked_for_from_the_first_gateway_on(
-    aws, provider, call, key, value
-):
-    """The operation is read as a gateway and a worker read it, before the provider sees it."""
+@pytest.mark.parametrize(("key", "value"), ONLY_ON_AWS)
+async def test_tags_that_kubernetes_does_not_allow_can_be_searched(aws, provider, call, key, value):
+    """The operation is built as in a gateway and in a worker."""
     aws.add_service("web", "shop", desired=1, tags={key: value})
     [task] = aws.tasks("shop")
     aws.add_task("shop", tags={key: "another"})
@@ -91,8 +89,10 @@ async def test_tags_that_only_aws_allows_can_be_asked_for_from_the_first_gateway
     assert machine.labels[key] == endpoint.labels[key] == value
 
 
-@pytest.mark.parametrize(("key", "value"), AWS_ALONE)
-async def test_tags_that_only_aws_allows_can_be_set_and_removed(aws, provider, call, key, value):
+@pytest.mark.parametrize(("key", "value"), ONLY_ON_AWS)
+async def test_tags_that_kubernetes_does_not_allow_can_be_set_and_removed(
+    aws, provider, call, key, value
+):
     arn = aws.add_task("shop")
     asked = {"scope": "shop", "id": arn.rpartition("/")[2]}
 
@@ -104,7 +104,7 @@ async def test_tags_that_only_aws_allows_can_be_set_and_removed(aws, provider, c
 
 
 @pytest.mark.parametrize("id", [ABSENT, "absent"])
-async def test_a_machine_that_is_not_there_is_not_found(aws, provider, call, id):
+async def test_an_absent_machine_is_not_found(aws, provider, call, id):
     aws.add_cluster("shop")
 
     with pytest.raises(Fault, match=id) as raised:
@@ -125,7 +125,7 @@ async def test_a_machine_of_another_cluster_is_not_found_by_id_and_invalid_by_ar
         assert raised.value.code is code
 
 
-async def test_a_machine_that_stopped_is_told_so_and_is_in_no_list(aws, provider, call):
+async def test_a_stopped_machine_is_returned_by_id_and_in_no_list(aws, provider, call):
     arn = aws.add_task("shop", tags={"app": "shop"})
     aws.stop_task(arn)
 
@@ -167,7 +167,7 @@ async def test_a_machine_whose_health_check_fails_is_not_ready(aws, provider, ca
     assert not machine.ready
 
 
-async def test_machines_of_other_clusters_are_not_listed_whatever_their_labels(aws, provider, call):
+async def test_machines_of_other_clusters_are_not_listed(aws, provider, call):
     ours = ids([aws.add_task("shop", tags={"app": "shop"})])
     aws.add_task("shop-2", tags={"app": "shop"})
     aws.add_service("web", "other", desired=2, tags={"app": "shop"}, propagate_tags=False)
@@ -194,7 +194,7 @@ async def test_tagged_and_untagged_machines_are_found_together(aws, provider, ca
     assert ids([alone, first]) <= await found(provider, call, app="shop")
 
 
-async def test_tags_of_its_own_do_not_hide_the_labels_of_the_service(aws, provider, call):
+async def test_other_tags_of_a_machine_do_not_hide_the_labels_of_its_service(aws, provider, call):
     aws.add_service(
         "web",
         "shop",
@@ -207,7 +207,7 @@ async def test_tags_of_its_own_do_not_hide_the_labels_of_the_service(aws, provid
     assert len(await found(provider, call, app="shop", version="1")) == 2
 
 
-async def test_labels_may_be_the_machines_in_part_and_its_services_in_part(aws, provider, call):
+async def test_searched_labels_may_be_split_between_a_machine_and_its_service(aws, provider, call):
     for app in ("shop", "other"):
         aws.add_service(app, "shop", desired=2, tags={"app": app, "x": "1"}, propagate_tags=False)
     [first, second] = (task["taskArn"] for task in aws.tasks("shop", "shop"))
@@ -221,7 +221,7 @@ async def test_labels_may_be_the_machines_in_part_and_its_services_in_part(aws, 
     assert await found(provider, call, x="1", id="7") == ids([first, stranger])
 
 
-async def test_a_machines_own_label_hides_that_of_its_service(aws, provider, call):
+async def test_a_label_of_a_machine_overrides_the_label_of_its_service(aws, provider, call):
     aws.add_service("web", "shop", desired=2, tags={"track": "blue"}, propagate_tags=False)
     first = aws.tasks("shop")[0]["taskArn"]
     aws.set_task_tags(first, {"track": "green"})
@@ -230,7 +230,7 @@ async def test_a_machines_own_label_hides_that_of_its_service(aws, provider, cal
     assert len(await found(provider, call, track="blue")) == 1
 
 
-async def test_many_services_with_a_label_are_looked_through_at_once(aws, provider, call):
+async def test_many_services_with_a_label_are_searched_in_one_list(aws, provider, call):
     for number in range(12):
         aws.add_service(
             f"web-{number}", "shop", desired=1, tags={"team": "a"}, propagate_tags=False
@@ -242,7 +242,7 @@ async def test_many_services_with_a_label_are_looked_through_at_once(aws, provid
     assert aws.calls.count("ecs:ListTasks") == 1
 
 
-async def test_the_services_of_deleted_applications_do_not_fail_a_look_up(aws, provider, call):
+async def test_deleted_services_do_not_fail_a_search(aws, provider, call):
     aws.add_service("old", "shop", desired=1, tags={"app": "shop"}, propagate_tags=False)
     aws.add_service("new", "shop", desired=1, tags={"app": "shop"}, propagate_tags=False)
     await provider.delete_controller(api.DeleteController("shop", "old"), call())
@@ -253,25 +253,20 @@ async def test_the_services_of_deleted_applications_do_not_fail_a_look_up(aws, p
 
 
 @pytest.mark.parametrize("labels", [{}, {"app": "shop"}])
-async def test_a_cluster_without_machines_is_empty_and_one_that_is_absent_not_found(
-    aws, provider, call, labels
-):
+async def test_a_cluster_without_machines_is_empty(aws, provider, call, labels):
     aws.add_cluster("shop")
 
     assert await provider.get_machines(api.GetMachines("shop", labels), call()) == []
-    with pytest.raises(Fault, match='no cluster "absent"') as raised:
-        await provider.get_machines(api.GetMachines("absent", labels), call())
-    assert raised.value.code is Code.NOT_FOUND
 
 
-async def test_a_cluster_may_be_called_by_its_arn(aws, provider, call):
+async def test_a_cluster_may_be_named_by_its_arn(aws, provider, call):
     service = aws.add_service("web", "shop", desired=1, tags={"app": "shop"})
 
     assert len(await found(provider, call, service["clusterArn"], app="shop")) == 1
     assert len(await found(provider, call, service["clusterArn"])) == 1
 
 
-async def test_short_pages_of_the_tag_index_are_followed_to_the_end(aws, provider, call):
+async def test_short_pages_of_the_tag_index_are_followed(aws, provider, call):
     aws.add_service("web", "shop", desired=7, tags={"app": "shop"})
     aws.pace.resources_per_page = 2
 

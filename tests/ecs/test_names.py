@@ -1,4 +1,4 @@
-"""ECS's rules for names, ids and tags: what passes, what it becomes, and what is refused how."""
+"""ECS's rules for names, ids and tags."""
 
 from collections.abc import Callable
 from typing import Any
@@ -47,7 +47,7 @@ def test_a_cluster_is_a_name_or_an_arn(scope):
         CLUSTER_ARN + "/web",
     ],
 )
-def test_anything_else_is_no_cluster(scope):
+def test_other_texts_are_no_cluster(scope):
     with pytest.raises(Fault, match="scope: expected a cluster") as raised:
         names.cluster(scope)
 
@@ -66,12 +66,12 @@ def test_anything_else_is_no_cluster(scope):
         (f"{SERVICE_ARN}/web", "web"),
     ],
 )
-def test_every_spelling_of_a_service_gives_the_name_that_ecs_has_for_it(name, ecs):
+def test_each_spelling_of_a_service_gives_its_name_in_ecs(name, ecs):
     assert names.service_name(name) == ecs
     assert names.service_name(ecs) == ecs
 
 
-def test_a_name_that_is_too_long_for_ecs_is_cut_and_stays_one_of_its_own():
+def test_a_long_name_is_cut_and_stays_unique():
     cut, other = names.service_name("x" * 256), names.service_name("x" * 257)
 
     assert len(cut) == len(other) == 255
@@ -94,13 +94,13 @@ def test_a_name_that_is_too_long_for_ecs_is_cut_and_stays_one_of_its_own():
         "arn:aws:ecs:web",
     ],
 )
-def test_anything_else_is_no_service(name):
+def test_other_texts_are_no_service(name):
     assert code_of(names.service_name, name) is Code.INVALID
 
 
 def test_a_service_of_another_cluster_is_refused():
     assert names.service_name(f"{SERVICE_ARN}/shop/web", "name", CLUSTER_ARN) == "web"
-    with pytest.raises(Fault, match='something of the cluster "shop"') as raised:
+    with pytest.raises(Fault, match='a resource of the cluster "shop"') as raised:
         names.service_name(f"{SERVICE_ARN}/other/web", "name", "shop")
     assert raised.value.code is Code.INVALID
 
@@ -115,7 +115,7 @@ def test_a_service_of_another_cluster_is_refused():
     ],
 )
 @pytest.mark.parametrize("cluster", ["shop", CLUSTER_ARN])
-def test_a_task_is_called_by_its_id_or_its_arn(value, id, cluster):
+def test_a_task_is_named_by_its_id_or_its_arn(value, id, cluster):
     assert names.task_id(value, cluster) == id
 
 
@@ -134,11 +134,11 @@ def test_a_task_is_called_by_its_id_or_its_arn(value, id, cluster):
         (HEX + "0", Code.NOT_FOUND),
     ],
 )
-def test_what_is_no_task_of_the_cluster_says_so(value, code):
+def test_other_texts_are_no_task_of_the_cluster(value, code):
     assert code_of(names.task_id, value, "shop") is code
 
 
-def test_a_machine_that_cannot_be_is_absent_by_its_name():
+def test_an_impossible_task_id_is_not_found():
     with pytest.raises(Fault, match='no machine "web-1" in the cluster "shop"'):
         names.task_id("web-1", CLUSTER_ARN)
 
@@ -152,18 +152,18 @@ def test_a_machine_that_cannot_be_is_absent_by_its_name():
         ("Größe:x+-@", "äöü _.:/=+-@"),
     ],
 )
-def test_a_label_can_be_what_a_tag_can_be(key, value):
+def test_a_valid_tag_is_a_valid_label(key, value):
     assert names.labels({key: value}) == {key: value}
     assert names.label_changes({key: value}) == {key: value}
 
 
 @pytest.mark.parametrize("key", ["aws:ecs:serviceName", "AWS:x", "a=b"])
-def test_labels_that_others_set_can_be_asked_for_and_not_set(key):
+def test_labels_that_cannot_be_set_can_be_searched(key):
     assert names.labels({key: "v"}) == {key: "v"}
     assert code_of(names.label_changes, {key: "v"}) is Code.INVALID
 
 
-def test_a_label_key_that_the_query_string_cannot_say_is_refused_with_the_reason():
+def test_a_label_key_with_an_equals_sign_can_only_be_removed():
     with pytest.raises(Fault, match="labels are asked for as key=value"):
         names.label_changes({"a=b": "c=d"})
     assert names.label_changes({"a=b": None}) == {"a=b": None}
@@ -183,12 +183,12 @@ def test_a_label_key_that_the_query_string_cannot_say_is_refused_with_the_reason
         ("k", "<script>"),
     ],
 )
-def test_a_label_that_no_tag_can_be_is_invalid(key, value):
+def test_an_invalid_tag_is_an_invalid_label(key, value):
     assert code_of(names.labels, {key: value}) is Code.INVALID
     assert code_of(names.label_changes, {key: value}) is Code.INVALID
 
 
-def test_more_labels_than_aws_allows_tags_are_invalid():
+def test_more_than_50_labels_are_invalid():
     fifty = {f"k{n}": "v" for n in range(50)}
 
     assert names.labels(fifty) == fifty
@@ -215,5 +215,5 @@ def test_a_label_is_removed_by_its_key_alone():
     ],
 )
 @pytest.mark.parametrize("cluster", ["shop", CLUSTER_ARN])
-def test_an_arn_tells_its_cluster_unless_it_is_a_short_one(arn, ours, cluster):
+def test_a_long_arn_contains_its_cluster(arn, ours, cluster):
     assert names.is_of(cluster, arn) is ours

@@ -1,10 +1,10 @@
-"""What a command on ECS notes as before and after, and what it never does."""
+"""The state before and after in the outcomes of commands on ECS."""
 
 import pytest
 
 from contracts import api
 from contracts.faults import Fault
-from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
 from tests.workloads import CANARY
 from worker.providers.ecs import observed
 from worker.providers.ecs.aws.answers import Service
@@ -36,16 +36,7 @@ async def provider(aws):
         yield opened
 
 
-async def test_a_scaling_tells_what_runs_and_what_is_wanted(aws, provider, call):
-    aws.add_service("web", CLUSTER, desired=3)
-    run = call()
-
-    await provider.update_controller_replicas(api.UpdateControllerReplicas(CLUSTER, "web", 5), run)
-
-    assert (run.before, run.after) == ({"running": 3}, {"replicas": 5, "running": 3})
-
-
-async def test_a_workload_tells_both_images_and_the_labels_of_its_service(provider, call):
+async def test_the_outcome_of_a_workload_has_its_images_and_labels(provider, call):
     created, updated, same = call(), call(), call()
     await apply(provider, created, image=IMAGES[0])
     await apply(provider, updated, image=IMAGES[1])
@@ -56,12 +47,12 @@ async def test_a_workload_tells_both_images_and_the_labels_of_its_service(provid
     assert created.after["images"] == updated.before["images"] == IMAGES[:1]
     assert updated.after["images"] == same.before["images"] == same.after["images"] == IMAGES[1:]
     assert (created.after["running"], updated.before["running"]) == (0, 2)
-    for noted in (created.after, updated.before, updated.after):
-        assert noted["replicas"] == 2
-        assert noted["labels"]["app.kubernetes.io/instance"] == NAME
+    for state in (created.after, updated.before, updated.after):
+        assert state["replicas"] == 2
+        assert state["labels"]["app.kubernetes.io/instance"] == NAME
 
 
-async def test_the_images_before_cost_no_call(aws, provider):
+async def test_the_former_images_cost_no_request(aws, provider):
     await apply(provider, image=IMAGES[0])
     aws.calls.clear()
 
@@ -74,7 +65,7 @@ async def test_the_images_before_cost_no_call(aws, provider):
     ]
 
 
-async def test_a_deleted_service_is_noted_as_it_was(provider, call):
+async def test_the_outcome_of_a_deletion_has_the_former_state(provider, call):
     await apply(provider)
     run = call()
 
@@ -85,7 +76,7 @@ async def test_a_deleted_service_is_noted_as_it_was(provider, call):
     assert run.after == {"exists": False}
 
 
-async def test_labels_of_a_machine_are_those_that_the_command_names(aws, provider, call):
+async def test_the_outcome_of_a_label_change_has_the_named_labels(aws, provider, call):
     arn = aws.add_task(CLUSTER, tags={"a": "1", "b": "2", "c": "3"})
     run = call()
     changes = {"a": "9", "b": None, "new": ""}
@@ -96,7 +87,7 @@ async def test_labels_of_a_machine_are_those_that_the_command_names(aws, provide
     assert run.after == {"labels": changes}
 
 
-async def test_labels_that_are_changed_in_part_are_noted_in_part(aws, provider, call):
+async def test_the_outcome_of_a_partial_label_change_has_the_changed_labels(aws, provider, call):
     arn = aws.add_task(CLUSTER, tags={"a": "1", "b": "2"})
     aws.faults.add("ecs:TagResource", code="AccessDeniedException", times=None)
     run = call()
@@ -110,7 +101,7 @@ async def test_labels_that_are_changed_in_part_are_noted_in_part(aws, provider, 
     assert run.after == {"labels": {"a": "1", "b": None}}
 
 
-async def test_no_value_of_a_secret_or_of_the_environment_is_noted(provider, call):
+async def test_an_outcome_contains_no_secret_and_no_environment_variable(provider, call):
     runs = [call(), call(), call()]
     secret = {"registry": "reg.example.com", "username": "ci", "password": CANARY}
     for number, run in enumerate(runs[:2]):
@@ -122,7 +113,7 @@ async def test_no_value_of_a_secret_or_of_the_environment_is_noted(provider, cal
     assert all(run.before and run.after for run in runs)
 
 
-def test_a_rule_is_written_in_words():
+def test_a_rule_is_described_in_the_outcome():
     host = Condition(HOST, "orders.example")
     group = "arn:aws:elasticloadbalancing:eu-central-1:1:targetgroup/orders-v6/0123"
     named = {"plt.dev/service": "orders-v7", "plt.dev/version": "v7"}
@@ -148,13 +139,13 @@ def test_a_rule_is_written_in_words():
     }
 
 
-def test_a_rule_that_matches_nothing_is_not_noted():
-    waiting = RuleSpec((), "", {PURPOSE: PLACEHOLDER})
+def test_a_placeholder_rule_is_not_in_the_outcome():
+    placeholder = RuleSpec((), "", {PURPOSE: PLACEHOLDER})
 
-    assert observations.routes([waiting])["rules"] == []
+    assert observations.routes([placeholder])["rules"] == []
 
 
-def test_tags_and_images_that_break_the_rules_of_aws_are_left_out():
+def test_invalid_tags_and_images_are_left_out_of_the_outcome():
     tags = [
         CamelTag("good", "a b"),
         CamelTag("aws:ecs:clusterName", "shop"),

@@ -1,4 +1,4 @@
-"""The variables of the provider: what they may be, and that a wrong one is named."""
+"""The variables of the provider, and the errors for wrong values."""
 
 import pytest
 
@@ -22,12 +22,12 @@ def test_a_region_is_enough():
     assert settings.ecs_cleanup_retry_base_ms == 500
 
 
-def test_a_region_is_needed():
+def test_a_region_is_required():
     with pytest.raises(ConfigurationError, match="PLT_ECS_REGION is not set: expected an AWS"):
         load(Settings, {})
 
 
-def test_everything_can_be_set():
+def test_all_variables_can_be_set():
     settings = load(
         Settings,
         {

@@ -1,4 +1,4 @@
-"""Tasks and services into the contract's resources: each field and where it comes from."""
+"""The translation of tasks and services into the contract's resources."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -59,7 +59,7 @@ def test_a_task_is_a_machine():
     }
 
 
-def test_what_aws_does_not_tell_is_left_out():
+def test_missing_fields_are_left_out():
     machine = translate.machine(task(lastStatus="PROVISIONING"), None)
 
     assert msgspec.to_builtins(machine) == {
@@ -70,13 +70,13 @@ def test_what_aws_does_not_tell_is_left_out():
     }
 
 
-def test_an_amount_that_is_missing_is_left_out_alone():
+def test_a_missing_amount_alone_is_left_out():
     machine = translate.machine(task(cpu="256"), None)
 
     assert machine.resources == Quantities(limits={"cpu": "256"}, requests={"cpu": "256"})
 
 
-def test_a_task_has_the_labels_of_its_service_and_its_own_win():
+def test_labels_of_a_task_override_the_labels_of_its_service():
     machine = translate.machine(
         task(tags=tags(version="2", own="t")), service(tags=tags(version="1", app="shop"))
     )
@@ -111,7 +111,7 @@ def test_the_controller_is_the_service_of_the_group(group, name):
         ("SOMETHING_NEW", "RUNNING", False),
     ],
 )
-def test_what_runs_or_starts_is_alive(last, desired, alive):
+def test_a_running_or_starting_task_is_alive(last, desired, alive):
     assert translate.is_alive(task(lastStatus=last, desiredStatus=desired)) is alive
 
 
@@ -126,7 +126,7 @@ def test_what_runs_or_starts_is_alive(last, desired, alive):
         ("STOPPED", "STOPPED", "UNKNOWN", False),
     ],
 )
-def test_what_takes_traffic_is_ready(last, desired, health, ready):
+def test_a_task_that_takes_traffic_is_ready(last, desired, health, ready):
     found = task(lastStatus=last, desiredStatus=desired, healthStatus=health)
 
     assert translate.machine(found, None).ready is ready
@@ -142,7 +142,7 @@ def test_what_takes_traffic_is_ready(last, desired, health, ready):
         ("service:web", ["aws-guardduty-agent-aB3xY"], UNSET),
     ],
 )
-def test_the_container_called_like_the_service_counts_else_the_first_that_aws_did_not_add(
+def test_the_main_container_has_the_service_name_or_is_the_first_not_added_by_aws(
     group, containers, image
 ):
     listed = [{"name": name, "image": f"{name}:1"} for name in containers]
@@ -188,7 +188,7 @@ def test_a_deleted_service_is_not_active(status, active):
         ),
     ],
 )
-def test_ports_are_those_of_load_balancers_else_those_that_cloud_map_tells(fields, ports):
+def test_ports_are_read_from_load_balancers_then_from_cloud_map(fields, ports):
     found = translate.service_ports(service(**fields))
 
     assert found == [Port(port=port, protocol="TCP") for port in ports]
@@ -225,5 +225,5 @@ def test_an_endpoint_has_the_name_and_labels_of_its_service():
     assert msgspec.to_builtins(endpoint) == {"name": "web", "labels": {"a": "b"}, "ports": []}
 
 
-def test_a_moment_is_told_in_utc_with_milliseconds():
+def test_a_time_is_in_utc_with_milliseconds():
     assert translate.iso(datetime(2026, 1, 2, tzinfo=UTC)) == "2026-01-02T00:00:00.000Z"

@@ -1,4 +1,4 @@
-"""A listener on which versions of an application wait for a route plan, and a provider for it."""
+"""A listener with versions of an application that have no routes yet, and a provider for it."""
 
 from collections.abc import AsyncIterator
 
@@ -11,14 +11,14 @@ from worker.providers.ecs.provider import EcsProvider
 
 @pytest.fixture
 def groups(aws: AwsSandbox) -> dict[str, str]:
-    """The target groups of the versions."""
+    """The target groups by version."""
     aws.add_listener()
     return {version: add_version(aws, version) for version in ("v6", "v7", "v8")}
 
 
 @pytest.fixture
 async def provider(aws: AwsSandbox, groups: dict[str, str]) -> AsyncIterator[EcsProvider]:
-    """Nothing was asked yet."""
+    """A provider with short delays; the calls of its start are not recorded."""
     async with worker(aws) as opened:
         aws.calls.clear()
         yield opened

@@ -1,4 +1,4 @@
-"""The client of a writer without a socket, each of whose requests may be lost or its last one."""
+"""A client of the stand-in without a connection, whose requests can be lost or killed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -16,45 +16,45 @@ from worker.providers.ecs.aws.errors import Again, Failure
 
 Answer = TypeVar("Answer")
 Fate = Literal["answered", "lost", "repeated", "killed before", "killed after"]
-"""The fate of a request: `repeated` is one whose answer was lost and that is sent again."""
+"""The fate of a request: `repeated` means that its first answer was lost and it was sent again."""
 Choose = Callable[[int, str], Fate]
-"""Returns the fate of a request by its number and action."""
+"""A function that returns the fate of a request by its number and action."""
 
 
 def answered(number: int, action: str) -> Fate:
-    """Every request is answered."""
+    """Return the fate `answered` for each request."""
     return "answered"
 
 
 class InterruptedClient:
-    """The requests of one call, as far as they concern a listener's rules."""
+    """A client for one call that answers the actions on the rules of a listener."""
 
     def __init__(self, account: Account, choose: Choose, after: Callable[[], None]) -> None:
         """`after` is called after each request."""
         self._account = account
         self._choose = choose
         self._after = after
-        self.asked: list[str] = []
+        self._requests = 0
 
     async def ask(
         self, action: str, expected: type[Answer], *, repeat: bool = True, **parameters: Any
     ) -> Answer:
-        return msgspec.convert(self._asked(action, parameters), expected)
+        return msgspec.convert(self._request(action, parameters), expected)
 
     async def pages(
         self, action: str, expected: type[Answer], **parameters: Any
     ) -> AsyncIterator[Answer]:
         out, back = TOKENS["elasticloadbalancing"]
         while True:
-            page = self._asked(action, parameters)
+            page = self._request(action, parameters)
             yield msgspec.convert(page, expected)
             if out not in page:
                 return
             parameters[back] = page[out]
 
-    def _asked(self, action: str, parameters: Json) -> Json:
-        fate = self._choose(len(self.asked), action)
-        self.asked.append(action)
+    def _request(self, action: str, parameters: Json) -> Json:
+        fate = self._choose(self._requests, action)
+        self._requests += 1
         if fate == "killed before":
             raise asyncio.CancelledError
         if fate == "repeated":

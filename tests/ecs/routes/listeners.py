@@ -1,4 +1,4 @@
-"""A listener of the stand-in, as operators and workloads leave it to routes, and as it is then."""
+"""A listener of the stand-in: its set-up as by operators and workloads, and its rules."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -29,34 +29,34 @@ Listed = dict[int, RuleSpec]
 def add_version(
     aws: Population, version: str, *, application: str = plans.APPLICATION, far: bool = False
 ) -> str:
-    """A service of a version behind a target group that waits for a plan; the group's ARN.
+    """Create a service of a version with a target group and a placeholder rule; return the ARN.
 
-    `far` says whether its rule is where workloads put it, far from those of plans.
+    `far` puts the rule at a high priority, as workloads do, far from the rules of plans.
     """
     service = f"{application}-{version}"
     group = aws.add_target_group(service)
     marks = rules.marks(application, plans.CLUSTER) | {"plt.dev/version": version}
-    waits = placeholder_rule.spec(service, group, marks)
+    placeholder = placeholder_rule.spec(service, group, marks)
     priority = min(present(aws), default=49_001) - 1 if far else max(present(aws), default=1) + 1
     listener = aws.listener_arn or aws.add_listener()
     aws.account.balancing.create_rule(
         listener,
-        rules.conditions(waits.conditions),
+        rules.conditions(placeholder.conditions),
         priority,
         rules.actions(group),
-        tags.pascal(waits.tags),
+        tags.pascal(placeholder.tags),
     )
     aws.add_service(service, plans.CLUSTER, target_group_arn=group)
     return group
 
 
 def present(aws: Population) -> dict[int, Rule]:
-    """All rules of the listeners but their default ones, by priority."""
+    """Return all rules of the listeners except the default ones, by priority."""
     return present_in(aws.account)
 
 
 def present_in(account: Account) -> dict[int, Rule]:
-    """The same of an account."""
+    """Return the same for an account."""
     with account.lock:
         return {rule.priority: rule for rule in _rules(account)}
 
@@ -71,18 +71,18 @@ def _rules(account: Account) -> Iterator[Rule]:
 
 
 def clear(account: Account) -> None:
-    """Take all those rules away."""
+    """Delete all rules except the default ones."""
     for rule in present_in(account).values():
         delete_rule(account, {"RuleArn": rule.arn})
 
 
 def routes(aws: Population) -> dict[int, str]:
-    """What the application's rules that match something lead to, in short."""
+    """Return the rules of the application in short by priority, without placeholder rules."""
     return {priority: brief(rule) for priority, rule in present(aws).items() if is_route(rule)}
 
 
 def leading_to(aws: Population, group: str) -> list[Rule]:
-    """The rules that forward to a target group."""
+    """Return the rules that forward to a target group."""
     return [rule for rule in present(aws).values() if rule.target == group]
 
 
@@ -91,7 +91,7 @@ def is_route(rule: Rule) -> bool:
 
 
 def brief(rule: RuleSpec) -> str:
-    """Such as `dpl=v6 → orders-v6`."""
+    """Return a rule in short, such as `dpl=v6 → orders-v6`."""
     pins = [f"{each.name}={each.value}" for each in rule.conditions if each.name]
     group = rule.target.split("/")[-2]
     return f"{pins[0] if pins else '*'} → {group}"
@@ -99,20 +99,20 @@ def brief(rule: RuleSpec) -> str:
 
 @asynccontextmanager
 async def worker(aws: AwsSandbox, **settings: str) -> AsyncIterator[EcsProvider]:
-    """A provider as a worker of its own has it."""
+    """A provider of a separate worker, with short delays."""
     quick = {"PLT_ECS_PRIORITY_RETRY_BASE_MS": "5", "PLT_ECS_RETRY_BASE_MS": "5"}
     async with ecs.open_provider({**aws.environment, **quick, **settings}) as opened:
         yield opened
 
 
 async def apply(provider: EcsProvider, *rules_: Object, **more: Any) -> Object:
-    """Apply a plan of these rules within a deadline that is not met."""
+    """Apply a plan of these rules with enough time."""
     operation = api.ApplyRoutePlan(plans.CLUSTER, plans.plan(*rules_, **more))
     return await provider.apply_route_plan(operation, ample())
 
 
 async def read(provider: EcsProvider, name: str = plans.APPLICATION) -> Object:
-    """The route of an application."""
+    """Return the route of an application."""
     return await provider.get_http_route(api.GetHttpRoute(plans.CLUSTER, name), ample())
 
 

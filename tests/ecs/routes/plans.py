@@ -1,4 +1,4 @@
-"""Builders: route plans as the control plane sends them, and listeners as they may be found."""
+"""Builders of route plans and of states of a listener."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,17 +14,17 @@ HOSTNAME = "orders.example.org"
 
 
 def query(version: str, **more: Any) -> dict[str, Any]:
-    """The rule of a version that a query parameter asks for."""
+    """The rule of a version that a query parameter selects."""
     return _rule({"kind": "queryParam", "name": "dpl", "value": version}, version) | more
 
 
 def header(version: str, **more: Any) -> dict[str, Any]:
-    """The rule of a version that a header asks for."""
+    """The rule of a version that a header selects."""
     return _rule({"kind": "header", "name": "x-deployment-id", "value": version}, version) | more
 
 
 def default(version: str, **more: Any) -> dict[str, Any]:
-    """The rule of the version for everybody else."""
+    """The default rule, with its version."""
     return _rule({"kind": "default"}, version) | more
 
 
@@ -37,7 +37,7 @@ def _rule(match: dict[str, Any], version: str) -> dict[str, Any]:
 
 
 def plan(*rules: dict[str, Any], **more: Any) -> dict[str, Any]:
-    """A plan of these rules; without any of a pinned v6 and a default v7."""
+    """A plan of these rules, by default with a pinned v6 and a default v7."""
     return {
         "appName": APPLICATION,
         "hostname": HOSTNAME,
@@ -47,7 +47,7 @@ def plan(*rules: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 
 def read(*rules: dict[str, Any], **more: Any) -> Plan:
-    """The same as the provider reads it."""
+    """The same plan as read by the provider."""
     return route_plan.read(plan(*rules, **more), CLUSTER)
 
 
@@ -62,20 +62,20 @@ def draft(
     absent: Iterable[str] = (),
     before: ListenerState | None = None,
 ) -> Draft:
-    """The rule set of a plan all of whose services can serve, but for the absent."""
+    """The rule set of a plan; all services can serve except those in `absent`."""
     services = {pin.service for pin in given.pins}
     targets = {service: target(service) for service in services.difference(absent)}
     missing = {service: target(service) for service in absent}
-    return rule_sets.draft(given, targets, missing, before or seen(), CLUSTER, name)
+    return rule_sets.draft(given, targets, missing, before or listener_state(), CLUSTER, name)
 
 
 def rule_set(given: Plan, name: str = "a") -> list[RuleSpec]:
-    """The rules of such a rule set."""
+    """The rules of the rule set of a plan."""
     return list(draft(given, name).rules)
 
 
 def rule(priority: int, wanted: RuleSpec, arn: str | None = None) -> Rule:
-    """A rule that is there."""
+    """An existing rule."""
     return Rule(
         wanted.conditions,
         wanted.target,
@@ -85,23 +85,23 @@ def rule(priority: int, wanted: RuleSpec, arn: str | None = None) -> Rule:
     )
 
 
-def stranger(priority: int, host: str = "other.example.org") -> Rule:
-    """A rule of somebody else."""
+def foreign_rule(priority: int, host: str = "other.example.org") -> Rule:
+    """A rule of another owner."""
     return rule(priority, RuleSpec((Condition(HOST, host),), target("other"), {}))
 
 
 def placed(wanted: Iterable[RuleSpec], first: int) -> list[Rule]:
-    """A rule set on the listener, one rule after the other."""
+    """The rules of a rule set at consecutive priorities."""
     return [rule(priority, each) for priority, each in enumerate(wanted, first)]
 
 
-def seen(*rules: Rule) -> ListenerState:
-    """A listener with these rules."""
+def listener_state(*rules: Rule) -> ListenerState:
+    """The state of a listener with these rules."""
     return rule_sets.state(rules, APPLICATION, CLUSTER)
 
 
 def answer(state: Mapping[int, RuleSpec], host: str, **asked: str) -> str | None:
-    """Where a listener sends a request for a host, with these pins; None is nowhere."""
+    """Return the target of a request for a host with these pins, or None."""
     for _, each in sorted(state.items()):
         if all(_fits(condition, host, asked) for condition in each.conditions):
             return each.target

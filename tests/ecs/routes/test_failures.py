@@ -1,22 +1,17 @@
-"""Route plans while AWS fails, others write, readers read: over the real way to AWS."""
+"""Route plans over HTTP while AWS fails, other applications write, and readers read."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
-from contracts.resources import Object
 from deploy.sandbox.aws.faults import Fault as Injected
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs.routes.listeners import add_version, apply, delete, present, read, routes, worker
+from tests.ecs.routes.listeners import add_version, apply, delete, present, read, routes
 from tests.ecs.routes.plans import APPLICATION, CLUSTER, default, header, plan, query
-from tests.stack import BOUND_S
 from worker.provider import Call
-from worker.providers.ecs.provider import EcsProvider
 
 ELB = "elasticloadbalancing"
 PLANNED = ["dpl=v6 → orders-v6", "x-deployment-id=v6 → orders-v6", "* → orders-v7"]
@@ -26,20 +21,20 @@ NEXT_PLANNED = ["dpl=v6 → orders-v6", "dpl=v7 → orders-v7", "* → orders-v8
 
 @pytest.fixture
 async def applied(provider, aws):
-    """A listener with a plan in force."""
+    """The stand-in with a plan in force."""
     await apply(provider)
     aws.calls.clear()
     return aws
 
 
 def after(aws: AwsSandbox, action: str, requests: int, **fault: Any) -> Injected:
-    """A fault for one request of an action, after some that go well."""
+    """A fault for one request of an action, after successful ones."""
     for _ in range(requests):
         aws.faults.add(action, times=1)
     return aws.faults.add(action, **fault)
 
 
-async def test_a_priority_that_somebody_else_took_meanwhile_is_no_failure(provider, applied):
+async def test_a_priority_that_another_application_took_is_replaced(provider, applied):
     applied.faults.add(f"{ELB}:CreateRule", code="PriorityInUse", times=1)
     applied.faults.add(f"{ELB}:SetRulePriorities", code="PriorityInUse", times=1)
 
@@ -48,13 +43,13 @@ async def test_a_priority_that_somebody_else_took_meanwhile_is_no_failure(provid
     assert list(routes(applied).values()) == NEXT_PLANNED
 
 
-async def test_priorities_that_others_take_all_the_time_end_in_a_failure_that_can_be_repeated(
+async def test_a_move_fails_with_a_retryable_fault_if_its_priorities_are_always_taken(
     provider, applied
 ):
     before = present(applied)
     applied.faults.add(f"{ELB}:SetRulePriorities", code="PriorityInUse", times=None)
 
-    with pytest.raises(Fault, match="others change the listener's rules") as raised:
+    with pytest.raises(Fault, match="other writers keep changing the listener's rules") as raised:
         await apply(provider, *NEXT, generation=13)
 
     assert raised.value.code is Code.PLATFORM_FAILED
@@ -62,11 +57,11 @@ async def test_priorities_that_others_take_all_the_time_end_in_a_failure_that_ca
     assert applied.calls.count(f"{ELB}:SetRulePriorities") == 5
 
 
-@pytest.mark.parametrize("made", range(3))
-async def test_a_rule_that_cannot_be_made_leaves_the_former_plan_whole(provider, applied, made):
+@pytest.mark.parametrize("created", range(3))
+async def test_a_failed_rule_creation_leaves_the_former_plan_unchanged(provider, applied, created):
     before = present(applied)
     refusal = {"code": "TargetGroupAssociationLimit", "message": "of another load balancer"}
-    after(applied, f"{ELB}:CreateRule", made, **refusal)
+    after(applied, f"{ELB}:CreateRule", created, **refusal)
 
     with pytest.raises(Fault, match="of another load balancer") as raised:
         await apply(provider, *NEXT, generation=13)
@@ -75,7 +70,7 @@ async def test_a_rule_that_cannot_be_made_leaves_the_former_plan_whole(provider,
     assert present(applied) == before
 
 
-async def test_a_missing_right_is_named_and_nothing_is_left(provider, applied):
+async def test_a_missing_permission_is_named_and_no_rule_is_left(provider, applied):
     before = present(applied)
     applied.faults.deny(f"{ELB}:SetRulePriorities")
 
@@ -86,7 +81,7 @@ async def test_a_missing_right_is_named_and_nothing_is_left(provider, applied):
     assert present(applied) == before
 
 
-async def test_a_plan_that_is_throttled_before_its_first_rule_was_not_attempted(provider, applied):
+async def test_throttling_before_the_first_rule_means_that_nothing_was_attempted(provider, applied):
     applied.faults.throttle(f"{ELB}:CreateRule", times=None)
 
     with pytest.raises(Fault) as raised:
@@ -96,7 +91,7 @@ async def test_a_plan_that_is_throttled_before_its_first_rule_was_not_attempted(
     assert list(routes(applied).values()) == PLANNED
 
 
-async def test_a_plan_that_is_throttled_later_does_not_promise_that_nothing_was_done(
+async def test_throttling_after_the_first_rule_does_not_claim_that_nothing_was_done(
     provider, applied
 ):
     before = present(applied)
@@ -117,12 +112,12 @@ async def test_a_plan_that_is_throttled_later_does_not_promise_that_nothing_was_
         ({"code": "Throttling"}, Code.PLATFORM_FAILED),
     ],
 )
-@pytest.mark.parametrize("gone", range(3))
-async def test_a_plan_whose_former_rules_cannot_be_deleted_is_told_to_be_in_force(
-    provider, applied, refusal, code, gone
+@pytest.mark.parametrize("deleted", range(3))
+async def test_a_fault_says_that_the_plan_is_in_force_if_former_rules_cannot_be_deleted(
+    provider, applied, refusal, code, deleted
 ):
     former = {rule.arn for rule in present(applied).values()}
-    after(applied, f"{ELB}:DeleteRule", gone, times=None, **refusal)
+    after(applied, f"{ELB}:DeleteRule", deleted, times=None, **refusal)
 
     with pytest.raises(Fault, match="is in force, but") as raised:
         await apply(provider, *NEXT, generation=13)
@@ -137,13 +132,13 @@ async def test_a_plan_whose_former_rules_cannot_be_deleted_is_told_to_be_in_forc
     with pytest.raises(Fault, match="is in force, but") as raised:
         await apply(provider, *NEXT, generation=13)
     applied.faults.clear()
-    told = await apply(provider, *NEXT, generation=13)
+    answer = await apply(provider, *NEXT, generation=13)
 
-    assert told == {"appName": APPLICATION, "created": 0, "deleted": 0}
+    assert answer == {"appName": APPLICATION, "created": 0, "deleted": 0}
     assert not former & {rule.arn for rule in present(applied).values()}
 
 
-async def test_a_plan_that_cannot_be_looked_at_after_it_was_written_is_told_to_be_written(
+async def test_a_fault_says_that_the_plan_was_written_if_the_listener_cannot_be_read(
     provider, applied
 ):
     after(applied, f"{ELB}:DescribeRules", 1, code="AccessDenied", status=403, times=None)
@@ -157,7 +152,7 @@ async def test_a_plan_that_cannot_be_looked_at_after_it_was_written_is_told_to_b
     assert list(routes(applied).values()) == NEXT_PLANNED
 
 
-async def test_a_deletion_that_fails_names_the_rules_that_are_left(provider, applied):
+async def test_a_failed_deletion_names_the_rules_that_are_left(provider, applied):
     after(applied, f"{ELB}:DeleteRule", 1, code="AccessDenied", status=403, times=None)
 
     with pytest.raises(Fault, match="Left behind") as raised:
@@ -176,38 +171,10 @@ ACTIONS = ["CreateRule", "SetRulePriorities", "DeleteRule"]
 async def test_a_lost_answer_has_one_effect(provider, applied, action, requests):
     after(applied, f"{ELB}:{action}", requests, disconnect="after")
 
-    told = await apply(provider, *NEXT, generation=13)
+    answer = await apply(provider, *NEXT, generation=13)
 
-    assert told == {"appName": APPLICATION, "created": 3, "deleted": 3}
+    assert answer == {"appName": APPLICATION, "created": 3, "deleted": 3}
     assert list(routes(applied).values()) == NEXT_PLANNED
-
-
-@pytest.mark.parametrize(
-    ("action", "requests"),
-    [
-        *(("CreateRule", made) for made in range(3)),
-        ("SetRulePriorities", 0),
-        *(("DeleteRule", gone) for gone in range(4)),
-    ],
-)
-async def test_what_a_killed_worker_leaves_meets_no_request_and_the_next_plan_clears_it(
-    provider, applied, action, requests
-):
-    held = after(applied, f"{ELB}:{action}", requests, delay=0.05, disconnect="before")
-    killed = asyncio.create_task(apply(provider, *NEXT, generation=13))
-    async with asyncio.timeout(BOUND_S):
-        while not held.hits:  # noqa: ASYNC110  # counted in the thread of the stand-in
-            await asyncio.sleep(0.005)
-    killed.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await killed
-
-    found = (await read(provider))["rules"]
-    assert [rule["versionId"] for rule in found] in (["v6", "v6", "v7"], ["v6", "v7", "v8"])
-    async with worker(applied) as other:
-        await apply(other, *NEXT, generation=13)
-    assert list(routes(applied).values()) == NEXT_PLANNED
-    assert len(present(applied)) == 3
 
 
 async def test_a_deadline_in_the_middle_leaves_the_former_plan_in_force(provider, applied):
@@ -224,54 +191,41 @@ async def test_a_deadline_in_the_middle_leaves_the_former_plan_in_force(provider
     assert list(routes(applied).values()) == NEXT_PLANNED
 
 
-@asynccontextmanager
-async def reading(provider: EcsProvider) -> AsyncIterator[list[Object]]:
-    """What readers are told while something goes on."""
-    told: list[Object] = []
+async def test_a_reader_sees_the_former_plan_or_the_next(provider, applied):
+    for action in ACTIONS:
+        applied.faults.add(f"{ELB}:{action}", times=None, delay=0.1)
+    seen: list[list[str]] = []
 
     async def read_on() -> None:
         while True:
-            told.append(await read(provider))
+            seen.append([rule["versionId"] for rule in (await read(provider))["rules"]])
 
     reader = asyncio.create_task(read_on())
-    yield told
+    await apply(provider, *NEXT, generation=13)
     reader.cancel()
     with pytest.raises(asyncio.CancelledError):
         await reader
 
-
-async def test_a_reader_sees_the_former_plan_or_the_next(provider, applied):
-    for action in ACTIONS:
-        applied.faults.add(f"{ELB}:{action}", times=None, delay=0.1)
-
-    async with reading(provider) as told:
-        await apply(provider, *NEXT, generation=13)
-
-    seen = [[rule["versionId"] for rule in route["rules"]] for route in told]
     assert len(seen) > 2
     assert all(each in (["v6", "v6", "v7"], ["v6", "v7", "v8"]) for each in seen)
 
 
-async def insist(provider: EcsProvider, *rules: Object, **more: Any) -> Object:
-    """Repeat a plan as clients do, while others change the listener faster than it is written."""
-    while True:
-        try:
-            return await apply(provider, *rules, **more)
-        except Fault as fault:
-            if fault.code is not Code.PLATFORM_FAILED:
-                raise
-
-
-async def test_many_applications_at_once_find_rows_of_their_own(aws, provider):
+async def test_concurrent_plans_of_many_applications_get_separate_priorities(aws, provider):
     names = [f"app{number}" for number in range(6)]
     groups = {name: add_version(aws, "v1", application=name, far=True) for name in names}
 
-    def own(name: str) -> Object:
-        return default("v1", backend={"serviceName": f"{name}-v1"})
+    async def insist(name: str) -> None:
+        """Retry as clients do while others change the listener faster than it is written."""
+        own = default("v1", backend={"serviceName": f"{name}-v1"})
+        while True:
+            try:
+                await apply(provider, own, appName=name, hostname=f"{name}.example")
+                return
+            except Fault as fault:
+                if fault.code is not Code.PLATFORM_FAILED:
+                    raise
 
-    await asyncio.gather(
-        *(insist(provider, own(name), appName=name, hostname=f"{name}.example") for name in names)
-    )
+    await asyncio.gather(*map(insist, names))
 
     leading = [rule.target for rule in present(aws).values() if not rule.is_placeholder]
     assert sorted(leading) == sorted(groups.values())
@@ -279,23 +233,23 @@ async def test_many_applications_at_once_find_rows_of_their_own(aws, provider):
 
 @pytest.fixture
 def full(applied, groups):
-    """The load balancer has as many rules as it may have."""
+    """A load balancer at its limit of rules."""
     for priority in range(1001, 1101 - len(present(applied))):
         applied.add_rule(groups["v8"], host="other.example.org", priority=priority)
     return applied
 
 
-async def test_a_full_load_balancer_changes_in_place(provider, full):
-    told = await apply(provider, *NEXT, generation=13)
+async def test_a_plan_is_changed_in_place_on_a_full_load_balancer(provider, full):
+    answer = await apply(provider, *NEXT, generation=13)
 
-    assert told == {"appName": APPLICATION, "created": 3, "deleted": 3}
+    assert answer == {"appName": APPLICATION, "created": 3, "deleted": 3}
     assert list(routes(full).values()) == NEXT_PLANNED
     route = await read(provider)
     assert [rule["versionId"] for rule in route["rules"]] == ["v6", "v7", "v8"]
     assert route["metadata"]["annotations"] == {"plt.dev/generation": "13"}
 
 
-async def test_a_full_load_balancer_has_no_room_for_a_longer_plan(provider, full):
+async def test_a_longer_plan_is_refused_on_a_full_load_balancer(provider, full):
     before = present(full)
     longer = (*NEXT[:-1], header("v7"), header("v6"), default("v8"))
 
@@ -313,11 +267,11 @@ async def test_a_full_load_balancer_has_no_room_for_a_longer_plan(provider, full
         ({"code": "InternalFailure", "status": 500}, Code.PLATFORM_FAILED),
     ],
 )
-async def test_a_change_in_place_that_cannot_be_taken_back_is_told_to_be_there_in_part(
+async def test_a_fault_says_that_rules_changed_in_part_if_the_undo_fails(
     provider, full, refusal, code
 ):
     before = routes(full)
-    # The one that finds the load balancer full comes before.
+    # The first creation finds the load balancer full.
     full.faults.add(f"{ELB}:CreateRule", "TooManyRules", times=1)
     full.faults.add(f"{ELB}:CreateRule", times=None, **refusal)
 
@@ -332,7 +286,7 @@ async def test_a_change_in_place_that_cannot_be_taken_back_is_told_to_be_there_i
 
 
 @pytest.mark.parametrize("action", ["CreateRule", "SetRulePriorities", "ModifyRule", "AddTags"])
-async def test_a_change_in_place_that_fails_is_taken_back(provider, full, action):
+async def test_a_failed_change_in_place_is_undone(provider, full, action):
     before = {priority: rule for priority, rule in routes(full).items()}
     successes = 1 if action == "CreateRule" else 0
     after(full, f"{ELB}:{action}", successes, code="InvalidLoadBalancerAction", message="so")

@@ -1,4 +1,4 @@
-"""Route plans and the health of the targets that they lead to."""
+"""Route plans and the health of their targets."""
 
 import pytest
 
@@ -39,9 +39,9 @@ async def test_pins_of_an_unhealthy_version_lose_their_rules_until_it_is_healthy
 ):
     aws.set_target_health(groups["v6"], None, "unhealthy")
 
-    told = await apply(provider)
+    answer = await apply(provider)
 
-    assert told == {"appName": APPLICATION, "created": 1, "deleted": 0, "unhealthy": ["v6"]}
+    assert answer == {"appName": APPLICATION, "created": 1, "deleted": 0, "unhealthy": ["v6"]}
     assert list(routes(aws).values()) == ["* → orders-v7"]
 
     aws.set_target_health(groups["v6"], None, None)
@@ -49,15 +49,15 @@ async def test_pins_of_an_unhealthy_version_lose_their_rules_until_it_is_healthy
     assert list(routes(aws).values()) == PLANNED
 
 
-async def test_a_pin_that_gets_unhealthy_is_still_checked_and_comes_back(provider, aws, groups):
+async def test_an_unhealthy_pin_is_still_health_checked_and_can_return(provider, aws, groups):
     await apply(provider)
     aws.set_target_health(groups["v6"], None, "unhealthy")
 
-    told = await apply(provider, generation=13)
+    answer = await apply(provider, generation=13)
 
-    assert told == {"appName": APPLICATION, "created": 1, "deleted": 3, "unhealthy": ["v6"]}
-    [waiting] = leading_to(aws, groups["v6"])
-    assert waiting.is_placeholder
+    assert answer == {"appName": APPLICATION, "created": 1, "deleted": 3, "unhealthy": ["v6"]}
+    [placeholder] = leading_to(aws, groups["v6"])
+    assert placeholder.is_placeholder
     aws.set_target_health(groups["v6"], None, None)
     await apply(provider, generation=13)
     assert list(routes(aws).values()) == PLANNED
@@ -73,8 +73,8 @@ async def test_a_plan_without_a_default_rule_never_ends_with_no_rules(provider, 
     assert list(routes(aws).values()) == ["dpl=v6 → orders-v6", "dpl=v7 → orders-v7"]
 
     aws.set_target_health(groups["v6"], None, "unhealthy")
-    told = await apply(provider, query("v6"), query("v7"), generation=13)
-    assert told["unhealthy"] == ["v6"]
+    answer = await apply(provider, query("v6"), query("v7"), generation=13)
+    assert answer["unhealthy"] == ["v6"]
     assert list(routes(aws).values()) == ["dpl=v7 → orders-v7"]
 
     aws.set_target_health(groups["v7"], None, "unhealthy")
@@ -86,7 +86,7 @@ async def test_a_plan_without_a_default_rule_never_ends_with_no_rules(provider, 
     assert aws.calls.writes() == []
 
 
-async def test_a_plan_whose_targets_are_not_checked_any_more_waits_for_their_check(provider, aws):
+async def test_a_plan_waits_for_the_health_check_of_unchecked_targets(provider, aws):
     await apply(provider)
     await delete(provider)
     aws.pace.healthy_after = 0.2
@@ -96,16 +96,7 @@ async def test_a_plan_whose_targets_are_not_checked_any_more_waits_for_their_che
     assert list(routes(aws).values()) == ["* → orders-v7"]
 
 
-async def test_a_plan_for_a_version_that_left_the_last_one_waits_for_its_check(provider, aws):
-    await apply(provider, default("v6"), generation=12)
-    await apply(provider, default("v7"), generation=13)
-
-    await apply(provider, default("v6"), generation=14)
-
-    assert list(routes(aws).values()) == ["* → orders-v6"]
-
-
-async def test_a_plan_for_a_service_whose_tasks_still_start_waits_for_them(provider, aws):
+async def test_a_plan_waits_for_the_starting_tasks_of_its_service(provider, aws):
     aws.pace.running_after = 0.2
     add_version(aws, "v9")
 
@@ -114,13 +105,13 @@ async def test_a_plan_for_a_service_whose_tasks_still_start_waits_for_them(provi
     assert list(routes(aws).values()) == ["* → orders-v9"]
 
 
-async def test_a_group_that_no_rule_forwards_to_is_checked_once_its_first_task_is_there(
+async def test_a_target_group_without_a_rule_is_health_checked_after_its_first_task_starts(
     provider, aws
 ):
     aws.pace.running_after = 0.2
     group = add_version(aws, "v9")
-    [waiting] = leading_to(aws, group)
-    delete_rule(aws.account, {"RuleArn": waiting.arn})
+    [placeholder] = leading_to(aws, group)
+    delete_rule(aws.account, {"RuleArn": placeholder.arn})
 
     await apply(provider, default("v9"))
 
@@ -128,7 +119,7 @@ async def test_a_group_that_no_rule_forwards_to_is_checked_once_its_first_task_i
 
 
 @pytest.mark.parametrize("state", ["initial", "draining", "unused", "none"])
-async def test_targets_that_are_not_checked_until_the_deadline_are_to_be_asked_for_again(
+async def test_a_plan_is_not_ready_if_its_targets_stay_unchecked_until_the_deadline(
     provider, aws, groups, state
 ):
     await apply(provider)
@@ -145,10 +136,10 @@ async def test_targets_that_are_not_checked_until_the_deadline_are_to_be_asked_f
     before = routes(aws)
     version = "v8b" if state == "none" else "v8"
 
-    # A first pause as long as the deadline ends the waiting at once.
-    async with worker(aws, PLT_ECS_CLEANUP_RETRY_BASE_MS="600000") as hasty:
+    # A first delay beyond the deadline ends the wait at once.
+    async with worker(aws, PLT_ECS_CLEANUP_RETRY_BASE_MS="600000") as impatient:
         with pytest.raises(Fault, match="Repeat the request") as raised:
-            await apply(hasty, default(version), generation=14)
+            await apply(impatient, default(version), generation=14)
 
     assert (raised.value.code, raised.value.status) == (Code.PLATFORM_NOT_READY, 503)
     assert raised.value.retry_after == 10
@@ -156,35 +147,23 @@ async def test_targets_that_are_not_checked_until_the_deadline_are_to_be_asked_f
     assert [rule.is_placeholder for rule in leading_to(aws, groups["v8"])] == [True]
 
 
-GONE = Health("unused", "Target.NotRegistered")
-LEAVES = Health("draining", "Target.DeregistrationInProgress")
+DEREGISTERED = Health("unused", "Target.NotRegistered")
+LEAVING = Health("draining", "Target.DeregistrationInProgress")
 
 
-@pytest.mark.parametrize("health", [(), (LEAVES,), (GONE,), (LEAVES, GONE)])
-def test_targets_that_are_being_replaced_are_waited_for_as_long_as_the_service_has_tasks(health):
+@pytest.mark.parametrize("health", [(), (LEAVING,), (DEREGISTERED,), (LEAVING, DEREGISTERED)])
+def test_targets_under_replacement_are_pending_while_the_service_has_tasks(health):
     assert Backend("group", health, starts=True).is_pending
     assert not Backend("group", health, starts=False).is_pending
     assert not Backend("group", (*health, Health("unhealthy")), starts=True).is_pending
 
 
-async def test_a_plan_for_a_service_whose_last_task_drains_is_a_conflict_at_once(
-    provider, aws, groups
-):
-    await apply(provider)
-    scaled = api.UpdateControllerReplicas(CLUSTER, "orders-v8", 0)
-    await provider.update_controller_replicas(scaled, Call.within(10))
-    aws.set_target_health(groups["v8"], None, "draining")
-
-    with pytest.raises(Fault, match="no target") as raised:
-        await apply(provider, default("v8"), generation=13)
-
-    assert raised.value.code is Code.CONFLICT
-
-
-async def test_a_plan_for_a_service_without_tasks_is_a_conflict_at_once(provider, aws):
-    add_version(aws, "v9")
+@pytest.mark.parametrize("last_target", [None, "draining"])
+async def test_a_plan_for_a_service_without_tasks_is_a_conflict_at_once(provider, aws, last_target):
+    group = add_version(aws, "v9")
     scaled = api.UpdateControllerReplicas(CLUSTER, "orders-v9", 0)
     await provider.update_controller_replicas(scaled, Call.within(10))
+    aws.set_target_health(group, None, last_target)
 
     with pytest.raises(Fault, match="no target") as raised:
         await apply(provider, default("v9"))
@@ -202,16 +181,14 @@ async def test_a_stale_plan_does_not_wait_for_its_targets(provider, aws, groups)
     assert raised.value.code is Code.CONFLICT
 
 
-async def test_a_version_that_another_plan_left_out_is_told_and_comes_with_the_same_again(
-    provider, aws
-):
+async def test_an_unchecked_pin_is_reported_and_a_repeat_of_the_plan_adds_it(provider, aws):
     pinned = (query("v6"), default("v7"))
     await apply(provider, *pinned, generation=12)
     await apply(provider, default("v7"), generation=13)
 
-    told = await apply(provider, *pinned, generation=14)
+    answer = await apply(provider, *pinned, generation=14)
 
-    assert told["unhealthy"] == ["v6"]
+    assert answer["unhealthy"] == ["v6"]
     assert list(routes(aws).values()) == ["* → orders-v7"]
     assert "unhealthy" not in await apply(provider, *pinned, generation=14)
     assert list(routes(aws).values()) == ["dpl=v6 → orders-v6", "* → orders-v7"]

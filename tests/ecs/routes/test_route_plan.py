@@ -1,4 +1,4 @@
-"""Which route plans a listener can have, and what is wrong with the others."""
+"""The validation of route plans for a listener."""
 
 from typing import Any
 
@@ -71,13 +71,13 @@ WRONG_RULES = [
             "v6",
             backend={"serviceName": "arn:aws:ecs:eu-central-1:123456789012:service/other/web"},
         ),
-        'rules[0].backend.serviceName: expected something of the cluster "shop"',
+        'rules[0].backend.serviceName: expected a resource of the cluster "shop"',
     ),
 ]
 
 
 @pytest.mark.parametrize(("wrong", "expected"), WRONG, ids=range(len(WRONG)))
-def test_a_plan_that_no_listener_can_have_is_invalid(wrong, expected):
+def test_an_impossible_plan_is_invalid(wrong, expected):
     with pytest.raises(Fault) as raised:
         route_plan.read(plans.plan(**wrong), CLUSTER)
 
@@ -86,7 +86,7 @@ def test_a_plan_that_no_listener_can_have_is_invalid(wrong, expected):
 
 
 @pytest.mark.parametrize(("wrong", "expected"), WRONG_RULES, ids=range(len(WRONG_RULES)))
-def test_a_rule_that_no_listener_can_have_is_invalid(wrong, expected):
+def test_an_impossible_rule_is_invalid(wrong, expected):
     with pytest.raises(Fault) as raised:
         plans.read(wrong)
 
@@ -103,7 +103,7 @@ TWINS = [
 
 
 @pytest.mark.parametrize(("rules", "expected"), TWINS, ids=range(len(TWINS)))
-def test_two_rules_that_a_listener_cannot_tell_apart_are_invalid(rules, expected):
+def test_two_rules_with_equal_conditions_are_invalid(rules, expected):
     with pytest.raises(Fault) as raised:
         plans.read(*rules)
 
@@ -111,14 +111,14 @@ def test_two_rules_that_a_listener_cannot_tell_apart_are_invalid(rules, expected
     assert raised.value.message.startswith(expected)
 
 
-def test_wildcards_in_a_query_parameter_are_meant_as_they_are():
+def test_wildcards_in_a_query_parameter_are_escaped():
     [pin] = plans.read(matching("queryParam", "dpl", "*" * 32 + "?" * 32)).pins
 
     assert pin.conditions[1] == Condition("query-string", "\\*" * 32 + "\\?" * 32, "dpl")
     assert route_plan.unescaped(pin.conditions[1].value) == "*" * 32 + "?" * 32
 
 
-def test_hosts_and_headers_have_no_case():
+def test_hosts_and_header_names_are_lower_cased():
     plan = plans.read(matching("header", "X-Version"), hostname="Orders.Example.ORG")
 
     assert plan.hostname == HOSTNAME
@@ -129,11 +129,11 @@ def test_hosts_and_headers_have_no_case():
 
 
 @pytest.mark.parametrize("hostname", ["*.example.org", "my_app.example.org", "a-1.b.co"])
-def test_hosts_that_a_listener_can_match_are_taken(hostname):
+def test_a_valid_host_name_is_accepted(hostname):
     assert plans.read(hostname=hostname).hostname == hostname
 
 
-def test_the_default_rule_comes_last_wherever_the_plan_has_it():
+def test_the_default_rule_is_sorted_last():
     plan = plans.read(default("v7"), header("v6"), query("v6"))
 
     assert [pin.where for pin in plan.pins] == ["plan.rules[1]", "plan.rules[2]", "plan.rules[0]"]

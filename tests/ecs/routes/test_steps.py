@@ -1,4 +1,4 @@
-"""The way from one route plan to the next, step by step."""
+"""The steps from one route plan to the next."""
 
 from collections.abc import Iterator, Mapping
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.faults import Code, Fault
 from tests.ecs.routes import plans
-from tests.ecs.routes.plans import HOSTNAME, default, header, query, stranger
+from tests.ecs.routes.plans import HOSTNAME, default, foreign_rule, header, query
 from worker.providers.ecs.elb import placeholder_rule, rules
 from worker.providers.ecs.elb.rules import Rule, RuleSpec
 from worker.providers.ecs.routes import steps as steps_of
@@ -45,9 +45,9 @@ any_host = plans_of(st.sampled_from([HOSTNAME, "shop.example.org"]))
 
 @st.composite
 def listeners(draw: st.DrawFn, former: st.SearchStrategy[Plan]) -> list[Rule]:
-    """The rules of strangers, those of a plan in force among them, and what somebody left."""
+    """Foreign rules, a plan in force, and rules of an interrupted write."""
     taken = draw(st.lists(st.integers(2, 30), unique=True, max_size=8))
-    theirs = [stranger(priority) for priority in taken]
+    theirs = [foreign_rule(priority) for priority in taken]
     own = plans.rule_set(draw(former))
     place = steps_of.free(len(own), frozenset(taken), FINAL)
     assert place is not None
@@ -67,7 +67,7 @@ def state_of(found: list[Rule]) -> dict[int, RuleSpec]:
 
 
 def states(state: Mapping[int, RuleSpec], steps: list[Step]) -> Iterator[dict[int, RuleSpec]]:
-    """What the listener is like after each step; a step that AWS would refuse fails."""
+    """Yield the rules after each step, and assert that AWS would accept the step."""
     now = dict(state)
     yield now
     for step in steps:
@@ -105,7 +105,7 @@ def answers(state: Mapping[int, RuleSpec], host: str = HOSTNAME) -> list[str | N
 
 
 def rest(state: Mapping[int, RuleSpec], rule_set: str) -> list[Step]:
-    """The deletion of all rules of other rule sets, as after the comparison."""
+    """The deletions of all rules of other rule sets, as after the comparison."""
     own = [at for at, rule in state.items() if rules.is_owned(rule.tags, "orders", "shop")]
     old = [at for at in own if state[at].tags["plt.dev/plan-edition"] != rule_set]
     return [Delete(priority) for priority in sorted(old, reverse=True)]
@@ -115,7 +115,7 @@ def rest(state: Mapping[int, RuleSpec], rule_set: str) -> list[Step]:
 def test_a_staged_plan_answers_every_request_as_the_former_plan_or_as_itself(found, new, start):
     wanted = plans.rule_set(new, "3-c")
     before = state_of(found)
-    steps = staged(plans.seen(*found), wanted, start)
+    steps = staged(plans.listener_state(*found), wanted, start)
     *_, moved = states(before, steps)
 
     former, latter = answers(before), answers(moved)
@@ -127,12 +127,12 @@ def test_a_staged_plan_answers_every_request_as_the_former_plan_or_as_itself(fou
 
 
 @given(listeners(any_host), any_host, st.integers(STAGING.start, STAGING.stop - 1))
-def test_staged_or_in_place_the_end_is_the_plan_in_the_lowest_free_row(found, new, start):
+def test_staged_and_in_place_changes_end_in_the_lowest_free_row(found, new, start):
     wanted = plans.rule_set(new, "3-c")
     theirs = {rule.priority for rule in found if not rule.tags}
     ends = []
     for way in (staged, steps_of.in_place):
-        *_, now = states(state_of(found), way(plans.seen(*found), wanted, start))
+        *_, now = states(state_of(found), way(plans.listener_state(*found), wanted, start))
         *_, end = states(now, rest(now, "3-c"))
         ends.append({at: rule for at, rule in end.items() if at not in theirs})
 
@@ -142,9 +142,9 @@ def test_staged_or_in_place_the_end_is_the_plan_in_the_lowest_free_row(found, ne
 
 
 @given(listeners(any_host), any_host)
-def test_in_place_no_rule_that_both_plans_have_is_ever_missing(found, new):
+def test_a_change_in_place_never_removes_a_rule_of_both_plans(found, new):
     wanted = plans.rule_set(new, "3-c")
-    seen = plans.seen(*found)
+    seen = plans.listener_state(*found)
     steps = steps_of.in_place(seen, wanted, START)
     both = {rule.conditions for rule in seen.in_force} & {each.conditions for each in wanted}
 
@@ -156,34 +156,36 @@ def test_in_place_no_rule_that_both_plans_have_is_ever_missing(found, new):
 
 
 @given(listeners(any_host), any_host, st.data())
-def test_a_change_in_place_that_was_cut_short_is_changed_back_in_place(found, new, data):
-    before = plans.seen(*found)
+def test_an_interrupted_change_in_place_can_be_undone_in_place(found, new, data):
+    before = plans.listener_state(*found)
     steps = steps_of.in_place(before, plans.rule_set(new, "3-c"), START)
     done = steps[: data.draw(st.integers(0, len(steps)))]
     *_, now = states(state_of(found), done)
-    cut_short = plans.seen(*(plans.rule(at, rule, f"cut/{at}") for at, rule in now.items()))
+    interrupted = plans.listener_state(
+        *(plans.rule(at, rule, f"interrupted/{at}") for at, rule in now.items())
+    )
 
     former = state_of(steps_of.former(before, plans.rule_set(new, "3-c")))
-    back = steps_of.in_place(cut_short, list(former.values()), START, list(former))
+    back = steps_of.in_place(interrupted, list(former.values()), START, list(former))
 
     *_, end = states(now, back)
     assert end == state_of(found)
 
 
-def test_only_a_target_that_changes_is_one_change_in_place():
+def test_a_new_target_alone_is_one_modification_in_place():
     found = plans.placed(plans.rule_set(plans.read(query("v1"), default("v1"))), 2)
     wanted = plans.rule_set(plans.read(query("v1"), default("v2")), "2-b")
 
-    steps = steps_of.in_place(plans.seen(*found), wanted, START)
+    steps = steps_of.in_place(plans.listener_state(*found), wanted, START)
 
     assert [step for step in steps if not isinstance(step, Tag)] == [Modify(3, wanted[1])]
 
 
-def test_a_host_that_changes_in_place_takes_its_default_rule_along_last():
+def test_the_default_rule_is_modified_last_if_the_host_changes_in_place():
     found = plans.placed(plans.rule_set(plans.read(query("v1"), default("v1"))), 2)
     wanted = plans.rule_set(plans.read(query("v1"), default("v1"), hostname="new.example"), "2-b")
 
-    steps = steps_of.in_place(plans.seen(*found), wanted, START)
+    steps = steps_of.in_place(plans.listener_state(*found), wanted, START)
 
     kinds = [type(step).__name__ for step in steps]
     assert kinds == ["Delete", "Create", "Move", "Modify", "Tag"]
@@ -201,22 +203,24 @@ ROWS = [
 
 
 @pytest.mark.parametrize(("taken", "size", "first"), ROWS)
-def test_a_plan_takes_the_lowest_free_row_behind_priority_one(taken, size, first):
+def test_a_plan_takes_the_lowest_free_row_after_priority_one(taken, size, first):
     rows = [query("v1"), query("v2"), default("v3")][-size:]
     wanted = plans.rule_set(plans.read(*rows))
 
-    *_, move = staged(plans.seen(*(stranger(priority) for priority in taken)), wanted, START)
+    *_, move = staged(
+        plans.listener_state(*(foreign_rule(priority) for priority in taken)), wanted, START
+    )
 
     assert isinstance(move, Move)
     assert list(move.moves.values()) == list(range(first, first + size))
 
 
-def test_rules_that_wait_for_versions_outside_the_plan_keep_their_places():
-    def waits(service: str, priority: int) -> Rule:
+def test_placeholder_rules_of_versions_outside_the_plan_keep_their_priorities():
+    def placeholder(service: str, priority: int) -> Rule:
         marks = rules.marks("orders", "shop")
         return plans.rule(priority, placeholder_rule.spec(service, plans.target(service), marks))
 
-    found = plans.seen(waits("orders-v1", 2), waits("orders-v9", 4))
+    found = plans.listener_state(placeholder("orders-v1", 2), placeholder("orders-v9", 4))
     wanted = plans.rule_set(plans.read(default("v1"), query("v1")))
 
     *_, move = staged(found, wanted, START)
@@ -227,11 +231,11 @@ def test_rules_that_wait_for_versions_outside_the_plan_keep_their_places():
     assert 4 not in move.moves
 
 
-def test_a_plan_that_is_in_force_far_behind_is_still_in_front_of_the_next_while_that_is_made():
+def test_new_rules_are_staged_behind_a_plan_in_force_at_a_high_priority():
     found = plans.placed(plans.rule_set(plans.read(default("v1"))), STAGING.start + 700)
     wanted = plans.rule_set(plans.read(query("v2"), default("v2")), "2-b")
 
-    creates = staged(plans.seen(*found), wanted, START)[:-1]
+    creates = staged(plans.listener_state(*found), wanted, START)[:-1]
 
     assert all(isinstance(step, Create) and step.priority > STAGING.start + 700 for step in creates)
 

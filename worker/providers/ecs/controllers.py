@@ -16,12 +16,12 @@ DRAINING = "DRAINING"
 INACTIVE = "INACTIVE"
 PRIMARY = "PRIMARY"
 FAILED = "FAILED"
-GONE = frozenset({"ServiceNotFoundException", "ServiceNotActiveException"})
+DELETED = frozenset({"ServiceNotFoundException", "ServiceNotActiveException"})
 """AWS's codes for a deleted service."""
 
 
 async def describe(aws: BoundClient, cluster: str, wanted: Iterable[str]) -> list[Service]:
-    """Return the services that exist, deleted ones among them, with their tags."""
+    """Return the services that exist, including deleted ones, with their tags."""
     answers = await gather_all(
         *(_described(aws, cluster, batch) for batch in batches(wanted, DESCRIBED_AT_ONCE))
     )
@@ -59,9 +59,9 @@ async def one(aws: BoundClient, cluster: str, name: str) -> Service:
 
 
 def is_stopped(service: Service) -> bool:
-    """Return whether the circuit breaker stopped the newest deployment: ECS starts no more tasks.
+    """Return whether the circuit breaker stopped the newest deployment, so that no tasks start.
 
-    That happens if there is no earlier deployment that ECS could roll back to.
+    That happens if ECS has no earlier deployment to roll back to.
     """
     return any(
         each.status == PRIMARY and each.rollout_state == FAILED for each in service.deployments
@@ -75,7 +75,7 @@ async def scale(aws: BoundClient, cluster: str, name: str, replicas: int) -> Ser
             "ecs:UpdateService", OneService, cluster=cluster, service=name, desiredCount=replicas
         )
     except Failure as failure:
-        if failure.aws_code not in GONE:
+        if failure.aws_code not in DELETED:
             raise
         raise absent(cluster, name, failure) from failure
     return answer.service
@@ -99,7 +99,7 @@ async def _delete(aws: BoundClient, cluster: str, service: Service) -> None:
     try:
         await aws.ask("ecs:DeleteService", OneService, cluster=cluster, service=name, force=True)
     except Failure as failure:
-        if failure.aws_code not in GONE:
+        if failure.aws_code not in DELETED:
             raise
         if not (failure.after_loss or service.status == DRAINING):
             raise absent(cluster, name, failure) from failure

@@ -98,7 +98,7 @@ class Endpoints:
         return known
 
     async def _namespace(self, aws: BoundClient, id: str) -> str:
-        # One request for all services of a namespace at once.
+        # Concurrent look-ups of a namespace share one request.
         async with self._asking:
             known = self._namespaces.get(id)
             if known is None:

@@ -21,7 +21,7 @@ async def change(
         raise Fault(
             Code.CONFLICT,
             f'the machine "{id}" in the cluster "{names.cluster_name(cluster)}" has stopped: its '
-            "labels cannot be changed any more",
+            "labels can no longer be changed",
         )
     before = observed.task_labels(task, wanted)
     call.observed(before, before)
@@ -48,7 +48,7 @@ async def _set(aws: BoundClient, task: Task, tags: Mapping[str, str], removed: l
     except Fault as fault:
         if not removed:
             raise
-        words = f"{fault.message}. Removed before that: the labels {', '.join(removed)}"
+        words = f"{fault.message}. The labels that were already removed: {', '.join(removed)}"
         raise Fault(fault.code, words, retry_after=fault.retry_after) from fault
 
 
@@ -71,6 +71,6 @@ async def _check_inherited(aws: BoundClient, cluster: str, task: Task, removed: 
         if inherited:
             raise Fault(
                 Code.CONFLICT,
-                f"labels: {', '.join(inherited)} cannot be removed from one machine, "
-                f'all of its controller "{name}" have them from its tags',
+                f"labels: {', '.join(inherited)} cannot be removed from one machine: all machines "
+                f'inherit them from the tags of their controller "{name}"',
             )

@@ -1,4 +1,4 @@
-"""Tasks: described by id, and found by their labels and those of their services."""
+"""Tasks: described by id, and found by their own labels and the labels of their services."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -82,10 +82,10 @@ async def ids_of(aws: BoundClient, cluster: str, **narrower: str) -> list[str]:
 
 
 async def _candidates(aws: BoundClient, cluster: str, labels: Mapping[str, str]) -> list[str]:
-    """The ids of all tasks that may have the labels, their own or those of their service.
+    """The ids of all tasks that may have the labels, either their own or from their service.
 
     If a service has some of the labels, its tasks need the others. A tag of the task that
-    overrides that of its service is found when both are described.
+    overrides a tag of its service is detected when both are described.
     """
     own, *services = await gather_all(
         tagged(aws, "task", cluster, labels),
@@ -101,7 +101,7 @@ async def _candidates(aws: BoundClient, cluster: str, labels: Mapping[str, str])
         return await ids_of(aws, cluster)
     more = await gather_all(
         *(tagged(aws, "task", cluster, {key: labels[key] for key in rest}) for rest in rests),
-        *(_of_deleted_too(aws, cluster, name) for name in whole),
+        *(_tasks_of_service(aws, cluster, name) for name in whole),
     )
     candidates = own.union(*more)
     if not candidates:
@@ -109,11 +109,11 @@ async def _candidates(aws: BoundClient, cluster: str, labels: Mapping[str, str])
     return sorted(candidates)
 
 
-async def _of_deleted_too(aws: BoundClient, cluster: str, name: str) -> set[str]:
+async def _tasks_of_service(aws: BoundClient, cluster: str, name: str) -> set[str]:
     """The ids of a service's tasks; none for a deleted service that is still in the tag index."""
     try:
         return set(await ids_of(aws, cluster, serviceName=name))
     except Failure as failure:
-        if failure.aws_code not in controllers.GONE:
+        if failure.aws_code not in controllers.DELETED:
             raise
         return set()

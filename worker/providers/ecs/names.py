@@ -85,7 +85,7 @@ def cluster_name(cluster: str) -> str:
 def service_name(name: str, where: str = "name", cluster: str | None = None) -> str:
     """Return the name of a service in ECS, or raise `invalid`.
 
-    An ARN counts as the name in it, and has to be in the `cluster`, if given.
+    An ARN stands for the name in it, and must belong to the `cluster`, if given.
     """
     checked(name, Name, where)
     if not name.startswith("arn:"):
@@ -157,7 +157,7 @@ def is_own(key: str) -> bool:
 
 
 def is_of(cluster: str, arn: str) -> bool:
-    """Return whether a service or task may be in a cluster: short ARNs do not tell it."""
+    """Return whether a service or task may be in a cluster: short ARNs do not contain it."""
     _, *place = arn.rpartition(":")[2].split("/")
     return len(place) == 1 or place[:-1] == [cluster_name(cluster)]
 
@@ -169,7 +169,7 @@ def last(arn: str) -> str:
 
 def _same(where: str, value: str, found: str | None, cluster: str) -> None:
     if found is not None and found != cluster_name(cluster):
-        raise _invalid(where, f'something of the cluster "{cluster_name(cluster)}"', value)
+        raise _invalid(where, f'a resource of the cluster "{cluster_name(cluster)}"', value)
 
 
 def _invalid(where: str, expected: str, got: str) -> Fault:

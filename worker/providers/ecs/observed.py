@@ -31,7 +31,7 @@ def changed_labels(before: Object, changes: Mapping[str, str | None]) -> Object:
 
 
 def service(found: Service, images_found: list[str] | None = None) -> Object:
-    """Return a service; of its tags those that AWS did not set itself."""
+    """Return the state of a service, without the tags that AWS set."""
     known: Object = {} if images_found is None else {"images": images(images_found)}
     return {
         "replicas": found.desired_count,
@@ -43,7 +43,7 @@ def service(found: Service, images_found: list[str] | None = None) -> Object:
 
 
 def labels(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return the tags that a label can be."""
+    """Return the tags that are valid labels."""
     return {
         key: value
         for key, value in tags.items()

@@ -95,11 +95,11 @@ class EcsProvider:
         name = names.service_name(operation.name, cluster=cluster)
         aws = self._client.for_call(call)
         service = await controllers.delete(aws, cluster, name)
-        is_gone = service.status == controllers.INACTIVE
-        before = observed.ABSENT if is_gone else observed.service(service)
+        is_deleted = service.status == controllers.INACTIVE
+        before = observed.ABSENT if is_deleted else observed.service(service)
         call.observed(before, observed.ABSENT)
         rest = await clean_up(aws, call, self._client.settings, names.cluster_name(cluster), name)
-        if is_gone and not (rest.done or rest.left):
+        if is_deleted and not (rest.done or rest.left):
             raise controllers.absent(cluster, name)
         left = {"left": rest.left} if rest.left else {}
         call.observed(before, observed.ABSENT | left)

@@ -12,7 +12,7 @@ class Part(Struct, frozen=True, rename="camel"):
 
 
 class Missing(Part, frozen=True):
-    """A resource that was asked for by name and is not described."""
+    """A requested resource that the answer does not describe."""
 
     reason: str = ""
     arn: str = ""
@@ -63,7 +63,7 @@ class LoadBalancer(Part, frozen=True):
 
 
 class Registry(Part, frozen=True):
-    """The Cloud Map service that knows a service's tasks."""
+    """The Cloud Map service in which a service's tasks are registered."""
 
     registry_arn: str = ""
     port: int | None = None
@@ -159,7 +159,7 @@ class Resources(Struct, frozen=True):
 class CloudMapService(Struct, frozen=True, rename="pascal"):
     """A service of Cloud Map: a name in a namespace.
 
-    Its description tells the cluster that it was made for: lists contain no tags.
+    Its description contains the cluster that it was made for, because lists contain no tags.
     """
 
     id: str

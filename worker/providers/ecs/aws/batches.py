@@ -17,7 +17,7 @@ def batches(wanted: Iterable[str], size: int) -> Iterator[list[str]]:
 
 
 def expect_missing(action: str, failures: Iterable[Missing]) -> None:
-    """Raise if a resource was not described for another reason than that it does not exist."""
+    """Raise if an answer lacks a resource for another reason than its absence."""
     for each in failures:
         if each.reason != MISSING:
             raise errors.unexpected(action, f"{each.arn} is not described: {each.reason}")

@@ -21,9 +21,9 @@ class Attempt(Struct, frozen=True):
 async def attempt(
     call: Call, what: str, work: Awaitable[bool | None], longest: float = math.inf
 ) -> Attempt:
-    """Try it while there is time to tell of it; work that returns False had nothing to do.
+    """Await optional work, up to the deadline minus the time for the answer.
 
-    `longest` is how many seconds it is worth.
+    The work returns False if there was nothing to do. `longest` is a limit in seconds.
     """
     limit = asyncio.timeout(max(0.0, min(longest, call.left() - ROOM_S)))
     try:
@@ -32,6 +32,6 @@ async def attempt(
     except TimeoutError:
         if not limit.expired():
             raise
-        return Attempt(False, [f"{what}: there was no time left for it"])
+        return Attempt(False, [f"{what}: no time was left before the deadline"])
     except Fault as fault:
         return Attempt(False, [f"{what}: {fault.message}"])

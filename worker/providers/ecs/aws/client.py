@@ -1,16 +1,16 @@
 """The AWS client: connections, credentials, rate limits, retries and pages.
 
-ECS has no precondition: UpdateService names no version that the service must still have, and its
-idempotency tokens are for creations. So the platform cannot refuse a request that arrives late, as
-the Kubernetes API server can, and only the fence of the worker stands between a frozen worker and
-its successor. The fence is asked before each request, and a request is one write: aiobotocore 2.25
+ECS has no preconditions: UpdateService has no parameter for the expected version of the service,
+and idempotency tokens exist only for creations. ECS cannot refuse a late request, as the Kubernetes
+API server can, so only the fence of the worker protects its successor from a frozen worker. The
+fence is checked before each request, and a request is one write: aiobotocore 2.25
 over aiohttp 3.14 sends head and body of UpdateService together (strace: one write of 780 bytes,
 one of 20,810 for a task definition), so a frozen worker has sent a request whole or not at all.
 
-Two cases remain: a worker that is frozen between the answer of the fence and the write, which takes
-as long as signing and, at times, connecting, and wakes up after its successor changed the service;
-and a request that was written but is still on its way through the network. The older desired count
-then stays until the next command for that service.
+Two cases remain. A worker may freeze between the fence check and the write, while it signs or
+connects, and wake up after its successor has changed the service. And a request that was written
+may still be on the network when the successor starts. In both cases the older desired count stays
+until the next command for that service.
 """
 
 import asyncio
@@ -60,7 +60,7 @@ READS = ("Describe", "Get", "List")
 
 
 class Client:
-    """One region of one account's AWS."""
+    """The AWS APIs of one region of one account."""
 
     def __init__(
         self,
@@ -131,8 +131,8 @@ class BoundClient:
     ) -> Answer:
         """Request an action in IAM's spelling, such as `ecs:DescribeTasks`.
 
-        `repeat` says that doing it twice has one effect, so that it may be asked for again when
-        its answer is lost. Raises Failure, or Fault where that would claim too much.
+        `repeat` is true if the action is idempotent, so that it may be retried after a lost answer.
+        Raises Failure, or Fault if an earlier request of the call may have had an effect.
         """
         return _converted(action, await self._with_retries(action, parameters, repeat), expected)
 
@@ -149,9 +149,9 @@ class BoundClient:
             if not token:
                 return
             if not isinstance(token, str):
-                raise errors.unexpected(action, f"its {out} is no text")
+                raise errors.unexpected(action, f"its {out} is not a text")
             if token == previous:
-                raise errors.unexpected(action, "its next page is the same again")
+                raise errors.unexpected(action, f"its {out} is the same as before")
             parameters[back] = token
 
     async def _with_retries(self, action: str, parameters: Parameters, repeat: bool) -> Any:
@@ -159,7 +159,7 @@ class BoundClient:
         changes = _changes(action)
         lost = False
         while True:
-            await self._pass(action)
+            await self._wait_for_rate(action)
             try:
                 answer = await self._client.attempt(action, parameters, self._call)
             except Failure as failure:
@@ -168,12 +168,12 @@ class BoundClient:
                 self._attempts.count(changes=changes, arrived=failure.arrived)
                 if failure.code is Code.PLATFORM_LIMITING:
                     self._client.limits.throttled(action)
-                await self._wait(failure, budget, repeat)
+                await self._wait_for_retry(failure, budget, repeat)
             else:
                 self._attempts.count(changes=changes)
                 return answer
 
-    async def _pass(self, action: str) -> None:
+    async def _wait_for_rate(self, action: str) -> None:
         """Wait for the rate limit, or raise if that takes longer than the deadline."""
         limits, left = self._client.limits, _left(action, self._call)
         wait = limits.wait(action)
@@ -181,7 +181,7 @@ class BoundClient:
             self._attempts.give_up(
                 Failure(
                     Code.PLATFORM_LIMITING,
-                    f"AWS allows no more {action} for {wait:.1f} seconds; it was not asked",
+                    f"AWS's rate limit allows no {action} for {wait:.1f} seconds; it was not sent",
                     retry_after=max(1, round(wait)),
                 )
             )
@@ -192,8 +192,8 @@ class BoundClient:
             limits.give_back(action)
             raise
 
-    async def _wait(self, failure: Failure, budget: RetryBudget, repeat: bool) -> None:
-        """Wait before a retry, or raise the fault of the call if there is to be none."""
+    async def _wait_for_retry(self, failure: Failure, budget: RetryBudget, repeat: bool) -> None:
+        """Wait before a retry, or raise the fault of the call if no retry is allowed."""
         pause = budget.pause(failure, self._call.left())
         if failure.again is Again.LOST and not repeat:
             pause = None
@@ -204,7 +204,7 @@ class BoundClient:
 async def connect(settings: Settings, environment: Mapping[str, str]) -> AsyncIterator[Client]:
     """Open a client for the configured region; leaving the context closes its connections.
 
-    The environment contains the credentials or tells their source.
+    The environment contains the credentials or names their source.
     """
     async with AsyncExitStack() as stack:
         opened, credentials = await session.open_services(

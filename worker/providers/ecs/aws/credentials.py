@@ -21,7 +21,7 @@ PAUSE_S = 30.0
 """The delay after a failed renewal, if the present credentials are still valid."""
 USABLE = re.compile(r"[\x21-\x7e]+")
 SECRET = re.compile(r"secret_?access_?key|session_?token|\"token\"", re.IGNORECASE)
-PLACE = re.compile(r"(https?://)(?:[^/\s\"'@]*@)?([^/?#\s\"']+)[^\s\"']*")
+URL = re.compile(r"(https?://)(?:[^/\s\"'@]*@)?([^/?#\s\"']+)[^\s\"']*")
 """A URL, whose path or query may be a secret."""
 MESSAGE_LIMIT = 500
 EXPLAINED = (BotoCoreError, ClientError, LimitExceeded, OSError)
@@ -30,13 +30,13 @@ TOKEN = (
     "AWS_CONTAINER_AUTHORIZATION_TOKEN, or the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE: "
     "expected one line of text"
 )
-OUR_WORDS = {
+REPLACEMENTS = {
     r"Received non 200 response (\d+)": r"their source answered with status \1",
     r"unhandled exception: \d+, message": "their source did not answer with HTTP",
     r"Missing required key in response: '(\w+)'": r"the output of credential_process has no \1",
     r"credentials from custom-process": (
-        'the command of credential_process failed, or its output does not say "Version": 1; what '
-        "the command said may hold secrets and is shown when it is run by hand"
+        'the command of credential_process failed, or its output has no "Version": 1; run it by '
+        "hand to see its output, which may contain secrets"
     ),
     r"Partial credentials found in ([\w-]+), missing: ([\w-]+)": r"\1: expected also \2",
     r"^Unsupported host": (
@@ -58,7 +58,7 @@ source answered, or does not name the variable."""
 
 
 class Unavailable(Exception):
-    """No credentials to sign a request with; the message says why."""
+    """No valid credentials to sign a request with; the message is the reason."""
 
 
 class Credentials:
@@ -67,11 +67,11 @@ class Credentials:
     def __init__(self, found: Any, load: Callable[[], Awaitable[Any]] | None = None) -> None:
         """`found` are credentials of the client library, which may expire.
 
-        `load` finds them anew. Without it they are fixed.
+        `load` finds them again. Without it they are fixed.
         """
         self._found = found
         self._load = load
-        self._is_odd = False
+        self._is_malformed = False
         self.method = found.method
         self._last: Any = None
         self._last_found: Any = None
@@ -81,11 +81,11 @@ class Credentials:
     async def get_frozen_credentials(self) -> Any:
         """Return valid credentials, or raise Unavailable."""
         if not self._is_due():
-            return await self._asked()
+            return await self._renewed()
         if self._is_last_valid() and time.monotonic() < self._next_renewal:
             return self._last
         if self._renewal is None or self._renewal.done():
-            self._renewal = asyncio.create_task(self._asked())
+            self._renewal = asyncio.create_task(self._renewed())
             self._renewal.add_done_callback(_retrieve)
         try:
             # Many requests wait for one renewal: the deadline of one must not cancel it.
@@ -114,35 +114,35 @@ class Credentials:
             self._renewal.cancel()
             await asyncio.wait([self._renewal])
 
-    async def _asked(self) -> Any:
+    async def _renewed(self) -> Any:
         limit = asyncio.timeout(LONGEST_RENEWAL_S)
         try:
             async with limit:
-                if self._is_odd and self._load is not None:
+                if self._is_malformed and self._load is not None:
                     found = await self._load()
                     if found is None:
-                        raise Unavailable("their source gave none")
+                        raise Unavailable("their source returned none")
                     self._found = found
                 frozen = checked(await self._found.get_frozen_credentials())
         except Exception as error:
-            # The library may keep a wrong answer until its expiry, or for ever.
-            self._is_odd = True
+            # The library may cache a malformed answer until its expiry, or without a limit.
+            self._is_malformed = True
             if limit.expired():
                 raise Unavailable(_overdue(LONGEST_RENEWAL_S)) from error
             raise Unavailable(reason(error)) from error
-        self._is_odd = False
+        self._is_malformed = False
         # A copy, because the library stores the new expiry before checking it.
         self._last, self._last_found = frozen, copy(self._found)
         return frozen
 
     def _is_due(self) -> bool:
-        """Return whether credentials have to be renewed, by the library's limit, or found anew."""
-        if not self._is_odd:
+        """Return whether to renew the credentials, by the library's limit, or to reload them."""
+        if not self._is_malformed:
             try:
                 return _expire_within(self._found, None)
             except Exception as error:
-                log.warning("AWS credentials are looked for anew: %s", reason(error))
-                self._is_odd = True
+                log.warning("AWS credentials are loaded again: %s", reason(error))
+                self._is_malformed = True
         return True
 
     def _is_last_valid(self) -> bool:
@@ -160,10 +160,10 @@ async def find(session: Any, seconds: float) -> Credentials | None:
     limit = asyncio.timeout(seconds)
     try:
         async with limit:
-            found = await session.load_anew()
+            found = await session.reload_credentials()
             if found is None:
                 return None
-            credentials = Credentials(found, session.load_anew)
+            credentials = Credentials(found, session.reload_credentials)
             await credentials.get_frozen_credentials()
             return credentials
     except Exception as error:
@@ -179,20 +179,22 @@ def checked(frozen: Any) -> Any:
         wanted["a token"] = frozen.token
     for what, value in wanted.items():
         if not isinstance(value, str) or not USABLE.fullmatch(value):
-            raise Unavailable(f"their source gave {what} that is no text of printable characters")
+            raise Unavailable(
+                f"their source gave {what} that is not a text of printable characters"
+            )
     return frozen
 
 
 def reason(error: Exception) -> str:
-    """Return in one line why there are no credentials, without quoting them or their source."""
+    """Return the reason for missing credentials in one line, without secrets or quotations."""
     words = str(error)
     if isinstance(error, Unavailable):
         return words
-    for pattern, ours in OUR_WORDS.items():
+    for pattern, replacement in REPLACEMENTS.items():
         if found := re.search(pattern, words):
-            return found.expand(ours)
+            return found.expand(replacement)
     if isinstance(error, EXPLAINED) and not SECRET.search(words):
-        return printable(PLACE.sub(r"\1\2", words))[:MESSAGE_LIMIT]
+        return printable(URL.sub(r"\1\2", words))[:MESSAGE_LIMIT]
     if isinstance(error, RuntimeError) and "expired" in words:
         return "their source gave credentials that have expired"
     return (

@@ -37,7 +37,7 @@ CODES: dict[str, Code] = {
 NO_CLUSTER = "ClusterNotFoundException"
 ABSENT = re.compile(r"NotFound(Exception)?\Z")
 
-PASSING = re.compile(
+TRANSIENT_MESSAGES = re.compile(
     "too many concurrent attempts to create a new revision"
     "|does not have an associated load balancer"
     "|unable to assume the service linked role"
@@ -132,4 +132,4 @@ CREDENTIALS = frozenset(
         "UnrecognizedClientException",
     }
 )
-"""AWS does not accept the worker's credentials; the caller can do nothing about that."""
+"""AWS does not accept the worker's credentials; the request itself may be valid."""

@@ -15,13 +15,13 @@ from worker.providers.ecs.aws.error_codes import (
     CODES,
     CREDENTIALS,
     NO_CLUSTER,
-    PASSING,
     STATES,
     THROTTLED,
     TRANSIENT,
+    TRANSIENT_MESSAGES,
 )
 
-RIGHT = re.compile(r"not authorized to perform: (?P<action>[\w-]+:\w+)")
+UNAUTHORIZED = re.compile(r"not authorized to perform: (?P<action>[\w-]+:\w+)")
 MESSAGE_LIMIT = 2000
 SECONDS = re.compile(r"[0-9]{1,6}")
 
@@ -49,9 +49,9 @@ class Failure(Fault):
         arrived: bool = False,
         retry_after: int | None = None,
     ) -> None:
-        """`arrived` is true if the request may have had an effect nevertheless."""
+        """`arrived` is true if the request may have had an effect."""
         super().__init__(code, message, retry_after=retry_after)
-        self.wish = retry_after or 0
+        self.requested_delay = retry_after or 0
         """The delay in seconds that AWS asked for."""
         self.aws_code = aws_code
         self.again = again
@@ -68,12 +68,12 @@ def may_have_happened(fault: Fault) -> bool:
 
 def of_answer(action: str, parameters: Mapping[str, Any], error: ClientError) -> Failure:
     """Return the failure for a response other than 2xx to an action."""
-    said = _mapping(error.response.get("Error"))
-    about = _mapping(error.response.get("ResponseMetadata"))
-    headers = _mapping(about.get("HTTPHeaders"))
-    status = int(about.get("HTTPStatusCode", 0))
-    aws_code = _own_code(_text(said.get("Code")))
-    words = _words(_text(said.get("Message")) or "no reason given", aws_code, status)
+    details = _mapping(error.response.get("Error"))
+    metadata = _mapping(error.response.get("ResponseMetadata"))
+    headers = _mapping(metadata.get("HTTPHeaders"))
+    status = int(metadata.get("HTTPStatusCode", 0))
+    aws_code = _own_code(_text(details.get("Code")))
+    words = _words(_text(details.get("Message")) or "no reason given", aws_code, status)
     if 300 <= status < 400:
         return _redirected(status, headers)
     if aws_code in THROTTLED or status == 429:
@@ -89,8 +89,8 @@ def of_answer(action: str, parameters: Mapping[str, Any], error: ClientError) ->
     if not aws_code:
         return Failure(
             Code.PLATFORM_FAILED,
-            f"the answer has status {status} where AWS would explain itself: it may come from a "
-            "proxy, or PLT_ECS_ENDPOINT is no AWS API",
+            f"the answer has status {status} and no error code of AWS: it may come from a "
+            "proxy, or PLT_ECS_ENDPOINT is not an AWS API",
         )
     code = _code(aws_code, words)
     if code is Code.PLATFORM_FAILED:
@@ -129,26 +129,26 @@ def unexpected(action: str, reason: str) -> Failure:
     """Return the failure for a 2xx response whose body does not match the expected type."""
     return Failure(
         Code.PLATFORM_FAILED,
-        f"AWS's answer to {action} is not what was asked for: {reason[:MESSAGE_LIMIT]}",
+        f"AWS's answer to {action} does not have the expected form: {reason[:MESSAGE_LIMIT]}",
         arrived=True,
     )
 
 
 def _redirected(status: int, headers: Mapping[str, Any]) -> Failure:
-    """The failure for a redirection: AWS never redirects; another host would get the body."""
-    place = _place(_text(headers.get("location")))
+    """The failure for a redirection, which would send the body to another host."""
+    place = _host(_text(headers.get("location")))
     return Failure(
         Code.PLATFORM_FAILED,
-        f"the answer is a redirection{place} (status {status}), which AWS never gives and which is "
-        "not followed: it may come from a proxy, or PLT_ECS_ENDPOINT is no AWS API",
+        f"the answer is a redirection{place} (status {status}) and is not followed, because AWS "
+        "never redirects: it may come from a proxy, or PLT_ECS_ENDPOINT is not an AWS API",
     )
 
 
-def _place(location: str) -> str:
+def _host(location: str) -> str:
     """The host of a URL, without path and query, which may contain a secret."""
     try:
-        place = urlsplit(location)
-        return f" to {place.scheme}://{place.hostname}" if place.scheme and place.hostname else ""
+        url = urlsplit(location)
+        return f" to {url.scheme}://{url.hostname}" if url.scheme and url.hostname else ""
     except ValueError:
         return ""
 
@@ -158,13 +158,13 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _text(value: Any) -> str:
-    """A text, or empty for any other value: AWS has a text there."""
+    """Return a text unchanged, and an empty text for any other value."""
     return value if isinstance(value, str) else ""
 
 
-def _own_code(said: str) -> str:
+def _own_code(qualified: str) -> str:
     """AWS's code without its namespace; empty for a bare status number."""
-    code = said.rpartition("#")[2]
+    code = qualified.rpartition("#")[2]
     return "" if code.isdigit() or code == "Unknown" else code
 
 
@@ -173,7 +173,7 @@ def _code(aws_code: str, words: str) -> Code:
         return Code.PLATFORM_FAILED
     found = CODES.get(aws_code)
     if found is Code.INVALID:
-        if PASSING.search(words):
+        if TRANSIENT_MESSAGES.search(words):
             return Code.PLATFORM_FAILED
         return next((code for code, states in STATES.items() if states.search(words)), found)
     if found is not None:
@@ -186,7 +186,7 @@ def _words(message: str, aws_code: str, status: int) -> str:
 
 
 def _missing(action: str, words: str) -> str:
-    named = RIGHT.search(words)
+    named = UNAUTHORIZED.search(words)
     missing = named["action"] if named else action
     return f"the worker's AWS identity lacks {missing}: allow it in its IAM policy. {words}"
 

@@ -93,7 +93,7 @@ def failure(action: str, error: Exception) -> Failure:
             f"the worker's AWS client is not configured for {action}: {error}",
         )
     if isinstance(error, ILL_FORMED):
-        return Failure(Code.INVALID, f"{action} cannot be asked for like this: {error}")
+        return Failure(Code.INVALID, f"the AWS client rejects the parameters of {action}: {error}")
     if isinstance(error, UNSENT) or _is_refused(error):
         return Failure(
             Code.PLATFORM_UNREACHABLE, f"AWS cannot be reached: {error}", again=Again.LATER

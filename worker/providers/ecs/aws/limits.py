@@ -36,12 +36,12 @@ GROUPS: tuple[tuple[Rate, tuple[str, ...]], ...] = (
         ),
     ),
 )
-"""Actions that AWS counts together, per account and region. All others are limited only after AWS
-has throttled them."""
+"""Actions that AWS counts together, per account and region. Other actions have
+no bucket, and are only retried after AWS throttled them."""
 
 
 class Bucket:
-    """The token bucket of one group; later requests reserve their places in order."""
+    """The token bucket of one group; later requests wait in order."""
 
     def __init__(self, rate: Rate, now: float) -> None:
         self._rate = rate

@@ -1,4 +1,4 @@
-"""The tags of resources that machinist makes, and the cluster in them; pure.
+"""The tags of resources that machinist makes, including the cluster; pure.
 
 Names in ELB, Cloud Map and Secrets Manager are unique per account, services per cluster:
 without tags, two services of one name in two clusters would share and delete resources.
@@ -26,11 +26,11 @@ def is_ours(tags: Mapping[str, str], cluster: str) -> bool:
 
 
 def refuse_foreign(what: str, tags: Mapping[str, str], cluster: str) -> None:
-    """Raise `conflict` if a resource belongs to another cluster; one without tags may be used."""
+    """Raise `conflict` if a resource belongs to another cluster; without tags it may be used."""
     owner = tags.get(CLUSTER, cluster)
     if owner != cluster:
         raise Fault(
             Code.CONFLICT,
-            f'{what} belongs to the service of the same name in the cluster "{owner}": one of the '
-            "two needs another name, or it has to be deleted if that service is gone",
+            f'{what} belongs to the service of the same name in the cluster "{owner}": rename one '
+            "of the services, or delete the resource if that service no longer exists",
         )

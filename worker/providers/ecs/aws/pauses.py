@@ -11,7 +11,7 @@ from worker.providers.ecs.aws.errors import Failure
 Result = TypeVar("Result")
 
 ROOM_S = 1.0
-"""The part of the deadline that must be left after a delay, for the requests then."""
+"""The part of the deadline that must be left after a delay, for the next requests."""
 ATTEMPTS = 4
 
 
@@ -26,23 +26,23 @@ async def pause(call: Call, seconds: float, room_s: float = ROOM_S) -> bool:
 async def retry(
     call: Call,
     base_s: float,
-    passing: Collection[str],
+    transient: Collection[str],
     why: str,
     work: Callable[[], Awaitable[Result]],
 ) -> Result:
     """Retry work that fails with one of AWS's codes for transient states.
 
-    `base_s` is the first delay in seconds, each twice the one before; `why` is the message for
-    a state that lasts.
+    `base_s` is the first delay in seconds, which doubles each time; `why` is the message for a
+    state that lasts.
     """
     failed = 0
     while True:
         try:
             return await work()
         except Failure as failure:
-            if failure.aws_code not in passing:
+            if failure.aws_code not in transient:
                 raise
             failed += 1
             if failed == ATTEMPTS or not await pause(call, base_s * 2 ** (failed - 1)):
-                # The state is transient, so that a repeat may succeed: the code has to allow one.
+                # A repeat may succeed, because the state is transient: the code must allow it.
                 raise Fault(Code.PLATFORM_FAILED, f"{why}: {failure.message}") from failure

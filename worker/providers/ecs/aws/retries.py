@@ -13,7 +13,7 @@ ROOM_S = 0.25
 class RetryBudget:
     """The retries of one request, as in botocore's standard mode, but within a deadline.
 
-    botocore's own retries are switched off, because they do not ask the fence.
+    botocore's own retries are switched off, because they do not check the fence.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -27,5 +27,5 @@ class RetryBudget:
         if failure.again is Again.NEVER or self._sent >= self._attempts:
             return None
         ceiling = min(LONGEST_S, self._base * 2 ** (self._sent - 1))
-        delay = failure.wish + random.uniform(0, ceiling)
+        delay = failure.requested_delay + random.uniform(0, ceiling)
         return delay if delay + ROOM_S < left else None

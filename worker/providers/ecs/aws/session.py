@@ -45,11 +45,11 @@ NO_CREDENTIALS = (
 )
 
 
-class Unredirected:
+class SessionWithoutRedirections:
     """A session of aiohttp that follows no redirection.
 
-    A redirected request would hand its body with secrets and the session token to
-    another host, and a worker that lost its fence could not be kept from sending it.
+    A redirected request would send its body with secrets and the session token to another host,
+    and the fence is not checked before it.
     """
 
     def __init__(self, session: Any) -> None:
@@ -71,14 +71,14 @@ class Session(AIOHTTPSession):  # type: ignore[misc]  # the client library is no
             check(body, ANSWERS)
         return response
 
-    async def _get_session(self, proxy_url: str | None) -> Unredirected:
-        return Unredirected(await super()._get_session(proxy_url))
+    async def _get_session(self, proxy_url: str | None) -> SessionWithoutRedirections:
+        return SessionWithoutRedirections(await super()._get_session(proxy_url))
 
 
-class Warm(Session):
-    """A session that loads certificates when opened: that takes too long for a request."""
+class EagerSession(Session):
+    """A session that loads certificates when opened, because that is too slow for a request."""
 
-    async def __aenter__(self) -> "Warm":
+    async def __aenter__(self) -> "EagerSession":
         await super().__aenter__()
         await self._get_session(None)
         return self
@@ -115,7 +115,7 @@ class Chain(AioSession):  # type: ignore[misc]  # the client library is not type
             config.http_session_cls = Session
         return super().create_client(*service, config=config, **options)
 
-    async def load_anew(self) -> Any:
+    async def reload_credentials(self) -> Any:
         """Return credentials or None, from providers without cached answers."""
         return await self._create_credential_resolver().load_credentials()
 
@@ -160,7 +160,7 @@ async def open_services(
         session = aioboto3.Session(region_name=settings.ecs_region, botocore_session=chain)
         found = await _credentials(chain, environment)
         stack.push_async_callback(found.aclose)
-        chain.register_component("credential_provider", Known(found))
+        chain.register_component("credential_provider", FixedProvider(found))
         opened = {
             service: await stack.enter_async_context(
                 session.client(
@@ -174,12 +174,12 @@ async def open_services(
             for service in names
         }
     except (BotoCoreError, ClientError, OSError, ValueError) as error:
-        raise ConfigurationError(f"AWS cannot be used like this: {error}") from error
+        raise ConfigurationError(f"the AWS client cannot be configured: {error}") from error
     return opened, found
 
 
-class Known:
-    """The client library's provider of credentials that are already known."""
+class FixedProvider:
+    """A provider of credentials for the client library, which returns the given ones."""
 
     def __init__(self, found: Credentials) -> None:
         self._found = found
@@ -219,7 +219,7 @@ def _is_plain(settings: Settings) -> bool:
 
 
 def _sessions(settings: Settings) -> Callable[..., Any]:
-    return Session if _is_plain(settings) else Warm
+    return Session if _is_plain(settings) else EagerSession
 
 
 def _proxies(settings: Settings) -> dict[str, str] | None:
@@ -234,9 +234,9 @@ def _config(settings: Settings, http: Callable[..., Any]) -> AioConfig:
         proxies=_proxies(settings),
         connect_timeout=settings.ecs_connect_timeout_ms / 1000,
         read_timeout=LONGEST_READ_S,
-        # As many for reads as for changes.
+        # Reads and changes have separate limits of the same size.
         max_pool_connections=2 * settings.ecs_concurrency,
-        # Retries are made by BoundClient, because each has to ask the fence.
+        # Retries are made by BoundClient, because each has to check the fence.
         retries={"total_max_attempts": 1, "mode": "standard"},
         user_agent_extra=f"machinist/{VERSION}",
     )

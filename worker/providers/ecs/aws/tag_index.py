@@ -15,7 +15,7 @@ async def tagged(
 ) -> set[str]:
     """Return ids of tasks or names of services of the cluster that recently had all the labels.
 
-    Stopped and deleted ones are among them.
+    Stopped and deleted ones are included.
     """
     found: set[str] = set()
     async for page in aws.pages(
@@ -31,5 +31,5 @@ async def tagged(
 
 
 async def expect_cluster(aws: BoundClient, cluster: str) -> None:
-    """Raise `not_found` if the cluster does not exist, which the index does not tell."""
+    """Raise `not_found` if the cluster does not exist; the index does not contain clusters."""
     await aws.ask("ecs:ListTasks", TaskArns, cluster=cluster, maxResults=1)

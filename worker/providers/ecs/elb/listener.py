@@ -50,9 +50,9 @@ class Listener:
         self._tags: dict[str, Mapping[str, str]] = {}
 
     async def read(self) -> list[Rule]:
-        """Return all rules but the default one; a page of 400 is a picture of one moment.
+        """Return all rules except the default one; each page of 400 is a consistent snapshot.
 
-        Tags that this object has read or written already are not asked for again.
+        Tags that this object has read or written are not requested again.
         """
         for _ in range(READS):
             described = await self._described()
@@ -61,9 +61,9 @@ class Listener:
             )
             if all(each.arn in self._tags for each in described):
                 return [_rule(each, self._tags[each.arn]) for each in described]
-            # A rule was deleted since: the rules that were read are no picture of any moment.
+            # A rule was deleted between the requests: these rules are no consistent snapshot.
         raise Fault(
-            Code.PLATFORM_FAILED, "the listener's rules come and go faster than they can be read"
+            Code.PLATFORM_FAILED, "the listener's rules change faster than they can be read"
         )
 
     async def _described(self) -> list[DescribedRule]:
@@ -71,20 +71,20 @@ class Listener:
         return [rule for rule in found if not rule.is_default]
 
     async def _read_tags(self, arns: list[str]) -> dict[str, Mapping[str, str]]:
-        """The tags of rules that still exist; those of other applications may be from the cache."""
+        """The tags of rules that still exist; tags of other applications may be from the cache."""
         remembered = ((arn, self._owners.get(arn)) for arn in arns)
         found = {
-            arn: tags for arn, tags in remembered if tags is not None and self._are_of_others(tags)
+            arn: tags for arn, tags in remembered if tags is not None and self._is_foreign(tags)
         }
-        asked = batches((arn for arn in arns if arn not in found), TAGS_DESCRIBED_AT_ONCE)
-        for part in await gather_all(*(self._asked(batch) for batch in asked)):
+        requested = batches((arn for arn in arns if arn not in found), TAGS_DESCRIBED_AT_ONCE)
+        for part in await gather_all(*(self._describe_tags(batch) for batch in requested)):
             for arn, tags in part.items():
                 found[arn] = tags
                 self._owners.put(arn, tags)
         return found
 
-    async def _asked(self, arns: list[str]) -> dict[str, dict[str, str]]:
-        """The tags of rules that still exist: DescribeTags fails if one does not."""
+    async def _describe_tags(self, arns: list[str]) -> dict[str, dict[str, str]]:
+        """The tags of rules that still exist: DescribeTags fails if a rule was deleted."""
         try:
             found = await requests.describe_tags(self._aws, arns)
         except Failure as failure:
@@ -92,15 +92,17 @@ class Listener:
                 raise
         else:
             if not found.keys() >= set(arns):
-                raise errors.unexpected("elasticloadbalancing:DescribeTags", "it leaves rules out")
+                raise errors.unexpected(
+                    "elasticloadbalancing:DescribeTags", "the tags of some rules are missing"
+                )
             return found
         if len(arns) == 1:
             return {}
         half = len(arns) // 2
-        parts = await gather_all(self._asked(arns[:half]), self._asked(arns[half:]))
+        parts = await gather_all(self._describe_tags(arns[:half]), self._describe_tags(arns[half:]))
         return parts[0] | parts[1]
 
-    def _are_of_others(self, tags: Mapping[str, str]) -> bool:
+    def _is_foreign(self, tags: Mapping[str, str]) -> bool:
         return not rules.is_owned(tags, self.application, self.cluster)
 
     async def create(self, priority: int, wanted: RuleSpec) -> str:
@@ -143,11 +145,11 @@ class Listener:
 
     async def tag(self, arn: str, tags: Mapping[str, str]) -> None:
         """Replace the tags of a rule that was read or made before."""
-        gone = self._tags.pop(arn).keys() - tags.keys()
+        removed = self._tags.pop(arn).keys() - tags.keys()
         await self._aws.ask(
             "elasticloadbalancing:AddTags", Nothing, ResourceArns=[arn], Tags=pascal(tags)
         )
-        if keys := sorted(gone):
+        if keys := sorted(removed):
             await self._aws.ask(
                 "elasticloadbalancing:RemoveTags", Nothing, ResourceArns=[arn], TagKeys=keys
             )

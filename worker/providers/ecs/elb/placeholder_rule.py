@@ -2,7 +2,7 @@
 
 ECS refuses a service whose target group no load balancer uses, ELB checks the health of a target
 group only if a rule forwards to it, and no route plan can name a service that does not exist yet.
-Route plans replace the rule by theirs.
+Route plans replace it by their own rules.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ def spec(service: str, target: str, tags: Mapping[str, str]) -> RuleSpec:
 async def ensure(
     aws: BoundClient, call: Call, listener: str, wanted: RuleSpec, base_s: float
 ) -> str | None:
-    """Make the rule unless one forwards to its target group already; return its ARN if made.
+    """Make the rule unless a rule forwards to its target group; return its ARN if made.
 
     `base_s` is the first delay after another writer took the priority.
     """
@@ -43,7 +43,7 @@ async def ensure(
         call,
         base_s,
         {PRIORITY_IN_USE},
-        "others take the listener's priorities",
+        "other writers keep taking the listener's priorities",
         lambda: _ensured(aws, listener, wanted),
     )
 
@@ -71,12 +71,12 @@ def _free(present: list[DescribedRule]) -> int:
 async def remove(
     aws: BoundClient, call: Call, listener: str, cluster: str, group: str, base_s: float
 ) -> None:
-    """Delete our rules that forward to nothing but a target group, those of plans among them."""
+    """Delete our rules that forward only to a target group, including the rules of plans."""
     ours = await retry(
         call,
         base_s,
         {RULE_NOT_FOUND},
-        "others delete rules all the time",
+        "other writers keep deleting rules",
         lambda: _ours(aws, listener, cluster, group),
     )
     for arn in ours:

@@ -72,7 +72,7 @@ async def describe_listener(aws: BoundClient, listener: str) -> list[DescribedLi
 
 
 async def describe_rules(aws: BoundClient, listener: str) -> list[DescribedRule]:
-    """Return all rules of a listener, the default one among them."""
+    """Return all rules of a listener, including the default one."""
     pages = aws.pages(
         "elasticloadbalancing:DescribeRules",
         _Rules,
@@ -113,7 +113,7 @@ async def create_rule(
     )
     for rule in answer.rules:
         return rule.arn
-    raise errors.unexpected("elasticloadbalancing:CreateRule", "it names no rule")
+    raise errors.unexpected("elasticloadbalancing:CreateRule", "it contains no rule")
 
 
 async def delete_rule(aws: BoundClient, arn: str) -> None:

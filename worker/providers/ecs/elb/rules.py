@@ -21,7 +21,7 @@ PLACEHOLDER = "bootstrap"
 
 
 class Condition(Struct, frozen=True):
-    """A condition of a rule; `name` is that of a header or parameter, otherwise empty."""
+    """A condition of a rule; `name` is the name of a header or query parameter, or empty."""
 
     field: str
     value: str
@@ -59,13 +59,13 @@ def marks(application: str, cluster: str) -> dict[str, str]:
 
 
 def is_owned(tags: Mapping[str, str], application: str, cluster: str) -> bool:
-    """Return whether tags are those of an application's rules."""
+    """Return whether a rule with these tags belongs to an application."""
     is_of_it = tags.get(ownership.APPLICATION) == application
     return is_of_it and ownership.is_ours(tags, cluster)
 
 
 def rule(described: DescribedRule, tags: Mapping[str, str]) -> Rule:
-    """Return a rule of AWS that is not the default one of its listener."""
+    """Return a described rule, other than the default one, as a Rule."""
     conditions = tuple(_condition(each) for each in described.conditions)
     target = _target(described.actions)
     arn, priority = described.arn, int(described.priority)
@@ -102,15 +102,15 @@ def _described(condition: Condition) -> Object:
     return {"Field": condition.field, **config}
 
 
-def _condition(said: Mapping[str, Any]) -> Condition:
-    field = said["Field"]
-    header = said.get("HttpHeaderConfig", {})
+def _condition(raw: Mapping[str, Any]) -> Condition:
+    field = raw["Field"]
+    header = raw.get("HttpHeaderConfig", {})
     match field:
         case "host-header":
-            values = said.get("HostHeaderConfig", {}).get("Values") or said.get("Values", [])
+            values = raw.get("HostHeaderConfig", {}).get("Values") or raw.get("Values", [])
             found = [Condition(HOST, value.lower()) for value in values]
         case "query-string":
-            pairs = said.get("QueryStringConfig", {}).get("Values", [])
+            pairs = raw.get("QueryStringConfig", {}).get("Values", [])
             found = [Condition(QUERY, each["Value"], each.get("Key", "")) for each in pairs]
         case "http-header":
             name = header.get("HttpHeaderName", "").lower()
@@ -119,8 +119,8 @@ def _condition(said: Mapping[str, Any]) -> Condition:
             found = []
     if len(found) == 1:
         return found[0]
-    # Not a condition of ours: kept as it is, so that it can be put back.
-    return Condition(OTHER, msgspec.json.encode(said, order="sorted").decode())
+    # Not a condition of ours: preserved, so that it can be restored.
+    return Condition(OTHER, msgspec.json.encode(raw, order="sorted").decode())
 
 
 def _target(actions: list[Object]) -> str:

@@ -163,7 +163,7 @@ async def _create(
     )
     for group in answer.target_groups:
         return group
-    raise errors.unexpected("elasticloadbalancing:CreateTargetGroup", "it names no target group")
+    raise errors.unexpected("elasticloadbalancing:CreateTargetGroup", "it contains no target group")
 
 
 async def find(aws: BoundClient, service: str) -> TargetGroup | None:
@@ -192,6 +192,6 @@ async def discard(aws: BoundClient, call: Call, arn: str, base_s: float) -> None
         call,
         base_s,
         {"ResourceInUse"},
-        "it stays in use",
+        "it is still in use",
         lambda: aws.ask("elasticloadbalancing:DeleteTargetGroup", Nothing, TargetGroupArn=arn),
     )

@@ -80,7 +80,7 @@ class Backend(Struct, frozen=True):
 async def find(aws: BoundClient, cluster: str, plan: Plan) -> dict[str, Backend]:
     """Return the backends of a plan by the names of their services, or raise `invalid`.
 
-    An unreadable health is a fault: as unhealthy it would remove pins.
+    An unreadable health is a fault: if it counted as unhealthy, pins would be removed.
     """
     wanted = sorted({pin.service for pin in plan.pins})
     active = await controllers.active(aws, cluster, wanted)
@@ -172,7 +172,7 @@ async def _health(aws: BoundClient, pin: Pin, target: str) -> list[Health]:
             raise
         raise Fault(
             Code.INVALID,
-            f'{pin.where}.backend.serviceName: the target group of the service "{pin.service}" is '
-            f"gone: {target}",
+            f'{pin.where}.backend.serviceName: the target group of the service "{pin.service}" '
+            f"does not exist: {target}",
         ) from failure
     return [each.target_health for each in answer.target_health_descriptions]

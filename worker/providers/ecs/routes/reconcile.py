@@ -18,13 +18,13 @@ rule at a time, but the priorities of many at once. Guarantees:
 Limits:
 
 - On a load balancer without room for one more rule the change is made in place, and requests and
-  readers may meet rules of both plans for that time.
+  readers may meet rules of both plans meanwhile.
 - ELB does not health-check a target group that no rule forwards to. If the plan's default version
   has such a target group, a placeholder rule is made and the check is awaited. If that takes longer
-  than the deadline, the plan is refused for now and the placeholder rule stays, so that a repeat
+  than the deadline, the plan is not ready (503) and the placeholder rule stays, so that a repeat
   finds the version checked. Pins of other such versions are left out and reported.
 - A request that was on its way when its worker was killed may still arrive, until the next plan.
-- A listener of more than 400 rules is read in pages, and a reader may see two moments of it.
+- A listener of more than 400 rules is read in pages, and a reader may see an inconsistent state.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -43,7 +43,7 @@ from worker.providers.ecs.routes.rule_sets import Complete, Draft, Incomplete, L
 from worker.providers.ecs.routes.transaction import MOVED, Transaction
 from worker.providers.ecs.routes.writer import Writer
 
-LONGEST_LOOK_S = 5.0
+LONGEST_POLL_S = 5.0
 WRITING_S = 3.0
 """The part of the deadline that is kept for the rules themselves."""
 
@@ -51,8 +51,8 @@ WRITING_S = 3.0
 class Reconciliation:
     """One plan on its way to a listener.
 
-    `found` are the plan's backends by the names of their services, and `look_again` finds them
-    anew. `first_look_s` is the first delay between two looks at targets that are not checked yet.
+    `found` are the plan's backends by the names of their services, and `refresh` finds them
+    again. `first_poll_s` is the first delay between two polls of targets that are not checked yet.
     """
 
     def __init__(
@@ -61,15 +61,15 @@ class Reconciliation:
         writer: Writer,
         plan: Plan,
         found: dict[str, Backend],
-        look_again: Callable[[], Awaitable[dict[str, Backend]]],
-        first_look_s: float,
+        refresh: Callable[[], Awaitable[dict[str, Backend]]],
+        first_poll_s: float,
     ) -> None:
         self._listener = listener
         self._writer = writer
         self._plan = plan
         self._found = found
-        self._look_again = look_again
-        self._first_look_s = first_look_s
+        self._refresh = refresh
+        self._first_poll_s = first_poll_s
         self._prepared: set[str] = set()
 
     async def run(self, call: Call) -> Object:
@@ -78,7 +78,7 @@ class Reconciliation:
             call,
             self._writer.base_s,
             MOVED,
-            "others change the listener's rules all the time, no rule of the plan was left on it",
+            "other writers keep changing the listener's rules; no rule of the plan was left on it",
             lambda: self._run(call),
         )
 
@@ -109,23 +109,23 @@ class Reconciliation:
         """Wait while the plan cannot be applied only because targets are not checked yet."""
         if not backends.is_pending(self._plan, self._found):
             return
-        await self._have_checked(await self._read())
-        wait = self._first_look_s
+        await self._start_checks(await self._read())
+        wait = self._first_poll_s
         while backends.is_pending(self._plan, self._found):
             if not await pause(call, wait, WRITING_S):
                 raise backends.not_ready(self._plan, self._found)
-            self._found = await self._look_again()
-            await self._have_checked()
-            wait = min(LONGEST_LOOK_S, wait * 2)
+            self._found = await self._refresh()
+            await self._start_checks()
+            wait = min(LONGEST_POLL_S, wait * 2)
 
     async def _refuse_unhealthy(self) -> None:
         try:
             backends.refuse_unhealthy(self._plan, self._found)
         except Fault:
-            await self._have_checked()
+            await self._start_checks()
             raise
 
-    async def _have_checked(self, before: ListenerState | None = None) -> None:
+    async def _start_checks(self, before: ListenerState | None = None) -> None:
         """Make a placeholder rule for each target group that no rule forwards to."""
         unchecked = {
             name: each.target

@@ -63,7 +63,7 @@ HeaderValue = Annotated[
         max_length=VALUE_LIMIT,
         pattern=r"^[^*?\\\x00-\x1f\x7f-\U0010ffff]+\Z",
         description="a value a listener can match exactly: at most 128 printable ASCII characters; "
-        "in a header '*' and '?' stand for others and cannot be meant themselves, nor can '\\'",
+        "in a header '*' and '?' are wildcards and cannot be matched themselves, nor can '\\'",
     ),
 ]
 ParameterValue = Annotated[
@@ -126,7 +126,7 @@ def read(specification: Object, cluster: str) -> Plan:
         )
         for number, rule in enumerate(given.rules)
     ]
-    _refuse_twins(pins)
+    _refuse_duplicates(pins)
     # The default rule comes last, whatever its place in the plan.
     pins.sort(key=lambda pin: len(pin.conditions) == 1)
     fresh = freshness(given.generation, given.emitted_at)
@@ -158,12 +158,12 @@ def _conditions(match: Match, where: str) -> tuple[Condition, ...]:
         case "cookie":
             raise _invalid(
                 f"{where}.kind",
-                "queryParam, header or default: a listener has no match for one cookie",
+                "queryParam, header or default: a listener cannot match one cookie",
                 "cookie",
             )
 
 
-def _refuse_twins(pins: list[Pin]) -> None:
+def _refuse_duplicates(pins: list[Pin]) -> None:
     seen: dict[object, str] = {}
     for pin in pins:
         key = tuple((each.field, each.name.lower(), each.value.lower()) for each in pin.conditions)

@@ -28,7 +28,7 @@ class Routing:
         self._client = client
         self._arn = client.settings.ecs_listener_arn
         self._base_s = client.settings.ecs_priority_retry_base_ms / 1000
-        self._first_look_s = client.settings.ecs_cleanup_retry_base_ms / 1000
+        self._first_poll_s = client.settings.ecs_cleanup_retry_base_ms / 1000
         self._owners = Owners()
         self._rows: Rows = {}
 
@@ -41,7 +41,7 @@ class Routing:
         except Failure as failure:
             if failure.aws_code not in {"ListenerNotFound", "LoadBalancerNotFound"}:
                 raise
-            log.error("%s names no listener that is there: %s", VARIABLE, failure.message)
+            log.error("%s names a listener that does not exist: %s", VARIABLE, failure.message)
             return []
         return [http_route.gateway(each, names.cluster_name(cluster)) for each in found]
 
@@ -57,17 +57,17 @@ class Routing:
                 "it is not set",
             )
 
-        def look() -> Awaitable[dict[str, Backend]]:
+        def find() -> Awaitable[dict[str, Backend]]:
             return backends.find(aws, cluster, plan)
 
-        found = await look()
+        found = await find()
         made = Reconciliation(
             listener,
             Writer(listener, call, self._rows, self._base_s),
             plan,
             found,
-            look,
-            self._first_look_s,
+            find,
+            self._first_poll_s,
         )
         return await made.run(call)
 
@@ -80,7 +80,7 @@ class Routing:
         raise self._absent(cluster, name)
 
     async def delete(self, call: Call, cluster: str, name: str) -> Object:
-        """Delete all rules, placeholder rules among them, or raise `not_found`."""
+        """Delete all rules, including placeholder rules, or raise `not_found`."""
         route_plan.application(name, "name")
         listener = self._listener(self._client.for_call(call), cluster, name)
         if listener is None:

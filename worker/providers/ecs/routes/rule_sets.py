@@ -1,7 +1,7 @@
-"""The rule sets of an application's route plans on a listener, and what became of one; pure.
+"""The rule sets of an application's route plans on a listener, and their comparison; pure.
 
-Each write of a plan gives its rules a new name in the tag RULE_SET, so that rules of an interrupted
-write are told from those of the plan in force.
+Each write of a plan gives its rules a new name in the tag RULE_SET, which distinguishes the rules
+of an interrupted write from those of the plan in force.
 """
 
 from collections.abc import Iterable, Mapping
@@ -53,8 +53,8 @@ class RuleSet(Struct, frozen=True, dict=True):
 
     def matches(self, draft: "Draft") -> bool:
         """Return whether the rule set is whole and has the rules of the draft, in their order."""
-        return self.is_whole and [_meaning(rule) for rule in self.rules] == [
-            _meaning(each) for each in draft.rules if not each.is_placeholder
+        return self.is_whole and [_comparable(rule) for rule in self.rules] == [
+            _comparable(each) for each in draft.rules if not each.is_placeholder
         ]
 
 
@@ -67,7 +67,7 @@ class Draft(Struct, frozen=True):
 
 
 class ListenerState(Struct, frozen=True):
-    """The rules of a listener from the point of view of one application.
+    """The rules of a listener, grouped for one application.
 
     `own` are the rules of its plans and `placeholders` its placeholder rules, by priority; `taken`
     are the priorities of all other rules.
@@ -160,9 +160,11 @@ def draft(
     known = {GENERATION: plan.generation, EMITTED_AT: plan.emitted_at}
     stamps = {key: text(value) for key, value in known.items() if value is not None}
     stamps[SIZE] = str(len(served))
-    tied = {rule.target for rule in before.placeholders}
-    untied = {
-        pin.service: pin for pin in plan.pins if absent.get(pin.service, "") not in {"", *tied}
+    with_placeholder = {rule.target for rule in before.placeholders}
+    without_placeholder = {
+        pin.service: pin
+        for pin in plan.pins
+        if absent.get(pin.service, "") not in {"", *with_placeholder}
     }
     made = [
         RuleSpec(pin.conditions, targets[pin.service], marks | stamps | _backend(pin))
@@ -170,7 +172,7 @@ def draft(
     ]
     made += [
         placeholder_rule.spec(service, absent[service], marks | _backend(pin))
-        for service, pin in untied.items()
+        for service, pin in without_placeholder.items()
     ]
     return Draft(name, tuple(made), plan.freshness)
 
@@ -221,7 +223,7 @@ def _backend(pin: Pin) -> dict[str, str]:
     return {SERVICE: pin.named, ownership.VERSION: pin.version}
 
 
-def _meaning(rule: RuleSpec) -> tuple[object, ...]:
+def _comparable(rule: RuleSpec) -> tuple[object, ...]:
     tags = rule.tags
     return (rule.conditions, rule.target, tags.get(SERVICE), tags.get(ownership.VERSION))
 

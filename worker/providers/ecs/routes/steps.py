@@ -1,4 +1,4 @@
-"""The steps from the rules that a listener has to the rule set of the next plan; pure.
+"""The steps from the present rules of a listener to the rule set of the next plan; pure.
 
 AWS changes one rule at a time, but the priorities of many at once. So the next plan is **staged**:
 its rules are made behind those of the former plan, whose default rule takes every request, and one
@@ -72,10 +72,10 @@ def brought_forward(
     `start` is the first priority of STAGING that is tried. Nothing is deleted: the former plan is
     needed until the new one is known to be whole.
     """
-    gone = former(before, wanted)
-    in_front = [rule for rule in gone if rule.priority not in STAGING]
+    old = former(before, wanted)
+    in_front = [rule for rule in old if rule.priority not in STAGING]
     spare = _room(len(in_front), _taken(before) | set(made), start)
-    moves = dict(zip(made, _final(len(made), _others(before, gone)), strict=True))
+    moves = dict(zip(made, _final(len(made), _others(before, old)), strict=True))
     return Move(moves | {rule.priority: to for rule, to in zip(in_front, spare, strict=True)})
 
 
@@ -89,12 +89,12 @@ def in_place(
 
     `final` are the priorities of the new rules, by default the first free ones.
     """
-    gone = former(before, wanted)
-    kept = _pairs([*before.in_force, *gone], wanted)
-    spare = [rule for rule in gone if rule not in kept.values()]
+    old = former(before, wanted)
+    kept = _pairs([*before.in_force, *old], wanted)
+    spare = [rule for rule in old if rule not in kept.values()]
     new = [number for number in range(len(wanted)) if number not in kept]
     created = dict(zip(new, _room(len(new), _taken(before), start), strict=True))
-    final = final or _final(len(wanted), _others(before, gone))
+    final = final or _final(len(wanted), _others(before, old))
     present = {number: rule.priority for number, rule in kept.items()} | created
     moves = {
         present[number]: priority
@@ -135,9 +135,9 @@ def free(size: int, taken: frozenset[int], within: range) -> range | None:
     return None
 
 
-def _others(before: ListenerState, gone: list[Rule]) -> frozenset[int]:
+def _others(before: ListenerState, old: list[Rule]) -> frozenset[int]:
     """The priorities of rules that stay."""
-    return before.taken | {rule.priority for rule in before.placeholders if rule not in gone}
+    return before.taken | {rule.priority for rule in before.placeholders if rule not in old}
 
 
 def _taken(before: ListenerState) -> frozenset[int]:

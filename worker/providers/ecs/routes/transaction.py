@@ -11,13 +11,13 @@ from worker.providers.ecs.routes.rule_sets import RULE_SET, ListenerState
 from worker.providers.ecs.routes.steps import Create, Delete, Modify, Move, Step, Tag
 
 MOVED = frozenset({PRIORITY_IN_USE, RULE_NOT_FOUND})
-"""AWS's codes for a listener that others changed meanwhile."""
+"""AWS's codes if another writer changed the listener meanwhile."""
 
 
 class Transaction:
     """One attempt to write a rule set.
 
-    Steps name rules by their priorities; the steps before tell which rule has a priority.
+    Steps name rules by their priorities, and the transaction tracks the priority of each rule.
     """
 
     def __init__(

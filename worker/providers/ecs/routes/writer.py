@@ -1,4 +1,4 @@
-"""Writes the rule set of a route plan to a listener, or undoes what it did of that."""
+"""Writes the rule set of a route plan to a listener, and undoes its steps after a failure."""
 
 import logging
 import random
@@ -53,12 +53,12 @@ class Writer:
         return f"{self._chance.getrandbits(32):08x}"
 
     async def prepare(self, before: ListenerState, draft: Draft) -> None:
-        """Make placeholder rules, behind all others."""
+        """Make placeholder rules behind all other rules."""
         transaction = Transaction(self._listener, before, draft.name)
         await transaction.run(steps.prepared(before, draft.rules, self._start()))
 
     async def write(self, before: ListenerState, draft: Draft) -> Transaction:
-        """Bring the draft into force, or maybe so if the answer to the move was lost.
+        """Bring the draft into force; if the answer to the move is lost, it may be in force.
 
         After any other failure the former plan is in force.
         """
@@ -139,8 +139,8 @@ class Writer:
             await Transaction(self._listener, now, "").run(back)
         except Fault as fault:
             log.warning("a route plan stays on the listener in part: %s", fault.message)
-            words = "the rules were changed in part, which could not be undone completely"
-            text = f"{cause.message}. For want of room {words}: {fault.message}"
+            words = "the rules were changed in part, and the undo failed"
+            text = f"{cause.message}. On the full load balancer {words}: {fault.message}"
             raise Fault(cause.code, text, retry_after=cause.retry_after) from cause
 
     def _start(self) -> int:
@@ -151,6 +151,6 @@ class Writer:
 def _contested(failure: Failure) -> Fault:
     return Fault(
         Code.PLATFORM_FAILED,
-        "others change the listener's rules all the time, no rule of the plan was left on it: "
+        "other writers keep changing the listener's rules; no rule of the plan was left on it: "
         f"{failure.message}",
     )

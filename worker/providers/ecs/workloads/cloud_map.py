@@ -19,7 +19,7 @@ PAGE = 100
 TTL_S = 60
 LABEL_LIMIT = 63
 HASH_DIGITS = 6
-GONE = frozenset({"DuplicateRequest", "InstanceNotFound", "ServiceNotFound"})
+DELETED = frozenset({"DuplicateRequest", "InstanceNotFound", "ServiceNotFound"})
 """AWS's codes if another process deletes the resource or has deleted it."""
 MARK = re.compile(r"machinist: cluster (?P<cluster>[A-Za-z0-9_-]+)")
 
@@ -64,7 +64,7 @@ async def ensure(
                 raise
             found = await _find(aws, namespace, service)
             if found is None:
-                # DNS ignores case: a name in other letters is in the way.
+                # DNS ignores case: the name exists in another case.
                 raise
     ownership.refuse_foreign(f'the name "{found.name}" in Cloud Map', _marks(found), cluster)
     return found, False
@@ -88,7 +88,7 @@ async def _create(aws: BoundClient, namespace: str, cluster: str, service: str) 
         OneCloudMapService,
         Name=entry_name(service),
         NamespaceId=namespace,
-        # The same for every retry, so that a creation whose answer was lost is not made twice.
+        # The token is the same for each retry, so a lost answer does not cause a second creation.
         CreatorRequestId=str(uuid.uuid4()),
         Description=f"machinist: cluster {cluster}",
         DnsConfig={"DnsRecords": [{"Type": "A", "TTL": TTL_S}]},
@@ -116,7 +116,13 @@ async def delete(
 
 async def discard(aws: BoundClient, call: Call, id: str, base_s: float) -> None:
     """Delete a Cloud Map service and its instances; wait a few times until AWS allows it."""
-    await retry(call, base_s, {"ResourceInUse"}, "its instances stay", lambda: _discarded(aws, id))
+    await retry(
+        call,
+        base_s,
+        {"ResourceInUse"},
+        "its instances are still registered",
+        lambda: _discarded(aws, id),
+    )
 
 
 async def _discarded(aws: BoundClient, id: str) -> None:
@@ -124,7 +130,7 @@ async def _discarded(aws: BoundClient, id: str) -> None:
     try:
         await aws.ask("servicediscovery:DeleteService", Nothing, Id=id)
     except Failure as failure:
-        if failure.aws_code not in GONE:
+        if failure.aws_code not in DELETED:
             raise
 
 
@@ -135,7 +141,7 @@ async def _deregister_all(aws: BoundClient, id: str) -> None:
         )
         found = [instance.id async for page in pages for instance in page.instances]
     except Failure as failure:
-        if failure.aws_code not in GONE:
+        if failure.aws_code not in DELETED:
             raise
         return
     await gather_all(*(_deregister(aws, id, instance) for instance in found))
@@ -147,5 +153,5 @@ async def _deregister(aws: BoundClient, id: str, instance: str) -> None:
             "servicediscovery:DeregisterInstance", Nothing, ServiceId=id, InstanceId=instance
         )
     except Failure as failure:
-        if failure.aws_code not in GONE:
+        if failure.aws_code not in DELETED:
             raise

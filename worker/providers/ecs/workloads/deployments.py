@@ -17,11 +17,11 @@ from worker.providers.ecs.settings import Settings
 from worker.providers.ecs.workloads.workload import Wanted
 
 GRACE: Object = {"healthCheckGracePeriodSeconds": 60}
-"""The time until a task that its load balancer finds unhealthy is replaced."""
-AGAIN: Object = {"forceNewDeployment": True}
+"""The time after the start of a task in which failed health checks are ignored."""
+REPLACE_TASKS: Object = {"forceNewDeployment": True}
 """The parameters of UpdateService that replace all tasks and change nothing else."""
-FIRST_LOOK_S = 0.5
-LONGEST_LOOK_S = 5.0
+FIRST_POLL_S = 0.5
+LONGEST_POLL_S = 5.0
 
 
 class Parts(Struct, frozen=True):
@@ -33,7 +33,7 @@ class Parts(Struct, frozen=True):
     target_groups: list[str] = []
 
 
-async def standing(aws: BoundClient, cluster: str, name: str) -> Service | None:
+async def existing(aws: BoundClient, cluster: str, name: str) -> Service | None:
     """Return the service if it is ACTIVE or DRAINING: then CreateService refuses its name."""
     for service in await controllers.describe(aws, cluster, [name]):
         if translate.is_active(service) or service.status == controllers.DRAINING:
@@ -43,9 +43,9 @@ async def standing(aws: BoundClient, cluster: str, name: str) -> Service | None:
 
 async def after_draining(aws: BoundClient, call: Call, cluster: str, name: str) -> Service | None:
     """Wait while the service is DRAINING; return it if it is ACTIVE, otherwise None."""
-    wait = FIRST_LOOK_S
+    wait = FIRST_POLL_S
     while True:
-        found = await standing(aws, cluster, name)
+        found = await existing(aws, cluster, name)
         if found is None or translate.is_active(found):
             return found
         if not await pause(call, wait):
@@ -53,10 +53,10 @@ async def after_draining(aws: BoundClient, call: Call, cluster: str, name: str) 
             raise Fault(
                 Code.PLATFORM_FAILED,
                 f'the service "{name}" in the cluster "{names.cluster_name(cluster)}" is being '
-                f"deleted, {found.running_count} of its tasks still run: ECS makes no other of "
-                "its name until they have stopped. A repeat of the request waits for that",
+                f"deleted, {found.running_count} of its tasks still run: ECS creates no service of "
+                "the same name until they have stopped. Repeat the request",
             )
-        wait = min(LONGEST_LOOK_S, wait * 2)
+        wait = min(LONGEST_POLL_S, wait * 2)
 
 
 def creation(settings: Settings, cluster: str, wanted: Wanted, parts: Parts) -> Object:
@@ -64,44 +64,44 @@ def creation(settings: Settings, cluster: str, wanted: Wanted, parts: Parts) -> 
     network: Object = {"subnets": settings.subnets(), "assignPublicIp": "DISABLED"}
     if settings.security_groups():
         network["securityGroups"] = settings.security_groups()
-    asked: Object = {
+    parameters: Object = {
         "cluster": cluster,
         "serviceName": wanted.name,
         "taskDefinition": parts.task_definition,
         "desiredCount": neutral.first_size(wanted.workload),
         "launchType": "FARGATE",
         "networkConfiguration": {"awsvpcConfiguration": network},
-        # A deployment that never becomes healthy is rolled back instead of starting tasks for ever.
+        # An unhealthy deployment is rolled back; otherwise ECS would start tasks without end.
         "deploymentConfiguration": {"deploymentCircuitBreaker": {"enable": True, "rollback": True}},
         "tags": camel(wanted.tags),
         "propagateTags": "SERVICE",
         "enableECSManagedTags": True,
-        # The same for every retry, so that a creation whose answer was lost is not made twice.
+        # The token is the same for each retry, so a lost answer does not cause a second creation.
         "clientToken": str(uuid.uuid4()),
     }
     if parts.target_groups:
-        asked |= {"loadBalancers": _balancers(wanted, parts)} | GRACE
+        parameters |= {"loadBalancers": _balancers(wanted, parts)} | GRACE
     if parts.registry is not None:
-        asked["serviceRegistries"] = [{"registryArn": parts.registry}]
-    return asked
+        parameters["serviceRegistries"] = [{"registryArn": parts.registry}]
+    return parameters
 
 
 def changes(service: Service, wanted: Wanted, parts: Parts) -> Object:
-    """Return the parameters of UpdateService that differ; empty if nothing has to be replaced.
+    """Return the parameters of UpdateService that differ; empty if nothing changes.
 
     The number of tasks is never among them, so that the present scale is kept.
     """
-    asked: Object = {}
+    parameters: Object = {}
     if service.task_definition != parts.task_definition:
-        asked["taskDefinition"] = parts.task_definition
+        parameters["taskDefinition"] = parts.task_definition
     if _balancers(wanted, parts) != _present(service):
-        asked["loadBalancers"] = _balancers(wanted, parts)
+        parameters["loadBalancers"] = _balancers(wanted, parts)
         if not service.load_balancers:
-            asked |= GRACE
+            parameters |= GRACE
     registries = {each.registry_arn for each in service.service_registries}
     if parts.registry is not None and parts.registry not in registries:
-        asked["serviceRegistries"] = [{"registryArn": parts.registry}]
-    return asked
+        parameters["serviceRegistries"] = [{"registryArn": parts.registry}]
+    return parameters
 
 
 def new_tags(service: Service, wanted: Wanted) -> dict[str, str]:

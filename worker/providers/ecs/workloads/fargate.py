@@ -53,7 +53,7 @@ def size(amounts: Amounts | None, where: str = "workload.resources") -> Size:
         Code.INVALID,
         f"{where}: expected at most {most // UNITS_PER_CORE} cores and "
         f"{max(OFFERED[most]) // 1024}Gi, which is the largest size of Fargate, got "
-        f"{_said(wanted, 'cpu')} and {_said(wanted, 'memory')}",
+        f"{_requested(wanted, 'cpu')} and {_requested(wanted, 'memory')}",
     )
 
 
@@ -63,16 +63,16 @@ def _refuse_unknown(wanted: Amounts, where: str) -> None:
             if resource not in DEFAULTS:
                 raise Fault(
                     Code.INVALID,
-                    f"{where}.{part}: expected cpu and memory, which is all that a task on Fargate "
-                    f"can ask for, got {show(resource)}",
+                    f"{where}.{part}: expected cpu and memory, the only resources of a task on "
+                    f"Fargate, got {show(resource)}",
                 )
 
 
 def _amount(wanted: Amounts, resource: str, where: str) -> Decimal:
-    return quantities.read(_said(wanted, resource), f"{where}.{resource}")
+    return quantities.read(_requested(wanted, resource), f"{where}.{resource}")
 
 
-def _said(wanted: Amounts, resource: str) -> Quantity:
+def _requested(wanted: Amounts, resource: str) -> Quantity:
     default = DEFAULTS[resource]
     return wanted.limits.get(resource, wanted.requests.get(resource, default))
 

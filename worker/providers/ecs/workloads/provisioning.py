@@ -63,8 +63,8 @@ class Provisioning:
     async def former_labels(self, service: Service) -> set[str]:
         """Return the keys of tags that an earlier workload gave a service and the new one lacks.
 
-        They are in the service's task definition, and after a roll-back in the newest one.
-        Tags that others gave the service are not returned.
+        The keys are in the service's task definition, and after a roll-back in the newest one.
+        Tags from other sources are not returned.
         """
         tags = translate.labels(service.tags)
         rest = {key for key in tags if names.is_own(key)} - self._wanted.tags.keys()
@@ -107,7 +107,7 @@ class Provisioning:
     async def _task_definition(self, service: Service | None, secret: str | None) -> str:
         name = self._wanted.name
         definition = task_definitions.definition(self._wanted, self._settings, secret)
-        # The newest of the family may be left from an interrupted run.
+        # The newest revision of the family may be left by an interrupted run.
         for present in dict.fromkeys([(service and service.task_definition) or name, name]):
             found = await self._look_up(present)
             if found is not None and revisions.is_same(found, definition):
@@ -159,26 +159,26 @@ class Provisioning:
         listener = self._settings.ecs_listener_arn
         for arn in present:
             if target_groups.is_of(self._wanted.name, arn):
-                await self._follow(listener, arn)
+                await self._update_group(listener, arn)
         if present or listener is None:
             return present
         arn = await self._target_group(listener)
         await self._ensure_rule(listener, arn)
         return [arn]
 
-    async def _follow(self, listener: str | None, arn: str) -> None:
-        """Update the target group of the service."""
+    async def _update_group(self, listener: str | None, arn: str) -> None:
+        """Update the health check of a service's target group, and restore its rule."""
         found = await target_groups.by_arn(self._aws, arn)
         if found is None:
             return
-        await self._keep_in_step(found)
+        await self._update_check(found)
         if listener is not None and found.load_balancer_arns == []:
             # The route to the target group was deleted: ELB would never find a new task healthy.
             await self._ensure_rule(listener, arn)
 
     async def _target_group(self, listener: str) -> str:
         vpc = await self._region.vpcs.of(self._aws, listener)
-        with self.undo.trying(self._group_in_words):
+        with self.undo.trying(self._group_description):
             group, created = await target_groups.ensure(
                 self._aws,
                 self._owner,
@@ -190,33 +190,33 @@ class Provisioning:
             )
         arn = group.arn
         if created:
-            self.undo.drop(self._group_in_words)
+            self.undo.drop(self._group_description)
             self.undo.made(
-                self._group_in_words,
+                self._group_description,
                 lambda: target_groups.discard(self._aws, self._call, arn, self._cleanup_s),
                 lambda: arn,
             )
         else:
-            await self._keep_in_step(group)
+            await self._update_check(group)
         return arn
 
-    async def _keep_in_step(self, found: TargetGroup) -> None:
+    async def _update_check(self, found: TargetGroup) -> None:
         """Update the health check of the target group."""
         former, check = target_groups.present_check(found), self._wanted.target_check()
         if former == check:
             return
         with self.undo.trying(
-            f"the health check of {self._group_in_words}",
+            f"the health check of {self._group_description}",
             lambda: target_groups.change_check(self._aws, found.arn, former),
         ):
             await target_groups.change_check(self._aws, found.arn, check)
 
     @property
-    def _group_in_words(self) -> str:
+    def _group_description(self) -> str:
         return f'the target group "{target_groups.group_name(self._wanted.name)}"'
 
     async def _ensure_rule(self, listener: str, group: str) -> None:
-        what = f"the rule that forwards to {self._group_in_words}"
+        what = f"the rule that forwards to {self._group_description}"
         with self.undo.trying(what):
             spec = placeholder_rule.spec(
                 self._wanted.name, group, self._wanted.load_balancer_tags(self._owner)

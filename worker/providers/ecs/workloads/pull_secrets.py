@@ -24,7 +24,7 @@ SALT_DIGITS = 16
 CURRENT = "AWSCURRENT"
 ABSENT = "ResourceNotFoundException"
 MOVED = frozenset({ABSENT, "ResourceExistsException", "InvalidRequestException"})
-"""AWS's codes if the secret changed since it was read: by others, or by a slow deletion."""
+"""AWS's codes if another writer or a slow deletion changed the secret since it was read."""
 
 
 class Secret(Struct, frozen=True, rename="pascal"):
@@ -43,7 +43,7 @@ class Written(Struct, frozen=True):
 
 
 class Ensured(NamedTuple):
-    """The secret with the credentials; `replaced` is true if it had other ones before."""
+    """The secret with the credentials; `replaced` is true if it had others before."""
 
     arn: str
     created: bool
@@ -67,7 +67,7 @@ async def ensure(
         call,
         base_s,
         MOVED,
-        f'the secret "{name}" is being changed or deleted all the time',
+        f'other writers keep changing or deleting the secret "{name}"',
         lambda: _ensured(aws, cluster, name, value),
     )
 
@@ -99,7 +99,7 @@ async def _ensured(aws: BoundClient, cluster: str, name: str, value: str) -> Ens
 
 
 async def find(aws: BoundClient, name: str) -> Secret | None:
-    """Return a secret, or None; one that is scheduled for deletion is returned, too."""
+    """Return a secret, or None; a secret that is scheduled for deletion is returned, too."""
     try:
         return await aws.ask("secretsmanager:DescribeSecret", Secret, SecretId=name)
     except Failure as failure:
@@ -115,7 +115,7 @@ async def _create(aws: BoundClient, cluster: str, name: str, value: str) -> str:
         Name=name,
         SecretString=value,
         Tags=tags.pascal(ownership.marks(cluster)),
-        # The same for every retry, so that a creation whose answer was lost is not made twice.
+        # The token is the same for each retry, so a lost answer does not cause a second creation.
         ClientRequestToken=await _new_version(value),
     )
     return written.arn
@@ -156,7 +156,8 @@ async def _new_version(value: str) -> str:
 async def _version(salt: str, value: str) -> str:
     """The id of a version: a salted hash of its value.
 
-    AWS changes id and value in one step, unlike a tag. Many can read the id: hence scrypt.
+    AWS changes id and value in one step, unlike a tag. The hash is scrypt, because many identities
+    may read the id.
     """
     digest = await asyncio.to_thread(
         hashlib.scrypt, value.encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=24

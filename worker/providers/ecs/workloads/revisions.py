@@ -71,7 +71,7 @@ async def find(aws: BoundClient, present: str) -> OneTaskDefinition | None:
 
 
 async def deregister(aws: BoundClient, arn: str) -> None:
-    """Deregister a revision; tasks and services that were made from it go on."""
+    """Deregister a revision; its tasks and services keep running."""
     await aws.ask("ecs:DeregisterTaskDefinition", Nothing, taskDefinition=arn)
 
 

@@ -1,4 +1,4 @@
-"""Creates or updates the service of a workload, or undoes what it did for that."""
+"""Creates or updates the service of a workload, and undoes its steps after a failure."""
 
 import logging
 import re
@@ -23,10 +23,10 @@ from worker.providers.ecs.workloads.workload import Wanted
 log = logging.getLogger(__name__)
 
 ROUNDS = 5
-"""The number of attempts if others create or delete the service meanwhile."""
-TIDYING_S = 5.0
-"""The longest time that tidying may delay the answer."""
-MAY_BE_THERE = frozenset({Code.INVALID, Code.CONFLICT, Code.PLATFORM_FAILED})
+"""The number of attempts if another writer creates or deletes the service meanwhile."""
+PRUNING_S = 5.0
+"""The longest time that deregistering may delay the answer."""
+MAY_EXIST = frozenset({Code.INVALID, Code.CONFLICT, Code.PLATFORM_FAILED})
 """Failures of a creation if the service exists, or if the answer was lost."""
 OVERTAKEN = re.compile("not idempotent|still draining", re.IGNORECASE)
 """Messages about an existing service, for which AWS has no code."""
@@ -114,14 +114,14 @@ class RollOut:
                 return await self._finish(before, service, parts)
         raise Fault(
             Code.PLATFORM_FAILED,
-            f'others create and delete the service "{self._wanted.name}" all the time',
+            f'other writers keep creating and deleting the service "{self._wanted.name}"',
         )
 
     async def _create(self, parts: Parts) -> Service | None:
         """The new service, or None if one exists by now."""
-        asked = deployments.creation(self._settings, self._cluster, self._wanted, parts)
+        parameters = deployments.creation(self._settings, self._cluster, self._wanted, parts)
         try:
-            return (await self._aws.ask("ecs:CreateService", OneService, **asked)).service
+            return (await self._aws.ask("ecs:CreateService", OneService, **parameters)).service
         except Fault as fault:
             self._lost = errors.may_have_happened(fault)
             if not await self._overtaken(fault):
@@ -130,9 +130,9 @@ class RollOut:
 
     async def _overtaken(self, fault: Fault) -> bool:
         """Return whether a service of the name exists, or existed when the creation failed."""
-        if fault.code not in MAY_BE_THERE:
+        if fault.code not in MAY_EXIST:
             return False
-        return OVERTAKEN.search(fault.message) is not None or await self._standing() is not None
+        return OVERTAKEN.search(fault.message) is not None or await self._existing() is not None
 
     async def _update(self, service: Service, parts: Parts) -> Service | None:
         """The changed service, or None if it was deleted meanwhile."""
@@ -143,7 +143,7 @@ class RollOut:
         if not changes and (relabelling.concerns_machines or controllers.is_stopped(service)):
             # Tasks keep the tags that they started with, and a deployment that the circuit
             # breaker stopped starts no tasks: both need a new deployment.
-            changes = deployments.AGAIN
+            changes = deployments.REPLACE_TASKS
         undo = self._provisioning.undo
         what = f'the tags of the service "{service.service_name}"'
         try:
@@ -152,32 +152,32 @@ class RollOut:
                 await relabelling.do()
             return await self._ask_update(service, changes) if changes else service
         except Failure as failure:
-            if not await self._is_gone(failure):
+            if not await self._is_deleted(failure):
                 raise
             undo.drop(what)
             return None
 
     async def _ask_update(self, service: Service, changes: Object) -> Service:
-        asked: Object = {"cluster": self._cluster, "service": service.service_name} | changes
+        parameters: Object = {"cluster": self._cluster, "service": service.service_name} | changes
         try:
-            return (await self._aws.ask("ecs:UpdateService", OneService, **asked)).service
+            return (await self._aws.ask("ecs:UpdateService", OneService, **parameters)).service
         except Fault as fault:
             self._lost = errors.may_have_happened(fault)
             raise
 
-    async def _is_gone(self, failure: Failure) -> bool:
+    async def _is_deleted(self, failure: Failure) -> bool:
         """Return whether a change failed because the service was deleted meanwhile."""
-        if failure.aws_code in controllers.GONE:
+        if failure.aws_code in controllers.DELETED:
             return True
         if failure.code not in {Code.INVALID, Code.NOT_FOUND, Code.CONFLICT}:
             return False
         # TagResource has no code for a deleted service.
-        service = await self._standing()
+        service = await self._existing()
         return service is None or not translate.is_active(service)
 
     async def _finish(self, before: Service | None, service: Service, parts: Parts) -> RolledOut:
         made_it = self._lost and before and before.task_definition == parts.task_definition
-        left = await self._tidy(before, parts.task_definition)
+        left = await self._prune(before, parts.task_definition)
         for words in left:
             log.warning("left behind: %s", words)
         if before is None or made_it:
@@ -185,7 +185,7 @@ class RollOut:
         images = self._provisioning.images(before.task_definition)
         return RolledOut(parts, before, images, service, False, left, self._removed)
 
-    async def _tidy(self, before: Service | None, current: str) -> list[str]:
+    async def _prune(self, before: Service | None, current: str) -> list[str]:
         """Deregister unused task definitions if there is a new one."""
         registered = self._provisioning.registered
         if registered is None:
@@ -195,22 +195,22 @@ class RollOut:
             return (await attempt(self._call, f'the task definition "{registered}"', work)).left
         used = {before.task_definition} if before else set()
         work = revisions.prune(self._aws, current, used, self._settings.ecs_keep_revisions)
-        return (await attempt(self._call, "old task definitions", work, TIDYING_S)).left
+        return (await attempt(self._call, "old task definitions", work, PRUNING_S)).left
 
     async def _take_back(self) -> list[str]:
         """Undo the run; return messages about what could not be undone."""
         undo = self._provisioning.undo
-        if not undo.words:
+        if not undo.descriptions:
             return []
         if self._lost:
-            may_be = "a service that uses it may have been created or changed"
-            return [f"{what}: {may_be}" for what in undo.words]
+            reason = "a service that uses it may have been created or changed"
+            return [f"{what}: {reason}" for what in undo.descriptions]
         try:
-            service = await self._standing()
+            service = await self._existing()
         except Fault as unknown:
             # A service may use the new resources, so that none must be deleted.
-            return [f"{what}: {unknown.message}" for what in undo.words]
+            return [f"{what}: {unknown.message}" for what in undo.descriptions]
         return await undo.take_back(service)
 
-    async def _standing(self) -> Service | None:
-        return await deployments.standing(self._aws, self._cluster, self._wanted.name)
+    async def _existing(self) -> Service | None:
+        return await deployments.existing(self._aws, self._cluster, self._wanted.name)

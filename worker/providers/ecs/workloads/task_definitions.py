@@ -23,10 +23,10 @@ elif command -v node >/dev/null 2>&1; then node -e \
 elif command -v python3 >/dev/null 2>&1; then python3 -c \
 'import sys, urllib.request as r; r.urlopen(sys.argv[1], timeout={limit})' "$u"
 fi >/dev/null 2>&1 || exit 1"""
-"""Runs inside the container. An image with none of these programs is not checked:
-otherwise its machines would be stopped for ever. The loopback address is written out because
-`localhost` may mean the other IP version. An image without a shell cannot be checked at all: its
-workload has to name no health check."""
+"""Runs inside the container. An image without any of these programs counts as healthy: otherwise
+ECS would stop its tasks again and again. The command contains the loopback address, because
+`localhost` may resolve to the other IP version. An image without a shell always fails: its workload
+must not have a health check."""
 
 
 def definition(wanted: Wanted, settings: Settings, pull_secret: str | None) -> Object:
@@ -35,7 +35,7 @@ def definition(wanted: Wanted, settings: Settings, pull_secret: str | None) -> O
     Tasks have one container; its name, the family's and the service's are the same. The labels of
     the workload are Docker labels of the container, as they are labels of a pod template on
     Kubernetes: other labels make another revision, whose tasks start with the new tags, and the
-    former revision tells the next run which tags of the service came from the workload.
+    next run reads from the former revision which tags of the service came from the workload.
     """
     roles = {
         "executionRoleArn": settings.ecs_execution_role_arn,

@@ -1,4 +1,4 @@
-"""The steps of one run for a service, and their undo if the service is refused."""
+"""The log of the steps of a run, and their undo if the service is refused."""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -11,16 +11,15 @@ from worker.providers.ecs.aws.best_effort import attempt
 from worker.providers.ecs.aws.client import BoundClient
 from worker.providers.ecs.workloads import deployments
 
-CANNOT = "its former content is not known, so that it cannot be put back"
-UNKNOWN = "it was or may have been made or changed, AWS's answers do not say which"
+CANNOT = "its former content is unknown and cannot be restored"
+UNKNOWN = "it may have been made or changed, and AWS's answers do not say"
 
 
 class Step(Struct, frozen=True, eq=False):
     """A resource that a run made or changed.
 
-    `used_by` returns the ARN that a service refers to if it uses what was made, and None for a
-    change, which no reference shows. `undo` is None for what cannot be taken back, and `why` says
-    the reason.
+    `used_by` returns the ARN by which a service would refer to the new resource, and None for a
+    change. `undo` is None if the step cannot be undone, and `why` is the reason.
     """
 
     what: str
@@ -56,7 +55,7 @@ class UndoLog:
     ) -> Iterator[None]:
         """Note a step if one of its requests had an effect or may have had one.
 
-        A caller that knows the effect drops the step, and notes what was made or changed.
+        A caller that knows the effect drops the step, and notes the new or changed resource.
         """
         before = self._aws.effects
         try:
@@ -70,7 +69,7 @@ class UndoLog:
         self._steps = [step for step in self._steps if step.what != what]
 
     @property
-    def words(self) -> list[str]:
+    def descriptions(self) -> list[str]:
         """The descriptions of the steps."""
         return [step.what for step in self._steps]
 

@@ -1,4 +1,4 @@
-"""What is asked of the provider on any emulator of AWS, as data, and what it answers there."""
+"""Operations that are performed on each emulator of AWS, and the answers of the provider."""
 
 import re
 from collections.abc import Mapping
@@ -12,18 +12,18 @@ from contracts import api
 from contracts.faults import Fault
 from contracts.operation import Operation
 from tests.calls import ample
-from tests.ecs import workloads
+from tests.ecs.workloads import builders
 from tests.workloads import specification
 from worker.dispatch import methods
 from worker.providers import ecs
 
 REGION = "eu-central-1"
 KEYS = {"AWS_ACCESS_KEY_ID": "AKIATEST", "AWS_SECRET_ACCESS_KEY": "test"}
-CLUSTER, OTHER, GONE = "shop", "shop-2", "gone"
+CLUSTER, OTHER, ABSENT = "shop", "shop-2", "absent"
 A_MACHINE = "a-machine"
-"""Stands for the id of a task of the service `web`."""
+"""A placeholder for the id of a task of the service `web`."""
 MANY = 130
-"""Tasks, more than AWS lists or describes at once."""
+"""A number of tasks that needs several pages and batches."""
 
 IN_OUTCOME = ": before and after"
 
@@ -35,11 +35,13 @@ READING: Scenes = {
     "all machines": api.GetMachines(CLUSTER),
     "machines by labels of their own": api.GetMachines(CLUSTER, {"app": "web", "version": "1"}),
     "machines by a label of their service": api.GetMachines(CLUSTER, {"app": "plain"}),
-    "machines by labels that none has": api.GetMachines(CLUSTER, {"app": "web", "version": "2"}),
-    "machines of more than a page": api.GetMachines(OTHER),
-    "machines of no cluster": api.GetMachines(GONE),
+    "machines by labels that no machine has": api.GetMachines(
+        CLUSTER, {"app": "web", "version": "2"}
+    ),
+    "machines of several pages": api.GetMachines(OTHER),
+    "machines of an absent cluster": api.GetMachines(ABSENT),
     "one machine": api.GetMachine(CLUSTER, A_MACHINE),
-    "no machine": api.GetMachine(CLUSTER, "0" * 32),
+    "an absent machine": api.GetMachine(CLUSTER, "0" * 32),
     "labels set": api.SetMachineLabels(CLUSTER, A_MACHINE, {"mine": "1", "absent": None}),
     "the machine that was labelled": api.GetMachines(CLUSTER, {"mine": "1"}),
     "labels removed": api.SetMachineLabels(CLUSTER, A_MACHINE, {"mine": None}),
@@ -47,7 +49,7 @@ READING: Scenes = {
     "all controllers": api.GetControllers(CLUSTER),
     "the controller of a machine": api.GetControllers(CLUSTER, A_MACHINE),
     "one controller": api.GetController(CLUSTER, "web"),
-    "no controller": api.GetController(CLUSTER, "absent"),
+    "an absent controller": api.GetController(CLUSTER, "absent"),
     "endpoints": api.GetServicesByLabels(CLUSTER, {"app": "web"}),
     "gateways": api.ListGateways(CLUSTER),
 }
@@ -57,25 +59,25 @@ SCALING: Scenes = {
     "machines after that": api.GetMachines(CLUSTER, {"app": "web"}),
     "scaled down": api.UpdateControllerReplicas(CLUSTER, "web", 1),
     "machines after that too": api.GetMachines(CLUSTER, {"app": "web"}),
-    "scaled to none": api.UpdateControllerReplicas(CLUSTER, "web", 0),
+    "scaled to zero": api.UpdateControllerReplicas(CLUSTER, "web", 0),
     "no machines after that": api.GetMachines(CLUSTER, {"app": "web"}),
     "scaled up again": api.UpdateControllerReplicas(CLUSTER, "web", 2),
-    "scaled what is absent": api.UpdateControllerReplicas(CLUSTER, "absent", 2),
-    "scaled in no cluster": api.UpdateControllerReplicas(GONE, "web", 2),
+    "scaled an absent controller": api.UpdateControllerReplicas(CLUSTER, "absent", 2),
+    "scaled in an absent cluster": api.UpdateControllerReplicas(ABSENT, "web", 2),
 }
 
 WORKLOADS: Scenes = {
     "applied": api.ApplyWorkload(CLUSTER, specification()),
     "applied again": api.ApplyWorkload(CLUSTER, specification()),
-    "scaled by somebody": api.UpdateControllerReplicas(CLUSTER, workloads.NAME, 3),
+    "scaled separately": api.UpdateControllerReplicas(CLUSTER, builders.NAME, 3),
     "applied with another image": api.ApplyWorkload(
         CLUSTER, specification(image="reg.example.com/team/orders-api:8")
     ),
     "its machines": api.GetMachines(CLUSTER, V7),
-    "its controller": api.GetController(CLUSTER, workloads.NAME),
+    "its controller": api.GetController(CLUSTER, builders.NAME),
     "its endpoint": api.GetServicesByLabels(CLUSTER, V7),
-    "deleted": api.DeleteController(CLUSTER, workloads.NAME),
-    "deleted again": api.DeleteController(CLUSTER, workloads.NAME),
+    "deleted": api.DeleteController(CLUSTER, builders.NAME),
+    "deleted again": api.DeleteController(CLUSTER, builders.NAME),
     "its machines after that": api.GetMachines(CLUSTER, V7),
     "its endpoint after that": api.GetServicesByLabels(CLUSTER, V7),
     "applied after its deletion": api.ApplyWorkload(CLUSTER, specification(pullSecret=None)),
@@ -84,13 +86,13 @@ WORKLOADS: Scenes = {
 SCENES: Scenes = READING | SCALING | WORKLOADS
 
 
-async def played(url: str) -> dict[str, Any]:
-    """What the provider answers to each scene, one after the other, on an empty emulator.
+async def answers_of(url: str) -> dict[str, Any]:
+    """Perform the scenes in order on an empty emulator, and return the answer to each.
 
-    What an emulator makes up is left out, and the order of lists, which AWS leaves open. Scenes
-    that scale have the sizes that their outcome tells beside.
+    Generated ids and times are masked, and lists are sorted, because AWS does not define their
+    order. A scene that scales has a second entry with the sizes in its outcome.
     """
-    told: dict[str, Any] = {}
+    answers: dict[str, Any] = {}
     async with ecs.open_provider(_populated(url)) as provider:
         perform = methods(provider)
         [machine, *_] = await provider.get_machines(
@@ -98,18 +100,18 @@ async def played(url: str) -> dict[str, Any]:
         )
         for name, operation in SCENES.items():
             call = ample()
-            asked = _about(operation, machine.id)
+            named = _with_machine(operation, machine.id)
             try:
-                told[name] = _plain(await perform[operation.row.name](asked, call))
+                answers[name] = _plain(await perform[operation.row.name](named, call))
             except Fault as fault:
-                told[name] = {"fault": str(fault.code)}
+                answers[name] = {"fault": str(fault.code)}
             if isinstance(operation, api.UpdateControllerReplicas) and call.after is not None:
                 sizes = [call.before["running"], call.after["replicas"]]
-                told[f"{name}{IN_OUTCOME}"] = sizes
-    return told
+                answers[f"{name}{IN_OUTCOME}"] = sizes
+    return answers
 
 
-def _about(operation: Operation[Any], machine: str) -> Operation[Any]:
+def _with_machine(operation: Operation[Any], machine: str) -> Operation[Any]:
     for field in ("id", "machine_id"):
         if getattr(operation, field, None) == A_MACHINE:
             return structs.replace(operation, **{field: machine})
@@ -118,13 +120,13 @@ def _about(operation: Operation[Any], machine: str) -> Operation[Any]:
 
 def _plain(value: Any) -> Any:
     text = msgspec.json.encode(value).decode()
-    for made_up in (
+    for generated in (
         r"[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
         r"(?<=:)\d{12}(?=:)",
         r"(?<=/)[0-9a-z]{16}(?=[/\"])",
         r"\d{4}-\d\d-\d\dT[\d:.]+Z",
     ):
-        text = re.sub(made_up, "…", text)
+        text = re.sub(generated, "…", text)
     return _sorted(msgspec.json.decode(text))
 
 
@@ -137,7 +139,7 @@ def _sorted(value: Any) -> Any:
 
 
 def _populated(url: str) -> Mapping[str, str]:
-    """Put in what the scenes are about, through AWS's API, and return a worker's environment."""
+    """Create the resources of the scenes through AWS's API; return the environment of a worker."""
     session = Session()
     session.set_credentials(*KEYS.values())
 
@@ -163,7 +165,7 @@ def _populated(url: str) -> Mapping[str, str]:
         "PLT_ECS_REGION": REGION,
         "PLT_ECS_ENDPOINT": url,
         "PLT_ECS_SUBNETS": ",".join(subnets[:2]),
-        "PLT_ECS_EXECUTION_ROLE_ARN": workloads.ROLE,
+        "PLT_ECS_EXECUTION_ROLE_ARN": builders.ROLE,
         "PLT_ECS_LISTENER_ARN": listener["ListenerArn"],
         "PLT_ECS_CLOUD_MAP_NAMESPACE_ID": targets["NAMESPACE"],
         "PLT_ECS_CLEANUP_RETRY_BASE_MS": "10",
@@ -171,7 +173,7 @@ def _populated(url: str) -> Mapping[str, str]:
 
 
 def _run_applications(client: Any, subnets: list[str]) -> None:
-    """Tasks that have their service's tags, one that has none, and many in another cluster."""
+    """Create a service with propagated tags, one without, and one of many tasks elsewhere."""
     for cluster in (CLUSTER, OTHER):
         client.create_cluster(clusterName=cluster)
     network = {"awsvpcConfiguration": {"subnets": subnets[:1], "assignPublicIp": "DISABLED"}}

@@ -1,4 +1,4 @@
-"""A listener with an application's rules, their writers, and what must be true of the rules."""
+"""A listener of the stand-in without HTTP: applies plans and checks the invariants of its rules."""
 
 import asyncio
 import random
@@ -27,7 +27,7 @@ from worker.providers.ecs.routes.writer import Writer
 
 VERSIONS = ("v6", "v7", "v8", "v9")
 KEPT = query("v6")
-"""A pin of every plan here: a request for v6 never gets anything else."""
+"""A pin of every plan here: a request for v6 is never routed to another version."""
 FORMER = plans.read(KEPT, query("v7"), default("v7"), generation=11)
 ONE = plans.read(KEPT, header("v7"), default("v8"), generation=12)
 NEWER = plans.read(KEPT, query("v8"), header("v8"), default("v9"), generation=13)
@@ -38,28 +38,27 @@ TAGS_OF_OTHERS = {
     "plt.dev/version",
     "plt.dev/plan-generation",
 }
-"""The tags that older implementations give their rules."""
+"""The tags of rules of older implementations."""
 
 
-class World:
-    """A listener with an application's rules."""
+class SimulatedListener:
+    """A listener with the rules of an application."""
 
-    def __init__(self, things: Population, groups: dict[str, str]) -> None:
-        self.things = things
+    def __init__(self, sandbox: Population, groups: dict[str, str]) -> None:
+        self.sandbox = sandbox
         self.groups = groups
         self._writes = 0
 
     def apply(
         self, plan: Plan, choose: Choose = answered, after: Callable[[], None] = lambda: None
     ) -> Any:
-        """Apply a plan; return the answer, the fault, or None where the writer was killed."""
-
+        """Apply a plan; return the answer, the fault, or None if the writer was killed."""
         self._writes += 1
 
         async def applied() -> Any:
-            assert self.things.listener_arn is not None
-            client = InterruptedClient(self.things.account, choose, after)
-            listener = Listener(client, self.things.listener_arn, APPLICATION, CLUSTER, Owners())  # type: ignore[arg-type]  # it has the methods
+            assert self.sandbox.listener_arn is not None
+            client = InterruptedClient(self.sandbox.account, choose, after)
+            listener = Listener(client, self.sandbox.listener_arn, APPLICATION, CLUSTER, Owners())  # type: ignore[arg-type]  # it has the methods
             call = Call.within(60)
             writer = Writer(listener, call, {}, 0, random.Random(self._writes))
             found = {
@@ -80,15 +79,15 @@ class World:
             return None
 
     def apply_outside(self, plan: Plan) -> None:
-        """Apply a plan as an older implementation does: delete all rules, then make its own."""
-        found = self.seen()
+        """Apply a plan as an older implementation does: delete all rules, then create its own."""
+        found = self.state()
         for rule in (*found.own, *found.placeholders):
-            delete_rule(self.things.account, {"RuleArn": rule.arn})
+            delete_rule(self.sandbox.account, {"RuleArn": rule.arn})
         self.add_outside(plan)
 
     def add_outside(self, plan: Plan) -> None:
-        """Make the rules of a plan without rule sets, in the lowest free priorities."""
-        taken = listeners.present_in(self.things.account).keys()
+        """Create the rules of a plan without rule set names, at the lowest free priorities."""
+        taken = listeners.present_in(self.sandbox.account).keys()
         free = (priority for priority in FINAL if priority not in taken)
         for priority, each in zip(free, plans.rule_set(plan), strict=False):
             target = self.groups[each.tags["plt.dev/version"]]
@@ -97,80 +96,84 @@ class World:
 
     def create(self, priority: int, wanted: RuleSpec) -> None:
         asked = {
-            "ListenerArn": self.things.listener_arn,
+            "ListenerArn": self.sandbox.listener_arn,
             "Priority": priority,
             "Conditions": rules.conditions(wanted.conditions),
             "Actions": rules.actions(wanted.target),
             "Tags": tags.pascal(wanted.tags),
         }
-        create_rule(self.things.account, asked)
+        create_rule(self.sandbox.account, asked)
 
-    def seen(self) -> ListenerState:
-        found = listeners.present_in(self.things.account).values()
+    def state(self) -> ListenerState:
+        found = listeners.present_in(self.sandbox.account).values()
         return rule_sets.state(found, APPLICATION, CLUSTER)
 
     def answer(self, **asked: str) -> str | None:
-        state = listeners.present_in(self.things.account)
+        state = listeners.present_in(self.sandbox.account)
         found = plans.answer(state, HOSTNAME, **asked)
         return None if found is None else found.split("/")[-2]
 
-    def look(self) -> None:
-        """Assert that a request for a version of every plan gets it, and all others get one."""
+    def expect_service(self) -> None:
+        """Assert that a request for v6 is routed to it, and any other request to some version."""
         assert self.answer(dpl="v6") == "orders-v6"
         assert self.answer() is not None
 
-    def expect(self, plan: Plan) -> None:
-        """Assert that the listener has a plan, and nothing else of the application."""
-        [found] = self.seen().rule_sets
+    def expect_plan(self, plan: Plan) -> None:
+        """Assert that the rules of the application are those of a plan."""
+        [found] = self.state().rule_sets
         assert found.is_whole
         assert all(rule.priority in FINAL for rule in found.rules)
         assert [listeners.brief(rule) for rule in found.rules] == self._brief(plan)
 
     def in_force(self, *possible: Plan) -> Plan:
-        """The one of the plans that requests meet."""
-        here = [listeners.brief(rule) for rule in self.seen().in_force]
+        """Return the plan in force, one of the possible plans."""
+        here = [listeners.brief(rule) for rule in self.state().in_force]
         return next(plan for plan in possible if self._brief(plan) == here)
 
     def _brief(self, plan: Plan) -> list[str]:
         return [listeners.brief(each) for each in plans.rule_set(plan)]
 
 
-class Place:
-    """The account in which worlds are made, one after the other."""
+class SimulatedAccount:
+    """An account with one listener, which is reset for each test."""
 
-    def __init__(self, things: Population) -> None:
-        self._things = things
+    def __init__(self, sandbox: Population) -> None:
+        self._sandbox = sandbox
         self._groups = {
-            version: things.add_target_group(f"orders-{version}") for version in VERSIONS
+            version: sandbox.add_target_group(f"orders-{version}") for version in VERSIONS
         }
 
-    def world(self, former: Plan | None = FORMER, strangers: Iterable[int] = ()) -> World:
-        """A world with a plan in force, or with placeholder rules alone.
+    def listener(
+        self, former: Plan | None = FORMER, foreign: Iterable[int] = ()
+    ) -> SimulatedListener:
+        """Reset the listener to a plan in force, or to placeholder rules alone.
 
-        `strangers` are the priorities of rules of other applications.
+        `foreign` are the priorities of rules of other applications.
         """
-        listeners.clear(self._things.account)
-        for priority in strangers:
-            self._things.add_rule(self._groups["v6"], host="other.example.org", priority=priority)
-        world = World(self._things, self._groups)
+        listeners.clear(self._sandbox.account)
+        for priority in foreign:
+            self._sandbox.add_rule(self._groups["v6"], host="other.example.org", priority=priority)
+        listener = SimulatedListener(self._sandbox, self._groups)
         if former is not None:
-            world.apply(former)
+            listener.apply(former)
         else:
-            self._wait(world)
-        return world
+            self._add_placeholders(listener)
+        return listener
 
-    def _wait(self, world: World) -> None:
+    def _add_placeholders(self, listener: SimulatedListener) -> None:
         marks = rules.marks(APPLICATION, CLUSTER)
         for number, (version, group) in enumerate(self._groups.items()):
-            world.create(49_990 + number, placeholder_rule.spec(f"orders-{version}", group, marks))
+            listener.create(
+                49_990 + number, placeholder_rule.spec(f"orders-{version}", group, marks)
+            )
 
 
 @contextmanager
-def opened() -> Iterator[Place]:
-    """A place for worlds, until the context is left."""
-    things = Population(Account("eu-central-1"))
-    things.add_listener()
+def opened() -> Iterator[SimulatedAccount]:
+    """Open a simulated account until the context is left."""
+    sandbox = Population(Account("eu-central-1"))
+    sandbox.add_listener()
     try:
-        yield Place(things)
+        yield SimulatedAccount(sandbox)
     finally:
-        things.account.forget()
+        sandbox.account.forget()

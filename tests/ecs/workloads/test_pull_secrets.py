@@ -1,4 +1,4 @@
-"""The pull secret on ECS: in Secrets Manager, and nowhere else."""
+"""The pull secret on ECS: only in Secrets Manager."""
 
 import asyncio
 import json
@@ -13,7 +13,7 @@ from contracts.faults import Code, Fault
 from contracts.resources import Object
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
-from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
 from tests.workloads import CANARY, specification
 
 SECRET = f"{NAME}-pull"
@@ -57,13 +57,13 @@ def changes(aws: AwsSandbox) -> list[str]:
 
 
 def put(aws: AwsSandbox, **more: Any) -> None:
-    """A secret that somebody else made."""
+    """Create a secret that machinist did not make."""
     aws.account.secrets.create_secret(
         SECRET, "theirs", None, None, more.get("tags"), None, None, [], False
     )
 
 
-async def test_the_machines_can_read_it(aws, provider):
+async def test_the_task_definition_refers_to_the_secret(aws, provider):
     await apply(provider)
 
     [secret] = aws.account.secrets.secrets.values()
@@ -75,7 +75,7 @@ async def test_the_machines_can_read_it(aws, provider):
     assert tags(aws)["plt.dev/cluster"] == CLUSTER
 
 
-async def test_it_is_written_only_when_it_changed(aws, provider):
+async def test_the_secret_is_written_only_if_it_changed(aws, provider):
     await apply(provider)
     await apply(provider, image="reg.example.com/x:8")
     assert changes(aws) == ["secretsmanager:CreateSecret"]
@@ -87,7 +87,7 @@ async def test_it_is_written_only_when_it_changed(aws, provider):
     assert value(aws)["password"] == "new"
 
 
-async def test_two_of_one_password_cannot_be_told_by_the_ids_of_their_versions(aws, provider):
+async def test_version_ids_of_one_password_differ(aws, provider):
     await apply(provider)
     [first] = versions(aws)
     await delete(provider)
@@ -99,14 +99,14 @@ async def test_two_of_one_password_cannot_be_told_by_the_ids_of_their_versions(a
     assert first[16:] != again[16:]
 
 
-async def test_a_password_that_comes_back_is_written_again(aws, provider):
+async def test_a_former_password_is_written_again(aws, provider):
     for password in ("old", "new", "old"):
         await apply(provider, pullSecret=credentials(password))
 
     assert value(aws)["password"] == "old"
 
 
-async def test_what_it_holds_is_known_whoever_died_after_writing_it(aws, provider):
+async def test_the_content_is_known_after_an_interrupted_write(aws, provider):
     await apply(provider, pullSecret=credentials("old"))
     aws.faults.deny("secretsmanager:TagResource")
     aws.faults.deny("ecs:DescribeTaskDefinition", times=1)
@@ -120,7 +120,7 @@ async def test_what_it_holds_is_known_whoever_died_after_writing_it(aws, provide
 
 
 @pytest.mark.parametrize("marks", [None, [{"Key": "plt.dev/managed-by", "Value": "icc"}]])
-async def test_one_that_is_there_already_is_taken_over(aws, provider, marks):
+async def test_an_existing_secret_is_taken_over(aws, provider, marks):
     put(aws, tags=marks)
 
     await apply(provider)
@@ -132,7 +132,7 @@ async def test_one_that_is_there_already_is_taken_over(aws, provider, marks):
     assert aws.calls.count("secretsmanager:TagResource") == 1
 
 
-async def test_one_that_is_scheduled_for_deletion_is_restored(aws, provider):
+async def test_a_secret_scheduled_for_deletion_is_restored(aws, provider):
     await apply(provider)
     aws.account.secrets.delete_secret(SECRET, 7, False)
 
@@ -142,7 +142,7 @@ async def test_one_that_is_scheduled_for_deletion_is_restored(aws, provider):
     assert value(aws)["password"] == "new"
 
 
-async def test_another_clusters_is_left_alone(aws, provider):
+async def test_a_secret_of_another_cluster_is_a_conflict(aws, provider):
     put(aws, tags=[{"Key": "plt.dev/cluster", "Value": "other"}])
 
     with pytest.raises(Fault, match='cluster "other"') as raised:
@@ -152,7 +152,7 @@ async def test_another_clusters_is_left_alone(aws, provider):
     assert changes(aws) == []
 
 
-async def test_a_deletion_that_is_not_over_yet_is_waited_for(aws, provider):
+async def test_a_running_deletion_is_retried(aws, provider):
     aws.faults.add("secretsmanager:CreateSecret", "InvalidRequestException", times=3)
 
     await apply(provider)
@@ -161,7 +161,7 @@ async def test_a_deletion_that_is_not_over_yet_is_waited_for(aws, provider):
 
 
 @pytest.mark.parametrize("code", ["InvalidRequestException", "ResourceExistsException"])
-async def test_a_secret_that_stays_unwritable_is_told_so_that_a_repeat_is_made(aws, provider, code):
+async def test_a_secret_that_stays_unwritable_is_a_retryable_fault(aws, provider, code):
     aws.faults.add("secretsmanager:CreateSecret", code, times=None)
 
     with pytest.raises(Fault, match=f'the secret "{SECRET}"') as raised:
@@ -171,7 +171,7 @@ async def test_a_secret_that_stays_unwritable_is_told_so_that_a_repeat_is_made(a
     assert len(changes(aws)) == 4
 
 
-async def test_one_that_somebody_makes_meanwhile_is_found(aws, provider):
+async def test_a_secret_created_meanwhile_is_used(aws, provider):
     aws.faults.add("secretsmanager:DescribeSecret", "ResourceNotFoundException")
     put(aws)
 
@@ -180,7 +180,7 @@ async def test_one_that_somebody_makes_meanwhile_is_found(aws, provider):
     assert value(aws)["password"] == CANARY
 
 
-async def test_a_creation_whose_answer_was_lost_is_made_once(aws, provider):
+async def test_a_creation_whose_answer_was_lost_writes_one_version(aws, provider):
     aws.faults.add("secretsmanager:CreateSecret", disconnect="after")
 
     await apply(provider)
@@ -191,7 +191,7 @@ async def test_a_creation_whose_answer_was_lost_is_made_once(aws, provider):
 
 @pytest.fixture
 def debug_log(caplog):
-    """What a process logs that tells as much as it can."""
+    """The log of a process at level debug."""
     before = {name: logging.getLogger(name).level for name in logs.WIRE_LOGGERS}
     logs.configure("debug")
     caplog.set_level(logging.DEBUG)
@@ -210,9 +210,7 @@ QUOTING = [
 
 
 @pytest.mark.parametrize("fault", QUOTING, ids=range(len(QUOTING)))
-async def test_its_password_is_in_no_fault_log_or_request_but_its_own(
-    aws, provider, fault, debug_log
-):
+async def test_the_password_is_only_in_requests_to_secrets_manager(aws, provider, fault, debug_log):
     aws.faults.add(**fault, message="Rejected.", times=None)
     with pytest.raises(Fault) as raised:
         await apply(provider)
@@ -232,7 +230,7 @@ async def test_its_password_is_in_no_fault_log_or_request_but_its_own(
             assert CANARY not in str(asked.parameters)
 
 
-async def test_two_who_write_it_at_once_both_succeed(aws):
+async def test_concurrent_writers_succeed(aws):
     async with worker(aws) as one, worker(aws) as other:
         await asyncio.gather(*(apply(each) for each in (one, other, one)))
 

@@ -1,4 +1,4 @@
-"""A workload that is applied again: its service ends in the state that the workload describes."""
+"""The second application of a workload brings its service to the described state."""
 
 import pytest
 
@@ -6,9 +6,9 @@ from contracts import api
 from contracts.faults import Code, Fault
 from contracts.resources import Controller, Machine
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs.remains import remains, rules
 from tests.ecs.routes import listeners
-from tests.ecs.workloads import CLUSTER, NAME, apply, worker
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, worker
+from tests.ecs.workloads.inventory import inventory, rules
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
 
@@ -41,7 +41,7 @@ def tags(aws: AwsSandbox) -> dict[str, str]:
     return {tag["key"]: tag["value"] for tag in aws.service(NAME, CLUSTER)["tags"]}
 
 
-async def test_the_corrected_workload_starts_a_deployment_that_the_circuit_breaker_stopped(
+async def test_a_corrected_workload_restarts_a_deployment_stopped_by_the_circuit_breaker(
     aws, provider
 ):
     aws.pace.running_after = None
@@ -58,7 +58,7 @@ async def test_the_corrected_workload_starts_a_deployment_that_the_circuit_break
 
 
 @pytest.mark.parametrize("more", [{}, {"maxReplicas": 9}, {"labels": {"tier": "b"}}])
-async def test_a_stopped_deployment_is_started_whatever_else_changed(aws, provider, more):
+async def test_a_stopped_deployment_is_restarted_together_with_other_changes(aws, provider, more):
     await apply(provider)
     aws.trip_circuit_breaker(NAME, CLUSTER)
 
@@ -71,7 +71,7 @@ async def test_a_stopped_deployment_is_started_whatever_else_changed(aws, provid
 
 
 async def test_changed_and_removed_labels_reach_the_controller_and_its_machines(aws, provider):
-    await apply(provider, labels={"tier": "a", "gone": "yes"})
+    await apply(provider, labels={"tier": "a", "removed": "yes"})
 
     await apply(provider, labels={"tier": "b"})
 
@@ -80,12 +80,12 @@ async def test_changed_and_removed_labels_reach_the_controller_and_its_machines(
     assert len(own) == 2
     for labels in (found.labels, *(each.labels for each in own)):
         assert labels["tier"] == "b"
-        assert "gone" not in labels
+        assert "removed" not in labels
     assert len(await machines(provider, tier="b")) == 2
-    assert await machines(provider, tier="a") == await machines(provider, gone="yes") == []
+    assert await machines(provider, tier="a") == await machines(provider, removed="yes") == []
 
 
-async def test_bounds_of_scaling_change_and_go_without_a_machine_that_is_replaced(aws, provider):
+async def test_scaling_bounds_change_without_replacing_machines(aws, provider):
     await apply(provider, maxReplicas=6)
     before = {machine.id for machine in await machines(provider)}
 
@@ -101,7 +101,7 @@ async def test_bounds_of_scaling_change_and_go_without_a_machine_that_is_replace
     assert await machines(provider, **{MAX: "6"}) == []
 
 
-async def test_a_label_that_others_gave_the_service_stays(aws, provider):
+async def test_a_foreign_label_of_the_service_stays(aws, provider):
     await apply(provider, labels={"tier": "a"})
     service = aws.account.fleet.services(CLUSTER)[NAME]
     service.facts["tags"].append({"key": "Cost Center", "value": "42"})
@@ -112,9 +112,7 @@ async def test_a_label_that_others_gave_the_service_stays(aws, provider):
     assert "tier" not in tags(aws)
 
 
-async def test_labels_of_a_version_that_was_rolled_back_go_when_the_former_one_is_applied(
-    aws, provider
-):
+async def test_labels_of_a_rolled_back_version_are_removed_by_the_former_workload(aws, provider):
     await apply(provider, labels={"tier": "a"})
     aws.pace.running_after = None
     await apply(provider, image=NEXT, labels={"tier": "b", "canary": "yes"})
@@ -130,8 +128,8 @@ async def test_labels_of_a_version_that_was_rolled_back_go_when_the_former_one_i
 
 
 @pytest.mark.parametrize("after", range(8))
-async def test_labels_reach_the_machines_though_the_first_run_is_interrupted(aws, provider, after):
-    await apply(provider, pullSecret=None, labels={"tier": "a", "gone": "yes"})
+async def test_labels_reach_the_machines_after_an_interrupted_run(aws, provider, after):
+    await apply(provider, pullSecret=None, labels={"tier": "a", "removed": "yes"})
     aws.calls.clear()
     call = Call(Call.within(10).deadline, lambda: len(aws.calls) < after)
     try:
@@ -142,15 +140,15 @@ async def test_labels_reach_the_machines_though_the_first_run_is_interrupted(aws
     await apply(provider, pullSecret=None, labels={"tier": "b"})
 
     assert len(await machines(provider, tier="b")) == 2
-    assert await machines(provider, gone="yes") == []
+    assert await machines(provider, removed="yes") == []
 
 
-async def test_a_refused_update_takes_back_what_it_made_and_changed(aws):
+async def test_a_refused_update_is_undone(aws):
     async with worker(aws) as provider:
-        await apply(provider, pullSecret=None, labels={"tier": "a", "gone": "yes"})
+        await apply(provider, pullSecret=None, labels={"tier": "a", "removed": "yes"})
     aws.add_listener()
     aws.add_cloud_map_namespace("apps.internal")
-    before, before_tags = remains(aws), tags(aws)
+    before, before_tags = inventory(aws), tags(aws)
     aws.faults.deny("ecs:UpdateService")
 
     async with worker(aws) as provider:
@@ -159,11 +157,11 @@ async def test_a_refused_update_takes_back_what_it_made_and_changed(aws):
 
     assert raised.value.code is Code.PLATFORM_FORBIDDEN
     assert "Left behind" not in raised.value.message
-    assert remains(aws) == before
+    assert inventory(aws) == before
     assert tags(aws) == before_tags
 
 
-async def test_a_refused_update_puts_the_health_check_back_and_names_a_replaced_secret(aws):
+async def test_a_refused_update_restores_the_health_check_and_names_the_replaced_secret(aws):
     aws.add_listener()
     async with worker(aws) as provider:
         await apply(provider)
@@ -204,36 +202,38 @@ def left_behind(fault: Fault) -> str:
         ("ecs:UntagResource", "the tags of the service", {"labels": {}}),
     ],
 )
-async def test_what_an_update_with_lost_answers_may_have_left_is_named(aws, action, words, changed):
+async def test_a_fault_names_what_an_update_with_lost_answers_may_have_left(
+    aws, action, words, changed
+):
     aws.add_listener()
     async with worker(aws) as provider:
-        await apply(provider, labels={"gone": "yes"})
+        await apply(provider, labels={"removed": "yes"})
         lost = aws.faults.add(action, disconnect="after", times=None)
         denied = None
         if action == "ecs:UntagResource":
-            denied = aws.faults.deny("ecs:TagResource")  # else the tags are put back
+            denied = aws.faults.deny("ecs:TagResource")  # otherwise the tags are restored
 
         with pytest.raises(Fault) as raised:
-            await apply(provider, **{"labels": {"gone": "yes"}} | changed)
+            await apply(provider, **{"labels": {"removed": "yes"}} | changed)
 
         assert raised.value.code is Code.PLATFORM_FAILED
         assert left_behind(raised.value).startswith(words)
         aws.faults.remove(lost)
         if denied is not None:
             aws.faults.remove(denied)
-        await apply(provider, **{"labels": {"gone": "yes"}} | changed)
+        await apply(provider, **{"labels": {"removed": "yes"}} | changed)
 
 
-async def test_a_health_check_and_tags_whose_change_was_lost_are_put_back(aws):
+async def test_a_health_check_and_tags_are_restored_after_lost_answers(aws):
     aws.add_listener()
     async with worker(aws) as provider:
-        await apply(provider, labels={"gone": "yes"})
+        await apply(provider, labels={"removed": "yes"})
         [group] = aws.account.balancing.target_groups.values()
         before, check = tags(aws), group.health_check_path
-        # As many as one request is sent again: the way back is not among them.
+        # As many as the attempts of one request, so that the undo is answered.
         aws.faults.add("elasticloadbalancing:ModifyTargetGroup", disconnect="after", times=4)
         with pytest.raises(Fault) as raised:
-            await apply(provider, labels={"gone": "yes"}, healthCheck={"readyPath": "/other"})
+            await apply(provider, labels={"removed": "yes"}, healthCheck={"readyPath": "/other"})
         assert left_behind(raised.value) == ""
         assert group.health_check_path == check
 
@@ -245,14 +245,14 @@ async def test_a_health_check_and_tags_whose_change_was_lost_are_put_back(aws):
 
 
 @pytest.mark.parametrize("action", ["ecs:UntagResource", "ecs:TagResource"])
-async def test_tags_that_aws_refused_to_change_are_not_said_to_be_left(aws, provider, action):
-    await apply(provider, labels={"gone": "yes"})
+async def test_unchanged_tags_are_not_reported_as_left(aws, provider, action):
+    await apply(provider, labels={"removed": "yes"})
     before = tags(aws)
     aws.faults.deny("ecs:UntagResource")
     aws.faults.deny("ecs:TagResource")
 
     with pytest.raises(Fault, match="lacks ecs:") as raised:
-        await apply(provider, labels={} if action == "ecs:UntagResource" else {"gone": "no"})
+        await apply(provider, labels={} if action == "ecs:UntagResource" else {"removed": "no"})
 
     assert "the tags" not in left_behind(raised.value)
     assert tags(aws) == before
@@ -267,10 +267,10 @@ async def test_a_revision_whose_answer_was_lost_before_a_refused_update_is_named
         await apply(provider, image=NEXT)
 
     assert left_behind(raised.value).startswith("new revisions of the task definition")
-    assert remains(aws)["task definitions"] == [f"{NAME}:1", f"{NAME}:2"]
+    assert inventory(aws)["task definitions"] == [f"{NAME}:1", f"{NAME}:2"]
 
 
-async def test_what_a_refused_update_cannot_take_back_is_named(aws, provider):
+async def test_a_refused_update_names_what_it_cannot_undo(aws, provider):
     await apply(provider)
     aws.faults.deny("ecs:UpdateService")
     aws.faults.deny("ecs:DeregisterTaskDefinition")
@@ -279,7 +279,7 @@ async def test_what_a_refused_update_cannot_take_back_is_named(aws, provider):
         await apply(provider, image=NEXT)
 
 
-async def test_an_update_that_may_have_happened_takes_nothing_back(aws, provider):
+async def test_an_update_that_may_have_happened_is_not_undone(aws, provider):
     await apply(provider)
     aws.faults.add("ecs:UpdateService", "ServerException", status=500, times=None)
 
@@ -287,10 +287,10 @@ async def test_an_update_that_may_have_happened_takes_nothing_back(aws, provider
         await apply(provider, image=NEXT)
 
     assert raised.value.code is Code.PLATFORM_FAILED
-    assert remains(aws)["task definitions"] == [f"{NAME}:1", f"{NAME}:2"]
+    assert inventory(aws)["task definitions"] == [f"{NAME}:1", f"{NAME}:2"]
 
 
-async def test_a_target_group_whose_route_was_deleted_is_checked_for_the_next_deployment(aws):
+async def test_a_target_group_without_rules_gets_a_placeholder_rule_again(aws):
     aws.add_listener()
     async with worker(aws) as provider:
         await apply(provider)

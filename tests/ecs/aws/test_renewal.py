@@ -1,4 +1,4 @@
-"""Credentials that expire: renewed once for all requests; the worker is named when that fails."""
+"""The renewal of credentials: once for all requests, and with a clear fault if it fails."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -9,7 +9,7 @@ from aiobotocore.credentials import AioRefreshableCredentials
 from botocore.exceptions import ClientError, CredentialRetrievalError
 
 from contracts.faults import Code, Fault
-from tests.ecs.scripted import Scripted, answer
+from tests.ecs.aws.scripted import Scripted, answer
 from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers.ecs.aws.answers import TaskArns
@@ -25,19 +25,19 @@ WITHOUT_ZONE = [
     GOOD | {"Expiration": expiration}
     for expiration in ("2099-01-01T00:00:00", "2099-01-01", "2099-01-01T00:00:00+25:00")
 ]
-"""The client library stores these times before it fails to compare them with its clock."""
+"""The client library stores these times, and then fails to compare them with its clock."""
 ROLE_REFUSED = ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "AssumeRole")
 
 
 class Source:
-    """Where the client library gets credentials from, at a time that a test sets."""
+    """A source of credentials for the client library, with a clock that tests set."""
 
     def __init__(self) -> None:
         self.now = datetime(2026, 1, 1, tzinfo=UTC)
-        self.says: Any = GOOD
-        self.asked = 0
-        self.answers = asyncio.Event()
-        self.answers.set()
+        self.answer: Any = GOOD
+        self.renewals = 0
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
 
     def credentials(self, minutes: float) -> Credentials:
         async def load() -> AioRefreshableCredentials:
@@ -57,15 +57,15 @@ class Source:
         )
 
     async def _renewed(self) -> dict[str, Any]:
-        self.asked += 1
-        await self.answers.wait()
-        if isinstance(self.says, Exception):
-            raise self.says
+        self.renewals += 1
+        await self.may_answer.wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
         return {
-            "access_key": self.says["AccessKeyId"],
-            "secret_key": self.says["SecretAccessKey"],
-            "token": self.says["Token"],
-            "expiry_time": self.says["Expiration"],
+            "access_key": self.answer["AccessKeyId"],
+            "secret_key": self.answer["SecretAccessKey"],
+            "token": self.answer["Token"],
+            "expiry_time": self.answer["Expiration"],
         }
 
 
@@ -75,7 +75,7 @@ async def ask(aws: Scripted, credentials: Credentials, seconds: float = 10) -> N
 
 
 @pytest.mark.parametrize(
-    "says",
+    "given",
     [
         None,
         [1],
@@ -96,9 +96,9 @@ async def ask(aws: Scripted, credentials: Credentials, seconds: float = 10) -> N
     ],
     ids=str,
 )
-async def test_credentials_that_cannot_be_renewed_are_the_workers_and_nothing_is_sent(says):
+async def test_no_request_is_sent_with_credentials_that_cannot_be_renewed(given):
     source, aws = Source(), Scripted(answer({"taskArns": []}))
-    source.says = says
+    source.answer = given
 
     with pytest.raises(Fault, match="the worker has no AWS credentials") as raised:
         await ask(aws, source.credentials(minutes=-1))
@@ -108,53 +108,53 @@ async def test_credentials_that_cannot_be_renewed_are_the_workers_and_nothing_is
     assert aws.requests == []
 
 
-@pytest.mark.parametrize("says", [ROLE_REFUSED, GOOD | {"Token": 7}, *WITHOUT_ZONE], ids=str)
-async def test_after_a_renewal_that_failed_the_next_request_tries_again(says):
+@pytest.mark.parametrize("given", [ROLE_REFUSED, GOOD | {"Token": 7}, *WITHOUT_ZONE], ids=str)
+async def test_the_request_after_a_failed_renewal_renews_again(given):
     source, aws = Source(), Scripted(answer({"taskArns": []}))
     credentials = source.credentials(minutes=-1)
-    source.says = says
+    source.answer = given
     with pytest.raises(Fault, match="the worker has no AWS credentials"):
         await ask(aws, credentials)
-    source.says = GOOD
+    source.answer = GOOD
 
     await ask(aws, credentials)
 
     assert len(aws.requests) == 1
 
 
-@pytest.mark.parametrize("says", [None, {}, ROLE_REFUSED, *WITHOUT_ZONE], ids=str)
-async def test_credentials_that_are_valid_for_minutes_are_used_when_a_renewal_fails(says):
+@pytest.mark.parametrize("given", [None, {}, ROLE_REFUSED, *WITHOUT_ZONE], ids=str)
+async def test_credentials_that_are_still_valid_are_used_after_a_failed_renewal(given):
     source, aws = Source(), Scripted(answer({"taskArns": []}))
     credentials = source.credentials(minutes=60)
     await ask(aws, credentials)
     source.now += timedelta(minutes=55)
-    source.says = says
+    source.answer = given
 
     for _ in range(3):
         await ask(aws, credentials)
 
     assert len(aws.requests) == 4
-    assert source.asked == 1
+    assert source.renewals == 1
 
 
 async def test_many_requests_wait_for_one_renewal_and_one_failure():
     source = Source()
-    source.answers.clear()
-    source.says = ROLE_REFUSED
+    source.may_answer.clear()
+    source.answer = ROLE_REFUSED
     credentials = source.credentials(minutes=-1)
     waiting = [asyncio.create_task(credentials.get_frozen_credentials()) for _ in range(20)]
     await asyncio.sleep(0)
-    source.answers.set()
+    source.may_answer.set()
 
     await asyncio.wait(waiting)
 
     assert all(isinstance(each.exception(), Unavailable) for each in waiting)
-    assert source.asked == 1
+    assert source.renewals == 1
 
 
-async def test_a_source_that_does_not_answer_is_named_at_the_deadline_and_costs_no_other_request():
+async def test_an_unresponsive_source_fails_one_request_at_its_deadline_and_no_other():
     source, aws = Source(), Scripted(answer({"taskArns": []}))
-    source.answers.clear()
+    source.may_answer.clear()
     credentials = source.credentials(minutes=-1)
 
     with pytest.raises(Fault, match="credentials were not renewed") as raised:
@@ -162,7 +162,7 @@ async def test_a_source_that_does_not_answer_is_named_at_the_deadline_and_costs_
 
     assert raised.value.code is Code.DEADLINE_EXCEEDED
     assert aws.requests == []
-    source.answers.set()
+    source.may_answer.set()
     await gather_all(*(ask(aws, credentials) for _ in range(3)))
-    assert source.asked == 1
+    assert source.renewals == 1
     await credentials.aclose()

@@ -1,4 +1,4 @@
-"""A worker that loses its right to go on between any two requests: a repeat ends all the same."""
+"""A repeat completes an operation whose worker lost its fence between any two requests."""
 
 import time
 from contextlib import suppress
@@ -8,12 +8,12 @@ import pytest
 
 from contracts.faults import Code, Fault
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs.remains import NOTHING, remains
-from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.inventory import NOTHING, inventory
 from worker.provider import Call
 
 CREATING, UPDATING, DELETING = 16, 10, 13
-"""As many requests each takes."""
+"""The number of requests of each operation."""
 NEWER: dict[str, Any] = {
     "image": "reg.example.com/x:8",
     "labels": {"tier": "web"},
@@ -39,13 +39,13 @@ def aws(aws):
 
 
 def interrupted(aws: AwsSandbox, after: int) -> Call:
-    """A call that is another worker's after so many requests."""
+    """A call whose fence closes after a number of requests."""
     aws.calls.clear()
     return Call(time.monotonic() + 10, lambda: len(aws.calls) < after)
 
 
 @pytest.mark.parametrize("after", range(CREATING + 1))
-async def test_a_creation_is_completed_by_its_repeat_and_deleted_whole(aws, after):
+async def test_a_repeat_completes_an_interrupted_creation(aws, after):
     async with worker(aws) as provider:
         if after < CREATING:
             with pytest.raises(Fault) as raised:
@@ -56,16 +56,16 @@ async def test_a_creation_is_completed_by_its_repeat_and_deleted_whole(aws, afte
             await apply(provider, interrupted(aws, after))
 
         await apply(provider)
-        found = remains(aws)
+        found = inventory(aws)
         assert found.pop("task definitions") == [f"{NAME}:1"]
         assert found == WHOLE
 
         await delete(provider)
-        assert remains(aws) == NOTHING | {"task definitions": [f"{NAME}:1"]}
+        assert inventory(aws) == NOTHING | {"task definitions": [f"{NAME}:1"]}
 
 
 @pytest.mark.parametrize("after", range(UPDATING + 1))
-async def test_an_update_is_completed_by_its_repeat(aws, after):
+async def test_a_repeat_completes_an_interrupted_update(aws, after):
     async with worker(aws) as provider:
         await apply(provider)
         if after < UPDATING:
@@ -83,13 +83,13 @@ async def test_an_update_is_completed_by_its_repeat(aws, after):
     assert {"key": "tier", "value": "web"} in service["tags"]
     [group] = aws.account.balancing.target_groups.values()
     assert (group.health_check_path, group.health_check_port) == ("/healthy", "traffic-port")
-    found = remains(aws)
+    found = inventory(aws)
     assert found.pop("task definitions") == [f"{NAME}:1", f"{NAME}:2"]
     assert found == WHOLE
 
 
 @pytest.mark.parametrize("after", range(DELETING))
-async def test_a_deletion_is_completed_by_its_repeat(aws, after):
+async def test_a_repeat_completes_a_deletion_interrupted_at_any_request(aws, after):
     async with worker(aws) as provider:
         await apply(provider)
         with suppress(Fault):
@@ -98,4 +98,4 @@ async def test_a_deletion_is_completed_by_its_repeat(aws, after):
 
         assert await delete(provider) == {"name": NAME, "deleted": True}
 
-    assert remains(aws) == NOTHING | {"task definitions": [f"{NAME}:1"]}
+    assert inventory(aws) == NOTHING | {"task definitions": [f"{NAME}:1"]}

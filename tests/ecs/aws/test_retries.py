@@ -1,4 +1,4 @@
-"""Whether a failed request is sent again, and after how long."""
+"""The number of retries and the delays before them."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def budget(attempts: int = 4, base_ms: int = 250) -> RetryBudget:
 
 @pytest.mark.parametrize("again", [Again.LOST, Again.LATER])
 @pytest.mark.parametrize("attempts", [1, 2, 4])
-def test_a_request_is_sent_so_often_and_not_once_more(again, attempts):
+def test_a_request_is_sent_up_to_the_limit_of_attempts(again, attempts):
     waiting = budget(attempts)
 
     pauses = [waiting.pause(failed(again), left=1000) for _ in range(attempts + 1)]
@@ -27,7 +27,7 @@ def test_a_request_is_sent_so_often_and_not_once_more(again, attempts):
     assert pauses[attempts - 1 :] == [None, None]
 
 
-def test_what_is_not_to_be_repeated_is_not():
+def test_a_final_failure_is_not_retried():
     assert budget().pause(failed(Again.NEVER), left=1000) is None
 
 
@@ -41,7 +41,7 @@ def test_pauses_grow_from_the_base_up_to_a_limit():
     assert LONGEST_S * 0.8 < max(pauses) <= LONGEST_S
 
 
-def test_awss_wish_is_kept_and_only_if_it_fits_in_the_deadline():
+def test_the_delay_that_aws_asks_for_is_kept_if_the_deadline_allows_it():
     asked = failed(Again.LATER, retry_after=3)
 
     pause = budget(base_ms=100).pause(asked, left=4)
@@ -51,5 +51,5 @@ def test_awss_wish_is_kept_and_only_if_it_fits_in_the_deadline():
     assert budget(base_ms=100).pause(asked, left=3.1) is None
 
 
-def test_there_is_no_pause_that_leaves_no_time_for_the_request():
+def test_no_retry_is_made_without_time_for_the_request():
     assert budget(base_ms=1).pause(failed(Again.LOST), left=0.2) is None

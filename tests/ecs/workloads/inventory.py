@@ -1,9 +1,9 @@
-"""What an account holds besides its clusters, past the provider: to see what was made or left."""
+"""The resources in an account that workloads make, read without the provider."""
 
 from typing import Any
 
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs.workloads import CLUSTER, NAME
+from tests.ecs.workloads.builders import CLUSTER, NAME
 
 NOTHING: dict[str, Any] = {
     "services": [],
@@ -15,8 +15,8 @@ NOTHING: dict[str, Any] = {
 }
 
 
-def remains(aws: AwsSandbox) -> dict[str, Any]:
-    """Everything that a workload consists of, by kind."""
+def inventory(aws: AwsSandbox) -> dict[str, Any]:
+    """Return the resources of workloads by kind."""
     return {
         "services": [
             each["serviceName"] for each in aws.services(CLUSTER) if each["status"] == "ACTIVE"
@@ -30,13 +30,13 @@ def remains(aws: AwsSandbox) -> dict[str, Any]:
 
 
 def revisions(aws: AwsSandbox, family: str = NAME) -> list[str]:
-    """The ACTIVE revisions of a task definition, oldest first."""
+    """Return the ACTIVE revisions of a task definition, oldest first."""
     found = aws.account.ecs.task_definitions.get(family, {}).values()
     return [f"{each.family}:{each.revision}" for each in found if each.status == "ACTIVE"]
 
 
 def rules(aws: AwsSandbox) -> list[Any]:
-    """All rules but the default ones."""
+    """Return all rules except the default ones."""
     return [
         rule
         for balancer in aws.account.balancing.load_balancers.values()

@@ -1,5 +1,7 @@
-"""AWS that answers from a script and notes what it was asked: for what a real one rarely does,
-such as breaking a connection. Everything else is tried on the stand-in."""
+"""An AWS that answers from a script and records requests.
+
+For failures that the stand-in cannot produce, such as a broken connection.
+"""
 
 import asyncio
 import json
@@ -20,49 +22,45 @@ from worker.providers.ecs.settings import Settings
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
 
-class Asked(msgspec.Struct, frozen=True):
-    """A request as it left: the action without its service, parameters, headers."""
+class Request(msgspec.Struct, frozen=True):
+    """A sent request; the action is without its service."""
 
     action: str
     parameters: dict[str, Any]
     headers: dict[str, str]
 
 
-class Said(msgspec.Struct, frozen=True):
-    """An answer as it arrives."""
+class Response(msgspec.Struct, frozen=True):
+    """A received response."""
 
     status: int
     body: bytes
     headers: dict[str, str] = {}
 
 
-Answer = Said | Exception | Callable[[Asked], "Said"]
+Answer = Response | Exception | Callable[[Request], "Response"]
 
 
 class Scripted:
-    """Gives the answers in turn, the last one for ever."""
+    """The answers in order; the last one is repeated."""
 
     def __init__(self, *answers: Answer) -> None:
         self.answers = list(answers)
-        self.requests: list[Asked] = []
+        self.requests: list[Request] = []
         self.inside = self.most_at_once = 0
 
-    @property
-    def asked(self) -> list[str]:
-        return [each.action for each in self.requests]
-
-    def answer(self, asked: Asked) -> Said:
-        self.requests.append(asked)
+    def answer(self, request: Request) -> Response:
+        self.requests.append(request)
         found = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(found, Exception):
             raise found
-        return found if isinstance(found, Said) else found(asked)
+        return found if isinstance(found, Response) else found(request)
 
     @asynccontextmanager
     async def client(
         self, credentials: Credentials | None = None, **settings: Any
     ) -> AsyncIterator[Client]:
-        """A client of this AWS; its repeats come at once unless told otherwise."""
+        """A client of this AWS; `settings` override its short delays between retries."""
         values: dict[str, Any] = {"ecs_region": "eu-central-1", "ecs_retry_base_ms": 1} | settings
         token = CURRENT.set(self)
         services, own = await _opened()
@@ -71,7 +69,7 @@ class Scripted:
 
 
 CURRENT: ContextVar[Scripted] = ContextVar("CURRENT")
-"""Whose script it is: the client library's clients take long to open and are the same for all."""
+"""The script in use: all tests share the clients of the client library, which open slowly."""
 
 OPENED: list[tuple[dict[str, Any], Credentials]] = []
 
@@ -86,7 +84,7 @@ async def _opened() -> tuple[dict[str, Any], Credentials]:
 
 
 class Session:
-    """One HTTP session of the client library; holds nothing open."""
+    """An HTTP session of the client library, without connections."""
 
     def __init__(self, **options: Any) -> None:
         pass
@@ -103,10 +101,12 @@ class Session:
         script.most_at_once = max(script.most_at_once, script.inside)
         try:
             await asyncio.sleep(0)
-            said = script.answer(_asked(request))
+            response = script.answer(_read(request))
         finally:
             script.inside -= 1
-        return AioAWSResponse(request.url, said.status, dict(said.headers), Raw(said.body))
+        return AioAWSResponse(
+            request.url, response.status, dict(response.headers), Raw(response.body)
+        )
 
 
 class Raw:
@@ -119,25 +119,27 @@ class Raw:
         return self._body
 
 
-def answer(body: Any, status: int = 200, **headers: str) -> Said:
-    """A JSON answer; header names with underscores."""
+def answer(body: Any, status: int = 200, **headers: str) -> Response:
+    """A JSON response; `headers` have underscores instead of hyphens."""
     named = {name.replace("_", "-"): value for name, value in headers.items()}
-    return Said(status, json.dumps(body).encode(), named)
+    return Response(status, json.dumps(body).encode(), named)
 
 
-def failure(code: str, message: str = "what happened", status: int = 400, **headers: str) -> Said:
-    """A failure as AWS's JSON services write it."""
+def failure(
+    code: str, message: str = "what happened", status: int = 400, **headers: str
+) -> Response:
+    """An error response of a JSON service of AWS."""
     return answer({"__type": code, "message": message}, status, **headers)
 
 
-def _asked(request: Any) -> Asked:
+def _read(request: Any) -> Request:
     headers: Mapping[str, Any] = request.headers
     text = {name: _text(value) for name, value in headers.items()}
     body = _text(request.body or b"")
     if target := text.get("X-Amz-Target"):
-        return Asked(target.rpartition(".")[2], json.loads(body), text)
+        return Request(target.rpartition(".")[2], json.loads(body), text)
     parameters = dict(parse_qsl(body, keep_blank_values=True))
-    return Asked(parameters.pop("Action"), parameters, text)
+    return Request(parameters.pop("Action"), parameters, text)
 
 
 def _text(value: str | bytes) -> str:

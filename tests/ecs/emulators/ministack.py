@@ -1,4 +1,4 @@
-"""Another emulator of AWS, written by others: installed apart from us, and run as a process."""
+"""ministack, an independent emulator of AWS: installed in its own environment, run as a process."""
 
 import fcntl
 import json
@@ -14,7 +14,7 @@ from deploy.ports import LOOPBACK, Port
 from deploy.process import ChildProcess
 from deploy.waiting import wait_until
 
-CHECKOUT = Path(__file__).parents[2]
+CHECKOUT = Path(__file__).parents[3]
 ENVIRONMENT = CHECKOUT / ".venv-ministack"
 REQUIREMENTS = CHECKOUT / "deploy" / "requirements-ministack.txt"
 SERVICES = "ec2,ecs,elbv2,secretsmanager,servicediscovery,tagging"
@@ -22,7 +22,7 @@ SERVICES = "ec2,ecs,elbv2,secretsmanager,servicediscovery,tagging"
 
 @contextmanager
 def running(folder: Path, region: str) -> Iterator[str]:
-    """Its URL, for as long as the context lasts."""
+    """Run the emulator until the context is left; yield its URL."""
     _prepare()
     port = Port.any_free()
     try:
@@ -38,7 +38,7 @@ def running(folder: Path, region: str) -> Iterator[str]:
 
 
 def _environment(port: Port, folder: Path, region: str) -> dict[str, str]:
-    # By itself it would listen on every interface, and for more protocols than AWS's API.
+    # The defaults would listen on every interface, and for more protocols than AWS's API.
     return {
         "PATH": "/usr/bin:/bin",
         "HOME": str(folder),
@@ -60,7 +60,7 @@ def _answers(url: str) -> bool:
 
 
 def _prepare() -> None:
-    """Install what is pinned, unless that was done already; let nobody else do so meanwhile."""
+    """Install the pinned requirements unless they are installed, under a lock."""
     record = ENVIRONMENT / "installed.json"
     wanted = json.dumps(REQUIREMENTS.read_text())
     with REQUIREMENTS.open() as lock:

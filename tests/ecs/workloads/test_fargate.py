@@ -1,4 +1,4 @@
-"""What a workload asks for, in the sizes that Fargate offers."""
+"""The Fargate task size of a workload."""
 
 import pytest
 
@@ -36,14 +36,14 @@ SIZES = [
 
 
 @pytest.mark.parametrize(("cpu", "memory", "expected"), SIZES)
-def test_the_size_is_the_smallest_that_is_offered_and_holds_it(cpu, memory, expected):
+def test_the_size_is_the_smallest_that_is_large_enough(cpu, memory, expected):
     found = fargate.size(Amounts(limits={"cpu": cpu, "memory": memory}))
 
     assert found == expected
     assert found.memory in fargate.OFFERED[found.cpu]
 
 
-def test_the_limit_counts_and_else_the_request_and_else_a_default():
+def test_the_limit_overrides_the_request_and_the_default():
     both = Amounts({"cpu": "250m", "memory": "512Mi"}, {"memory": "4Gi"})
 
     assert fargate.size(both) == (512, 4096)
@@ -60,7 +60,7 @@ IMPOSSIBLE = [
 
 
 @pytest.mark.parametrize(("limits", "expected"), IMPOSSIBLE)
-def test_a_size_that_fargate_does_not_have_is_invalid_before_it_is_asked_for(limits, expected):
+def test_a_size_beyond_fargate_is_invalid(limits, expected):
     with pytest.raises(Fault) as raised:
         fargate.size(Amounts(limits=limits))
 

@@ -1,4 +1,4 @@
-"""The table of faults: what AWS or the way to it says, to code, words and what may follow."""
+"""Errors of AWS and of the client library: code, message, and whether a retry is safe."""
 
 from string import Formatter
 
@@ -52,7 +52,7 @@ def read(code: str, status: int = 400, message: str = "what happened", **headers
         ("NewsFromAwsException", Code.PLATFORM_INVALID),
     ],
 )
-def test_each_code_of_aws_has_its_own_and_its_words_are_kept(aws_code, code):
+def test_each_aws_code_maps_to_a_code_and_keeps_its_message(aws_code, code):
     failure = read(aws_code)
 
     assert failure.code is code
@@ -74,7 +74,7 @@ def test_each_code_of_aws_has_its_own_and_its_words_are_kept(aws_code, code):
         ("429", 429),
     ],
 )
-def test_a_throttled_request_was_not_attempted_and_says_when_to_return(aws_code, status):
+def test_a_throttled_request_was_not_attempted_and_sets_retry_after(aws_code, status):
     failure = read(aws_code, status)
 
     assert failure.code is Code.PLATFORM_LIMITING
@@ -84,7 +84,7 @@ def test_a_throttled_request_was_not_attempted_and_says_when_to_return(aws_code,
 
 
 @pytest.mark.parametrize("aws_code", ["UpdateInProgressException", "ConflictException"])
-def test_an_object_that_aws_is_busy_with_is_asked_for_again(aws_code):
+def test_a_busy_resource_is_retried_later(aws_code):
     failure = read(aws_code)
 
     assert (failure.code, failure.again) == (Code.PLATFORM_FAILED, Again.LATER)
@@ -112,7 +112,7 @@ def test_an_object_that_aws_is_busy_with_is_asked_for_again(aws_code):
         ("Invalid tag value of 'stopped'", Code.INVALID),
     ],
 )
-def test_a_state_is_not_a_malformed_parameter_though_aws_has_one_code_for_both(message, code):
+def test_a_message_distinguishes_a_state_from_a_malformed_parameter(message, code):
     for aws_code in ("InvalidParameterException", "ClientException"):
         assert read(aws_code, message=message).code is code
 
@@ -134,7 +134,7 @@ def test_a_state_is_not_a_malformed_parameter_though_aws_has_one_code_for_both(m
         ),
     ],
 )
-def test_what_passes_by_itself_is_not_the_callers_mistake(aws_code, message):
+def test_a_transient_state_is_platform_failed_and_not_invalid(aws_code, message):
     failure = read(aws_code, message=message)
 
     assert failure.code is Code.PLATFORM_FAILED
@@ -142,11 +142,11 @@ def test_what_passes_by_itself_is_not_the_callers_mistake(aws_code, message):
     assert not failure.arrived
 
 
-def test_a_listing_that_took_too_long_is_not_the_callers_mistake():
+def test_an_expired_page_token_is_platform_failed():
     assert read("PaginationTokenExpiredException").code is Code.PLATFORM_FAILED
 
 
-def test_the_time_that_aws_names_is_kept():
+def test_a_valid_retry_after_header_is_kept():
     assert read("ThrottlingException", retry_after="7").retry_after == 7
     for odd in ("soon", "-1", "", "9" * 5000, "٣", "1.5"):
         assert read("ThrottlingException", retry_after=odd).retry_after == 1
@@ -165,7 +165,7 @@ def test_the_time_that_aws_names_is_kept():
         ("509", 509),
     ],
 )
-def test_a_failure_inside_aws_may_have_had_its_effect(aws_code, status):
+def test_an_internal_failure_of_aws_may_have_had_an_effect(aws_code, status):
     failure = read(aws_code, status)
 
     assert failure.code is Code.PLATFORM_FAILED
@@ -183,19 +183,19 @@ def test_a_failure_inside_aws_may_have_had_its_effect(aws_code, status):
         "InvalidToken",
     ],
 )
-def test_credentials_that_aws_does_not_believe_are_not_the_callers_fault(aws_code):
+def test_refused_credentials_are_platform_failed(aws_code):
     failure = read(aws_code)
 
     assert failure.code is Code.PLATFORM_FAILED
     assert "did not accept the worker's credentials" in failure.message
 
 
-def test_a_missing_right_is_named():
-    said = "User: arn:aws:sts::1:x is not authorized to perform: iam:PassRole on resource: y"
+def test_a_missing_permission_is_named():
+    message = "User: arn:aws:sts::1:x is not authorized to perform: iam:PassRole on resource: y"
 
     assert (
         "lacks iam:PassRole: allow it in its IAM policy"
-        in read("AccessDeniedException", message=said).message
+        in read("AccessDeniedException", message=message).message
     )
     assert "lacks ecs:UpdateService: allow" in read("AccessDeniedException", message="no").message
 
@@ -204,7 +204,7 @@ def test_an_absent_cluster_is_named():
     assert 'there is no cluster "shop"' in read("ClusterNotFoundException").message
 
 
-def test_an_answer_that_is_not_awss_points_to_a_proxy_or_the_endpoint():
+def test_a_response_without_an_aws_code_mentions_a_proxy_and_the_endpoint():
     failure = read("403", 403, "Forbidden")
 
     assert failure.code is Code.PLATFORM_FAILED
@@ -226,7 +226,7 @@ def test_a_code_with_its_namespace_is_the_same_code():
         exceptions.ProxyConnectionError(proxy_url="http://proxy.test"),
     ],
 )
-def test_where_no_connection_came_about_nothing_was_attempted(error):
+def test_a_failed_connection_means_that_nothing_was_attempted(error):
     failure = library_errors.failure("ecs:UpdateService", error)
 
     assert failure.code is Code.PLATFORM_UNREACHABLE
@@ -245,7 +245,7 @@ def test_where_no_connection_came_about_nothing_was_attempted(error):
         exceptions.HTTPClientError(error="x"),
     ],
 )
-def test_a_connection_that_broke_may_have_carried_the_request(error):
+def test_a_broken_connection_may_have_carried_the_request(error):
     failure = library_errors.failure("ecs:UpdateService", error)
 
     assert failure.code is Code.PLATFORM_FAILED
@@ -253,7 +253,7 @@ def test_a_connection_that_broke_may_have_carried_the_request(error):
     assert failure.arrived
 
 
-def test_parameters_that_the_client_library_refuses_are_invalid():
+def test_parameters_refused_by_the_client_library_are_invalid():
     error = exceptions.ParamValidationError(report="Missing required parameter")
 
     assert library_errors.failure("ecs:UpdateService", error).code is Code.INVALID
@@ -267,7 +267,7 @@ def test_parameters_that_the_client_library_refuses_are_invalid():
         exceptions.PartialCredentialsError(provider="x", cred_var="y"),
     ],
 )
-def test_missing_credentials_are_a_failure_of_the_platform_and_no_traceback(error):
+def test_missing_credentials_are_platform_failed(error):
     failure = library_errors.failure("ecs:UpdateService", error)
 
     assert failure.code is Code.PLATFORM_FAILED
@@ -289,7 +289,7 @@ def made(kind: type[exceptions.BotoCoreError]) -> exceptions.BotoCoreError:
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
-def test_each_exception_of_the_client_library_names_the_party_that_is_responsible(kind):
+def test_each_client_library_exception_has_a_fitting_code(kind):
     failure = library_errors.failure("ecs:UpdateService", made(kind))
 
     assert failure.code is not Code.INTERNAL
@@ -315,7 +315,7 @@ def test_each_exception_of_the_client_library_names_the_party_that_is_responsibl
         exceptions.MetadataRetrievalError,
     ],
 )
-def test_a_credentials_chain_that_fails_is_named_and_nothing_was_sent(kind):
+def test_a_failed_credentials_chain_means_that_nothing_was_sent(kind):
     failure = library_errors.failure("ecs:UpdateService", made(kind))
 
     assert "the worker has no AWS credentials" in failure.message
@@ -329,14 +329,14 @@ def test_a_credentials_chain_that_fails_is_named_and_nothing_was_sent(kind):
 @pytest.mark.parametrize(
     "error", [RecursionError(), MemoryError(), RuntimeError("s3cret"), UnicodeError("s3cret")]
 )
-def test_any_other_exception_is_a_failure_without_its_words(error):
+def test_any_other_exception_is_a_failure_without_its_message(error):
     failure = library_errors.failure("ecs:UpdateService", error)
 
     assert (failure.code, failure.arrived) == (Code.PLATFORM_FAILED, True)
     assert "s3cret" not in failure.message
 
 
-def test_a_redirection_is_named_with_its_host_alone():
+def test_a_redirection_is_reported_with_its_host_alone():
     failure = read("302", 302, location="https://portal.test/login?token=s3cret")
 
     assert failure.code is Code.PLATFORM_FAILED
@@ -356,12 +356,12 @@ def test_a_redirection_is_named_with_its_host_alone():
         {"Error": {"Code": None}, "ResponseMetadata": {"HTTPStatusCode": 400, "HTTPHeaders": None}},
     ],
 )
-def test_an_error_in_any_shape_is_a_failure_of_the_platform(response):
+def test_a_malformed_error_is_platform_failed(response):
     error = exceptions.ClientError({"Error": {}}, "UpdateService")
     error.response = response
 
     assert errors.of_answer("ecs:UpdateService", {}, error).code is Code.PLATFORM_FAILED
 
 
-def test_long_words_are_cut():
+def test_long_messages_are_cut():
     assert len(read("InvalidParameterException", message="x" * 100_000).message) < 3000

@@ -1,10 +1,10 @@
-"""What a service refers to on AWS, when others make it at the same time or answers get lost."""
+"""The resources that a service refers to, under concurrent changes and lost answers."""
 
 import pytest
 
 from contracts.faults import Code, Fault
-from tests.ecs.remains import NOTHING, remains, rules
-from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.inventory import NOTHING, inventory, rules
 from worker.providers.ecs.workloads import cloud_map
 
 GROUP = "orders-api-v7-1d1284"
@@ -44,25 +44,26 @@ WHOLE = {
         "ecs:CreateService",
     ],
 )
-async def test_a_step_whose_answer_is_lost_is_done_once(aws, provider, action):
+async def test_a_step_whose_answer_is_lost_has_one_effect(aws, provider, action):
     aws.faults.add(action, disconnect="after")
 
-    await apply(provider)
+    answer = await apply(provider)
 
-    assert remains(aws) == WHOLE
+    assert answer["created"] is True
+    assert inventory(aws) == WHOLE
 
 
-async def test_a_target_group_that_somebody_makes_meanwhile_is_used(aws, provider):
+async def test_a_target_group_created_meanwhile_is_used(aws, provider):
     aws.faults.add("elasticloadbalancing:DescribeTargetGroups", "TargetGroupNotFound")
     aws.add_target_group(GROUP, port=80)
 
     answer = await apply(provider)
 
     assert answer["targetGroupArn"] in aws.account.balancing.target_groups
-    assert remains(aws) == WHOLE
+    assert inventory(aws) == WHOLE
 
 
-async def test_a_target_group_that_is_there_is_used_as_the_workload_wants_it(aws, provider):
+async def test_an_existing_target_group_is_used_and_updated(aws, provider):
     group = aws.add_target_group(GROUP)
 
     answer = await apply(provider)
@@ -72,7 +73,7 @@ async def test_a_target_group_that_is_there_is_used_as_the_workload_wants_it(aws
     assert aws.calls.count("elasticloadbalancing:CreateTargetGroup") == 0
 
 
-async def test_a_target_group_that_traffic_reaches_needs_no_rule_of_ours(aws, provider):
+async def test_a_target_group_with_a_rule_gets_no_placeholder_rule(aws, provider):
     group = aws.add_target_group(GROUP)
     theirs = aws.add_rule(group, host="shop.example")
 
@@ -81,17 +82,17 @@ async def test_a_target_group_that_traffic_reaches_needs_no_rule_of_ours(aws, pr
     assert [rule.arn for rule in rules(aws)] == [theirs]
 
 
-async def test_a_reused_target_group_is_not_taken_back(aws, provider):
+async def test_a_reused_target_group_is_not_deleted_by_the_undo(aws, provider):
     aws.add_target_group(GROUP)
     aws.faults.deny("ecs:CreateService")
 
     with pytest.raises(Fault):
         await apply(provider)
 
-    assert remains(aws) == NOTHING | {"target groups": [GROUP]}
+    assert inventory(aws) == NOTHING | {"target groups": [GROUP]}
 
 
-async def test_a_target_group_is_taken_back_once_no_rule_uses_it_any_more(aws, provider):
+async def test_the_undo_deletes_a_target_group_after_its_rule(aws, provider):
     aws.faults.deny("ecs:CreateService")
     aws.faults.add("elasticloadbalancing:DeleteTargetGroup", "ResourceInUse", times=3)
 
@@ -99,10 +100,10 @@ async def test_a_target_group_is_taken_back_once_no_rule_uses_it_any_more(aws, p
         await apply(provider)
 
     assert "Left behind" not in raised.value.message
-    assert remains(aws) == NOTHING
+    assert inventory(aws) == NOTHING
 
 
-async def test_a_name_that_is_there_is_used_and_not_taken_back(aws, provider):
+async def test_an_existing_cloud_map_service_is_used_and_not_deleted_by_the_undo(aws, provider):
     aws.account.cloud_map.create_service(
         NAME, aws.namespace_id, "", "theirs", {"DnsRecords": []}, {}, {}, [], "DNS"
     )
@@ -110,14 +111,14 @@ async def test_a_name_that_is_there_is_used_and_not_taken_back(aws, provider):
 
     with pytest.raises(Fault):
         await apply(provider)
-    assert remains(aws) == NOTHING | {"names": [NAME]}
+    assert inventory(aws) == NOTHING | {"names": [NAME]}
 
     answer = await apply(provider)
     assert answer["endpoint"] == {"hostname": f"{NAME}.apps.internal", "port": 3042}
-    assert remains(aws) == WHOLE | {"task definitions": [f"{NAME}:2"]}
+    assert inventory(aws) == WHOLE | {"task definitions": [f"{NAME}:2"]}
 
 
-async def test_a_name_that_only_differs_in_its_capitals_is_a_conflict(aws, provider):
+async def test_a_cloud_map_name_that_differs_only_in_case_is_a_conflict(aws, provider):
     message = "Service already exists."
     aws.faults.add("servicediscovery:CreateService", "ServiceAlreadyExists", message=message)
 
@@ -125,18 +126,18 @@ async def test_a_name_that_only_differs_in_its_capitals_is_a_conflict(aws, provi
         await apply(provider)
 
     assert raised.value.code is Code.CONFLICT
-    assert remains(aws) == NOTHING
+    assert inventory(aws) == NOTHING
 
 
-async def test_a_priority_that_was_taken_meanwhile_is_not_insisted_on(aws, provider):
+async def test_a_priority_taken_meanwhile_is_replaced(aws, provider):
     aws.faults.add("elasticloadbalancing:CreateRule", "PriorityInUse", times=2)
 
     await apply(provider)
 
-    assert remains(aws) == WHOLE
+    assert inventory(aws) == WHOLE
 
 
-async def test_priorities_that_are_always_taken_are_told_so_that_a_repeat_is_made(aws, provider):
+async def test_priorities_that_are_always_taken_are_a_retryable_fault(aws, provider):
     aws.faults.add("elasticloadbalancing:CreateRule", "PriorityInUse", times=None)
 
     with pytest.raises(Fault, match="priorities") as raised:
@@ -144,17 +145,17 @@ async def test_priorities_that_are_always_taken_are_told_so_that_a_repeat_is_mad
 
     assert raised.value.code is Code.PLATFORM_FAILED
     assert aws.calls.count("elasticloadbalancing:CreateRule") == 4
-    assert remains(aws) == NOTHING
+    assert inventory(aws) == NOTHING
 
 
-async def test_rules_that_wait_are_out_of_the_way_of_those_that_route(aws, provider):
+async def test_placeholder_rules_have_high_priorities(aws, provider):
     for number in range(3):
         await apply(provider, name=f"web-{number}", labels={})
 
     assert sorted(int(rule.priority) for rule in rules(aws)) == [48_998, 48_999, 49_000]
 
 
-async def test_a_listener_of_many_pages_is_read_to_its_end(aws, provider):
+async def test_all_pages_of_a_listener_are_read(aws, provider):
     group = aws.add_target_group("full")
     for number in range(70):
         aws.add_rule(group, host=f"host-{number}.example", priority=49_000 - number)
@@ -165,7 +166,7 @@ async def test_a_listener_of_many_pages_is_read_to_its_end(aws, provider):
 
 
 @pytest.mark.parametrize("missing", ["DescribeListeners", "DescribeLoadBalancers"])
-async def test_a_listener_that_is_gone_is_told_and_nothing_is_left(aws, provider, missing):
+async def test_a_deleted_listener_is_not_found_and_nothing_is_left(aws, provider, missing):
     code = {
         "DescribeListeners": "ListenerNotFound",
         "DescribeLoadBalancers": "LoadBalancerNotFound",
@@ -176,7 +177,7 @@ async def test_a_listener_that_is_gone_is_told_and_nothing_is_left(aws, provider
         await apply(provider)
 
     assert raised.value.code is Code.NOT_FOUND
-    assert remains(aws) == NOTHING
+    assert inventory(aws) == NOTHING
 
 
 ENTRY_NAMES = [
@@ -191,7 +192,7 @@ ENTRY_NAMES = [
 
 
 @pytest.mark.parametrize(("service", "expected"), ENTRY_NAMES)
-def test_every_service_has_a_label_for_dns(service, expected):
+def test_each_service_has_a_valid_dns_label(service, expected):
     found = cloud_map.entry_name(service)
 
     assert found.startswith(expected)
@@ -200,11 +201,11 @@ def test_every_service_has_a_label_for_dns(service, expected):
     assert (found == service) is (expected == service)
 
 
-async def test_a_long_name_is_reached_by_its_label(aws, provider):
+async def test_the_hostname_of_a_long_name_is_its_dns_label(aws, provider):
     name = "w" * 100
 
     answer = await apply(provider, name=name, labels={})
     assert answer["endpoint"]["hostname"] == f"{cloud_map.entry_name(name)}.apps.internal"
     await delete(provider, name=name)
 
-    assert remains(aws)["names"] == []
+    assert inventory(aws)["names"] == []

@@ -1,4 +1,4 @@
-"""What the client does about failures: repeats where that is safe, promises only what is true."""
+"""Failures in the client: retries that are safe, and correct claims about effects."""
 
 import asyncio
 from typing import Any
@@ -15,7 +15,7 @@ from botocore.exceptions import (
 from contracts import VERSION
 from contracts.faults import Code, Fault
 from tests.calls import ample
-from tests.ecs.scripted import Asked, Said, Scripted, answer, failure
+from tests.ecs.aws.scripted import Request, Response, Scripted, answer, failure
 from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers.ecs.aws.answers import Nothing, OneService, TaskArns, Tasks
@@ -35,7 +35,7 @@ BROKEN = failure("ServerException", "sorry", 500)
 TASKS = answer({"tasks": [], "failures": []})
 SERVICE = answer({"service": {"serviceArn": "a", "serviceName": "web", "status": "ACTIVE"}})
 UNSENT = [REFUSED, ConnectTimeoutError(endpoint_url=URL)]
-MAYBE_DONE = [LOST, BROKEN]
+MAYBE_EXECUTED = [LOST, BROKEN]
 
 
 async def read(aws: Scripted, seconds: float = 10, **settings: Any) -> Tasks:
@@ -73,8 +73,8 @@ async def test_a_request_is_signed_and_names_its_sender():
 
 
 @pytest.mark.parametrize("send", [read, write])
-@pytest.mark.parametrize("first", [*UNSENT, *MAYBE_DONE, THROTTLED], ids=str)
-async def test_what_failed_for_a_moment_is_asked_again(send, first):
+@pytest.mark.parametrize("first", [*UNSENT, *MAYBE_EXECUTED, THROTTLED], ids=str)
+async def test_a_transient_failure_is_retried(send, first):
     aws = Scripted(first, TASKS if send is read else SERVICE)
 
     await send(aws)
@@ -84,7 +84,7 @@ async def test_what_failed_for_a_moment_is_asked_again(send, first):
 
 @pytest.mark.parametrize("send", [read, write])
 @pytest.mark.parametrize(
-    ("said", "code"),
+    ("response", "code"),
     [
         (THROTTLED, Code.PLATFORM_LIMITING),
         (REFUSED, Code.PLATFORM_UNREACHABLE),
@@ -92,8 +92,8 @@ async def test_what_failed_for_a_moment_is_asked_again(send, first):
         (BROKEN, Code.PLATFORM_FAILED),
     ],
 )
-async def test_what_keeps_failing_is_asked_four_times(send, said, code):
-    aws = Scripted(said)
+async def test_a_lasting_failure_is_tried_four_times(send, response, code):
+    aws = Scripted(response)
 
     with pytest.raises(Failure) as raised:
         await send(aws)
@@ -102,9 +102,9 @@ async def test_what_keeps_failing_is_asked_four_times(send, said, code):
     assert len(aws.requests) == 4
 
 
-@pytest.mark.parametrize("said", MAYBE_DONE, ids=str)
-async def test_what_must_not_be_done_twice_is_not_asked_again_when_its_answer_is_lost(said):
-    aws = Scripted(said, SERVICE)
+@pytest.mark.parametrize("response", MAYBE_EXECUTED, ids=str)
+async def test_a_request_that_must_not_be_repeated_is_not_retried_after_a_lost_answer(response):
+    aws = Scripted(response, SERVICE)
 
     with pytest.raises(Failure) as raised:
         await write(aws, repeat=False)
@@ -113,36 +113,36 @@ async def test_what_must_not_be_done_twice_is_not_asked_again_when_its_answer_is
     assert len(aws.requests) == 1
 
 
-@pytest.mark.parametrize("said", [*UNSENT, THROTTLED], ids=str)
-async def test_what_must_not_be_done_twice_is_asked_again_when_it_was_not_done(said):
-    aws = Scripted(said, SERVICE)
+@pytest.mark.parametrize("response", [*UNSENT, THROTTLED], ids=str)
+async def test_a_request_that_must_not_be_repeated_is_retried_if_it_was_not_executed(response):
+    aws = Scripted(response, SERVICE)
 
     await write(aws, repeat=False)
 
     assert len(aws.requests) == 2
 
 
-async def test_a_failure_tells_whether_an_earlier_attempt_may_have_had_its_effect():
-    gone = failure("ServiceNotFoundException")
+async def test_a_failure_records_whether_an_earlier_attempt_may_have_had_an_effect():
+    absent = failure("ServiceNotFoundException")
 
     with pytest.raises(Failure) as alone:
-        await write(Scripted(gone))
+        await write(Scripted(absent))
     with pytest.raises(Failure) as after:
-        await write(Scripted(LOST, gone))
+        await write(Scripted(LOST, absent))
 
     assert not alone.value.after_loss
     assert after.value.after_loss
 
 
-@pytest.mark.parametrize("said", [THROTTLED, REFUSED], ids=str)
-async def test_after_a_lost_answer_nothing_is_promised_any_more(said):
+@pytest.mark.parametrize("response", [THROTTLED, REFUSED], ids=str)
+async def test_a_lost_answer_forbids_the_claim_that_nothing_was_done(response):
     with pytest.raises(Fault, match="may have been done") as raised:
-        await write(Scripted(LOST, said))
+        await write(Scripted(LOST, response))
 
     assert raised.value.code is Code.PLATFORM_FAILED
 
 
-async def test_after_a_change_nothing_is_promised_any_more():
+async def test_a_change_forbids_the_claim_that_nothing_was_done():
     aws = Scripted(answer({}), THROTTLED)
 
     async with aws.client() as client:
@@ -154,7 +154,7 @@ async def test_after_a_change_nothing_is_promised_any_more():
     assert raised.value.code is Code.PLATFORM_FAILED
 
 
-async def test_after_reading_a_refusal_still_promises_that_nothing_was_done():
+async def test_a_refusal_after_reads_still_claims_that_nothing_was_done():
     aws = Scripted(LOST, TASKS, THROTTLED)
 
     async with aws.client() as client:
@@ -167,38 +167,38 @@ async def test_after_reading_a_refusal_still_promises_that_nothing_was_done():
 
 
 @pytest.mark.parametrize(
-    "said",
+    "response",
     [
-        Said(200, b""),
-        Said(200, b"null"),
-        Said(200, b"[1]"),
-        Said(200, b"hello"),
-        Said(200, b"\xff"),
-        Said(200, b'{"tasks": 3}'),
-        Said(200, b'{"tasks": [3]}'),
-        Said(200, b'{"tasks": [{"startedAt": {}}]}'),
-        Said(200, b'{"tasks": [{"taskArn": 7, "lastStatus": "RUNNING"}]}'),
-        Said(400, b"[1]"),
-        Said(400, b'{"__type": 7}'),
-        Said(400, b""),
-        Said(403, b"<html>"),
-        Said(302, b""),
-        Said(200, b'{"tasks": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
-        Said(400, b'{"message": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}"),
-        Said(400, b'{"__type": ' + b"[" * 500 + b"]" * 500 + b"}"),
-        Said(307, b'{"__type": "ThrottlingException"}', {"location": "https://portal.test"}),
+        Response(200, b""),
+        Response(200, b"null"),
+        Response(200, b"[1]"),
+        Response(200, b"hello"),
+        Response(200, b"\xff"),
+        Response(200, b'{"tasks": 3}'),
+        Response(200, b'{"tasks": [3]}'),
+        Response(200, b'{"tasks": [{"startedAt": {}}]}'),
+        Response(200, b'{"tasks": [{"taskArn": 7, "lastStatus": "RUNNING"}]}'),
+        Response(400, b"[1]"),
+        Response(400, b'{"__type": 7}'),
+        Response(400, b""),
+        Response(403, b"<html>"),
+        Response(302, b""),
+        Response(200, b'{"tasks": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
+        Response(400, b'{"message": ' + b'{"a":' * 100_000 + b"1" + b"}" * 100_000 + b"}"),
+        Response(400, b'{"__type": ' + b"[" * 500 + b"]" * 500 + b"}"),
+        Response(307, b'{"__type": "ThrottlingException"}', {"location": "https://portal.test"}),
     ],
-    ids=lambda said: f"{said.status} {said.body[:40]!r}",
+    ids=lambda response: f"{response.status} {response.body[:40]!r}",
 )
-async def test_nonsense_is_a_failure_of_the_platform(said):
+async def test_a_malformed_response_is_platform_failed(response):
     with pytest.raises(Failure) as raised:
-        await read(Scripted(said))
+        await read(Scripted(response))
 
     assert raised.value.code is Code.PLATFORM_FAILED
 
 
-async def test_nonsense_after_a_change_may_be_its_effect():
-    aws = Scripted(Said(200, b"[1]"), THROTTLED)
+async def test_a_malformed_response_to_a_change_may_follow_an_effect():
+    aws = Scripted(Response(200, b"[1]"), THROTTLED)
 
     async with aws.client() as client:
         bound = client.for_call(ample())
@@ -208,9 +208,9 @@ async def test_nonsense_after_a_change_may_be_its_effect():
             await bound.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
 
 
-async def test_an_answer_that_cannot_be_read_is_not_quoted():
+async def test_an_unreadable_response_is_not_quoted():
     with pytest.raises(Failure) as raised:
-        await read(Scripted(Said(200, b'{"tasks": "s3cret\xff"}')))
+        await read(Scripted(Response(200, b'{"tasks": "s3cret\xff"}')))
 
     assert "s3cret" not in raised.value.message
 
@@ -225,10 +225,10 @@ async def test_nothing_is_sent_after_the_deadline():
     assert aws.requests == []
 
 
-async def test_nothing_is_repeated_once_another_worker_has_taken_over():
+async def test_no_request_is_retried_after_the_fence_closed():
     ours = True
 
-    def lose(asked: Asked) -> Said:
+    def lose(asked: Request) -> Response:
         nonlocal ours
         ours = False
         raise LOST
@@ -243,7 +243,7 @@ async def test_nothing_is_repeated_once_another_worker_has_taken_over():
     assert len(aws.requests) == 1
 
 
-async def test_pages_are_followed_to_the_end_by_the_services_own_token():
+async def test_pages_are_followed_by_the_token_of_the_service():
     pages = [
         answer({"taskArns": ["a/1"], "nextToken": "x"}),
         answer({"taskArns": [], "nextToken": "y"}),
@@ -260,36 +260,36 @@ async def test_pages_are_followed_to_the_end_by_the_services_own_token():
 
 
 @pytest.mark.parametrize("token", [7, ["x"], {"a": "b"}], ids=str)
-async def test_a_token_of_the_next_page_that_is_no_text_is_not_the_callers_mistake(token):
+async def test_a_page_token_that_is_no_text_is_platform_failed(token):
     aws = Scripted(answer({"taskArns": ["a/1"], "nextToken": token}))
 
     async with aws.client() as client:
         bound = client.for_call(Call.within(10))
-        with pytest.raises(Failure, match="nextToken is no text") as raised:
+        with pytest.raises(Failure, match="nextToken is not a text") as raised:
             async for _ in bound.pages("ecs:ListTasks", TaskArns):
                 pass
 
     assert raised.value.code is Code.PLATFORM_FAILED
 
 
-async def test_a_list_that_goes_on_with_the_same_page_for_ever_is_nonsense():
+async def test_a_list_that_repeats_its_page_token_is_platform_failed():
     aws = Scripted(answer({"taskArns": ["a/1"], "nextToken": "x"}))
 
     async with aws.client() as client:
         bound = client.for_call(ample())
-        with pytest.raises(Failure, match="same again"):
+        with pytest.raises(Failure, match="nextToken is the same as before"):
             async for _ in bound.pages("ecs:ListTasks", TaskArns):
                 pass
 
     assert len(aws.requests) == 2
 
 
-async def test_a_rate_that_is_used_up_until_the_deadline_sends_nothing_and_says_when_to_return():
+async def test_a_rate_limit_beyond_the_deadline_sends_nothing_and_sets_retry_after():
     aws = Scripted(SERVICE)
 
     async with aws.client() as client:
         drain(client.limits, "ecs:UpdateService", 50 + 5 * 120)
-        with pytest.raises(Failure, match="was not asked") as raised:
+        with pytest.raises(Failure, match="was not sent") as raised:
             await client.for_call(ample()).ask("ecs:UpdateService", OneService, service="web")
 
     assert raised.value.code is Code.PLATFORM_LIMITING
@@ -298,7 +298,7 @@ async def test_a_rate_that_is_used_up_until_the_deadline_sends_nothing_and_says_
 
 
 @pytest.mark.parametrize("limit", [1, 3])
-async def test_no_more_is_asked_at_once_than_is_allowed(limit):
+async def test_concurrent_requests_are_limited(limit):
     aws = Scripted(TASKS)
 
     async with aws.client(ecs_concurrency=limit) as client:
@@ -309,7 +309,7 @@ async def test_no_more_is_asked_at_once_than_is_allowed(limit):
     assert len(aws.requests) == 10
 
 
-async def test_a_request_waits_for_its_rate():
+async def test_a_request_waits_for_its_rate_limit():
     aws = Scripted(SERVICE)
     loop = asyncio.get_running_loop()
 
@@ -321,7 +321,7 @@ async def test_a_request_waits_for_its_rate():
     assert loop.time() - since > 0.1
 
 
-async def test_who_is_cancelled_while_waiting_for_its_rate_gives_it_back():
+async def test_a_request_cancelled_in_its_rate_limit_returns_its_token():
     aws = Scripted(SERVICE)
 
     async with aws.client() as client:
@@ -339,7 +339,7 @@ async def test_who_is_cancelled_while_waiting_for_its_rate_gives_it_back():
     assert aws.requests == []
 
 
-async def test_a_throttled_action_is_held_back_for_all():
+async def test_a_throttled_action_delays_all_its_requests():
     aws = Scripted(THROTTLED)
 
     async with aws.client(ecs_attempts=1) as client:

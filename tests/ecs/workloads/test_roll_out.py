@@ -1,4 +1,4 @@
-"""A workload applied on ECS: what is created and changed, and what becomes of it when AWS fails."""
+"""The roll-out of a workload on ECS, and its undo if AWS fails."""
 
 import asyncio
 
@@ -7,11 +7,11 @@ import pytest
 from contracts import api
 from contracts.faults import Code, Fault
 from tests.calls import AMPLE_S, Ending, ample, pass_time
-from tests.ecs import scripted
-from tests.ecs.remains import NOTHING, remains, revisions, rules
-from tests.ecs.workloads import CLUSTER, NAME, apply, worker
+from tests.ecs.aws import scripted
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, worker
+from tests.ecs.workloads.inventory import NOTHING, inventory, revisions, rules
 from tests.stack import BOUND_S, eventually
-from tests.workloads import CANARY, specification
+from tests.workloads import CANARY
 from worker.provider import Call
 from worker.providers.ecs.provider import EcsProvider
 
@@ -47,7 +47,7 @@ async def scale(provider: EcsProvider, replicas: int) -> None:
     await provider.update_controller_replicas(operation, ample())
 
 
-async def test_a_workload_becomes_a_service_with_all_that_it_needs(whole):
+async def test_a_workload_becomes_a_service_with_its_resources(whole):
     call = ample()
     async with worker(whole) as provider:
         answer = await apply(provider, call)
@@ -80,7 +80,7 @@ async def test_a_workload_becomes_a_service_with_all_that_it_needs(whole):
     }
 
 
-async def test_its_target_group_asks_where_the_workload_says_how_it_is(balanced):
+async def test_the_target_group_has_the_health_check_of_the_workload(balanced):
     async with worker(balanced) as provider:
         await apply(provider)
         [group] = balanced.account.balancing.target_groups.values()
@@ -93,7 +93,7 @@ async def test_its_target_group_asks_where_the_workload_says_how_it_is(balanced)
     assert (group.health_check_path, group.health_check_port) == ("/healthy", "traffic-port")
 
 
-async def test_nothing_matches_the_rule_that_ties_a_new_target_group(balanced):
+async def test_a_new_target_group_gets_a_placeholder_rule(balanced):
     async with worker(balanced) as provider:
         await apply(provider)
 
@@ -130,14 +130,14 @@ CALLS = [
     "elasticloadbalancing:CreateRule",
     "ecs:CreateService",
 ]
-REMEMBERED = {
+CACHED = {
     "servicediscovery:GetNamespace",
     "elasticloadbalancing:DescribeListeners",
     "elasticloadbalancing:DescribeLoadBalancers",
 }
 
 
-async def test_a_creation_asks_for_what_is_configured_and_once_for_what_never_changes(whole):
+async def test_the_requests_of_a_creation_and_those_that_are_cached(whole):
     async with worker(whole) as provider:
         await apply(provider)
         first = whole.calls.actions()
@@ -145,10 +145,10 @@ async def test_a_creation_asks_for_what_is_configured_and_once_for_what_never_ch
         await apply(provider, name="orders-api-v8", labels={})
 
     assert first == CALLS
-    assert whole.calls.actions() == [action for action in CALLS if action not in REMEMBERED]
+    assert whole.calls.actions() == [action for action in CALLS if action not in CACHED]
 
 
-async def test_a_creation_without_balancer_names_and_secret_takes_four_calls(aws, provider):
+async def test_a_creation_without_listener_namespace_and_secret_takes_four_requests(aws, provider):
     await apply(provider, pullSecret=None)
 
     assert aws.calls.actions() == [
@@ -173,7 +173,7 @@ async def test_applying_the_same_workload_again_changes_nothing(whole):
 
 
 @pytest.mark.parametrize(("running", "minimum"), [(0, None), (0, 2), (1, 7), (5, 1), (5, None)])
-async def test_a_running_count_is_kept_whatever_the_least_count_is(aws, provider, running, minimum):
+async def test_the_present_size_is_kept_despite_minreplicas(aws, provider, running, minimum):
     await apply(provider)
     await scale(provider, running)
     call = ample()
@@ -189,7 +189,7 @@ async def test_a_running_count_is_kept_whatever_the_least_count_is(aws, provider
     assert "desiredCount" not in aws.calls.matching("ecs:UpdateService")[-1].parameters
 
 
-async def test_new_labels_are_on_the_machines_that_an_update_starts(aws, provider):
+async def test_machines_that_an_update_starts_have_the_new_labels(aws, provider):
     await apply(provider)
     aws.calls.clear()
 
@@ -205,7 +205,7 @@ async def test_new_labels_are_on_the_machines_that_an_update_starts(aws, provide
             assert {"key": "tier", "value": "web"} in task["tags"]
 
 
-async def test_a_service_from_before_the_listener_gets_its_balancer_when_applied_again(aws):
+async def test_a_repeat_adds_a_target_group_to_a_service_made_before_the_listener(aws):
     async with worker(aws) as provider:
         assert "targetGroupArn" not in await apply(provider)
     aws.add_listener()
@@ -223,7 +223,7 @@ async def test_a_service_from_before_the_listener_gets_its_balancer_when_applied
     assert revisions(aws) == [f"{NAME}:1"]
 
 
-async def test_a_port_that_moved_moves_in_the_balancer_too(balanced):
+async def test_a_changed_port_changes_the_load_balancer(balanced):
     async with worker(balanced) as provider:
         await apply(provider)
         await apply(provider, ports={"app": 8080, "metrics": 9090})
@@ -232,7 +232,7 @@ async def test_a_port_that_moved_moves_in_the_balancer_too(balanced):
     assert balancer["containerPort"] == 8080
 
 
-async def test_somebody_elses_balancer_is_kept(aws):
+async def test_a_foreign_target_group_is_kept(aws):
     aws.add_listener()
     group = aws.add_target_group("theirs")
     aws.add_rule(group, host="shop.example")
@@ -245,7 +245,7 @@ async def test_somebody_elses_balancer_is_kept(aws):
     assert [each.name for each in aws.account.balancing.target_groups.values()] == ["theirs"]
 
 
-async def test_old_revisions_are_deregistered_but_for_the_newest(aws):
+async def test_old_revisions_are_deregistered_except_the_newest(aws):
     async with worker(aws, PLT_ECS_KEEP_REVISIONS="2") as provider:
         for number in range(5):
             await apply(provider, image=f"reg.example.com/x:{number}")
@@ -253,7 +253,7 @@ async def test_old_revisions_are_deregistered_but_for_the_newest(aws):
     assert revisions(aws) == [f"{NAME}:3", f"{NAME}:4", f"{NAME}:5"]
 
 
-async def test_the_revision_that_is_replaced_stays_to_go_back_to(aws):
+async def test_the_replaced_revision_stays(aws):
     async with worker(aws, PLT_ECS_KEEP_REVISIONS="0") as provider:
         for number in range(4):
             await apply(provider, image=f"reg.example.com/x:{number}")
@@ -261,7 +261,7 @@ async def test_the_revision_that_is_replaced_stays_to_go_back_to(aws):
     assert revisions(aws) == [f"{NAME}:3", f"{NAME}:4"]
 
 
-async def test_old_revisions_that_stay_fail_nothing_and_are_told(aws):
+async def test_a_failure_to_deregister_old_revisions_is_only_reported(aws):
     aws.faults.deny("ecs:DeregisterTaskDefinition")
     call = ample()
     async with worker(aws, PLT_ECS_KEEP_REVISIONS="0") as provider:
@@ -273,7 +273,7 @@ async def test_old_revisions_that_stay_fail_nothing_and_are_told(aws):
     assert left.startswith("old task definitions: the worker's AWS identity lacks")
 
 
-async def test_a_revision_that_an_earlier_try_left_is_used(aws, provider):
+async def test_a_revision_of_an_earlier_attempt_is_used(aws, provider):
     aws.faults.add("ecs:CreateService", disconnect="before", times=None)
     with pytest.raises(Fault):
         await apply(provider)
@@ -284,13 +284,13 @@ async def test_a_revision_that_an_earlier_try_left_is_used(aws, provider):
     assert revisions(aws) == [f"{NAME}:1"]
 
 
-async def test_who_applies_the_same_at_once_succeeds_and_leaves_one_of_everything(whole):
+async def test_concurrent_runs_of_one_workload_make_each_resource_once(whole):
     async with worker(whole) as one, worker(whole) as other:
         answers = await asyncio.gather(*(apply(each) for each in (one, other, one, other)))
 
     assert sum(answer["created"] for answer in answers) == 1
     assert len({answer["taskDefinitionArn"] for answer in answers}) == 1
-    found = remains(whole)
+    found = inventory(whole)
     assert found.pop("rules") in {1, 2}
     assert found == {
         "services": [NAME],
@@ -301,7 +301,7 @@ async def test_who_applies_the_same_at_once_succeeds_and_leaves_one_of_everythin
     }
 
 
-async def test_a_service_that_drains_is_waited_for(aws, provider):
+async def test_a_draining_service_is_awaited(aws, provider):
     aws.pace.stopped_after = 0.7
     aws.add_service(NAME, CLUSTER)
     await provider.delete_controller(api.DeleteController(CLUSTER, NAME), ample())
@@ -312,9 +312,7 @@ async def test_a_service_that_drains_is_waited_for(aws, provider):
     assert aws.service(NAME, CLUSTER)["status"] == "ACTIVE"
 
 
-async def test_a_service_that_drains_past_the_deadline_is_told_so_that_a_repeat_is_made(
-    aws, provider
-):
+async def test_a_service_that_drains_beyond_the_deadline_is_a_retryable_fault(aws, provider):
     aws.pace.stopped_after = None
     aws.add_service(NAME, CLUSTER)
     await provider.delete_controller(api.DeleteController(CLUSTER, NAME), ample())
@@ -334,9 +332,7 @@ async def test_a_service_that_drains_past_the_deadline_is_told_so_that_a_repeat_
         "Creation of service was not idempotent.",
     ],
 )
-async def test_a_service_that_is_in_the_way_and_gone_at_once_is_looked_for_again(
-    aws, provider, message
-):
+async def test_a_creation_refused_because_of_a_vanishing_service_is_retried(aws, provider, message):
     aws.faults.add("ecs:CreateService", "InvalidParameterException", message=message)
 
     assert (await apply(provider))["created"] is True
@@ -352,12 +348,12 @@ async def test_a_service_that_is_in_the_way_and_gone_at_once_is_looked_for_again
         ("UpdateService", "ServiceNotFoundException"),
     ],
 )
-async def test_a_service_that_is_deleted_meanwhile_is_made_again(action, code):
+async def test_a_service_deleted_meanwhile_is_created_again(action, code):
     service = {"serviceArn": "a", "serviceName": NAME, "status": "ACTIVE"}
     known = [service]
 
-    def said(asked: scripted.Asked) -> scripted.Said:
-        match asked.action:
+    def respond(request: scripted.Request) -> scripted.Response:
+        match request.action:
             case "DescribeServices":
                 return scripted.answer({"services": known})
             case "DescribeTaskDefinition":
@@ -370,13 +366,13 @@ async def test_a_service_that_is_deleted_meanwhile_is_made_again(action, code):
             case _:
                 return scripted.answer({"service": service})
 
-    async with scripted.Scripted(said).client(ecs_subnets="subnet-1") as client:
-        made = await apply(EcsProvider(client), pullSecret=None)
+    async with scripted.Scripted(respond).client(ecs_subnets="subnet-1") as client:
+        answer = await apply(EcsProvider(client), pullSecret=None)
 
-    assert made["created"] is True
+    assert answer["created"] is True
 
 
-async def test_a_service_that_cannot_be_tagged_is_not_made_again(aws, provider):
+async def test_a_service_that_cannot_be_tagged_is_not_created_again(aws, provider):
     await apply(provider)
     aws.faults.add("ecs:TagResource", "InvalidParameterException", message="too many tags")
 
@@ -387,7 +383,7 @@ async def test_a_service_that_cannot_be_tagged_is_not_made_again(aws, provider):
     assert aws.calls.count("ecs:CreateService") == 1
 
 
-LAGS = [
+TRANSIENT = [
     ("ecs:RegisterTaskDefinition", "ClientException", "Too many concurrent attempts to create a "
      "new revision of the specified family."),
     ("ecs:CreateService", "InvalidParameterException", "The target group with targetGroupArn x "
@@ -395,21 +391,19 @@ LAGS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("action", "code", "message"), LAGS)
-async def test_what_aws_refuses_for_a_moment_is_asked_again(whole, action, code, message):
+@pytest.mark.parametrize(("action", "code", "message"), TRANSIENT)
+async def test_a_transient_refusal_is_retried(whole, action, code, message):
     whole.faults.add(action, code, message=message, times=2)
 
     async with worker(whole) as provider:
         await apply(provider)
 
-    assert remains(whole)["task definitions"] == [f"{NAME}:1"]
+    assert inventory(whole)["task definitions"] == [f"{NAME}:1"]
     assert whole.calls.count("elasticloadbalancing:DeleteRule") == 0
 
 
-@pytest.mark.parametrize(("action", "code", "message"), LAGS)
-async def test_what_aws_refuses_for_long_is_told_so_that_a_repeat_is_made(
-    whole, action, code, message
-):
+@pytest.mark.parametrize(("action", "code", "message"), TRANSIENT)
+async def test_a_lasting_transient_state_is_a_retryable_fault(whole, action, code, message):
     whole.faults.add(action, code, message=message, times=None)
 
     async with worker(whole) as provider:
@@ -417,10 +411,10 @@ async def test_what_aws_refuses_for_long_is_told_so_that_a_repeat_is_made(
             await apply(provider)
 
     assert raised.value.code is Code.PLATFORM_FAILED
-    assert remains(whole) == NOTHING
+    assert inventory(whole) == NOTHING
 
 
-async def test_a_service_that_was_deleted_can_be_made_again(aws, provider):
+async def test_a_deleted_service_can_be_created_again(aws, provider):
     await apply(provider)
     await provider.delete_controller(api.DeleteController(CLUSTER, NAME), ample())
 
@@ -434,7 +428,7 @@ STEPS = [action for action in CALLS if not any(read in action for read in READS)
 
 
 @pytest.mark.parametrize("action", STEPS[1:])
-async def test_a_creation_that_is_refused_leaves_nothing(whole, action):
+async def test_a_refused_creation_leaves_nothing(whole, action):
     whole.faults.deny(action)
     async with worker(whole) as provider:
         with pytest.raises(Fault) as raised:
@@ -444,25 +438,25 @@ async def test_a_creation_that_is_refused_leaves_nothing(whole, action):
         assert f"lacks {action}" in raised.value.message
         assert "Left behind" not in raised.value.message
         assert CANARY not in raised.value.message
-        assert remains(whole) == NOTHING
+        assert inventory(whole) == NOTHING
 
         whole.faults.clear()
         await apply(provider)
     assert whole.service(NAME, CLUSTER)["runningCount"] == 2
 
 
-async def test_what_was_there_before_a_refused_creation_stays(whole):
+async def test_a_refused_update_leaves_existing_resources(whole):
     async with worker(whole) as provider:
         await apply(provider)
-        before = remains(whole)
+        before = inventory(whole)
         whole.faults.deny("ecs:UpdateService")
         with pytest.raises(Fault):
             await apply(provider, image="reg.example.com/x:8")
 
-    assert remains(whole) == before
+    assert inventory(whole) == before
 
 
-async def test_what_cannot_be_taken_back_is_told_and_a_repeat_uses_it(whole):
+async def test_resources_that_cannot_be_deleted_are_reported_and_a_repeat_uses_them(whole):
     whole.faults.deny("ecs:CreateService")
     whole.faults.deny("elasticloadbalancing:DeleteRule")
     async with worker(whole) as provider:
@@ -472,23 +466,14 @@ async def test_what_cannot_be_taken_back_is_told_and_a_repeat_uses_it(whole):
         assert raised.value.code is Code.PLATFORM_FORBIDDEN
         for words in ("the rule", "elasticloadbalancing:DeleteRule", "the target group"):
             assert words in raised.value.message
-        assert remains(whole) == NOTHING | {"target groups": ["orders-api-v7-1d1284"], "rules": 1}
+        assert inventory(whole) == NOTHING | {"target groups": ["orders-api-v7-1d1284"], "rules": 1}
 
         whole.faults.clear()
         await apply(provider)
-    assert remains(whole)["rules"] == 1
+    assert inventory(whole)["rules"] == 1
 
 
-async def test_a_creation_whose_answer_is_lost_is_found_and_counts_as_made(aws, provider):
-    aws.faults.add("ecs:CreateService", disconnect="after")
-
-    answer = await apply(provider)
-
-    assert answer["created"] is True
-    assert len(aws.services(CLUSTER)) == 1
-
-
-async def test_a_creation_that_may_have_happened_takes_nothing_back(whole):
+async def test_a_creation_that_may_have_happened_is_not_undone(whole):
     whole.faults.add("ecs:CreateService", "ServerException", status=500, times=None)
     async with worker(whole) as provider:
         with pytest.raises(Fault, match="may have been created") as raised:
@@ -501,7 +486,7 @@ async def test_a_creation_that_may_have_happened_takes_nothing_back(whole):
     assert [call.action for call in whole.calls.writes()] == ["ecs:CreateService"]
 
 
-async def test_throttling_before_anything_was_done_promises_that_nothing_was(aws, provider):
+async def test_throttling_before_the_first_change_means_that_nothing_was_attempted(aws, provider):
     aws.faults.throttle("ecs:RegisterTaskDefinition", times=None)
 
     with pytest.raises(Fault) as raised:
@@ -511,17 +496,19 @@ async def test_throttling_before_anything_was_done_promises_that_nothing_was(aws
     assert raised.value.retry_after is not None
 
 
-async def test_throttling_after_the_first_step_is_not_called_unattempted(aws, provider):
+async def test_throttling_after_the_first_change_does_not_claim_that_nothing_was_done(
+    aws, provider
+):
     aws.faults.throttle("ecs:CreateService", times=None)
 
     with pytest.raises(Fault, match="in part or whole") as raised:
         await apply(provider)
 
     assert raised.value.code is Code.PLATFORM_FAILED
-    assert remains(aws) == NOTHING
+    assert inventory(aws) == NOTHING
 
 
-async def test_a_deadline_leaves_what_was_made_for_the_repeat(aws, provider):
+async def test_a_deadline_leaves_resources_for_the_repeat(aws, provider):
     held = aws.faults.add("ecs:CreateService", delay=2 * BOUND_S)
     applying = asyncio.create_task(apply(provider, Ending(lambda: held.hits)))
     await asyncio.to_thread(eventually, lambda: held.hits)
@@ -550,7 +537,7 @@ async def test_an_unknown_cluster_is_not_found_and_nothing_is_made(aws, provider
         {"name": f"arn:aws:ecs:eu-central-1:123456789012:service/other/{NAME}"},
     ],
 )
-async def test_what_makes_no_sense_is_invalid_before_aws_is_asked(aws, provider, wrong):
+async def test_an_invalid_workload_is_refused_before_any_request(aws, provider, wrong):
     with pytest.raises(Fault) as raised:
         await apply(provider, **wrong)
 
@@ -558,7 +545,7 @@ async def test_what_makes_no_sense_is_invalid_before_aws_is_asked(aws, provider,
     assert len(aws.calls) == 0
 
 
-async def test_the_same_name_in_another_cluster_takes_nothing_away(whole):
+async def test_the_same_name_in_another_cluster_is_a_conflict(whole):
     whole.add_cluster("other")
     async with worker(whole) as provider:
         await apply(provider)
@@ -567,10 +554,10 @@ async def test_the_same_name_in_another_cluster_takes_nothing_away(whole):
 
         assert raised.value.code is Code.CONFLICT
     assert whole.services("other") == []
-    assert remains(whole)["services"] == [NAME]
+    assert inventory(whole)["services"] == [NAME]
 
 
-async def test_every_spelling_of_a_name_is_one_service(aws, provider):
+async def test_each_spelling_of_a_name_is_one_service(aws, provider):
     first = await apply(provider, name="my-app-v1.2.3", labels={})
     again = await apply(provider, name="my-app-v1-2-3-4f878d", labels={})
 
@@ -578,13 +565,9 @@ async def test_every_spelling_of_a_name_is_one_service(aws, provider):
     assert again["created"] is False
 
 
-async def test_a_cluster_is_named_by_its_arn_as_well(aws, provider):
+async def test_a_workload_is_applied_to_a_cluster_by_its_arn(aws, provider):
     await apply(provider)
 
     again = await apply(provider, cluster=aws.account.arn("ecs", f"cluster/{CLUSTER}"))
 
     assert again["created"] is False
-
-
-def test_the_example_holds_what_must_not_leak():
-    assert CANARY in str(specification())

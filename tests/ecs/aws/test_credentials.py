@@ -1,4 +1,4 @@
-"""Whose credentials a worker uses: AWS's own chain, none of it in our settings."""
+"""The credentials of a worker: found by AWS's own chain, which machinist does not configure."""
 
 import os
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from contracts import api
 from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.ecs.credential_sources import FOUND, Metadata, assume_role
+from tests.ecs.aws.credential_sources import FOUND, Metadata, assume_role
 from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers import ecs
@@ -53,7 +53,7 @@ async def test_credentials_of_an_instance_role(aws, bare, call, metadata, monkey
 
 @pytest.mark.usefixtures("profiles")
 @pytest.mark.parametrize("profile", ["with-mfa", "nested"])
-async def test_a_profile_that_wants_mfa_is_refused_and_nobody_is_asked_for_a_code(bare, profile):
+async def test_a_profile_with_mfa_is_refused_without_a_prompt(bare, profile):
     with pytest.raises(ConfigurationError, match="cannot enter an MFA code"):
         async with ecs.open_provider(bare | {"AWS_PROFILE": profile}):
             pass
@@ -68,15 +68,13 @@ async def test_a_profile_that_wants_mfa_is_refused_and_nobody_is_asked_for_a_cod
         ({"AWS_SECRET_ACCESS_KEY": "secret"}, "expected both or none"),
     ],
 )
-async def test_without_credentials_a_worker_does_not_start_and_says_why(bare, variables, words):
+async def test_a_worker_without_credentials_does_not_start(bare, variables, words):
     with pytest.raises(ConfigurationError, match=words):
         async with ecs.open_provider(bare | variables):
             pass
 
 
-async def test_without_the_role_that_it_is_to_assume_a_worker_does_not_start_and_says_why(
-    bare, metadata, monkeypatch, tmp_path
-):
+async def test_a_worker_whose_role_is_refused_does_not_start(bare, metadata, monkeypatch, tmp_path):
     assume_role(monkeypatch, tmp_path, metadata)
 
     with pytest.raises(ConfigurationError, match="not for you"):
@@ -84,9 +82,7 @@ async def test_without_the_role_that_it_is_to_assume_a_worker_does_not_start_and
             pass
 
 
-async def test_without_the_token_of_its_role_a_worker_does_not_start_and_says_why(
-    bare, monkeypatch, tmp_path
-):
+async def test_a_worker_without_its_web_identity_token_does_not_start(bare, monkeypatch, tmp_path):
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(tmp_path / "token"))
     monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/worker")
 
@@ -95,16 +91,16 @@ async def test_without_the_token_of_its_role_a_worker_does_not_start_and_says_wh
             pass
 
 
-ODD = {
+MALFORMED = {
     "expired": FOUND | {"Expiration": "2020-01-01T00:00:00Z"},
     "null": None,
     "a list": [1],
     "a text": "AKIAFOUND",
     "no keys": {"Message": "not today"},
-    "no time of expiry": {k: v for k, v in FOUND.items() if k != "Expiration"},
-    "an odd time of expiry": FOUND | {"Expiration": "tomorrow"},
+    "no expiry time": {k: v for k, v in FOUND.items() if k != "Expiration"},
+    "a malformed expiry time": FOUND | {"Expiration": "tomorrow"},
     "a time without a zone": FOUND | {"Expiration": "2099-01-01T00:00:00"},
-    "a null time of expiry": FOUND | {"Expiration": None},
+    "a null expiry time": FOUND | {"Expiration": None},
     "a null key": FOUND | {"AccessKeyId": None},
     "an empty key": FOUND | {"AccessKeyId": ""},
     "a number for a key": FOUND | {"SecretAccessKey": 7},
@@ -115,14 +111,14 @@ ODD = {
 
 
 def valid_for_minutes() -> dict[str, str]:
-    """Valid throughout a test, and so short that each request has them renewed."""
+    """Credentials that outlast a test and are already due for renewal."""
     expiration = datetime.now(UTC) + timedelta(minutes=9)
     return FOUND | {"Expiration": expiration.strftime("%Y-%m-%dT%H:%M:%SZ")}
 
 
-@pytest.mark.parametrize("odd", ODD)
-async def test_with_odd_credentials_a_worker_does_not_start_and_says_why(bare, source, odd):
-    source.said = ODD[odd]
+@pytest.mark.parametrize("malformed", MALFORMED)
+async def test_a_worker_with_malformed_credentials_does_not_start(bare, source, malformed):
+    source.answer = MALFORMED[malformed]
 
     with pytest.raises(ConfigurationError, match="credentials") as raised:
         async with ecs.open_provider(bare):
@@ -131,61 +127,44 @@ async def test_with_odd_credentials_a_worker_does_not_start_and_says_why(bare, s
     assert "secret" not in str(raised.value).replace("a secret key", "")
 
 
-async def test_credentials_that_are_still_valid_are_used_when_their_renewal_fails(
-    aws, bare, call, source
-):
+async def test_short_lived_credentials_are_not_renewed_for_each_request(aws, bare, call, source):
     aws.add_cluster("shop")
-    source.said = valid_for_minutes()
+    source.answer = valid_for_minutes()
     async with ecs.open_provider(bare) as provider:
-        source.said = {"Message": "not today"}
-
-        await provider.get_controllers(api.GetControllers("shop"), call())
-        before = source.asked
-        await provider.get_controllers(api.GetControllers("shop"), call())
-
-        assert source.asked == before
-
-
-async def test_short_lived_credentials_are_not_asked_for_with_each_request(aws, bare, call, source):
-    aws.add_cluster("shop")
-    source.said = valid_for_minutes()
-    async with ecs.open_provider(bare) as provider:
-        before = source.asked
+        before = source.requests
 
         await gather_all(
             *(provider.get_controllers(api.GetControllers("shop"), call()) for _ in range(20))
         )
 
-        assert source.asked == before
+        assert source.requests == before
 
 
 def assumed(expiration: datetime) -> str:
-    """What STS answers for a role; its time has a zone if that of `expiration` has."""
+    """The response of STS for a role; its time has a zone if `expiration` has one."""
     keys = "<AccessKeyId>AKIA</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>"
     rest = f"<SessionToken>t</SessionToken><Expiration>{expiration.isoformat()}</Expiration>"
     result = f"<R><AssumeRoleWithWebIdentityResult><Credentials>{keys}{rest}</Credentials>"
     return f"{result}</AssumeRoleWithWebIdentityResult></R>"
 
 
-async def test_an_odd_answer_of_sts_is_not_kept(bare, source, monkeypatch, tmp_path):
-    """The client library stores it in a cache and fails when it reads its time of expiry there."""
+async def test_a_malformed_sts_response_is_not_cached(bare, source, monkeypatch, tmp_path):
+    """The client library caches the response, and fails when it reads the expiry time there."""
     assume_role(monkeypatch, tmp_path, os.environ["AWS_CONTAINER_CREDENTIALS_FULL_URI"])
     chain = Chain()
     chain.set_config_variable("region", bare["PLT_ECS_REGION"])
-    source.said = assumed(datetime(2099, 1, 1))  # without a zone
-    odd = await chain.load_anew()
+    source.answer = assumed(datetime(2099, 1, 1))  # without a zone
+    malformed = await chain.reload_credentials()
     with pytest.raises(TypeError):
-        await odd.get_frozen_credentials()
+        await malformed.get_frozen_credentials()
 
-    source.said = assumed(datetime.now(UTC) + timedelta(days=1))
+    source.answer = assumed(datetime.now(UTC) + timedelta(days=1))
 
-    assert (await (await chain.load_anew()).get_frozen_credentials()).access_key == "AKIA"
+    assert (await (await chain.reload_credentials()).get_frozen_credentials()).access_key == "AKIA"
 
 
-async def test_a_redirection_is_not_followed_and_hands_no_request_to_another_host(
-    aws, bare, call, metadata
-):
-    """Another host would get the body, with what is secret in it, and the session token."""
+async def test_a_redirection_is_not_followed(aws, bare, call, metadata):
+    """Another host would get the body with its secrets, and the session token."""
     Metadata.redirected.clear()
     given = {"AWS_ACCESS_KEY_ID": "AKIAGIVEN", "AWS_SECRET_ACCESS_KEY": "secret"}
     async with ecs.open_provider(bare | given | {"PLT_ECS_ENDPOINT": metadata}) as provider:
@@ -196,8 +175,8 @@ async def test_a_redirection_is_not_followed_and_hands_no_request_to_another_hos
     assert Metadata.redirected == []
 
 
-async def test_an_answer_that_is_nested_too_deep_is_refused_on_every_python(bare, call, metadata):
-    """The client library's parser has the interpreter's limit alone, which 3.13 does not have."""
+async def test_a_deeply_nested_response_is_refused_on_every_python(bare, call, metadata):
+    """The client library's parser relies on the limit of the interpreter; 3.13 has none."""
     given = {"AWS_ACCESS_KEY_ID": "AKIAGIVEN", "AWS_SECRET_ACCESS_KEY": "secret"}
     async with ecs.open_provider(bare | given | {"PLT_ECS_ENDPOINT": f"{metadata}/deep/"}) as deep:
         with pytest.raises(Fault, match="nested at most 100 deep") as raised:
@@ -206,9 +185,7 @@ async def test_an_answer_that_is_nested_too_deep_is_refused_on_every_python(bare
     assert raised.value.code is Code.PLATFORM_FAILED
 
 
-async def test_a_redirection_of_sts_is_not_followed_with_the_token_of_the_role(
-    bare, metadata, monkeypatch, tmp_path
-):
+async def test_a_redirection_of_sts_is_not_followed(bare, metadata, monkeypatch, tmp_path):
     Metadata.redirected.clear()
     assume_role(monkeypatch, tmp_path, f"{metadata}/moved")
 
@@ -242,7 +219,7 @@ async def test_a_redirection_of_an_instance_role_is_not_followed(
     assert Metadata.redirected == []
 
 
-async def test_an_endpoint_that_is_none_is_named(bare):
+async def test_an_invalid_endpoint_is_named(bare):
     keys = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret"}
 
     with pytest.raises(ConfigurationError, match=r"PLT_ECS_ENDPOINT.*expected a URL"):
@@ -250,7 +227,7 @@ async def test_an_endpoint_that_is_none_is_named(bare):
             pass
 
 
-async def test_a_secret_key_is_in_no_complaint(bare):
+async def test_a_secret_key_is_in_no_error(bare):
     with pytest.raises(ConfigurationError) as raised:
         async with ecs.open_provider(bare | {"AWS_SECRET_ACCESS_KEY": "s3cret"}):
             pass

@@ -1,4 +1,4 @@
-"""The neutral workload on Fargate: what is refused, and the task definition that it becomes."""
+"""The neutral workload on Fargate: validation and task definition."""
 
 import subprocess
 import sys
@@ -10,7 +10,7 @@ import pytest
 
 from contracts.faults import Code, Fault
 from contracts.resources import Object
-from tests.ecs.workloads import CLUSTER, ROLE, settings
+from tests.ecs.workloads.builders import CLUSTER, ROLE, settings
 from tests.workloads import CANARY, specification
 from worker.providers.ecs.settings import Settings
 from worker.providers.ecs.workloads import task_definitions, workload
@@ -88,13 +88,7 @@ def test_a_name_and_an_image_are_enough():
     assert container.keys().isdisjoint({"healthCheck", "logConfiguration", "repositoryCredentials"})
 
 
-def test_a_name_that_ecs_cannot_have_becomes_one():
-    read = workload.read(specification(name="my-app-v1.2.3"), CLUSTER, settings())
-
-    assert read.name == "my-app-v1-2-3-4f878d"
-
-
-def test_null_is_as_good_as_nothing():
+def test_null_is_the_same_as_an_absent_member():
     nothing = dict.fromkeys(
         ["hostname", "minReplicas", "pullSecret", "ports", "resources", "healthCheck", "labels"]
     )
@@ -103,7 +97,7 @@ def test_null_is_as_good_as_nothing():
     assert definition(least | nothing) == definition(least)
 
 
-def test_the_labels_are_those_that_the_control_plane_looks_for():
+def test_the_tags_contain_the_labels_of_the_control_plane():
     read = workload.read(specification(isWorkflow=True), CLUSTER, settings())
 
     assert read.tags == {
@@ -118,7 +112,7 @@ def test_the_labels_are_those_that_the_control_plane_looks_for():
     }
 
 
-def test_of_two_variables_of_one_name_the_platforms_wins():
+def test_a_platform_variable_overrides_a_variable_of_the_same_name():
     found = definition(
         specification(
             env=[{"name": "A", "value": "1"}, {"name": "B", "value": "1"}],
@@ -144,7 +138,7 @@ def test_of_two_variables_of_one_name_the_platforms_wins():
         ({"labels": {"tier": "web"}}, False),
     ],
 )
-def test_the_digest_tells_whether_machines_have_to_be_replaced(change, same):
+def test_the_digest_changes_if_machines_have_to_be_replaced(change, same):
     before = task_definitions.digest(definition(specification()))
 
     assert (task_definitions.digest(definition(specification(**change))) == before) is same
@@ -178,7 +172,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("wrong", "expected"), WRONG, ids=range(len(WRONG)))
-def test_what_cannot_be_run_is_invalid_and_says_where_and_what_was_expected(wrong, expected):
+def test_an_invalid_workload_is_refused_with_the_member_and_what_was_expected(wrong, expected):
     with pytest.raises(Fault) as raised:
         workload.read(specification(**{"labels": {}} | wrong), CLUSTER, settings())
 
@@ -198,7 +192,7 @@ def test_what_cannot_be_run_is_invalid_and_says_where_and_what_was_expected(wron
         ),
     ],
 )
-def test_a_worker_that_lacks_a_setting_says_which(configured, named):
+def test_a_missing_setting_is_named(configured, named):
     with pytest.raises(Fault, match=named) as raised:
         workload.read(specification(), CLUSTER, settings(**configured))
 
@@ -206,7 +200,7 @@ def test_a_worker_that_lacks_a_setting_says_which(configured, named):
 
 
 class Application(BaseHTTPRequestHandler):
-    """Is well on /well and ill everywhere else."""
+    """Answers 200 on /well and 500 on all other paths."""
 
     def do_GET(self) -> None:
         self.send_response(200 if self.path == "/well" else 500)
@@ -214,7 +208,7 @@ class Application(BaseHTTPRequestHandler):
         self.end_headers()
 
     def log_message(self, format: str, *args: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 @pytest.fixture(scope="module")
@@ -227,8 +221,8 @@ def application():
         thread.join()
 
 
-def verdict(folder: Path, port: int, path: str) -> int:
-    """What the health check says in an image that has just the programs of this folder."""
+def exit_code_of(folder: Path, port: int, path: str) -> int:
+    """Return the exit code of the health check in an image with the programs of a folder."""
     found = definition(
         specification(
             ports={"app": port, "metrics": 1 if port != 1 else 2},
@@ -250,13 +244,13 @@ def verdict(folder: Path, port: int, path: str) -> int:
 def test_the_health_check_works_in_an_image_without_curl(tmp_path, application, path, healthy):
     (tmp_path / "python3").symlink_to(sys.executable)
 
-    assert verdict(tmp_path, application, path) == (0 if healthy else 1)
+    assert exit_code_of(tmp_path, application, path) == (0 if healthy else 1)
     assert [each.name for each in tmp_path.iterdir()] == ["python3"]
 
 
 @pytest.mark.parametrize("tool", ["curl", "wget", "node"])
 @pytest.mark.parametrize("exit_code", [0, 7])
-def test_the_health_check_is_what_the_tool_of_the_image_says(tmp_path, tool, exit_code):
+def test_the_health_check_has_the_result_of_the_tool_in_the_image(tmp_path, tool, exit_code):
     asked = tmp_path / "asked"
     stand_in = tmp_path / tool
     stand_in.write_text(
@@ -264,9 +258,9 @@ def test_the_health_check_is_what_the_tool_of_the_image_says(tmp_path, tool, exi
     )
     stand_in.chmod(0o755)
 
-    assert verdict(tmp_path, 3042, "/status?x=1&y=2") == (1 if exit_code else 0)
+    assert exit_code_of(tmp_path, 3042, "/status?x=1&y=2") == (1 if exit_code else 0)
     assert asked.read_text() == "http://127.0.0.1:3042/status?x=1&y=2\n"
 
 
-def test_an_image_with_nothing_to_check_with_is_not_stopped_for_it(tmp_path):
-    assert verdict(tmp_path, 3042, "/status") == 0
+def test_an_image_without_tools_is_healthy(tmp_path):
+    assert exit_code_of(tmp_path, 3042, "/status") == 0

@@ -1,4 +1,4 @@
-"""The rates that AWS allows, by a clock that stands still until it is told to go on."""
+"""The rate limits, with a clock that tests set."""
 
 import pytest
 
@@ -39,7 +39,7 @@ def drain(limits: Limits, action: str, times: int) -> list[float]:
         ("elasticloadbalancing:DescribeRules", 40, 10),
     ],
 )
-def test_a_burst_goes_out_at_once_and_the_rest_at_the_sustained_rate(
+def test_a_burst_is_sent_at_once_and_the_rest_at_the_sustained_rate(
     limits, clock, action, burst, per_second
 ):
     waits = drain(limits, action, burst + per_second)
@@ -55,13 +55,13 @@ def test_requests_of_one_group_are_counted_together(limits):
     assert limits.take("ecs:ListTasks") == pytest.approx(1 / 20)
 
 
-def test_groups_do_not_disturb_each_other(limits):
+def test_groups_are_independent(limits):
     drain(limits, "ecs:DescribeTasks", 500)
 
     assert limits.take("ecs:DescribeServices") == 0
 
 
-def test_a_bucket_fills_again_and_no_further_than_its_burst(limits, clock):
+def test_a_bucket_refills_up_to_its_burst(limits, clock):
     drain(limits, "ecs:UpdateService", 50)
     clock.now += 1
 
@@ -71,14 +71,14 @@ def test_a_bucket_fills_again_and_no_further_than_its_burst(limits, clock):
     assert drain(limits, "ecs:UpdateService", 51)[-1] > 0
 
 
-def test_asking_for_the_wait_takes_nothing(limits):
+def test_wait_takes_no_token(limits):
     drain(limits, "ecs:UpdateService", 49)
 
     assert [limits.wait("ecs:UpdateService") for _ in range(3)] == [0, 0, 0]
     assert limits.take("ecs:UpdateService") == 0
 
 
-def test_what_was_taken_and_not_sent_can_be_given_back(limits):
+def test_the_token_of_an_unsent_request_can_be_returned(limits):
     drain(limits, "ecs:UpdateService", 51)
     limits.give_back("ecs:UpdateService")
 
@@ -93,7 +93,7 @@ def test_an_action_that_aws_throttled_waits_for_the_sustained_rate(limits, clock
     assert limits.take("ecs:UpdateService") == 0
 
 
-def test_an_action_without_a_documented_rate_is_not_held_up(limits):
+def test_an_action_without_a_documented_rate_is_not_delayed(limits):
     assert drain(limits, "secretsmanager:CreateSecret", 1000) == [0.0] * 1000
     limits.throttled("secretsmanager:CreateSecret")
     limits.give_back("secretsmanager:CreateSecret")
@@ -106,7 +106,7 @@ def test_no_action_is_in_two_groups():
     assert len(actions) == len(set(actions))
 
 
-def test_a_clock_that_stands_still_promises_one_after_the_other():
+def test_waits_add_up_while_the_clock_stands_still():
     bucket = Bucket(Rate(1, 2), 0.0)
 
     assert [bucket.take(0.0) for _ in range(4)] == [0.0, 0.5, 1.0, 1.5]

@@ -1,4 +1,4 @@
-"""Builders of workloads, and of workers that can apply them, for the tests of ECS."""
+"""Builders of workloads, and of workers that apply them, for the tests of ECS."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,7 +20,7 @@ NAME = "orders-api-v7"
 
 
 def settings(**more: Any) -> Settings:
-    """What a worker needs at least for every workload."""
+    """The settings that workloads need."""
     given = {
         "ecs_region": "eu-central-1",
         "ecs_subnets": "subnet-1, subnet-2",
@@ -31,7 +31,7 @@ def settings(**more: Any) -> Settings:
 
 @asynccontextmanager
 async def worker(aws: AwsSandbox, **variables: str) -> AsyncIterator[EcsProvider]:
-    """A provider with all that workloads need, which waits no longer than tests like to."""
+    """A provider with the settings that workloads need, and short delays."""
     given = {
         "PLT_ECS_EXECUTION_ROLE_ARN": ROLE,
         "PLT_ECS_CLEANUP_RETRY_BASE_MS": "10",
@@ -45,7 +45,7 @@ async def worker(aws: AwsSandbox, **variables: str) -> AsyncIterator[EcsProvider
 async def apply(
     provider: EcsProvider, call: Call | None = None, cluster: str = CLUSTER, **more: Any
 ) -> Object:
-    """Apply the example, with some of it changed."""
+    """Apply the example workload with changes."""
     operation = api.ApplyWorkload(cluster, specification(**more))
     return await provider.apply_workload(operation, call or ample())
 
@@ -53,6 +53,6 @@ async def apply(
 async def delete(
     provider: EcsProvider, call: Call | None = None, cluster: str = CLUSTER, name: str = NAME
 ) -> Object:
-    """Delete the controller of the example."""
+    """Delete the controller of the example workload."""
     operation = api.DeleteController(cluster, name)
     return await provider.delete_controller(operation, call or ample())

@@ -1,4 +1,4 @@
-"""Sources of credentials that tests change: metadata of a role, an endpoint of a container, STS."""
+"""Sources of credentials for tests: role metadata, the endpoint of a container, STS."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ INHERITED = (
 
 
 class Metadata(BaseHTTPRequestHandler):
-    """The metadata endpoints of an ECS agent and an EC2 instance that have a role."""
+    """The metadata endpoints of an ECS agent and of an EC2 instance with a role."""
 
     redirected: ClassVar[list[str]] = []
 
@@ -48,7 +48,7 @@ class Metadata(BaseHTTPRequestHandler):
             self._answer("a-session")
 
     def do_POST(self) -> None:
-        """Refuse every role, as STS does, and redirect every request for ECS and of /moved."""
+        """Refuse each role, as STS does; redirect requests to ECS and to /moved."""
         if self.path == "/elsewhere":
             self.redirected.append(self.path)
         if self.path == "/deep/":
@@ -86,16 +86,16 @@ class Metadata(BaseHTTPRequestHandler):
         self.wfile.write(text.encode())
 
     def log_message(self, format: str, *arguments: object) -> None:
-        """Say nothing."""
+        """Log nothing."""
 
 
 class Source:
-    """A credentials endpoint whose answer a test changes."""
+    """A credentials endpoint; tests set its answer."""
 
     def __init__(self) -> None:
-        self.said: object = FOUND
+        self.answer: object = FOUND
         self.status = "200 OK"
-        self.asked = 0
+        self.requests = 0
 
     @asynccontextmanager
     async def served(self) -> AsyncIterator[str]:
@@ -104,8 +104,8 @@ class Source:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        self.asked += 1
-        text = self.said if isinstance(self.said, str) else json.dumps(self.said)
+        self.requests += 1
+        text = self.answer if isinstance(self.answer, str) else json.dumps(self.answer)
         kind = "Content-Type: application/json"
         head = f"HTTP/1.1 {self.status}\r\n{kind}\r\nContent-Length: {len(text)}"
         writer.write(f"{head}\r\nConnection: close\r\n\r\n{text}".encode())
@@ -114,7 +114,7 @@ class Source:
 
 
 def assume_role(monkeypatch: pytest.MonkeyPatch, folder: Path, sts: str) -> None:
-    """Give a worker a role to assume with a token, at an endpoint of STS."""
+    """Configure a role that a worker assumes with a token, and an endpoint of STS."""
     (folder / "token").write_text("the token of the role")
     monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(folder / "token"))
     monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/worker")

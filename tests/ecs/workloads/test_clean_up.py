@@ -1,14 +1,13 @@
-"""A controller deleted on ECS: what goes with it, what stays, and how that is told."""
+"""The deletion of a controller on ECS with its other resources."""
 
 import asyncio
 
 import pytest
 
-from contracts import api
 from contracts.faults import Code, Fault
 from tests.calls import AMPLE_S, ample, pass_time
-from tests.ecs.remains import NOTHING, remains, rules
-from tests.ecs.workloads import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.inventory import NOTHING, inventory, rules
 from tests.stack import BOUND_S, eventually
 from worker.providers.ecs.elb import target_groups
 
@@ -29,7 +28,7 @@ def whole(aws):
     return aws
 
 
-async def test_all_that_was_made_for_a_service_goes_with_it(whole):
+async def test_all_resources_of_a_service_are_deleted_with_it(whole):
     async with worker(whole) as provider:
         await apply(provider)
         call = ample()
@@ -38,12 +37,12 @@ async def test_all_that_was_made_for_a_service_goes_with_it(whole):
     assert answer == {"name": NAME, "deleted": True}
     assert (call.before["replicas"], call.before["running"]) == (2, 2)
     assert call.after == {"exists": False}
-    assert remains(whole) == NOTHING | {"task definitions": [f"{NAME}:1"]}
+    assert inventory(whole) == NOTHING | {"task definitions": [f"{NAME}:1"]}
     [namespace] = whole.account.cloud_map.namespaces.values()
     assert namespace.name == "apps.internal"
 
 
-async def test_what_is_not_configured_costs_no_calls(aws):
+async def test_unconfigured_services_cost_no_requests(aws):
     async with worker(aws) as provider:
         await apply(provider, pullSecret=None)
         aws.calls.clear()
@@ -57,7 +56,7 @@ async def test_what_is_not_configured_costs_no_calls(aws):
     ]
 
 
-async def test_the_rules_of_route_plans_go_and_everybody_elses_stay(whole):
+async def test_rules_of_route_plans_are_deleted_and_other_rules_stay(whole):
     async with worker(whole) as provider:
         await apply(provider)
         [group] = whole.account.balancing.target_groups
@@ -69,10 +68,10 @@ async def test_the_rules_of_route_plans_go_and_everybody_elses_stay(whole):
     assert [rule.conditions[0]["HostHeaderConfig"]["Values"] for rule in rules(whole)] == [
         ["other.example"]
     ]
-    assert remains(whole)["target groups"] == ["other"]
+    assert inventory(whole)["target groups"] == ["other"]
 
 
-async def test_somebody_elses_rule_keeps_the_target_group_and_that_is_told(whole):
+async def test_a_foreign_rule_keeps_the_target_group_and_the_answer_says_so(whole):
     async with worker(whole) as provider:
         await apply(provider)
         [group] = whole.account.balancing.target_groups
@@ -85,7 +84,7 @@ async def test_somebody_elses_rule_keeps_the_target_group_and_that_is_told(whole
     assert "ResourceInUse" in left
     assert call.after == {"exists": False, "left": [left]}
     assert len(rules(whole)) == 1
-    assert remains(whole)["secrets"] == remains(whole)["names"] == []
+    assert inventory(whole)["secrets"] == inventory(whole)["names"] == []
 
 
 REFUSED = [
@@ -103,12 +102,10 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("action", "what"), REFUSED)
-async def test_what_fails_is_told_and_neither_hides_the_result_nor_stops_the_rest(
-    whole, action, what
-):
+async def test_a_failed_step_is_reported_and_does_not_stop_the_others(whole, action, what):
     async with worker(whole) as provider:
         await apply(provider)
-        # One that ECS itself has not taken away yet.
+        # An instance that ECS has not deregistered yet.
         [entry] = whole.account.cloud_map.services
         whole.account.cloud_map.register_instance(entry, "task", "", {})
         whole.pace.stopped_after = None
@@ -119,26 +116,26 @@ async def test_what_fails_is_told_and_neither_hides_the_result_nor_stops_the_res
         [left] = answer["left"]
         assert left.startswith(what)
         assert f"lacks {action}" in left
-        found = remains(whole)
+        found = inventory(whole)
         kinds = ("secrets", "names", "target groups")
         assert sum(bool(found[kind]) for kind in kinds) == 1
 
         whole.faults.clear()
         assert "left" not in await delete(provider)
-    assert remains(whole) == NOTHING | {"task definitions": [f"{NAME}:1"]}
+    assert inventory(whole) == NOTHING | {"task definitions": [f"{NAME}:1"]}
 
 
-async def test_a_target_group_that_is_in_use_for_a_moment_is_waited_for(whole):
+async def test_a_target_group_in_use_is_retried(whole):
     async with worker(whole) as provider:
         await apply(provider)
         whole.faults.add("elasticloadbalancing:DeleteTargetGroup", "ResourceInUse", times=3)
         answer = await delete(provider)
 
     assert "left" not in answer
-    assert remains(whole)["target groups"] == []
+    assert inventory(whole)["target groups"] == []
 
 
-async def test_rules_that_others_delete_meanwhile_do_not_keep_the_target_group(whole):
+async def test_a_rule_deleted_meanwhile_does_not_keep_the_target_group(whole):
     async with worker(whole) as provider:
         await apply(provider)
         whole.faults.add(
@@ -149,20 +146,20 @@ async def test_rules_that_others_delete_meanwhile_do_not_keep_the_target_group(w
         answer = await delete(provider)
 
     assert "left" not in answer
-    assert (remains(whole)["target groups"], rules(whole)) == ([], [])
+    assert (inventory(whole)["target groups"], rules(whole)) == ([], [])
 
 
-async def test_names_that_are_in_use_for_a_moment_are_waited_for(whole):
+async def test_a_cloud_map_service_in_use_is_retried(whole):
     async with worker(whole) as provider:
         await apply(provider)
         whole.faults.add("servicediscovery:DeleteService", "ResourceInUse", times=3)
         answer = await delete(provider)
 
     assert "left" not in answer
-    assert remains(whole)["names"] == []
+    assert inventory(whole)["names"] == []
 
 
-async def test_names_that_stay_in_use_are_told(whole):
+async def test_a_cloud_map_service_that_stays_in_use_is_reported(whole):
     async with worker(whole) as provider:
         await apply(provider)
         whole.faults.add("servicediscovery:DeleteService", "ResourceInUse", times=None)
@@ -173,51 +170,51 @@ async def test_names_that_stay_in_use_are_told(whole):
     assert left.startswith(f'the name "{NAME}" in Cloud Map: ')
 
 
-async def test_a_clean_up_that_would_pass_the_deadline_is_cut_and_told(whole):
+async def test_a_clean_up_beyond_the_deadline_is_stopped_and_reported(whole):
     async with worker(whole) as provider:
         await apply(provider)
         held = whole.faults.add("secretsmanager:DescribeSecret", delay=2 * BOUND_S)
         deleting = asyncio.create_task(delete(provider, ample()))
 
-        def all_else_is_gone() -> bool:
-            found = remains(whole)
+        def all_others_are_deleted() -> bool:
+            found = inventory(whole)
             return bool(held.hits) and not (found["target groups"] or found["names"])
 
-        await asyncio.to_thread(eventually, all_else_is_gone)
+        await asyncio.to_thread(eventually, all_others_are_deleted)
         pass_time(AMPLE_S)
         answer = await deleting
 
-    assert answer["left"] == [f'the secret "{NAME}-pull": there was no time left for it']
+    assert answer["left"] == [f'the secret "{NAME}-pull": no time was left before the deadline']
 
 
-async def test_a_deletion_that_is_refused_touches_nothing_else(whole):
+async def test_a_refused_deletion_deletes_nothing_else(whole):
     async with worker(whole) as provider:
         await apply(provider)
-        before = remains(whole)
+        before = inventory(whole)
         whole.faults.deny("ecs:DeleteService")
         with pytest.raises(Fault) as raised:
             await delete(provider)
 
     assert raised.value.code is Code.PLATFORM_FORBIDDEN
-    assert remains(whole) == before
+    assert inventory(whole) == before
 
 
 @pytest.mark.parametrize("stopped_after", [0, None])
-async def test_a_deletion_that_was_cut_short_is_completed_by_its_repeat(whole, stopped_after):
+async def test_a_repeat_completes_an_interrupted_deletion(whole, stopped_after):
     async with worker(whole) as provider:
         await apply(provider)
         whole.pace.stopped_after = stopped_after
         async with worker(
             whole, PLT_ECS_LISTENER_ARN="", PLT_ECS_CLOUD_MAP_NAMESPACE_ID=""
-        ) as forgetful:
-            await delete(forgetful)
-        assert remains(whole)["target groups"] == [GROUP]
+        ) as partial:
+            await delete(partial)
+        assert inventory(whole)["target groups"] == [GROUP]
 
         assert await delete(provider) == {"name": NAME, "deleted": True}
-        assert remains(whole) == NOTHING | {"task definitions": [f"{NAME}:1"]}
+        assert inventory(whole) == NOTHING | {"task definitions": [f"{NAME}:1"]}
 
 
-async def test_what_was_deleted_is_not_found(whole):
+async def test_a_second_deletion_is_not_found(whole):
     async with worker(whole) as provider:
         await apply(provider)
         await delete(provider)
@@ -227,7 +224,7 @@ async def test_what_was_deleted_is_not_found(whole):
     assert raised.value.code is Code.NOT_FOUND
 
 
-async def test_what_never_was_is_not_found_and_nothing_is_looked_for(whole):
+async def test_an_absent_service_is_not_found_after_one_request(whole):
     whole.add_target_group(GROUP, tags=MARKS)
     async with worker(whole) as provider:
         with pytest.raises(Fault) as raised:
@@ -237,7 +234,7 @@ async def test_what_never_was_is_not_found_and_nothing_is_looked_for(whole):
     assert whole.calls.actions() == ["ecs:DescribeServices"]
 
 
-async def test_what_machinist_did_not_make_stays_and_that_is_told(whole):
+async def test_foreign_resources_stay_and_are_reported(whole):
     group = whole.add_target_group(GROUP)
     whole.add_service(NAME, CLUSTER)
     whole.account.secrets.create_secret(
@@ -251,12 +248,12 @@ async def test_what_machinist_did_not_make_stays_and_that_is_told(whole):
 
     assert len(answer["left"]) == 3
     assert all("not made by machinist" in left for left in answer["left"])
-    assert remains(whole)["secrets"] == [f"{NAME}-pull"]
-    assert remains(whole)["names"] == [NAME]
+    assert inventory(whole)["secrets"] == [f"{NAME}-pull"]
+    assert inventory(whole)["names"] == [NAME]
     assert group in whole.account.balancing.target_groups
 
 
-async def test_what_an_older_machinist_made_without_naming_the_cluster_goes(whole):
+async def test_resources_without_a_cluster_tag_are_deleted(whole):
     group = whole.add_target_group(GROUP, tags={"plt.dev/managed-by": "icc"})
     whole.add_rule(group, host="shop.example", tags={"plt.dev/managed-by": "icc"})
     whole.add_service(NAME, CLUSTER, target_group_arn=group)
@@ -264,16 +261,7 @@ async def test_what_an_older_machinist_made_without_naming_the_cluster_goes(whol
         answer = await delete(provider)
 
     assert answer == {"name": NAME, "deleted": True}
-    assert (remains(whole)["target groups"], rules(whole)) == ([], [])
-
-
-async def test_delete_service_leaves_the_controller_alone(whole):
-    async with worker(whole) as provider:
-        await apply(provider)
-        before = remains(whole)
-        await provider.delete_service(api.DeleteService(CLUSTER, NAME), ample())
-
-    assert remains(whole) == before
+    assert (inventory(whole)["target groups"], rules(whole)) == ([], [])
 
 
 GROUP_NAMES = [
@@ -287,7 +275,7 @@ GROUP_NAMES = [
 
 
 @pytest.mark.parametrize(("service", "expected"), GROUP_NAMES)
-def test_every_service_has_a_name_for_its_target_group_that_elb_takes(service, expected):
+def test_each_service_has_a_valid_target_group_name(service, expected):
     found = target_groups.group_name(service)
 
     assert found.startswith(expected)

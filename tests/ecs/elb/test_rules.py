@@ -1,4 +1,4 @@
-"""Rules of a listener as AWS describes them."""
+"""The translation of listener rules from and to the form of the API."""
 
 from typing import Any
 
@@ -27,8 +27,8 @@ OTHER = GROUP.replace("/a/", "/b/")
 
 
 def described(conditions: list[Any], actions: list[Any]) -> rules.Rule:
-    said = {"RuleArn": "rule", "Priority": "7", "Conditions": conditions, "Actions": actions}
-    return rules.rule(msgspec.convert(said, DescribedRule), {})
+    answer = {"RuleArn": "rule", "Priority": "7", "Conditions": conditions, "Actions": actions}
+    return rules.rule(msgspec.convert(answer, DescribedRule), {})
 
 
 CONDITIONS = [
@@ -40,24 +40,24 @@ CONDITIONS = [
 ]
 
 
-@pytest.mark.parametrize(("said", "expected"), CONDITIONS)
-def test_conditions_are_read_in_every_form_that_aws_has_for_them(said, expected):
-    assert list(described(said, []).conditions) == expected
+@pytest.mark.parametrize(("form", "expected"), CONDITIONS)
+def test_conditions_are_read_in_every_form_of_the_api(form, expected):
+    assert list(described(form, []).conditions) == expected
 
 
 @pytest.mark.parametrize(
-    "said",
+    "form",
     [
         {"Field": "path-pattern", "PathPatternConfig": {"Values": ["/api/*"]}},
         {"Field": "host-header", "HostHeaderConfig": {"Values": ["a.example", "b.example"]}},
         {"Field": "http-header", "HttpHeaderConfig": {"HttpHeaderName": "x", "Values": ["1", "2"]}},
     ],
 )
-def test_conditions_that_no_plan_has_are_kept_to_be_put_back_as_they_were(said):
-    [found] = described([said], []).conditions
+def test_conditions_of_other_kinds_are_preserved(form):
+    [found] = described([form], []).conditions
 
     assert not rules.is_default((found,))
-    assert rules.conditions((found,)) == [said]
+    assert rules.conditions((found,)) == [form]
 
 
 TARGETS = [
@@ -92,14 +92,14 @@ TARGETS = [
 ]
 
 
-@pytest.mark.parametrize(("said", "expected"), TARGETS, ids=range(len(TARGETS)))
-def test_the_one_target_group_is_read_in_every_form_that_aws_has_for_it(said, expected):
-    assert described([HOST], said).target == expected
+@pytest.mark.parametrize(("form", "expected"), TARGETS, ids=range(len(TARGETS)))
+def test_the_only_target_group_is_read_in_every_form_of_the_api(form, expected):
+    assert described([HOST], form).target == expected
 
 
-@pytest.mark.parametrize("said", [HOST, QUERY, HEADER])
-def test_what_is_read_can_be_made_again(said):
-    found = described([said], []).conditions
+@pytest.mark.parametrize("form", [HOST, QUERY, HEADER])
+def test_conditions_survive_a_round_trip(form):
+    found = described([form], []).conditions
 
     assert described(rules.conditions(found), []).conditions == found
 
@@ -113,18 +113,18 @@ OWNERS = [
 
 
 @pytest.mark.parametrize(("tags", "expected"), OWNERS)
-def test_rules_are_an_applications_by_their_tags(tags, expected):
+def test_tags_decide_which_application_owns_a_rule(tags, expected):
     assert rules.is_owned(rules.marks("orders", "shop") | tags, "orders", "shop") is expected
 
 
-def test_rules_of_a_writer_that_knows_no_clusters_are_of_each():
+def test_a_rule_without_a_cluster_tag_belongs_to_every_cluster():
     tags = {"plt.dev/managed-by": "icc", "plt.dev/application": "orders"}
 
     assert rules.is_owned(tags, "orders", "shop")
 
 
 @pytest.mark.parametrize(
-    "odd",
+    "malformed",
     [
         {"Priority": "soon"},
         {"Conditions": [{}]},
@@ -139,7 +139,7 @@ def test_rules_of_a_writer_that_knows_no_clusters_are_of_each():
     ],
     ids=str,
 )
-async def test_a_rule_that_cannot_be_read_is_a_failure_of_the_platform(odd):
+async def test_an_unreadable_rule_is_platform_failed(malformed):
     good = {"RuleArn": "rule/1", "Priority": "2", "Conditions": [], "Actions": []}
 
     class BoundClient:
@@ -148,7 +148,7 @@ async def test_a_rule_that_cannot_be_read_is_a_failure_of_the_platform(odd):
             return msgspec.convert({"TagDescriptions": [described]}, expected)
 
         async def pages(self, action, expected, **parameters):
-            yield msgspec.convert({"Rules": [good | odd]}, expected)
+            yield msgspec.convert({"Rules": [good | malformed]}, expected)
 
     listener = Listener(BoundClient(), "arn", "orders", "shop", Owners())  # type: ignore[arg-type]  # it has the methods
 

@@ -1,4 +1,4 @@
-"""The way to AWS: encrypted, to whom the certificates say, through connections that are kept."""
+"""Connections to AWS: TLS verification, reuse, proxies."""
 
 import asyncio
 import ssl
@@ -18,8 +18,8 @@ EMPTY = b'{"taskArns": [], "tasks": []}'
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(EMPTY), EMPTY)
 
 
-class Counted:
-    """A server with a certificate, at which every list is empty."""
+class CountingServer:
+    """A server that answers each request with empty lists, and counts connections."""
 
     def __init__(self) -> None:
         self.connections = 0
@@ -41,8 +41,8 @@ class Counted:
 
 
 @asynccontextmanager
-async def encrypted(authority: trustme.CA, server: Counted) -> AsyncIterator[str]:
-    """Where the server is reached."""
+async def encrypted(authority: trustme.CA, server: CountingServer) -> AsyncIterator[str]:
+    """The URL of the server."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(context)
     async with await asyncio.start_server(server, "127.0.0.1", 0, ssl=context) as listening:
@@ -67,8 +67,10 @@ def trusting(url: str, trusted: trustme.CA, folder: Path) -> dict[str, str]:
     }
 
 
-async def test_a_certificate_of_the_bundle_is_trusted_and_the_connection_kept(authority, tmp_path):
-    server = Counted()
+async def test_a_certificate_of_the_ca_bundle_is_trusted_and_the_connection_is_reused(
+    authority, tmp_path
+):
+    server = CountingServer()
 
     async with (
         encrypted(authority, server) as url,
@@ -80,8 +82,8 @@ async def test_a_certificate_of_the_bundle_is_trusted_and_the_connection_kept(au
     assert server.connections == 1
 
 
-async def test_a_certificate_of_anybody_else_is_not_trusted(authority, tmp_path):
-    server = Counted()
+async def test_a_certificate_of_another_ca_is_not_trusted(authority, tmp_path):
+    server = CountingServer()
 
     async with (
         encrypted(authority, server) as url,
@@ -96,7 +98,7 @@ async def test_a_certificate_of_anybody_else_is_not_trusted(authority, tmp_path)
 
 @pytest.fixture
 def proxy(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where nobody listens, as the way to everything else."""
+    """A proxy URL without a listener, in the environment."""
     url = "http://127.0.0.1:1"
     for name in ("HTTP_PROXY", "http_proxy"):
         monkeypatch.setenv(name, url)
@@ -106,13 +108,13 @@ def proxy(monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.mark.usefixtures("proxy")
-async def test_what_is_on_this_machine_is_asked_without_a_proxy(aws, provider, call):
+async def test_a_loopback_endpoint_is_not_proxied(aws, provider, call):
     aws.add_cluster("shop")
 
     assert await provider.get_machines(api.GetMachines("shop"), call()) == []
 
 
-async def test_what_is_elsewhere_is_asked_through_the_proxy(proxy, environment, call):
+async def test_another_endpoint_is_proxied(proxy, environment, call):
     elsewhere = {"PLT_ECS_ENDPOINT": "http://aws.test", "PLT_ECS_ATTEMPTS": "1"}
 
     async with ecs.open_provider(environment | elsewhere) as provider:
