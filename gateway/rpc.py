@@ -29,7 +29,11 @@ from gateway.session import OnRefused, Pending, Session, unattended
 log = logging.getLogger(__name__)
 
 GRACE_S = 0.25
+"""The wait for a reply after the deadline."""
+
 ADMISSION_S = 0.9
+"""The time limit of the checks before a publish."""
+
 WATCH_S = 0.25
 UNCONFIRMED_S = 2.0
 """The wait for the reply to a command that was unconfirmed when its connection was lost."""
@@ -77,7 +81,7 @@ class Rpc:
         the publish the result is a reply, the broker's rejection, or a 504.
         """
         if self._in_flight >= self._max_in_flight:
-            raise Fault(Code.GATEWAY_BUSY, f"{self._in_flight} requests are under way already")
+            raise Fault(Code.GATEWAY_BUSY, f"{self._in_flight} requests are in progress already")
         self._in_flight += 1
         try:
             session = await self._admit(provider)
@@ -209,8 +213,8 @@ class Rpc:
     def _abandon_unconfirmed(self) -> None:
         """Fail the unconfirmed commands of a connection that the broker closed, after a short wait.
 
-        Such a command is either in its partition already or will never be, so a repeat comes after
-        it. A broker that was only silent may read the command later: then its deadline ends it.
+        The partition has such a command already, or will never receive it, so a repeat comes after
+        it. A broker that was only silent may read the command later, until its deadline.
         """
         for pending in self._pending.values():
             if not pending.safe and not pending.is_confirmed:

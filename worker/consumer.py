@@ -93,8 +93,9 @@ class Consumer:
     async def _declared(self, connection: Connection, needed: topology.Topology) -> Declaration:
         """Declare the topology before consuming, unless the broker does not answer for a queue.
 
-        A frozen node would delay the worker by seconds for each queue that it leads. Slow creation
-        of queues does delay the worker: once it is attached, commands have a route to their queue.
+        A frozen node would delay the worker by seconds for each queue that the node leads. The
+        creation of missing queues is awaited, however slow: every command needs a bound partition
+        as soon as a worker is attached.
         """
         declaration = Declaration(connection)
         try:

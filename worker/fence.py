@@ -44,9 +44,9 @@ class Fence:
 
     def may_start(self) -> bool:
         """Tell whether a command may be started."""
-        return not self._is_shut and self.is_near()
+        return not self._is_shut and self.is_recent()
 
-    def is_near(self) -> bool:
+    def is_recent(self) -> bool:
         """Tell whether the broker answered recently enough for a first platform call."""
         return self._silence() < START_WITHIN_S
 
@@ -60,9 +60,9 @@ class Fence:
             self._answer.clear()
             await self._answer.wait()
 
-    async def near(self) -> None:
+    async def recent(self) -> None:
         """Wait until the broker has answered recently."""
-        while not self.is_near():
+        while not self.is_recent():
             self._answer.clear()
             await self._answer.wait()
 

@@ -11,8 +11,8 @@ these codes:
   message contains the platform's reason and, for a refusal, the right that is missing.
 - `platform_limiting`, `platform_unreachable`: nothing was attempted and nothing will be. Raised
   only if every request that could have changed something was not sent or was refused.
-- `platform_not_ready`: the platform is still preparing a prerequisite, and nothing was done. A
-  later retry succeeds.
+- `platform_not_ready`: the platform is still preparing a prerequisite, and the command had no
+  effect on traffic or machines. A later retry succeeds.
 - `platform_failed`: any other failure of the platform, or an unexpected response.
 
 A cancelled method stops at once: the deadline passed, or another worker may own the partition.
@@ -110,7 +110,7 @@ class Port(Protocol):
         """Return one machine. `not_found` if the scope has no machine with this id."""
 
     async def get_machines(self, operation: api.GetMachines, call: Call) -> list[Machine]:
-        """Return the running and starting machines that carry all the labels, without labels all.
+        """Return the running and starting machines with all the labels, or all without labels.
 
         The list is complete, or a fault is raised; an owner that cannot be read only leaves
         `controller` incomplete.

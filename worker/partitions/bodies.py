@@ -3,8 +3,8 @@
 A worker holds commands that wait for an unresponsive target, so that commands of other addresses
 are delivered; a held body need not be in memory. Requeueing such a command would break the order:
 RabbitMQ requeues the messages of a lost consumer in the order of their delivery, so that a message
-that was delivered twice comes behind messages that it preceded (seen on 3.10.8). The requeued
-command might also expire in the queue, without notice to the consumer.
+that was delivered twice follows messages that were published after it (seen on 3.10.8). The
+requeued command might also expire in the queue, without notice to the consumer.
 """
 
 import msgspec

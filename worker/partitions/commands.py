@@ -29,6 +29,7 @@ from worker.record import Record
 from worker.replies import Replies
 
 LEAST_LEFT_S = 0.25
+"""A command with less time until its deadline is not started."""
 
 
 class Commands:
@@ -122,8 +123,8 @@ class Commands:
                 await self._record.write(
                     command.message, Result.STARTED, self._request(command), started=started
                 )
-                # Abandoning the command here would cut every running command of the partition.
-                await self._fence.near()
+                # Abandoning the command here would cancel every running command of the partition.
+                await self._fence.recent()
         except TimeoutError:
             return await self._late(command)
         end = await self._perform(command, call)
@@ -224,7 +225,7 @@ def _deleted(operation: Operation[Any]) -> Reply:
 
 
 def _failed(command: Command, fault: Fault, call: Call | None = None) -> End:
-    """Return the end of a failed command; its result is `unknown` if it was cut at its deadline."""
+    """Return the end of a failed command; the result is `unknown` after its deadline."""
     is_unknown = fault.code is Code.DEADLINE_EXCEEDED
     return End(
         outcomes.identity(command.message),

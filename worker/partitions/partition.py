@@ -88,7 +88,7 @@ class Partition:
         self._leaving.set()
 
     def release(self) -> None:
-        """Leave if all running commands end within RELEASE_S, in which no command is started.
+        """Start no command for RELEASE_S, and leave if all running commands end in that time.
 
         A partition with redelivered commands is not left: at the next owner they would wait again,
         with one more redelivery counted.
@@ -168,7 +168,8 @@ class Partition:
         """Append a delivery to the lane of its address.
 
         A delivery of a former channel is ignored: its tag would acknowledge another message on the
-        present channel. While the partition is being left, it would run again at the next owner.
+        present channel. A delivery while the partition is being left is ignored too: the next owner
+        runs the command.
         """
         if channel is not self._channel or self._leaving.is_set():
             return
@@ -240,7 +241,7 @@ class Partition:
 
     async def _supersede(self, channel: Channel, older: Held, newer: Held) -> None:
         """End a superseded command; a redelivery to this process joins this run."""
-        await self._fence.near()  # late responses are read before more is published
+        await self._fence.recent()  # late responses are read before more is published
         work = self._work.supersede(older.command, newer.command)
         disposition = await self.outcome(older, self._runs.start(older.command.message, work))
         try:

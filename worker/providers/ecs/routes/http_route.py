@@ -36,8 +36,8 @@ def gateway(listener: DescribedListener, cluster: str) -> Object:
 def route(application: str, cluster: str, listener: str, found: tuple[Rule, ...]) -> Object:
     """Return the plan in force as an HTTPRoute that also has the fields of a plan.
 
-    In `spec` the default rule comes first: clients take the first rule without a header match for
-    it, and gateways ignore the order if one rule is more specific than the other.
+    In `spec` the default rule comes first: clients treat the first rule without a header match as
+    the default rule, and gateways ignore the order if one rule is more specific than the other.
     """
     parent = {
         "group": GROUP,

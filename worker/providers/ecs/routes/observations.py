@@ -25,10 +25,10 @@ def routes(found: Iterable[RuleSpec]) -> Object:
 
 def _match(conditions: Sequence[Condition]) -> str:
     """`header x-version=v6`."""
-    return " and ".join(_said(each) for each in conditions if each.field != HOST) or "default"
+    return " and ".join(_text(each) for each in conditions if each.field != HOST) or "default"
 
 
-def _said(condition: Condition) -> str:
+def _text(condition: Condition) -> str:
     kind = KINDS.get(condition.field)
     if kind is None:
         return "another condition"

@@ -49,7 +49,7 @@ WRITING_S = 3.0
 
 
 class Reconciliation:
-    """One plan on its way to a listener.
+    """The application of one plan to a listener.
 
     `found` are the plan's backends by the names of their services, and `refresh` finds them
     again. `first_poll_s` is the first delay between two polls of targets that are not checked yet.
@@ -73,7 +73,7 @@ class Reconciliation:
         self._prepared: set[str] = set()
 
     async def run(self, call: Call) -> Object:
-        """Make the rules those of the plan, or raise and leave the present ones."""
+        """Apply the plan, within the guarantees of this module."""
         return await retry(
             call,
             self._writer.base_s,
@@ -193,7 +193,7 @@ class Reconciliation:
         return rule_sets.draft(self._plan, targets, absent, before, cluster, name)
 
     def _answer(self, created: int, deleted: int) -> Object:
-        """The numbers of rules in force that are new, and of former ones; not of placeholders."""
+        """The reply: the numbers of new and of former rules in force, without placeholder rules."""
         answer: Object = {
             "appName": self._plan.application,
             "created": created,

@@ -46,7 +46,7 @@ class Routing:
         return [http_route.gateway(each, names.cluster_name(cluster)) for each in found]
 
     async def apply(self, call: Call, cluster: str, specification: Object) -> Object:
-        """Make the routes of an application those of a plan."""
+        """Apply a route plan, and return the numbers of new and of former rules."""
         plan = route_plan.read(specification, cluster)
         aws = self._client.for_call(call)
         listener = self._listener(aws, cluster, plan.application)
