@@ -109,8 +109,8 @@ def stale(application: str, given: Freshness, newest: Freshness) -> Fault:
     """Return the fault of a plan that is older than the current one."""
     return Fault(
         Code.CONFLICT,
-        f'the plan for "{application}" is stale: it has {given}, and a plan with {newest} is there '
-        "already",
+        f'the plan for "{application}" is stale: it has {given}, and a plan with {newest} '
+        "already exists",
     )
 
 

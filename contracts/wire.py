@@ -26,7 +26,7 @@ HEADER_REQUESTED_BY = "requested-by"
 Header = str | int
 """Headers are scalars: streams drop tables and arrays, and AMQP floats lose precision."""
 
-COMPRESSED = "a body that is compressed with {}: send it as it is"
+COMPRESSED = "a body that is compressed with {}: send it uncompressed"
 FORMATS = {
     b"\x1f\x8b": COMPRESSED.format("gzip"),
     b"\x28\xb5\x2f\xfd": COMPRESSED.format("zstd"),

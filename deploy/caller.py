@@ -105,7 +105,7 @@ def with_provider_name(environ: Mapping[str, str], targets: list[Target]) -> lis
     if not is_provider_name(name):
         raise ConfigurationError(
             f"{NAME}={shown(name)}: expected at most 32 lower-case letters, digits and '-', "
-            "beginning with a letter, and no word that paths or queues are named by"
+            "beginning with a letter, and no reserved word of paths or queues"
         )
     return [each.with_name(name) for each in targets]
 

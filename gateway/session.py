@@ -66,7 +66,7 @@ class Session:
         self.group.create_task(self._watched(work))
 
     async def wait_over(self) -> None:
-        """Wait until cancelled; from the same step of the event loop no call may begin."""
+        """Wait until cancelled; in that step of the event loop the session ends for new calls."""
         try:
             await asyncio.get_running_loop().create_future()
         finally:
@@ -93,13 +93,16 @@ class Session:
             pending.fail(fault)
         except Rejected:
             fault = Fault(
-                Code.QUEUE_FULL, f"the queue of the provider {pending.provider!r} takes no more"
+                Code.QUEUE_FULL,
+                f"a queue of the provider {pending.provider!r} rejected the message: it is full, "
+                "or has no leader at the moment",
             )
             pending.fail(fault)
             if not pending.safe:
                 self._on_refused(pending.provider, pending.message, fault)
         except ConnectionLost as error:
-            # The broker may have received it: a query is published again, a command waits.
+            # The broker may have received the message: a query is published again, a command waits
+            # for its reply.
             log.debug("no confirm of %s: %s", pending.message.message_id, error)
         except BrokerError:
             self.is_over = True

@@ -38,7 +38,7 @@ class Attempts:
         self.effects += changes and arrived
 
     async def wait(self, failure: Fault, pause: float | None) -> None:
-        """Wait before a retry; without a pause there is none, and the call fails."""
+        """Wait before a retry; if `pause` is None, raise the fault of the call."""
         if pause is None:
             self.give_up(failure)
         await asyncio.sleep(pause)
@@ -48,7 +48,7 @@ class Attempts:
         if self.effects and failure.status in NOT_ATTEMPTED:
             raise Fault(
                 Code.PLATFORM_FAILED,
-                f"it may have been done in part or whole before this: {failure.message}",
+                f"the operation may have had an effect before this failure: {failure.message}",
             ) from failure
         raise failure
 

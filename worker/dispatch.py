@@ -37,7 +37,7 @@ def methods(provider: object) -> dict[str, Method]:
         if name.startswith("_") or not (operation or is_async):
             continue
         if operation is None:
-            raise TypeError(f"{type(provider).__name__}.{name} is no operation of the table")
+            raise TypeError(f"{type(provider).__name__}.{name} is not an operation of the table")
         if not is_async:
             raise TypeError(f"{type(provider).__name__}.{name} must be a coroutine function")
         hints = get_type_hints(function)
@@ -96,7 +96,9 @@ class Dispatch:
             raise
         except Exception as error:
             if isinstance(error, TimeoutError) and limit.expired():
-                raise Fault(Code.DEADLINE_EXCEEDED, f"{name} was cut at its deadline") from error
+                raise Fault(
+                    Code.DEADLINE_EXCEEDED, f"{name} was cancelled at its deadline"
+                ) from error
             raise _unexpected(name, error) from None
 
     def _unsupported(self, name: str) -> Fault:

@@ -50,7 +50,7 @@ class Settings(Struct, frozen=True):
         commands = {name for name, operation in OPERATIONS.items() if not operation.row.safe}
         for name in sorted(frozenset().union(*allowed.values()) - commands):
             raise ConfigurationError(
-                f"PLT_PRODUCERS: {shown(name)} is no command; expected some of "
+                f"PLT_PRODUCERS: {shown(name)} is not a command; expected some of "
                 f"{', '.join(sorted(commands))}"
             )
         return allowed
@@ -61,6 +61,6 @@ class Settings(Struct, frozen=True):
         if not is_provider_name(name):
             raise ConfigurationError(
                 f"PLT_PROVIDER_NAME={shown(name)}: expected at most 32 lower-case letters, digits "
-                "and '-', beginning with a letter, and no word that paths or queues are named by"
+                "and '-', beginning with a letter, and no reserved word of paths or queues"
             )
         return name

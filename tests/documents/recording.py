@@ -37,11 +37,12 @@ BY_HAND = {
     "narrow it by labels",
     Code.BROKER_UNREACHABLE: "no connection to the broker: not connected yet",
     Code.BROKER_BLOCKED: "the broker's memory or disk alarm is on",
-    Code.QUEUE_FULL: "the queue of the provider 'k8s' takes no more",
+    Code.QUEUE_FULL: "a queue of the provider 'k8s' rejected the message: it is full, or has no "
+    "leader at the moment",
     Code.PLATFORM_NOT_READY: "the targets of orders-v6 are not checked yet, nothing has changed: "
     "repeat the request",
     Code.REQUEST_TIMEOUT: "expected the whole body within 30 s",
-    Code.GATEWAY_BUSY: "512 requests are under way already",
+    Code.GATEWAY_BUSY: "512 requests are in progress already",
     Code.PLATFORM_UNREACHABLE: "the Kubernetes API server cannot be reached: all connection "
     "attempts failed",
 }

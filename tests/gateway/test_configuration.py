@@ -51,7 +51,7 @@ OF_A_GATEWAY = [
 OF_A_WORKER = [
     ("PLT_PROVIDER", "nomad", True, "one of ecs, k8s"),
     ("PLT_PROVIDER_NAME", "K8S", True, "lower-case letters"),
-    ("PLT_PROVIDER_NAME", "queries", True, "no word that paths or queues are named by"),
+    ("PLT_PROVIDER_NAME", "queries", True, "no reserved word of paths or queues"),
     ("PLT_CONCURRENCY", "many", True, A_NUMBER),
     ("PLT_GRACE_SECONDS", "-1", True, "seconds from 1 to 3600"),
     ("PLT_K8S_REST_API_URL", "kubernetes", True, "a URL such as https://"),

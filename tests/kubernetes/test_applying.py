@@ -231,7 +231,7 @@ async def test_a_creation_that_may_have_happened_never_ends_as_not_attempted(pro
     cluster.faults.add(method="GET", path="/deployments/web$", times=1)
     cluster.faults.add(status=429, headers={"retry-after": "60"}, times=None)
 
-    with pytest.raises(Fault, match="may have been done in part or whole") as raised:
+    with pytest.raises(Fault, match="may have had an effect") as raised:
         await provider.apply_controller(controller(manifests.deployment()), Call.within(50))
 
     assert raised.value.code is Code.PLATFORM_FAILED

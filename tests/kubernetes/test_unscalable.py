@@ -136,7 +136,7 @@ async def test_scaling_a_controller_in_deletion_is_a_conflict_that_names_its_fin
     await learn("held")
     await provider.delete_controller(api.DeleteController("default", "held", "Deployment"), call())
 
-    with pytest.raises(Fault, match=r"being deleted .* example.com/hold") as raised:
+    with pytest.raises(Fault, match=r"being deleted, .* example.com/hold") as raised:
         await provider.update_controller_replicas(scaling("held"), call())
 
     assert raised.value.code is Code.CONFLICT

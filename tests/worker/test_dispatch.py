@@ -174,7 +174,7 @@ def test_a_call_is_cut_at_its_deadline():
 
         assert virtual.now() - began == pytest.approx(10, abs=1)
         assert problem(reply, Code.DEADLINE_EXCEEDED) == (
-            "update_controller_replicas was cut at its deadline"
+            "update_controller_replicas was cancelled at its deadline"
         )
         assert reply.status == 504
         assert len(cut) == 1

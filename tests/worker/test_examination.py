@@ -208,7 +208,7 @@ def test_the_refusal_of_a_compressed_body_names_the_compression(name, encoding):
     refused = refusal(body=body, content_encoding=encoding, **as_event())
 
     assert refused.code is Code.INVALID
-    assert f"got a body that is compressed with {name}: send it as it is" in refused.message
+    assert f"got a body that is compressed with {name}: send it uncompressed" in refused.message
 
 
 @pytest.mark.parametrize(

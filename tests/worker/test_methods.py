@@ -76,8 +76,8 @@ class Some:
 @pytest.mark.parametrize(
     ("provider", "reason"),
     [
-        (Typo, "Typo.get_machin is no operation of the table"),
-        (Inherited, "Inherited.get_machin is no operation of the table"),
+        (Typo, "Typo.get_machin is not an operation of the table"),
+        (Inherited, "Inherited.get_machin is not an operation of the table"),
         (OtherOperation, "OtherOperation.get_machine takes"),
         (OtherResult, "OtherResult.get_machine takes"),
         (OtherNames, "OtherNames.get_machine takes"),

@@ -65,7 +65,7 @@ def test_the_refusal_of_an_unknown_command_names_it(name):
         producers(f"a=apply_service,b={name}")
 
     message = str(raised.value)
-    assert message.startswith(f"PLT_PRODUCERS: {name!r} is no command")
+    assert message.startswith(f"PLT_PRODUCERS: {name!r} is not a command")
     assert "delete_controller" in message
     assert "get_machine," not in message
 

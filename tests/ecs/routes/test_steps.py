@@ -244,7 +244,7 @@ def test_new_rules_are_staged_behind_a_plan_in_force_at_a_high_priority():
 def test_a_listener_without_a_free_row_is_a_conflict(within):
     full = ListenerState((), (), frozenset(within))
 
-    with pytest.raises(Fault, match="free priorities in a row") as raised:
+    with pytest.raises(Fault, match="consecutive free priorities") as raised:
         staged(full, plans.rule_set(plans.read(default("v1"))), START)
 
     assert raised.value.code is Code.CONFLICT

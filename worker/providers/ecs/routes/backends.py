@@ -118,26 +118,26 @@ def refuse_unhealthy(plan: Plan, backends: dict[str, Backend]) -> None:
     if any(backends[service].can_serve for service in needed):
         return
     has_default = any(is_default(pin.conditions) for pin in needed.values())
-    what = "its default rule leads" if has_default else "any of its rules leads"
+    rule = "default rule" if has_default else "rules"
     raise Fault(
         Code.CONFLICT,
-        f'the plan for "{plan.application}" is not applied: no target that {what} to is healthy. '
+        f'the plan for "{plan.application}" is not applied: no target of its {rule} is healthy. '
         f"{_targets(plan, backends)}",
     )
 
 
 def _needed(plan: Plan) -> dict[str, Pin]:
-    """The pins by service, of which at least one needs a healthy target."""
+    """The pins by service; the target group of at least one must have a healthy target."""
     defaults = [pin for pin in plan.pins if is_default(pin.conditions)]
     return {pin.service: pin for pin in defaults or plan.pins}
 
 
 def _targets(plan: Plan, backends: dict[str, Backend]) -> str:
-    said = "; ".join(
+    texts = "; ".join(
         f'of version {pin.version} ("{pin.named}"): {backends[service]}'
         for service, pin in _needed(plan).items()
     )
-    return f"Targets {said}"
+    return f"Targets {texts}"
 
 
 def _starts(service: Service) -> bool:
@@ -157,7 +157,7 @@ def _target(pin: Pin, service: Service | None, cluster: str) -> str:
         raise Fault(
             Code.INVALID,
             f'{where}: the service "{pin.service}" has no target group: it was made before the '
-            "worker had PLT_ECS_LISTENER_ARN. Apply its workload again, which gives it one",
+            "worker had PLT_ECS_LISTENER_ARN. Apply its workload again, to create one",
         )
     return groups[0]
 

@@ -58,7 +58,10 @@ Step = Create | Move | Modify | Tag | Delete
 
 
 def prepared(before: ListenerState, wanted: Sequence[RuleSpec], start: int) -> list[Create]:
-    """Make rules behind the plan in force; `start` is the first priority of STAGING tried."""
+    """Return the steps that create rules behind the plan in force.
+
+    `start` is the first priority of STAGING that is tried.
+    """
     behind = max((rule.priority for rule in before.in_force), default=0) + 1
     room = _room(len(wanted), _taken(before), max(start, behind))
     return [Create(priority, rule) for priority, rule in zip(room, wanted, strict=True)]
@@ -67,7 +70,7 @@ def prepared(before: ListenerState, wanted: Sequence[RuleSpec], start: int) -> l
 def brought_forward(
     before: ListenerState, wanted: Sequence[RuleSpec], made: Sequence[int], start: int
 ) -> Move:
-    """Put rules that were `made` behind in front, and all others of the application behind.
+    """Return the move that puts the rules at `made` in front, and the former rules behind.
 
     `start` is the first priority of STAGING that is tried. Nothing is deleted: the former plan is
     needed until the new one is known to be whole.
@@ -85,7 +88,7 @@ def in_place(
     start: int,
     final: Sequence[int] | None = None,
 ) -> list[Step]:
-    """Turn the present rules into the new ones, with as few additional rules as possible.
+    """Return the steps from the present to the new rules, with as few additional rules as possible.
 
     `final` are the priorities of the new rules, by default the first free ones.
     """
@@ -124,7 +127,7 @@ def more_rules(steps: Iterable[Step]) -> int:
 
 
 def free(size: int, taken: frozenset[int], within: range) -> range | None:
-    """Return the first free row of priorities, or None."""
+    """Return the first range of `size` free priorities, or None."""
     start = within.start
     while start + size <= within.stop:
         piece = range(start, start + size)
@@ -148,7 +151,7 @@ def _final(size: int, taken: frozenset[int]) -> range:
     place = free(size, taken, FINAL)
     if place is None:
         raise Fault(
-            Code.CONFLICT, f"the listener has no {size} free priorities in a row for the plan"
+            Code.CONFLICT, f"the listener has no {size} consecutive free priorities for the plan"
         )
     return place
 
@@ -158,8 +161,8 @@ def _room(size: int, taken: frozenset[int], start: int) -> range:
     if room is None:
         raise Fault(
             Code.CONFLICT,
-            f"the listener has no {size} free priorities in a row from {STAGING.start} on, where "
-            "plans are prepared",
+            f"the listener has no {size} consecutive free priorities from {STAGING.start} on, "
+            "where plans are prepared",
         )
     return room
 

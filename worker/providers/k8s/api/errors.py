@@ -248,8 +248,8 @@ def _not_from_kubernetes(status: int, headers: Mapping[str, str]) -> Failure:
     kind = headers.get("content-type", "no content type").partition(";")[0]
     return Failure(
         Code.PLATFORM_FAILED,
-        f"the answer has status {status} and {kind} where Kubernetes would answer with a Status: "
-        "it may come from a proxy, or PLT_K8S_REST_API_URL is not the URL of an API server",
+        f"expected a Status of Kubernetes, got HTTP status {status} with content type {kind}: the "
+        "response may come from a proxy, or PLT_K8S_REST_API_URL is not the URL of an API server",
         arrived=status >= 500,
     )
 

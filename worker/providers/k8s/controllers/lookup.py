@@ -61,7 +61,7 @@ def _undecided(fault: MissingRight, kind: Kind, name: str) -> Fault:
     return Fault(
         fault.code,
         f'{fault.message}. Without this right the worker cannot tell whether "{name}" is a '
-        f"{kind.name}: grant it, or repeat the request with the hint kind, expected "
+        f"{kind.name}: grant it, or repeat the request with the parameter kind, one of "
         f"{kinds.EXPECTED_KINDS}",
     )
 

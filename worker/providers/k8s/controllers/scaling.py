@@ -10,9 +10,9 @@ is read to find the reason.
 
 Remaining gaps:
 
-- A first delivery to a worker that has not read the object has no version to test, which saves a
-  read before each scaling.
-- A worker that may not read the object never has one.
+- A worker that has not read the object sends a command that is delivered for the first time without
+  a version test, to save a read before each scaling.
+- A worker without the right to read the object never has a version to test.
 - A newer scaling to the current value does not raise the generation, so a late older request still
   passes the test.
 """
@@ -47,7 +47,7 @@ class SpecVersion(NamedTuple):
     generation: int
     replicas: int | None
     has_owners: bool = False
-    """Whether the object has owner references, but no controlling owner."""
+    """True if the object has owner references, but no controlling owner."""
 
     def is_same(self, other: "SpecVersion | None") -> bool:
         """Return whether two versions are equal, apart from `replicas` and `has_owners`."""
@@ -214,15 +214,15 @@ def _refuse_unscalable(kind: Kind, metadata: Metadata) -> None:
         waiting = ", ".join(metadata.finalizers or ["none"])
         raise Failure(
             Code.CONFLICT,
-            f"{what} is being deleted and not gone yet, so that no machines are started or stopped "
-            f"for it; its finalizers: {waiting}",
+            f"{what} is being deleted, so no machines are started or stopped for it; its "
+            f"finalizers: {waiting}",
         )
     owner = owner_of(metadata)
     if owner is not None:
         raise Failure(
             Code.CONFLICT,
-            f'{what} is owned by the {owner.kind} "{owner.name}", which decides about its replicas '
-            f"and would undo this: scale the {owner.kind} instead",
+            f'{what} is owned by the {owner.kind} "{owner.name}", which sets its replicas '
+            f"and would undo the scaling: scale the {owner.kind} instead",
         )
 
 
@@ -230,7 +230,7 @@ def _unexplained(kind: Kind, name: str, refusal: Failure) -> Failure:
     return Failure(
         Code.CONFLICT,
         f'the {kind.name} "{name}" was not scaled: it has an owner, or it is being deleted, or the '
-        f"API server refuses the value; the worker may not read it to say which: {refusal.message}",
+        f"API server refuses the value; the worker lacks the right to read it: {refusal.message}",
     )
 
 
