@@ -13,7 +13,9 @@ from contracts.printable import BREAKS, printable
 from worker.app import serve
 from worker.settings import Settings
 
-PURPOSE = "Run one worker: AMQP in, a platform out. PLT_K8S_* and PLT_ECS_* configure the platform."
+PURPOSE = (
+    "Run one worker: AMQP in, calls to the platform out. It also reads PLT_K8S_* or PLT_ECS_*."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -100,8 +100,8 @@ class KubernetesProvider:
         kube = self._client.for_call(call)
 
         async def scale(kind: Kind) -> tuple[Workload | Replication, int | None]:
-            one = Scaling(kube, self._versions, kind, namespace, name)
-            return await one.run(operation.replicas, read_first=call.redelivered)
+            scaling = Scaling(kube, self._versions, kind, namespace, name)
+            return await scaling.run(operation.replicas, read_first=call.redelivered)
 
         kind, (found, former) = await lookup.find(operation, scale)
         call.observed(*observed.scaling(found, former))

@@ -14,7 +14,7 @@ from worker.providers.ecs.elb.listener import Listener, Owners
 from worker.providers.ecs.routes import backends, http_route, observations, route_plan, writer
 from worker.providers.ecs.routes.backends import Backend
 from worker.providers.ecs.routes.reconcile import Reconciliation
-from worker.providers.ecs.routes.writer import Rows, Writer
+from worker.providers.ecs.routes.writer import Reservations, Writer
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Routing:
         self._base_s = client.settings.ecs_priority_retry_base_ms / 1000
         self._first_poll_s = client.settings.ecs_cleanup_retry_base_ms / 1000
         self._owners = Owners()
-        self._rows: Rows = {}
+        self._reservations: Reservations = {}
 
     async def gateways(self, call: Call, cluster: str) -> list[Object]:
         """Return the listener as a gateway; none if it is not configured or was deleted."""
@@ -63,7 +63,7 @@ class Routing:
         found = await find()
         made = Reconciliation(
             listener,
-            Writer(listener, call, self._rows, self._base_s),
+            Writer(listener, call, self._reservations, self._base_s),
             plan,
             found,
             find,

@@ -16,10 +16,10 @@ from worker.providers.ecs.routes.transaction import Transaction
 
 log = logging.getLogger(__name__)
 
-CHANCE = random.SystemRandom()
+RANDOM = random.SystemRandom()
 MOVES_TRIED = 5
 
-Rows = dict["Writer", frozenset[int]]
+Reservations = dict["Writer", frozenset[int]]
 
 
 async def read(listener: Listener) -> ListenerState:
@@ -30,27 +30,27 @@ async def read(listener: Listener) -> ListenerState:
 class Writer:
     """The writer of one plan.
 
-    `rows` are the priorities that the writers of this worker are about to take, so that plans of
-    two applications rarely want the same. `base_s` is the first delay before the move is repeated.
+    `reservations` are the priorities that each writer of this worker is about to take: writers of
+    other applications avoid them. `base_s` is the first delay before the move is repeated.
     """
 
     def __init__(
         self,
         listener: Listener,
         call: Call,
-        rows: Rows,
+        reservations: Reservations,
         base_s: float,
-        chance: random.Random = CHANCE,
+        rng: random.Random = RANDOM,
     ) -> None:
         self._listener = listener
         self._call = call
-        self._rows = rows
+        self._reservations = reservations
         self.base_s = base_s
-        self._chance = chance
+        self._rng = rng
 
     def name(self) -> str:
         """Return a name for a rule set."""
-        return f"{self._chance.getrandbits(32):08x}"
+        return f"{self._rng.getrandbits(32):08x}"
 
     async def prepare(self, before: ListenerState, draft: Draft) -> None:
         """Make placeholder rules behind all other rules."""
@@ -74,7 +74,7 @@ class Writer:
                 return await self._change_in_place(before, draft, transaction.created, fault)
             raise
         finally:
-            self._rows.pop(self, None)
+            self._reservations.pop(self, None)
         return transaction
 
     async def discard(self, transaction: Transaction) -> None:
@@ -91,16 +91,16 @@ class Writer:
         made = [step.priority for step in creates]
         now = before
         for failed in range(1, MOVES_TRIED + 1):
-            others = (row for each, row in self._rows.items() if each is not self)
+            others = (taken for each, taken in self._reservations.items() if each is not self)
             now = now.besides(frozenset().union(*others))
             move = steps.brought_forward(now, draft.rules, made, self._start())
-            self._rows[self] = frozenset(move.moves.values())
+            self._reservations[self] = frozenset(move.moves.values())
             try:
                 await transaction.run([move])
             except Failure as failure:
                 if failure.aws_code != PRIORITY_IN_USE or transaction.may_have_moved:
                     raise
-                spread = self._chance.uniform(0.5, 1.5)
+                spread = self._rng.uniform(0.5, 1.5)
                 wait = self.base_s * 2 ** (failed - 1) * spread
                 if failed == MOVES_TRIED or not await pause(self._call, wait):
                     raise _contested(failure) from failure
@@ -145,7 +145,7 @@ class Writer:
 
     def _start(self) -> int:
         """A random priority of STAGING: writers of other applications rarely use the same."""
-        return self._chance.randrange(STAGING.start, STAGING.stop)
+        return self._rng.randrange(STAGING.start, STAGING.stop)
 
 
 def _contested(failure: Failure) -> Fault:
