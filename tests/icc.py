@@ -11,6 +11,26 @@ from tests.gateway.client import Answer, Client
 
 Json = dict[str, Any]
 
+APP = "orders-api"
+DEPLOYMENT = {"kind": "Deployment", "apiVersion": "apps/v1"}
+"""Hints that the control plane sends to every platform."""
+REGISTERED = {
+    "platformatic.dev/monitor": "prometheus",
+    "platformatic.dev/application-id": "0c1f2d",
+    "platformatic.dev/deployment-id": "77aa",
+}
+"""The labels that the control plane sets on a machine that registers."""
+
+
+def named(version: str) -> dict[str, str]:
+    """Return the labels that select a version of the application."""
+    return {"app.kubernetes.io/name": APP, "plt.dev/version": version}
+
+
+def instance(version: str) -> dict[str, str]:
+    """Return the labels of the objects of a version."""
+    return {**named(version), "app.kubernetes.io/instance": f"{APP}-{version}"}
+
 
 class Failed(Exception):
     """A response with a status other than 200."""

@@ -1,5 +1,6 @@
 """Replaces the broker: a call becomes a message that a worker's dispatch runs in this process."""
 
+import functools
 import time
 from collections.abc import Iterable
 from typing import Any, Self, cast
@@ -9,16 +10,21 @@ from contracts import CONTRACT, address, topology, wire
 from contracts.broker.attendance import Attendance
 from contracts.broker.connection import Connection
 from contracts.broker.errors import Unroutable
+from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.wire import Header, Message, Reply
+from gateway.app import application
+from gateway.checks import Checks
 from gateway.context import NOTHING, Context
 from gateway.routes import Caller
+from gateway.server import OnRawPath
 from worker.dispatch import Dispatch
 from worker.examination import Refusal
 from worker.provider import Call
 
 DEADLINE_S = 10.0
+MAX_BODY_BYTES = 100_000
 
 
 class Loopback:
@@ -96,6 +102,20 @@ class Front:
     ) -> Reply:
         """Return the reply of the current caller."""
         return await self.behind.call(provider, operation, context)
+
+
+def gateway_over(caller: Caller) -> OnRawPath:
+    """Return a gateway's application that uses this caller instead of RPC, until the next call."""
+    front, app = _application()
+    front.behind = caller
+    return app
+
+
+@functools.cache
+def _application() -> tuple[Front, OnRawPath]:
+    front = Front()
+    link = ReconnectingConnection("amqp://broker.test/", "test")
+    return front, application(front, link, Attendance([]), Checks(Attendance([])), MAX_BODY_BYTES)
 
 
 class FakeConnection:

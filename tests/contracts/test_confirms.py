@@ -56,35 +56,33 @@ async def seconds(number: float) -> None:
     await asyncio.sleep(number)
 
 
-def test_a_missing_confirm_raises_connection_lost() -> None:
-    async def test() -> None:
-        with pytest.RaisesGroup(ConnectionLost):
-            async with asyncio.TaskGroup() as group:
-                scene = Scene(group)
-                await scene.publish(1)
-                await seconds(CONFIRM_TIMEOUT_S + 2)
-                raise AssertionError("the missing confirm was not detected")
-
-    virtual.run(test)
+@virtual.time
+async def test_a_missing_confirm_raises_connection_lost() -> None:
+    with pytest.RaisesGroup(ConnectionLost):
+        async with asyncio.TaskGroup() as group:
+            scene = Scene(group)
+            await scene.publish(1)
+            await seconds(CONFIRM_TIMEOUT_S + 2)
+            raise AssertionError("the missing confirm was not detected")
 
 
 @pytest.mark.parametrize("trouble", ["none", "slow", "blocked"])
-def test_a_broker_that_confirms_late_or_blocks_publishers_does_not_time_out(trouble: str) -> None:
-    async def test() -> None:
-        async with asyncio.TaskGroup() as group:
-            scene = Scene(group)
-            if trouble == "blocked":
-                scene.raw.unblocked.clear()
-            for number in range(5 if trouble != "none" else 0):
-                await scene.publish(number)
-            for _ in range(5 if trouble == "slow" else 0):
-                await seconds(CONFIRM_TIMEOUT_S - 2)
-                scene.raw.confirm()
-            await seconds(100 if trouble != "slow" else 1)
+@virtual.time
+async def test_a_broker_that_confirms_late_or_blocks_publishers_does_not_time_out(
+    trouble: str,
+) -> None:
+    async with asyncio.TaskGroup() as group:
+        scene = Scene(group)
+        if trouble == "blocked":
+            scene.raw.unblocked.clear()
+        for number in range(5 if trouble != "none" else 0):
+            await scene.publish(number)
+        for _ in range(5 if trouble == "slow" else 0):
+            await seconds(CONFIRM_TIMEOUT_S - 2)
+            scene.raw.confirm()
+        await seconds(100 if trouble != "slow" else 1)
 
-            assert not scene.watching.done()
-            scene.watching.cancel()
-            for _ in range(5 if trouble == "blocked" else 0):
-                scene.raw.confirm()
-
-    virtual.run(test)
+        assert not scene.watching.done()
+        scene.watching.cancel()
+        for _ in range(5 if trouble == "blocked" else 0):
+            scene.raw.confirm()

@@ -7,25 +7,18 @@ from typing import Any
 
 import pytest
 
-from contracts.broker.attendance import Attendance
-from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.seal import Seals
-from gateway.app import application
-from gateway.checks import Checks
 from tests.ecs.workloads import builders
 from tests.ecs.workloads.inventory import rules
 from tests.gateway.client import Client
-from tests.icc import ControlPlane, Failed, Json
-from tests.loopback import Front, Loopback
+from tests.icc import APP, DEPLOYMENT, REGISTERED, ControlPlane, Failed, Json, instance, named
+from tests.loopback import Loopback, gateway_over
 from tests.workloads import CANARY, specification
 from worker.dispatch import Dispatch
 
 KEYS = Seals([bytes(32)])
 CLUSTER = "shop"
-APP = "orders-api"
 V6, V7 = "orders-api-v6", "orders-api-v7"
-DEPLOYMENT = {"kind": "Deployment", "apiVersion": "apps/v1"}
-"""Hints that the control plane sends to every platform."""
 
 
 @pytest.fixture
@@ -43,35 +36,14 @@ def loopback(provider):
     return Loopback(Dispatch("ecs", provider, KEYS), seals=KEYS)
 
 
-@pytest.fixture(scope="module")
-def front():
-    return Front()
-
-
-@pytest.fixture(scope="module")
-def gateway(front):
-    return application(
-        front,
-        ReconnectingConnection("amqp://broker.test/", "test"),
-        Attendance([]),
-        Checks(Attendance([])),
-        1_000_000,
-    )
-
-
 @pytest.fixture
-def icc(front, gateway, loopback):
-    front.behind = loopback
-    return ControlPlane(Client(gateway), CLUSTER, provider="ecs")
-
-
-def named(version: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": APP, "plt.dev/version": version}
+def icc(loopback):
+    return ControlPlane(Client(gateway_over(loopback)), CLUSTER, provider="ecs")
 
 
 async def deploy(icc: ControlPlane, version: str = "v7", **more: Any) -> Json:
-    labels = {**named(version), "app.kubernetes.io/instance": f"{APP}-{version}"}
-    wanted = specification(name=f"{APP}-{version}", version=version, labels=labels, **more)
+    name, labels = f"{APP}-{version}", instance(version)
+    wanted = specification(name=name, version=version, labels=labels, **more)
     return await icc.apply("workloads", wanted)
 
 
@@ -145,12 +117,7 @@ async def test_a_task_registers(icc):
     controller = await icc.pod_controller(task)
     assert (controller["name"], controller["replicas"]) == (V7, 2)
     assert controller["providerMetadata"] == {}
-    labels = {
-        "platformatic.dev/monitor": "prometheus",
-        "platformatic.dev/application-id": "0c1f2d",
-        "platformatic.dev/deployment-id": "77aa",
-    }
-    assert await icc.set_machine_labels(task, labels) == {"labels": labels}
+    assert await icc.set_machine_labels(task, REGISTERED) == {"labels": REGISTERED}
     [same] = await icc.machines({"platformatic.dev/application-id": "0c1f2d"})
     assert same["id"] == task
     assert {each["id"] for each in await icc.machines(named("v7"))} == {task, other}
@@ -286,12 +253,13 @@ async def test_an_absent_task_is_not_found(icc):
     assert (body["statusCode"], body["code"], body["error"]) == (404, "not_found", "Not Found")
 
 
-async def test_a_pull_secret_without_a_key_to_seal_it_is_refused(front, icc, provider, aws):
-    front.behind = Loopback(Dispatch("ecs", provider, Seals([])), seals=Seals([]))
+async def test_a_pull_secret_without_a_key_to_seal_it_is_refused(provider, aws):
+    loopback = Loopback(Dispatch("ecs", provider, Seals([])), seals=Seals([]))
+    icc = ControlPlane(Client(gateway_over(loopback)), CLUSTER, provider="ecs")
 
     with pytest.raises(Failed) as failed:
         await deploy(icc)
 
     assert failed.value.answer.status == 501
     assert aws.calls.writes() == []
-    assert CANARY not in str(front.behind.messages)
+    assert CANARY not in str(loopback.messages)

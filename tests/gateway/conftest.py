@@ -1,42 +1,20 @@
 """Gateways in this process, over the memory provider or over Kubernetes."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
 import pytest
 
-from contracts.broker.attendance import Attendance
-from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.seal import Seals
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from gateway.app import application
-from gateway.checks import Checks
-from gateway.routes import Caller
-from gateway.server import OnRawPath
 from tests.gateway.client import Client
 from tests.gateway.served import served
-from tests.loopback import Front, Loopback
+from tests.loopback import Loopback, gateway_over
 from tests.memory import MemoryProvider
 from worker.dispatch import Dispatch
 from worker.providers import k8s
 
-MAX_BODY_BYTES = 100_000
-
 KEYS = Seals([bytes(32)])
-
-
-@pytest.fixture(scope="session")
-def application_of() -> Callable[[Caller], OnRawPath]:
-    """Return a function that gives the application of a gateway a caller in place of RPC."""
-    front = Front()
-    link = ReconnectingConnection("amqp://broker.test/", "test")
-    app = application(front, link, Attendance([]), Checks(Attendance([])), MAX_BODY_BYTES)
-
-    def with_caller(caller: Caller) -> OnRawPath:
-        front.behind = caller
-        return app
-
-    return with_caller
 
 
 @pytest.fixture
@@ -50,17 +28,15 @@ def loopback(memory: MemoryProvider) -> Loopback:
 
 
 @pytest.fixture
-def client(application_of: Callable[[Caller], OnRawPath], loopback: Loopback) -> Client:
+def client(loopback: Loopback) -> Client:
     """A client of a gateway with the provider `memory`, and `absent`, which has no worker."""
-    return Client(application_of(loopback))
+    return Client(gateway_over(loopback))
 
 
 @pytest.fixture
-async def served_memory(
-    application_of: Callable[[Caller], OnRawPath], loopback: Loopback
-) -> AsyncIterator[int]:
+async def served_memory(loopback: Loopback) -> AsyncIterator[int]:
     """The port of the same gateway behind its real HTTP server."""
-    async with served(application_of(loopback)) as port:
+    async with served(gateway_over(loopback)) as port:
         yield port
 
 
@@ -83,13 +59,11 @@ async def over_kubernetes(sandbox: KubernetesSandbox) -> AsyncIterator[Loopback]
 
 
 @pytest.fixture
-async def kubernetes(
-    application_of: Callable[[Caller], OnRawPath], sandbox: KubernetesSandbox
-) -> AsyncIterator[Client]:
+async def kubernetes(sandbox: KubernetesSandbox) -> AsyncIterator[Client]:
     """A client of a gateway over Kubernetes."""
     sandbox.reset()
     async with over_kubernetes(sandbox) as loopback:
-        yield Client(application_of(loopback))
+        yield Client(gateway_over(loopback))
 
 
 @pytest.fixture

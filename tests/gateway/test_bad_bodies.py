@@ -8,8 +8,8 @@ import pytest
 from contracts.api import OPERATIONS
 from contracts.json_limits import BODIES
 from tests.gateway.client import Answer
-from tests.gateway.conftest import MAX_BODY_BYTES
 from tests.gateway.requests import REQUESTS, Case
+from tests.loopback import MAX_BODY_BYTES
 
 SCALE = "/k8s/controllers/default/hello"
 REPLICAS = "replicas: expected a whole number from 0 to 150000"

@@ -12,7 +12,7 @@ from contracts.wire import Reply, reply_of
 from gateway.context import NOTHING, Context
 from tests.gateway.client import Answer, Client
 from tests.gateway.requests import REQUESTS
-from tests.loopback import Loopback
+from tests.loopback import Loopback, gateway_over
 
 COMMANDS = [case for case in REQUESTS if not case.operation.row.safe]
 EVERY_COMMAND = pytest.mark.parametrize("case", COMMANDS, ids=lambda each: each.operation.row.name)
@@ -53,10 +53,10 @@ async def test_the_response_to_a_command_has_the_id_of_its_message(client, loopb
 
 
 @pytest.mark.parametrize("code", [*Code], ids=str)
-async def test_every_fault_of_the_gateway_names_the_command(application_of, code):
+async def test_every_fault_of_the_gateway_names_the_command(code):
     failing = Failing(Fault(code, "words"))
 
-    answer = await Client(application_of(failing)).send(*SCALE, {"replicas": 3})
+    answer = await Client(gateway_over(failing)).send(*SCALE, {"replicas": 3})
 
     assert answer.json()["code"] == code
     assert failing.command_ids == [command_id_of(answer)]
@@ -98,12 +98,12 @@ async def test_a_command_that_is_refused_before_its_publish_has_an_id(client, bo
     command_id_of(answer)
 
 
-async def test_a_command_that_fails_with_a_bug_in_the_gateway_has_an_id(application_of):
+async def test_a_command_that_fails_with_a_bug_in_the_gateway_has_an_id():
     class Broken(Loopback):
         async def call(self, provider, operation, context=NOTHING):
             raise LookupError
 
-    answer = await Client(application_of(Broken())).send(*SCALE, {"replicas": 3})
+    answer = await Client(gateway_over(Broken())).send(*SCALE, {"replicas": 3})
 
     assert answer.status == 500
     command_id_of(answer)

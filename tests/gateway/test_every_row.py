@@ -15,6 +15,7 @@ from gateway.context import NOTHING, Context
 from tests.calls import ample
 from tests.gateway.client import Client
 from tests.gateway.requests import MANIFEST, REQUESTS
+from tests.loopback import gateway_over
 from tests.memory import MemoryProvider
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -75,10 +76,10 @@ async def test_a_request_becomes_its_operation_and_returns_the_result(
     ],
     ids=lambda reply: reply.status,
 )
-async def test_a_reply_is_returned_byte_for_byte(application_of, case, reply):
+async def test_a_reply_is_returned_byte_for_byte(case, reply):
     body = None if case.body is None else msgspec.json.encode(case.body)
 
-    answer = await Client(application_of(Canned(reply))).ask(case.method, f"/any{case.path}", body)
+    answer = await Client(gateway_over(Canned(reply))).ask(case.method, f"/any{case.path}", body)
 
     assert (answer.status, answer.body) == (reply.status, reply.body)
     assert answer.headers["content-type"] == reply.content_type

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.gateway.served import exchange, request, served, status_of
+from tests.loopback import gateway_over
 
 ELSEWHERE = b"198.51.100.7"
 FORGED = {
@@ -20,7 +21,7 @@ FORGED = {
 @pytest.mark.parametrize("trusted", [None, "*"])
 @pytest.mark.parametrize("forged", FORGED.values(), ids=FORGED.keys())
 async def test_no_header_changes_the_requester_in_the_audit(
-    application_of, loopback, memory, monkeypatch, forged, trusted
+    loopback, memory, monkeypatch, forged, trusted
 ):
     """Uvicorn trusts X-Forwarded-For of loopback peers and of `FORWARDED_ALLOW_IPS`."""
     if trusted is not None:
@@ -34,7 +35,7 @@ async def test_no_header_changes_the_requester_in_the_audit(
         body=b'{"replicas":1}',
     )
 
-    async with served(application_of(loopback)) as port:
+    async with served(gateway_over(loopback)) as port:
         answers = [
             await exchange(port, command),
             await exchange(port, request(b"GET /memory/machines/shop HTTP/1.1", forged)),

@@ -7,7 +7,7 @@ from contracts.seal import Seals
 from gateway.context import NOTHING
 from tests.gateway.client import Answer, Client
 from tests.gateway.conftest import KEYS
-from tests.loopback import Loopback
+from tests.loopback import Loopback, gateway_over
 from worker.dispatch import Dispatch
 
 MESSAGE = "the platform's message"
@@ -59,12 +59,12 @@ async def test_a_bug_in_a_provider_is_a_500_without_its_text(client, memory, cap
     assert "RuntimeError: password=hunter2" in caplog.text
 
 
-async def test_a_bug_in_the_gateway_is_a_500_without_its_text(application_of, caplog):
+async def test_a_bug_in_the_gateway_is_a_500_without_its_text(caplog):
     class Broken(Loopback):
         async def call(self, provider, operation, context=NOTHING):
             raise LookupError("password=hunter2")
 
-    answer = await Client(application_of(Broken())).get("/memory/machines/shop")
+    answer = await Client(gateway_over(Broken())).get("/memory/machines/shop")
 
     assert_problem(answer, 500, "internal")
     assert b"hunter2" not in answer.body
@@ -119,12 +119,12 @@ async def test_a_wrong_method_is_405_and_the_right_ones_are_named(
     assert not memory.calls
 
 
-async def test_a_provider_that_lacks_an_operation_is_501(application_of):
+async def test_a_provider_that_lacks_an_operation_is_501():
     class Idle:
         """A provider without operations."""
 
     worker = Dispatch("idle", Idle(), KEYS)
-    client = Client(application_of(Loopback(worker, seals=KEYS)))
+    client = Client(gateway_over(Loopback(worker, seals=KEYS)))
 
     answer = await client.send("PUT", "/idle/workloads/default", {"name": "hello"})
 
@@ -139,9 +139,9 @@ async def test_a_secret_is_refused_by_a_gateway_without_a_key(untouched):
     assert "PLT_SEAL_KEY" in answer.json()["message"]
 
 
-async def test_a_secret_is_refused_by_a_worker_with_another_key(application_of, memory):
+async def test_a_secret_is_refused_by_a_worker_with_another_key(memory):
     worker = Dispatch("memory", memory, Seals([b"w" * 32]))
-    client = Client(application_of(Loopback(worker, seals=Seals([b"g" * 32]))))
+    client = Client(gateway_over(Loopback(worker, seals=Seals([b"g" * 32]))))
 
     answer = await client.send("PUT", "/memory/secrets/shop", {"metadata": {"name": "hello"}})
 

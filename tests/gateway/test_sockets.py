@@ -8,10 +8,9 @@ import pytest_asyncio
 
 from contracts.broker.attendance import Announcement
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from gateway.routes import Caller
-from gateway.server import OnRawPath
-from tests.gateway.conftest import MAX_BODY_BYTES, over_kubernetes
+from tests.gateway.conftest import over_kubernetes
 from tests.gateway.served import exchange, request, served, status_of
+from tests.loopback import MAX_BODY_BYTES, gateway_over
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -22,11 +21,9 @@ JSON = b"content-type: application/json"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def send(
-    application_of: Callable[[Caller], OnRawPath], sandbox: KubernetesSandbox
-) -> AsyncIterator[Exchange]:
+async def send(sandbox: KubernetesSandbox) -> AsyncIterator[Exchange]:
     """Return a function that exchanges raw bytes with a gateway behind its real HTTP server."""
-    async with over_kubernetes(sandbox) as loopback, served(application_of(loopback)) as port:
+    async with over_kubernetes(sandbox) as loopback, served(gateway_over(loopback)) as port:
 
         async def send(*parts: bytes) -> bytes:
             # Attendance drops a worker without announcements, and a slow test takes long.

@@ -8,21 +8,15 @@ import json
 
 import pytest
 
-from contracts.broker.attendance import Attendance
-from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.seal import Seals
-from gateway.app import application
-from gateway.checks import Checks
 from tests.gateway.client import Client
-from tests.icc import ControlPlane, Failed, Json
+from tests.icc import APP, DEPLOYMENT, REGISTERED, ControlPlane, Failed, Json, instance, named
 from tests.kubernetes import manifests
-from tests.loopback import Front, Loopback
+from tests.loopback import Loopback, gateway_over
 from worker.dispatch import Dispatch
 
 KEYS = Seals([bytes(32)])
-APP = "orders-api"
 V7 = "orders-api-v7"
-DEPLOYMENT = {"kind": "Deployment", "apiVersion": "apps/v1"}
 
 
 @pytest.fixture
@@ -30,39 +24,13 @@ def loopback(provider):
     return Loopback(Dispatch("k8s", provider, KEYS), seals=KEYS)
 
 
-@pytest.fixture(scope="module")
-def front():
-    return Front()
-
-
-@pytest.fixture(scope="module")
-def gateway(front):
-    return application(
-        front,
-        ReconnectingConnection("amqp://broker.test/", "test"),
-        Attendance([]),
-        Checks(Attendance([])),
-        1_000_000,
-    )
-
-
-@pytest.fixture
-def http(front, gateway, loopback):
-    front.behind = loopback
-    return Client(gateway)
-
-
 @pytest.fixture(params=["labels", "labels[]"])
-def icc(http, request):
-    return ControlPlane(http, "default", request.param)
-
-
-def named(version: str) -> dict[str, str]:
-    return {"app.kubernetes.io/name": APP, "plt.dev/version": version}
+def icc(loopback, request):
+    return ControlPlane(Client(gateway_over(loopback)), "default", request.param)
 
 
 def labelled(manifest: Json, version: str) -> Json:
-    labels = {**named(version), "app.kubernetes.io/instance": f"{APP}-{version}"}
+    labels = instance(version)
     manifest["metadata"]["labels"] = labels
     template = manifest["spec"].get("template")
     if template:
@@ -107,12 +75,7 @@ async def test_a_pod_registers(icc, cluster):
     controller = await icc.pod_controller(machine)
     assert (controller["name"], controller["replicas"]) == (V7, 2)
     assert controller["providerMetadata"] == DEPLOYMENT
-    labels = {
-        "platformatic.dev/monitor": "prometheus",
-        "platformatic.dev/application-id": "0c1f2d",
-        "platformatic.dev/deployment-id": "77aa",
-    }
-    assert await icc.set_machine_labels(machine, labels) == {"labels": labels}
+    assert await icc.set_machine_labels(machine, REGISTERED) == {"labels": REGISTERED}
     [same] = await icc.machines({"platformatic.dev/application-id": "0c1f2d"})
     assert same["id"] == machine
     stored = cluster.read("pods", machine)["metadata"]["labels"]
@@ -214,10 +177,9 @@ async def test_a_failure_has_the_platforms_message(icc, cluster):
     assert 'pods "nope" not found' in body["message"]
 
 
-async def test_a_secret_is_refused_without_a_seal_key(front, http, provider, cluster):
+async def test_a_secret_is_refused_without_a_seal_key(provider, cluster):
     loopback = Loopback(Dispatch("k8s", provider, Seals([])), seals=Seals([]))
-    front.behind = loopback
-    icc = ControlPlane(http, "default")
+    icc = ControlPlane(Client(gateway_over(loopback)), "default")
 
     with pytest.raises(Failed) as failed:
         await icc.apply("secrets", manifests.secret(stringData={"a": "canary-4711"}))

@@ -40,15 +40,13 @@ def test_a_conflict_is_passed_on_after_a_request_with_an_effect():
     assert raised.value is conflict
 
 
-def test_a_retry_waits_for_its_pause_and_without_a_pause_the_call_fails():
-    async def test():
-        attempts = Attempts()
-        await attempts.wait(LIMITED, 3600)
-        with pytest.raises(Fault) as raised:
-            await attempts.wait(LIMITED, None)
-        assert raised.value is LIMITED
-
-    virtual.run(test)
+@virtual.time
+async def test_a_retry_waits_for_its_pause_and_without_a_pause_the_call_fails():
+    attempts = Attempts()
+    await attempts.wait(LIMITED, 3600)
+    with pytest.raises(Fault) as raised:
+        await attempts.wait(LIMITED, None)
+    assert raised.value is LIMITED
 
 
 async def test_hanging_changes_do_not_take_the_slots_of_reads():

@@ -68,82 +68,72 @@ async def hold(broker: Broker, workers: int, seconds: float) -> None:
 
 
 @pytest.mark.parametrize(("workers", "kept"), [(1, 8), (2, 4), (3, 3), (4, 2), (7, 2), (8, 1)])
-def test_only_idle_partitions_beyond_the_fair_share_are_left(workers, kept):
-    async def test():
-        broker = Broker()
-        async with consuming(FullProvider(Slow(0)), broker):
-            await asyncio.sleep(0.1)
-            for slot in range(8):
-                deliver(broker, slot)
-            await hold(broker, workers, 30)
+@virtual.time
+async def test_only_idle_partitions_beyond_the_fair_share_are_left(workers, kept):
+    broker = Broker()
+    async with consuming(FullProvider(Slow(0)), broker):
+        await asyncio.sleep(0.1)
+        for slot in range(8):
+            deliver(broker, slot)
+        await hold(broker, workers, 30)
 
-            assert len(broker.left) == len(set(broker.left)) == 8 - kept
-            assert len(broker.acked) == 8
-
-    virtual.run(test)
+        assert len(broker.left) == len(set(broker.left)) == 8 - kept
+        assert len(broker.acked) == 8
 
 
-def test_partitions_are_left_one_at_a_time():
-    async def test():
-        broker = Broker()
-        async with consuming(FullProvider(Slow(0)), broker):
-            await asyncio.sleep(0.1)
-            for slot in range(8):
-                deliver(broker, slot)
-            left = []
-            for _ in range(3):
-                await hold(broker, 2, BALANCE_S)
-                left.append(len(broker.left))
+@virtual.time
+async def test_partitions_are_left_one_at_a_time():
+    broker = Broker()
+    async with consuming(FullProvider(Slow(0)), broker):
+        await asyncio.sleep(0.1)
+        for slot in range(8):
+            deliver(broker, slot)
+        left = []
+        for _ in range(3):
+            await hold(broker, 2, BALANCE_S)
+            left.append(len(broker.left))
 
-            assert left == [1, 2, 3]
-
-    virtual.run(test)
+        assert left == [1, 2, 3]
 
 
-def test_idle_partitions_are_left_before_busy_ones():
-    async def test():
-        broker = Broker()
-        async with consuming(FullProvider(Slow(50)), broker):
-            await asyncio.sleep(0.1)
-            for slot in range(4):
-                deliver(broker, slot)
-            broker.consumers[queue(5)](Delivery(event(1, NAMES[5], expiration=100), 1, False, 0))
-            await hold(broker, 2, 3)
+@virtual.time
+async def test_idle_partitions_are_left_before_busy_ones():
+    broker = Broker()
+    async with consuming(FullProvider(Slow(50)), broker):
+        await asyncio.sleep(0.1)
+        for slot in range(4):
+            deliver(broker, slot)
+        broker.consumers[queue(5)](Delivery(event(1, NAMES[5], expiration=100), 1, False, 0))
+        await hold(broker, 2, 3)
 
-            assert broker.left == [queue(5)]
-            assert len(broker.acked) == 1
-
-    virtual.run(test)
+        assert broker.left == [queue(5)]
+        assert len(broker.acked) == 1
 
 
-def test_a_busy_partition_is_left_between_two_commands():
-    async def test():
-        broker = Broker()
-        async with consuming(FullProvider(Slow(0.7)), broker):
-            await asyncio.sleep(0.1)
-            for slot in range(5):
-                broker.delivered.add(queue(slot))
-                for number in range(20):
-                    message = event(number, NAMES[slot], headers={"idempotency-key": f"{number}"})
-                    broker.consumers[queue(slot)](Delivery(message, number, False, 0))
-            await hold(broker, 2, 6)
+@virtual.time
+async def test_a_busy_partition_is_left_between_two_commands():
+    broker = Broker()
+    async with consuming(FullProvider(Slow(0.7)), broker):
+        await asyncio.sleep(0.1)
+        for slot in range(5):
+            broker.delivered.add(queue(slot))
+            for number in range(20):
+                message = event(number, NAMES[slot], headers={"idempotency-key": f"{number}"})
+                broker.consumers[queue(slot)](Delivery(message, number, False, 0))
+        await hold(broker, 2, 6)
 
-            assert len(broker.left) == 1
-
-    virtual.run(test)
+        assert len(broker.left) == 1
 
 
-def test_partitions_with_long_commands_are_not_left():
-    async def test():
-        broker = Broker()
-        async with consuming(FullProvider(Slow(20)), broker):
-            await asyncio.sleep(0.1)
-            for slot in range(8):
-                deliver(broker, slot)
-            await hold(broker, 8, 18)
-            assert broker.left == []
+@virtual.time
+async def test_partitions_with_long_commands_are_not_left():
+    broker = Broker()
+    async with consuming(FullProvider(Slow(20)), broker):
+        await asyncio.sleep(0.1)
+        for slot in range(8):
+            deliver(broker, slot)
+        await hold(broker, 8, 18)
+        assert broker.left == []
 
-            await hold(broker, 1, 5)
-            assert len(broker.acked) == 8
-
-    virtual.run(test)
+        await hold(broker, 1, 5)
+        assert len(broker.acked) == 8

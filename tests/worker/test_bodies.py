@@ -79,123 +79,109 @@ def test_bodies_over_the_memory_limit_are_on_disk():
     assert is_empty(held)
 
 
-def test_commands_whose_bodies_are_on_disk_run_in_order_with_their_bodies():
-    async def test():
-        async with attending(bodies=bodies()) as (s, w):
-            for replicas in range(1, 6):
-                key = {"idempotency-key": str(replicas)}
-                s.last.deliver_message(event(replicas, headers=key))
-            assert s.bodies.in_memory == 0
-            await asyncio.sleep(10)
+@virtual.time
+async def test_commands_whose_bodies_are_on_disk_run_in_order_with_their_bodies():
+    async with attending(bodies=bodies()) as (s, w):
+        for replicas in range(1, 6):
+            key = {"idempotency-key": str(replicas)}
+            s.last.deliver_message(event(replicas, headers=key))
+        assert s.bodies.in_memory == 0
+        await asyncio.sleep(10)
 
-            assert w.called == ["1", "2", "3", "4", "5"]
-            assert [name for _, name in s.last.settled] == [f"a-{n}" for n in range(1, 6)]
-            assert is_empty(s.bodies)
-
-    virtual.run(test)
+        assert w.called == ["1", "2", "3", "4", "5"]
+        assert [name for _, name in s.last.settled] == [f"a-{n}" for n in range(1, 6)]
+        assert is_empty(s.bodies)
 
 
-def test_commands_on_disk_neither_supersede_nor_are_superseded():
-    async def test():
-        async with attending(bodies=bodies()) as (s, w):
-            await busy(s, w)
-            for replicas in (2, 3):
-                s.last.deliver_message(event(replicas))
-            await asyncio.sleep(10)
+@virtual.time
+async def test_commands_on_disk_neither_supersede_nor_are_superseded():
+    async with attending(bodies=bodies()) as (s, w):
+        await busy(s, w)
+        for replicas in (2, 3):
+            s.last.deliver_message(event(replicas))
+        await asyncio.sleep(10)
 
-            assert w.called == ["1", "2", "3"]
-
-    virtual.run(test)
+        assert w.called == ["1", "2", "3"]
 
 
-def test_the_bodies_of_superseded_commands_are_freed():
-    async def test():
-        async with attending() as (s, w):
-            await busy(s, w)
-            for replicas in range(2, 50):
-                s.last.deliver_message(event(replicas))
-            await asyncio.sleep(10)
+@virtual.time
+async def test_the_bodies_of_superseded_commands_are_freed():
+    async with attending() as (s, w):
+        await busy(s, w)
+        for replicas in range(2, 50):
+            s.last.deliver_message(event(replicas))
+        await asyncio.sleep(10)
 
-            assert w.called == ["1", "49"]
-            assert is_empty(s.bodies)
-
-    virtual.run(test)
+        assert w.called == ["1", "49"]
+        assert is_empty(s.bodies)
 
 
 @pytest.mark.parametrize("memory", [0, 1000, MIB])
-def test_repeatedly_lost_channels_leave_no_body_behind(memory):
-    async def test():
-        async with scene(bodies=bodies(memory)) as s:
-            for returns in range(6):
-                for name in "abc":
-                    for number in range(5):
-                        s.last.deliver(name, number, returns=returns)
-                assert not is_empty(s.bodies)
-                await asyncio.sleep(returns * 0.7 * SECOND)
-                s.partition.leave()
-                await asyncio.sleep(0.1)
-                assert is_empty(s.bodies)
-
-    virtual.run(test)
-
-
-def test_a_redelivered_command_on_disk_joins_its_run():
-    async def test():
-        async with scene(bodies=bodies()) as s:
-            s.platform.seconds = 5
-            s.last.deliver("a")
-            await asyncio.sleep(1)
+@virtual.time
+async def test_repeatedly_lost_channels_leave_no_body_behind(memory):
+    async with scene(bodies=bodies(memory)) as s:
+        for returns in range(6):
+            for name in "abc":
+                for number in range(5):
+                    s.last.deliver(name, number, returns=returns)
+            assert not is_empty(s.bodies)
+            await asyncio.sleep(returns * 0.7 * SECOND)
             s.partition.leave()
             await asyncio.sleep(0.1)
-            s.last.deliver("a", returns=1)
-            await asyncio.sleep(6)
-
-            assert s.platform.log == [("begin", "a-0"), ("end", "a-0")]
-            assert s.last.settled == [("ack", "a-0")]
-
-    virtual.run(test)
-
-
-def test_without_room_the_prefetch_is_small_until_there_is_room_again():
-    async def test():
-        async with scene(bodies=bodies(disk=2 * BLOCK)) as s:
-            s.platform.seconds = 2 * REDUCED_FOR_S
-            for number in range(4):
-                s.last.deliver("a", number)
-            await asyncio.sleep(0.1)
-            assert [channel.prefetch for channel in s.channels] == [6000, 8]
             assert is_empty(s.bodies)
 
-            s.platform.seconds = 1
-            for number in range(4):
-                s.last.deliver("a", number, returns=1)
-            assert s.bodies.on_disk == 0
-            for _ in range(int(REDUCED_FOR_S)):
-                s.fence.answered()
-                await asyncio.sleep(1)
-            await asyncio.sleep(0.1)
-            assert [channel.prefetch for channel in s.channels] == [6000, 8, 6000]
 
-    virtual.run(test)
+@virtual.time
+async def test_a_redelivered_command_on_disk_joins_its_run():
+    async with scene(bodies=bodies()) as s:
+        s.platform.seconds = 5
+        s.last.deliver("a")
+        await asyncio.sleep(1)
+        s.partition.leave()
+        await asyncio.sleep(0.1)
+        s.last.deliver("a", returns=1)
+        await asyncio.sleep(6)
+
+        assert s.platform.log == [("begin", "a-0"), ("end", "a-0")]
+        assert s.last.settled == [("ack", "a-0")]
 
 
-def test_a_command_whose_body_cannot_be_read_runs_at_its_next_delivery(monkeypatch):
-    async def test():
-        async with scene(bodies=bodies()) as s:
-            s.last.deliver("a", 1)
-            s.last.deliver("a", 2)
-            await asyncio.sleep(0.5)
+@virtual.time
+async def test_without_room_the_prefetch_is_small_until_there_is_room_again():
+    async with scene(bodies=bodies(disk=2 * BLOCK)) as s:
+        s.platform.seconds = 2 * REDUCED_FOR_S
+        for number in range(4):
+            s.last.deliver("a", number)
+        await asyncio.sleep(0.1)
+        assert [channel.prefetch for channel in s.channels] == [6000, 8]
+        assert is_empty(s.bodies)
 
-            def fail(*_: Any) -> bytes:
-                raise OSError("the disk failed")
-
-            monkeypatch.setattr("os.pread", fail)
+        s.platform.seconds = 1
+        for number in range(4):
+            s.last.deliver("a", number, returns=1)
+        assert s.bodies.on_disk == 0
+        for _ in range(int(REDUCED_FOR_S)):
+            s.fence.answered()
             await asyncio.sleep(1)
-            assert len(s.channels) == 2
-            assert s.log == ["ack a-1"]
+        await asyncio.sleep(0.1)
+        assert [channel.prefetch for channel in s.channels] == [6000, 8, 6000]
 
-            s.last.deliver("a", 2, returns=1)
-            await asyncio.sleep(5)
-            assert s.log == ["ack a-1", "ack a-2"]
 
-    virtual.run(test)
+@virtual.time
+async def test_a_command_whose_body_cannot_be_read_runs_at_its_next_delivery(monkeypatch):
+    async with scene(bodies=bodies()) as s:
+        s.last.deliver("a", 1)
+        s.last.deliver("a", 2)
+        await asyncio.sleep(0.5)
+
+        def fail(*_: Any) -> bytes:
+            raise OSError("the disk failed")
+
+        monkeypatch.setattr("os.pread", fail)
+        await asyncio.sleep(1)
+        assert len(s.channels) == 2
+        assert s.log == ["ack a-1"]
+
+        s.last.deliver("a", 2, returns=1)
+        await asyncio.sleep(5)
+        assert s.log == ["ack a-1", "ack a-2"]

@@ -158,7 +158,8 @@ async def test_a_larger_reply_is_refused_with_a_hint():
     assert "narrow it by labels" in problem(reply, Code.REPLY_TOO_LARGE)
 
 
-def test_a_call_is_cut_at_its_deadline():
+@virtual.time
+async def test_a_call_is_cut_at_its_deadline():
     cut = []
 
     async def last(operation: Operation[Any], call: Call) -> Any:
@@ -168,18 +169,15 @@ def test_a_call_is_cut_at_its_deadline():
             cut.append(operation)
             raise
 
-    async def test():
-        began = virtual.now()
-        reply = await reply_to(SCALE, last)
+    began = virtual.now()
+    reply = await reply_to(SCALE, last)
 
-        assert virtual.now() - began == pytest.approx(10, abs=1)
-        assert problem(reply, Code.DEADLINE_EXCEEDED) == (
-            "update_controller_replicas was cancelled at its deadline"
-        )
-        assert reply.status == 504
-        assert len(cut) == 1
-
-    virtual.run(test)
+    assert virtual.now() - began == pytest.approx(10, abs=1)
+    assert problem(reply, Code.DEADLINE_EXCEEDED) == (
+        "update_controller_replicas was cancelled at its deadline"
+    )
+    assert reply.status == 504
+    assert len(cut) == 1
 
 
 async def test_a_call_without_time_left_is_cut_before_its_first_request():

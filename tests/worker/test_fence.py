@@ -34,169 +34,144 @@ def test_runs_are_cancelled_before_the_broker_hands_a_partition_over():
     assert START_WITHIN_S < STOP_AFTER_S < 2 * HEARTBEAT_S
 
 
-def test_a_new_fence_is_closed():
-    async def test():
-        fence, alarm = fenced()
+@virtual.time
+async def test_a_new_fence_is_closed():
+    fence, alarm = fenced()
 
-        assert not fence.may_start()
-        assert not fence.may_go_on()
-        assert alarm.at == []
-
-    virtual.run(test)
+    assert not fence.may_start()
+    assert not fence.may_go_on()
+    assert alarm.at == []
 
 
-def test_commands_may_start_for_eight_seconds_after_an_answer():
-    async def test():
-        fence, _ = fenced()
+@virtual.time
+async def test_commands_may_start_for_eight_seconds_after_an_answer():
+    fence, _ = fenced()
+    fence.answered()
+    assert fence.may_start()
+
+    await silence(7.9)
+    assert fence.may_start()
+
+    await silence(0.2)
+    assert not fence.may_start()
+
+
+@virtual.time
+async def test_commands_may_go_on_for_fifteen_seconds_after_an_answer():
+    fence, _ = fenced()
+    fence.answered()
+
+    await silence(14.9)
+    assert fence.may_go_on()
+    assert not fence.may_start()
+
+    await silence(0.2)
+    assert not fence.may_go_on()
+
+
+@virtual.time
+async def test_runs_are_stopped_once_after_fifteen_seconds_of_silence():
+    fence, alarm = fenced()
+    answered_at = virtual.now()
+    fence.answered()
+
+    await silence(60)
+    assert alarm.at == [answered_at + 15.0]
+
+
+@virtual.time
+async def test_every_answer_postpones_the_alarm():
+    fence, alarm = fenced()
+    for _ in range(20):
         fence.answered()
-        assert fence.may_start()
+        await silence(2)
+    assert alarm.at == []
+    assert fence.may_start()
 
-        await silence(7.9)
-        assert fence.may_start()
-
-        await silence(0.2)
-        assert not fence.may_start()
-
-    virtual.run(test)
+    await silence(13.1)
+    assert len(alarm.at) == 1
 
 
-def test_commands_may_go_on_for_fifteen_seconds_after_an_answer():
-    async def test():
-        fence, _ = fenced()
+@virtual.time
+async def test_an_answer_after_the_alarm_opens_the_fence():
+    fence, alarm = fenced()
+    fence.answered()
+    await silence(20)
+    fence.answered()
+
+    assert fence.may_start()
+    await silence(15.1)
+    assert len(alarm.at) == 2
+
+
+@virtual.time
+async def test_a_command_waits_until_the_fence_opens():
+    fence, _ = fenced()
+    waiting = asyncio.create_task(fence.opened())
+    await silence(30)
+    assert not waiting.done()
+
+    fence.answered()
+    await waiting
+
+
+@virtual.time
+async def test_one_answer_ends_the_wait_of_all_commands():
+    fence, _ = fenced()
+    async with asyncio.TaskGroup() as group:
+        for _ in range(5):
+            group.create_task(fence.opened())
+        await silence(1)
         fence.answered()
 
-        await silence(14.9)
-        assert fence.may_go_on()
-        assert not fence.may_start()
 
-        await silence(0.2)
-        assert not fence.may_go_on()
+@virtual.time
+async def test_an_open_fence_is_passed_at_once():
+    fence, _ = fenced()
+    fence.answered()
+    began = virtual.now()
 
-    virtual.run(test)
+    await fence.opened()
+    assert virtual.now() == began
 
 
-def test_runs_are_stopped_once_after_fifteen_seconds_of_silence():
-    async def test():
-        fence, alarm = fenced()
-        answered_at = virtual.now()
+@virtual.time
+async def test_a_shut_fence_lets_no_command_start_and_running_commands_go_on():
+    fence, alarm = fenced()
+    fence.answered()
+    fence.shut()
+    waiting = asyncio.create_task(fence.opened())
+    for _ in range(10):
+        await silence(2)
         fence.answered()
 
-        await silence(60)
-        assert alarm.at == [answered_at + 15.0]
-
-    virtual.run(test)
-
-
-def test_every_answer_postpones_the_alarm():
-    async def test():
-        fence, alarm = fenced()
-        for _ in range(20):
-            fence.answered()
-            await silence(2)
-        assert alarm.at == []
-        assert fence.may_start()
-
-        await silence(13.1)
-        assert len(alarm.at) == 1
-
-    virtual.run(test)
+    assert not fence.may_start()
+    assert fence.may_go_on()
+    assert not waiting.done()
+    assert alarm.at == []
+    waiting.cancel()
 
 
-def test_an_answer_after_the_alarm_opens_the_fence():
-    async def test():
-        fence, alarm = fenced()
-        fence.answered()
-        await silence(20)
-        fence.answered()
+@virtual.time
+async def test_a_closed_fence_has_no_alarm():
+    fence, alarm = fenced()
+    fence.close()
+    fence.answered()
+    fence.close()
 
-        assert fence.may_start()
-        await silence(15.1)
-        assert len(alarm.at) == 2
-
-    virtual.run(test)
+    await silence(60)
+    assert alarm.at == []
 
 
-def test_a_command_waits_until_the_fence_opens():
-    async def test():
-        fence, _ = fenced()
-        waiting = asyncio.create_task(fence.opened())
-        await silence(30)
-        assert not waiting.done()
-
-        fence.answered()
-        await waiting
-
-    virtual.run(test)
-
-
-def test_one_answer_ends_the_wait_of_all_commands():
-    async def test():
-        fence, _ = fenced()
-        async with asyncio.TaskGroup() as group:
-            for _ in range(5):
-                group.create_task(fence.opened())
-            await silence(1)
-            fence.answered()
-
-    virtual.run(test)
-
-
-def test_an_open_fence_is_passed_at_once():
-    async def test():
-        fence, _ = fenced()
-        fence.answered()
-        began = virtual.now()
-
-        await fence.opened()
-        assert virtual.now() == began
-
-    virtual.run(test)
-
-
-def test_a_shut_fence_lets_no_command_start_and_running_commands_go_on():
-    async def test():
-        fence, alarm = fenced()
-        fence.answered()
-        fence.shut()
-        waiting = asyncio.create_task(fence.opened())
-        for _ in range(10):
-            await silence(2)
-            fence.answered()
-
-        assert not fence.may_start()
-        assert fence.may_go_on()
-        assert not waiting.done()
-        assert alarm.at == []
-        waiting.cancel()
-
-    virtual.run(test)
-
-
-def test_a_closed_fence_has_no_alarm():
-    async def test():
-        fence, alarm = fenced()
-        fence.close()
-        fence.answered()
-        fence.close()
-
-        await silence(60)
-        assert alarm.at == []
-
-    virtual.run(test)
-
-
-def test_silence_counts_from_the_request_and_not_from_reading_its_answer():
+@virtual.time
+async def test_silence_counts_from_the_request_and_not_from_reading_its_answer():
     """The request is the last sign of a frozen worker that the broker received."""
+    fence, alarm = fenced()
+    await silence(7)
+    fence.answered(7.0)
 
-    async def test():
-        fence, alarm = fenced()
-        await silence(7)
-        fence.answered(7.0)
-
-        await silence(1.1)
-        assert not fence.may_start()
-        await silence(7)
-        assert not fence.may_go_on()
-        assert alarm.at == [1015.0]
-
-    virtual.run(test)
+    await silence(1.1)
+    assert not fence.may_start()
+    await silence(7)
+    assert not fence.may_go_on()
+    assert alarm.at == [1015.0]

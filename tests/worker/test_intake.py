@@ -19,18 +19,16 @@ class Flooding(FakeChannel):
             self.deliver("a", self.answers)
 
 
-def test_a_partition_begins_after_the_previous_one_received_its_waiting_messages():
-    async def test():
-        async with asyncio.TaskGroup() as group:
-            capacity = Capacity(64)
-            scenes = [Scene(group, capacity=capacity, kind=Flooding) for _ in range(2)]
-            async with scenes[0].consuming(group), scenes[1].consuming(group):
-                await asyncio.sleep(3.5)
-                assert [each.last.prefetch for each in scenes] == [6000, None]
-                await asyncio.sleep(1)
-                assert [each.last.prefetch for each in scenes] == [6000, 6000]
-
-    virtual.run(test)
+@virtual.time
+async def test_a_partition_begins_after_the_previous_one_received_its_waiting_messages():
+    async with asyncio.TaskGroup() as group:
+        capacity = Capacity(64)
+        scenes = [Scene(group, capacity=capacity, kind=Flooding) for _ in range(2)]
+        async with scenes[0].consuming(group), scenes[1].consuming(group):
+            await asyncio.sleep(3.5)
+            assert [each.last.prefetch for each in scenes] == [6000, None]
+            await asyncio.sleep(1)
+            assert [each.last.prefetch for each in scenes] == [6000, 6000]
 
 
 class Unanswered(FakeChannel):
@@ -40,29 +38,25 @@ class Unanswered(FakeChannel):
         await asyncio.get_running_loop().create_future()
 
 
-def test_a_queue_without_answers_delays_other_partitions_by_one_turn():
-    async def test():
-        async with asyncio.TaskGroup() as group:
-            capacity = Capacity(64)
-            scenes = [Scene(group, capacity=capacity, kind=Unanswered) for _ in range(2)]
-            async with scenes[0].consuming(group), scenes[1].consuming(group):
-                await asyncio.sleep(LONGEST_TURN_S - 1)
-                assert [each.last.prefetch for each in scenes] == [6000, None]
-                await asyncio.sleep(2)
-                assert [each.last.prefetch for each in scenes] == [6000, 6000]
-
-    virtual.run(test)
+@virtual.time
+async def test_a_queue_without_answers_delays_other_partitions_by_one_turn():
+    async with asyncio.TaskGroup() as group:
+        capacity = Capacity(64)
+        scenes = [Scene(group, capacity=capacity, kind=Unanswered) for _ in range(2)]
+        async with scenes[0].consuming(group), scenes[1].consuming(group):
+            await asyncio.sleep(LONGEST_TURN_S - 1)
+            assert [each.last.prefetch for each in scenes] == [6000, None]
+            await asyncio.sleep(2)
+            assert [each.last.prefetch for each in scenes] == [6000, 6000]
 
 
-def test_a_partition_lost_during_its_turn_ends_the_turn():
-    async def test():
-        async with asyncio.TaskGroup() as group:
-            capacity = Capacity(64)
-            first = Scene(group, capacity=capacity, kind=Unanswered)
-            second = Scene(group, capacity=capacity)
-            async with first.consuming(group):
-                pass
-            async with second.consuming(group):
-                assert second.last.prefetch == 6000
-
-    virtual.run(test)
+@virtual.time
+async def test_a_partition_lost_during_its_turn_ends_the_turn():
+    async with asyncio.TaskGroup() as group:
+        capacity = Capacity(64)
+        first = Scene(group, capacity=capacity, kind=Unanswered)
+        second = Scene(group, capacity=capacity)
+        async with first.consuming(group):
+            pass
+        async with second.consuming(group):
+            assert second.last.prefetch == 6000

@@ -28,106 +28,94 @@ def scale(replicas: int, identity: str, **fields: Any) -> Message:
     return example("update_controller_replicas", operation, identity, **properties)
 
 
-def test_a_flood_leaves_the_running_and_the_newest_command():
-    async def test():
-        async with attending() as (scene, w):
-            await busy(scene, w, 10)
-            for replicas in range(2, 1002):
-                scene.last.deliver_message(event(replicas))
-                await asyncio.sleep(0.001)
-            unsettled = 1001 - len(scene.last.settled)
-            await asyncio.sleep(30)
+@virtual.time
+async def test_a_flood_leaves_the_running_and_the_newest_command():
+    async with attending() as (scene, w):
+        await busy(scene, w, 10)
+        for replicas in range(2, 1002):
+            scene.last.deliver_message(event(replicas))
+            await asyncio.sleep(0.001)
+        unsettled = 1001 - len(scene.last.settled)
+        await asyncio.sleep(30)
 
-            assert unsettled == 2
-            assert w.called == ["1", "1001"]
-            assert len(scene.last.settled) == 1001
-            assert [each.result for each in w.outcomes].count(Result.SUPERSEDED) == 999
-
-    virtual.run(test)
+        assert unsettled == 2
+        assert w.called == ["1", "1001"]
+        assert len(scene.last.settled) == 1001
+        assert [each.result for each in w.outcomes].count(Result.SUPERSEDED) == 999
 
 
-def test_a_superseded_command_is_recorded_before_its_ack_and_the_newest_starts():
-    async def test():
-        async with attending() as (scene, w):
-            await busy(scene, w)
-            w.publisher.seconds["superseded"] = 5
-            scene.last.deliver_message(event(OLDER))
-            scene.last.deliver_message(event(NEWER))
-            await asyncio.sleep(2)
-            assert w.log == ["started a-1", "call 1", "done a-1", "ack a-1"]
+@virtual.time
+async def test_a_superseded_command_is_recorded_before_its_ack_and_the_newest_starts():
+    async with attending() as (scene, w):
+        await busy(scene, w)
+        w.publisher.seconds["superseded"] = 5
+        scene.last.deliver_message(event(OLDER))
+        scene.last.deliver_message(event(NEWER))
+        await asyncio.sleep(2)
+        assert w.log == ["started a-1", "call 1", "done a-1", "ack a-1"]
 
-            await asyncio.sleep(10)
-            assert w.log[4:] == [
-                "superseded a-2",
-                "ack a-2",
-                "started a-3",
-                "call 3",
-                "done a-3",
-                "ack a-3",
-            ]
-            (outcome,) = [each for each in w.outcomes if each.result is Result.SUPERSEDED]
-            assert outcome.superseded_by == "a-3"
-
-    virtual.run(test)
+        await asyncio.sleep(10)
+        assert w.log[4:] == [
+            "superseded a-2",
+            "ack a-2",
+            "started a-3",
+            "call 3",
+            "done a-3",
+            "ack a-3",
+        ]
+        (outcome,) = [each for each in w.outcomes if each.result is Result.SUPERSEDED]
+        assert outcome.superseded_by == "a-3"
 
 
-def test_the_newest_command_waits_for_all_superseded_commands():
-    async def test():
-        async with attending() as (scene, w):
-            await busy(scene, w)
-            w.publisher.seconds["superseded"] = 9
-            scene.last.deliver_message(event(2))
-            scene.last.deliver_message(event(3))
-            await asyncio.sleep(0.1)
-            w.publisher.seconds["superseded"] = 3
-            scene.last.deliver_message(event(4))
-            await asyncio.sleep(5)
-            assert w.called == ["1"]
+@virtual.time
+async def test_the_newest_command_waits_for_all_superseded_commands():
+    async with attending() as (scene, w):
+        await busy(scene, w)
+        w.publisher.seconds["superseded"] = 9
+        scene.last.deliver_message(event(2))
+        scene.last.deliver_message(event(3))
+        await asyncio.sleep(0.1)
+        w.publisher.seconds["superseded"] = 3
+        scene.last.deliver_message(event(4))
+        await asyncio.sleep(5)
+        assert w.called == ["1"]
 
-            await asyncio.sleep(10)
-            assert w.called == ["1", "4"]
-
-    virtual.run(test)
+        await asyncio.sleep(10)
+        assert w.called == ["1", "4"]
 
 
-def test_a_slow_record_of_one_address_delays_no_other_address():
-    async def test():
-        async with attending() as (scene, w):
-            await busy(scene, w)
-            w.publisher.seconds["superseded"] = 3600
-            scene.last.deliver_message(event(OLDER))
-            scene.last.deliver_message(event(NEWER))
-            scene.last.deliver_message(event(7, "j"))
-            await asyncio.sleep(5)
+@virtual.time
+async def test_a_slow_record_of_one_address_delays_no_other_address():
+    async with attending() as (scene, w):
+        await busy(scene, w)
+        w.publisher.seconds["superseded"] = 3600
+        scene.last.deliver_message(event(OLDER))
+        scene.last.deliver_message(event(NEWER))
+        scene.last.deliver_message(event(7, "j"))
+        await asyncio.sleep(5)
 
-            assert w.called == ["1", "7"]
-
-    virtual.run(test)
+        assert w.called == ["1", "7"]
 
 
-def test_a_running_command_is_never_superseded():
-    async def test():
-        async with attending() as (scene, w):
-            await busy(scene, w)
-            scene.last.deliver_message(event(NEWER))
-            await asyncio.sleep(5)
+@virtual.time
+async def test_a_running_command_is_never_superseded():
+    async with attending() as (scene, w):
+        await busy(scene, w)
+        scene.last.deliver_message(event(NEWER))
+        await asyncio.sleep(5)
 
-            assert w.called == ["1", "3"]
-            assert w.results("a-1") == [Result.STARTED, Result.DONE]
-
-    virtual.run(test)
+        assert w.called == ["1", "3"]
+        assert w.results("a-1") == [Result.STARTED, Result.DONE]
 
 
-def test_the_first_command_of_a_lane_is_never_superseded():
-    async def test():
-        async with attending() as (scene, w):
-            scene.last.deliver_message(event(OLDER))
-            scene.last.deliver_message(event(NEWER))
-            await asyncio.sleep(5)
+@virtual.time
+async def test_the_first_command_of_a_lane_is_never_superseded():
+    async with attending() as (scene, w):
+        scene.last.deliver_message(event(OLDER))
+        scene.last.deliver_message(event(NEWER))
+        await asyncio.sleep(5)
 
-            assert w.called == ["2", "3"]
-
-    virtual.run(test)
+        assert w.called == ["2", "3"]
 
 
 WITH_REPLY_TO: dict[str, Any] = {"reply_to": "machinist.replies.p.1"}
@@ -154,32 +142,28 @@ DIFFERENT: dict[str, tuple[Build, Build]] = {
 
 
 @pytest.mark.parametrize(("older", "newer"), DIFFERENT.values(), ids=DIFFERENT)
-def test_commands_that_differ_in_more_than_replicas_are_never_superseded(older, newer):
-    async def test():
-        async with attending() as (scene, w):
-            await busy(scene, w)
-            scene.last.deliver_message(older())
-            scene.last.deliver_message(newer())
-            await asyncio.sleep(20)
+@virtual.time
+async def test_commands_that_differ_in_more_than_replicas_are_never_superseded(older, newer):
+    async with attending() as (scene, w):
+        await busy(scene, w)
+        scene.last.deliver_message(older())
+        scene.last.deliver_message(newer())
+        await asyncio.sleep(20)
 
-            assert [name for _, name in scene.last.settled] == ["a-1", "a-2", "a-3"]
-            assert Result.SUPERSEDED not in w.results("a-2")
-
-    virtual.run(test)
+        assert [name for _, name in scene.last.settled] == ["a-1", "a-2", "a-3"]
+        assert Result.SUPERSEDED not in w.results("a-2")
 
 
-def test_a_scope_in_another_spelling_is_not_superseded_at_the_same_address():
-    async def test():
-        async with attending() as (scene, w):
-            arn = "arn:aws:ecs:eu-west-1:1:cluster/default"
-            await busy(scene, w)
-            scene.last.deliver_message(scale(OLDER, "a-2"))
-            scene.last.deliver_message(scale(NEWER, "a-3", scope=arn))
-            await asyncio.sleep(20)
+@virtual.time
+async def test_a_scope_in_another_spelling_is_not_superseded_at_the_same_address():
+    async with attending() as (scene, w):
+        arn = "arn:aws:ecs:eu-west-1:1:cluster/default"
+        await busy(scene, w)
+        scene.last.deliver_message(scale(OLDER, "a-2"))
+        scene.last.deliver_message(scale(NEWER, "a-3", scope=arn))
+        await asyncio.sleep(20)
 
-            assert w.called == ["1", "2", "3"]
-
-    virtual.run(test)
+        assert w.called == ["1", "2", "3"]
 
 
 DELETE = DeleteController(scope="default", name="a")
@@ -195,46 +179,39 @@ DELETE = DeleteController(scope="default", name="a")
     ],
     ids=["delete", "another kind", "REST", "invalid"],
 )
-def test_no_command_is_superseded_across_another_command(between):
-    async def test():
-        async with attending() as (scene, w):
-            await busy(scene, w)
-            messages = (event(OLDER), between(), event(NEWER))
-            for message in messages:
-                scene.last.deliver_message(message)
-            await asyncio.sleep(20)
+@virtual.time
+async def test_no_command_is_superseded_across_another_command(between):
+    async with attending() as (scene, w):
+        await busy(scene, w)
+        messages = (event(OLDER), between(), event(NEWER))
+        for message in messages:
+            scene.last.deliver_message(message)
+        await asyncio.sleep(20)
 
-            settled = [name for _, name in scene.last.settled]
-            assert settled == ["a-1", *(message.message_id for message in messages)]
-            assert w.results("a-2") == w.results("a-3") == [Result.STARTED, Result.DONE]
-
-    virtual.run(test)
+        settled = [name for _, name in scene.last.settled]
+        assert settled == ["a-1", *(message.message_id for message in messages)]
+        assert w.results("a-2") == w.results("a-3") == [Result.STARTED, Result.DONE]
 
 
 @pytest.mark.parametrize("returns", [(1, 0), (0, 1), (1, 1)])
-def test_a_redelivered_command_may_have_been_started_and_is_run(returns):
-    async def test():
-        async with attending() as (scene, w):
-            await busy(scene, w)
-            for replicas, times in zip((OLDER, NEWER), returns, strict=True):
-                scene.last.deliver_message(event(replicas), returns=times)
-            await asyncio.sleep(20)
+@virtual.time
+async def test_a_redelivered_command_may_have_been_started_and_is_run(returns):
+    async with attending() as (scene, w):
+        await busy(scene, w)
+        for replicas, times in zip((OLDER, NEWER), returns, strict=True):
+            scene.last.deliver_message(event(replicas), returns=times)
+        await asyncio.sleep(20)
 
-            assert w.called == ["1", "2", "3"]
-
-    virtual.run(test)
+        assert w.called == ["1", "2", "3"]
 
 
-def test_events_with_nearly_the_same_time_left_supersede_each_other():
+@virtual.time
+async def test_events_with_nearly_the_same_time_left_supersede_each_other():
     """Deadlines of events without a deadline are counted from timestamps in whole seconds."""
+    async with attending() as (scene, w):
+        await busy(scene, w)
+        scene.last.deliver_message(event(OLDER))
+        scene.last.deliver_message(event(NEWER, expiration=59_500))
+        await asyncio.sleep(20)
 
-    async def test():
-        async with attending() as (scene, w):
-            await busy(scene, w)
-            scene.last.deliver_message(event(OLDER))
-            scene.last.deliver_message(event(NEWER, expiration=59_500))
-            await asyncio.sleep(20)
-
-            assert w.called == ["1", "3"]
-
-    virtual.run(test)
+        assert w.called == ["1", "3"]

@@ -22,41 +22,37 @@ def of_size(message: Message, size: int) -> bytes:
 
 
 @pytest.mark.parametrize("returns", [0, 1])
-def test_a_command_over_the_limit_is_dead_lettered_with_its_size(returns):
-    async def test():
-        async with attending() as (s, w):
-            await busy(s, w)
-            body = of_size(request(2), MESSAGE_LIMIT + 1)
-            s.last.deliver_message(request(2, body=body), returns=returns)
-            assert s.bodies.in_memory < 1000
-            await asyncio.sleep(10)
+@virtual.time
+async def test_a_command_over_the_limit_is_dead_lettered_with_its_size(returns):
+    async with attending() as (s, w):
+        await busy(s, w)
+        body = of_size(request(2), MESSAGE_LIMIT + 1)
+        s.last.deliver_message(request(2, body=body), returns=returns)
+        assert s.bodies.in_memory < 1000
+        await asyncio.sleep(10)
 
-            assert w.called == ["1"]
-            assert w.results("a-2") == [Result.DEAD]
-            (outcome,) = [each for each in w.outcomes if each.result is Result.DEAD]
-            assert outcome.fault is not None
-            assert outcome.fault.code is Code.REQUEST_TOO_LARGE
-            assert "has 1048577 bytes, the limit is 1048576" in outcome.fault.message
-            (letter,) = [each for each in w.publisher.published if each.exchange == topology.DEAD]
-            assert letter.body == b"not kept: it had 1048577 bytes, the limit is 1048576"
-            assert letter.headers["reason"] == outcome.fault.message
-            assert outcome.request is not None
-            assert outcome.request.withheld == "the body had 1048577 bytes, the limit is 1048576"
-            assert [reply.headers["status"] for reply in w.replies] == [413]
-            assert s.last.settled == [("ack", "a-1"), ("ack", "a-2")]
-
-    virtual.run(test)
+        assert w.called == ["1"]
+        assert w.results("a-2") == [Result.DEAD]
+        (outcome,) = [each for each in w.outcomes if each.result is Result.DEAD]
+        assert outcome.fault is not None
+        assert outcome.fault.code is Code.REQUEST_TOO_LARGE
+        assert "has 1048577 bytes, the limit is 1048576" in outcome.fault.message
+        (letter,) = [each for each in w.publisher.published if each.exchange == topology.DEAD]
+        assert letter.body == b"not kept: it had 1048577 bytes, the limit is 1048576"
+        assert letter.headers["reason"] == outcome.fault.message
+        assert outcome.request is not None
+        assert outcome.request.withheld == "the body had 1048577 bytes, the limit is 1048576"
+        assert [reply.headers["status"] for reply in w.replies] == [413]
+        assert s.last.settled == [("ack", "a-1"), ("ack", "a-2")]
 
 
-def test_a_command_at_the_limit_is_run():
-    async def test():
-        async with attending() as (s, w):
-            s.last.deliver_message(event(2, body=of_size(event(2), MESSAGE_LIMIT)))
-            await asyncio.sleep(5)
+@virtual.time
+async def test_a_command_at_the_limit_is_run():
+    async with attending() as (s, w):
+        s.last.deliver_message(event(2, body=of_size(event(2), MESSAGE_LIMIT)))
+        await asyncio.sleep(5)
 
-            assert w.results("a-2") == [Result.STARTED, Result.DONE]
-
-    virtual.run(test)
+        assert w.results("a-2") == [Result.STARTED, Result.DONE]
 
 
 class RecordedReplies(attachment.NoReplies):
@@ -69,20 +65,17 @@ class RecordedReplies(attachment.NoReplies):
         self.statuses.append(reply.status)
 
 
-def test_a_query_over_the_limit_is_answered_413(monkeypatch):
+@virtual.time
+async def test_a_query_over_the_limit_is_answered_413(monkeypatch):
     replies = RecordedReplies()
     monkeypatch.setattr(attachment, "NoReplies", lambda: replies)
+    broker = attachment.Broker()
+    async with attachment.consuming(FullProvider(), broker):
+        receive = await broker.consumed(topology.queries_queue("k8s"))
+        query = example("get_controller", GetController(scope="default", name="a"))
+        large = example("get_controller", body=of_size(query, MESSAGE_LIMIT + 1))
+        receive(Delivery(query, 1, False, 0))
+        receive(Delivery(large, 2, False, 0))
+        await asyncio.sleep(1)
 
-    async def test():
-        broker = attachment.Broker()
-        async with attachment.consuming(FullProvider(), broker):
-            receive = await broker.consumed(topology.queries_queue("k8s"))
-            query = example("get_controller", GetController(scope="default", name="a"))
-            large = example("get_controller", body=of_size(query, MESSAGE_LIMIT + 1))
-            receive(Delivery(query, 1, False, 0))
-            receive(Delivery(large, 2, False, 0))
-            await asyncio.sleep(1)
-
-            assert replies.statuses == [200, 413]
-
-    virtual.run(test)
+        assert replies.statuses == [200, 413]

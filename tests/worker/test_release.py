@@ -15,159 +15,141 @@ def begun(platform: Platform) -> list[str]:
     return [name for action, name in platform.log if action == "begin"]
 
 
-def test_a_busy_partition_is_left_when_its_runs_end_within_a_second():
-    async def test():
-        async with scene() as s:
-            s.last.deliver("a", 1)
-            s.last.deliver("a", 2)
-            s.last.deliver("b", 1)
-            await asyncio.sleep(0.5)
-            s.partition.release()
-            await asyncio.sleep(0.4)
-            assert len(s.channels) == 1
+@virtual.time
+async def test_a_busy_partition_is_left_when_its_runs_end_within_a_second():
+    async with scene() as s:
+        s.last.deliver("a", 1)
+        s.last.deliver("a", 2)
+        s.last.deliver("b", 1)
+        await asyncio.sleep(0.5)
+        s.partition.release()
+        await asyncio.sleep(0.4)
+        assert len(s.channels) == 1
 
-            await asyncio.sleep(0.2)
-            assert len(s.channels) == 2
-            assert begun(s.platform) == ["a-1", "b-1"]
-            assert sorted(s.log) == ["ack a-1", "ack b-1"]
-
-    virtual.run(test)
+        await asyncio.sleep(0.2)
+        assert len(s.channels) == 2
+        assert begun(s.platform) == ["a-1", "b-1"]
+        assert sorted(s.log) == ["ack a-1", "ack b-1"]
 
 
-def test_the_waiting_commands_of_a_released_partition_run_after_redelivery():
-    async def test():
-        async with scene() as s:
-            for number in (1, 2, 3):
-                s.last.deliver("a", number)
-            await asyncio.sleep(0.5)
-            s.partition.release()
-            await asyncio.sleep(0.6)
-            s.last.deliver("a", 2, returns=1)
-            s.last.deliver("a", 3, returns=1)
-            await asyncio.sleep(10 * SECOND)
+@virtual.time
+async def test_the_waiting_commands_of_a_released_partition_run_after_redelivery():
+    async with scene() as s:
+        for number in (1, 2, 3):
+            s.last.deliver("a", number)
+        await asyncio.sleep(0.5)
+        s.partition.release()
+        await asyncio.sleep(0.6)
+        s.last.deliver("a", 2, returns=1)
+        s.last.deliver("a", 3, returns=1)
+        await asyncio.sleep(10 * SECOND)
 
-            assert begun(s.platform) == ["a-1", "a-2", "a-3"]
-            assert s.log == ["ack a-1", "ack a-2", "ack a-3"]
-
-    virtual.run(test)
+        assert begun(s.platform) == ["a-1", "a-2", "a-3"]
+        assert s.log == ["ack a-1", "ack a-2", "ack a-3"]
 
 
-def test_no_command_starts_while_a_partition_is_left_slowly():
+@virtual.time
+async def test_no_command_starts_while_a_partition_is_left_slowly():
     """A command that started meanwhile would be cut, and run again by the next owner."""
+    async with scene() as s:
+        s.last.seconds_to_leave = 5 * SECOND
+        s.last.deliver("a", 1)
+        await asyncio.sleep(0.5)
+        s.partition.release()
+        s.last.deliver("b", 1)
+        await asyncio.sleep(4 * SECOND)
 
-    async def test():
-        async with scene() as s:
-            s.last.seconds_to_leave = 5 * SECOND
-            s.last.deliver("a", 1)
-            await asyncio.sleep(0.5)
-            s.partition.release()
-            s.last.deliver("b", 1)
-            await asyncio.sleep(4 * SECOND)
-
-            assert begun(s.platform) == ["a-1"]
-
-    virtual.run(test)
+        assert begun(s.platform) == ["a-1"]
 
 
-def test_a_partition_is_kept_if_a_command_runs_for_longer_than_a_second():
-    async def test():
-        async with scene() as s:
-            s.platform.seconds = 3 * SECOND
-            s.last.deliver("a", 1)
-            await asyncio.sleep(0.5)
-            s.partition.release()
-            s.last.deliver("b", 1)
-            await asyncio.sleep(0.9)
-            assert begun(s.platform) == ["a-1"]
+@virtual.time
+async def test_a_partition_is_kept_if_a_command_runs_for_longer_than_a_second():
+    async with scene() as s:
+        s.platform.seconds = 3 * SECOND
+        s.last.deliver("a", 1)
+        await asyncio.sleep(0.5)
+        s.partition.release()
+        s.last.deliver("b", 1)
+        await asyncio.sleep(0.9)
+        assert begun(s.platform) == ["a-1"]
 
-            await asyncio.sleep(0.2)
-            assert begun(s.platform) == ["a-1", "b-1"]
-            await asyncio.sleep(5 * SECOND)
-            assert len(s.channels) == 1
-            assert s.log == ["ack a-1", "ack b-1"]
-
-    virtual.run(test)
+        await asyncio.sleep(0.2)
+        assert begun(s.platform) == ["a-1", "b-1"]
+        await asyncio.sleep(5 * SECOND)
+        assert len(s.channels) == 1
+        assert s.log == ["ack a-1", "ack b-1"]
 
 
-def test_a_partition_is_not_released_before_its_redelivered_commands_are_done():
+@virtual.time
+async def test_a_partition_is_not_released_before_its_redelivered_commands_are_done():
     """Otherwise two workers would pass it back and forth, until it counts as a poison message."""
+    async with scene() as s:
+        s.last.deliver("a", 1, returns=1)
+        s.last.deliver("a", 2)
+        await asyncio.sleep(0.1)
+        s.partition.release()
+        await asyncio.sleep(3.1 * SECOND)
+        assert len(s.channels) == 1
+        assert begun(s.platform) == ["a-1", "a-2"]
 
-    async def test():
-        async with scene() as s:
-            s.last.deliver("a", 1, returns=1)
-            s.last.deliver("a", 2)
+        s.partition.release()
+        await asyncio.sleep(1 * SECOND)
+        assert len(s.channels) == 2
+
+
+@virtual.time
+async def test_commands_that_wait_for_a_release_do_not_use_capacity():
+    async with asyncio.TaskGroup() as group:
+        capacity = Capacity(CONCURRENCY)
+        left = Scene(group, capacity=capacity)
+        other = Scene(group, capacity=capacity)
+        left.platform.seconds = 3 * SECOND
+        async with left.consuming(group), other.consuming(group):
+            left.last.deliver("a")
             await asyncio.sleep(0.1)
-            s.partition.release()
-            await asyncio.sleep(3.1 * SECOND)
-            assert len(s.channels) == 1
-            assert begun(s.platform) == ["a-1", "a-2"]
+            left.partition.release()
+            for number in range(2 * CONCURRENCY):
+                left.last.deliver(f"controller-{number}")
+            await asyncio.sleep(0.1)
+            arrived_at = virtual.now()
+            other.last.deliver("b")
+            await asyncio.sleep(0.5)
 
-            s.partition.release()
-            await asyncio.sleep(1 * SECOND)
-            assert len(s.channels) == 2
-
-    virtual.run(test)
-
-
-def test_commands_that_wait_for_a_release_do_not_use_capacity():
-    async def test():
-        async with asyncio.TaskGroup() as group:
-            capacity = Capacity(CONCURRENCY)
-            left = Scene(group, capacity=capacity)
-            other = Scene(group, capacity=capacity)
-            left.platform.seconds = 3 * SECOND
-            async with left.consuming(group), other.consuming(group):
-                left.last.deliver("a")
-                await asyncio.sleep(0.1)
-                left.partition.release()
-                for number in range(2 * CONCURRENCY):
-                    left.last.deliver(f"controller-{number}")
-                await asyncio.sleep(0.1)
-                arrived_at = virtual.now()
-                other.last.deliver("b")
-                await asyncio.sleep(0.5)
-
-                assert other.platform.began_at["b-0"] - arrived_at < 0.1
-
-    virtual.run(test)
+            assert other.platform.began_at["b-0"] - arrived_at < 0.1
 
 
-def test_a_command_that_waits_for_capacity_does_not_start_during_a_release():
-    async def test():
-        async with asyncio.TaskGroup() as group:
-            capacity = Capacity(1)
-            left = Scene(group, capacity=capacity)
-            other = Scene(group, capacity=capacity)
-            left.platform.seconds = other.platform.seconds = 0.4 * SECOND
-            async with left.consuming(group), other.consuming(group):
-                other.last.deliver("b")
-                await asyncio.sleep(0.1)
-                left.last.deliver("a", 1)
-                left.last.deliver("c", 1)
-                await asyncio.sleep(0.5)
-                assert begun(left.platform) == ["a-1"]
-                left.partition.release()
-                await asyncio.sleep(2 * SECOND)
-
-                assert begun(left.platform) == ["a-1"]
-                assert len(left.channels) == 2
-
-    virtual.run(test)
-
-
-def test_a_command_that_waited_for_a_release_needs_an_open_fence():
-    async def test():
-        async with scene() as s:
-            s.platform.seconds = 20 * SECOND
-            s.last.deliver("a")
-            await asyncio.sleep(7.5 * SECOND)
-            s.partition.release()
-            s.last.deliver("b")
+@virtual.time
+async def test_a_command_that_waits_for_capacity_does_not_start_during_a_release():
+    async with asyncio.TaskGroup() as group:
+        capacity = Capacity(1)
+        left = Scene(group, capacity=capacity)
+        other = Scene(group, capacity=capacity)
+        left.platform.seconds = other.platform.seconds = 0.4 * SECOND
+        async with left.consuming(group), other.consuming(group):
+            other.last.deliver("b")
+            await asyncio.sleep(0.1)
+            left.last.deliver("a", 1)
+            left.last.deliver("c", 1)
+            await asyncio.sleep(0.5)
+            assert begun(left.platform) == ["a-1"]
+            left.partition.release()
             await asyncio.sleep(2 * SECOND)
 
-            assert begun(s.platform) == ["a-0"]
+            assert begun(left.platform) == ["a-1"]
+            assert len(left.channels) == 2
 
-    virtual.run(test)
+
+@virtual.time
+async def test_a_command_that_waited_for_a_release_needs_an_open_fence():
+    async with scene() as s:
+        s.platform.seconds = 20 * SECOND
+        s.last.deliver("a")
+        await asyncio.sleep(7.5 * SECOND)
+        s.partition.release()
+        s.last.deliver("b")
+        await asyncio.sleep(2 * SECOND)
+
+        assert begun(s.platform) == ["a-0"]
 
 
 class Slow(Platform):
@@ -179,67 +161,58 @@ class Slow(Platform):
         return disposition
 
 
-def test_a_stopped_partition_waits_for_a_dead_letter():
-    async def test():
-        slow = Slow()
-        async with scene(work=slow) as s:
-            s.last.deliver("a", returns=9)
-            await asyncio.sleep(0.1)
-            s.partition.stop()
-            await asyncio.sleep(0.2)
-            assert not s.last.is_lost(), "expected the channel to be open until the dead letter"
+@virtual.time
+async def test_a_stopped_partition_waits_for_a_dead_letter():
+    slow = Slow()
+    async with scene(work=slow) as s:
+        s.last.deliver("a", returns=9)
+        await asyncio.sleep(0.1)
+        s.partition.stop()
+        await asyncio.sleep(0.2)
+        assert not s.last.is_lost(), "expected the channel to be open until the dead letter"
 
-            await asyncio.sleep(0.4)
-            assert s.log == ["ack a-0"]
-            assert s.last.is_lost()
-
-    virtual.run(test)
+        await asyncio.sleep(0.4)
+        assert s.log == ["ack a-0"]
+        assert s.last.is_lost()
 
 
-def test_a_redelivery_joins_the_run_of_a_dead_letter():
-    async def test():
-        slow = Slow()
-        async with scene(work=slow) as s:
-            s.last.deliver("a", returns=9)
-            await asyncio.sleep(0.1)
-            s.partition.leave()
-            await asyncio.sleep(0.1)
-            s.last.deliver("a", returns=10)
-            await asyncio.sleep(5 * SECOND)
+@virtual.time
+async def test_a_redelivery_joins_the_run_of_a_dead_letter():
+    slow = Slow()
+    async with scene(work=slow) as s:
+        s.last.deliver("a", returns=9)
+        await asyncio.sleep(0.1)
+        s.partition.leave()
+        await asyncio.sleep(0.1)
+        s.last.deliver("a", returns=10)
+        await asyncio.sleep(5 * SECOND)
 
-            assert slow.log == [("dead_letter", "a-0")]
-            assert s.log == ["ack a-0"]
-
-    virtual.run(test)
+        assert slow.log == [("dead_letter", "a-0")]
+        assert s.log == ["ack a-0"]
 
 
-def test_no_command_overtakes_one_whose_acknowledgement_failed():
+@virtual.time
+async def test_no_command_overtakes_one_whose_acknowledgement_failed():
     """An acknowledgement may fail before `channel.lost()` returns."""
+    async with scene() as s:
+        lost = s.last
+        s.last.deliver("a", 1)
+        s.last.deliver("a", 2)
+        await asyncio.sleep(0.5)
+        lost.fails_quietly = True
+        await asyncio.sleep(1)
+        lost.deliver("a", 3)
+        await asyncio.sleep(2)
 
-    async def test():
-        async with scene() as s:
-            lost = s.last
-            s.last.deliver("a", 1)
-            s.last.deliver("a", 2)
-            await asyncio.sleep(0.5)
-            lost.fails_quietly = True
-            await asyncio.sleep(1)
-            lost.deliver("a", 3)
-            await asyncio.sleep(2)
-
-            assert begun(s.platform) == ["a-1"]
-
-    virtual.run(test)
+        assert begun(s.platform) == ["a-1"]
 
 
-def test_a_delivery_to_a_partition_that_is_left_is_run_by_the_next_owner_only():
-    async def test():
-        async with scene() as s:
-            s.partition.leave()
-            s.last.deliver("a", 1)
-            await asyncio.sleep(5 * SECOND)
+@virtual.time
+async def test_a_delivery_to_a_partition_that_is_left_is_run_by_the_next_owner_only():
+    async with scene() as s:
+        s.partition.leave()
+        s.last.deliver("a", 1)
+        await asyncio.sleep(5 * SECOND)
 
-            assert len(s.channels) == 2
-            assert begun(s.platform) == []
-
-    virtual.run(test)
+        assert len(s.channels) == 2
+        assert begun(s.platform) == []

@@ -148,115 +148,98 @@ async def ran(worker: Worker, *messages: Message) -> None:
         assert await worker.run(message) is Disposition.ACKNOWLEDGE
 
 
-def test_a_repeat_gets_the_first_reply_and_its_outcome_names_the_first_command():
-    async def test():
-        async with working() as w:
-            await ran(w, keyed(5, "first"), keyed(5, "second"))
-            first, second = w.replies
-            _, done, repeat = w.outcomes
+@virtual.time
+async def test_a_repeat_gets_the_first_reply_and_its_outcome_names_the_first_command():
+    async with working() as w:
+        await ran(w, keyed(5, "first"), keyed(5, "second"))
+        first, second = w.replies
+        _, done, repeat = w.outcomes
 
-            assert len(w.provider.operations) == 1
-            assert second.body == first.body
-            assert second.headers == first.headers
-            assert (done.result, done.repeats) == (Result.DONE, None)
-            assert (repeat.id, repeat.result, repeat.repeats) == ("second", Result.DONE, "first")
-            assert (repeat.before, repeat.after) == (done.before, done.after)
-            assert repeat.started is None
-
-    virtual.run(test)
+        assert len(w.provider.operations) == 1
+        assert second.body == first.body
+        assert second.headers == first.headers
+        assert (done.result, done.repeats) == (Result.DONE, None)
+        assert (repeat.id, repeat.result, repeat.repeats) == ("second", Result.DONE, "first")
+        assert (repeat.before, repeat.after) == (done.before, done.after)
+        assert repeat.started is None
 
 
-def test_a_repeat_of_a_definite_failure_gets_the_same_failure():
-    async def test():
-        async with working() as w:
-            w.failures.append(Fault(Code.NOT_FOUND, "there is none"))
-            await ran(w, keyed(5, "first"), keyed(5, "second"))
+@virtual.time
+async def test_a_repeat_of_a_definite_failure_gets_the_same_failure():
+    async with working() as w:
+        w.failures.append(Fault(Code.NOT_FOUND, "there is none"))
+        await ran(w, keyed(5, "first"), keyed(5, "second"))
 
-            assert len(w.provider.operations) == 1
-            assert w.outcomes[-1].result is Result.FAILED
-            assert w.outcomes[-1].fault == w.outcomes[-2].fault
-            assert w.outcomes[-1].status == 404
-
-    virtual.run(test)
+        assert len(w.provider.operations) == 1
+        assert w.outcomes[-1].result is Result.FAILED
+        assert w.outcomes[-1].fault == w.outcomes[-2].fault
+        assert w.outcomes[-1].status == 404
 
 
 @pytest.mark.parametrize("code", [Code.PLATFORM_LIMITING, Code.PLATFORM_FAILED, Code.INTERNAL])
-def test_a_repeat_of_a_command_without_a_definite_end_is_run(code):
-    async def test():
-        async with working() as w:
-            w.failures.append(Fault(code, "not now"))
-            await ran(w, keyed(5, "first"), keyed(5, "second"), keyed(5, "third"))
+@virtual.time
+async def test_a_repeat_of_a_command_without_a_definite_end_is_run(code):
+    async with working() as w:
+        w.failures.append(Fault(code, "not now"))
+        await ran(w, keyed(5, "first"), keyed(5, "second"), keyed(5, "third"))
 
-            assert len(w.provider.operations) == 2
-            assert [each.repeats for each in w.outcomes[-2:]] == [None, "second"]
-
-    virtual.run(test)
+        assert len(w.provider.operations) == 2
+        assert [each.repeats for each in w.outcomes[-2:]] == [None, "second"]
 
 
-def test_a_command_with_the_key_of_another_operation_fails_and_is_not_run():
-    async def test():
-        async with working() as w:
-            await ran(w, keyed(5, "first"), keyed(6, "second"), keyed(5, "third"))
+@virtual.time
+async def test_a_command_with_the_key_of_another_operation_fails_and_is_not_run():
+    async with working() as w:
+        await ran(w, keyed(5, "first"), keyed(6, "second"), keyed(5, "third"))
 
-            assert len(w.provider.operations) == 1
-            other = w.outcomes[2]
-            assert (other.result, other.status, other.repeats) == (Result.FAILED, 400, None)
-            assert w.outcomes[3].repeats == "first"
-
-    virtual.run(test)
+        assert len(w.provider.operations) == 1
+        other = w.outcomes[2]
+        assert (other.result, other.status, other.repeats) == (Result.FAILED, 400, None)
+        assert w.outcomes[3].repeats == "first"
 
 
-def test_a_command_with_the_same_key_on_another_address_is_run():
-    async def test():
-        async with working() as w:
-            await ran(w, keyed(5, "first"), keyed(5, "second", name="b"))
+@virtual.time
+async def test_a_command_with_the_same_key_on_another_address_is_run():
+    async with working() as w:
+        await ran(w, keyed(5, "first"), keyed(5, "second", name="b"))
 
-            assert len(w.provider.operations) == 2
-
-    virtual.run(test)
+        assert len(w.provider.operations) == 2
 
 
-def test_events_may_have_keys_and_events_without_a_key_are_always_run():
-    async def test():
-        async with working() as w:
-            headers = {"idempotency-key": "k"}
-            await ran(w, event(5, headers=headers), event(5, headers=headers), event(5), event(5))
+@virtual.time
+async def test_events_may_have_keys_and_events_without_a_key_are_always_run():
+    async with working() as w:
+        headers = {"idempotency-key": "k"}
+        await ran(w, event(5, headers=headers), event(5, headers=headers), event(5), event(5))
 
-            assert len(w.provider.operations) == 3
-            assert w.replies == []
-
-    virtual.run(test)
+        assert len(w.provider.operations) == 3
+        assert w.replies == []
 
 
-def test_the_redelivery_of_an_ended_command_is_not_run_and_is_not_a_repeat():
+@virtual.time
+async def test_the_redelivery_of_an_ended_command_is_not_run_and_is_not_a_repeat():
     """The run ended on the platform; its record was cut when the channel closed."""
+    async with working() as w:
+        w.publisher.seconds["done"] = 3600
+        cut = asyncio.create_task(w.run(keyed(5, "first")))
+        await asyncio.sleep(1)
+        cut.cancel()
+        await asyncio.wait([cut])
+        w.publisher.seconds.clear()
 
-    async def test():
-        async with working() as w:
-            w.publisher.seconds["done"] = 3600
-            cut = asyncio.create_task(w.run(keyed(5, "first")))
-            await asyncio.sleep(1)
-            cut.cancel()
-            await asyncio.wait([cut])
-            w.publisher.seconds.clear()
-
-            assert await w.run(keyed(5, "first"), redelivered=True) is Disposition.ACKNOWLEDGE
-            assert len(w.provider.operations) == 1
-            assert (w.outcomes[-1].result, w.outcomes[-1].repeats) == (Result.DONE, None)
-
-    virtual.run(test)
+        assert await w.run(keyed(5, "first"), redelivered=True) is Disposition.ACKNOWLEDGE
+        assert len(w.provider.operations) == 1
+        assert (w.outcomes[-1].result, w.outcomes[-1].repeats) == (Result.DONE, None)
 
 
-def test_the_end_of_an_abandoned_run_is_not_remembered():
-    async def test():
-        async with working(is_connected=False) as w:
-            w.seconds = 16
-            assert await w.run(keyed(5, "first")) is Disposition.ABANDON
-            w.fence.answered()
-            w.seconds = 0
-            await ran(w, keyed(5, "second"))
+@virtual.time
+async def test_the_end_of_an_abandoned_run_is_not_remembered():
+    async with working(is_connected=False) as w:
+        w.seconds = 16
+        assert await w.run(keyed(5, "first")) is Disposition.ABANDON
+        w.fence.answered()
+        w.seconds = 0
+        await ran(w, keyed(5, "second"))
 
-            assert len(w.provider.operations) == 2
-            assert topology.OUTCOMES in {each.exchange for each in w.publisher.published}
-
-    virtual.run(test)
+        assert len(w.provider.operations) == 2
+        assert topology.OUTCOMES in {each.exchange for each in w.publisher.published}

@@ -1,9 +1,12 @@
 """An event loop with virtual time: waiting takes no real time, and keeps its order."""
 
 import asyncio
+import functools
 import selectors
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Callable, Coroutine
+from typing import Any, ParamSpec
+
+P = ParamSpec("P")
 
 
 class _Selector(selectors.SelectSelector):
@@ -31,14 +34,15 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._virtual.now
 
 
-def run(test: Callable[[], Awaitable[None]]) -> None:
-    """Run a test in virtual time."""
+def time(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an asynchronous test in virtual time."""
 
-    async def awaited() -> None:
-        await test()
+    @functools.wraps(test)
+    def timed(*args: P.args, **kwargs: P.kwargs) -> None:
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
+            runner.run(test(*args, **kwargs))
 
-    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
-        runner.run(awaited())
+    return timed
 
 
 def now() -> float:
