@@ -72,6 +72,15 @@ class KubernetesSandbox(Population):
     def token_path(self) -> Path:
         return self._files / "token"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of a worker for this cluster."""
+        return {
+            "PLT_K8S_REST_API_URL": self.url,
+            "PLT_K8S_CA_PATH": str(self.ca_path),
+            "PLT_K8S_TOKEN_PATH": str(self.token_path),
+        }
+
     def answer(self, request: Request) -> Answer | Watch:
         """Answer a request without a connection."""
         return self._api.answer(request)
