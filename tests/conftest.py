@@ -64,23 +64,28 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory, khepri: bool) -> Iterator[R
 
 
 @pytest.fixture
-def amqp_url(rabbit: RabbitNode) -> str:
+def management(rabbit: RabbitNode) -> Iterator[httpx.Client]:
+    """An HTTP client of the node's management API, as administrator."""
+    with httpx.Client(
+        base_url=f"{rabbit.management_url}/api",
+        auth=(rabbit.user, rabbit.password),
+        timeout=30,
+        trust_env=False,
+    ) as client:
+        yield client
+
+
+@pytest.fixture
+def amqp_url(rabbit: RabbitNode, management: httpx.Client) -> str:
     """The URL of a new virtual host on the node.
 
     The virtual host is not deleted: when RabbitMQ 3.10 deletes quorum queues with at-least-once
     dead-lettering soon after a restart, it drops the connections of other virtual hosts.
     """
     name = f"test-{uuid4().hex[:8]}"
-    with httpx.Client(
-        base_url=f"{rabbit.management_url}/api",
-        auth=(rabbit.user, rabbit.password),
-        timeout=30,
-        trust_env=False,
-    ) as management:
-        management.put(f"/vhosts/{name}").raise_for_status()
-        rights = {"configure": ".*", "write": ".*", "read": ".*"}
-        path = f"/permissions/{name}/{rabbit.user}"
-        management.put(path, json=rights).raise_for_status()
+    management.put(f"/vhosts/{name}").raise_for_status()
+    rights = {"configure": ".*", "write": ".*", "read": ".*"}
+    management.put(f"/permissions/{name}/{rabbit.user}", json=rights).raise_for_status()
     return rabbit.amqp_url + name
 
 

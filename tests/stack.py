@@ -4,6 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -31,6 +32,14 @@ def eventually(condition: Callable[[], object], within: float = BOUND_S, what: s
         if time.monotonic() > until:
             raise AssertionError(f"not within {within} seconds: {what or condition}")
         time.sleep(0.05)
+
+
+def in_thread(send: Callable[[], httpx.Response]) -> Future[httpx.Response]:
+    """Send a request in a thread; the result is the response."""
+    executor = ThreadPoolExecutor(max_workers=1)
+    answer = executor.submit(send)
+    executor.shutdown(wait=False)
+    return answer
 
 
 class Process:
@@ -149,9 +158,7 @@ class Stack:
         environment = {
             "PLT_AMQP_URL": self.amqp_url,
             "PLT_PROVIDER": "k8s",
-            "PLT_K8S_REST_API_URL": self.sandbox.url,
-            "PLT_K8S_CA_PATH": str(self.sandbox.ca_path),
-            "PLT_K8S_TOKEN_PATH": str(self.sandbox.token_path),
+            **self.sandbox.environment,
         } | variables
         worker = Process("worker", environment, self._log("worker"))
         self._closing.callback(worker.close)
@@ -175,6 +182,15 @@ class Stack:
         gateway = self.gateway(**variables)
         eventually(lambda: gateway.attended_by(workers), what="the workers are attached")
         return gateway, started
+
+    def slow_query(
+        self, gateway: Gateway, seconds: float = 1.0, times: int | None = None
+    ) -> Future[httpx.Response]:
+        """Delay queries on the platform; send one in a thread and wait until a worker runs it."""
+        self.sandbox.faults.add(method="GET", path="/pods", delay=seconds, times=times)
+        asking = in_thread(lambda: gateway.get("/k8s/machines/default"))
+        eventually(lambda: self.sandbox.calls.count("GET", "/pods"), what="the query runs")
+        return asking
 
     def _log(self, kind: str) -> Path:
         self._started += 1

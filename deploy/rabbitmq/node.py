@@ -7,7 +7,6 @@ process that started it ends, even by SIGKILL.
 import secrets
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
 from deploy.ports import Port
@@ -105,10 +104,5 @@ class RabbitNode(Server):
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()

@@ -52,7 +52,9 @@ class Stage:
         self._gateway = self._start("gateway", ["gateway"], broker | served | expected)
         self._workers = {
             MEMORY: self._attach(workers, "tests.bench.memory_worker", broker, MEMORY),
-            KUBERNETES: self._attach(workers, "worker", broker | self._kubernetes(), KUBERNETES),
+            KUBERNETES: self._attach(
+                workers, "worker", broker | self.sandbox.environment, KUBERNETES
+            ),
         }
         condition = f"{workers} workers attend each platform"
         wait_until(lambda: self._attended_by(workers), READY_S, condition)
@@ -80,13 +82,6 @@ class Stage:
         if done.returncode:
             raise Failed(f"{module} failed:\n{done.stderr.decode()}")
         return msgspec.json.decode(done.stdout, type=result)
-
-    def _kubernetes(self) -> dict[str, str]:
-        return {
-            "PLT_K8S_REST_API_URL": self.sandbox.url,
-            "PLT_K8S_CA_PATH": str(self.sandbox.ca_path),
-            "PLT_K8S_TOKEN_PATH": str(self.sandbox.token_path),
-        }
 
     def _attach(
         self, workers: int, module: str, environment: dict[str, str], provider: str

@@ -1,7 +1,6 @@
 """Connections to the broker that are refused, cut or silent."""
 
 import re
-import threading
 import time
 
 import httpx
@@ -10,7 +9,7 @@ from contracts import topology
 from contracts.address import SLOTS
 from tests.proxy import Relay, relay
 from tests.scalings import written
-from tests.stack import Gateway, Stack, eventually
+from tests.stack import Stack, eventually, in_thread
 
 SLOW_S = 0.05
 """The delay in each direction, so that a worker's declarations take seconds."""
@@ -19,20 +18,6 @@ SLOW_S = 0.05
 def through(url: str, port: int) -> str:
     """Return the broker's URL with another port."""
     return re.sub(r":\d+/", f":{port}/", url)
-
-
-def get_in_thread(gateway: Gateway, path: str, answers: list[int]) -> threading.Thread:
-    thread = threading.Thread(target=lambda: answers.append(gateway.get(path).status_code))
-    thread.start()
-    return thread
-
-
-def scale_in_thread(gateway: Gateway, replicas: int, answers: list[int]) -> threading.Thread:
-    thread = threading.Thread(
-        target=lambda: answers.append(gateway.scale("hello", replicas).status_code)
-    )
-    thread.start()
-    return thread
 
 
 def test_processes_started_without_a_broker_connect_when_it_appears(stack: Stack) -> None:
@@ -78,35 +63,25 @@ def test_the_next_url_is_tried_if_the_first_refuses_connections(stack: Stack) ->
 
 def test_a_query_in_flight_is_published_again_after_a_reconnect(stack: Stack) -> None:
     with relay(stack.node.port) as link:
-        stack.worker()
-        gateway = stack.gateway(PLT_AMQP_URL=through(stack.amqp_url, link.port))
-        eventually(lambda: gateway.attended_by(1), what="the worker is attached")
-        stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0, times=None)
-        answers: list[int] = []
-        asking = get_in_thread(gateway, "/k8s/machines/default", answers)
-        eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+        gateway, _ = stack.serving(PLT_AMQP_URL=through(stack.amqp_url, link.port))
+        asking = stack.slow_query(gateway)
 
         link.cut()
 
-        asking.join()
-        assert answers == [200]
+        assert asking.result().status_code == 200
         assert stack.sandbox.calls.count("GET", "/pods") == 2
 
 
 def test_a_command_in_flight_gets_its_reply_after_a_reconnect_and_runs_once(stack: Stack) -> None:
     with relay(stack.node.port) as link:
-        stack.worker()
-        gateway = stack.gateway(PLT_AMQP_URL=through(stack.amqp_url, link.port))
-        eventually(lambda: gateway.attended_by(1), what="the worker is attached")
+        gateway, _ = stack.serving(PLT_AMQP_URL=through(stack.amqp_url, link.port))
         stack.sandbox.faults.add(method="PATCH", delay=1.0, times=None)
-        answers: list[int] = []
-        scaling = scale_in_thread(gateway, 7, answers)
+        scaling = in_thread(lambda: gateway.scale("hello", 7))
         eventually(lambda: stack.sandbox.calls.count("PATCH"), what="the command runs")
 
         link.cut()
 
-        scaling.join()
-        assert answers == [200]
+        assert scaling.result().status_code == 200
         assert stack.sandbox.calls.count("PATCH") == 1
 
 
@@ -117,14 +92,12 @@ def test_a_reconnected_worker_joins_the_run_in_progress_on_redelivery(stack: Sta
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         assert gateway.scale("hello", 4).status_code == 200
         stack.sandbox.faults.add(method="PATCH", delay=0.9, times=1)
-        answers: list[int] = []
-        scaling = scale_in_thread(gateway, 7, answers)
+        scaling = in_thread(lambda: gateway.scale("hello", 7))
         eventually(lambda: stack.sandbox.calls.count("PATCH") == 2, what="the command runs")
 
         link.cut()
 
-        scaling.join()
-        assert answers == [200]
+        assert scaling.result().status_code == 200
         eventually(lambda: gateway.attended_by(1), what="the worker is back")
         assert gateway.scale("hello", 5).status_code == 200
         first, *repeated, last = written(stack.sandbox)
@@ -133,11 +106,8 @@ def test_a_reconnected_worker_joins_the_run_in_progress_on_redelivery(stack: Sta
 
 def test_a_silent_broker_is_reported_before_the_deadline_and_disconnected(stack: Stack) -> None:
     with relay(stack.node.port) as link:
-        stack.worker()
-        gateway = stack.gateway(
-            PLT_AMQP_URL=through(stack.amqp_url, link.port), PLT_DEADLINE_MS="1000"
-        )
-        eventually(lambda: gateway.attended_by(1), what="the worker is attached")
+        url = through(stack.amqp_url, link.port)
+        gateway, _ = stack.serving(PLT_AMQP_URL=url, PLT_DEADLINE_MS="1000")
 
         link.mute()
         eventually(
@@ -170,20 +140,15 @@ def test_the_next_url_is_tried_if_the_first_accepts_connections_and_is_silent(
 
 def test_a_broker_pause_of_a_second_closes_no_connection(stack: Stack) -> None:
     with relay(stack.node.port) as link:
-        stack.worker()
-        gateway = stack.gateway(PLT_AMQP_URL=through(stack.amqp_url, link.port))
-        eventually(lambda: gateway.attended_by(1), what="the worker is attached")
-        stack.sandbox.faults.add(method="GET", path="/pods", delay=4, times=1)
-        answers: list[int] = []
-        asking = get_in_thread(gateway, "/k8s/machines/default", answers)
-        eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+        gateway, _ = stack.serving(PLT_AMQP_URL=through(stack.amqp_url, link.port))
+        asking = stack.slow_query(gateway, 4, times=1)
 
         link.mute()
         time.sleep(0.6)
         refused = gateway.get("/k8s/controllers/default/hello")
         link.unmute()
 
-        asking.join()
+        answer = asking.result()
         assert (refused.status_code, refused.json()["code"]) == (503, "broker_unreachable")
-        assert answers == [200]
+        assert answer.status_code == 200
         assert stack.sandbox.calls.count("GET", "/pods") == 1, "the query was published again"

@@ -185,6 +185,11 @@ def expect_repair(gateway: Gateway, exists: Callable[[], bool], what: str) -> No
     eventually(lambda: serves(gateway), NOTICED_S, f"requests succeed after the loss of {what}")
 
 
+def expect_scaling(gateway: Gateway, what: str) -> None:
+    """Wait until a command succeeds."""
+    eventually(lambda: gateway.scale("hello", 3).status_code == 200, NOTICED_S, what)
+
+
 def test_a_partition_without_its_binding_returns_events_and_answers_503_at_once(
     stack: Stack, broker: Broker
 ) -> None:
@@ -201,11 +206,7 @@ def test_a_partition_without_its_binding_returns_events_and_answers_503_at_once(
     assert (answer.status_code, answer.json()["code"]) == (503, "provider_unattended")
     assert binding.key.removesuffix("#") in answer.json()["message"]
     worker.thaw()
-    eventually(
-        lambda: gateway.scale("hello", 3).status_code == 200,
-        NOTICED_S,
-        "the partition is bound again",
-    )
+    expect_scaling(gateway, "the partition is bound again")
     assert {replicas for replicas, _ in scalings(stack.sandbox)} == {3}
 
 
@@ -234,9 +235,7 @@ def test_a_replies_queue_without_bindings_is_bound_again(stack: Stack, broker: B
     for key in (queue, topology.ATTENDANCE):
         broker.delete_binding(Binding(topology.REPLIES, queue, key))
 
-    eventually(
-        lambda: gateway.scale("hello", 3).status_code == 200, NOTICED_S, "the queue is bound again"
-    )
+    expect_scaling(gateway, "the queue is bound again")
     eventually(lambda: gateway.attended_by(1), NOTICED_S, "announcements arrive again")
 
 
@@ -246,11 +245,7 @@ def test_a_deleted_replies_queue_is_replaced(stack: Stack, broker: Broker) -> No
 
     broker.delete_queue(queue)
 
-    eventually(
-        lambda: gateway.scale("hello", 3).status_code == 200,
-        NOTICED_S,
-        "another replies queue exists",
-    )
+    expect_scaling(gateway, "another replies queue exists")
 
 
 def test_a_lost_queue_that_users_may_not_create_is_named_and_other_slots_work(
@@ -288,11 +283,7 @@ def test_a_lost_queue_that_users_may_not_create_is_named_and_other_slots_work(
         eventually(lambda: queue in worker.log.read_text(), what="the log names the queue")
 
         vhost.import_over_http()
-        eventually(
-            lambda: gateway.scale("hello", 3).status_code == 200,
-            NOTICED_S,
-            "the queue exists again",
-        )
+        expect_scaling(gateway, "the queue exists again")
         eventually(lambda: not missing(), NOTICED_S, "nothing is missing")
 
 

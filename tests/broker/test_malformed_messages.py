@@ -1,12 +1,10 @@
 """A malformed message or a deleted queue does not stop the workers of a provider."""
 
 import struct
-from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import msgspec
-import pytest
 
 from contracts import topology
 from contracts.address import SLOTS
@@ -101,18 +99,6 @@ def in_slot(slot: int, name: str, milliseconds: int = 1) -> Message:
         message_id=f"{slot}-{name}",
         expiration=milliseconds,
     )
-
-
-@pytest.fixture
-def management(stack: Stack) -> Iterator[httpx.Client]:
-    """An HTTP client of the management API, as administrator."""
-    with httpx.Client(
-        base_url=f"{stack.node.management_url}/api",
-        auth=(stack.node.user, stack.node.password),
-        timeout=30,
-        trust_env=False,
-    ) as client:
-        yield client
 
 
 def test_an_event_with_a_timestamp_in_microseconds_runs(

@@ -1,7 +1,5 @@
 """Promise 2: a 503 means that nothing was attempted and nothing will be."""
 
-import threading
-
 from tests.producer import announcement, publish, scale_event
 from tests.scalings import written
 from tests.stack import Stack, eventually
@@ -44,19 +42,12 @@ def test_a_query_in_flight_when_the_last_worker_dies_is_answered_before_its_dead
     stack: Stack,
 ) -> None:
     gateway, [worker] = stack.serving(PLT_DEADLINE_MS="queries=50000")
-    stack.sandbox.faults.add(method="GET", path="/pods", delay=120, times=None)
-    answers: list[int] = []
-    asking = threading.Thread(
-        target=lambda: answers.append(gateway.get("/k8s/machines/default").status_code)
-    )
-    asking.start()
-    eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+    asking = stack.slow_query(gateway, 120)
 
     worker.kill()
-    asking.join()
 
     # The status at the deadline would be 504.
-    assert answers == [503]
+    assert asking.result().status_code == 503
 
 
 def test_a_full_queue_refuses_commands(stack: Stack) -> None:
@@ -103,12 +94,9 @@ def test_a_command_on_a_blocked_broker_is_refused_with_its_own_code(stack: Stack
 
 def test_requests_over_the_in_flight_limit_are_refused(stack: Stack) -> None:
     gateway, _ = stack.serving(PLT_IN_FLIGHT="1")
-    stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0, times=None)
-    asking = threading.Thread(target=lambda: gateway.get("/k8s/machines/default"))
-    asking.start()
-    eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+    asking = stack.slow_query(gateway)
 
     answer = gateway.get("/k8s/machines/default")
 
-    asking.join()
+    asking.result()
     assert (answer.status_code, answer.json()["code"]) == (503, "gateway_busy")

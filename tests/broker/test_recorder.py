@@ -1,8 +1,6 @@
 """Promise 7: expired, rejected and refused commands have an outcome, also if a gateway dies."""
 
 import asyncio
-import threading
-from collections.abc import Callable
 
 import msgspec
 
@@ -17,7 +15,7 @@ from contracts.wire import Message
 from tests.auditor import Auditor
 from tests.broker.attempts import run_session
 from tests.producer import announcement, publish, scale_event
-from tests.stack import Gateway, Stack, eventually
+from tests.stack import Gateway, Stack, eventually, in_thread
 
 
 def declared(amqp_url: str) -> None:
@@ -71,13 +69,6 @@ def waiting(amqp_url: str, queue: str) -> int:
     return found
 
 
-def in_background(work: Callable[[], object]) -> threading.Thread:
-    """Start work in a thread."""
-    thread = threading.Thread(target=work)
-    thread.start()
-    return thread
-
-
 def test_a_command_that_expired_in_a_frozen_worker_is_recorded_as_expired(stack: Stack) -> None:
     gateway, [worker] = stack.serving(PLT_DEADLINE_MS="commands=1000")
     eventually(lambda: gateway.scale("hello", 4).status_code == 200)
@@ -103,11 +94,11 @@ def test_a_started_command_of_a_lost_worker_is_unknown_also_to_the_next_recorder
     eventually(lambda: gateway.attended_by(1), what="the worker is attached")
     stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=30, times=None)
     with Auditor(stack.amqp_url) as auditor:
-        asking = in_background(lambda: gateway.scale("hello", 9))
+        asking = in_thread(lambda: gateway.scale("hello", 9))
         eventually(lambda: stack.sandbox.calls.count("PATCH"), what="the command runs")
         worker.kill()
         active.kill()
-        asking.join()
+        asking.result()
 
         started = auditor.outcomes()[0][1]
         outcome = auditor.final(started.id)

@@ -1,7 +1,5 @@
 """Requests through gateway, broker and worker, and graceful shutdown."""
 
-import threading
-
 from tests.stack import Stack, eventually
 
 
@@ -50,36 +48,22 @@ def test_two_providers_of_one_platform_are_separate(stack: Stack) -> None:
 
 def test_a_terminated_worker_finishes_its_query(stack: Stack) -> None:
     gateway, [worker] = stack.serving()
-    stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0, times=None)
-    answers: list[int] = []
-    asking = threading.Thread(
-        target=lambda: answers.append(gateway.get("/k8s/machines/default").status_code)
-    )
-    asking.start()
-    eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+    asking = stack.slow_query(gateway)
 
     worker.terminate()
 
     assert worker.ended() == 0
-    asking.join()
-    assert answers == [200]
+    assert asking.result().status_code == 200
 
 
 def test_a_terminated_gateway_answers_its_requests(stack: Stack) -> None:
     gateway, _ = stack.serving()
-    stack.sandbox.faults.add(method="GET", path="/pods", delay=1.0, times=None)
-    answers: list[int] = []
-    asking = threading.Thread(
-        target=lambda: answers.append(gateway.get("/k8s/machines/default").status_code)
-    )
-    asking.start()
-    eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+    asking = stack.slow_query(gateway)
 
     gateway.terminate()
 
     assert gateway.ended() == 0
-    asking.join()
-    assert answers == [200]
+    assert asking.result().status_code == 200
 
 
 def test_a_terminated_worker_releases_its_partitions_before_its_last_query_ends(
@@ -87,10 +71,7 @@ def test_a_terminated_worker_releases_its_partitions_before_its_last_query_ends(
 ) -> None:
     gateway, [first] = stack.serving()
     assert gateway.scale("hello", 4).status_code == 200
-    stack.sandbox.faults.add(method="GET", path="/pods", delay=4.0, times=1)
-    asking = threading.Thread(target=lambda: gateway.get("/k8s/machines/default"))
-    asking.start()
-    eventually(lambda: stack.sandbox.calls.count("GET", "/pods"), what="the query runs")
+    asking = stack.slow_query(gateway, 4.0, times=1)
     stack.worker()
     eventually(lambda: gateway.attended_by(2), what="another worker is attached")
 
@@ -99,6 +80,6 @@ def test_a_terminated_worker_releases_its_partitions_before_its_last_query_ends(
     answer = gateway.scale("hello", 5)
 
     assert answer.status_code == 200
-    assert asking.is_alive(), "the command ran only after the query ended"
-    asking.join()
+    assert not asking.done(), "the command ran only after the query ended"
+    asking.result()
     assert first.ended() == 0

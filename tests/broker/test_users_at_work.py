@@ -111,10 +111,16 @@ def outcomes_of(
     return [each for each in mine if not each["routing_key"].startswith("started.")]
 
 
-def results(operator: httpx.Client, broker: UsersVhost, message: Message) -> list[str]:
-    """Return the final results of a command."""
-    finals = outcomes_of(operator, broker, message)
-    return sorted(msgspec.json.decode(each["payload"])["result"] for each in finals)
+def expect_results(
+    operator: httpx.Client, broker: UsersVhost, message: Message, *expected: str
+) -> None:
+    """Wait until a command has these final results, in alphabetical order."""
+
+    def results() -> list[str]:
+        finals = outcomes_of(operator, broker, message)
+        return sorted(msgspec.json.decode(each["payload"])["result"] for each in finals)
+
+    eventually(lambda: results() == list(expected), what=f"the results are {expected}")
 
 
 def audit_until(url: str, last: Message) -> list[Message]:
@@ -157,9 +163,7 @@ def test_the_outcome_of_an_event_names_the_producer(
 
     assert publish(broker.url("producer"), [message]) == 0
 
-    eventually(
-        lambda: results(operator, broker, message) == ["done"], what="the outcome is recorded"
-    )
+    expect_results(operator, broker, message, "done")
     by_key = {each["routing_key"]: each for each in outcomes_of(operator, broker, message)}
     done = by_key[f"done.k8s.{message.key.split('.', 2)[2]}"]
     assert msgspec.json.decode(done["payload"])["requestedBy"] == broker.name("producer")
@@ -174,9 +178,7 @@ def test_an_expired_event_for_a_provider_without_workers_is_recorded(
 
     assert publish(broker.url("producer"), [message]) == 0
 
-    eventually(
-        lambda: results(operator, broker, message) == ["expired"], what="the outcome is recorded"
-    )
+    expect_results(operator, broker, message, "expired")
 
 
 def test_an_auditor_reads_starts_and_outcomes_without_removing_them(
@@ -184,9 +186,7 @@ def test_an_auditor_reads_starts_and_outcomes_without_removing_them(
 ) -> None:
     message = scaling(broker, 6)
     assert publish(broker.url("producer"), [message]) == 0
-    eventually(
-        lambda: results(operator, broker, message) == ["done"], what="the outcome is recorded"
-    )
+    expect_results(operator, broker, message, "done")
 
     first, second = [audit_until(broker.url("auditor"), last=message) for _ in range(2)]
 
@@ -221,7 +221,7 @@ def test_a_forbidden_event_is_dead_and_changes_nothing(
     eventually(lambda: reasons(operator, broker, message), what="the message is dead")
     assert all(reason in why for why in reasons(operator, broker, message))
     copies = len(reasons(operator, broker, message))
-    eventually(lambda: results(operator, broker, message) == ["dead"] * copies, what="outcomes")
+    expect_results(operator, broker, message, *["dead"] * copies)
     assert sandbox.calls.writes() == []
 
 
@@ -248,9 +248,7 @@ def test_a_command_without_an_address_is_dead_and_blocks_nothing(
 
     assert publish(broker.url("gateway"), [message]) == 0
 
-    eventually(
-        lambda: results(operator, broker, message) == ["dead"], what="the outcome is recorded"
-    )
+    expect_results(operator, broker, message, "dead")
     assert gateway.scale("hello", 4).status_code == 200
 
 
@@ -270,6 +268,6 @@ def test_a_bcc_copy_in_another_queue_never_runs(
     assert publish(broker.url("producer"), [message]) == 0
 
     eventually(lambda: reasons(operator, broker, message), what="the copy is dead")
-    eventually(lambda: results(operator, broker, message) == ["dead", "done"], what="both outcomes")
+    expect_results(operator, broker, message, "dead", "done")
     # A worker with a cached resource version of an earlier test gets a 422, and retries.
     assert len([call for call in sandbox.calls.writes() if call.status == 200]) == 1

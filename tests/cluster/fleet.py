@@ -38,9 +38,7 @@ class Fleet:
         environment = {
             "PLT_AMQP_URL": self._amqp_url,
             "PLT_PROVIDER": "k8s",
-            "PLT_K8S_REST_API_URL": self._sandbox.url,
-            "PLT_K8S_CA_PATH": str(self._sandbox.ca_path),
-            "PLT_K8S_TOKEN_PATH": str(self._sandbox.token_path),
+            **self._sandbox.environment,
         }
         log = self._folder / f"worker-{len(self.workers)}.log"
         worker = Process("worker", environment, log)

@@ -145,9 +145,7 @@ def test_installed_gateway_and_worker_serve_a_request(programs, amqp_url, sandbo
     variables = {
         "PLT_AMQP_URL": amqp_url,
         "PLT_PORT": str(port.number),
-        "PLT_K8S_REST_API_URL": sandbox.url,
-        "PLT_K8S_CA_PATH": str(sandbox.ca_path),
-        "PLT_K8S_TOKEN_PATH": str(sandbox.token_path),
+        **sandbox.environment,
     }
     with ExitStack() as contexts:
         contexts.callback(port.release)

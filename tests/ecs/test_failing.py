@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 
 from contracts import api
 from contracts.faults import Code, Fault
+from contracts.operation import Operation
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
 from tests.stack import BOUND_S, eventually
@@ -20,59 +21,46 @@ from worker.providers.ecs.provider import EcsProvider
 ID = "0123456789abcdef0123456789abcdef"
 LABELS = {"app": "shop"}
 
-Operation = Callable[[EcsProvider, Call, str, str], Awaitable[Any]]
+Build = Callable[[str, str], Operation[Any]]
+"""Builds an operation for a cluster and a machine."""
 
-READS: dict[str, tuple[str, Operation]] = {
-    "get_machine": (
-        "ecs:DescribeTasks",
-        lambda p, call, scope, id: p.get_machine(api.GetMachine(scope, id), call),
-    ),
-    "get_machines": (
-        "ecs:ListTasks",
-        lambda p, call, scope, id: p.get_machines(api.GetMachines(scope), call),
-    ),
+READS: dict[str, tuple[str, Build]] = {
+    "get_machine": ("ecs:DescribeTasks", lambda scope, id: api.GetMachine(scope, id)),
+    "get_machines": ("ecs:ListTasks", lambda scope, id: api.GetMachines(scope)),
     "get_machines by labels": (
         "tag:GetResources",
-        lambda p, call, scope, id: p.get_machines(api.GetMachines(scope, LABELS), call),
+        lambda scope, id: api.GetMachines(scope, LABELS),
     ),
-    "get_controllers": (
-        "ecs:ListServices",
-        lambda p, call, scope, id: p.get_controllers(api.GetControllers(scope), call),
-    ),
+    "get_controllers": ("ecs:ListServices", lambda scope, id: api.GetControllers(scope)),
     "get_controllers of a machine": (
         "ecs:DescribeTasks",
-        lambda p, call, scope, id: p.get_controllers(api.GetControllers(scope, id), call),
+        lambda scope, id: api.GetControllers(scope, id),
     ),
-    "get_controller": (
-        "ecs:DescribeServices",
-        lambda p, call, scope, id: p.get_controller(api.GetController(scope, "web"), call),
-    ),
+    "get_controller": ("ecs:DescribeServices", lambda scope, id: api.GetController(scope, "web")),
     "get_services_by_labels": (
         "tag:GetResources",
-        lambda p, call, scope, id: p.get_services_by_labels(
-            api.GetServicesByLabels(scope, LABELS), call
-        ),
+        lambda scope, id: api.GetServicesByLabels(scope, LABELS),
     ),
 }
-CHANGES: dict[str, tuple[str, Operation]] = {
+CHANGES: dict[str, tuple[str, Build]] = {
     "set_machine_labels": (
         "ecs:TagResource",
-        lambda p, call, scope, id: p.set_machine_labels(
-            api.SetMachineLabels(scope, id, {"a": "b"}), call
-        ),
+        lambda scope, id: api.SetMachineLabels(scope, id, {"a": "b"}),
     ),
     "update_controller_replicas": (
         "ecs:UpdateService",
-        lambda p, call, scope, id: p.update_controller_replicas(
-            api.UpdateControllerReplicas(scope, "web", 1), call
-        ),
+        lambda scope, id: api.UpdateControllerReplicas(scope, "web", 1),
     ),
     "delete_controller": (
         "ecs:DeleteService",
-        lambda p, call, scope, id: p.delete_controller(api.DeleteController(scope, "web"), call),
+        lambda scope, id: api.DeleteController(scope, "web"),
     ),
 }
 OPERATIONS = READS | CHANGES
+
+
+async def run(provider: EcsProvider, operation: Operation[Any], call: Call | None = None) -> Any:
+    return await getattr(provider, operation.row.name)(operation, call or ample())
 
 
 REFUSALS: list[tuple[dict[str, Any], Code]] = [
@@ -117,77 +105,77 @@ async def nowhere() -> AsyncIterator[EcsProvider]:
 
 @pytest.mark.parametrize("name", OPERATIONS)
 async def test_a_lasting_refusal_has_a_fitting_code(aws, provider, name):
-    action, operation = OPERATIONS[name]
+    action, build = OPERATIONS[name]
     machine = seeded(aws)
 
     for refusal, code in REFUSALS:
         aws.faults.clear()
         aws.faults.add(action, times=None, **refusal)
         with pytest.raises(Fault, match=refusal["message"]) as raised:
-            await operation(provider, ample(), "shop", machine)
+            await run(provider, build("shop", machine))
         assert raised.value.code is code
         assert (raised.value.retry_after is not None) is (code is Code.PLATFORM_LIMITING)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
 async def test_a_transient_failure_is_not_visible(aws, provider, name):
-    action, operation = OPERATIONS[name]
+    action, build = OPERATIONS[name]
 
     for failure in TRANSIENT:
         machine = seeded(aws)
         aws.faults.add(action, times=1, **failure)
-        await operation(provider, ample(), "shop", machine)
+        await run(provider, build("shop", machine))
         assert aws.calls.count(action) >= 2
 
 
 async def test_a_missing_permission_is_named(aws, provider):
-    for action, operation in OPERATIONS.values():
+    for action, build in OPERATIONS.values():
         machine = seeded(aws)
         aws.faults.deny(action)
         with pytest.raises(Fault, match=f"lacks {action}: allow it") as raised:
-            await operation(provider, ample(), "shop", machine)
+            await run(provider, build("shop", machine))
         assert raised.value.code is Code.PLATFORM_FORBIDDEN
 
 
 async def test_an_absent_cluster_is_not_found_and_named(provider):
-    for _, operation in OPERATIONS.values():
+    for _, build in OPERATIONS.values():
         with pytest.raises(Fault, match='no cluster "absent"') as raised:
-            await operation(provider, ample(), "absent", ID)
+            await run(provider, build("absent", ID))
         assert raised.value.code is Code.NOT_FOUND
 
 
 async def test_an_unreachable_endpoint_means_that_nothing_was_attempted(nowhere):
-    for _, operation in OPERATIONS.values():
+    for _, build in OPERATIONS.values():
         with pytest.raises(Fault, match="cannot be reached") as raised:
-            await operation(nowhere, ample(), "shop", ID)
+            await run(nowhere, build("shop", ID))
         assert raised.value.code is Code.PLATFORM_UNREACHABLE
 
 
 async def test_a_missing_answer_ends_at_the_deadline(aws, provider):
-    for action, operation in OPERATIONS.values():
+    for action, build in OPERATIONS.values():
         machine = seeded(aws)
         aws.faults.add(action, delay=60, times=None)
         with pytest.raises(Fault, match="before the deadline") as raised:
-            await operation(provider, Call.within(0.3), "shop", machine)
+            await run(provider, build("shop", machine), Call.within(0.3))
         assert raised.value.code is Code.DEADLINE_EXCEEDED
 
 
 async def test_a_cancelled_operation_stops_at_once(aws, provider):
-    for action, operation in OPERATIONS.values():
+    for action, build in OPERATIONS.values():
         machine = seeded(aws)
         aws.faults.add(action, delay=60, times=None)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
-                await operation(provider, ample(), "shop", machine)
+                await run(provider, build("shop", machine))
 
 
 async def test_a_change_whose_answers_are_lost_never_claims_that_nothing_was_done(aws, provider):
-    for action, operation in CHANGES.values():
+    for action, build in CHANGES.values():
         machine = seeded(aws)
         aws.faults.add(action, disconnect="before", times=1)
         aws.faults.throttle(action, times=None)
         with pytest.raises(Fault, match="may have been done") as raised:
-            await operation(provider, ample(), "shop", machine)
+            await run(provider, build("shop", machine))
         assert raised.value.code is Code.PLATFORM_FAILED
 
 

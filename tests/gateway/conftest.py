@@ -40,28 +40,16 @@ async def served_memory(loopback: Loopback) -> AsyncIterator[int]:
         yield port
 
 
-@pytest.fixture(scope="session")
-def sandbox() -> Iterator[KubernetesSandbox]:
-    with KubernetesSandbox.in_thread() as running:
-        yield running
-
-
 @asynccontextmanager
 async def over_kubernetes(sandbox: KubernetesSandbox) -> AsyncIterator[Loopback]:
     """A loopback with the real provider `k8s`, attached to the sandbox."""
-    environment = {
-        "PLT_K8S_REST_API_URL": sandbox.url,
-        "PLT_K8S_CA_PATH": str(sandbox.ca_path),
-        "PLT_K8S_TOKEN_PATH": str(sandbox.token_path),
-    }
-    async with k8s.open_provider(environment) as provider:
+    async with k8s.open_provider(sandbox.environment) as provider:
         yield Loopback(Dispatch("k8s", provider, Seals([])))
 
 
 @pytest.fixture
 async def kubernetes(sandbox: KubernetesSandbox) -> AsyncIterator[Client]:
     """A client of a gateway over Kubernetes."""
-    sandbox.reset()
     async with over_kubernetes(sandbox) as loopback:
         yield Client(gateway_over(loopback))
 

@@ -21,9 +21,9 @@ JSON = b"content-type: application/json"
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def send(sandbox: KubernetesSandbox) -> AsyncIterator[Exchange]:
+async def send(session_sandbox: KubernetesSandbox) -> AsyncIterator[Exchange]:
     """Return a function that exchanges raw bytes with a gateway behind its real HTTP server."""
-    async with over_kubernetes(sandbox) as loopback, served(gateway_over(loopback)) as port:
+    async with over_kubernetes(session_sandbox) as loopback, served(gateway_over(loopback)) as port:
 
         async def send(*parts: bytes) -> bytes:
             # Attendance drops a worker without announcements, and a slow test takes long.
@@ -36,7 +36,6 @@ async def send(sandbox: KubernetesSandbox) -> AsyncIterator[Exchange]:
 @pytest.fixture
 def untouched(sandbox: KubernetesSandbox) -> Iterator[None]:
     """Fail the test if a request reaches the platform."""
-    sandbox.reset()
     yield
     assert not list(sandbox.calls)
 

@@ -26,11 +26,7 @@ def cluster(api_server: KubernetesSandbox) -> KubernetesSandbox:
 @pytest.fixture
 def environment(cluster: KubernetesSandbox) -> dict[str, str]:
     """The environment variables of a worker for this cluster."""
-    return {
-        "PLT_K8S_REST_API_URL": cluster.url,
-        "PLT_K8S_CA_PATH": str(cluster.ca_path),
-        "PLT_K8S_TOKEN_PATH": str(cluster.token_path),
-    }
+    return cluster.environment
 
 
 @pytest.fixture
@@ -43,4 +39,4 @@ async def provider(environment: dict[str, str]) -> AsyncIterator[KubernetesProvi
 @pytest.fixture
 def call() -> Callable[[], Call]:
     """A factory of calls with an ample deadline."""
-    return lambda: ample()
+    return ample

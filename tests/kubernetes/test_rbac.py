@@ -44,11 +44,7 @@ class Worker:
         rules = [(right.verb, right.resource, f"{SHOP} {IDLE}") for right in granted]
         file = folder / "token"
         file.write_text(cluster.restricted_token("machinist", *rules))
-        self._environment = {
-            "PLT_K8S_REST_API_URL": cluster.url,
-            "PLT_K8S_CA_PATH": str(cluster.ca_path),
-            "PLT_K8S_TOKEN_PATH": str(file),
-        }
+        self._environment = cluster.environment | {"PLT_K8S_TOKEN_PATH": str(file)}
 
     def outcomes(self, operations: Collection[str] | None = None) -> dict[str, Outcome]:
         """Run the uses of all operations, or of some."""

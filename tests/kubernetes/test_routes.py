@@ -26,12 +26,7 @@ def plain_server() -> Iterator[KubernetesSandbox]:
 
 @pytest.fixture
 async def without_gateways(plain_server: KubernetesSandbox) -> AsyncIterator[KubernetesProvider]:
-    environment = {
-        "PLT_K8S_REST_API_URL": plain_server.url,
-        "PLT_K8S_CA_PATH": str(plain_server.ca_path),
-        "PLT_K8S_TOKEN_PATH": str(plain_server.token_path),
-    }
-    async with k8s.open_provider(environment) as opened:
+    async with k8s.open_provider(plain_server.environment) as opened:
         yield opened
 
 

@@ -56,4 +56,4 @@ async def provider(platform: Platform) -> AsyncIterator[Port]:
 @pytest.fixture
 def call() -> Callable[[], Call]:
     """Return a factory of calls with a deadline that no test reaches."""
-    return lambda: ample()
+    return ample

@@ -134,6 +134,11 @@ class Platform:
         self.log.append(("end", name))
         return Disposition.ACKNOWLEDGE
 
+    @property
+    def begun(self) -> list[str]:
+        """The started commands, in order."""
+        return [name for action, name in self.log if action == "begin"]
+
     def overlaps(self) -> int:
         """Return the largest number of concurrent commands."""
         running = most = 0

@@ -1,6 +1,8 @@
 """The balance: a worker with more than its share of the partitions gives some away, bit by bit."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import msgspec
@@ -41,6 +43,17 @@ def deliver(broker: Broker, slot: int, number: int = 0) -> None:
     broker.consumers[queue(slot)](Delivery(message, 1, False, 0))
 
 
+@asynccontextmanager
+async def owning(slots: int, seconds: float) -> AsyncIterator[Broker]:
+    """Run a worker that owns the first partitions, and whose commands run for these seconds."""
+    broker = Broker()
+    async with consuming(FullProvider(Slow(seconds)), broker):
+        await asyncio.sleep(0.1)
+        for slot in range(slots):
+            deliver(broker, slot)
+        yield broker
+
+
 def queue(slot: int) -> str:
     """Return the partition queue of a slot."""
     return topology.partition_queue("k8s", slot)
@@ -70,11 +83,7 @@ async def hold(broker: Broker, workers: int, seconds: float) -> None:
 @pytest.mark.parametrize(("workers", "kept"), [(1, 8), (2, 4), (3, 3), (4, 2), (7, 2), (8, 1)])
 @virtual.time
 async def test_only_idle_partitions_beyond_the_fair_share_are_left(workers, kept):
-    broker = Broker()
-    async with consuming(FullProvider(Slow(0)), broker):
-        await asyncio.sleep(0.1)
-        for slot in range(8):
-            deliver(broker, slot)
+    async with owning(8, 0) as broker:
         await hold(broker, workers, 30)
 
         assert len(broker.left) == len(set(broker.left)) == 8 - kept
@@ -83,11 +92,7 @@ async def test_only_idle_partitions_beyond_the_fair_share_are_left(workers, kept
 
 @virtual.time
 async def test_partitions_are_left_one_at_a_time():
-    broker = Broker()
-    async with consuming(FullProvider(Slow(0)), broker):
-        await asyncio.sleep(0.1)
-        for slot in range(8):
-            deliver(broker, slot)
+    async with owning(8, 0) as broker:
         left = []
         for _ in range(3):
             await hold(broker, 2, BALANCE_S)
@@ -98,11 +103,7 @@ async def test_partitions_are_left_one_at_a_time():
 
 @virtual.time
 async def test_idle_partitions_are_left_before_busy_ones():
-    broker = Broker()
-    async with consuming(FullProvider(Slow(50)), broker):
-        await asyncio.sleep(0.1)
-        for slot in range(4):
-            deliver(broker, slot)
+    async with owning(4, 50) as broker:
         broker.consumers[queue(5)](Delivery(event(1, NAMES[5], expiration=100), 1, False, 0))
         await hold(broker, 2, 3)
 
@@ -127,11 +128,7 @@ async def test_a_busy_partition_is_left_between_two_commands():
 
 @virtual.time
 async def test_partitions_with_long_commands_are_not_left():
-    broker = Broker()
-    async with consuming(FullProvider(Slow(20)), broker):
-        await asyncio.sleep(0.1)
-        for slot in range(8):
-            deliver(broker, slot)
+    async with owning(8, 20) as broker:
         await hold(broker, 8, 18)
         assert broker.left == []
 

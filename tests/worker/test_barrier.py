@@ -1,7 +1,7 @@
 """The barrier: a command starts after the broker has handled the acknowledgement before it."""
 
 import asyncio
-from typing import Any, cast
+from typing import cast
 
 from contracts.broker.channel import Channel
 from tests.worker import virtual
@@ -20,10 +20,6 @@ class Slow:
         await asyncio.sleep(SECOND)
 
 
-def begun(log: list[tuple[str, Any]]) -> list[Any]:
-    return [name for action, name in log if action == "begin"]
-
-
 @virtual.time
 async def test_the_next_command_of_an_address_waits_for_the_handled_acknowledgement(monkeypatch):
     """After a lost acknowledgement the older command would be run again, after the newer one."""
@@ -33,11 +29,11 @@ async def test_the_next_command_of_an_address_waits_for_the_handled_acknowledgem
         s.last.deliver("a", 2)
         await asyncio.sleep(3 * SECOND)
         assert s.log == ["ack a-1"]
-        assert begun(s.platform.log) == ["a-1"]
+        assert s.platform.begun == ["a-1"]
         assert not s.partition.is_idle
 
         await asyncio.sleep(2 * SECOND)
-        assert begun(s.platform.log) == ["a-1", "a-2"]
+        assert s.platform.begun == ["a-1", "a-2"]
 
 
 @virtual.time
@@ -90,4 +86,4 @@ async def test_a_settled_command_is_forgotten_so_that_its_id_may_be_reused():
         s.last.deliver("a", 1, returns=1)
         await asyncio.sleep(4 * SECOND)
 
-        assert begun(s.platform.log) == ["a-1", "a-1"]
+        assert s.platform.begun == ["a-1", "a-1"]

@@ -10,11 +10,6 @@ from worker.partitions.command import Command
 from worker.partitions.runs import Disposition
 
 
-def begun(platform: Platform) -> list[str]:
-    """Return the started commands, in order."""
-    return [name for action, name in platform.log if action == "begin"]
-
-
 @virtual.time
 async def test_a_busy_partition_is_left_when_its_runs_end_within_a_second():
     async with scene() as s:
@@ -28,7 +23,7 @@ async def test_a_busy_partition_is_left_when_its_runs_end_within_a_second():
 
         await asyncio.sleep(0.2)
         assert len(s.channels) == 2
-        assert begun(s.platform) == ["a-1", "b-1"]
+        assert s.platform.begun == ["a-1", "b-1"]
         assert sorted(s.log) == ["ack a-1", "ack b-1"]
 
 
@@ -44,7 +39,7 @@ async def test_the_waiting_commands_of_a_released_partition_run_after_redelivery
         s.last.deliver("a", 3, returns=1)
         await asyncio.sleep(10 * SECOND)
 
-        assert begun(s.platform) == ["a-1", "a-2", "a-3"]
+        assert s.platform.begun == ["a-1", "a-2", "a-3"]
         assert s.log == ["ack a-1", "ack a-2", "ack a-3"]
 
 
@@ -59,7 +54,7 @@ async def test_no_command_starts_while_a_partition_is_left_slowly():
         s.last.deliver("b", 1)
         await asyncio.sleep(4 * SECOND)
 
-        assert begun(s.platform) == ["a-1"]
+        assert s.platform.begun == ["a-1"]
 
 
 @virtual.time
@@ -71,10 +66,10 @@ async def test_a_partition_is_kept_if_a_command_runs_for_longer_than_a_second():
         s.partition.release()
         s.last.deliver("b", 1)
         await asyncio.sleep(0.9)
-        assert begun(s.platform) == ["a-1"]
+        assert s.platform.begun == ["a-1"]
 
         await asyncio.sleep(0.2)
-        assert begun(s.platform) == ["a-1", "b-1"]
+        assert s.platform.begun == ["a-1", "b-1"]
         await asyncio.sleep(5 * SECOND)
         assert len(s.channels) == 1
         assert s.log == ["ack a-1", "ack b-1"]
@@ -90,7 +85,7 @@ async def test_a_partition_is_not_released_before_its_redelivered_commands_are_d
         s.partition.release()
         await asyncio.sleep(3.1 * SECOND)
         assert len(s.channels) == 1
-        assert begun(s.platform) == ["a-1", "a-2"]
+        assert s.platform.begun == ["a-1", "a-2"]
 
         s.partition.release()
         await asyncio.sleep(1 * SECOND)
@@ -131,11 +126,11 @@ async def test_a_command_that_waits_for_capacity_does_not_start_during_a_release
             left.last.deliver("a", 1)
             left.last.deliver("c", 1)
             await asyncio.sleep(0.5)
-            assert begun(left.platform) == ["a-1"]
+            assert left.platform.begun == ["a-1"]
             left.partition.release()
             await asyncio.sleep(2 * SECOND)
 
-            assert begun(left.platform) == ["a-1"]
+            assert left.platform.begun == ["a-1"]
             assert len(left.channels) == 2
 
 
@@ -149,7 +144,7 @@ async def test_a_command_that_waited_for_a_release_needs_an_open_fence():
         s.last.deliver("b")
         await asyncio.sleep(2 * SECOND)
 
-        assert begun(s.platform) == ["a-0"]
+        assert s.platform.begun == ["a-0"]
 
 
 class Slow(Platform):
@@ -204,7 +199,7 @@ async def test_no_command_overtakes_one_whose_acknowledgement_failed():
         lost.deliver("a", 3)
         await asyncio.sleep(2)
 
-        assert begun(s.platform) == ["a-1"]
+        assert s.platform.begun == ["a-1"]
 
 
 @virtual.time
@@ -215,4 +210,4 @@ async def test_a_delivery_to_a_partition_that_is_left_is_run_by_the_next_owner_o
         await asyncio.sleep(5 * SECOND)
 
         assert len(s.channels) == 2
-        assert begun(s.platform) == []
+        assert s.platform.begun == []

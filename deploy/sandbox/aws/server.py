@@ -11,7 +11,6 @@ import asyncio
 import contextlib
 import dataclasses
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Any, Self
 
 from deploy.sandbox.aws.account import Account, Pace
@@ -85,12 +84,7 @@ class AwsSandbox(Population):
         self._stack.enter_context(self._serving())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         # In a thread, because the server's threads may be answering clients in this event loop.
         await asyncio.to_thread(self._stack.close)
 

@@ -15,7 +15,6 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from deploy.sandbox.control import Calls
@@ -72,6 +71,15 @@ class KubernetesSandbox(Population):
     @property
     def token_path(self) -> Path:
         return self._files / "token"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment variables of a worker for this cluster."""
+        return {
+            "PLT_K8S_REST_API_URL": self.url,
+            "PLT_K8S_CA_PATH": str(self.ca_path),
+            "PLT_K8S_TOKEN_PATH": str(self.token_path),
+        }
 
     def answer(self, request: Request) -> Answer | Watch:
         """Answer a request without a connection."""
@@ -176,12 +184,7 @@ class KubernetesSandbox(Population):
             self._stack = stack.pop_all()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
     def _advance(self) -> None:

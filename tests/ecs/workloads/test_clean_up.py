@@ -15,19 +15,6 @@ GROUP = "orders-api-v7-1d1284"
 MARKS = {"plt.dev/managed-by": "icc", "plt.dev/cluster": CLUSTER}
 
 
-@pytest.fixture
-def aws(aws):
-    aws.add_cluster(CLUSTER)
-    return aws
-
-
-@pytest.fixture
-def whole(aws):
-    aws.add_listener()
-    aws.add_cloud_map_namespace("apps.internal")
-    return aws
-
-
 async def test_all_resources_of_a_service_are_deleted_with_it(whole):
     async with worker(whole) as provider:
         await apply(provider)
@@ -125,14 +112,21 @@ async def test_a_failed_step_is_reported_and_does_not_stop_the_others(whole, act
     assert inventory(whole) == NOTHING | {"task definitions": [f"{NAME}:1"]}
 
 
-async def test_a_target_group_in_use_is_retried(whole):
+@pytest.mark.parametrize(
+    ("action", "kind"),
+    [
+        ("elasticloadbalancing:DeleteTargetGroup", "target groups"),
+        ("servicediscovery:DeleteService", "names"),
+    ],
+)
+async def test_the_deletion_of_a_resource_in_use_is_retried(whole, action, kind):
     async with worker(whole) as provider:
         await apply(provider)
-        whole.faults.add("elasticloadbalancing:DeleteTargetGroup", "ResourceInUse", times=3)
+        whole.faults.add(action, "ResourceInUse", times=3)
         answer = await delete(provider)
 
     assert "left" not in answer
-    assert inventory(whole)["target groups"] == []
+    assert inventory(whole)[kind] == []
 
 
 async def test_a_rule_deleted_meanwhile_does_not_keep_the_target_group(whole):
@@ -147,16 +141,6 @@ async def test_a_rule_deleted_meanwhile_does_not_keep_the_target_group(whole):
 
     assert "left" not in answer
     assert (inventory(whole)["target groups"], rules(whole)) == ([], [])
-
-
-async def test_a_cloud_map_service_in_use_is_retried(whole):
-    async with worker(whole) as provider:
-        await apply(provider)
-        whole.faults.add("servicediscovery:DeleteService", "ResourceInUse", times=3)
-        answer = await delete(provider)
-
-    assert "left" not in answer
-    assert inventory(whole)["names"] == []
 
 
 async def test_a_cloud_map_service_that_stays_in_use_is_reported(whole):

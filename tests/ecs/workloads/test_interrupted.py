@@ -32,7 +32,6 @@ WHOLE = {
 
 @pytest.fixture
 def aws(aws):
-    aws.add_cluster(CLUSTER)
     aws.add_listener()
     aws.add_cloud_map_namespace("apps.internal")
     return aws

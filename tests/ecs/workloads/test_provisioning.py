@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.faults import Code, Fault
-from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
+from tests.ecs.workloads.builders import NAME, apply, delete
 from tests.ecs.workloads.inventory import NOTHING, inventory, rules
 from worker.providers.ecs.workloads import cloud_map
 
@@ -12,16 +12,9 @@ GROUP = "orders-api-v7-1d1284"
 
 @pytest.fixture
 def aws(aws):
-    aws.add_cluster(CLUSTER)
     aws.add_listener()
     aws.add_cloud_map_namespace("apps.internal")
     return aws
-
-
-@pytest.fixture
-async def provider(aws):
-    async with worker(aws) as opened:
-        yield opened
 
 
 WHOLE = {

@@ -20,18 +20,6 @@ SECRET = f"{NAME}-pull"
 CHANGES = [f"secretsmanager:{name}" for name in ("CreateSecret", "PutSecretValue", "RestoreSecret")]
 
 
-@pytest.fixture
-def aws(aws):
-    aws.add_cluster(CLUSTER)
-    return aws
-
-
-@pytest.fixture
-async def provider(aws):
-    async with worker(aws) as opened:
-        yield opened
-
-
 def credentials(password: str) -> Object:
     return {"registry": "reg.example.com", "username": "ci", "password": password}
 

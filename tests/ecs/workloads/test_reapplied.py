@@ -16,18 +16,6 @@ MAX = "icc.platformatic.dev/scaler-max"
 NEXT = "reg.example.com/x:8"
 
 
-@pytest.fixture
-def aws(aws):
-    aws.add_cluster(CLUSTER)
-    return aws
-
-
-@pytest.fixture
-async def provider(aws):
-    async with worker(aws) as opened:
-        yield opened
-
-
 async def controller(provider: EcsProvider) -> Controller:
     found = await provider.get_controller(api.GetController(CLUSTER, NAME), Call.within(10))
     return found.controller

@@ -18,30 +18,6 @@ from worker.providers.ecs.provider import EcsProvider
 READS = (":Describe", ":List", ":Get")
 
 
-@pytest.fixture
-def aws(aws):
-    aws.add_cluster(CLUSTER)
-    return aws
-
-
-@pytest.fixture
-def balanced(aws):
-    aws.add_listener()
-    return aws
-
-
-@pytest.fixture
-def whole(balanced):
-    balanced.add_cloud_map_namespace("apps.internal")
-    return balanced
-
-
-@pytest.fixture
-async def provider(aws):
-    async with worker(aws) as opened:
-        yield opened
-
-
 async def scale(provider: EcsProvider, replicas: int) -> None:
     operation = api.UpdateControllerReplicas(CLUSTER, NAME, replicas)
     await provider.update_controller_replicas(operation, ample())

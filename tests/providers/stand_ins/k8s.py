@@ -32,11 +32,7 @@ class Kubernetes:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        return {
-            "PLT_K8S_REST_API_URL": self._sandbox.url,
-            "PLT_K8S_CA_PATH": str(self._sandbox.ca_path),
-            "PLT_K8S_TOKEN_PATH": str(self._sandbox.token_path),
-        }
+        return self._sandbox.environment
 
     def run(self, application: str, machines: int, labels: Mapping[str, str]) -> None:
         own = {"app.kubernetes.io/instance": application}
