@@ -31,8 +31,8 @@ class Settings(Struct, frozen=True):
     """The `PLT_*` variables of a worker."""
 
     amqp_url: AmqpUrls
-    provider: str = "k8s"
-    provider_name: str = ""
+    provider: Annotated[str, Meta(description="k8s or ecs")] = "k8s"
+    provider_name: Annotated[str, Meta(description="the first segment of REST paths")] = ""
     concurrency: Count = 64
     grace_seconds: Seconds = 30
     held_bytes: Bytes = DEFAULT_LIMITS.memory

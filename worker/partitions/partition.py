@@ -62,8 +62,8 @@ class Partition:
         self._bodies = bodies
         self._work = work
         self._intake = Intake(queue, tag, capacity, bodies)
-        self._leaving = asyncio.Event()
-        self._gate = asyncio.Event()
+        self._leaving = asyncio.Event()  # set: the channel is being closed
+        self._gate = asyncio.Event()  # not set: no further command starts
         self._lanes: dict[str, Lane] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._channel: Channel | None = None
@@ -72,9 +72,9 @@ class Partition:
         self._superseding: Superseding
         self._is_stopping = False
         self._is_orphaned = False
-        self._held: set[Held] = set()
-        self._unsettled: set[Held] = set()
-        self._suspected: set[Held] = set()
+        self._held: set[Held] = set()  # received, and neither acknowledged nor rejected
+        self._unsettled: set[Held] = set()  # those of them that started or are superseded
+        self._suspected: set[Held] = set()  # those of them that were redelivered
         self.is_owned = False
 
     @property
@@ -83,7 +83,7 @@ class Partition:
         return not self._lanes
 
     def leave(self) -> None:
-        """Release the partition to its next consumer and consume again; start no command before."""
+        """Close the channel, so that the broker redelivers held commands, and consume again."""
         self._gate.clear()
         self._leaving.set()
 
