@@ -274,7 +274,7 @@ async def test_a_command_stops_at_a_kind_that_the_worker_may_not_access(
     async with k8s.open_provider(restricted(cluster, environment, tmp_path, *rules)) as provider:
         run = getattr(provider, command.row.name)
         with pytest.raises(
-            Fault, match=r"lacks the right to \w+ deployments .* hint kind"
+            Fault, match=r"lacks the right to \w+ deployments .* with the parameter kind"
         ) as raised:
             await run(command("default", "same", *more), call())
         assert raised.value.code is Code.PLATFORM_FORBIDDEN

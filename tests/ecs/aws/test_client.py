@@ -136,7 +136,7 @@ async def test_a_failure_records_whether_an_earlier_attempt_may_have_had_an_effe
 
 @pytest.mark.parametrize("response", [THROTTLED, REFUSED], ids=str)
 async def test_a_lost_answer_forbids_the_claim_that_nothing_was_done(response):
-    with pytest.raises(Fault, match="may have been done") as raised:
+    with pytest.raises(Fault, match="may have had an effect") as raised:
         await write(Scripted(LOST, response))
 
     assert raised.value.code is Code.PLATFORM_FAILED
@@ -148,7 +148,7 @@ async def test_a_change_forbids_the_claim_that_nothing_was_done():
     async with aws.client() as client:
         bound = client.for_call(ample())
         await bound.ask("ecs:TagResource", Nothing, resourceArn="a", tags=[])
-        with pytest.raises(Fault, match="may have been done") as raised:
+        with pytest.raises(Fault, match="may have had an effect") as raised:
             await bound.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
 
     assert raised.value.code is Code.PLATFORM_FAILED
@@ -204,7 +204,7 @@ async def test_a_malformed_response_to_a_change_may_follow_an_effect():
         bound = client.for_call(ample())
         with pytest.raises(Failure):
             await bound.ask("ecs:UpdateService", OneService, service="web")
-        with pytest.raises(Fault, match="may have been done"):
+        with pytest.raises(Fault, match="may have had an effect"):
             await bound.ask("ecs:DescribeTasks", Tasks, tasks=["a"])
 
 
