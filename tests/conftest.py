@@ -41,7 +41,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Exclude long-lived objects from garbage collection, which saves 1/7 of the run's CPU."""
+    """Exclude long-lived objects from garbage collection.
+
+    Measured on three files of ECS and Kubernetes tests: 34 s of CPU instead of 41 s.
+    """
     gc.collect()
     gc.freeze()
     gc.set_threshold(20_000, 20, 100)

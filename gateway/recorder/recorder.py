@@ -81,7 +81,7 @@ class Recorder:
         while True:
             try:
                 await self._link.run(self._session)
-            except Exception:
+            except Exception:  # the gateway serves requests without its recorder
                 log.exception("the recorder failed; it restarts in %g seconds", self._retry_s)
             await asyncio.sleep(self._retry_s)
 

@@ -14,7 +14,7 @@ REMEMBERED = 2_000
 
 
 class Disposition(Enum):
-    """What happens to a message after its run.
+    """The handling of a message after its run.
 
     ABANDON: the message is neither acknowledged nor rejected, and the partition is released, so
     that the broker delivers it to the next owner.

@@ -218,7 +218,7 @@ async def test_a_health_check_and_tags_are_restored_after_lost_answers(aws):
         await apply(provider, labels={"removed": "yes"})
         [group] = aws.account.balancing.target_groups.values()
         before, check = tags(aws), group.health_check_path
-        # As many as the attempts of one request, so that the undo is answered.
+        # The number of attempts of one request, so that the undo succeeds.
         aws.faults.add("elasticloadbalancing:ModifyTargetGroup", disconnect="after", times=4)
         with pytest.raises(Fault) as raised:
             await apply(provider, labels={"removed": "yes"}, healthCheck={"readyPath": "/other"})

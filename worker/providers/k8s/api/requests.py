@@ -44,7 +44,7 @@ class Answered(NamedTuple):
 
     @property
     def created(self) -> bool | None:
-        """Whether the request created an object; None if an earlier attempt may have done so."""
+        """True if the request created an object; None if an earlier attempt may have done so."""
         return None if self.repeated else self.status == CREATED
 
 
@@ -56,11 +56,11 @@ class Request(msgspec.Struct, frozen=True):
     body: bytes | None = None
     content_type: str | None = None
     names_version: bool = False
-    """Whether the body has the resourceVersion that was read: a conflict needs another read."""
+    """True if the body has the resourceVersion that was read: a conflict needs another read."""
 
     @property
     def changes(self) -> bool:
-        """Whether the request may have an effect."""
+        """True if the request may have an effect."""
         return self.method != "GET"
 
 

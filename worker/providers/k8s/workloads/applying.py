@@ -31,7 +31,7 @@ class Applied(NamedTuple):
     found: Object
     created: bool
     former: Object | None
-    """As read before this run's first write: a later read may show a write with a lost response."""
+    """The object before this run's first write. A later read may show a write of this run."""
 
 
 async def apply(

@@ -58,7 +58,7 @@ class Writers(NamedTuple):
 
     @property
     def is_leaf(self) -> bool:
-        """Whether this part is recorded without elements."""
+        """True if this part is recorded without elements."""
         return (self.ours is not None or self.others is not None) and not self.elements()
 
 
