@@ -58,7 +58,7 @@ class Processes:
             # In a session of its own, so that Ctrl-C in a terminal reaches this process only.
             pid = os.posix_spawn(
                 command[0],
-                command,
+                tuple(command),
                 env,
                 file_actions=DISCARD if quiet else (),
                 setsid=True,
