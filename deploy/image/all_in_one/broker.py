@@ -1,7 +1,7 @@
 """The broker of the all-in-one image: a private RabbitMQ node, made new at each start.
 
-The users' passwords are random and in memory only: the node imports the definitions at each start,
-and with them the hashes of new passwords. Queues and messages stay in the data folder.
+The users' passwords are random: the node imports the definitions at each start, and with them the
+hashes of new passwords. Queues and messages stay in the data folder.
 """
 
 import secrets
@@ -116,6 +116,8 @@ class Broker:
         del rights["policies"]  # for auditors, who have no login here
         for name, document in (("1-queues", queues), ("2-users", rights)):
             (folder / f"{name}.json").write_text(definitions.as_text(document))
+        # For the command line in this container, which has no other way to a password.
+        (self._folder / "gateway.url").write_text(self.login.gateway)
 
 
 def policies(sizes: Sizes) -> list[dict[str, Any]]:
