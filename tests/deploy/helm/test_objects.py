@@ -4,7 +4,9 @@ import re
 from typing import Any
 
 import pytest
+import yaml
 
+from deploy.helm.files import CHART
 from tests.deploy.helm.rendering import Object, Pod, Release, Renderer
 from tests.deploy.helm.schemas import VERSIONS, errors
 
@@ -91,6 +93,8 @@ def test_a_service_selects_pods_with_its_ports(release: Release) -> None:
 def test_the_service_monitor_selects_the_service_of_metrics(releases: dict[str, Release]) -> None:
     release = releases["cluster"]
     monitor = release.named("ServiceMonitor", "machinist-metrics")["spec"]
+    broker = release.named("ServiceMonitor", "machinist-broker")["spec"]
+    assert broker["selector"]["matchLabels"] == OPERATORS_LABEL
     services = [
         each
         for each in release.of("Service")
@@ -144,3 +148,16 @@ def test_routes_refer_to_the_gateways_service(releases: dict[str, Release]) -> N
     [ref] = releases["cluster"].of("HTTPRoute")[0]["spec"]["rules"][0]["backendRefs"]
     service = releases["cluster"].named("Service", ref["name"])
     assert ref["port"] in {port["port"] for port in service["spec"]["ports"]}
+
+
+def test_alerts_and_dashboards_are_unchanged_files(releases: dict[str, Release]) -> None:
+    """Both contain `{{ }}` of their own, which are not Helm's."""
+    release = releases["cluster"]
+    folder = CHART / "files"
+    rule = release.named("PrometheusRule", "machinist-metrics")
+    dashboard = release.named("ConfigMap", "machinist-dashboard-machinist")
+
+    assert rule["spec"] == yaml.safe_load((folder / "alerts.yaml").read_text())
+    text = (folder / "dashboards" / "machinist.json").read_text()
+    assert dashboard["data"] == {"machinist.json": text}
+    assert dashboard["metadata"]["labels"]["grafana_dashboard"] == "1"
