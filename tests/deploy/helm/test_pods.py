@@ -142,6 +142,7 @@ def test_a_worker_set_takes_the_defaults_that_it_does_not_set(render: Renderer) 
             {
                 "name": "two",
                 "platform": "k8s",
+                "providerName": "k8s-two",
                 "scopes": ["two"],
                 "replicas": 0,
                 "podDisruptionBudget": False,

@@ -129,6 +129,10 @@ RULES: dict[str, tuple[Object, str]] = {
         {"workers": [K8S, {"name": "b", "platform": "ecs", "providerName": "k8s"}]},
         "workers[b].providerName=k8s: expected one platform per provider",
     ),
+    "one provider for different namespaces": (
+        {"workers": [K8S, K8S | {"name": "b", "scopes": ["shop"]}]},
+        "workers[b].providerName=k8s: expected a provider of its own, or the scopes of the other",
+    ),
     "a variable of the chart": (
         {"gateway": {"env": {"PLT_PORT": 80}}},
         "gateway.env.PLT_PORT: the chart sets this variable itself",

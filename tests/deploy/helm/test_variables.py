@@ -92,7 +92,7 @@ def test_the_gateway_expects_the_providers_of_all_worker_sets(render: Renderer) 
             "gateway": {"providers": ["k8s-eu1"]},
             "workers": [
                 {"name": "a", "platform": "k8s", "scopes": ["a"]},
-                {"name": "b", "platform": "k8s", "scopes": ["b"]},
+                {"name": "b", "platform": "k8s", "scopes": ["a"]},
                 {"name": "c", "platform": "k8s", "providerName": "k8s-c", "scopes": ["c"]},
             ],
         }

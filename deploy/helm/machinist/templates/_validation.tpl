@@ -65,6 +65,7 @@
 {{- $wrong := list -}}
 {{- $names := dict -}}
 {{- $platforms := dict -}}
+{{- $scopes := dict -}}
 {{- range include "machinist.workers" . | fromJsonArray -}}
 {{- $path := printf "workers[%s]" .name -}}
 {{- if hasKey $names .name }}{{ $wrong = append $wrong (printf "%s.name: expected a name that no other worker set has" $path) }}{{ end -}}
@@ -73,6 +74,13 @@
 {{- $wrong = append $wrong (printf "%s.providerName=%s: expected one platform per provider, got k8s and ecs" $path .providerName) -}}
 {{- end -}}
 {{- $_ := set $platforms .providerName .platform -}}
+{{- /* Any worker of a provider gets any of its commands. */ -}}
+{{- $own := sortAlpha .scopes | join ", " -}}
+{{- $other := index $scopes .providerName | default $own -}}
+{{- if ne $other $own -}}
+{{- $wrong = append $wrong (printf "%s.providerName=%s: expected a provider of its own, or the scopes of the other worker set of this provider (%s), got %s" $path .providerName $other $own) -}}
+{{- end -}}
+{{- $_ := set $scopes .providerName $own -}}
 {{- if and (eq .platform "k8s") (not .scopes) -}}
 {{- $wrong = append $wrong (printf "%s.scopes: expected namespaces that the workers manage, or [\"*\"] for all" $path) -}}
 {{- end -}}
