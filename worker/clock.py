@@ -111,6 +111,17 @@ class _Differences:
         return self._values[0][1]
 
 
+def waited(message: Message, expires_at: float) -> float | None:
+    """Return the seconds since the publish of a message with this deadline, None if unknown.
+
+    The inverse of `Clock.expires_at`, so it counts by the publisher's clock until the delivery.
+    """
+    if message.expiration is None and HEADER_DEADLINE in message.headers:
+        return None
+    limit = PARTITION_TTL_MS if message.expiration is None else message.expiration
+    return max(0.0, min(limit, PARTITION_TTL_MS) / 1000 - (expires_at - time.monotonic()))
+
+
 def _publisher(message: Message) -> str:
     """Return the gateway that published a message, the same for all its connections, or "".
 
