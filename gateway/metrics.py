@@ -88,13 +88,13 @@ class Metrics:
             if not operation:
                 return  # a page of the gateway itself
             provider = self._providers(unquote(scope["path_params"][PROVIDER]))
+            self._durations[provider, operation].observe(seconds)
         code = OK if 200 <= status < 400 else _code(body)
-        self._durations[provider, operation].observe(seconds)
         self._requests[provider, operation, STATUSES.get(status, OTHER), code].inc()
 
     def _sample(self, calls: Mapping[tuple[str, str], int]) -> None:
-        for gauge in self._in_flight.values():
-            gauge.set(0)
+        for labels in self._durations:
+            self._in_flight[labels].set(0)
         for (provider, operation), number in calls.items():
             self._in_flight[self._providers(provider), operation].set(number)
         for provider in self._attendance.providers():

@@ -82,7 +82,7 @@ class Metrics:
 
     def started(self, message: Message, call: Call) -> None:
         """Record the time in the queue of a message that is run now."""
-        seconds = waited(message, call.deadline)
+        seconds = waited(message, call.deadline - time.monotonic())
         if seconds is not None:
             self.queue[self.provider, _operation(message)].observe(seconds)
 

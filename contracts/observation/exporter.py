@@ -1,8 +1,8 @@
 """The HTTP server of metrics and probes, in the event loop of the process that it observes.
 
 Apart from the loop it shares nothing with the process's other work: its own socket, its own limits.
-A connection serves one request and lives for `CONNECTION_S` at most, and at the limit of
-connections the oldest one is closed, so that slow scrapers never keep a probe waiting.
+A connection serves one request and has a time limit, and at the limit of connections the oldest one
+is closed, so that slow scrapers never keep a probe waiting.
 """
 
 import asyncio
@@ -25,13 +25,12 @@ from contracts.observation.registry import Registry
 
 log = logging.getLogger(__name__)
 
-DEFAULT_PORT = 9090
-CONNECTIONS = 64
-CONNECTION_S = 10.0
-REQUEST_BYTES = 16 * 1024
+ERRORS = log.getChild("errors")
+"""The logger of uvicorn's protocol, which would warn of every request that it cannot read."""
+ERRORS.setLevel(logging.ERROR)
 
-FRESH_S = 1.0
-"""Scrapes within this time share one text, so that their number does not cost CPU."""
+DEFAULT_PORT = 9090
+BACKLOG = 64
 
 OPEN_METRICS = "application/openmetrics-text"
 TEXT = "text/plain"
@@ -45,9 +44,25 @@ Unready = Callable[[], str | None]
 Response = tuple[int, str, bytes]
 
 
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits on clients. Scrapes within `fresh_s` share one text: their number costs no CPU."""
+
+    connections: int = 64
+    connection_s: float = 10.0
+    request_bytes: int = 16 * 1024
+    fresh_s: float = 1.0
+
+
+DEFAULT_LIMITS = Limits()
+
+
 @asynccontextmanager
 async def exporter(
-    host: str, port: MetricsPort | None, registry: Registry, unready: Unready
+    host: str,
+    port: MetricsPort | None,
+    registry: Registry,
+    unready: Unready,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> AsyncIterator[None]:
     """Serve `/metrics`, `/live` and `/ready` until the context is left.
 
@@ -60,8 +75,8 @@ async def exporter(
         return
     log.info("metrics on http://%s:%d/metrics", host, listening.getsockname()[1])
     with ThreadPoolExecutor(1, "metrics") as thread:
-        application = Application(registry, unready, thread)
-        async with _served(application, listening):
+        application = Application(registry, unready, thread, limits.fresh_s)
+        async with _served(application, listening, limits):
             yield
 
 
@@ -71,7 +86,7 @@ def _listener(host: str, port: MetricsPort | None) -> socket.socket | None:
     number = DEFAULT_PORT if port is None else port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, number), family=family, backlog=CONNECTIONS)
+        return socket.create_server((host, number), family=family, backlog=BACKLOG)
     except (OSError, UnicodeError) as error:
         if port is None and isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             log.warning("metrics are not served: %s; set PLT_METRICS_PORT", error)
@@ -85,8 +100,11 @@ def _listener(host: str, port: MetricsPort | None) -> socket.socket | None:
 class Application:
     """The responses, as an ASGI application."""
 
-    def __init__(self, registry: Registry, unready: Unready, thread: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, registry: Registry, unready: Unready, thread: ThreadPoolExecutor, fresh_s: float
+    ) -> None:
         """`thread` makes the texts: that of a large registry would delay the event loop."""
+        self._fresh_s = fresh_s
         self._registry = registry
         self._unready = unready
         self._thread = thread
@@ -102,7 +120,6 @@ class Application:
             (b"connection", b"close"),
         ]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        body = b"" if scope["method"] == "HEAD" else body
         await send({"type": "http.response.body", "body": body})
 
     async def _response(self, scope: Any) -> Response:
@@ -127,7 +144,7 @@ class Application:
         loop = asyncio.get_running_loop()
         async with self._making:
             made = self._made.get(media_type)
-            if made is None or loop.time() - made[0] >= FRESH_S:
+            if made is None or loop.time() - made[0] >= self._fresh_s:
                 encode, content_type = choose_encoder(ACCEPTS[media_type])
                 self._registry.sample()
                 collectors = self._registry.collectors
@@ -146,15 +163,19 @@ def _format(headers: list[tuple[bytes, bytes]]) -> str:
 class _Connection(HttpToolsProtocol):
     """A connection with limits on its life and on the received bytes."""
 
-    def __init__(self, connections: dict["_Connection", None], **uvicorn: Any) -> None:
+    def __init__(
+        self, connections: dict["_Connection", None], limits: Limits, **uvicorn: Any
+    ) -> None:
         super().__init__(**uvicorn)
+        self.logger = ERRORS
+        self._limits = limits
         self._open = connections
         self._received = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's
         super().connection_made(transport)
-        self._end = self.loop.call_later(CONNECTION_S, transport.abort)
-        if len(self._open) >= CONNECTIONS:
+        self._end = self.loop.call_later(self._limits.connection_s, transport.abort)
+        if len(self._open) >= self._limits.connections:
             next(iter(self._open)).cut()
         self._open[self] = None
 
@@ -165,7 +186,7 @@ class _Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         self._received += len(data)
-        if self._received > REQUEST_BYTES:
+        if self._received > self._limits.request_bytes:
             self.transport.abort()
         elif not self.transport.is_closing():
             super().data_received(data)
@@ -177,7 +198,9 @@ class _Connection(HttpToolsProtocol):
 
 
 @asynccontextmanager
-async def _served(application: Application, listening: socket.socket) -> AsyncIterator[None]:
+async def _served(
+    application: Application, listening: socket.socket, limits: Limits
+) -> AsyncIterator[None]:
     """Serve the application with uvicorn's protocol; its server would install signal handlers."""
     config = uvicorn.Config(
         application,
@@ -193,7 +216,7 @@ async def _served(application: Application, listening: socket.socket) -> AsyncIt
     loop = asyncio.get_running_loop()
     server = await loop.create_server(
         lambda: _Connection(
-            connections, config=config, server_state=state, app_state={}, _loop=loop
+            connections, limits, config=config, server_state=state, app_state={}, _loop=loop
         ),
         sock=listening,
     )
