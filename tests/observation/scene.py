@@ -11,6 +11,9 @@ from tests.observation.scraping import Scrape
 from tests.producer import lasting_event, publish, scale_event
 from tests.stack import BOUND_S, Gateway, Process, Stack, eventually
 
+NAMES = ("default", "hello", "absent", "elsewhere", "nothing", "slow", "late", "doomed")
+"""The scopes, names and unknown providers of the events."""
+
 UPDATE = "update_controller_replicas"
 VARIABLES = {"PLT_METRICS_PORT": "0"}
 QUERY_DEADLINE_S = 2.0
@@ -22,8 +25,8 @@ class Scene:
     def __init__(self, stack: Stack, management: httpx.Client) -> None:
         self._stack = stack
         self._management = management
-        self.seen: dict[str, set[str]] = {}
-        """The names of the labels of every metric in any scrape."""
+        self.seen: dict[str, dict[str, set[str]]] = {}
+        """The labels of every metric in any scrape, with their values."""
         self.workers: list[Process] = [stack.worker(**VARIABLES)]
         self.gateway: Gateway = stack.gateway(
             **VARIABLES, PLT_DEADLINE_MS=f"queries={QUERY_DEADLINE_S * 1000:.0f},commands=30000"
@@ -33,8 +36,10 @@ class Scene:
     def scrape(self) -> Scrape:
         """Scrape all processes that run."""
         scrape = Scrape.of(*(each.metrics_url for each in (self.gateway, *self.workers)))
-        for name, labels in scrape.label_names().items():
-            self.seen[name] = self.seen.get(name, set()) | labels
+        for name, labels, _ in scrape.samples:
+            seen = self.seen.setdefault(name, {})
+            for label, value in labels.items():
+                seen.setdefault(label, set()).add(value)
         return scrape
 
     def until(self, name: str, at_least: float = 1, **labels: str) -> Scrape:

@@ -48,13 +48,6 @@ class Scrape:
         """Return the label sets of a metric."""
         return [labels for each, labels, _ in self.samples if each == name]
 
-    def label_names(self) -> dict[str, set[str]]:
-        """Return the names of the labels of every metric."""
-        names: dict[str, set[str]] = {}
-        for name, labels, _ in self.samples:
-            names.setdefault(name, set()).update(labels)
-        return names
-
 
 def httpx_get(url: str, **more: Any) -> httpx.Response:
     """Send a GET over a connection of its own."""
