@@ -6,11 +6,10 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from contracts.address import is_provider_name
-from contracts.environment import ConfigurationError, load, shown
+from contracts.environment import ConfigurationError, Host, load, shown
 from contracts.environment import Port as Number
 from deploy.ports import LOOPBACK, Port
 from deploy.targets import Target
-from gateway.settings import Host
 from worker.providers import PROVIDERS
 
 PREFIXES = ("PLT_", "AWS_")

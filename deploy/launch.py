@@ -74,6 +74,8 @@ def run(args: Namespace, progress: Progress, contexts: ExitStack) -> None:
     stack.workers(users, platforms)
     named = " and ".join(f"{WORKERS} of {provider}" for provider in providers)
     progress.say("workers", f"ready: {named}")
+    for name, url in stack.metrics.items():
+        progress.say("metrics", f"{name}: {url}")
     firsts = [
         request_machines(gateway, each, LINES // len(platforms), progress) for each in platforms
     ]

@@ -14,6 +14,7 @@ import httpx
 
 from deploy.caller import GatewayAddress, base_variables, common_variables, worker_variables
 from deploy.failed import Failed
+from deploy.metrics_ports import MetricsPorts
 from deploy.process import ChildProcess
 from deploy.rabbitmq.broker import Broker
 from deploy.rabbitmq.users import GATEWAY, worker
@@ -59,6 +60,12 @@ class Stack:
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         self._shared = {"PLT_SEAL_KEY": environ.get("PLT_SEAL_KEY") or key}
         self._broker: Broker | None = None
+        self._metrics = MetricsPorts(environ, contexts)
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """The URLs of the metrics of gateway and workers, by the name of the process."""
+        return self._metrics.urls
 
     def sandbox(self) -> list[Target]:
         """Start the sandbox and return its platforms when they are ready."""
@@ -94,6 +101,7 @@ class Stack:
             "PLT_PORT": str(self._address.port.number),
             "PLT_PROVIDERS": ",".join(expected),
         }
+        own |= self._metrics.variables("gateway")
         child = self._start("gateway", ["gateway"], common_variables(self._environ) | own)
         url = self._address.url
         wait_until(lambda: self._ready(child), 60, f"{url}/ready answers 200")
@@ -110,7 +118,9 @@ class Stack:
     def _workers(self, login: str, target: Target) -> list[ChildProcess]:
         own = worker_variables(self._environ, target) | {"PLT_AMQP_URL": login}
         names = [f"worker-{target.provider}-{number}" for number in range(1, WORKERS + 1)]
-        return [self._start(name, ["worker"], own) for name in names]
+        return [
+            self._start(name, ["worker"], own | self._metrics.variables(name)) for name in names
+        ]
 
     def readiness(self) -> dict[str, Any] | None:
         """Return the gateway's response to /ready, or None without a valid response."""

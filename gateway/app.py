@@ -13,6 +13,9 @@ from litestar.exceptions import HTTPException
 from contracts.broker.attendance import Attendance
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Fault
+from contracts.observation.broker import watch_connections
+from contracts.observation.exporter import exporter
+from contracts.observation.registry import Registry
 from contracts.seal import Seals
 from contracts.secrecy import OPEN_WITHOUT_KEY
 from gateway.bodies import Bodies
@@ -20,6 +23,7 @@ from gateway.checks import Checks
 from gateway.documentation import documentation_routes
 from gateway.limits import DEFAULT, Limits
 from gateway.methods import options_routes
+from gateway.metrics import Measured, Metrics
 from gateway.problems import on_exception, on_fault, on_http_error
 from gateway.recorder.recorder import Recorder
 from gateway.routes import Caller, routes
@@ -51,6 +55,7 @@ def application(
     checks: Checks,
     max_body_bytes: int,
     limits: Limits = DEFAULT,
+    metrics: Metrics | None = None,
 ) -> OnRawPath:
     """Return the ASGI application."""
     handlers = [
@@ -70,7 +75,7 @@ def application(
         logging_config=None,
         request_max_body_size=max_body_bytes,
     )
-    return OnRawPath(app)
+    return OnRawPath(app if metrics is None else Measured(app, metrics))
 
 
 async def serve(settings: Settings) -> None:
@@ -80,9 +85,11 @@ async def serve(settings: Settings) -> None:
     link = ReconnectingConnection(settings.amqp_url, f"machinist gateway {name}")
     attendance = Attendance(settings.expected_providers())
     checks = Checks(attendance)
-    recorder = Recorder(
-        seals, ReconnectingConnection(settings.amqp_url, f"machinist gateway {name} recorder")
-    )
+    recorder_link = ReconnectingConnection(settings.amqp_url, f"machinist gateway {name} recorder")
+    registry = Registry("gateway")
+    watch_connections(registry, {"requests": link, "recorder": recorder_link})
+    metrics = Metrics(registry, attendance)
+    recorder = Recorder(seals, recorder_link, metrics.audit)
     rpc = Rpc(
         name,
         link,
@@ -94,7 +101,8 @@ async def serve(settings: Settings) -> None:
         checks=checks,
     )
     limits = settings.limits()
-    app = application(rpc, link, attendance, checks, settings.max_body_bytes, limits)
+    metrics.watch(rpc.waiting, settings.in_flight)
+    app = application(rpc, link, attendance, checks, settings.max_body_bytes, limits, metrics)
     server = http_server(app, limits)
     listening = listener(settings.host, settings.port)
     if limits.connections < settings.connections:
@@ -105,7 +113,12 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.handle_exit, number, None)
-    await _beside(server.serve([listening]), link.run(rpc.session), recorder.run())
+
+    def unready() -> str | None:
+        return "the gateway is stopping" if server.should_exit else None
+
+    async with exporter(settings.metrics_host, settings.metrics_port, registry, unready):
+        await _beside(server.serve([listening]), link.run(rpc.session), recorder.run())
 
 
 async def _beside(foreground: Work, *background: Work) -> None:

@@ -25,6 +25,9 @@ AnyRequest = Request[Any, Any, Any]
 PARAMETER = "path_"
 """The prefix of path parameters: Litestar reserves names such as `scope`."""
 
+OPERATION = "operation"
+"""The key of an operation's name among the options of its route."""
+
 
 class Caller(Protocol):
     """The interface of RPC for the routes."""
@@ -87,7 +90,8 @@ def _route(operation: type[Operation[Any]], rpc: Caller, bodies: Bodies) -> HTTP
 
     handle.__name__ = row.name
     methods = READ if row.safe else [row.method]
-    return HTTPRouteHandler(path, http_method=methods, status_code=200)(handle)
+    named = {OPERATION: row.name}
+    return HTTPRouteHandler(path, http_method=methods, status_code=200, opt=named)(handle)
 
 
 def _segment(request: AnyRequest, name: str) -> str:

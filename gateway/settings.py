@@ -5,7 +5,16 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
-from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, Port, shown
+from contracts.environment import (
+    SECRET,
+    AmqpUrls,
+    ConfigurationError,
+    Host,
+    Level,
+    MetricsPort,
+    Port,
+    shown,
+)
 from gateway.limits import DEFAULT, Limits, within_descriptors
 
 MS = r"([5-9]\d\d|[1-9]\d{3,5})"
@@ -25,7 +34,6 @@ Bytes = Annotated[
         ge=1_000_000, le=1 << 40, description="bytes, a whole number from 1000000 to 1099511627776"
     ),
 ]
-Host = Annotated[str, Meta(pattern=r"^[^\s/]+\Z", description="an address to listen on")]
 
 QUERIES_MS = 10_000
 COMMANDS_MS = 30_000
@@ -45,6 +53,8 @@ class Settings(Struct, frozen=True):
     held_bytes: Bytes = DEFAULT.held_bytes
     seal_key: Annotated[str, Meta(extra=SECRET)] = ""
     logger_level: Level = "info"
+    metrics_host: Host = "127.0.0.1"
+    metrics_port: MetricsPort | None = None
 
     def expected_providers(self) -> list[str]:
         """Return the providers that are unattended, not unknown, before their first worker."""

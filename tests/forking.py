@@ -17,7 +17,11 @@ forking.set_forkserver_preload(["gateway.app", "worker.app", __name__])
 
 
 def run(module: str, environment: dict[str, str], log: Path) -> None:
-    """Run a module as `python -m` does, with only these variables and all output in the log."""
+    """Run a module as `python -m` does, with only these variables and all output in the log.
+
+    Without PLT_METRICS_PORT the process serves no metrics: many processes would want one port.
+    """
+    environment = {"PLT_METRICS_PORT": "off", **environment}
     with log.open("wb") as output:
         os.dup2(output.fileno(), sys.stdout.fileno())
         os.dup2(output.fileno(), sys.stderr.fileno())

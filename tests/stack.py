@@ -1,6 +1,7 @@
 """Gateways and workers as processes on a real broker, which tests kill, freeze and stop."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from tests.forking import forking, run
 if TYPE_CHECKING:  # moto takes 1.7 s of CPU to import, and most tests need no AWS
     from deploy.sandbox.aws.server import AwsSandbox
 
+METRICS = re.compile(r"metrics on (http://\S+)/metrics")
 REPOSITORY = Path(__file__).parent.parent
 BOUND_S = 60.0
 """The default limit of every wait, long enough for a busy machine."""
@@ -47,6 +49,7 @@ class Process:
 
     def __init__(self, module: str, environment: dict[str, str], log: Path) -> None:
         self.log = log
+        self.log.touch()
         self._process = forking.Process(
             target=run, args=(module, os.environ | environment, log), name=module
         )
@@ -58,6 +61,14 @@ class Process:
         pid = self._process.pid
         assert pid is not None
         return pid
+
+    @property
+    def metrics_url(self) -> str:
+        """The URL of the metrics port of a process with PLT_METRICS_PORT=0."""
+        eventually(lambda: METRICS.search(self.log.read_text()), what="metrics are served")
+        found = METRICS.search(self.log.read_text())
+        assert found is not None
+        return found[1]
 
     def kill(self) -> None:
         """Send SIGKILL and wait for the end, as in a crash."""

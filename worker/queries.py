@@ -102,6 +102,8 @@ class Queries:
             await watch
 
     async def _query(self, channel: Channel, delivery: Delivery, expires_at: float) -> None:
+        if delivery.redelivered:
+            self._dispatch.metrics.redelivered(delivery.message)
         if delivery.message.type != topology.ATTENDANCE:
             await self._answer(delivery.message, Call(expires_at))
         try:
@@ -114,8 +116,10 @@ class Queries:
         try:
             if message.dropped:
                 raise too_large(message)
+            self._dispatch.metrics.started(message, call)
             reply = await self._dispatch.run(message, call)
         except Refusal as refusal:
+            self._dispatch.metrics.refused(message, refusal.code)
             log.warning("%s was refused: %s", message.key, refusal)
             reply = reply_of(refusal)
         await self._replies.send(message, reply, call.deadline)

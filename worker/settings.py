@@ -6,7 +6,15 @@ from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
 from contracts.api import OPERATIONS
-from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, shown
+from contracts.environment import (
+    SECRET,
+    AmqpUrls,
+    ConfigurationError,
+    Host,
+    Level,
+    MetricsPort,
+    shown,
+)
 from contracts.topology import GIB, MIB
 from worker.partitions.bodies import DEFAULT_LIMITS
 
@@ -40,6 +48,8 @@ class Settings(Struct, frozen=True):
     seal_key: Annotated[str, Meta(extra=SECRET)] = ""
     producers: Producers = ""
     logger_level: Level = "info"
+    metrics_host: Host = "127.0.0.1"
+    metrics_port: MetricsPort | None = None
 
     def allowed_producers(self) -> dict[str, frozenset[str]]:
         """Return the additional operations that single broker users may send as events."""

@@ -6,6 +6,7 @@ gateway report the refused commands.
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from functools import partial
 
@@ -19,11 +20,19 @@ from contracts.broker.errors import BrokerError, Rejected, Unroutable
 from contracts.broker.outcome_publisher import OutcomePublisher
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Fault
+from contracts.observation.audit import AuditMetrics
+from contracts.observation.registry import Registry
 from contracts.outcomes import Result
 from contracts.requests import operation_in, request_of
 from contracts.seal import Seals
 from contracts.wire import HEADER_TRACEPARENT, Message, bounded
-from gateway.recorder.dead_letters import APP, expiry, records_for, unreadable_dead_letter
+from gateway.recorder.dead_letters import (
+    APP,
+    expiry,
+    provider_of,
+    records_for,
+    unreadable_dead_letter,
+)
 from gateway.recorder.start_lookup import StartLookup
 
 log = logging.getLogger(__name__)
@@ -46,16 +55,27 @@ class Recorder:
     """Records over a separate connection, so that its loss does not affect requests."""
 
     def __init__(
-        self, seals: Seals, link: ReconnectingConnection, retry_s: float = RETRY_S
+        self,
+        seals: Seals,
+        link: ReconnectingConnection,
+        audit: AuditMetrics | None = None,
+        retry_s: float = RETRY_S,
     ) -> None:
         """`retry_s` is the delay in seconds between a failure and the next attempt."""
         self._seals = seals
+        self._audit = audit or AuditMetrics(Registry("gateway"))
         self._link = link
         self._retry_s = retry_s
         self._refused: list[Message] = []
         self._dropped = 0
         self._has_refused = asyncio.Event()
-        self._publisher = OutcomePublisher()
+        self._publisher = OutcomePublisher(self._audit.published)
+        self._audit.watch(self.lag)
+
+    def lag(self) -> float:
+        """Return the age in seconds of the oldest outcome without a confirm, 0 without one."""
+        since = self._refused[0].timestamp if self._refused else None
+        return max(self._publisher.lag(), 0.0 if since is None else time.time() - since)
 
     def record_refusal(self, provider: str, command: Message, fault: Fault) -> None:
         """Publish the outcome of a command that the broker refused, as soon as possible."""
@@ -63,6 +83,7 @@ class Recorder:
             if not self._dropped:
                 log.warning("outcomes of refused commands are dropped: %d wait", MAX_REFUSED)
             self._dropped += 1
+            self._audit.dropped()
             return
         outcome = outcomes.outcome_of(
             command,
@@ -96,6 +117,7 @@ class Recorder:
             retry_s=self._retry_s,
             seals=self._seals,
             publisher=self._publisher,
+            audit=self._audit,
         )
         async with asyncio.TaskGroup() as group:
             for channel in (incoming, letters, outgoing):
@@ -133,7 +155,9 @@ class _RecordingSession:
         retry_s: float,
         seals: Seals,
         publisher: OutcomePublisher,
+        audit: AuditMetrics,
     ) -> None:
+        self._audit = audit
         self._seals = seals
         self._publisher = publisher
         self._incoming = incoming
@@ -159,6 +183,7 @@ class _RecordingSession:
         message = msgspec.structs.replace(message, user_id=self._user)
         if message.exchange == topology.DEAD:
             await self._letters.publish(message, mandatory=True)
+            self._audit.dead_letter(provider_of(message))
         else:
             publish = partial(self._outcomes.publish, mandatory=True)
             await self._publisher.publish(message, publish, self._outcomes.close)

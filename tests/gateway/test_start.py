@@ -15,7 +15,12 @@ KEY = base64.b64encode(bytes(32)).decode()
 def log_of(**variables: str) -> str:
     """Return the log of a gateway without a broker until it listens."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("PLT_")}
-    configured = {"PLT_AMQP_URL": "amqp://127.0.0.1:1/", "PLT_PORT": "0", **variables}
+    configured = {
+        "PLT_AMQP_URL": "amqp://127.0.0.1:1/",
+        "PLT_PORT": "0",
+        "PLT_METRICS_PORT": "off",
+        **variables,
+    }
     gateway = subprocess.Popen(
         [sys.executable, "-m", "gateway"],
         cwd=ROOT,

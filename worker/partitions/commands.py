@@ -65,6 +65,8 @@ class Commands:
             delivery, slot, self._clock.expires_at(delivery.message), self._dispatch.examine
         )
         command.message = wire.bounded(delivery.message)
+        if delivery.redelivered:
+            self._dispatch.metrics.redelivered(delivery.message)
         if command.message.dropped:
             command.operation = too_large(command.message)
         return command
@@ -103,6 +105,7 @@ class Commands:
 
     async def dead_letter(self, command: Command, fault: Fault) -> Disposition:
         """Dead-letter a command that can never be run, and reply with the reason."""
+        self._dispatch.metrics.refused(command.message, fault.code)
         queue = topology.partition_queue(self._dispatch.name, command.slot)
         async with asyncio.TaskGroup() as group:
             group.create_task(
@@ -127,6 +130,7 @@ class Commands:
                 await self._fence.recent()
         except TimeoutError:
             return await self._late(command)
+        self._dispatch.metrics.started(command.message, call)
         end = await self._perform(command, call)
         if not self._fence.may_go_on():
             return Disposition.ABANDON
@@ -153,6 +157,7 @@ class Commands:
         if command.redelivered:
             words = f"{name} was redelivered past its deadline, and may have been started before"
         fault = Fault(Code.DEADLINE_EXCEEDED, words)
+        self._dispatch.metrics.refused(command.message, fault.code)
         result = Result.UNKNOWN if command.redelivered else Result.EXPIRED
         end = End("", reply_of(fault), result, Cause(fault.code, fault.message))
         return await self._finish(command, end)

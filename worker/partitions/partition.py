@@ -76,11 +76,18 @@ class Partition:
         self._unsettled: set[Held] = set()  # those of them that started or are superseded
         self._suspected: set[Held] = set()  # those of them that were redelivered
         self.is_owned = False
+        self.handovers = 0
+        """The number of times that the ownership of the partition ended."""
 
     @property
     def is_idle(self) -> bool:
         """True if no command of the partition runs or waits here."""
         return not self._lanes
+
+    @property
+    def held(self) -> int:
+        """The number of commands that were delivered and have not ended."""
+        return len(self._held)
 
     def leave(self) -> None:
         """Close the channel, so that the broker redelivers held commands, and consume again."""
@@ -154,6 +161,7 @@ class Partition:
 
     def _forget(self) -> None:
         """Drop all held commands: the broker redelivers them to the next owner."""
+        self.handovers += self.is_owned
         self._channel, self.is_owned = None, False
         for held in self._held:
             held.drop()

@@ -70,24 +70,29 @@ class Client:
     async def attempt(self, request: Request, call: Call) -> Answered:
         """Send a request once and return the 2xx response, or raise its failure."""
         async with self._slots.slot(changes=request.changes):
-            try:
-                response = await self._http.request(
-                    request.method,
-                    request.target,
-                    content=request.body,
-                    headers=self._headers(request),
-                    timeout=self._timeout(call),
-                    extensions={BEFORE_SENDING: lambda: _time_left(call)},
-                )
-            except httpx.HTTPError as error:
-                log.info("%s %s: %r", request.method, request.target, error)
-                raise errors.of_connection(error) from error
+            with call.request(request.method) as sent:
+                response = await self._exchange(request, call)
+                sent.status = str(response.status_code)
         if response.is_success:
             return Answered(
                 response.content, response.status_code, warnings=warnings(response.headers)
             )
         answer = response.status_code, response.headers, response.content
         raise errors.of_answer(request.method, *answer, request.target.partition("?")[0])
+
+    async def _exchange(self, request: Request, call: Call) -> httpx.Response:
+        try:
+            return await self._http.request(
+                request.method,
+                request.target,
+                content=request.body,
+                headers=self._headers(request),
+                timeout=self._timeout(call),
+                extensions={BEFORE_SENDING: lambda: _time_left(call)},
+            )
+        except httpx.HTTPError as error:
+            log.info("%s %s: %r", request.method, request.target, error)
+            raise errors.of_connection(error) from error
 
     def _headers(self, request: Request) -> dict[str, str]:
         self._trust.refresh()
@@ -197,6 +202,7 @@ class BoundClient:
                 Code.PLATFORM_FAILED, f"other clients kept changing the object: {failure.message}"
             ) from failure
         await self._attempts.wait(failure, pause)
+        self._call.retried(failure.code)
 
     async def _send(self, request: Request) -> Answered:
         budget = RetryBudget()

@@ -1,0 +1,1 @@
+"""Tests of contracts.observation, and of the metrics of whole processes."""
