@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deploy import fresh, pythons
 from deploy.failed import Failed
+from deploy.image import base, engine
 from deploy.rabbitmq import debian13, installation
 from deploy.waiting import Say
 
@@ -23,6 +24,9 @@ COVERAGE = ("--cov", "--cov-report=term")
 """Doubles the CPU time of the measured tests, and so has an option of its own."""
 
 LONG = ("full", "chaos")
+ALONE = ("cluster", "image")
+"""Marks of tests that only a suite of their own runs."""
+
 NOTHING_SELECTED = 5
 """The exit status of pytest when the arguments select no test."""
 
@@ -59,10 +63,11 @@ class Suite:
 
     def marks(self, args: Namespace) -> str:
         """Return the expression for `pytest -m`."""
-        if args.single or self.mark == "cluster":
+        if args.single or self.mark in ALONE:
             return self.mark
-        excluded = [f"not {name}" for name in LONG if self.python or not getattr(args, name)]
-        return " and ".join([*filter(None, [self.mark]), "not cluster", *excluded])
+        excluded = [f"not {name}" for name in ALONE]
+        excluded += [f"not {name}" for name in LONG if self.python or not getattr(args, name)]
+        return " and ".join([*filter(None, [self.mark]), *excluded])
 
     def command(
         self, args: Namespace, junit: Path, python: str | Path = sys.executable
@@ -135,6 +140,12 @@ def debian_rabbitmq_4_0(say: Say) -> Mapping[str, str]:
     return {installation.VARIABLE: str(debian13.programs(say))}
 
 
+def container_engine(say: Say) -> Mapping[str, str]:
+    """Select the container engine and the base image. The tests start RabbitMQ in a container."""
+    found = engine.find()
+    return {engine.VARIABLE: found.program, base.VARIABLE: base.find(found, say)}
+
+
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 SUITES: tuple[Suite | FreshDebian, ...] = (
@@ -175,6 +186,14 @@ SUITES: tuple[Suite | FreshDebian, ...] = (
         selected_by=("full",),
         rabbitmq=debian_rabbitmq_4_0,
         variables=KHEPRI | NODE_LOSS,
+    ),
+    Suite(
+        name="images",
+        mark="image",
+        selected_by=("full",),
+        rabbitmq=container_engine,
+        # The first build installs every package.
+        options=("--timeout=3600",),
     ),
     *(
         Suite(

@@ -1,6 +1,7 @@
 """Run the sandbox: `python -m deploy.sandbox --directory DIR [--port PORT] [--aws-port PORT]`.
 
-Print one line of JSON when both servers are ready, and serve until SIGINT or SIGTERM.
+Print one line of JSON when both servers are ready, and serve until SIGINT or SIGTERM. AWS has the
+same identifiers at each start, so that files such as deploy/compose.yaml may contain them.
 """
 
 import argparse
@@ -10,8 +11,12 @@ import os
 import signal
 from pathlib import Path
 
+from moto.moto_api._internal import mock_random
+
 from deploy.sandbox.aws.server import AwsSandbox
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+
+SEED = 1
 
 
 async def serve(directory: Path, port: int, aws_port: int) -> None:
@@ -38,6 +43,7 @@ def main() -> None:
     )
     parser.add_argument("--aws-port", type=int, default=0, help="port of AWS; 0 takes a free one")
     arguments = parser.parse_args()
+    mock_random.seed(SEED)
     # moto asks boto3 for the list of regions, which fails if the profile does not exist.
     os.environ.pop("AWS_PROFILE", None)
     asyncio.run(serve(arguments.directory.resolve(), arguments.port, arguments.aws_port))

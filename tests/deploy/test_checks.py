@@ -104,10 +104,10 @@ def test_the_output_of_a_failed_check_is_shown(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("argv", "marks"),
     [
-        ([], "not cluster and not full and not chaos"),
-        (["--full"], "not cluster and not chaos"),
-        (["--chaos"], "not cluster and not full"),
-        (["--full", "--chaos"], "not cluster"),
+        ([], "not cluster and not image and not full and not chaos"),
+        (["--full"], "not cluster and not image and not chaos"),
+        (["--chaos"], "not cluster and not image and not full"),
+        (["--full", "--chaos"], "not cluster and not image"),
     ],
 )
 def test_long_tests_run_only_with_their_option(argv: list[str], marks: str) -> None:
@@ -121,16 +121,16 @@ def test_long_tests_run_only_with_their_option(argv: list[str], marks: str) -> N
     for suite in others:
         if isinstance(suite, suites.FreshDebian):
             continue
-        daily = "not cluster and not full and not chaos"
-        alone = "cluster" if "cluster" in suite.name else f"broker and {marks}"
+        daily = "not cluster and not image and not full and not chaos"
+        alone = suite.mark if suite.mark in suites.ALONE else f"broker and {marks}"
         assert suite.marks(args) == (daily if suite.python else alone)
 
 
 @pytest.mark.parametrize(
     ("tests", "marks", "processes"),
     [
-        (["test_checks.py"], "not cluster and not full and not chaos", "2"),
-        (["test_checks.py::test_a", "."], "not cluster and not full and not chaos", "2"),
+        (["test_checks.py"], "not cluster and not image and not full and not chaos", "2"),
+        (["test_checks.py::test_a", "."], "not cluster and not image and not full and not chaos", "2"),
         (["test_checks.py::test_a[x::y]"], "", "0"),
     ],
 )

@@ -1,0 +1,1 @@
+"""Container images: their build, bill of materials and health check."""

@@ -1,0 +1,1 @@
+"""The all-in-one image: a broker, a gateway and a worker under one supervisor."""
