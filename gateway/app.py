@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 from contracts.broker.attendance import Attendance
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Fault
+from contracts.observation import traces
 from contracts.seal import Seals
 from contracts.secrecy import OPEN_WITHOUT_KEY
 from gateway.bodies import Bodies
@@ -20,6 +21,7 @@ from gateway.checks import Checks
 from gateway.documentation import documentation_routes
 from gateway.limits import DEFAULT, Limits
 from gateway.methods import options_routes
+from gateway.observed import Observed
 from gateway.problems import on_exception, on_fault, on_http_error
 from gateway.recorder.recorder import Recorder
 from gateway.routes import Caller, routes
@@ -51,8 +53,10 @@ def application(
     checks: Checks,
     max_body_bytes: int,
     limits: Limits = DEFAULT,
+    *,
+    access_log: bool = False,
 ) -> OnRawPath:
-    """Return the ASGI application."""
+    """Return the ASGI application; requests are traced if the process has a tracer."""
     handlers = [
         *routes(rpc, Bodies(limits)),
         *status_routes(link, attendance, checks.missing),
@@ -70,7 +74,8 @@ def application(
         logging_config=None,
         request_max_body_size=max_body_bytes,
     )
-    return OnRawPath(app)
+    is_observed = access_log or traces.tracer() is not None
+    return OnRawPath(Observed(app, access_log=access_log) if is_observed else app)
 
 
 async def serve(settings: Settings) -> None:
@@ -94,7 +99,15 @@ async def serve(settings: Settings) -> None:
         checks=checks,
     )
     limits = settings.limits()
-    app = application(rpc, link, attendance, checks, settings.max_body_bytes, limits)
+    app = application(
+        rpc,
+        link,
+        attendance,
+        checks,
+        settings.max_body_bytes,
+        limits,
+        access_log=settings.access_log,
+    )
     server = http_server(app, limits)
     listening = listener(settings.host, settings.port)
     if limits.connections < settings.connections:

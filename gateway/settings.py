@@ -45,6 +45,7 @@ class Settings(Struct, frozen=True):
     held_bytes: Bytes = DEFAULT.held_bytes
     seal_key: Annotated[str, Meta(extra=SECRET)] = ""
     logger_level: Level = "info"
+    access_log: Annotated[bool, Meta(description="true or false")] = False
 
     def expected_providers(self) -> list[str]:
         """Return the providers that are unattended, not unknown, before their first worker."""

@@ -8,7 +8,8 @@ import uvloop
 
 from contracts import command_line
 from contracts.environment import ConfigurationError, load
-from contracts.logs import configure
+from contracts.observation.logs import configure
+from contracts.observation.traces import exporting
 from contracts.printable import BREAKS, printable
 from worker.app import serve
 from worker.settings import Settings
@@ -24,7 +25,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         settings = load(Settings, os.environ)
         configure(settings.logger_level)
-        uvloop.run(serve(settings, os.environ))
+        with exporting("machinist-worker", os.environ):
+            uvloop.run(serve(settings, os.environ))
     except ConfigurationError as error:
         sys.stderr.write(f"worker: {printable(str(error), keep=BREAKS)}\n")
         sys.exit(2)

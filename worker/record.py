@@ -7,6 +7,7 @@ from typing import Any
 from contracts import VERSION, dead_letters, outcomes
 from contracts.broker.outcome_publisher import OutcomePublisher
 from contracts.faults import Fault
+from contracts.observation.operations import command_ended
 from contracts.outcomes import Result
 from contracts.requests import Request
 from contracts.wire import HEADER_TRACEPARENT, Message
@@ -37,6 +38,8 @@ class Record:
         outcome = outcomes.outcome_of(
             command, self._provider, result, request=request, worker=self._worker, **fields
         )
+        if result is not Result.STARTED:
+            command_ended(outcome, command.headers)
         message = outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
         publish = partial(self._publisher.publish, mandatory=True)
         await self._outcomes.publish(message, publish, self._publisher.reconnect)

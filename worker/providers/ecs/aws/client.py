@@ -31,6 +31,7 @@ from worker.providers.ecs.aws.credentials import Credentials, Unavailable
 from worker.providers.ecs.aws.errors import Again, Failure
 from worker.providers.ecs.aws.limits import Limits
 from worker.providers.ecs.aws.retries import RetryBudget
+from worker.providers.ecs.aws.spans import action_span, note_status
 from worker.providers.ecs.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,8 @@ class Client:
                     # A renewal may have taken a while, and the fence may have closed since.
                     _left(action, call)
                     overdue = errors.overdue
-                    return await self._send(action, parameters)
+                    with action_span(action, self.settings.ecs_region):
+                        return await self._send(action, parameters)
             except TimeoutError as error:
                 raise overdue(action) from error
             except Unavailable as error:
@@ -101,8 +103,11 @@ class Client:
         prefix, _, name = action.partition(":")
         method = getattr(self._services[SERVICES[prefix]], xform_name(name))
         try:
-            return await method(**parameters)
+            answer = await method(**parameters)
+            note_status(answer)
+            return answer
         except ClientError as error:
+            note_status(error.response)
             raise errors.of_answer(action, parameters, error) from error
         except Unavailable:
             raise

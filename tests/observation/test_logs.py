@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from contracts.logs import FORMAT, OneLine
+from contracts.observation.logs import FORMAT, OneLine
 from contracts.printable import BREAKS, printable, printable_json
 
 FORGED = "\r\n2026-01-01 00:00:00,000 INFO    worker.record: everything is fine"
@@ -69,7 +69,7 @@ def test_a_traceback_is_indented_and_the_messages_of_exceptions_are_escaped(text
 
 
 def test_a_process_with_configured_logging_writes_one_line_per_record():
-    code = "import logging; from contracts import logs; logs.configure('info');"
+    code = "import logging; from contracts.observation import logs; logs.configure('info');"
     code += f"logging.getLogger('worker').info('it: %s', {FORGED!r})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
@@ -87,3 +87,12 @@ def test_json_for_a_terminal_is_equivalent_and_printable(text):
 
 def test_line_breaks_of_a_multi_line_message_can_be_kept():
     assert printable("a\n\x1b[0mb", keep=BREAKS) == "a\n\\x1b[0mb"
+
+
+def test_a_field_cannot_be_mistaken_for_another():
+    known = record("x")
+    known.fields = {"address": "a.b", "requestedBy": 'eve" result=done', "runMs": 3}
+
+    line = OneLine(FORMAT).format(known)
+
+    assert line.endswith(r'it: x address=a.b requestedBy="eve\" result=done" runMs=3')

@@ -1,0 +1,1 @@
+"""Observation: the logs and traces of gateways and workers."""
