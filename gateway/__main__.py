@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command_line.parse("machinist-gateway", PURPOSE, Settings, arguments)
     try:
         settings = load(Settings, os.environ)
-        configure(settings.logger_level)
+        configure(settings.logger_level, settings.log_format)
         with exporting("machinist-gateway", os.environ):
             uvloop.run(serve(settings))
     except ConfigurationError as error:

@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
 from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, Port, shown
+from contracts.observation.logs import AUTO, LogFormat
 from gateway.limits import DEFAULT, Limits, within_descriptors
 
 MS = r"([5-9]\d\d|[1-9]\d{3,5})"
@@ -45,6 +46,7 @@ class Settings(Struct, frozen=True):
     held_bytes: Bytes = DEFAULT.held_bytes
     seal_key: Annotated[str, Meta(extra=SECRET)] = ""
     logger_level: Level = "info"
+    log_format: LogFormat = AUTO
     access_log: Annotated[bool, Meta(description="true or false")] = False
 
     def expected_providers(self) -> list[str]:

@@ -24,7 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command_line.parse("machinist-worker", PURPOSE, Settings, arguments)
     try:
         settings = load(Settings, os.environ)
-        configure(settings.logger_level)
+        configure(settings.logger_level, settings.log_format)
         with exporting("machinist-worker", os.environ):
             uvloop.run(serve(settings, os.environ))
     except ConfigurationError as error:

@@ -1,9 +1,17 @@
-"""Configures logging of a process: one line per record on standard error."""
+"""Configures logging of a process: one line per record on standard error, as text or as JSON."""
 
 import logging
+import os
+import time
 from collections.abc import Mapping
 from types import TracebackType
+from typing import Annotated
 
+import msgspec
+from msgspec import Meta
+
+from contracts.observation import traces
+from contracts.observation.log_stream import LogStream
 from contracts.printable import printable
 
 LEVELS = {
@@ -24,8 +32,18 @@ WIRE_LOGGERS = (
 )
 """Loggers that print frames and headers at debug level, and so the bodies of secrets."""
 
+LogFormat = Annotated[
+    str,
+    Meta(
+        pattern=r"^(auto|json|text)\Z",
+        description="auto, json or text; auto is text on a terminal and json elsewhere",
+    ),
+]
+AUTO, JSON, TEXT = "auto", "json", "text"
+
 FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
 INDENT = "    "
+STANDARD_ERROR = 2
 
 ExceptionInfo = (
     tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
@@ -63,10 +81,50 @@ class OneLine(logging.Formatter):
         return _indented(super().formatStack(stack_info))
 
 
-def configure(level: str) -> None:
+class JsonLine(OneLine):
+    """Formats a record as one JSON object.
+
+    Its texts are escaped as in a text line, because readers print decoded members on terminals.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._second = (0, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the JSON of a record."""
+        fields: dict[str, str | int] = getattr(record, "fields", {})
+        line: dict[str, str | int] = {
+            "timestamp": self._timestamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": printable(record.getMessage()),
+        }
+        for name, value in fields.items():
+            line.setdefault(name, printable(value) if isinstance(value, str) else value)
+        if (context := traces.current().context) is not None:
+            line.setdefault("traceId", context.trace_id)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack"] = self.formatStack(record.stack_info)
+        return msgspec.json.encode(line).decode()
+
+    def _timestamp(self, seconds: float) -> str:
+        """Return a time as RFC 3339 in UTC with milliseconds; a second is formatted once."""
+        whole, milliseconds = divmod(int(seconds * 1000), 1000)
+        if whole != self._second[0]:
+            self._second = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+        return f"{self._second[1]}.{milliseconds:03d}Z"
+
+
+def configure(level: str, form: str = TEXT) -> None:
     """Log from this level up; client libraries log errors only."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(OneLine(FORMAT))
+    handler = LogStream(STANDARD_ERROR)
+    if form == JSON or (form == AUTO and not os.isatty(STANDARD_ERROR)):
+        handler.setFormatter(JsonLine())
+    else:
+        handler.setFormatter(OneLine(FORMAT))
     logging.basicConfig(level=LEVELS[level], handlers=[handler])
     for name in WIRE_LOGGERS:
         logging.getLogger(name).setLevel(max(LEVELS[level], logging.ERROR))

@@ -2,12 +2,13 @@
 
 import json
 import logging
+import os
 import subprocess
 import sys
 
 import pytest
 
-from contracts.observation.logs import FORMAT, OneLine
+from contracts.observation.logs import FORMAT, JsonLine, OneLine, with_fields
 from contracts.printable import BREAKS, printable, printable_json
 
 FORGED = "\r\n2026-01-01 00:00:00,000 INFO    worker.record: everything is fine"
@@ -96,3 +97,77 @@ def test_a_field_cannot_be_mistaken_for_another():
     line = OneLine(FORMAT).format(known)
 
     assert line.endswith(r'it: x address=a.b requestedBy="eve\" result=done" runMs=3')
+
+
+def test_a_record_is_one_json_object():
+    known = record("x")
+    known.created = 1_700_000_000.1239
+    known.fields = with_fields({"commandId": "c-1", "runMs": 3, "code": None})["fields"]
+
+    line = JsonLine().format(known)
+
+    assert json.loads(line) == {
+        "timestamp": "2023-11-14T22:13:20.123Z",
+        "level": "info",
+        "logger": "worker.record",
+        "message": "it: x",
+        "commandId": "c-1",
+        "runMs": 3,
+    }
+
+
+def test_a_field_never_replaces_a_part_of_the_record():
+    known = record("x")
+    known.fields = {"level": "error", "message": "forged"}
+
+    assert json.loads(JsonLine().format(known))["message"] == "it: x"
+
+
+@pytest.mark.parametrize("text", AWKWARD, ids=ascii)
+def test_control_characters_in_a_json_line_stay_escaped_when_it_is_decoded(text):
+    known = record(f"a{text}b")
+    known.fields = {"address": f"a{text}b"}
+
+    line = JsonLine().format(known)
+
+    assert line.isprintable()
+    decoded = json.loads(line)
+    assert decoded["message"].isprintable()
+    assert decoded["message"] == "it: " + decoded["address"]
+
+
+@pytest.mark.parametrize("text", AWKWARD, ids=ascii)
+def test_the_traceback_of_a_json_line_is_indented_as_in_a_text(text):
+    line = JsonLine().format(record("x", raised(f"a{text}b")))
+
+    assert line.isprintable()
+    exception = json.loads(line)["exception"].split("\n")
+    assert len(exception) > 6
+    assert all(each.startswith("    ") and each.isprintable() for each in exception)
+
+
+LOGGING = (
+    "import logging, sys; from contracts.observation import logs; logs.configure('info', {!r});"
+    "logging.getLogger('worker').info('hello')"
+)
+
+
+@pytest.mark.parametrize(
+    ("form", "on_terminal", "is_json"),
+    [
+        ("auto", False, True),
+        ("auto", True, False),
+        ("json", True, True),
+        ("text", False, False),
+    ],
+)
+def test_the_format_fits_the_reader(form, on_terminal, is_json):
+    """A pseudo-terminal is one end of a pair, and so is a pipe."""
+    reader, writer = os.openpty() if on_terminal else os.pipe()
+    subprocess.run([sys.executable, "-c", LOGGING.format(form)], stderr=writer, check=True)
+    line = os.read(reader, 4096).decode()
+    os.close(reader)
+    os.close(writer)
+
+    assert line.startswith("{") == is_json
+    assert "hello" in line
