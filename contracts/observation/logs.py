@@ -118,13 +118,16 @@ class JsonLine(OneLine):
         return f"{self._second[1]}.{milliseconds:03d}Z"
 
 
+def formatter(form: str, *, on_terminal: bool) -> logging.Formatter:
+    """Return the formatter of PLT_LOG_FORMAT."""
+    is_json = form == JSON or (form == AUTO and not on_terminal)
+    return JsonLine() if is_json else OneLine(FORMAT)
+
+
 def configure(level: str, form: str = TEXT) -> None:
     """Log from this level up; client libraries log errors only."""
     handler = LogStream(STANDARD_ERROR)
-    if form == JSON or (form == AUTO and not os.isatty(STANDARD_ERROR)):
-        handler.setFormatter(JsonLine())
-    else:
-        handler.setFormatter(OneLine(FORMAT))
+    handler.setFormatter(formatter(form, on_terminal=os.isatty(STANDARD_ERROR)))
     logging.basicConfig(level=LEVELS[level], handlers=[handler])
     for name in WIRE_LOGGERS:
         logging.getLogger(name).setLevel(max(LEVELS[level], logging.ERROR))

@@ -1,15 +1,18 @@
 """A stand-in for an OpenTelemetry collector: an OTLP receiver that keeps the spans."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+import pytest
 from msgspec import Struct
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as OtlpSpan
 
+from contracts.observation import traces
 from tests.stack import eventually
 
 KIND = OtlpSpan.SpanKind
@@ -117,3 +120,20 @@ def collecting(answer: int = 200) -> Iterator[Collector]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def exporting(variables: dict[str, str]) -> Iterator[None]:
+    """Export from this process with these variables; the SDK reads `os.environ`."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in variables.items():
+            patch.setenv(name, value)
+        with traces.exporting("machinist-test", os.environ):
+            yield
+
+
+@contextmanager
+def recorded(**variables: str) -> Iterator[Collector]:
+    """Trace this process; the collector has every span after the context."""
+    with collecting() as collector, exporting(collector.variables | variables):
+        yield collector

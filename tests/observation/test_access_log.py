@@ -1,19 +1,17 @@
 """The access log of a gateway, and the server spans of its requests."""
 
 import logging
-import os
 from typing import Any
 
 import pytest
 
-from contracts.observation import traces
 from contracts.observation.logs import FORMAT, OneLine
 from contracts.seal import Seals
 from gateway.observed import Observed
 from tests.gateway.client import Client
 from tests.loopback import Loopback, gateway_over
 from tests.memory import MemoryProvider
-from tests.observation.collector import Span, collecting
+from tests.observation.collector import Span, recorded
 from worker.dispatch import Dispatch
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -97,14 +95,11 @@ async def test_a_client_can_neither_forge_a_line_nor_fill_the_log(client, caplog
 
 async def spans_of(*requests: tuple[Any, ...]) -> list[Span]:
     """Return the spans that a gateway exports for requests, in their order."""
-    with collecting() as collector, pytest.MonkeyPatch.context() as patch:
-        for name, value in collector.variables.items():
-            patch.setenv(name, value)
-        with traces.exporting("machinist-gateway", os.environ):
-            client = client_of(access_log=False)
-            for method, target, headers in requests:
-                await client.ask(method, target, headers=headers)
-        return sorted(collector.spans, key=lambda span: span.started)
+    with recorded() as collector:
+        client = client_of(access_log=False)
+        for method, target, headers in requests:
+            await client.ask(method, target, headers=headers)
+    return sorted(collector.spans, key=lambda span: span.started)
 
 
 async def test_a_server_span_has_the_template_of_the_route_and_never_the_path():
@@ -134,14 +129,11 @@ async def test_probes_have_no_span():
 
 
 async def test_the_context_of_the_server_span_is_in_the_message():
-    with collecting() as collector, pytest.MonkeyPatch.context() as patch:
-        for name, value in collector.variables.items():
-            patch.setenv(name, value)
-        loopback = Loopback(Dispatch("memory", MemoryProvider(), Seals([])))
-        with traces.exporting("machinist-gateway", os.environ):
-            client = Client(Observed(gateway_over(loopback), access_log=False))
-            await client.get(MACHINES, headers=[TRACEPARENT, ("tracestate", "a=1")])
-        [span] = collector.spans
+    loopback = Loopback(Dispatch("memory", MemoryProvider(), Seals([])))
+    with recorded() as collector:
+        client = Client(Observed(gateway_over(loopback), access_log=False))
+        await client.get(MACHINES, headers=[TRACEPARENT, ("tracestate", "a=1")])
+    [span] = collector.spans
 
     assert (span.trace, span.parent) == (TRACE, "00f067aa0ba902b7")
     headers = loopback.messages[0].headers

@@ -2,11 +2,9 @@
 
 import asyncio
 import logging
-import os
 import socket
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
@@ -15,29 +13,17 @@ from contracts.observation import traces
 from contracts.observation.trace_context import TraceContext
 from contracts.observation.traces import Kind
 from deploy.ports import Port
-from tests.observation.collector import Collector, Span, collecting
+from tests.observation.collector import Collector, Span, collecting, exporting, recorded
 from tests.stack import eventually
 
 PARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7"
 
 
-@contextmanager
-def exporting(variables: dict[str, str]) -> Iterator[None]:
-    """Export from this process with these variables; the SDK reads `os.environ`."""
-    with pytest.MonkeyPatch.context() as patch:
-        for name, value in variables.items():
-            patch.setenv(name, value)
-        with traces.exporting("machinist-test", os.environ):
-            yield
-
-
-def exported(record: object, **variables: str) -> tuple[Collector, list[Span]]:
+def exported(record: Callable[[], object], **variables: str) -> tuple[Collector, list[Span]]:
     """Return the spans of a function as the collector has them when the exporter has ended."""
-    with collecting() as collector:
-        with exporting(collector.variables | variables):
-            assert callable(record)
-            record()
-        return collector, collector.spans
+    with recorded(**variables) as collector:
+        record()
+    return collector, collector.spans
 
 
 def one_span() -> None:

@@ -1,12 +1,20 @@
 """The log goes on without its reader: nothing blocks, and nothing is lost without a word."""
 
+import fcntl
 import logging
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from contracts.observation.log_stream import HELD_BYTES, LogStream
+from deploy.ports import Port
+
+AGENT = 256
+"""The characters of a user agent in the access log; a line has more than twice as many."""
 
 
 class Pipe:
@@ -107,3 +115,31 @@ def test_the_last_lines_are_written_when_the_process_ends(pipe: Pipe) -> None:
     pipe.stream.flush()
 
     assert len(first + pipe.read()) == 100 * 1001
+
+
+def test_a_gateway_whose_log_nobody_reads_answers_and_ends() -> None:
+    port = Port.any_free()
+    variables = {
+        "PLT_AMQP_URL": "amqp://127.0.0.1:1/",
+        "PLT_PORT": str(port.number),
+        "PLT_ACCESS_LOG": "true",
+    }
+    gateway = subprocess.Popen(
+        [sys.executable, "-m", "gateway"], env=os.environ | variables, stderr=subprocess.PIPE
+    )
+    assert gateway.stderr is not None
+    try:
+        while b"listening" not in gateway.stderr.readline():
+            pass
+        capacity = fcntl.fcntl(gateway.stderr, fcntl.F_GETPIPE_SZ)
+        with httpx.Client(base_url=f"http://127.0.0.1:{port.number}", trust_env=False) as http:
+            for _ in range(capacity // (2 * AGENT) + 50):
+                headers = {"user-agent": "x" * AGENT}
+                assert http.get("/status", headers=headers).status_code == 200
+        gateway.terminate()
+
+        assert gateway.wait(60) == 0
+    finally:
+        gateway.kill()
+        gateway.communicate()
+        port.release()

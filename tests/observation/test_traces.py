@@ -1,6 +1,8 @@
 """One trace from HTTP through the broker to the platform, as a collector receives it."""
 
+import json
 from collections.abc import Iterator
+from typing import Any
 from uuid import uuid4
 
 import httpx
@@ -39,7 +41,8 @@ class Traced:
         self.stack = stack
         self.collector = collector
         self.worker = stack.worker(**collector.variables)
-        self.gateway = stack.gateway(**collector.variables, PLT_PROVIDERS="k8s,absent")
+        more = {"PLT_PROVIDERS": "k8s,absent", "PLT_ACCESS_LOG": "true"}
+        self.gateway = stack.gateway(**collector.variables, **more)
         eventually(lambda: self.gateway.attended_by(1), what="the worker is attached")
 
     def scale(self, name: str, replicas: int, **headers: str) -> httpx.Response:
@@ -133,6 +136,26 @@ def test_the_outcomes_of_a_command_are_in_its_trace(traced: Traced) -> None:
         contexts = [message.headers["traceparent"] for message, _ in audit.outcomes()]
     [send] = [s for s in traced.collector.trace(6, parent.owns) if s.kind == "PRODUCER"]
     assert set(contexts) == {f"00-{parent.trace}-{send.id}-01"}
+
+
+def test_the_log_lines_of_a_command_in_gateway_and_worker_name_its_trace(traced: Traced) -> None:
+    parent = Parent()
+    answer = traced.scale("hello", 6, traceparent=parent.traceparent)
+    command_id = answer.headers["command-id"]
+
+    def logged() -> list[dict[str, Any]]:
+        logs = (process.log.read_text() for process in (traced.gateway, traced.worker))
+        lines = (json.loads(line) for log in logs for line in log.splitlines(keepends=True)
+                 if line.endswith("\n"))  # fmt: skip
+        return [line for line in lines if line.get("commandId") == command_id]
+
+    eventually(lambda: len(logged()) == 2, what="both lines are logged")
+    access, command = logged()
+    assert (access["logger"], access["status"]) == ("machinist.access", 200)
+    assert (command["logger"], command["result"]) == ("machinist.commands", "done")
+    assert access["traceId"] == command["traceId"] == parent.trace
+    assert access["subject"] == command["requestedBy"] == "127.0.0.1"
+    assert min(command["queuedMs"], command["runMs"], access["ms"]) >= 0
 
 
 def test_a_query_without_a_valid_traceparent_begins_a_trace(traced: Traced) -> None:
