@@ -25,6 +25,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 WORKERS = 2
 """Workers per provider."""
 
+FOR_PEOPLE = {"PYTHONUNBUFFERED": "1", "PLT_LOG_FORMAT": "text"}
+"""The logs are files that people read; the caller's variables take precedence."""
+
 NO_AWS_FILES = {
     "AWS_CONFIG_FILE": os.devnull,
     "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
@@ -141,7 +144,7 @@ class Stack:
             name,
             [sys.executable, "-m", *words],
             log=self.logs / f"{name}.log",
-            env={**base_variables(self._environ), "PYTHONUNBUFFERED": "1", **own, **self._shared},
+            env={**base_variables(self._environ), **FOR_PEOPLE, **own, **self._shared},
             cwd=CHECKOUT,
         )
         self._contexts.push(child)

@@ -13,6 +13,7 @@ from litestar.exceptions import HTTPException
 from contracts.broker.attendance import Attendance
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Fault
+from contracts.observation import traces
 from contracts.observation.broker import watch_connections
 from contracts.observation.exporter import exporter
 from contracts.observation.registry import Registry
@@ -24,6 +25,7 @@ from gateway.documentation import documentation_routes
 from gateway.limits import DEFAULT, Limits
 from gateway.methods import options_routes
 from gateway.metrics import Measured, Metrics
+from gateway.observed import Observed
 from gateway.problems import on_exception, on_fault, on_http_error
 from gateway.recorder.recorder import Recorder
 from gateway.routes import Caller, routes
@@ -56,8 +58,10 @@ def application(
     max_body_bytes: int,
     limits: Limits = DEFAULT,
     metrics: Metrics | None = None,
+    *,
+    access_log: bool = False,
 ) -> OnRawPath:
-    """Return the ASGI application."""
+    """Return the ASGI application; requests are traced if the process has a tracer."""
     handlers = [
         *routes(rpc, Bodies(limits)),
         *status_routes(link, attendance, checks.missing),
@@ -75,7 +79,9 @@ def application(
         logging_config=None,
         request_max_body_size=max_body_bytes,
     )
-    return OnRawPath(app if metrics is None else Measured(app, metrics))
+    is_observed = access_log or traces.tracer() is not None
+    observed = Observed(app, access_log=access_log) if is_observed else app
+    return OnRawPath(observed if metrics is None else Measured(observed, metrics))
 
 
 async def serve(settings: Settings) -> None:
@@ -102,7 +108,16 @@ async def serve(settings: Settings) -> None:
     )
     limits = settings.limits()
     metrics.watch(rpc.waiting, settings.in_flight)
-    app = application(rpc, link, attendance, checks, settings.max_body_bytes, limits, metrics)
+    app = application(
+        rpc,
+        link,
+        attendance,
+        checks,
+        settings.max_body_bytes,
+        limits,
+        metrics,
+        access_log=settings.access_log,
+    )
     server = http_server(app, limits)
     listening = listener(settings.host, settings.port)
     if limits.connections < settings.connections:

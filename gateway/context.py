@@ -8,20 +8,23 @@ from litestar import Request
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
+from contracts.observation import trace_context, traces
+from contracts.observation.trace_context import TraceContext
 from contracts.operation import Row
 from contracts.validation import show
 from contracts.wire import (
     HEADER_IDEMPOTENCY_KEY,
     HEADER_REQUESTED_BY,
-    HEADER_TRACEPARENT,
     Header,
 )
 
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 KEY = re.compile(r"[ -~]{1,255}")
 
 COMMAND_ID = "command_id"
-"""The key of the command id in a request's state, for the error handlers."""
+"""The key of the command id in a request's state, for the error handlers and the access log."""
+
+REQUESTED_BY = "requested_by"
+"""The key of the requester in a request's state, for the access log."""
 
 
 class Context(Struct, frozen=True):
@@ -32,14 +35,14 @@ class Context(Struct, frozen=True):
 
     command_id: str | None = None
     requested_by: str | None = None
-    traceparent: str | None = None
+    trace: TraceContext | None = None
     idempotency_key: str | None = None
 
     def headers(self) -> dict[str, Header]:
         """Return the context as message headers."""
         headers = {
             HEADER_REQUESTED_BY: self.requested_by,
-            HEADER_TRACEPARENT: self.traceparent,
+            **({} if self.trace is None else self.trace.headers()),
             HEADER_IDEMPOTENCY_KEY: self.idempotency_key,
         }
         return {name: value for name, value in headers.items() if value is not None}
@@ -51,11 +54,12 @@ NOTHING = Context()
 def context_of(request: Request[Any, Any, Any], row: Row) -> Context:
     """Return the context of an HTTP request; raise `invalid` for a bad idempotency key."""
     command_id = None if row.safe else request.scope["state"].setdefault(COMMAND_ID, uuid4().hex)
-    traceparent = request.headers.get("traceparent", "")
+    requested_by = requester(request)
+    request.scope["state"][REQUESTED_BY] = requested_by
     return Context(
         command_id=command_id,
-        requested_by=requester(request),
-        traceparent=traceparent if TRACEPARENT.fullmatch(traceparent) else None,
+        requested_by=requested_by,
+        trace=traces.current().context or trace_context.of_request(request.scope["headers"]),
         idempotency_key=None if row.safe else _key(request),
     )
 

@@ -15,6 +15,7 @@ from contracts.environment import (
     Port,
     shown,
 )
+from contracts.observation.logs import AUTO, LogFormat
 from gateway.limits import DEFAULT, Limits, within_descriptors
 
 MS = r"([5-9]\d\d|[1-9]\d{3,5})"
@@ -55,6 +56,8 @@ class Settings(Struct, frozen=True):
     logger_level: Level = "info"
     metrics_host: Host = "127.0.0.1"
     metrics_port: MetricsPort | None = None
+    log_format: LogFormat = AUTO
+    access_log: Annotated[bool, Meta(description="true or false")] = False
 
     def expected_providers(self) -> list[str]:
         """Return the providers that are unattended, not unknown, before their first worker."""

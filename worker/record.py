@@ -8,6 +8,7 @@ from contracts import VERSION, dead_letters, outcomes
 from contracts.broker.outcome_publisher import OutcomePublisher
 from contracts.faults import Fault
 from contracts.observation.audit import AuditMetrics
+from contracts.observation.operations import command_ended
 from contracts.observation.registry import Registry
 from contracts.outcomes import Result
 from contracts.requests import Request
@@ -43,6 +44,8 @@ class Record:
         outcome = outcomes.outcome_of(
             command, self._provider, result, request=request, worker=self._worker, **fields
         )
+        if result is not Result.STARTED:
+            command_ended(outcome, command.headers)
         message = outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
         publish = partial(self._publisher.publish, mandatory=True)
         await self._outcomes.publish(message, publish, self._publisher.reconnect)

@@ -15,6 +15,7 @@ from contracts.environment import (
     MetricsPort,
     shown,
 )
+from contracts.observation.logs import AUTO, LogFormat
 from contracts.topology import GIB, MIB
 from worker.partitions.bodies import DEFAULT_LIMITS
 
@@ -50,6 +51,7 @@ class Settings(Struct, frozen=True):
     logger_level: Level = "info"
     metrics_host: Host = "127.0.0.1"
     metrics_port: MetricsPort | None = None
+    log_format: LogFormat = AUTO
 
     def allowed_producers(self) -> dict[str, frozenset[str]]:
         """Return the additional operations that single broker users may send as events."""

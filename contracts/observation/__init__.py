@@ -1,1 +1,1 @@
-"""Observation of gateways and workers; the only folder that imports prometheus_client."""
+"""Observation of gateways and workers: metrics, traces and logs."""

@@ -12,7 +12,7 @@ from contracts.broker.connection import Connection
 from contracts.broker.reconnecting import Session
 from contracts.environment import ConfigurationError, load
 from contracts.faults import Fault
-from contracts.logs import configure
+from contracts.observation.logs import configure
 from contracts.outcomes import Outcome
 from contracts.printable import BREAKS, printable
 from contracts.wire import Message

@@ -21,6 +21,7 @@ from contracts.broker.outcome_publisher import OutcomePublisher
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Fault
 from contracts.observation.audit import AuditMetrics
+from contracts.observation.operations import command_ended
 from contracts.observation.registry import Registry
 from contracts.outcomes import Result
 from contracts.requests import operation_in, request_of
@@ -187,6 +188,7 @@ class _RecordingSession:
         else:
             publish = partial(self._outcomes.publish, mandatory=True)
             await self._publisher.publish(message, publish, self._outcomes.close)
+            command_ended(outcomes.read(message), message.headers)
 
     async def _record(self, delivery: Delivery) -> None:
         """Record a delivery; the lookup in the audit delays no other delivery."""

@@ -32,6 +32,7 @@ from worker.providers.ecs.aws.error_codes import KNOWN
 from worker.providers.ecs.aws.errors import Again, Failure
 from worker.providers.ecs.aws.limits import Limits
 from worker.providers.ecs.aws.retries import RetryBudget
+from worker.providers.ecs.aws.spans import action_span, note_status
 from worker.providers.ecs.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -92,7 +93,10 @@ class Client:
                     # A renewal may have taken a while, and the fence may have closed since.
                     _left(action, call)
                     overdue = errors.overdue
-                    with call.request(action) as sent:
+                    with (
+                        call.request(action) as sent,
+                        action_span(action, self.settings.ecs_region),
+                    ):
                         return await self._send(action, parameters, sent)
             except TimeoutError as error:
                 raise overdue(action) from error
@@ -105,6 +109,7 @@ class Client:
         try:
             answer = await method(**parameters)
         except ClientError as error:
+            note_status(error.response)
             failure = errors.of_answer(action, parameters, error)
             sent.status = failure.aws_code if failure.aws_code in KNOWN else failure.code.value
             raise failure from error
@@ -115,6 +120,7 @@ class Client:
             failure = library_errors.failure(action, error)
             log.info("%s: %s (%s)", action, failure.message, type(error).__name__)
             raise failure from error
+        note_status(answer)
         sent.status = "200"
         return answer
 
