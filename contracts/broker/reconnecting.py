@@ -58,6 +58,8 @@ class ReconnectingConnection:
         random.shuffle(self._urls)
         self._name = name
         self.since: float | None = None
+        self.was_up = False
+        """True once a session was ready, also after the loss of its connection."""
         self.reason = "not connected yet"
 
     @property
@@ -67,7 +69,7 @@ class ReconnectingConnection:
 
     def ready(self) -> None:
         """Mark the connection as up; called by a session after its setup."""
-        self.since = time.time()
+        self.since, self.was_up = time.time(), True
         log.info("%s: ready", self._name)
 
     async def run(self, session: Session) -> None:
