@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -22,6 +24,7 @@ from contracts.secrecy import OPEN_WITHOUT_KEY
 from gateway.bodies import Bodies
 from gateway.checks import Checks
 from gateway.documentation import documentation_routes
+from gateway.draining import Draining, not_ready
 from gateway.limits import DEFAULT, Limits
 from gateway.methods import options_routes
 from gateway.metrics import Measured, Metrics
@@ -30,7 +33,7 @@ from gateway.problems import on_exception, on_fault, on_http_error
 from gateway.recorder.recorder import Recorder
 from gateway.routes import Caller, routes
 from gateway.rpc import Rpc
-from gateway.server import OnRawPath, http_server, listener
+from gateway.server import OnRawPath, Server, http_server, listener
 from gateway.settings import Settings
 from gateway.status import status_routes
 
@@ -47,6 +50,9 @@ FEW_DESCRIPTORS = (
     "kept; raise the hard limit of open files (ulimit -Hn, LimitNOFILE=)"
 )
 
+RECORD_S = 3.0
+"""The time at the stop for records that are being published."""
+
 Work = Coroutine[Any, Any, None]
 
 
@@ -57,14 +63,15 @@ def application(
     checks: Checks,
     max_body_bytes: int,
     limits: Limits = DEFAULT,
-    metrics: Metrics | None = None,
+    draining: Draining | None = None,
     *,
+    metrics: Metrics | None = None,
     access_log: bool = False,
 ) -> OnRawPath:
     """Return the ASGI application; requests are traced if the process has a tracer."""
     handlers = [
         *routes(rpc, Bodies(limits)),
-        *status_routes(link, attendance, checks.missing),
+        *status_routes(link, attendance, checks.missing, draining or Draining()),
         *documentation_routes(),
     ]
     app = Litestar(
@@ -85,7 +92,7 @@ def application(
 
 
 async def serve(settings: Settings) -> None:
-    """Run a gateway until SIGTERM or SIGINT; requests under way are finished first."""
+    """Run a gateway until SIGTERM or SIGINT; then drain, and finish the requests under way."""
     name = uuid4().hex[:12]
     seals = Seals.from_text(settings.seal_key)
     link = ReconnectingConnection(settings.amqp_url, f"machinist gateway {name}")
@@ -106,7 +113,7 @@ async def serve(settings: Settings) -> None:
         on_refused=recorder.record_refusal,
         checks=checks,
     )
-    limits = settings.limits()
+    limits, draining = settings.limits(), Draining(settings.drain_seconds)
     metrics.watch(rpc.waiting, settings.in_flight)
     app = application(
         rpc,
@@ -115,10 +122,11 @@ async def serve(settings: Settings) -> None:
         checks,
         settings.max_body_bytes,
         limits,
-        metrics,
+        draining,
+        metrics=metrics,
         access_log=settings.access_log,
     )
-    server = http_server(app, limits)
+    server = http_server(app, limits, draining, settings.stop_s())
     listening = listener(settings.host, settings.port)
     if limits.connections < settings.connections:
         log.warning(FEW_DESCRIPTORS, settings.connections, limits.connections)
@@ -127,13 +135,18 @@ async def serve(settings: Settings) -> None:
     log.info("listening on http://%s:%d", settings.host, listening.getsockname()[1])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.handle_exit, number, None)
+        loop.add_signal_handler(number, server.signalled, number)
 
-    def unready() -> str | None:
-        return "the gateway is stopping" if server.should_exit else None
-
+    unready = partial(not_ready, draining, link)
     async with exporter(settings.metrics_host, settings.metrics_port, registry, unready):
-        await _beside(server.serve([listening]), link.run(rpc.session), recorder.run())
+        foreground = _served(server, listening, recorder)
+        await _beside(foreground, link.run(rpc.session), recorder.run())
+
+
+async def _served(server: Server, listening: socket.socket, recorder: Recorder) -> None:
+    """Serve until the stop, then publish the records under way."""
+    await server.serve([listening])
+    await recorder.finish(RECORD_S)
 
 
 async def _beside(foreground: Work, *background: Work) -> None:

@@ -35,9 +35,13 @@ Bytes = Annotated[
         ge=1_000_000, le=1 << 40, description="bytes, a whole number from 1000000 to 1099511627776"
     ),
 ]
+Seconds = Annotated[int, Meta(ge=0, le=3600, description="seconds from 0 to 3600")]
 
 QUERIES_MS = 10_000
 COMMANDS_MS = 30_000
+
+STOP_MARGIN_S = 5.0
+"""The time of a request beside its deadline, above all for the arrival of its body."""
 
 
 class Settings(Struct, frozen=True):
@@ -52,6 +56,7 @@ class Settings(Struct, frozen=True):
     max_body_bytes: Count = 1_000_000
     connections: Count = DEFAULT.connections
     held_bytes: Bytes = DEFAULT.held_bytes
+    drain_seconds: Seconds = 0
     seal_key: Annotated[str, Meta(extra=SECRET)] = ""
     logger_level: Level = "info"
     metrics_host: Host = "127.0.0.1"
@@ -74,6 +79,10 @@ class Settings(Struct, frozen=True):
         """Return the limits on clients, reduced to the available file descriptors."""
         connections, backlog = within_descriptors(self.connections)
         return Limits(connections=connections, backlog=backlog, held_bytes=self.held_bytes)
+
+    def stop_s(self) -> float:
+        """Return the limit in seconds for requests under way when the gateway stops listening."""
+        return max(self.deadlines()) / 1000 + STOP_MARGIN_S
 
     def deadlines(self) -> tuple[int, int]:
         """Return the deadlines of queries and of commands in milliseconds."""

@@ -47,11 +47,14 @@ def in_thread(send: Callable[[], httpx.Response]) -> Future[httpx.Response]:
 class Process:
     """A gateway or worker process."""
 
-    def __init__(self, module: str, environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, module: str, environment: dict[str, str], log: Path, tree: Path = REPOSITORY
+    ) -> None:
+        """`tree` is the folder with the source, by default this checkout."""
         self.log = log
         self.log.touch()
         self._process = forking.Process(
-            target=run, args=(module, os.environ | environment, log), name=module
+            target=run, args=(module, os.environ | environment, log, tree), name=module
         )
         self._process.start()
 
@@ -104,8 +107,11 @@ class Process:
 class Gateway(Process):
     """A gateway process, and a client for requests to it."""
 
-    def __init__(self, environment: dict[str, str], log: Path, port: int) -> None:
-        super().__init__("gateway", environment | {"PLT_PORT": str(port)}, log)
+    def __init__(
+        self, environment: dict[str, str], log: Path, port: int, tree: Path = REPOSITORY
+    ) -> None:
+        super().__init__("gateway", environment | {"PLT_PORT": str(port)}, log, tree)
+        self.port = port
         self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
 
     def get(self, path: str) -> httpx.Response:
@@ -151,12 +157,12 @@ class Stack:
         self._started = 0
         self._closing = ExitStack()
 
-    def gateway(self, **variables: str) -> Gateway:
+    def gateway(self, *, tree: Path = REPOSITORY, **variables: str) -> Gateway:
         """Start a gateway that expects the provider k8s, and wait until it is connected."""
         port = Port.any_free()
         self._closing.callback(port.release)
         environment = {"PLT_AMQP_URL": self.amqp_url, "PLT_PROVIDERS": "k8s"} | variables
-        gateway = Gateway(environment, self._log("gateway"), port.number)
+        gateway = Gateway(environment, self._log("gateway"), port.number, tree)
         self._closing.callback(gateway.close)
         if variables.get("PLT_AMQP_URL") is None:
             eventually(
@@ -164,14 +170,14 @@ class Stack:
             )
         return gateway
 
-    def worker(self, **variables: str) -> Process:
+    def worker(self, *, tree: Path = REPOSITORY, **variables: str) -> Process:
         """Start a worker for the Kubernetes sandbox."""
         environment = {
             "PLT_AMQP_URL": self.amqp_url,
             "PLT_PROVIDER": "k8s",
             **self.sandbox.environment,
         } | variables
-        worker = Process("worker", environment, self._log("worker"))
+        worker = Process("worker", environment, self._log("worker"), tree)
         self._closing.callback(worker.close)
         return worker
 

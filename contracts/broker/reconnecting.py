@@ -68,6 +68,11 @@ class ReconnectingConnection:
         """True while a session is ready."""
         return self.since is not None
 
+    @property
+    def was_up(self) -> bool:
+        """True once a session was ready, also after the loss of its connection."""
+        return self.opened > 0
+
     def ready(self) -> None:
         """Mark the connection as up; called by a session after its setup."""
         self.since = time.time()

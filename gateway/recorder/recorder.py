@@ -70,6 +70,9 @@ class Recorder:
         self._refused: list[Message] = []
         self._dropped = 0
         self._has_refused = asyncio.Event()
+        self._has_none = asyncio.Event()
+        self._has_none.set()
+        self._recording: _RecordingSession | None = None
         self._publisher = OutcomePublisher(self._audit.published)
         self._audit.watch(self.lag)
 
@@ -97,6 +100,7 @@ class Recorder:
         traceparent = command.headers.get(HEADER_TRACEPARENT)
         self._refused.append(outcomes.message_of(outcome, APP, traceparent))
         self._has_refused.set()
+        self._has_none.clear()
 
     async def run(self) -> None:
         """Record until cancelled."""
@@ -106,6 +110,21 @@ class Recorder:
             except Exception:  # the gateway serves requests without its recorder
                 log.exception("the recorder failed; it restarts in %g seconds", self._retry_s)
             await asyncio.sleep(self._retry_s)
+
+    async def finish(self, within_s: float) -> None:
+        """Take no more dead letters, and publish the records under way within these seconds.
+
+        Another gateway records the dead letters that are left; refusals have no other record.
+        """
+        try:
+            async with asyncio.timeout(within_s):
+                await self._has_none.wait()
+                if self._recording is not None:
+                    await self._recording.finish()
+        except (BrokerError, TimeoutError) as error:
+            log.warning(
+                "records are left at the stop, %d of refusals: %r", len(self._refused), error
+            )
 
     async def _session(self, connection: Connection) -> None:
         await Declaration(connection).run(topology.common())
@@ -120,13 +139,17 @@ class Recorder:
             publisher=self._publisher,
             audit=self._audit,
         )
-        async with asyncio.TaskGroup() as group:
-            for channel in (incoming, letters, outgoing):
-                group.create_task(channel.lost())
-                group.create_task(connection.confirms(channel))
-            group.create_task(self._publish_refused(recording))
-            await recording.start(group)
-            self._link.ready()
+        try:
+            async with asyncio.TaskGroup() as group:
+                for channel in (incoming, letters, outgoing):
+                    group.create_task(channel.lost())
+                    group.create_task(connection.confirms(channel))
+                group.create_task(self._publish_refused(recording))
+                await recording.start(group)
+                self._recording = recording
+                self._link.ready()
+        finally:
+            self._recording = None
 
     async def _publish_refused(self, recording: "_RecordingSession") -> None:
         """Publish the outcomes of refused commands; keep those that are not confirmed."""
@@ -140,6 +163,7 @@ class Recorder:
                 log.warning("%d outcomes of refused commands were dropped", self._dropped)
                 self._dropped = 0
             self._has_refused.clear()
+            self._has_none.set()
             await self._has_refused.wait()
 
 
@@ -169,15 +193,32 @@ class _RecordingSession:
         self._starts = StartLookup(connection)
         self._concurrency = asyncio.Semaphore(CONCURRENCY)
         self._stuck: list[tuple[Delivery, list[Message]]] = []
+        self._running: set[asyncio.Task[None]] = set()
+        self._tag: str | None = None
 
     async def start(self, group: asyncio.TaskGroup) -> None:
         def receive(delivery: Delivery) -> None:
             message = bounded(delivery.message)
-            group.create_task(self._record(msgspec.structs.replace(delivery, message=message)))
+            delivery = msgspec.structs.replace(delivery, message=message)
+            task = group.create_task(self._record(delivery))
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
 
         group.create_task(self._starts.run())
         group.create_task(self._retry(group))
-        await self._incoming.consume(topology.ENDED, receive, prefetch=PREFETCH, tag=TAG)
+        self._tag = await self._incoming.consume(
+            topology.ENDED, receive, prefetch=PREFETCH, tag=TAG
+        )
+
+    async def finish(self) -> None:
+        """Cancel the consumer, and record the received dead letters. Raises ConnectionLost.
+
+        The next recorder starts meanwhile; dead letters need no order.
+        """
+        if self._tag is not None:
+            await self._incoming.cancel(self._tag)
+        while self._running:
+            await asyncio.wait(self._running)
 
     async def publish(self, message: Message) -> None:
         """Publish a dead letter or an outcome to a queue, and await the confirm."""

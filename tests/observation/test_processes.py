@@ -10,6 +10,7 @@ from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from deploy.ports import LOOPBACK, Port
 from deploy.rabbitmq.node import RabbitNode
+from gateway.draining import DRAINING
 from tests.broker.attempts import run_session
 from tests.observation import shipped
 from tests.observation.scene import NAMES, VARIABLES, Scene
@@ -62,7 +63,7 @@ def test_probes_and_connections_without_a_broker_and_with_one(stack: Stack) -> N
             '{"status":"not ready","reason":"the worker is starting"}',
         )
         assert probe(worker, "/live") == (200, "OK")
-        assert probe(gateway) == (200, '{"status":"ready"}')
+        eventually(lambda: probe(gateway) == (200, '{"status":"ready"}'), what="it answers 503")
         assert gateway.get("/ready").status_code == 503
         assert Scrape.of(gateway.metrics_url).value(UP) == 0
         link.open()
@@ -80,7 +81,7 @@ def test_a_gateway_that_finishes_its_last_requests_is_live_and_not_ready(stack: 
     gateway.terminate()
     eventually(lambda: probe(gateway)[0] == 503, what="the gateway is not ready")
 
-    assert "the gateway is stopping" in probe(gateway)[1]
+    assert DRAINING in probe(gateway)[1]
     assert probe(gateway, "/live") == (200, "OK")
     assert asking.result().status_code == 200
     assert gateway.ended() == 0

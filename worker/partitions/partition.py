@@ -63,6 +63,8 @@ class Partition:
         self._work = work
         self._intake = Intake(queue, tag, capacity, bodies)
         self._leaving = asyncio.Event()  # set: the channel is being closed
+        self._ended = asyncio.Event()  # set: not consuming
+        self._ended.set()
         self._gate = asyncio.Event()  # not set: no further command starts
         self._lanes: dict[str, Lane] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -100,20 +102,30 @@ class Partition:
         A partition with redelivered commands is not left: at the next owner they would wait again,
         with one more redelivery counted.
         """
-        if self._suspected:
-            return
-        self._gate.clear()
-        self._leave_if_asked()
+        if not self._suspected:
+            self._gate.clear()
+            self._leave_if_asked()
         asyncio.get_running_loop().call_later(RELEASE_S, self._reopen)
 
     def _reopen(self) -> None:
-        if not self._leaving.is_set():
-            self._gate.set()
+        if self._leaving.is_set() or self._channel is None:
+            return
+        self._gate.set()
+        if self._is_stopping:
+            asyncio.get_running_loop().call_later(RELEASE_S, self.release)
 
     def stop(self) -> None:
-        """Leave permanently as soon as no command runs; another worker runs the waiting ones."""
+        """Leave permanently as soon as no command runs; another worker runs the waiting ones.
+
+        A command that runs for longer than RELEASE_S delays the hand-over, and other commands
+        start meanwhile: waiting for its end, they could miss their deadlines.
+        """
         self._is_stopping = True
-        self._leave_if_asked()
+        self.release()
+
+    async def left(self) -> None:
+        """Wait until the partition is not consumed here; call `stop` before."""
+        await self._ended.wait()
 
     async def run(self, connection: Connection) -> None:
         """Consume until the connection is lost; consume again after leaving.
@@ -121,6 +133,13 @@ class Partition:
         A partition is left by closing its channel: after a basic.cancel the broker would activate
         the next consumer while this worker still holds unacknowledged messages.
         """
+        self._ended.clear()
+        try:
+            await self._consume(connection)
+        finally:
+            self._ended.set()
+
+    async def _consume(self, connection: Connection) -> None:
         while not self._is_stopping:
             self._leaving.clear()
             self._gate.set()
@@ -300,7 +319,8 @@ class Partition:
         return await self._runs.outcome(run)
 
     def _leave_if_asked(self) -> None:
-        if (self._is_stopping or not self._gate.is_set()) and not self._unsettled:
+        is_asked = self._is_stopping or not self._gate.is_set()
+        if is_asked and not self._unsettled and not self._suspected:
             self.leave()
 
 
