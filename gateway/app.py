@@ -18,6 +18,8 @@ from contracts.secrecy import OPEN_WITHOUT_KEY
 from gateway.bodies import Bodies
 from gateway.checks import Checks
 from gateway.documentation import documentation_routes
+from gateway.identity.configuration import check_exposure, guard_of
+from gateway.identity.guard import Guard
 from gateway.limits import DEFAULT, Limits
 from gateway.methods import options_routes
 from gateway.problems import on_exception, on_fault, on_http_error
@@ -51,11 +53,13 @@ def application(
     checks: Checks,
     max_body_bytes: int,
     limits: Limits = DEFAULT,
+    guard: Guard | None = None,
 ) -> OnRawPath:
-    """Return the ASGI application."""
+    """Return the ASGI application; without a guard everyone may do everything."""
+    guard = guard or Guard()
     handlers = [
-        *routes(rpc, Bodies(limits)),
-        *status_routes(link, attendance, checks.missing),
+        *routes(rpc, Bodies(limits), guard),
+        *status_routes(link, attendance, checks.missing, guard),
         *documentation_routes(),
     ]
     app = Litestar(
@@ -93,10 +97,12 @@ async def serve(settings: Settings) -> None:
         on_refused=recorder.record_refusal,
         checks=checks,
     )
+    guard = guard_of(settings, recorder.record)
     limits = settings.limits()
-    app = application(rpc, link, attendance, checks, settings.max_body_bytes, limits)
+    app = application(rpc, link, attendance, checks, settings.max_body_bytes, limits, guard)
     server = http_server(app, limits)
     listening = listener(settings.host, settings.port)
+    check_exposure(settings, listening)
     if limits.connections < settings.connections:
         log.warning(FEW_DESCRIPTORS, settings.connections, limits.connections)
     if not seals.can_seal:
@@ -105,7 +111,7 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.handle_exit, number, None)
-    await _beside(server.serve([listening]), link.run(rpc.session), recorder.run())
+    await _beside(server.serve([listening]), link.run(rpc.session), recorder.run(), guard.run())
 
 
 async def _beside(foreground: Work, *background: Work) -> None:

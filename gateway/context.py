@@ -48,30 +48,32 @@ class Context(Struct, frozen=True):
 NOTHING = Context()
 
 
-def context_of(request: Request[Any, Any, Any], row: Row) -> Context:
+def give_command_id(request: Request[Any, Any, Any], row: Row) -> None:
+    """Give a command its id; a query has none."""
+    if not row.safe:
+        request.scope["state"][COMMAND_ID] = uuid4().hex
+
+
+def context_of(request: Request[Any, Any, Any], row: Row, requested_by: str | None) -> Context:
     """Return the context of an HTTP request; raise `invalid` for a bad idempotency key."""
-    command_id = None if row.safe else request.scope["state"].setdefault(COMMAND_ID, uuid4().hex)
-    traceparent = request.headers.get("traceparent", "")
     return Context(
-        command_id=command_id,
-        requested_by=requester(request),
-        traceparent=traceparent if TRACEPARENT.fullmatch(traceparent) else None,
+        command_id=command_id_of(request),
+        requested_by=requested_by,
+        traceparent=traceparent_of(request),
         idempotency_key=None if row.safe else _key(request),
     )
+
+
+def traceparent_of(request: Request[Any, Any, Any]) -> str | None:
+    """Return the trace context of a request, None if it has no valid one."""
+    traceparent = request.headers.get("traceparent", "")
+    return traceparent if TRACEPARENT.fullmatch(traceparent) else None
 
 
 def command_id_of(request: Request[Any, Any, Any]) -> str | None:
     """Return the command id of a request, None if the request is not a command."""
     command_id: str | None = request.scope["state"].get(COMMAND_ID)
     return command_id
-
-
-def requester(request: Request[Any, Any, Any]) -> str | None:
-    """Return the requester for the audit: the address of the connection's peer.
-
-    Headers such as `X-Forwarded-For` are ignored, because any client can forge them.
-    """
-    return request.client.host if request.client else None
 
 
 def _key(request: Request[Any, Any, Any]) -> str | None:

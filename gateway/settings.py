@@ -1,6 +1,6 @@
 """The settings of a gateway, from its environment."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -25,6 +25,12 @@ Bytes = Annotated[
         ge=1_000_000, le=1 << 40, description="bytes, a whole number from 1000000 to 1099511627776"
     ),
 ]
+Auth = Annotated[
+    Literal["none", "token", "jwt", "token,jwt"],
+    Meta(description="none, token, jwt or token,jwt"),
+]
+Flag = Annotated[bool, Meta(description="true or false")]
+LeewaySeconds = Annotated[int, Meta(ge=0, le=300, description="seconds from 0 to 300")]
 Host = Annotated[str, Meta(pattern=r"^[^\s/]+\Z", description="an address to listen on")]
 
 QUERIES_MS = 10_000
@@ -45,6 +51,23 @@ class Settings(Struct, frozen=True):
     held_bytes: Bytes = DEFAULT.held_bytes
     seal_key: Annotated[str, Meta(extra=SECRET)] = ""
     logger_level: Level = "info"
+    auth: Auth = "none"
+    auth_tokens: str = ""
+    auth_rights: str = ""
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_jwks: str = ""
+    jwt_jwks_ca: str = ""
+    jwt_jwks_token_file: str = ""
+    jwt_leeway_seconds: LeewaySeconds = 30
+    jwt_groups_claim: str = "groups"
+    tls_client_ca: str = ""
+    allow_anonymous: Flag = False
+    trusted_proxies: str = ""
+
+    def auth_kinds(self) -> tuple[str, ...]:
+        """Return the accepted kinds of tokens."""
+        return () if self.auth == "none" else tuple(self.auth.split(","))
 
     def expected_providers(self) -> list[str]:
         """Return the providers that are unattended, not unknown, before their first worker."""

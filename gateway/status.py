@@ -13,15 +13,22 @@ from contracts import VERSION
 from contracts.broker.attendance import Announcement, Attendance
 from contracts.broker.errors import BrokerError
 from contracts.broker.reconnecting import ReconnectingConnection
+from gateway.identity.guard import Guard
 from gateway.methods import READ
 
 ATTENDANCE_S = 0.9
 
 
 def status_routes(
-    link: ReconnectingConnection, attendance: Attendance, missing: Callable[[], list[str]]
+    link: ReconnectingConnection,
+    attendance: Attendance,
+    missing: Callable[[], list[str]],
+    guard: Guard,
 ) -> list[HTTPRouteHandler]:
-    """Return `/status` and `/ready`; `missing` returns the missing queues and bindings."""
+    """Return `/status` and `/ready`; `missing` returns the missing queues and bindings.
+
+    `/ready` names providers, workers and parts of the broker, so it is for known subjects.
+    """
 
     @route("/status", http_method=READ, status_code=200)
     async def status() -> Response[bytes]:
@@ -29,6 +36,7 @@ def status_routes(
 
     @route("/ready", http_method=READ, status_code=200)
     async def ready(request: Request[Any, Any, Any]) -> Response[bytes]:
+        await guard.admit_to_pages(request)
         providers = await _providers(attendance) if link.is_up else {}
         lacking = _missing(missing(), attendance) if link.is_up else []
         status = "degraded" if lacking else "ready"

@@ -93,9 +93,17 @@ class Process:
 class Gateway(Process):
     """A gateway process, and a client for requests to it."""
 
-    def __init__(self, environment: dict[str, str], log: Path, port: int) -> None:
+    def __init__(
+        self, environment: dict[str, str], log: Path, port: int, token: str | None = None
+    ) -> None:
+        """`token` is the bearer token of every request."""
         super().__init__("gateway", environment | {"PLT_PORT": str(port)}, log)
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}",
+            headers={} if token is None else {"authorization": f"Bearer {token}"},
+            timeout=60,
+            trust_env=False,
+        )
 
     def get(self, path: str) -> httpx.Response:
         return self.http.get(path)
@@ -140,12 +148,15 @@ class Stack:
         self._started = 0
         self._closing = ExitStack()
 
-    def gateway(self, **variables: str) -> Gateway:
-        """Start a gateway that expects the provider k8s, and wait until it is connected."""
+    def gateway(self, token: str | None = None, **variables: str) -> Gateway:
+        """Start a gateway that expects the provider k8s, and wait until it is connected.
+
+        `token` is the bearer token of every request to it.
+        """
         port = Port.any_free()
         self._closing.callback(port.release)
         environment = {"PLT_AMQP_URL": self.amqp_url, "PLT_PROVIDERS": "k8s"} | variables
-        gateway = Gateway(environment, self._log("gateway"), port.number)
+        gateway = Gateway(environment, self._log("gateway"), port.number, token)
         self._closing.callback(gateway.close)
         if variables.get("PLT_AMQP_URL") is None:
             eventually(
