@@ -21,21 +21,21 @@ Who = Annotated[
     Meta(
         min_length=1,
         max_length=SUBJECT_LIMIT,
-        pattern=r"^[^\x00-\x1f\x7f-\x9f]+$",
+        pattern=r"^[^\x00-\x1f\x7f-\x9f]+\Z",
         description="1 to 255 printable characters; '*' matches any number of characters",
     ),
 ]
 ProviderPattern = Annotated[
     str,
     Meta(
-        pattern=r"^[a-z0-9*-]{1,32}$",
+        pattern=r"^[a-z0-9*-]{1,32}\Z",
         description="the name of a provider such as k8s; '*' matches any number of characters",
     ),
 ]
 ScopePattern = Annotated[
     str,
     Meta(
-        pattern=r"^[A-Za-z0-9_.*-]{1,255}$",
+        pattern=r"^[A-Za-z0-9_.*-]{1,255}\Z",
         description="a namespace or the name of a cluster, not its ARN; '*' matches any number of "
         "characters",
     ),
@@ -50,8 +50,8 @@ class Rule(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """
 
     description: str = ""
-    subjects: list[Who] = []
-    groups: list[Who] = []
+    subjects: Annotated[list[Who], Meta(min_length=1)] = []
+    groups: Annotated[list[Who], Meta(min_length=1)] = []
     providers: Annotated[list[ProviderPattern], Meta(min_length=1)]
     scopes: Annotated[list[ScopePattern], Meta(min_length=1)]
     classes: Annotated[list[Access], Meta(min_length=1)]
