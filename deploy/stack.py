@@ -128,7 +128,12 @@ class Stack:
     def readiness(self) -> dict[str, Any] | None:
         """Return the gateway's response to /ready, or None without a valid response."""
         try:
-            response = httpx.get(f"{self._address.url}/ready", timeout=5, trust_env=False).json()
+            response = httpx.get(
+                f"{self._address.url}/ready",
+                headers=self._address.headers,
+                timeout=5,
+                trust_env=False,
+            ).json()
         except (httpx.TransportError, ValueError):
             return None
         return response if isinstance(response, dict) and "broker" in response else None

@@ -25,6 +25,8 @@ from gateway.bodies import Bodies
 from gateway.checks import Checks
 from gateway.documentation import documentation_routes
 from gateway.draining import Draining, not_ready
+from gateway.identity.configuration import check_exposure, guard_of
+from gateway.identity.guard import Guard
 from gateway.limits import DEFAULT, Limits
 from gateway.methods import options_routes
 from gateway.metrics import Measured, Metrics
@@ -65,13 +67,18 @@ def application(
     limits: Limits = DEFAULT,
     draining: Draining | None = None,
     *,
+    guard: Guard | None = None,
     metrics: Metrics | None = None,
     access_log: bool = False,
 ) -> OnRawPath:
-    """Return the ASGI application; requests are traced if the process has a tracer."""
+    """Return the ASGI application; without a guard everyone may do everything.
+
+    Requests are traced if the process has a tracer.
+    """
+    guard = guard or Guard()
     handlers = [
-        *routes(rpc, Bodies(limits)),
-        *status_routes(link, attendance, checks.missing, draining or Draining()),
+        *routes(rpc, Bodies(limits), guard),
+        *status_routes(link, attendance, checks.missing, draining or Draining(), guard),
         *documentation_routes(),
     ]
     app = Litestar(
@@ -113,6 +120,7 @@ async def serve(settings: Settings) -> None:
         on_refused=recorder.record_refusal,
         checks=checks,
     )
+    guard = guard_of(settings, recorder.record)
     limits, draining = settings.limits(), Draining(settings.drain_seconds)
     metrics.watch(rpc.waiting, settings.in_flight)
     app = application(
@@ -123,11 +131,13 @@ async def serve(settings: Settings) -> None:
         settings.max_body_bytes,
         limits,
         draining,
+        guard=guard,
         metrics=metrics,
         access_log=settings.access_log,
     )
     server = http_server(app, limits, draining, settings.stop_s())
     listening = listener(settings.host, settings.port)
+    check_exposure(settings, listening)
     if limits.connections < settings.connections:
         log.warning(FEW_DESCRIPTORS, settings.connections, limits.connections)
     if not seals.can_seal:
@@ -140,7 +150,7 @@ async def serve(settings: Settings) -> None:
     unready = partial(not_ready, draining, link)
     async with exporter(settings.metrics_host, settings.metrics_port, registry, unready):
         foreground = _served(server, listening, recorder)
-        await _beside(foreground, link.run(rpc.session), recorder.run())
+        await _beside(foreground, link.run(rpc.session), recorder.run(), guard.run())
 
 
 async def _served(server: Server, listening: socket.socket, recorder: Recorder) -> None:

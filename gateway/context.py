@@ -51,31 +51,31 @@ class Context(Struct, frozen=True):
 NOTHING = Context()
 
 
-def context_of(request: Request[Any, Any, Any], row: Row) -> Context:
+def give_command_id(request: Request[Any, Any, Any], row: Row) -> None:
+    """Give a command its id; a query has none."""
+    if not row.safe:
+        request.scope["state"][COMMAND_ID] = uuid4().hex
+
+
+def context_of(request: Request[Any, Any, Any], row: Row, requested_by: str | None) -> Context:
     """Return the context of an HTTP request; raise `invalid` for a bad idempotency key."""
-    command_id = None if row.safe else request.scope["state"].setdefault(COMMAND_ID, uuid4().hex)
-    requested_by = requester(request)
-    request.scope["state"][REQUESTED_BY] = requested_by
     return Context(
-        command_id=command_id,
+        command_id=command_id_of(request),
         requested_by=requested_by,
-        trace=traces.current().context or trace_context.of_request(request.scope["headers"]),
+        trace=trace_of(request),
         idempotency_key=None if row.safe else _key(request),
     )
+
+
+def trace_of(request: Request[Any, Any, Any]) -> TraceContext | None:
+    """Return the trace context of a request: of its span, or else the valid one of its headers."""
+    return traces.current().context or trace_context.of_request(request.scope["headers"])
 
 
 def command_id_of(request: Request[Any, Any, Any]) -> str | None:
     """Return the command id of a request, None if the request is not a command."""
     command_id: str | None = request.scope["state"].get(COMMAND_ID)
     return command_id
-
-
-def requester(request: Request[Any, Any, Any]) -> str | None:
-    """Return the requester for the audit: the address of the connection's peer.
-
-    Headers such as `X-Forwarded-For` are ignored, because any client can forge them.
-    """
-    return request.client.host if request.client else None
 
 
 def _key(request: Request[Any, Any, Any]) -> str | None:

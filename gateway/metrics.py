@@ -17,10 +17,11 @@ from contracts.broker.attendance import Attendance
 from contracts.faults import Code
 from contracts.observation.audit import AuditMetrics
 from contracts.observation.registry import MAX_SERIES, OTHER, Registry
-from gateway.routes import OPERATION, PARAMETER
+from gateway.path_parameters import PREFIX
+from gateway.routes import OPERATION
 
 OK = "ok"
-PROVIDER = f"{PARAMETER}provider"
+PROVIDER = f"{PREFIX}provider"
 STATUSES = {int(status): str(int(status)) for status in HTTPStatus}
 
 Calls = Callable[[], Mapping[tuple[str, str], int]]

@@ -1,6 +1,6 @@
 """The settings of a gateway, from its environment."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -36,6 +36,12 @@ Bytes = Annotated[
     ),
 ]
 Seconds = Annotated[int, Meta(ge=0, le=3600, description="seconds from 0 to 3600")]
+Auth = Annotated[
+    Literal["none", "token", "jwt", "token,jwt"],
+    Meta(description="none, token, jwt or token,jwt"),
+]
+Flag = Annotated[bool, Meta(description="true or false")]
+LeewaySeconds = Annotated[int, Meta(ge=0, le=300, description="seconds from 0 to 300")]
 
 QUERIES_MS = 10_000
 COMMANDS_MS = 30_000
@@ -62,7 +68,24 @@ class Settings(Struct, frozen=True):
     metrics_host: Host = "127.0.0.1"
     metrics_port: MetricsPort | None = None
     log_format: LogFormat = AUTO
-    access_log: Annotated[bool, Meta(description="true or false")] = False
+    access_log: Flag = False
+    auth: Auth = "none"
+    auth_tokens: str = ""
+    auth_rights: str = ""
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_jwks: str = ""
+    jwt_jwks_ca: str = ""
+    jwt_jwks_token_file: str = ""
+    jwt_leeway_seconds: LeewaySeconds = 30
+    jwt_groups_claim: str = "groups"
+    tls_client_ca: str = ""
+    allow_anonymous: Flag = False
+    trusted_proxies: str = ""
+
+    def auth_kinds(self) -> tuple[str, ...]:
+        """Return the accepted kinds of tokens."""
+        return () if self.auth == "none" else tuple(self.auth.split(","))
 
     def expected_providers(self) -> list[str]:
         """Return the providers that are unattended, not unknown, before their first worker."""

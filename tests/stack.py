@@ -108,11 +108,22 @@ class Gateway(Process):
     """A gateway process, and a client for requests to it."""
 
     def __init__(
-        self, environment: dict[str, str], log: Path, port: int, tree: Path = REPOSITORY
+        self,
+        environment: dict[str, str],
+        log: Path,
+        port: int,
+        tree: Path = REPOSITORY,
+        token: str | None = None,
     ) -> None:
+        """`token` is the bearer token of every request."""
         super().__init__("gateway", environment | {"PLT_PORT": str(port)}, log, tree)
         self.port = port
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}",
+            headers={} if token is None else {"authorization": f"Bearer {token}"},
+            timeout=60,
+            trust_env=False,
+        )
 
     def get(self, path: str) -> httpx.Response:
         return self.http.get(path)
@@ -157,12 +168,17 @@ class Stack:
         self._started = 0
         self._closing = ExitStack()
 
-    def gateway(self, *, tree: Path = REPOSITORY, **variables: str) -> Gateway:
-        """Start a gateway that expects the provider k8s, and wait until it is connected."""
+    def gateway(
+        self, token: str | None = None, tree: Path = REPOSITORY, /, **variables: str
+    ) -> Gateway:
+        """Start a gateway that expects the provider k8s, and wait until it is connected.
+
+        `token` is the bearer token of every request to it.
+        """
         port = Port.any_free()
         self._closing.callback(port.release)
         environment = {"PLT_AMQP_URL": self.amqp_url, "PLT_PROVIDERS": "k8s"} | variables
-        gateway = Gateway(environment, self._log("gateway"), port.number, tree)
+        gateway = Gateway(environment, self._log("gateway"), port.number, tree, token)
         self._closing.callback(gateway.close)
         if variables.get("PLT_AMQP_URL") is None:
             eventually(
@@ -170,7 +186,7 @@ class Stack:
             )
         return gateway
 
-    def worker(self, *, tree: Path = REPOSITORY, **variables: str) -> Process:
+    def worker(self, tree: Path = REPOSITORY, /, **variables: str) -> Process:
         """Start a worker for the Kubernetes sandbox."""
         environment = {
             "PLT_AMQP_URL": self.amqp_url,

@@ -23,10 +23,10 @@ from contracts.faults import Fault
 from contracts.observation.audit import AuditMetrics
 from contracts.observation.operations import command_ended
 from contracts.observation.registry import Registry
-from contracts.outcomes import Result
+from contracts.outcomes import Outcome, Result
 from contracts.requests import operation_in, request_of
 from contracts.seal import Seals
-from contracts.wire import HEADER_TRACEPARENT, Message, bounded
+from contracts.wire import HEADER_TRACEPARENT, Header, Message, bounded
 from gateway.recorder.dead_letters import (
     APP,
     expiry,
@@ -83,11 +83,7 @@ class Recorder:
 
     def record_refusal(self, provider: str, command: Message, fault: Fault) -> None:
         """Publish the outcome of a command that the broker refused, as soon as possible."""
-        if len(self._refused) >= MAX_REFUSED:
-            if not self._dropped:
-                log.warning("outcomes of refused commands are dropped: %d wait", MAX_REFUSED)
-            self._dropped += 1
-            self._audit.dropped()
+        if not self._has_room():
             return
         outcome = outcomes.outcome_of(
             command,
@@ -97,7 +93,23 @@ class Recorder:
             finished=outcomes.now(),
             **outcomes.failure(fault),
         )
-        traceparent = command.headers.get(HEADER_TRACEPARENT)
+        self._add(outcome, command.headers.get(HEADER_TRACEPARENT))
+
+    def record(self, outcome: Outcome, traceparent: Header | None = None) -> None:
+        """Publish the outcome of a command that was never published, as soon as possible."""
+        if self._has_room():
+            self._add(outcome, traceparent)
+
+    def _has_room(self) -> bool:
+        if len(self._refused) < MAX_REFUSED:
+            return True
+        if not self._dropped:
+            log.warning("outcomes of refused commands are dropped: %d wait", MAX_REFUSED)
+        self._dropped += 1
+        self._audit.dropped()
+        return False
+
+    def _add(self, outcome: Outcome, traceparent: Header | None) -> None:
         self._refused.append(outcomes.message_of(outcome, APP, traceparent))
         self._has_refused.set()
         self._has_none.clear()

@@ -68,7 +68,8 @@ class Fleet:
 
     def _start_gateway(self, tree: Path) -> Gateway:
         gateway = self._stack.gateway(
-            tree=tree,
+            None,
+            tree,
             PLT_PROVIDERS=",".join(self._providers),
             PLT_DRAIN_SECONDS=str(DRAIN_S),
         )
@@ -77,7 +78,7 @@ class Fleet:
         return gateway
 
     def _worker(self, provider: str, tree: Path) -> Process:
-        return self._stack.worker(tree=tree, PLT_PROVIDER_NAME=provider)
+        return self._stack.worker(tree, PLT_PROVIDER_NAME=provider)
 
     def _wait_attached(self, provider: str) -> None:
         gateway, _ = self._gateways[-1]
