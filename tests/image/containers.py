@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from subprocess import PIPE, STDOUT, run
 from uuid import uuid4
 
 from deploy.failed import Failed
@@ -27,7 +28,6 @@ class Container:
     def __init__(self, engine: Engine, name: str) -> None:
         self._engine = engine
         self.name = name
-        self.started = time.monotonic()
 
     @property
     def running(self) -> bool:
@@ -48,7 +48,9 @@ class Container:
         self._engine.run("exec", self.name, *check[1:])
 
     def logs(self) -> str:
-        return self._engine.run("logs", self.name)
+        """Return what the container has printed, to its standard output and error."""
+        words = [self._engine.program, "logs", self.name]
+        return run(words, stdout=PIPE, stderr=STDOUT, text=True, check=True).stdout
 
     def stop(self) -> float:
         """Stop the container as Kubernetes does, and return the seconds that it took."""

@@ -34,6 +34,13 @@ USER = 10001
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 ERLANG = "-kernel inet_dist_use_interface {127,0,0,1}"
 IDENTITY = "import os; print(os.getuid(), os.getgid(), os.access('/opt', os.W_OK))"
+KILL = """
+import os, pathlib
+for file in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    # The name is also in the command line of this script.
+    if "{0}" in file.read_text() and int(file.parent.name) != os.getpid():
+        os.kill(int(file.parent.name), 9)
+"""
 MACHINES = "/k8s/machines/default"
 
 
@@ -233,12 +240,7 @@ def test_the_all_in_one_ends_with_an_error_if_one_of_its_programs_dies(
         mounts={account: ACCOUNT},
     )
     first_request(port, container)
-    container.python(
-        "import os\n"
-        "for pid in filter(str.isdigit, os.listdir('/proc')):\n"
-        f"    if b{program!r} in open(f'/proc/{{pid}}/cmdline', 'rb').read().replace(b'-c', b''):\n"
-        "        if int(pid) not in (1, os.getpid()): os.kill(int(pid), 9)\n"
-    )
+    container.python(KILL.format(program))
 
     assert container.wait_for_end() == 1
     assert "ended with status -9: stopping" in container.logs()
