@@ -85,7 +85,7 @@ class Stack:
             "PLT_K8S_AUTH_TYPE": "token",
             "PLT_K8S_REST_API_URL": kubernetes["url"],
             "PLT_K8S_CA_PATH": kubernetes["ca_path"],
-            "PLT_K8S_TOKEN_PATH": kubernetes["token_path"],
+            "PLT_K8S_TOKEN_PATH": kubernetes["worker_token_path"],
         }
         account = {"PLT_PROVIDER": "ecs", **NO_AWS_FILES, **printed["aws"]["environment"]}
         locations = f"a Kubernetes API at {kubernetes['url']}", f"AWS at {printed['aws']['url']}"

@@ -125,10 +125,11 @@ def session_sandbox() -> Iterator[KubernetesSandbox]:
 
 
 @pytest.fixture
-def sandbox(session_sandbox: KubernetesSandbox) -> KubernetesSandbox:
-    """The Kubernetes sandbox, reset to its seed objects."""
+def sandbox(session_sandbox: KubernetesSandbox) -> Iterator[KubernetesSandbox]:
+    """The Kubernetes sandbox, reset to its seed objects. Workers need no more than its Role."""
     session_sandbox.reset()
-    return session_sandbox
+    yield session_sandbox
+    assert session_sandbox.denials == []
 
 
 @pytest.fixture
