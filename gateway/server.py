@@ -104,11 +104,17 @@ class Server(uvicorn.Server):
             self._clients.sweep()
             await asyncio.sleep(TICK_S)
         if open_now or tasks:
-            log.warning("%d connections are cut at the stop", len(open_now))
-        for connection in list(open_now):
+            await self._cut()
+
+    async def _cut(self) -> None:
+        """End all connections and requests."""
+        connections, tasks = self.server_state.connections, list(self.server_state.tasks)
+        log.warning("the stop cuts %d connections, %d requests", len(connections), len(tasks))
+        for connection in list(connections):
             connection.transport.abort()
         for task in tasks:
             task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _stop_listening(self, sockets: list[socket.socket]) -> None:
         """Accept every connection that the system has established, then close the sockets.

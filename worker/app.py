@@ -116,7 +116,7 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
             ]
             await stop.wait()
             log.info("stopping: running operations have %d seconds", settings.grace_seconds)
-            consumer.stop()
+            consumer.stop(settings.grace_seconds)
             await publisher.announce_now()
             await consumer.drain(settings.grace_seconds)
             await publisher.announce_now()

@@ -65,11 +65,15 @@ class Consumer:
             group.create_task(self._balance.run(self._partitions))
             self._link.ready()
 
-    def stop(self) -> None:
-        """Hand the partitions over; the new state is to be announced before `drain`."""
+    def stop(self, within: float) -> None:
+        """Hand the partitions over; `drain` follows once the new state is announced.
+
+        After half of the time `within`, redelivered commands keep no partition, so that commands
+        that then run can end.
+        """
         self.state = "draining"
         for partition in self._partitions:
-            partition.stop()
+            partition.stop(within / 2)
 
     async def drain(self, within: float) -> None:
         """Stop consuming; cancel operations that still run after `within` seconds."""

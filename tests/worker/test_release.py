@@ -264,7 +264,7 @@ async def test_a_stopped_partition_is_left_after_its_redelivered_commands():
         s.last.deliver("a", 1, returns=1)
         s.last.deliver("a", 2)
         await asyncio.sleep(0.1)
-        s.partition.stop()
+        s.partition.stop(15)
         await asyncio.sleep(2.5 * SECOND)
         assert s.platform.begun == ["a-1"]
 
@@ -272,6 +272,20 @@ async def test_a_stopped_partition_is_left_after_its_redelivered_commands():
         assert s.platform.begun == ["a-1"]
         assert s.log == ["ack a-1"]
         assert s.last.is_lost()
+
+
+@virtual.time
+async def test_redelivered_commands_keep_a_stopped_partition_for_a_limited_time():
+    async with scene() as s:
+        for number in range(20):
+            s.last.deliver("a", number, returns=1)
+        s.partition.stop(6)
+        await asyncio.sleep(5 * SECOND)
+        assert not s.last.is_lost()
+
+        await asyncio.sleep(5 * SECOND)
+        assert s.last.is_lost()
+        assert len(s.platform.begun) == len(s.log) < 20
 
 
 @virtual.time

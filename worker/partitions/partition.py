@@ -73,6 +73,7 @@ class Partition:
         self._redeliveries: Redeliveries
         self._superseding: Superseding
         self._is_stopping = False
+        self._patient_until = float("inf")
         self._is_orphaned = False
         self._held: set[Held] = set()  # received, and neither acknowledged nor rejected
         self._unsettled: set[Held] = set()  # those of them that started or are superseded
@@ -102,7 +103,7 @@ class Partition:
         A partition with redelivered commands is not left: at the next owner they would wait again,
         with one more redelivery counted.
         """
-        if not self._suspected:
+        if not self._is_kept():
             self._gate.clear()
             self._leave_if_asked()
         asyncio.get_running_loop().call_later(RELEASE_S, self._reopen)
@@ -114,14 +115,21 @@ class Partition:
         if self._is_stopping:
             asyncio.get_running_loop().call_later(RELEASE_S, self.release)
 
-    def stop(self) -> None:
+    def stop(self, patience_s: float = 0.0) -> None:
         """Leave permanently as soon as no command runs; another worker runs the waiting ones.
 
         A command that runs for longer than RELEASE_S delays the hand-over, and other commands
-        start meanwhile: waiting for its end, they could miss their deadlines.
+        start meanwhile: waiting for its end, they could miss their deadlines. Redelivered commands
+        delay it for at most `patience_s`.
         """
         self._is_stopping = True
+        self._patient_until = asyncio.get_running_loop().time() + patience_s
         self.release()
+
+    def _is_kept(self) -> bool:
+        """Tell whether redelivered commands keep the partition."""
+        is_patient = asyncio.get_running_loop().time() < self._patient_until
+        return bool(self._suspected) and is_patient
 
     async def left(self) -> None:
         """Wait until the partition is not consumed here; call `stop` before."""
@@ -320,7 +328,7 @@ class Partition:
 
     def _leave_if_asked(self) -> None:
         is_asked = self._is_stopping or not self._gate.is_set()
-        if is_asked and not self._unsettled and not self._suspected:
+        if is_asked and not self._unsettled and not self._is_kept():
             self.leave()
 
 
