@@ -32,8 +32,6 @@ def _copies() -> dict[Path, str]:
         "three-nodes.conf": "\n\n".join(each for each in three_nodes if PEERS not in each),
     }
     monitoring = DEPLOY / "monitoring"
-    # Until this folder is merged the chart has copies of its own.
-    if monitoring.exists():
-        texts["alerts.yaml"] = (monitoring / "alerts.yaml").read_text()
-        texts["dashboards/machinist.json"] = (monitoring / "dashboard.json").read_text()
+    texts["alerts.yaml"] = (monitoring / "alerts.yaml").read_text()
+    texts["dashboards/machinist.json"] = (monitoring / "dashboard.json").read_text()
     return {CHART / "files" / name: text for name, text in texts.items()}

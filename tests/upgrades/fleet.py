@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -46,10 +47,12 @@ class Fleet:
         """Replace every gateway by one of this source."""
         for old, source in list(self._gateways):
             new = self._start_gateway(tree)
-            eventually(lambda port=new.port: port in self._service.routed, what="it is routed")
+            eventually(partial(self._service.routes_to, new.port), what="it is routed")
             if source != REPOSITORY:
                 self._service.retire(old.port)
-                eventually(lambda port=old.port: not self._service.connections[port])
+                eventually(
+                    partial(self._service.is_left, old.port), what="its connections are closed"
+                )
             old.terminate()
             assert old.ended() == 0, old.log.read_text()
             self._gateways.remove((old, source))
