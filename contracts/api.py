@@ -54,6 +54,7 @@ class GetMachines(Operation[list[Machine]], frozen=True):
     collection="machines",
     subject="id",
     body=("labels",),
+    access="scale",
     from_producers=True,
     gives=shapes.AppliedLabels,
 )
@@ -89,6 +90,7 @@ class GetController(Operation[OneController], frozen=True):
     collection="controllers",
     subject="name",
     body=("replicas",),
+    access="scale",
     from_producers=True,
     collapses="replicas",
 )
@@ -181,6 +183,7 @@ class DeleteService(Operation[Object], frozen=True):
     collection="secrets",
     subject="manifest.metadata.name",
     body="manifest",
+    access="secrets",
     seal=True,
     secret="manifest",
     instead="apply_workload",

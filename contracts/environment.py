@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -17,6 +17,11 @@ PLAIN = re.compile(rf"[\w\s.,;/-]{{0,32}}(:[0-9]{{1,5}})?|{URL_TO_HOST.pattern}/
 Settings = TypeVar("Settings", bound=msgspec.Struct)
 
 Port = Annotated[int, Meta(ge=0, le=65535, description="a port from 0 to 65535")]
+MetricsPort = Annotated[
+    Annotated[int, Meta(ge=0, le=65535)] | Literal["off"],
+    Meta(description="a port from 0 to 65535, or off; if it is not set, 9090 where that is free"),
+]
+Host = Annotated[str, Meta(pattern=r"^[^\s/]+\Z", description="an address to listen on")]
 Url = Annotated[
     str,
     Meta(

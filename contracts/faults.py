@@ -30,6 +30,7 @@ class Code(StrEnum):
     SEALING_NOT_CONFIGURED = "sealing_not_configured"
     SEAL_NOT_OPENED = "seal_not_opened"
     PLATFORM_FAILED = "platform_failed"
+    IDENTITY_UNAVAILABLE = "identity_unavailable"
     BROKER_UNREACHABLE = "broker_unreachable"
     BROKER_BLOCKED = "broker_blocked"
     PROVIDER_UNATTENDED = "provider_unattended"
@@ -62,6 +63,7 @@ STATUS: dict[Code, HTTPStatus] = {
     Code.SEALING_NOT_CONFIGURED: HTTPStatus.NOT_IMPLEMENTED,
     Code.SEAL_NOT_OPENED: HTTPStatus.FORBIDDEN,
     Code.PLATFORM_FAILED: HTTPStatus.BAD_GATEWAY,
+    Code.IDENTITY_UNAVAILABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.BROKER_UNREACHABLE: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.BROKER_BLOCKED: HTTPStatus.SERVICE_UNAVAILABLE,
     Code.PROVIDER_UNATTENDED: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -8,6 +8,7 @@ import msgspec
 
 Result = TypeVar("Result")
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
+Access = Literal["read", "scale", "change", "secrets"]
 Collection = Literal["machines", "controllers", "services", "secrets", "gateways", "httproutes"]
 
 PATH_FIELD = re.compile(r"\{(\w+)\}")
@@ -28,6 +29,7 @@ class Row(msgspec.Struct, frozen=True):
     path_fields: tuple[str, ...]
     subject: str | None
     body: str | tuple[str, ...]
+    access: Access
     seal: bool
     secret: str | None
     from_producers: bool
@@ -62,6 +64,7 @@ def http(
     collection: Collection,
     subject: str | None = None,
     body: str | tuple[str, ...] = (),
+    access: Literal["scale", "secrets"] | None = None,
     seal: bool = False,
     secret: str | None = None,
     from_producers: bool = False,
@@ -77,6 +80,8 @@ def http(
       Every other field is a query parameter.
     - `subject`: the dotted path to the name of the resource that the operation acts on. None: the
       operation acts on the whole collection.
+    - `access`: the class of the right that a client of a gateway needs. None: `read` for a query,
+      `change` for a command.
     - `seal`: the body travels sealed when a key is configured.
     - `secret`: the dotted path to a secret in the body. A body with a value there never travels
       unsealed.
@@ -101,6 +106,8 @@ def http(
             raise TypeError(f"operation {name} binds fields that it does not have: {missing}")
         if method == "GET" and members:
             raise TypeError(f"operation {name} is a GET and has no body")
+        if method == "GET" and access:
+            raise TypeError(f"operation {name} is a GET: its access is read")
         result = get_args(operation.__orig_bases__[0])[0]  # type: ignore[attr-defined]  # set by Generic
         operation.row = Row(
             name=name,
@@ -112,6 +119,7 @@ def http(
             path_fields=path_fields,
             subject=subject,
             body=body,
+            access="read" if method == "GET" else access or "change",
             seal=seal,
             secret=secret,
             from_producers=from_producers,

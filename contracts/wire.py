@@ -20,6 +20,7 @@ HEADER_STATUS = "status"
 HEADER_RETRY_AFTER = "retry-after"
 HEADER_WORKER = "worker"
 HEADER_TRACEPARENT = "traceparent"
+HEADER_TRACESTATE = "tracestate"
 HEADER_IDEMPOTENCY_KEY = "idempotency-key"
 HEADER_REQUESTED_BY = "requested-by"
 
@@ -86,9 +87,25 @@ class Reply(msgspec.Struct, frozen=True):
     retry_after: int | None = None
 
 
+class _Coded(msgspec.Struct):
+    """The member of a problem that clients branch on; other versions may have other codes."""
+
+    code: str
+
+
 def reply_of(fault: Fault, command_id: str | None = None) -> Reply:
     """Return the reply of a failed operation; `command_id` is the id of a failed command."""
     return Reply(fault.status, fault.body(command_id), PROBLEM_JSON, fault.retry_after)
+
+
+def problem_code(body: bytes, content_type: str) -> str | None:
+    """Return the code in the body of an error, None for another body."""
+    if content_type != PROBLEM_JSON:
+        return None
+    try:
+        return msgspec.json.decode(body, type=_Coded).code
+    except msgspec.DecodeError:
+        return None
 
 
 def with_command_id(reply: Reply, command_id: str) -> Reply:

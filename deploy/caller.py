@@ -6,32 +6,41 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from contracts.address import is_provider_name
-from contracts.environment import ConfigurationError, load, shown
+from contracts.environment import ConfigurationError, Host, load, shown
 from contracts.environment import Port as Number
 from deploy.ports import LOOPBACK, Port
 from deploy.targets import Target
-from gateway.settings import Host
+from gateway.settings import Auth
 from worker.providers import PROVIDERS
 
 PREFIXES = ("PLT_", "AWS_")
 NAME = "PLT_PROVIDER_NAME"
+TOKEN = "PLT_TOKEN"
 FIRST_PORT = 3042
 WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}
 """Addresses of all interfaces, with the loopback address to connect to."""
 
 
 class ListenSettings(Struct, frozen=True):
-    """The variables of the gateway's listening address."""
+    """The variables of the gateway's listening address, and the token of `deploy/up` for it."""
 
     host: Host = LOOPBACK
     port: Number | None = None
+    auth: Auth = "none"
+    token: str = ""
 
 
 class GatewayAddress(NamedTuple):
-    """The address of the gateway, with its port reserved."""
+    """The address of the gateway, with its port reserved, and a token for requests to it."""
 
     host: str
     port: Port
+    token: str = ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the requests of `deploy/up`."""
+        return {"authorization": f"Bearer {self.token}"} if self.token else {}
 
     @property
     def url(self) -> str:
@@ -46,11 +55,17 @@ def reserve_address(environ: Mapping[str, str], port: int | None) -> GatewayAddr
     Raises Failed if the port is in use, and ConfigurationError for a wrong variable.
     """
     settings = load(ListenSettings, environ)
+    if settings.auth != "none" and not settings.token:
+        raise ConfigurationError(
+            f"{TOKEN} is not set: expected a token for the requests of deploy/up, because "
+            f"PLT_AUTH={settings.auth}"
+        )
     number = settings.port if port is None else port
     if number == 0:
-        return GatewayAddress(settings.host, Port.any_free())
+        return GatewayAddress(settings.host, Port.any_free(), settings.token)
     candidates = range(FIRST_PORT, FIRST_PORT + 100) if number is None else [number]
-    return GatewayAddress(settings.host, Port.first_free(candidates, settings.host))
+    first_free = Port.first_free(candidates, settings.host)
+    return GatewayAddress(settings.host, first_free, settings.token)
 
 
 def base_variables(environ: Mapping[str, str]) -> dict[str, str]:
@@ -61,9 +76,9 @@ def base_variables(environ: Mapping[str, str]) -> dict[str, str]:
 def common_variables(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables for gateways and workers, without those of any platform.
 
-    A gateway thus receives no credentials of a platform.
+    A gateway thus receives no credentials of a platform, and no token of a client.
     """
-    prefixes = tuple(prefix for platform in PROVIDERS for prefix in _prefixes(platform))
+    prefixes = (TOKEN, *(prefix for platform in PROVIDERS for prefix in _prefixes(platform)))
     return {name: value for name, value in environ.items() if not name.startswith(prefixes)}
 
 

@@ -24,6 +24,7 @@ SCALABLE = {
     "ecs": (None,),
 }
 """Kinds of controllers that can be scaled; ECS has one kind and does not name it."""
+WITH_TOKEN = '-H "authorization: Bearer $PLT_TOKEN"'
 USERS = {
     PRODUCER: "publishes events (deploy/producers)",
     AUDITOR: "reads the audit (machinist audit)",
@@ -58,11 +59,11 @@ class FirstResponse:
         return f"200, {len(self.machines)} machines\n\n{answer}\n"
 
 
-def send(gateway: str, target: Target) -> FirstResponse:
+def send(gateway: str, target: Target, headers: Mapping[str, str]) -> FirstResponse:
     """Request the machines of the target's scope."""
     first = FirstResponse(gateway, target.provider, target.scope, [], target.platform)
     try:
-        answer = httpx.get(first.url, timeout=30, trust_env=False)
+        answer = httpx.get(first.url, headers=headers, timeout=30, trust_env=False)
     except httpx.TransportError as error:
         raise Failed(f"GET {first.url}: {error!r}, expected an answer") from error
     if answer.status_code != 200:
@@ -71,16 +72,23 @@ def send(gateway: str, target: Target) -> FirstResponse:
 
 
 def suggestions(
-    gateway: str, firsts: Sequence[FirstResponse], broker: Broker, logins: Mapping[str, str]
+    gateway: str,
+    firsts: Sequence[FirstResponse],
+    broker: Broker,
+    logins: Mapping[str, str],
+    *,
+    with_token: bool = False,
 ) -> str:
     """Return requests to paste, for controllers that exist, and the logins of the broker.
 
-    `logins` maps broker users to their AMQP URLs.
+    `logins` maps broker users to their AMQP URLs. `with_token`: requests need the caller's token.
     """
     lines = ["Try next:"]
     for first in firsts:
         lines += [f"  curl {first.url}", *_about_one_controller(first)]
     lines += [f"  curl {gateway}/ready", "", f"Documentation  {gateway}/documentation"]
+    if with_token:
+        lines = [line.replace("  curl ", f"  curl {WITH_TOKEN} ") for line in lines]
     if broker.management_url:
         lines.append(f"RabbitMQ       {broker.management_url}")
         lines.append(f"               user {broker.user}, password {broker.password}")

@@ -4,7 +4,7 @@
 set -eu
 
 policy=/usr/sbin/policy-rc.d
-services="rabbitmq-server.service epmd.service epmd.socket"
+services="rabbitmq-server.service epmd.service epmd.socket prometheus.service"
 
 # One process at a time: a second one would use the policy of the first, which removes it too early.
 exec 9>/run/machinist-install.lock

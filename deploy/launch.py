@@ -12,6 +12,7 @@ from pathlib import Path
 from contracts.environment import ConfigurationError
 from contracts.printable import BREAKS, printable
 from deploy import caller, first_request, options, signals, targets
+from deploy.caller import GatewayAddress
 from deploy.failed import Failed
 from deploy.first_request import LINES, FirstResponse
 from deploy.progress import Progress
@@ -74,18 +75,23 @@ def run(args: Namespace, progress: Progress, contexts: ExitStack) -> None:
     stack.workers(users, platforms)
     named = " and ".join(f"{WORKERS} of {provider}" for provider in providers)
     progress.say("workers", f"ready: {named}")
+    for name, url in stack.metrics.items():
+        progress.say("metrics", f"{name}: {url}")
     firsts = [
-        request_machines(gateway, each, LINES // len(platforms), progress) for each in platforms
+        request_machines(address, each, LINES // len(platforms), progress) for each in platforms
     ]
     if not args.check:
-        print(first_request.suggestions(gateway, firsts, broker, users))
+        with_token = bool(address.token)
+        print(first_request.suggestions(gateway, firsts, broker, users, with_token=with_token))
         print(f"Logs           {stack.logs}\n\nCtrl-C stops all processes.\n", flush=True)
         Watch(stack, broker, progress).run()
 
 
-def request_machines(gateway: str, target: Target, lines: int, progress: Progress) -> FirstResponse:
+def request_machines(
+    gateway: GatewayAddress, target: Target, lines: int, progress: Progress
+) -> FirstResponse:
     """Make the first request to a platform and print the response."""
-    first = first_request.send(gateway, target)
+    first = first_request.send(gateway.url, target, gateway.headers)
     if target.is_sandbox and not first.machines:
         raise Failed(f"GET {first.url}: an empty list, expected the sandbox's machines")
     progress.say("request", f"GET {first.path}: {first.shown(lines)}")

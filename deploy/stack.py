@@ -14,6 +14,7 @@ import httpx
 
 from deploy.caller import GatewayAddress, base_variables, common_variables, worker_variables
 from deploy.failed import Failed
+from deploy.metrics_ports import MetricsPorts
 from deploy.process import ChildProcess
 from deploy.rabbitmq.broker import Broker
 from deploy.rabbitmq.users import GATEWAY, worker
@@ -23,6 +24,9 @@ from deploy.waiting import wait_until
 CHECKOUT = Path(__file__).resolve().parent.parent
 WORKERS = 2
 """Workers per provider."""
+
+FOR_PEOPLE = {"PYTHONUNBUFFERED": "1", "PLT_LOG_FORMAT": "text"}
+"""The logs are files that people read; the caller's variables take precedence."""
 
 NO_AWS_FILES = {
     "AWS_CONFIG_FILE": os.devnull,
@@ -59,6 +63,12 @@ class Stack:
         key = base64.b64encode(secrets.token_bytes(32)).decode()
         self._shared = {"PLT_SEAL_KEY": environ.get("PLT_SEAL_KEY") or key}
         self._broker: Broker | None = None
+        self._metrics = MetricsPorts(environ, contexts)
+
+    @property
+    def metrics(self) -> dict[str, str]:
+        """The URLs of the metrics of gateway and workers, by the name of the process."""
+        return self._metrics.urls
 
     def sandbox(self) -> list[Target]:
         """Start the sandbox and return its platforms when they are ready."""
@@ -75,7 +85,7 @@ class Stack:
             "PLT_K8S_AUTH_TYPE": "token",
             "PLT_K8S_REST_API_URL": kubernetes["url"],
             "PLT_K8S_CA_PATH": kubernetes["ca_path"],
-            "PLT_K8S_TOKEN_PATH": kubernetes["token_path"],
+            "PLT_K8S_TOKEN_PATH": kubernetes["worker_token_path"],
         }
         account = {"PLT_PROVIDER": "ecs", **NO_AWS_FILES, **printed["aws"]["environment"]}
         locations = f"a Kubernetes API at {kubernetes['url']}", f"AWS at {printed['aws']['url']}"
@@ -94,6 +104,7 @@ class Stack:
             "PLT_PORT": str(self._address.port.number),
             "PLT_PROVIDERS": ",".join(expected),
         }
+        own |= self._metrics.variables("gateway")
         child = self._start("gateway", ["gateway"], common_variables(self._environ) | own)
         url = self._address.url
         wait_until(lambda: self._ready(child), 60, f"{url}/ready answers 200")
@@ -110,12 +121,19 @@ class Stack:
     def _workers(self, login: str, target: Target) -> list[ChildProcess]:
         own = worker_variables(self._environ, target) | {"PLT_AMQP_URL": login}
         names = [f"worker-{target.provider}-{number}" for number in range(1, WORKERS + 1)]
-        return [self._start(name, ["worker"], own) for name in names]
+        return [
+            self._start(name, ["worker"], own | self._metrics.variables(name)) for name in names
+        ]
 
     def readiness(self) -> dict[str, Any] | None:
         """Return the gateway's response to /ready, or None without a valid response."""
         try:
-            response = httpx.get(f"{self._address.url}/ready", timeout=5, trust_env=False).json()
+            response = httpx.get(
+                f"{self._address.url}/ready",
+                headers=self._address.headers,
+                timeout=5,
+                trust_env=False,
+            ).json()
         except (httpx.TransportError, ValueError):
             return None
         return response if isinstance(response, dict) and "broker" in response else None
@@ -131,7 +149,7 @@ class Stack:
             name,
             [sys.executable, "-m", *words],
             log=self.logs / f"{name}.log",
-            env={**base_variables(self._environ), "PYTHONUNBUFFERED": "1", **own, **self._shared},
+            env={**base_variables(self._environ), **FOR_PEOPLE, **own, **self._shared},
             cwd=CHECKOUT,
         )
         self._contexts.push(child)

@@ -3,7 +3,9 @@
 import asyncio
 import logging
 import signal
+import socket
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -13,18 +15,27 @@ from litestar.exceptions import HTTPException
 from contracts.broker.attendance import Attendance
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Fault
+from contracts.observation import traces
+from contracts.observation.broker import watch_connections
+from contracts.observation.exporter import exporter
+from contracts.observation.registry import Registry
 from contracts.seal import Seals
 from contracts.secrecy import OPEN_WITHOUT_KEY
 from gateway.bodies import Bodies
 from gateway.checks import Checks
 from gateway.documentation import documentation_routes
+from gateway.draining import Draining, not_ready
+from gateway.identity.configuration import check_exposure, guard_of
+from gateway.identity.guard import Guard
 from gateway.limits import DEFAULT, Limits
 from gateway.methods import options_routes
+from gateway.metrics import Measured, Metrics
+from gateway.observed import Observed
 from gateway.problems import on_exception, on_fault, on_http_error
 from gateway.recorder.recorder import Recorder
 from gateway.routes import Caller, routes
 from gateway.rpc import Rpc
-from gateway.server import OnRawPath, http_server, listener
+from gateway.server import OnRawPath, Server, http_server, listener
 from gateway.settings import Settings
 from gateway.status import status_routes
 
@@ -41,6 +52,9 @@ FEW_DESCRIPTORS = (
     "kept; raise the hard limit of open files (ulimit -Hn, LimitNOFILE=)"
 )
 
+RECORD_S = 3.0
+"""The time at the stop for records that are being published."""
+
 Work = Coroutine[Any, Any, None]
 
 
@@ -51,11 +65,20 @@ def application(
     checks: Checks,
     max_body_bytes: int,
     limits: Limits = DEFAULT,
+    draining: Draining | None = None,
+    *,
+    guard: Guard | None = None,
+    metrics: Metrics | None = None,
+    access_log: bool = False,
 ) -> OnRawPath:
-    """Return the ASGI application."""
+    """Return the ASGI application; without a guard everyone may do everything.
+
+    Requests are traced if the process has a tracer.
+    """
+    guard = guard or Guard()
     handlers = [
-        *routes(rpc, Bodies(limits)),
-        *status_routes(link, attendance, checks.missing),
+        *routes(rpc, Bodies(limits), guard),
+        *status_routes(link, attendance, checks.missing, draining or Draining(), guard),
         *documentation_routes(),
     ]
     app = Litestar(
@@ -70,19 +93,23 @@ def application(
         logging_config=None,
         request_max_body_size=max_body_bytes,
     )
-    return OnRawPath(app)
+    is_observed = access_log or traces.tracer() is not None
+    observed = Observed(app, access_log=access_log) if is_observed else app
+    return OnRawPath(observed if metrics is None else Measured(observed, metrics))
 
 
 async def serve(settings: Settings) -> None:
-    """Run a gateway until SIGTERM or SIGINT; requests under way are finished first."""
+    """Run a gateway until SIGTERM or SIGINT; then drain, and finish the requests under way."""
     name = uuid4().hex[:12]
     seals = Seals.from_text(settings.seal_key)
     link = ReconnectingConnection(settings.amqp_url, f"machinist gateway {name}")
     attendance = Attendance(settings.expected_providers())
     checks = Checks(attendance)
-    recorder = Recorder(
-        seals, ReconnectingConnection(settings.amqp_url, f"machinist gateway {name} recorder")
-    )
+    recorder_link = ReconnectingConnection(settings.amqp_url, f"machinist gateway {name} recorder")
+    registry = Registry("gateway")
+    watch_connections(registry, {"requests": link, "recorder": recorder_link})
+    metrics = Metrics(registry, attendance)
+    recorder = Recorder(seals, recorder_link, metrics.audit)
     rpc = Rpc(
         name,
         link,
@@ -93,10 +120,24 @@ async def serve(settings: Settings) -> None:
         on_refused=recorder.record_refusal,
         checks=checks,
     )
-    limits = settings.limits()
-    app = application(rpc, link, attendance, checks, settings.max_body_bytes, limits)
-    server = http_server(app, limits)
+    guard = guard_of(settings, recorder.record)
+    limits, draining = settings.limits(), Draining(settings.drain_seconds)
+    metrics.watch(rpc.waiting, settings.in_flight)
+    app = application(
+        rpc,
+        link,
+        attendance,
+        checks,
+        settings.max_body_bytes,
+        limits,
+        draining,
+        guard=guard,
+        metrics=metrics,
+        access_log=settings.access_log,
+    )
+    server = http_server(app, limits, draining, settings.stop_s())
     listening = listener(settings.host, settings.port)
+    check_exposure(settings, listening)
     if limits.connections < settings.connections:
         log.warning(FEW_DESCRIPTORS, settings.connections, limits.connections)
     if not seals.can_seal:
@@ -104,8 +145,18 @@ async def serve(settings: Settings) -> None:
     log.info("listening on http://%s:%d", settings.host, listening.getsockname()[1])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, server.handle_exit, number, None)
-    await _beside(server.serve([listening]), link.run(rpc.session), recorder.run())
+        loop.add_signal_handler(number, server.signalled, number)
+
+    unready = partial(not_ready, draining, link)
+    async with exporter(settings.metrics_host, settings.metrics_port, registry, unready):
+        foreground = _served(server, listening, recorder)
+        await _beside(foreground, link.run(rpc.session), recorder.run(), guard.run())
+
+
+async def _served(server: Server, listening: socket.socket, recorder: Recorder) -> None:
+    """Serve until the stop, then publish the records under way."""
+    await server.serve([listening])
+    await recorder.finish(RECORD_S)
 
 
 async def _beside(foreground: Work, *background: Work) -> None:

@@ -25,6 +25,8 @@ class Awaited(Enum):
     """The first byte of the next request."""
     READER = auto()
     """The client reads a response."""
+    CLOSE = auto()
+    """The client closes the connection after the last response."""
 
 
 class ClientConnection(Protocol):
@@ -47,6 +49,8 @@ class Connections:
 
     def __init__(self, limits: Limits, now: Callable[[], float]) -> None:
         self.limits = limits
+        self.is_draining = False
+        """True if the next response of each connection is its last one."""
         self._now = now
         self._open = 0
         self._next_warning = 0.0
@@ -58,6 +62,7 @@ class Connections:
             Awaited.BODY: limits.body_s + limits.head_s,  # the application responds earlier
             Awaited.NEXT: limits.idle_s,
             Awaited.READER: limits.answer_s,
+            Awaited.CLOSE: limits.close_s,
         }
 
     def opened(self, connection: ClientConnection) -> None:
@@ -83,6 +88,12 @@ class Connections:
         connection.awaited = awaited
         if awaited is not None:
             self._since[awaited][connection] = self._now()
+
+    def waited(self, connection: ClientConnection) -> float:
+        """Return for how many seconds a connection has waited for its present event."""
+        if connection.awaited is None:
+            return 0.0
+        return self._now() - self._since[connection.awaited][connection]
 
     def bound_unsent(self) -> None:
         """Close the longest-waiting readers while the unsent responses exceed the limit."""

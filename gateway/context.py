@@ -8,20 +8,23 @@ from litestar import Request
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
+from contracts.observation import trace_context, traces
+from contracts.observation.trace_context import TraceContext
 from contracts.operation import Row
 from contracts.validation import show
 from contracts.wire import (
     HEADER_IDEMPOTENCY_KEY,
     HEADER_REQUESTED_BY,
-    HEADER_TRACEPARENT,
     Header,
 )
 
-TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 KEY = re.compile(r"[ -~]{1,255}")
 
 COMMAND_ID = "command_id"
-"""The key of the command id in a request's state, for the error handlers."""
+"""The key of the command id in a request's state, for the error handlers and the access log."""
+
+REQUESTED_BY = "requested_by"
+"""The key of the requester in a request's state, for the access log."""
 
 
 class Context(Struct, frozen=True):
@@ -32,14 +35,14 @@ class Context(Struct, frozen=True):
 
     command_id: str | None = None
     requested_by: str | None = None
-    traceparent: str | None = None
+    trace: TraceContext | None = None
     idempotency_key: str | None = None
 
     def headers(self) -> dict[str, Header]:
         """Return the context as message headers."""
         headers = {
             HEADER_REQUESTED_BY: self.requested_by,
-            HEADER_TRACEPARENT: self.traceparent,
+            **({} if self.trace is None else self.trace.headers()),
             HEADER_IDEMPOTENCY_KEY: self.idempotency_key,
         }
         return {name: value for name, value in headers.items() if value is not None}
@@ -48,30 +51,31 @@ class Context(Struct, frozen=True):
 NOTHING = Context()
 
 
-def context_of(request: Request[Any, Any, Any], row: Row) -> Context:
+def give_command_id(request: Request[Any, Any, Any], row: Row) -> None:
+    """Give a command its id; a query has none."""
+    if not row.safe:
+        request.scope["state"][COMMAND_ID] = uuid4().hex
+
+
+def context_of(request: Request[Any, Any, Any], row: Row, requested_by: str | None) -> Context:
     """Return the context of an HTTP request; raise `invalid` for a bad idempotency key."""
-    command_id = None if row.safe else request.scope["state"].setdefault(COMMAND_ID, uuid4().hex)
-    traceparent = request.headers.get("traceparent", "")
     return Context(
-        command_id=command_id,
-        requested_by=requester(request),
-        traceparent=traceparent if TRACEPARENT.fullmatch(traceparent) else None,
+        command_id=command_id_of(request),
+        requested_by=requested_by,
+        trace=trace_of(request),
         idempotency_key=None if row.safe else _key(request),
     )
+
+
+def trace_of(request: Request[Any, Any, Any]) -> TraceContext | None:
+    """Return the trace context of a request: of its span, or else the valid one of its headers."""
+    return traces.current().context or trace_context.of_request(request.scope["headers"])
 
 
 def command_id_of(request: Request[Any, Any, Any]) -> str | None:
     """Return the command id of a request, None if the request is not a command."""
     command_id: str | None = request.scope["state"].get(COMMAND_ID)
     return command_id
-
-
-def requester(request: Request[Any, Any, Any]) -> str | None:
-    """Return the requester for the audit: the address of the connection's peer.
-
-    Headers such as `X-Forwarded-For` are ignored, because any client can forge them.
-    """
-    return request.client.host if request.client else None
 
 
 def _key(request: Request[Any, Any, Any]) -> str | None:

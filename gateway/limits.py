@@ -14,8 +14,10 @@ class Limits(Struct, frozen=True, kw_only=True):
     """Limits on connections and their memory; times are in seconds.
 
     `head_s` limits the time for a request line and headers: from the start of a connection, and
-    from the first byte of every further request. `unsent_bytes` limits responses that clients do
-    not read.
+    from the first byte of every further request. `close_s` limits the wait for the client to close
+    a connection after the server has closed its sending side; `first_s` limits the wait for the
+    first byte of a connection while the server stops. `unsent_bytes` limits responses that clients
+    do not read.
     """
 
     connections: int = 16_384
@@ -24,6 +26,8 @@ class Limits(Struct, frozen=True, kw_only=True):
     body_s: float = 30.0
     idle_s: float = 75.0
     answer_s: float = 60.0
+    close_s: float = 2.0
+    first_s: float = 1.0
     head_bytes: int = 16 * 1024
     headers: int = 100
     held_bytes: int = 64 * MEBIBYTE

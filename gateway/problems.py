@@ -15,6 +15,7 @@ from contracts.faults import Code, Fault
 from contracts.validation import show
 from contracts.wire import reply_of
 from gateway.context import command_id_of
+from gateway.identity.refused import Refused
 
 log = logging.getLogger(__name__)
 
@@ -30,6 +31,8 @@ def on_fault(
         headers["retry-after"] = str(reply.retry_after)
     if command_id is not None:
         headers["command-id"] = command_id
+    if isinstance(fault, Refused) and fault.challenge is not None:
+        headers["www-authenticate"] = fault.challenge
     if fault.code is Code.REQUEST_TIMEOUT:
         headers["connection"] = "close"  # the rest of the body would be parsed as a request
     return Response(

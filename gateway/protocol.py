@@ -1,11 +1,11 @@
-"""HTTP on one connection: uvicorn's protocol with limits on sizes and times.
+"""HTTP on one connection: uvicorn's protocol with limits on sizes and times, and an orderly close.
 
 Uvicorn itself waits without limit for the rest of a request and for a client to read the response,
 and keeps a request in memory until the next one.
 """
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import (
@@ -16,6 +16,7 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from contracts.faults import Code, Fault
 from contracts.wire import reply_of
+from gateway.closing import LastResponse, close_sending, has_input
 from gateway.connections import Awaited, Connections
 
 PIPELINED = 32
@@ -38,6 +39,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._parsing: Awaited | None = None
         """The part of a request that the parser is reading; None between two requests."""
         self._fault: Fault | None = None
+        self._is_over = False
+        """True after the last response: received bytes are discarded."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -48,8 +51,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._connections.closed(self)
 
     def data_received(self, data: bytes) -> None:
-        if self._fault is not None:
-            return  # refused: discard the rest, so that the client can read the response
+        if self._fault is not None or self._is_over:
+            return  # discard the rest, so that the client can read the response
         if self.awaited is Awaited.NEXT:
             self._connections.wait(self, Awaited.HEAD)
         self._unused += len(data)
@@ -84,6 +87,8 @@ class BoundedProtocol(HttpToolsProtocol):
         if len(self.pipeline) >= PIPELINED:
             self._reject(Fault(Code.INVALID, f"expected at most {PIPELINED} pipelined requests"))
         super().on_headers_complete()
+        if self._connections.is_draining:
+            self.announce_close()
         self._unused = 0
         self._parsing = Awaited.BODY
         self._expect(Awaited.BODY)
@@ -100,6 +105,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._finish()
 
     def on_response_complete(self) -> None:
+        if self._is_over:
+            self.pipeline.clear()  # the client does not expect responses after `connection: close`
         super().on_response_complete()
         self._finish()
 
@@ -111,7 +118,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         if self.awaited is Awaited.READER:
-            self._connections.wait(self, self._parsing)
+            self._connections.wait(self, Awaited.CLOSE if self._is_over else self._parsing)
             self._finish()
 
     def timeout_keep_alive_handler(self) -> None:
@@ -122,7 +129,12 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def overdue(self, awaited: Awaited) -> None:
         """Close the connection; respond with 408 if only a part of a request head arrived."""
-        if awaited is not Awaited.HEAD or self._fault is not None:
+        if awaited is Awaited.NEXT:
+            self._connections.wait(self, awaited)
+            self._close_unless_used()
+        elif awaited is Awaited.CLOSE and self.unsent():
+            self._connections.wait(self, Awaited.READER)
+        elif awaited is not Awaited.HEAD or self._fault is not None:
             self.transport.abort()
         elif self._is_serving():
             self._connections.wait(self, Awaited.HEAD)
@@ -132,6 +144,22 @@ class BoundedProtocol(HttpToolsProtocol):
         else:
             self.transport.abort()
 
+    def announce_close(self) -> None:
+        """Send `connection: close` with the response to the newest request, unless it has begun."""
+        cycle = self._current()
+        if cycle is not None and not cycle.response_started:
+            cycle.keep_alive = False
+            cycle.transport = cast(asyncio.Transport, LastResponse(self.transport, self._end))
+
+    def shutdown(self) -> None:
+        """Close the connection if no request is on it; called at intervals while the server stops.
+
+        A connection that was just opened is given time for its first request.
+        """
+        is_old = self._connections.waited(self) >= self._limits.first_s
+        if self.awaited is Awaited.NEXT or (self._is_unused() and is_old):
+            self._close_unless_used()
+
     def cut(self) -> None:
         """Close the connection in any state."""
         self.transport.abort()
@@ -139,6 +167,21 @@ class BoundedProtocol(HttpToolsProtocol):
     def unsent(self) -> int:
         """Return the number of response bytes in the write buffer."""
         return self.transport.get_write_buffer_size()
+
+    def _is_unused(self) -> bool:
+        """Tell whether the connection has never received a byte."""
+        return self.awaited is Awaited.HEAD and not self._unused and self._current() is None
+
+    def _close_unless_used(self) -> None:
+        """Close an idle connection, unless the event loop is about to read a request from it."""
+        if not self.transport.is_closing() and not has_input(self.transport):
+            self._end()
+
+    def _end(self) -> None:
+        """Close the sending side, and wait for the client to close the connection."""
+        self._is_over = True
+        close_sending(self.transport)
+        self._expect(Awaited.CLOSE)
 
     def _current(self) -> RequestResponseCycle | None:
         """Return the newest request with complete headers; uvicorn's type omits None."""
@@ -155,7 +198,9 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _finish(self) -> None:
         """Release a complete and answered request, and wait for the next one."""
-        if self._parsing or self.pipeline or self._is_serving() or self._fault is not None:
+        if self._parsing or self.pipeline or self._is_serving():
+            return
+        if self._is_over or self._fault is not None:
             return
         self.cycle = None  # type: ignore[assignment]
         self.scope = None  # type: ignore[assignment]

@@ -1,7 +1,6 @@
 """HTTP routes of the operations, derived from the table; no operation is named here."""
 
 from typing import Any, Protocol
-from urllib.parse import unquote
 
 from litestar import Request
 from litestar.handlers import HTTPRouteHandler
@@ -16,14 +15,16 @@ from contracts.secrecy import reject_embedded_secret
 from contracts.validation import SHOWN, show
 from contracts.wire import Reply
 from gateway.bodies import Bodies
-from gateway.context import NOTHING, Context, context_of
+from gateway.context import NOTHING, Context, context_of, give_command_id
+from gateway.identity.guard import Guard
 from gateway.methods import READ
 from gateway.parameters import own_parameters, refusal, values_of
+from gateway.path_parameters import PREFIX, segment
 
 AnyRequest = Request[Any, Any, Any]
 
-PARAMETER = "path_"
-"""The prefix of path parameters: Litestar reserves names such as `scope`."""
+OPERATION = "operation"
+"""The key of an operation's name among the options of its route."""
 
 
 class Caller(Protocol):
@@ -58,28 +59,33 @@ class ReplyResponse:
         await send({"type": "http.response.body", "body": reply.body, "more_body": False})
 
 
-def routes(rpc: Caller, bodies: Bodies) -> list[HTTPRouteHandler]:
+def routes(rpc: Caller, bodies: Bodies, guard: Guard) -> list[HTTPRouteHandler]:
     """Return a route for every operation."""
-    return [_route(operation, rpc, bodies) for operation in OPERATIONS.values()]
+    return [_route(operation, rpc, bodies, guard) for operation in OPERATIONS.values()]
 
 
-def _route(operation: type[Operation[Any]], rpc: Caller, bodies: Bodies) -> HTTPRouteHandler:
+def _route(
+    operation: type[Operation[Any]], rpc: Caller, bodies: Bodies, guard: Guard
+) -> HTTPRouteHandler:
     row = operation.row
     own = own_parameters(operation)
-    path = PATH_FIELD.sub(rf"{{{PARAMETER}\1:str}}", "/{provider}" + row.path)
+    path = PATH_FIELD.sub(rf"{{{PREFIX}\1:str}}", "/{provider}" + row.path)
 
     async def handle(request: AnyRequest) -> ReplyResponse:
-        context = context_of(request, row)
-        values = {name: _segment(request, name) for name in row.path_fields}
+        give_command_id(request, row)
+        requester = await guard.identify(request, row)
+        provider = segment(request, "provider")
+        values = {name: segment(request, name) for name in row.path_fields}
+        guard.authorise(request, requester, row, provider, values["scope"])
+        context = context_of(request, row, requester.name)
         values |= values_of(request.scope["query_string"], own)
         if not row.body:
-            return await call(request, values, context)
+            return await call(provider, values, context)
         async with bodies.read(request) as body:
             values |= _body(row, own, request.headers.get("content-type"), body)
-            return await call(request, values, context)
+            return await call(provider, values, context)
 
-    async def call(request: AnyRequest, values: dict[str, Any], context: Context) -> ReplyResponse:
-        provider = _segment(request, "provider")
+    async def call(provider: str, values: dict[str, Any], context: Context) -> ReplyResponse:
         reply = await rpc.call(
             provider, reject_embedded_secret(wire.build(operation, values)), context
         )
@@ -87,15 +93,8 @@ def _route(operation: type[Operation[Any]], rpc: Caller, bodies: Bodies) -> HTTP
 
     handle.__name__ = row.name
     methods = READ if row.safe else [row.method]
-    return HTTPRouteHandler(path, http_method=methods, status_code=200)(handle)
-
-
-def _segment(request: AnyRequest, name: str) -> str:
-    """Return a path parameter, decoded after the path was split: `a%2Fb` stays one name."""
-    try:
-        return unquote(request.path_params[PARAMETER + name], errors="strict")
-    except UnicodeDecodeError as error:
-        raise Fault(Code.INVALID, f"{name}: expected percent-encoded UTF-8") from error
+    named = {OPERATION: row.name}
+    return HTTPRouteHandler(path, http_method=methods, status_code=200, opt=named)(handle)
 
 
 def _body(row: Row, own: frozenset[str], content_type: str | None, body: bytes) -> dict[str, Any]:

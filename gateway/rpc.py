@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import time
+from collections import Counter
 from typing import Any
 from uuid import uuid4
 
@@ -92,6 +93,10 @@ class Rpc:
                 return await self._exchange(session, pending)
         finally:
             self._in_flight -= 1
+
+    def waiting(self) -> Counter[tuple[str, str]]:
+        """Return the number of calls that wait for a reply, by provider and operation."""
+        return Counter((each.provider, each.message.type) for each in self._pending.values())
 
     async def _admit(self, provider: str) -> Session:
         """Return the session, if the broker accepts publishes and the provider has a worker."""

@@ -1,6 +1,9 @@
 """The HTTP server: uvicorn, its socket, and routing on the raw path."""
 
 import asyncio
+import logging
+import select
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -14,10 +17,19 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.environment import ConfigurationError, shown
 from gateway.connections import Connections
+from gateway.draining import Draining
 from gateway.limits import BACKLOG, DEFAULT, Limits
 from gateway.protocol import BoundedProtocol
 
-STOP_S = 35
+log = logging.getLogger(__name__)
+
+STOP_S = 35.0
+TICK_S = 0.1
+ACCEPT_S = 1.0
+QUIET_TURNS = 4
+"""Before the end of listening, connections are accepted for at most ACCEPT_S, and until there is no
+new one in this number of turns: the event loop needs two turns for a connection.
+"""
 
 
 class OnRawPath:
@@ -52,16 +64,81 @@ def _without_body(send: Send) -> Send:
 
 
 class Server(uvicorn.Server):
-    """Uvicorn without signal handlers, which would raise the signal again after the stop."""
+    """Uvicorn with a drain, and a stop in which no request is lost that has arrived.
 
-    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+    Uvicorn's own signal handlers would raise the signal again after the stop.
+    """
+
+    def __init__(
+        self, config: uvicorn.Config, connections: Connections, draining: Draining, stop_s: float
+    ) -> None:
+        """`stop_s` limits the time of requests that are under way when the drain is over."""
         super().__init__(config)
         self._clients = connections
+        self._draining = draining
+        self._stop_s = stop_s
+
+    def signalled(self, number: int) -> None:
+        """Drain; a second signal ends the drain, and SIGINT after its end all requests."""
+        if self._draining.is_over and number == signal.SIGINT:
+            self.force_exit = True
+        self._draining.signalled()
+        log.info("%s: %s", signal.Signals(number).name, self._draining.summary)
+        self._announce_close()
 
     async def on_tick(self, counter: int) -> bool:
         """Close overdue connections; uvicorn calls this ten times per second."""
         self._clients.sweep()
-        return await super().on_tick(counter)
+        return await super().on_tick(counter) or self._draining.is_over
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop listening, and finish the requests that have arrived."""
+        self._announce_close()
+        await self._stop_listening(sockets or [])
+        until = time.monotonic() + self._stop_s
+        open_now, tasks = self.server_state.connections, self.server_state.tasks
+        await asyncio.sleep(TICK_S)  # an accepted connection is not in `connections` at once
+        while (open_now or tasks) and not self.force_exit and time.monotonic() < until:
+            for connection in list(open_now):
+                connection.shutdown()
+            self._clients.sweep()
+            await asyncio.sleep(TICK_S)
+        if open_now or tasks:
+            await self._cut()
+
+    async def _cut(self) -> None:
+        """End all connections and requests."""
+        connections, tasks = self.server_state.connections, list(self.server_state.tasks)
+        log.warning("the stop cuts %d connections, %d requests", len(connections), len(tasks))
+        for connection in list(connections):
+            connection.transport.abort()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _stop_listening(self, sockets: list[socket.socket]) -> None:
+        """Accept every connection that the system has established, then close the sockets.
+
+        The system resets those that wait in the backlog of a socket that is closed.
+        """
+        waiting = select.poll()
+        for each in sockets:
+            waiting.register(each.fileno(), select.POLLIN)
+        quiet, until = 0, time.monotonic() + ACCEPT_S
+        while time.monotonic() < until:
+            quiet = 0 if waiting.poll(0) else quiet + 1
+            if quiet == QUIET_TURNS:
+                break
+            await asyncio.sleep(0)
+        for server in self.servers:
+            server.close()
+        for each in sockets:
+            each.close()
+
+    def _announce_close(self) -> None:
+        self._clients.is_draining = True
+        for connection in list(self.server_state.connections):
+            cast(BoundedProtocol, connection).announce_close()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -69,8 +146,13 @@ class Server(uvicorn.Server):
         yield
 
 
-def http_server(app: OnRawPath, limits: Limits = DEFAULT) -> Server:
-    """Return the HTTP server of the application."""
+def http_server(
+    app: OnRawPath,
+    limits: Limits = DEFAULT,
+    draining: Draining | None = None,
+    stop_s: float = STOP_S,
+) -> Server:
+    """Return the HTTP server of the application; without `draining` it stops at once."""
     connections = Connections(limits, time.monotonic)
     return Server(
         uvicorn.Config(
@@ -85,9 +167,10 @@ def http_server(app: OnRawPath, limits: Limits = DEFAULT) -> Server:
             # loopback, and with FORWARDED_ALLOW_IPS=* any client at all, could forge.
             proxy_headers=False,
             backlog=limits.backlog,
-            timeout_graceful_shutdown=STOP_S,
         ),
         connections,
+        draining or Draining(),
+        stop_s,
     )
 
 

@@ -9,6 +9,7 @@ from contracts.broker.channel import Channel
 from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError, ConnectionLost, Rejected, Unroutable
 from contracts.faults import Code, Fault
+from contracts.observation.messaging import propagating, sending
 from contracts.wire import Message, Reply
 
 log = logging.getLogger(__name__)
@@ -86,7 +87,8 @@ class Session:
     async def _publish(self, pending: Pending) -> None:
         channel = self._queries if pending.safe else self._commands
         try:
-            await channel.publish(pending.message, mandatory=True)
+            with sending(pending.message):
+                await channel.publish(propagating(pending.message), mandatory=True)
             pending.is_confirmed = True
         except Unroutable:
             fault = unattended(pending.provider) if pending.safe else without_partition(pending)

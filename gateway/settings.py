@@ -1,11 +1,21 @@
 """The settings of a gateway, from its environment."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
-from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, Port, shown
+from contracts.environment import (
+    SECRET,
+    AmqpUrls,
+    ConfigurationError,
+    Host,
+    Level,
+    MetricsPort,
+    Port,
+    shown,
+)
+from contracts.observation.logs import AUTO, LogFormat
 from gateway.limits import DEFAULT, Limits, within_descriptors
 
 MS = r"([5-9]\d\d|[1-9]\d{3,5})"
@@ -25,10 +35,19 @@ Bytes = Annotated[
         ge=1_000_000, le=1 << 40, description="bytes, a whole number from 1000000 to 1099511627776"
     ),
 ]
-Host = Annotated[str, Meta(pattern=r"^[^\s/]+\Z", description="an address to listen on")]
+Seconds = Annotated[int, Meta(ge=0, le=3600, description="seconds from 0 to 3600")]
+Auth = Annotated[
+    Literal["none", "token", "jwt", "token,jwt"],
+    Meta(description="none, token, jwt or token,jwt"),
+]
+Flag = Annotated[bool, Meta(description="true or false")]
+LeewaySeconds = Annotated[int, Meta(ge=0, le=300, description="seconds from 0 to 300")]
 
 QUERIES_MS = 10_000
 COMMANDS_MS = 30_000
+
+STOP_MARGIN_S = 5.0
+"""The time of a request beside its deadline, above all for the arrival of its body."""
 
 
 class Settings(Struct, frozen=True):
@@ -43,8 +62,30 @@ class Settings(Struct, frozen=True):
     max_body_bytes: Count = 1_000_000
     connections: Count = DEFAULT.connections
     held_bytes: Bytes = DEFAULT.held_bytes
+    drain_seconds: Seconds = 0
     seal_key: Annotated[str, Meta(extra=SECRET)] = ""
     logger_level: Level = "info"
+    metrics_host: Host = "127.0.0.1"
+    metrics_port: MetricsPort | None = None
+    log_format: LogFormat = AUTO
+    access_log: Flag = False
+    auth: Auth = "none"
+    auth_tokens: str = ""
+    auth_rights: str = ""
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    jwt_jwks: str = ""
+    jwt_jwks_ca: str = ""
+    jwt_jwks_token_file: str = ""
+    jwt_leeway_seconds: LeewaySeconds = 30
+    jwt_groups_claim: str = "groups"
+    tls_client_ca: str = ""
+    allow_anonymous: Flag = False
+    trusted_proxies: str = ""
+
+    def auth_kinds(self) -> tuple[str, ...]:
+        """Return the accepted kinds of tokens."""
+        return () if self.auth == "none" else tuple(self.auth.split(","))
 
     def expected_providers(self) -> list[str]:
         """Return the providers that are unattended, not unknown, before their first worker."""
@@ -61,6 +102,10 @@ class Settings(Struct, frozen=True):
         """Return the limits on clients, reduced to the available file descriptors."""
         connections, backlog = within_descriptors(self.connections)
         return Limits(connections=connections, backlog=backlog, held_bytes=self.held_bytes)
+
+    def stop_s(self) -> float:
+        """Return the limit in seconds for requests under way when the gateway stops listening."""
+        return max(self.deadlines()) / 1000 + STOP_MARGIN_S
 
     def deadlines(self) -> tuple[int, int]:
         """Return the deadlines of queries and of commands in milliseconds."""

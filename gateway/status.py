@@ -13,15 +13,24 @@ from contracts import VERSION
 from contracts.broker.attendance import Announcement, Attendance
 from contracts.broker.errors import BrokerError
 from contracts.broker.reconnecting import ReconnectingConnection
+from gateway.draining import Draining
+from gateway.identity.guard import Guard
 from gateway.methods import READ
 
 ATTENDANCE_S = 0.9
 
 
 def status_routes(
-    link: ReconnectingConnection, attendance: Attendance, missing: Callable[[], list[str]]
+    link: ReconnectingConnection,
+    attendance: Attendance,
+    missing: Callable[[], list[str]],
+    draining: Draining,
+    guard: Guard,
 ) -> list[HTTPRouteHandler]:
-    """Return `/status` and `/ready`; `missing` returns the missing queues and bindings."""
+    """Return `/status` and `/ready`; `missing` returns the missing queues and bindings.
+
+    `/ready` names providers, workers and parts of the broker, so it is for known subjects.
+    """
 
     @route("/status", http_method=READ, status_code=200)
     async def status() -> Response[bytes]:
@@ -29,9 +38,12 @@ def status_routes(
 
     @route("/ready", http_method=READ, status_code=200)
     async def ready(request: Request[Any, Any, Any]) -> Response[bytes]:
+        await guard.admit_to_pages(request)
         providers = await _providers(attendance) if link.is_up else {}
         lacking = _missing(missing(), attendance) if link.is_up else []
-        status = "degraded" if lacking else "ready"
+        status = ("degraded" if lacking else "ready") if link.is_up else "not ready"
+        if draining.is_begun:
+            status = "draining"
         broker = {
             "reachable": link.is_up,
             "since": _time(link.since),
@@ -39,12 +51,12 @@ def status_routes(
             "missing": lacking,
         }
         body = {
-            "status": status if link.is_up else "not ready",
+            "status": status,
             "version": VERSION,
             "broker": broker,
             "providers": providers,
         }
-        return _json(body, 200 if link.is_up else 503)
+        return _json(body, 200 if link.is_up and not draining.is_begun else 503)
 
     return [status, ready]
 

@@ -16,14 +16,20 @@ forking = multiprocessing.get_context("forkserver")
 forking.set_forkserver_preload(["gateway.app", "worker.app", __name__])
 
 
-def run(module: str, environment: dict[str, str], log: Path) -> None:
-    """Run a module as `python -m` does, with only these variables and all output in the log."""
+def run(module: str, environment: dict[str, str], log: Path, tree: Path = REPOSITORY) -> None:
+    """Run a module as `python -m` does, with only these variables and all output in the log.
+
+    `tree` is the folder with the source, by default this checkout. Without PLT_METRICS_PORT the
+    process serves no metrics: many processes would want one port.
+    """
+    environment = {"PLT_METRICS_PORT": "off", **environment}
     with log.open("wb") as output:
         os.dup2(output.fileno(), sys.stdout.fileno())
         os.dup2(output.fileno(), sys.stderr.fileno())
-    os.chdir(REPOSITORY)
-    if _of_python(environment) != _of_python(os.environ):
-        # The interpreter reads its variables when it starts.
+    os.chdir(tree)
+    if tree != REPOSITORY or _of_python(environment) != _of_python(os.environ):
+        # The interpreter reads its variables when it starts; this process has imported the modules
+        # of this checkout.
         os.execve(sys.executable, [sys.executable, "-m", module], environment)
     os.environ.clear()
     os.environ.update(environment)

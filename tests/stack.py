@@ -1,6 +1,7 @@
 """Gateways and workers as processes on a real broker, which tests kill, freeze and stop."""
 
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from tests.forking import forking, run
 if TYPE_CHECKING:  # moto takes 1.7 s of CPU to import, and most tests need no AWS
     from deploy.sandbox.aws.server import AwsSandbox
 
+METRICS = re.compile(r"metrics on (http://\S+)/metrics")
 REPOSITORY = Path(__file__).parent.parent
 BOUND_S = 60.0
 """The default limit of every wait, long enough for a busy machine."""
@@ -45,10 +47,14 @@ def in_thread(send: Callable[[], httpx.Response]) -> Future[httpx.Response]:
 class Process:
     """A gateway or worker process."""
 
-    def __init__(self, module: str, environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self, module: str, environment: dict[str, str], log: Path, tree: Path = REPOSITORY
+    ) -> None:
+        """`tree` is the folder with the source, by default this checkout."""
         self.log = log
+        self.log.touch()
         self._process = forking.Process(
-            target=run, args=(module, os.environ | environment, log), name=module
+            target=run, args=(module, os.environ | environment, log, tree), name=module
         )
         self._process.start()
 
@@ -58,6 +64,14 @@ class Process:
         pid = self._process.pid
         assert pid is not None
         return pid
+
+    @property
+    def metrics_url(self) -> str:
+        """The URL of the metrics port of a process with PLT_METRICS_PORT=0."""
+        eventually(lambda: METRICS.search(self.log.read_text()), what="metrics are served")
+        found = METRICS.search(self.log.read_text())
+        assert found is not None
+        return found[1]
 
     def kill(self) -> None:
         """Send SIGKILL and wait for the end, as in a crash."""
@@ -93,9 +107,23 @@ class Process:
 class Gateway(Process):
     """A gateway process, and a client for requests to it."""
 
-    def __init__(self, environment: dict[str, str], log: Path, port: int) -> None:
-        super().__init__("gateway", environment | {"PLT_PORT": str(port)}, log)
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False)
+    def __init__(
+        self,
+        environment: dict[str, str],
+        log: Path,
+        port: int,
+        tree: Path = REPOSITORY,
+        token: str | None = None,
+    ) -> None:
+        """`token` is the bearer token of every request."""
+        super().__init__("gateway", environment | {"PLT_PORT": str(port)}, log, tree)
+        self.port = port
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}",
+            headers={} if token is None else {"authorization": f"Bearer {token}"},
+            timeout=60,
+            trust_env=False,
+        )
 
     def get(self, path: str) -> httpx.Response:
         return self.http.get(path)
@@ -140,12 +168,17 @@ class Stack:
         self._started = 0
         self._closing = ExitStack()
 
-    def gateway(self, **variables: str) -> Gateway:
-        """Start a gateway that expects the provider k8s, and wait until it is connected."""
+    def gateway(
+        self, token: str | None = None, tree: Path = REPOSITORY, /, **variables: str
+    ) -> Gateway:
+        """Start a gateway that expects the provider k8s, and wait until it is connected.
+
+        `token` is the bearer token of every request to it.
+        """
         port = Port.any_free()
         self._closing.callback(port.release)
         environment = {"PLT_AMQP_URL": self.amqp_url, "PLT_PROVIDERS": "k8s"} | variables
-        gateway = Gateway(environment, self._log("gateway"), port.number)
+        gateway = Gateway(environment, self._log("gateway"), port.number, tree, token)
         self._closing.callback(gateway.close)
         if variables.get("PLT_AMQP_URL") is None:
             eventually(
@@ -153,14 +186,14 @@ class Stack:
             )
         return gateway
 
-    def worker(self, **variables: str) -> Process:
+    def worker(self, tree: Path = REPOSITORY, /, **variables: str) -> Process:
         """Start a worker for the Kubernetes sandbox."""
         environment = {
             "PLT_AMQP_URL": self.amqp_url,
             "PLT_PROVIDER": "k8s",
             **self.sandbox.environment,
         } | variables
-        worker = Process("worker", environment, self._log("worker"))
+        worker = Process("worker", environment, self._log("worker"), tree)
         self._closing.callback(worker.close)
         return worker
 

@@ -8,7 +8,8 @@ import uvloop
 
 from contracts import command_line
 from contracts.environment import ConfigurationError, load
-from contracts.logs import configure
+from contracts.observation.logs import configure
+from contracts.observation.traces import exporting
 from contracts.printable import BREAKS, printable
 from worker.app import serve
 from worker.settings import Settings
@@ -23,8 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     command_line.parse("machinist-worker", PURPOSE, Settings, arguments)
     try:
         settings = load(Settings, os.environ)
-        configure(settings.logger_level)
-        uvloop.run(serve(settings, os.environ))
+        configure(settings.logger_level, settings.log_format)
+        with exporting("machinist-worker", os.environ):
+            uvloop.run(serve(settings, os.environ))
     except ConfigurationError as error:
         sys.stderr.write(f"worker: {printable(str(error), keep=BREAKS)}\n")
         sys.exit(2)

@@ -14,11 +14,16 @@ from contracts.address import SLOTS
 from contracts.broker.attendance import Announcement
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.environment import ConfigurationError, shown
+from contracts.observation.broker import watch_connections
+from contracts.observation.exporter import exporter
+from contracts.observation.registry import Registry
 from contracts.seal import Seals
 from worker.clock import Clock
 from worker.consumer import Consumer
 from worker.dispatch import Dispatch
 from worker.fence import Fence
+from worker.gauges import watch
+from worker.metrics import Metrics
 from worker.partitions.balance import Balance
 from worker.partitions.bodies import DEFAULT_LIMITS, Bodies, Limits
 from worker.partitions.capacity import Capacity
@@ -44,10 +49,11 @@ async def serve(settings: Settings, environment: Mapping[str, str]) -> None:
         raise ConfigurationError(f"PLT_PROVIDER={given}: expected one of {known}")
     name = settings.attached_as()
     seals = Seals.from_text(settings.seal_key)
+    metrics = Metrics(name, Registry("worker"))
     async with open_provider(environment) as provider:
         await work(
             settings,
-            Dispatch(name, provider, seals, settings.allowed_producers()),
+            Dispatch(name, provider, seals, settings.allowed_producers(), metrics),
             seals,
             _stop_on_signals(),
         )
@@ -78,7 +84,13 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
         )
 
     publisher = Publisher(publishing, announcement)
-    record = Record(worker, dispatch.name, publisher)
+    metrics = dispatch.metrics
+    watch_connections(metrics.registry, {"consume": consuming, "publish": publishing})
+    record = Record(worker, dispatch.name, publisher, metrics.audit)
+
+    def unready() -> str | None:
+        return None if consumer.state == "attached" else f"the worker is {consumer.state}"
+
     async with asyncio.TaskGroup() as running:
         replies = Replies(worker, publisher, seals, running)
         consumer = consuming_side(
@@ -94,14 +106,17 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
             tag=f"worker {worker}",
             limits=Limits(settings.held_bytes, settings.held_disk_bytes),
         )
-        async with asyncio.TaskGroup() as connections:
+        async with (
+            exporter(settings.metrics_host, settings.metrics_port, metrics.registry, unready),
+            asyncio.TaskGroup() as connections,
+        ):
             tasks = [
                 connections.create_task(publishing.run(publisher.session)),
                 connections.create_task(consuming.run(consumer.session)),
             ]
             await stop.wait()
             log.info("stopping: running operations have %d seconds", settings.grace_seconds)
-            consumer.stop()
+            consumer.stop(settings.grace_seconds)
             await publisher.announce_now()
             await consumer.drain(settings.grace_seconds)
             await publisher.announce_now()
@@ -149,7 +164,9 @@ def consuming_side(
         for slot in range(SLOTS)
     ]
     queries = Queries(dispatch, replies, clock, group, concurrency=concurrency, tag=tag)
-    return Consumer(dispatch.name, link, queries, partitions, balance, runs, fence, announce)
+    consumer = Consumer(dispatch.name, link, queries, partitions, balance, runs, fence, announce)
+    watch(dispatch.metrics.registry, dispatch.name, consumer, partitions, bodies, clock)
+    return consumer
 
 
 def _stop_on_signals() -> asyncio.Event:

@@ -111,6 +111,18 @@ class _Differences:
         return self._values[0][1]
 
 
+def waited(message: Message, left: float) -> float | None:
+    """Return the seconds since the publish of a message, None if unknown.
+
+    `left` are the seconds until its deadline from `Clock.expires_at`, which counts by the
+    publisher's clock until the delivery.
+    """
+    if message.expiration is None and HEADER_DEADLINE in message.headers:
+        return None
+    limit = PARTITION_TTL_MS if message.expiration is None else message.expiration
+    return max(0.0, min(limit, PARTITION_TTL_MS) / 1000 - left)
+
+
 def _publisher(message: Message) -> str:
     """Return the gateway that published a message, the same for all its connections, or "".
 

@@ -65,18 +65,23 @@ class Consumer:
             group.create_task(self._balance.run(self._partitions))
             self._link.ready()
 
-    def stop(self) -> None:
-        """Start no more commands; the new state is to be announced before `drain`."""
+    def stop(self, within: float) -> None:
+        """Hand the partitions over; `drain` follows once the new state is announced.
+
+        After half of the time `within`, redelivered commands keep no partition, so that commands
+        that then run can end.
+        """
         self.state = "draining"
-        self._fence.shut()
         for partition in self._partitions:
-            partition.stop()
+            partition.stop(within / 2)
 
     async def drain(self, within: float) -> None:
-        """Stop consuming queries; cancel operations that still run after `within` seconds."""
+        """Stop consuming; cancel operations that still run after `within` seconds."""
         try:
             async with asyncio.timeout(within):
                 await self._queries.stop()
+                for partition in self._partitions:
+                    await partition.left()
                 await self._runs.idle()
                 await self._queries.idle()
         except TimeoutError:
@@ -85,7 +90,8 @@ class Consumer:
         self.state = "gone"
 
     def abort(self) -> None:
-        """Cancel all running operations."""
+        """Start no more commands, and cancel all running operations."""
+        self._fence.shut()
         self._fence.close()
         self._runs.abandon()
         self._queries.abort()

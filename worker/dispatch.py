@@ -14,10 +14,12 @@ import msgspec
 from contracts import wire
 from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
+from contracts.observation.registry import Registry
 from contracts.operation import Operation
 from contracts.seal import Seals
 from contracts.wire import Message, Reply
 from worker.examination import Examination, Producers, Refusal
+from worker.metrics import Metrics
 from worker.provider import Call
 from worker.redaction import redact, redact_text
 
@@ -56,10 +58,16 @@ class Dispatch:
     """Runs operations on one provider."""
 
     def __init__(
-        self, name: str, provider: object, seals: Seals, producers: Producers | None = None
+        self,
+        name: str,
+        provider: object,
+        seals: Seals,
+        producers: Producers | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         """`name` is the name under which the provider is attached."""
         self.name = name
+        self.metrics = metrics or Metrics(name, Registry("worker"))
         self._methods = methods(provider)
         self._examination = Examination(name, seals, producers or {})
 
@@ -83,6 +91,10 @@ class Dispatch:
 
     async def perform(self, operation: Operation[Any], call: Call) -> Reply:
         """Return the provider's reply within the deadline; raises a redacted Fault."""
+        with self.metrics.run(operation.row.name, call):
+            return await self._perform(operation, call)
+
+    async def _perform(self, operation: Operation[Any], call: Call) -> Reply:
         name = operation.row.name
         method = self._methods.get(name)
         if method is None:

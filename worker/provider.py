@@ -21,9 +21,11 @@ Only the provider retries requests, only where a repeat is safe, and within `cal
 
 import time
 from collections.abc import Callable
+from types import TracebackType
 from typing import Any, Protocol
 
 from contracts import api
+from contracts.faults import Code, Fault
 from contracts.resources import (
     Controller,
     Controllers,
@@ -34,6 +36,38 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from worker import observations
+
+
+class PlatformRequest:
+    """A context around one request to the platform, which it reports to the call at its end.
+
+    `action` is the verb of Kubernetes' API or the action of AWS's. `status` is set by the provider:
+    the HTTP status or AWS's error code, from a closed set, because both become labels of metrics.
+    Without it, `status` is the code of the fault that leaves the context.
+    """
+
+    __slots__ = ("_began", "_requests", "action", "seconds", "status")
+
+    def __init__(self, action: str, requests: "list[PlatformRequest]") -> None:
+        self._requests = requests
+        self.action = action
+        self.status = ""
+        self.seconds = 0.0
+
+    def __enter__(self) -> "PlatformRequest":
+        self._began = time.perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.seconds = time.perf_counter() - self._began
+        if not self.status:
+            self.status = error.code.value if isinstance(error, Fault) else "cancelled"
+        self._requests.append(self)
 
 
 class Call:
@@ -57,6 +91,8 @@ class Call:
         self.before: Any = None
         self.after: Any = None
         self.warnings: list[str] = []
+        self.requests: list[PlatformRequest] = []
+        self.retries: list[Code] = []
 
     @classmethod
     def within(cls, seconds: float) -> "Call":
@@ -70,6 +106,14 @@ class Call:
         middle of a call and must not send the next request.
         """
         return max(0.0, self.deadline - time.monotonic()) if self._may_go_on() else 0.0
+
+    def request(self, action: str) -> PlatformRequest:
+        """Return a context for one request to the platform."""
+        return PlatformRequest(action, self.requests)
+
+    def retried(self, failure: Code) -> None:
+        """Report that a request is sent again after a failure with this code."""
+        self.retries.append(failure)
 
     def warn(self, text: str) -> None:
         """Add a text without secrets to the member `warnings` of the reply, at most once.

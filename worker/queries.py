@@ -2,13 +2,16 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 
 from contracts import topology
 from contracts.broker.channel import Channel, Delivery
 from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
-from contracts.wire import Message, bounded, reply_of
+from contracts.observation.messaging import processing
+from contracts.observation.operations import query_answered
+from contracts.wire import Message, Reply, bounded, reply_of
 from worker.clock import Clock
 from worker.dispatch import Dispatch
 from worker.examination import Refusal, too_large
@@ -82,7 +85,8 @@ class Queries:
     ) -> None:
         def receive(delivery: Delivery) -> None:
             expires_at = self._clock.expires_at(delivery.message)
-            task = self._group.create_task(self._query(channel, delivery, expires_at))
+            work = self._query(channel, delivery, expires_at, time.time())
+            task = self._group.create_task(work)
             self._running.add(task)
             task.add_done_callback(self._running.discard)
 
@@ -101,21 +105,32 @@ class Queries:
             # The channel stays open, so that running queries can be acknowledged.
             await watch
 
-    async def _query(self, channel: Channel, delivery: Delivery, expires_at: float) -> None:
+    async def _query(
+        self, channel: Channel, delivery: Delivery, expires_at: float, delivered_at: float
+    ) -> None:
+        if delivery.redelivered:
+            self._dispatch.metrics.redelivered(delivery.message)
         if delivery.message.type != topology.ATTENDANCE:
-            await self._answer(delivery.message, Call(expires_at))
+            await self._answer(delivery.message, Call(expires_at), delivered_at)
         try:
             await channel.ack(delivery)
         except ConnectionLost as error:
             log.debug("the query may be answered by another worker too: %s", error)
 
-    async def _answer(self, message: Message, call: Call) -> None:
+    async def _answer(self, message: Message, call: Call, delivered_at: float) -> None:
         message = bounded(message)
+        with processing(message, delivered_at):
+            reply = await self._run(message, call)
+            query_answered(message, self._dispatch.name, reply, delivered_at)
+        await self._replies.send(message, reply, call.deadline)
+
+    async def _run(self, message: Message, call: Call) -> Reply:
         try:
             if message.dropped:
                 raise too_large(message)
-            reply = await self._dispatch.run(message, call)
+            self._dispatch.metrics.started(message, call)
+            return await self._dispatch.run(message, call)
         except Refusal as refusal:
+            self._dispatch.metrics.refused(message, refusal.code)
             log.warning("%s was refused: %s", message.key, refusal)
-            reply = reply_of(refusal)
-        await self._replies.send(message, reply, call.deadline)
+            return reply_of(refusal)

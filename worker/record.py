@@ -7,6 +7,9 @@ from typing import Any
 from contracts import VERSION, dead_letters, outcomes
 from contracts.broker.outcome_publisher import OutcomePublisher
 from contracts.faults import Fault
+from contracts.observation.audit import AuditMetrics
+from contracts.observation.operations import command_ended
+from contracts.observation.registry import Registry
 from contracts.outcomes import Result
 from contracts.requests import Request
 from contracts.wire import HEADER_TRACEPARENT, Message
@@ -20,11 +23,15 @@ APP = f"worker/{VERSION}"
 class Record:
     """Publishes the outcomes of one provider's commands, and its dead letters."""
 
-    def __init__(self, worker: str, provider: str, publisher: Publisher) -> None:
+    def __init__(
+        self, worker: str, provider: str, publisher: Publisher, audit: AuditMetrics | None = None
+    ) -> None:
         self._worker = worker
         self._provider = provider
         self._publisher = publisher
-        self._outcomes = OutcomePublisher()
+        self._audit = audit or AuditMetrics(Registry("worker"))
+        self._outcomes = OutcomePublisher(self._audit.published)
+        self._audit.watch(self._outcomes.lag)
 
     async def write(
         self, command: Message, result: Result, request: Request | None = None, **fields: Any
@@ -37,6 +44,8 @@ class Record:
         outcome = outcomes.outcome_of(
             command, self._provider, result, request=request, worker=self._worker, **fields
         )
+        if result is not Result.STARTED:
+            command_ended(outcome, command.headers)
         message = outcomes.message_of(outcome, APP, command.headers.get(HEADER_TRACEPARENT))
         publish = partial(self._publisher.publish, mandatory=True)
         await self._outcomes.publish(message, publish, self._publisher.reconnect)
@@ -51,6 +60,7 @@ class Record:
         log.warning("%s %s is dead: %s", command.type, command.key, fault)
         letter = dead_letters.dead_letter(command, fault.message, queue, APP)
         await self._publisher.publish(letter)
+        self._audit.dead_letter(self._provider)
         await self.write(
             command, Result.DEAD, request, finished=outcomes.now(), **outcomes.failure(fault)
         )

@@ -172,6 +172,15 @@ class Attendance:
         """Tell whether a worker consumes no more queries but may still answer received ones."""
         return any(each.state == "draining" for each in self.workers(provider))
 
+    def knows(self, provider: str) -> bool:
+        """Tell whether a provider is expected, announced or has a queue."""
+        counted = self._counts.get(provider)
+        return (
+            provider in self._expected
+            or provider in self._received
+            or (counted is not None and counted.count is not None)
+        )
+
     def providers(self) -> list[str]:
         """Return every provider that is expected, announced or has a queue, by name."""
         counted = {name for name, seen in self._counts.items() if seen.count is not None}

@@ -34,11 +34,26 @@ UNROUTABLE_S = 1.0
 """The delay before republishing an outcome that matched no binding."""
 
 
+Published = Callable[[str, str], None]
+"""Called for each outcome that a queue has, with its provider and its result."""
+
+
+def _ignore(provider: str, result: str) -> None:
+    """Count nothing."""
+
+
 class OutcomePublisher:
     """Publishes outcomes for one process, over one connection after another."""
 
-    def __init__(self) -> None:
+    def __init__(self, published: Published = _ignore) -> None:
+        self._published = published
         self._reconnected_at = float("-inf")
+        self._since: dict[object, float] = {}  # the oldest first
+
+    def lag(self) -> float:
+        """Return the age in seconds of the oldest outcome without a confirm, 0 without one."""
+        now = time.monotonic()
+        return now - next(iter(self._since.values()), now)
 
     async def publish(
         self,
@@ -52,6 +67,19 @@ class OutcomePublisher:
         connection; it is also called when a queue was created again, since a new stream counts
         from 0.
         """
+        entry = object()
+        self._since[entry] = time.monotonic()
+        try:
+            await self._until_published(outcome, publish, reconnect)
+        finally:
+            del self._since[entry]
+
+    async def _until_published(
+        self,
+        outcome: Message,
+        publish: Callable[[Message], Awaitable[None]],
+        reconnect: Callable[[], Awaitable[None]],
+    ) -> None:
         has_waited = False
         pauses = iter(REFUSED_AGAIN_S)
         what = f"{outcome.key.partition('.')[0]} of {outcome.correlation_id}"
@@ -71,6 +99,8 @@ class OutcomePublisher:
                     await self._reconnect(reconnect)
                 await asyncio.sleep(pause)
             else:
+                result, provider = outcome.key.split(".")[:2]
+                self._published(provider, result)
                 if has_waited:
                     await self._reconnect(reconnect)
                 return

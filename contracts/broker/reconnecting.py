@@ -59,15 +59,24 @@ class ReconnectingConnection:
         self._name = name
         self.since: float | None = None
         self.reason = "not connected yet"
+        self.opened = 0
+        self.failures = 0
+        """Connections that became ready, and connections that were lost or not opened."""
 
     @property
     def is_up(self) -> bool:
         """True while a session is ready."""
         return self.since is not None
 
+    @property
+    def was_up(self) -> bool:
+        """True once a session was ready, also after the loss of its connection."""
+        return self.opened > 0
+
     def ready(self) -> None:
         """Mark the connection as up; called by a session after its setup."""
         self.since = time.time()
+        self.opened += 1
         log.info("%s: ready", self._name)
 
     async def run(self, session: Session) -> None:
@@ -132,6 +141,7 @@ class ReconnectingConnection:
             log.warning("%s: the broker did not answer the close", self._name)
 
     def _down(self, url: URL, error: BrokerError) -> None:
+        self.failures += 1
         reason = f"{url.host}:{url.port}: {error}"
         level = logging.DEBUG if reason == self.reason else logging.WARNING
         log.log(level, "%s: no connection to %s", self._name, reason)

@@ -30,6 +30,11 @@ _OF_REQUESTS = {
         "description": "The latest start, in milliseconds of the Unix epoch.",
     },
     wire.HEADER_TRACEPARENT: _TRACEPARENT,
+    wire.HEADER_TRACESTATE: {
+        "type": "string",
+        "maxLength": 512,
+        "description": "W3C trace context; ignored without a valid traceparent.",
+    },
     wire.HEADER_IDEMPOTENCY_KEY: {
         "type": "string",
         "minLength": 1,

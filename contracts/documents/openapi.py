@@ -7,7 +7,7 @@ import msgspec
 
 from contracts import VERSION
 from contracts.api import OPERATIONS
-from contracts.documents import examples
+from contracts.documents import examples, security
 from contracts.documents.gateway_pages import GatewayStatus, Readiness
 from contracts.documents.schemas import REFERENCE, Schemas
 from contracts.faults import NOT_ATTEMPTED, PROBLEM_JSON, STATUS, Code, Problem
@@ -103,6 +103,7 @@ def document() -> dict[str, Any]:
         "servers": [{"url": "/"}],
         "paths": {**paths, **_own_paths()},
         "components": {
+            "securitySchemes": security.SCHEMES,
             "schemas": dict(sorted(schemas.components.items())),
             "responses": {
                 f"{kind}{s}": _response(s, of_command=kind is COMMAND_PROBLEM)
@@ -128,6 +129,7 @@ def _operation(
         "operationId": row.name,
         "summary": row.summary,
         "tags": [row.collection],
+        "security": security.requirements(row.access),
         "parameters": [PROVIDER, *(_parameter(row, field, of_fields) for field in fields), *keys],
         "responses": {
             "200": {"description": "Done.", **headers, "content": content},
@@ -203,7 +205,7 @@ def _response(status: HTTPStatus, *, of_command: bool) -> dict[str, Any]:
             }
         },
     }
-    headers = dict(COMMAND_ID) if of_command else {}
+    headers: dict[str, Any] = (COMMAND_ID if of_command else {}) | security.headers(status)
     if status in NOT_ATTEMPTED:
         described["description"] += " Nothing was attempted and nothing will be."
         headers["Retry-After"] = {
@@ -219,18 +221,24 @@ def _response(status: HTTPStatus, *, of_command: bool) -> dict[str, Any]:
 
 
 def _own_paths() -> dict[str, Any]:
-    return {
-        "/status": _own("status", "Liveness of the gateway.", "GatewayStatus", {"200": "Alive."}),
-        "/ready": _own(
-            "ready",
-            "Readiness of the gateway: the broker and the attached workers.",
-            "Readiness",
-            {
-                "200": "The broker is reachable.",
-                "503": "The broker is not reachable; `broker.reason` is the reason.",
-            },
-        ),
-    }
+    status = _own("status", "Liveness of the gateway.", "GatewayStatus", {"200": "Alive."})
+    ready = _own(
+        "ready",
+        "Readiness of the gateway: the broker and the attached workers. For subjects with any "
+        "right, if the gateway authenticates its clients.",
+        "Readiness",
+        {
+            "200": "The broker is reachable.",
+            "503": "The broker is not reachable; `broker.reason` is the reason. Or a problem: the "
+            "keys of JSON Web Tokens are not known yet.",
+        },
+    )
+    ready["security"] = security.requirements()
+    for refused in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+        ready["responses"][f"{refused}"] = {"$ref": f"#/components/responses/Problem{refused}"}
+    unavailable = _response(HTTPStatus.SERVICE_UNAVAILABLE, of_command=False)["content"]
+    ready["responses"]["503"]["content"] |= unavailable
+    return {"/status": {"get": status}, "/ready": {"get": ready}}
 
 
 def _own(name: str, summary: str, shape: str, answers: dict[str, str]) -> dict[str, Any]:
@@ -246,6 +254,4 @@ def _own(name: str, summary: str, shape: str, answers: dict[str, str]) -> dict[s
         }
         for status, text in answers.items()
     }
-    return {
-        "get": {"operationId": name, "summary": summary, "tags": ["self"], "responses": responses}
-    }
+    return {"operationId": name, "summary": summary, "tags": ["self"], "responses": responses}

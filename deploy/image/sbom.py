@@ -93,8 +93,8 @@ def python_packages() -> dict[str, Any]:
         stated: dict[str, str] = json.loads(run(product / "bin" / "python", "-c", STATED))
     bill["metadata"]["component"]["version"] = VERSION
     for each in bill["components"]:
-        if not each.get("licenses") and (name := stated.get(each["name"])):
-            each["licenses"] = [{"license": {"name": name}}]
+        if not each.get("licenses") and (licence := stated.get(each["name"])):
+            each["licenses"] = [{"license": {"name": licence}}]
     return bill
 
 

@@ -28,7 +28,11 @@ async def serve(directory: Path, port: int, aws_port: int) -> None:
         KubernetesSandbox(port=port, directory=directory / "kubernetes") as kubernetes,
         AwsSandbox(port=aws_port) as aws,
     ):
-        files = {"ca_path": str(kubernetes.ca_path), "token_path": str(kubernetes.token_path)}
+        files = {
+            "ca_path": str(kubernetes.ca_path),
+            "token_path": str(kubernetes.token_path),
+            "worker_token_path": str(kubernetes.worker_token_path),
+        }
         account = {"url": aws.url, "region": aws.region, "environment": aws.environment}
         ready = {"kubernetes": {"url": kubernetes.url, **files}, "aws": account}
         print(json.dumps(ready), flush=True)

@@ -12,11 +12,11 @@ from contracts.broker.connection import Connection
 from contracts.broker.reconnecting import Session
 from contracts.environment import ConfigurationError, load
 from contracts.faults import Fault
-from contracts.logs import configure
+from contracts.observation.logs import configure
 from contracts.outcomes import Outcome
 from contracts.printable import BREAKS, printable
 from contracts.wire import Message
-from gateway.console import broker_task, keys, lines, options
+from gateway.console import broker_task, keys, lines, new_token, options
 from gateway.console.audit import Replay
 from gateway.console.dead import show_dead
 from gateway.console.entries import dead, record
@@ -70,10 +70,18 @@ def _dead(args: argparse.Namespace) -> None:
     _on_broker("dead", show_all)
 
 
+def _token(args: argparse.Namespace) -> None:
+    token, line = new_token.token_and_line(args.subject, args.days)
+    print(token)
+    print(line)
+    sys.stderr.write("the first line is the token, the second the line for PLT_AUTH_TOKENS\n")
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], None]] = {
     "address": _address,
     "audit": _audit,
     "dead": _dead,
+    "token": _token,
 }
 
 

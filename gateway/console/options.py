@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from contracts.broker.stream_reader import Position
 from contracts.command_line import add_version
+from gateway.identity.tokens import NEVER
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DURATION = re.compile(r"([0-9]{1,6})([smhd])")
@@ -25,6 +26,7 @@ def parser() -> argparse.ArgumentParser:
     _address(commands.add_parser("address", help="print the routing key of a command"))
     _audit(commands.add_parser("audit", help="replay requests and their outcomes"))
     _dead(commands.add_parser("dead", help="list the dead letters"))
+    _token(commands.add_parser("token", help="make a token for a client of gateways"))
     return top
 
 
@@ -61,6 +63,28 @@ def _dead(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--most", type=most, default=100, metavar="N", help="default: 100")
     command.add_argument("--json", action="store_true", help="one JSON object a line")
+
+
+def _token(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    new = actions.add_parser("new", help="print a new token and the line for PLT_AUTH_TOKENS")
+    new.description = (
+        "Print two lines: a new token, which is shown only once, and the line with its hash for "
+        "the file of PLT_AUTH_TOKENS. A gateway reads the file again when it changes."
+    )
+    new.add_argument("--subject", required=True, help="the name of the client, without spaces")
+    new.add_argument(
+        "--days", type=days, default=90, metavar="N", help="valid for N days, or never: forever"
+    )
+
+
+def days(text: str) -> int | None:
+    """Parse a number of days; None for `never`."""
+    if text == NEVER:
+        return None
+    if not re.fullmatch(r"[0-9]{1,4}", text) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected 1 to 9999 or {NEVER}, got {text!r}")
+    return int(text)
 
 
 def since(text: str, now: datetime | None = None) -> Position:

@@ -135,6 +135,12 @@ def records_for(
     return [record, dead_letters.dead_letter(original, fault.message, death.queue, APP)]
 
 
+def provider_of(letter: Message) -> str:
+    """Return the provider of a dead letter, "" if it did not come from a partition."""
+    partition = PARTITION.fullmatch(str(letter.headers.get(dead_letters.HEADER_QUEUE)))
+    return "" if partition is None else partition[1]
+
+
 def unreadable_dead_letter(message: Message) -> Message:
     """Return a dead letter with only the body of a message that could not be processed."""
     safe = Message(exchange=ENDED, key="", body=message.body, type="", message_id="")

@@ -94,7 +94,7 @@ class Stage:
             name,
             [sys.executable, "-m", *words],
             log=self._folder / f"{name}.log",
-            env={**_inherited(), **own},
+            env={**_inherited(), "PLT_METRICS_PORT": "off", **own},
             cwd=CHECKOUT,
         )
         self._children.append(child)

@@ -51,6 +51,23 @@ def test_a_query_has_no_body_and_is_not_sealed(operation):
         assert not row.seal
 
 
+def test_every_row_has_the_class_of_the_right_that_it_needs():
+    scale = {"set_machine_labels", "update_controller_replicas"}
+    secrets = {"apply_secret"}
+
+    for name, operation in OPERATIONS.items():
+        row = operation.row
+        other = "read" if row.safe else "change"
+        assert row.access == ("scale" if name in scale else "secrets" if name in secrets else other)
+
+
+@EVERY_ROW
+def test_a_command_whose_whole_body_is_a_secret_needs_the_right_to_secrets(operation):
+    row = operation.row
+
+    assert (row.access == "secrets") == (row.secret is not None and row.secret == row.body)
+
+
 @EVERY_ROW
 def test_only_commands_can_be_events_and_only_events_can_be_superseded(operation):
     row = operation.row
@@ -126,6 +143,7 @@ def test_commands_on_one_resource_have_one_address(command, expected):
         ({"path": "/things/{scope}", "body": "absent"}, "fields that it does not have"),
         ({"path": "/things/{scope}", "body": ("scope", "absent")}, "does not have"),
         ({"path": "/things/{scope}", "body": "thing"}, "is a GET and has no body"),
+        ({"path": "/things/{scope}", "access": "scale"}, "is a GET: its access is read"),
     ],
 )
 def test_a_row_that_does_not_fit_its_struct_is_refused_at_import(arguments, reason):

@@ -106,6 +106,22 @@ def test_a_wrong_port_is_named_with_its_value() -> None:
         reserve_address(PLT_PORT="http")
 
 
+def test_requests_to_a_gateway_with_authentication_have_the_token_of_the_caller() -> None:
+    found = reserve_address(PLT_AUTH="token", PLT_TOKEN="machinist_t")
+
+    assert found.headers == {"authorization": "Bearer machinist_t"}
+    assert reserve_address().headers == {}
+    with pytest.raises(ConfigurationError, match=r"PLT_TOKEN is not set: .* because PLT_AUTH=jwt"):
+        reserve_address(PLT_AUTH="jwt")
+
+
+def test_neither_gateway_nor_workers_receive_the_token_of_the_caller() -> None:
+    environ = TERMINAL | {"PLT_TOKEN": "machinist_t"}
+
+    assert "machinist_t" not in caller.common_variables(environ).values()
+    assert "machinist_t" not in caller.worker_variables(environ, CLUSTER).values()
+
+
 def test_the_provider_name_comes_from_the_variable() -> None:
     [found] = caller.with_provider_name({"PLT_PROVIDER_NAME": "k8s-eu1"}, [CLUSTER])
 

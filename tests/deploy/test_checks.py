@@ -130,7 +130,11 @@ def test_long_tests_run_only_with_their_option(argv: list[str], marks: str) -> N
     ("tests", "marks", "processes"),
     [
         (["test_checks.py"], "not cluster and not image and not full and not chaos", "2"),
-        (["test_checks.py::test_a", "."], "not cluster and not image and not full and not chaos", "2"),
+        (
+            ["test_checks.py::test_a", "."],
+            "not cluster and not image and not full and not chaos",
+            "2",
+        ),
         (["test_checks.py::test_a[x::y]"], "", "0"),
     ],
 )

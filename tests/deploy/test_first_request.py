@@ -87,3 +87,14 @@ def test_suggestions_contain_the_provider_name() -> None:
     text = suggestions(URL, [named], BROKER, {})
 
     assert f"{URL}/k8s-eu1/controllers/shop/web" in text
+
+
+def test_requests_to_a_gateway_with_authentication_are_suggested_with_the_token() -> None:
+    firsts = [response(owned("web", "Deployment"))]
+
+    lines = suggestions(URL, firsts, BROKER, {}, with_token=True).splitlines()
+
+    requests = [line for line in lines if line.startswith("  curl ")]
+    assert len(requests) == 4
+    assert all('-H "authorization: Bearer $PLT_TOKEN"' in line for line in requests)
+    assert "authorization" not in suggestions(URL, firsts, BROKER, {})

@@ -28,13 +28,16 @@ KEYS = Seals([bytes(32)])
 NOW = 1_790_000_000.0
 
 BY_HAND = {
-    Code.UNAUTHENTICATED: "expected a token in the header Authorization",
-    Code.FORBIDDEN: "user web may not send delete_controller as an event",
+    Code.UNAUTHENTICATED: "expected one header Authorization: Bearer TOKEN, got none",
+    Code.FORBIDDEN: "the subject ci does not have the right change in this scope of this provider: "
+    "see PLT_AUTH_RIGHTS",
     Code.INTERNAL: "get_machines failed unexpectedly; see the worker's log",
     Code.NOT_UNDERSTOOD: "operation 'get_machine' is unknown here",
     Code.SEAL_NOT_OPENED: "the body is sealed with a key that is not configured here",
     Code.REPLY_TOO_LARGE: "the answer to get_machines has 13000000 bytes, the limit is 12582912: "
     "narrow it by labels",
+    Code.IDENTITY_UNAVAILABLE: "the keys of the issuer of tokens could not be read yet; the "
+    "gateway's log has the reason",
     Code.BROKER_UNREACHABLE: "no connection to the broker: not connected yet",
     Code.BROKER_BLOCKED: "the broker's memory or disk alarm is on",
     Code.QUEUE_FULL: "a queue of the provider 'k8s' rejected the message: it is full, or has no "

@@ -19,10 +19,12 @@ def account() -> Iterator[AwsSandbox]:
 
 
 @pytest.fixture
-def aws(account: AwsSandbox) -> AwsSandbox:
+def aws(account: AwsSandbox) -> Iterator[AwsSandbox]:
+    """The account, which gives a provider exactly the rights of the shipped policy."""
     account.reset()
     account.account.pace = Pace()
-    return account
+    yield account
+    assert account.denials == []
 
 
 @pytest.fixture

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
+from gateway.draining import Draining
 from gateway.limits import DEFAULT, Limits
-from gateway.server import OnRawPath, Server, http_server, listener
+from gateway.server import STOP_S, OnRawPath, Server, http_server, listener
 
 TIMEOUT_S = 10
 
@@ -25,10 +26,12 @@ async def served(app: OnRawPath, limits: Limits = DEFAULT) -> AsyncIterator[int]
 
 
 @asynccontextmanager
-async def serving(app: OnRawPath, limits: Limits) -> AsyncIterator[tuple[int, Server]]:
+async def serving(
+    app: OnRawPath, limits: Limits, draining: Draining | None = None, stop_s: float = STOP_S
+) -> AsyncIterator[tuple[int, Server]]:
     """Serve the application; yield its port and the server."""
     async with asyncio.TaskGroup() as group:
-        server = http_server(app, limits)
+        server = http_server(app, limits, draining, stop_s)
         listening = listener("127.0.0.1", 0)
         group.create_task(server.serve([listening]))
         await until(lambda: server.started)

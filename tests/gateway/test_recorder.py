@@ -39,6 +39,7 @@ class Broker:
         self._results = list(results)
         self._lost = asyncio.get_running_loop().create_future()
         self.is_closed = False
+        self.is_cancelled = False
 
     async def channel(self) -> "Broker":
         return self
@@ -51,8 +52,12 @@ class Broker:
             raise result
         self.published.append(message)
 
-    async def consume(self, queue: str, receive: Callable[[Delivery], None], **_: Any) -> None:
+    async def consume(self, queue: str, receive: Callable[[Delivery], None], **_: Any) -> str:
         self.deliver = receive
+        return queue
+
+    async def cancel(self, tag: str) -> None:
+        self.is_cancelled = True
 
     async def ack(self, delivery: Delivery) -> None:
         self.acknowledged.append(delivery)
@@ -240,7 +245,9 @@ async def test_dropped_outcomes_of_refused_commands_are_logged(
         recorder.record_refusal("k8s", scale_event("hello", number), FULL)
 
     recording = asyncio.create_task(recorder.run())
-    await asyncio.to_thread(eventually, lambda: "7 outcomes" in caplog.text, 20)
+    await asyncio.to_thread(
+        eventually, lambda: "7 outcomes of refused commands were" in caplog.text, 20
+    )
     recording.cancel()
 
     assert len(broker.published) == MAX_REFUSED
@@ -259,3 +266,39 @@ async def test_an_unexpected_failure_of_the_recorder_is_logged_and_survived(
 
     assert not recording.done()
     recording.cancel()
+
+
+async def test_a_stopping_recorder_publishes_its_refusals_and_records_received_dead_letters() -> (
+    None
+):
+    broker = Broker()
+    recorder = Recorder(Seals([]), Connections(broker))
+    recording = asyncio.create_task(recorder.run())
+    await asyncio.to_thread(eventually, lambda: broker.deliver, 5)
+    assert broker.deliver is not None
+    dead = delivery_of(*DEATHS[1])
+    broker.deliver(dead)
+    refused = scale_event("hello", 7)
+    recorder.record_refusal("k8s", refused, FULL)
+
+    await recorder.finish(20)
+
+    assert broker.is_cancelled
+    assert broker.acknowledged == [dead]
+    records = [read(each) for each in broker.published if each.exchange == OUTCOMES]
+    assert {each.id: each.result for each in records} == {
+        refused.message_id: Result.REFUSED,
+        dead.message.message_id: Result.DEAD,
+    }
+    recording.cancel()
+
+
+async def test_a_stopping_recorder_without_a_broker_waits_for_a_limited_time(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    recorder = Recorder(Seals([]), Connections())
+    recorder.record_refusal("k8s", scale_event("hello", 7), FULL)
+
+    await recorder.finish(0.01)
+
+    assert "1 of refusals" in caplog.text

@@ -19,8 +19,9 @@ from contracts.wire import Reply
 from gateway.app import application
 from gateway.checks import Checks
 from gateway.context import NOTHING, Context
+from gateway.draining import Draining
 from gateway.limits import Limits
-from gateway.server import Server
+from gateway.server import STOP_S, Server
 from tests.gateway.served import TIMEOUT_S, exchange, request, serving, status_of, until
 
 LONG_S = 3600.0
@@ -92,6 +93,7 @@ class Scene:
 
     def __init__(self, port: int, server: Server, caller: Caller, clients: AsyncExitStack) -> None:
         self.port = port
+        self.server = server
         self.connections = server.server_state.connections
         self.caller = caller
         self._clients = clients
@@ -117,13 +119,16 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene(limits: Limits) -> AsyncIterator[Scene]:
+async def scene(
+    limits: Limits, draining: Draining | None = None, stop_s: float = STOP_S
+) -> AsyncIterator[Scene]:
     caller = Caller()
     link, attendance = ReconnectingConnection("amqp://broker.test/", "test"), Attendance([])
-    app = application(caller, link, attendance, Checks(attendance), MAX_BODY_BYTES, limits)
+    checks = Checks(attendance)
+    app = application(caller, link, attendance, checks, MAX_BODY_BYTES, limits, draining)
     async with (
         asyncio.timeout(6 * TIMEOUT_S),
-        serving(app, limits) as (port, server),
+        serving(app, limits, draining, stop_s) as (port, server),
         AsyncExitStack() as clients,
     ):
         yield Scene(port, server, caller, clients)

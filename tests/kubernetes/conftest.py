@@ -18,9 +18,11 @@ def api_server() -> Iterator[KubernetesSandbox]:
 
 
 @pytest.fixture
-def cluster(api_server: KubernetesSandbox) -> KubernetesSandbox:
+def cluster(api_server: KubernetesSandbox) -> Iterator[KubernetesSandbox]:
+    """The cluster, which gives a provider exactly the rights of the shipped Role."""
     api_server.reset()
-    return api_server
+    yield api_server
+    assert api_server.denials == []
 
 
 @pytest.fixture

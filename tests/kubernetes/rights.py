@@ -1,15 +1,11 @@
 """The rights in deploy/kubernetes/rbac.yaml, and at least one use of each operation."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-
-import deploy
 from contracts import api
 from contracts.operation import Operation
-from deploy.sandbox.kubernetes import gateway_api
+from deploy.sandbox.kubernetes import gateway_api, roles
 from deploy.sandbox.kubernetes.calls import Call
 from deploy.sandbox.kubernetes.paths import parse
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
@@ -34,14 +30,11 @@ class Right(NamedTuple):
 
 def role_rights() -> list[Right]:
     """Return the rights that the shipped Role grants."""
-    file = Path(deploy.__file__).with_name("kubernetes") / "rbac.yaml"
-    [role] = [each for each in yaml.safe_load_all(file.read_text()) if each["kind"] == "Role"]
     return [
-        Right(verb, f"{resource}.{group}".rstrip("."))
-        for rule in role["rules"]
-        for group in rule["apiGroups"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
+        Right(verb, resource)
+        for rule in roles.shipped()
+        for resource in sorted(rule.resources)
+        for verb in sorted(rule.verbs)
     ]
 
 
@@ -72,6 +65,12 @@ def populate(cluster: KubernetesSandbox) -> None:
     cluster.add_service("web", SHOP, {"app": "web"})
     by_labels = {"from": "Selector", "selector": {"matchLabels": {"team": "shop"}}}
     listener = {"name": "http", "protocol": "HTTP", "port": 80}
+    owner = {"apiVersion": "apps/v1", "kind": "Deployment", "name": "deployment"}
+    cluster.add_autoscaler("deployment", owner, SHOP)
+    elsewhere = {"from": "Selector", "selector": {"matchLabels": {"team": "other"}}}
+    cluster.add_gateway(
+        "other", SHOP, listeners=[listener | {"allowedRoutes": {"namespaces": elsewhere}}]
+    )
     cluster.add_gateway(
         "public", SHOP, listeners=[listener | {"allowedRoutes": {"namespaces": by_labels}}]
     )
@@ -119,7 +118,10 @@ def operations(cluster: KubernetesSandbox) -> dict[str, list[Operation[Any]]]:
         "get_http_route": [api.GetHttpRoute(SHOP, "read")],
         "delete_http_route": [api.DeleteHttpRoute(SHOP, "deleted")],
         "apply_workload": [api.ApplyWorkload(SHOP, workload(pullSecret=pull)) for _ in range(2)],
-        "apply_route_plan": [api.ApplyRoutePlan(SHOP, plan("web", rules=rules)) for _ in range(2)],
+        "apply_route_plan": [
+            *(api.ApplyRoutePlan(SHOP, plan("web", rules=rules)) for _ in range(2)),
+            api.GetHttpRoute(SHOP, "web"),
+        ],
         "delete_service": [api.DeleteService(SHOP, "web")],
         "delete_controller": [
             api.DeleteController(SHOP, kind.name.lower(), kind.name) for kind in KINDS

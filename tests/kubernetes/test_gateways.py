@@ -40,8 +40,12 @@ def operation(**more: Any) -> api.ApplyRoutePlan:
 
 @pytest.fixture
 def served(cluster):
-    """A cluster with the backend of the plan and a namespace for shared Gateways."""
+    """A cluster with the backend of the plan and a namespace for shared Gateways.
+
+    A worker may read these Gateways, for which rbac.yaml wants another Role.
+    """
     cluster.add_namespace("infra")
+    cluster.allow_worker(("get", "gateways.gateway.networking.k8s.io", "infra"))
     cluster.add_service("shop-v2", ports=[{"port": 80}])
     return cluster
 

@@ -120,6 +120,11 @@ class Cluster:
         fields = [field for each in objects for field in each["metadata"].get("managedFields", ())]
         return len([field for field in fields if field.get("manager") == WORKER])
 
+    @property
+    def denials(self) -> list[str]:
+        """None are known: the rights are those of the kubeconfig's user."""
+        return []
+
     def _path(self, collection: str, name: str = "") -> str:
         group = COLLECTIONS.get(collection, CORE)
         return f"{group}/namespaces/{self.scope}/{collection}/{name}".rstrip("/")

@@ -42,8 +42,13 @@ def platforms(pytestconfig: pytest.Config) -> Iterator[Callable[[str], Platform]
 
 
 @pytest.fixture
-def platform(request: pytest.FixtureRequest, platforms: Callable[[str], Platform]) -> Platform:
-    return platforms(request.param)
+def platform(
+    request: pytest.FixtureRequest, platforms: Callable[[str], Platform]
+) -> Iterator[Platform]:
+    """The platform of the test, on which a provider has the shipped rights and needs no others."""
+    platform = platforms(request.param)
+    yield platform
+    assert platform.denials == []
 
 
 @pytest.fixture

@@ -73,3 +73,7 @@ class Platform(Protocol):
     @property
     def writes(self) -> int:
         """The number of received requests that change something."""
+
+    @property
+    def denials(self) -> list[str]:
+        """The requests of the provider that the shipped rights do not allow."""

@@ -13,6 +13,7 @@ from contracts.results import Result
 from deploy.rabbitmq.node import RabbitNode
 from tests.auditor import Auditor
 from tests.kubernetes import manifests
+from tests.observation.collector import Collector, collecting
 from tests.secrets import bodies
 from tests.secrets.broker import Broker, as_bytes
 from tests.secrets.canary import Canary
@@ -45,7 +46,9 @@ def found(canary: Canary, places: Mapping[Any, object]) -> list[str]:
     return [f"{name}: {text}" for name, text in searched.items() if text]
 
 
-def readable(scenario: Scenario, audit: Auditor, since: float) -> dict[str, object]:
+def readable(
+    scenario: Scenario, audit: Auditor, collector: Collector, since: float
+) -> dict[str, object]:
     """Return all readable texts after a scenario, by place."""
     broker = scenario.broker
     places: dict[str, object] = dict(scenario.logs())
@@ -54,17 +57,23 @@ def readable(scenario: Scenario, audit: Auditor, since: float) -> dict[str, obje
         places[f"answer {number} {answer.status_code}"] = head + answer.content
     for name, messages in broker.queues().items():
         places |= {f"queue {name} {number}": each for number, each in enumerate(messages)}
+    places |= {f"trace {number}": each for number, each in enumerate(collector.bodies)}
     places |= {f"stream {number}": each for number, each in enumerate(broker.stream())}
     places |= {f"outcome {number}": each for number, each in enumerate(audit.outcomes())}
     return places | {f"file {name}": content for name, content in broker.files(since)}
+
+
+def _has_run(collector: Collector) -> bool:
+    return any(span.name.startswith("process") for span in list(collector.spans))
 
 
 def test_a_secret_is_readable_nowhere_after_successes_and_failures_of_every_kind(
     stack: Stack, broker: Broker
 ) -> None:
     canary, since = Canary(), time.time()
-    scenario = Scenario(stack, canary, broker, PYTHONASYNCIODEBUG="1")
-    with Auditor(stack.amqp_url) as audit:
+    with Auditor(stack.amqp_url) as audit, collecting() as collector:
+        variables = {**collector.variables, "PLT_ACCESS_LOG": "true", "PYTHONASYNCIODEBUG": "1"}
+        scenario = Scenario(stack, canary, broker, **variables)
         worker = scenario.worker("trace")
         gateway = scenario.gateway("debug")
         impatient = scenario.gateway("trace", PLT_DEADLINE_MS=f"commands={SHORT_MS}")
@@ -87,14 +96,15 @@ def test_a_secret_is_readable_nowhere_after_successes_and_failures_of_every_kind
 
         seen = {outcome.result for _, outcome in audit.outcomes()}
         assert seen == set(Result) - {Result.SUPERSEDED, Result.REFUSED}
-        assert not found(canary, readable(scenario, audit, since))
+        assert {"machinist-gateway", "machinist-worker"} == {s.service for s in collector.spans}
+        assert not found(canary, readable(scenario, audit, collector, since))
 
 
 def test_an_unsealed_canary_is_found_in_every_searched_place(stack: Stack, broker: Broker) -> None:
     """Proves that the search of the other test works."""
     canary, since = Canary(), time.time()
-    scenario = Scenario(stack, canary, broker)
-    with Auditor(stack.amqp_url) as audit:
+    with Auditor(stack.amqp_url) as audit, collecting() as collector:
+        scenario = Scenario(stack, canary, broker, **collector.variables)
         scenario.worker("debug")
         gateway = scenario.gateway("debug")
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")
@@ -104,9 +114,10 @@ def test_an_unsealed_canary_is_found_in_every_searched_place(stack: Stack, broke
         broker.publish(misplaced)
         audit.final(misplaced.message_id)
 
+        eventually(lambda: _has_run(collector), what="the span of the command is exported")
         kinds = ("worker.log", "answer", "queue machinist.recent", "queue machinist.dead",
-                 "stream", "outcome")  # fmt: skip
-        names = " ".join(found(canary, readable(scenario, audit, since)))
+                 "stream", "outcome", "trace")  # fmt: skip
+        names = " ".join(found(canary, readable(scenario, audit, collector, since)))
         assert [kind for kind in kinds if kind not in names] == []
 
         def open_on_disk() -> list[str]:
@@ -140,7 +151,8 @@ def test_an_unsealed_secret_of_a_producer_is_not_copied(stack: Stack, broker: Br
 
 def test_no_library_logs_a_secret_at_any_level(stack: Stack, broker: Broker) -> None:
     canary = Canary()
-    scenario = Scenario(stack, canary, broker, PYTHONASYNCIODEBUG="1", PYTHONPATH=str(LOUD))
+    python = {"PYTHONASYNCIODEBUG": "1", "PYTHONPATH": str(LOUD)}
+    scenario = Scenario(stack, canary, broker, **python, PLT_LOG_FORMAT="text")
     scenario.worker("trace")
     gateway = scenario.gateway("trace")
     eventually(lambda: gateway.attended_by(1), what="the worker is attached")

@@ -110,8 +110,9 @@ class Worker:
         self.fence = Fence(self.runs.stop_all, virtual.now)
         self.fence.answered()
         publisher = cast(Publisher, self.publisher)
+        self.dispatch = Dispatch("k8s", self.provider, Seals([]))
         self.commands = Commands(
-            Dispatch("k8s", self.provider, Seals([])),
+            self.dispatch,
             Replies("w-1", publisher, Seals([]), group),
             Record("w-1", "k8s", publisher),
             Clock(),

@@ -279,7 +279,6 @@ async def test_a_stopped_partition_ends_its_runs_and_leaves_waiting_commands():
         s.last.deliver("a", 1)
         s.last.deliver("a", 2)
         await asyncio.sleep(2 * SECOND)
-        s.fence.shut()
         s.partition.stop()
         await asyncio.sleep(2 * SECOND)
         assert not s.last.is_lost()
@@ -294,7 +293,6 @@ async def test_a_stopped_partition_ends_its_runs_and_leaves_waiting_commands():
 @virtual.time
 async def test_an_idle_partition_is_left_at_once_when_stopped():
     async with scene() as s:
-        s.fence.shut()
         s.partition.stop()
         await asyncio.sleep(0.1)
 

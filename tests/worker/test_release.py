@@ -211,3 +211,94 @@ async def test_a_delivery_to_a_partition_that_is_left_is_run_by_the_next_owner_o
 
         assert len(s.channels) == 2
         assert s.platform.begun == []
+
+
+@virtual.time
+async def test_a_stopped_partition_starts_other_commands_during_a_long_one():
+    """Until the end of an unresponsive call, other commands would miss their deadlines."""
+    async with scene() as s:
+        s.platform.seconds = 20 * SECOND
+        s.last.deliver("slow", 1)
+        await asyncio.sleep(0.5)
+        s.platform.seconds = 0.1 * SECOND
+        s.partition.stop()
+        for number in range(1, 9):
+            s.fence.answered()
+            s.last.deliver("a", number)
+            await asyncio.sleep(2 * SECOND)
+            assert s.platform.begun[-1] == f"a-{number}"
+        assert not s.last.is_lost()
+
+        await asyncio.sleep(5 * SECOND)
+        assert s.last.is_lost()
+        assert s.log[-1] == "ack slow-1"
+        assert len(s.channels) == 1
+
+
+@virtual.time
+async def test_a_busy_partition_is_left_within_a_second_when_stopped():
+    async with scene() as s:
+        s.platform.seconds = 0.3 * SECOND
+
+        async def keep_busy() -> None:
+            number = 0
+            while not s.last.is_lost():
+                s.last.deliver(f"controller-{number}")
+                number += 1
+                await asyncio.sleep(0.1)
+
+        busy = asyncio.create_task(keep_busy())
+        await asyncio.sleep(1)
+        s.partition.stop()
+        await asyncio.sleep(0.4)
+
+        assert s.last.is_lost()
+        assert s.platform.overlaps() > 0
+        assert len(s.platform.begun) == len(s.log)
+        await busy
+
+
+@virtual.time
+async def test_a_stopped_partition_is_left_after_its_redelivered_commands():
+    async with scene() as s:
+        s.last.deliver("a", 1, returns=1)
+        s.last.deliver("a", 2)
+        await asyncio.sleep(0.1)
+        s.partition.stop(15)
+        await asyncio.sleep(2.5 * SECOND)
+        assert s.platform.begun == ["a-1"]
+
+        await asyncio.sleep(1 * SECOND)
+        assert s.platform.begun == ["a-1"]
+        assert s.log == ["ack a-1"]
+        assert s.last.is_lost()
+
+
+@virtual.time
+async def test_redelivered_commands_keep_a_stopped_partition_for_a_limited_time():
+    async with scene() as s:
+        for number in range(20):
+            s.last.deliver("a", number, returns=1)
+        s.partition.stop(6)
+        await asyncio.sleep(5 * SECOND)
+        assert not s.last.is_lost()
+
+        await asyncio.sleep(5 * SECOND)
+        assert s.last.is_lost()
+        assert len(s.platform.begun) == len(s.log) < 20
+
+
+@virtual.time
+async def test_the_wait_for_a_stopped_partition_ends_when_it_is_left_or_was_never_consumed():
+    async with scene() as s:
+        s.last.deliver("a", 1)
+        await asyncio.sleep(0.5)
+        s.partition.stop()
+        await s.partition.left()
+
+        assert s.log == ["ack a-1"]
+        assert s.last.is_lost()
+    async with asyncio.TaskGroup() as group:
+        never = Scene(group).partition
+        never.stop()
+        await never.left()

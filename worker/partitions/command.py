@@ -1,5 +1,6 @@
 """A command that a worker holds: its operation, and the rule by which it supersedes others."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -8,6 +9,8 @@ import msgspec
 from contracts import topology, wire
 from contracts.broker.channel import Delivery
 from contracts.faults import Fault
+from contracts.observation.messaging import processing
+from contracts.observation.traces import Span
 from contracts.operation import Operation
 from contracts.wire import Message
 
@@ -18,7 +21,15 @@ DEADLINE_TOLERANCE_S = 1.0
 class Command:
     """A message with its operation, or the reason why it can never be run, and its deadline."""
 
-    __slots__ = ("_examine", "_operation", "expires_at", "message", "redelivered", "slot")
+    __slots__ = (
+        "_examine",
+        "_operation",
+        "delivered_at",
+        "expires_at",
+        "message",
+        "redelivered",
+        "slot",
+    )
 
     def __init__(
         self,
@@ -32,6 +43,7 @@ class Command:
         self.redelivered = delivery.redelivered
         self.slot = slot
         self.expires_at = expires_at
+        self.delivered_at = time.time()
         self._examine = examine
         self._operation: Operation[Any] | Fault | None = None
 
@@ -57,6 +69,10 @@ class Command:
         """The idempotency key, if the publisher chose one."""
         key = self.message.headers.get(wire.HEADER_IDEMPOTENCY_KEY)
         return key if isinstance(key, str) else None
+
+    def span(self) -> Span:
+        """Return the span of the run of this command."""
+        return processing(self.message, self.delivered_at, redelivered=self.redelivered)
 
     def supersedes(self, older: "Command") -> bool:
         """Tell whether this command supersedes an older command that waits directly before it.

@@ -1,6 +1,7 @@
 """The execution of commands in a worker, from examination to outcome."""
 
 import asyncio
+from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any
 
@@ -65,14 +66,27 @@ class Commands:
             delivery, slot, self._clock.expires_at(delivery.message), self._dispatch.examine
         )
         command.message = wire.bounded(delivery.message)
+        if delivery.redelivered:
+            self._dispatch.metrics.redelivered(delivery.message)
         if command.message.dropped:
             command.operation = too_large(command.message)
         return command
 
     async def run(self, command: Command) -> Disposition:
         """Run a command; abandon it to the next owner if the fence is closed."""
+        return await _traced(command, self._run(command))
+
+    async def supersede(self, command: Command, newer: Command) -> Disposition:
+        """Record that a newer command supersedes this command, which was never started."""
+        return await _traced(command, self._supersede(command, newer))
+
+    async def dead_letter(self, command: Command, fault: Fault) -> Disposition:
+        """Dead-letter a command that can never be run, and reply with the reason."""
+        return await _traced(command, self._dead_letter(command, fault))
+
+    async def _run(self, command: Command) -> Disposition:
         if isinstance(command.operation, Refusal):
-            return await self.dead_letter(command, command.operation)
+            return await self._dead_letter(command, command.operation)
         if not self._fence.may_go_on():
             return Disposition.ABANDON
         call = Call(command.expires_at, self._fence.may_go_on, redelivered=command.redelivered)
@@ -88,8 +102,7 @@ class Commands:
             return await self._finish(command, end, repeats=None if is_own else end.id)
         return await self._start(command, call)
 
-    async def supersede(self, command: Command, newer: Command) -> Disposition:
-        """Record that a newer command supersedes this command, which was never started."""
+    async def _supersede(self, command: Command, newer: Command) -> Disposition:
         if not self._fence.may_go_on():
             return Disposition.ABANDON
         await self._record.write(
@@ -101,8 +114,8 @@ class Commands:
         )
         return Disposition.ACKNOWLEDGE
 
-    async def dead_letter(self, command: Command, fault: Fault) -> Disposition:
-        """Dead-letter a command that can never be run, and reply with the reason."""
+    async def _dead_letter(self, command: Command, fault: Fault) -> Disposition:
+        self._dispatch.metrics.refused(command.message, fault.code)
         queue = topology.partition_queue(self._dispatch.name, command.slot)
         async with asyncio.TaskGroup() as group:
             group.create_task(
@@ -127,6 +140,7 @@ class Commands:
                 await self._fence.recent()
         except TimeoutError:
             return await self._late(command)
+        self._dispatch.metrics.started(command.message, call)
         end = await self._perform(command, call)
         if not self._fence.may_go_on():
             return Disposition.ABANDON
@@ -153,6 +167,7 @@ class Commands:
         if command.redelivered:
             words = f"{name} was redelivered past its deadline, and may have been started before"
         fault = Fault(Code.DEADLINE_EXCEEDED, words)
+        self._dispatch.metrics.refused(command.message, fault.code)
         result = Result.UNKNOWN if command.redelivered else Result.EXPIRED
         end = End("", reply_of(fault), result, Cause(fault.code, fault.message))
         return await self._finish(command, end)
@@ -203,6 +218,15 @@ class Commands:
             )
             await (self._runs.complete(recording) if end.result is Result.DONE else recording)
         return Disposition.ACKNOWLEDGE
+
+
+async def _traced(command: Command, work: Coroutine[Any, Any, Disposition]) -> Disposition:
+    """Run the work on a command in its span."""
+    with command.span() as span:
+        disposition = await work
+        if disposition is Disposition.ABANDON:
+            span.fail("abandoned")
+        return disposition
 
 
 def _operation(command: Command) -> Operation[Any]:

@@ -63,6 +63,8 @@ class Partition:
         self._work = work
         self._intake = Intake(queue, tag, capacity, bodies)
         self._leaving = asyncio.Event()  # set: the channel is being closed
+        self._ended = asyncio.Event()  # set: not consuming
+        self._ended.set()
         self._gate = asyncio.Event()  # not set: no further command starts
         self._lanes: dict[str, Lane] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -71,16 +73,24 @@ class Partition:
         self._redeliveries: Redeliveries
         self._superseding: Superseding
         self._is_stopping = False
+        self._patient_until = float("inf")
         self._is_orphaned = False
         self._held: set[Held] = set()  # received, and neither acknowledged nor rejected
         self._unsettled: set[Held] = set()  # those of them that started or are superseded
         self._suspected: set[Held] = set()  # those of them that were redelivered
         self.is_owned = False
+        self.handovers = 0
+        """The number of times that the ownership of the partition ended."""
 
     @property
     def is_idle(self) -> bool:
         """True if no command of the partition runs or waits here."""
         return not self._lanes
+
+    @property
+    def held(self) -> int:
+        """The number of commands that were delivered and have not ended."""
+        return len(self._held)
 
     def leave(self) -> None:
         """Close the channel, so that the broker redelivers held commands, and consume again."""
@@ -93,20 +103,37 @@ class Partition:
         A partition with redelivered commands is not left: at the next owner they would wait again,
         with one more redelivery counted.
         """
-        if self._suspected:
-            return
-        self._gate.clear()
-        self._leave_if_asked()
+        if not self._is_kept():
+            self._gate.clear()
+            self._leave_if_asked()
         asyncio.get_running_loop().call_later(RELEASE_S, self._reopen)
 
     def _reopen(self) -> None:
-        if not self._leaving.is_set():
-            self._gate.set()
+        if self._leaving.is_set() or self._channel is None:
+            return
+        self._gate.set()
+        if self._is_stopping:
+            asyncio.get_running_loop().call_later(RELEASE_S, self.release)
 
-    def stop(self) -> None:
-        """Leave permanently as soon as no command runs; another worker runs the waiting ones."""
+    def stop(self, patience_s: float = 0.0) -> None:
+        """Leave permanently as soon as no command runs; another worker runs the waiting ones.
+
+        A command that runs for longer than RELEASE_S delays the hand-over, and other commands
+        start meanwhile: waiting for its end, they could miss their deadlines. Redelivered commands
+        delay it for at most `patience_s`.
+        """
         self._is_stopping = True
-        self._leave_if_asked()
+        self._patient_until = asyncio.get_running_loop().time() + patience_s
+        self.release()
+
+    def _is_kept(self) -> bool:
+        """Tell whether redelivered commands keep the partition."""
+        is_patient = asyncio.get_running_loop().time() < self._patient_until
+        return bool(self._suspected) and is_patient
+
+    async def left(self) -> None:
+        """Wait until the partition is not consumed here; call `stop` before."""
+        await self._ended.wait()
 
     async def run(self, connection: Connection) -> None:
         """Consume until the connection is lost; consume again after leaving.
@@ -114,6 +141,13 @@ class Partition:
         A partition is left by closing its channel: after a basic.cancel the broker would activate
         the next consumer while this worker still holds unacknowledged messages.
         """
+        self._ended.clear()
+        try:
+            await self._consume(connection)
+        finally:
+            self._ended.set()
+
+    async def _consume(self, connection: Connection) -> None:
         while not self._is_stopping:
             self._leaving.clear()
             self._gate.set()
@@ -154,6 +188,7 @@ class Partition:
 
     def _forget(self) -> None:
         """Drop all held commands: the broker redelivers them to the next owner."""
+        self.handovers += self.is_owned
         self._channel, self.is_owned = None, False
         for held in self._held:
             held.drop()
@@ -292,7 +327,8 @@ class Partition:
         return await self._runs.outcome(run)
 
     def _leave_if_asked(self) -> None:
-        if (self._is_stopping or not self._gate.is_set()) and not self._unsettled:
+        is_asked = self._is_stopping or not self._gate.is_set()
+        if is_asked and not self._unsettled and not self._is_kept():
             self.leave()
 
 

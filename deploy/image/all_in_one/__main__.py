@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from contracts.environment import ConfigurationError, load
-from contracts.logs import configure
+from contracts.observation.logs import configure
 from contracts.printable import BREAKS, printable
 from deploy.failed import Failed
 from deploy.image.all_in_one import data

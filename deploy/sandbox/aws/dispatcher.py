@@ -31,9 +31,12 @@ class Dispatcher:
         account: Account,
         calls: Calls,
         faults: Faults[...],
+        guard: Callable[[Request], None],
         reset: Callable[[], None],
     ) -> None:
+        """`guard` raises Refusal for a request that its identity may not make."""
         self._account = account
+        self._guard = guard
         self._calls = calls
         self._faults = faults
         self._control = Control(calls, faults, reset)
@@ -83,6 +86,7 @@ class Dispatcher:
         with self._account.lock:
             run_due(self._account)
             try:
+                self._guard(request)
                 return self._corrected(request) or self._ask_moto(request)
             except Refusal:
                 raise

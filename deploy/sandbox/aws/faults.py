@@ -4,10 +4,9 @@ import msgspec
 
 from deploy.sandbox import control
 from deploy.sandbox.aws.calls import Call
+from deploy.sandbox.aws.iam.guard import denial
 from deploy.sandbox.aws.messages import Json, Refusal
 from deploy.sandbox.control import P
-
-USER = "arn:aws:sts::123456789012:assumed-role/worker/sandbox"
 
 
 class Fault(control.Fault):
@@ -40,11 +39,6 @@ class Faults(control.Faults[P, Fault]):
 
     def deny(self, action: str, times: int | None = None) -> Fault:
         """Refuse as IAM when the caller's role lacks the action."""
-        message = (
-            f"User: {USER} is not authorized to perform: {action} on resource: * "
-            f"because no identity-based policy allows the {action} action"
-        )
-        # The Query protocol has another code and status for this refusal than the JSON protocols.
-        if action.startswith("elastic"):
-            return self.put(Fault(action, "AccessDenied", message, status=403, times=times))
-        return self.put(Fault(action, "AccessDeniedException", message, times=times))
+        refusal = denial(action)
+        fault = Fault(action, refusal.code, refusal.message, status=refusal.status, times=times)
+        return self.put(fault)

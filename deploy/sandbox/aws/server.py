@@ -13,17 +13,22 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any, Self
 
+from deploy.sandbox.aws import wire
 from deploy.sandbox.aws.account import Account, Pace
 from deploy.sandbox.aws.calls import Calls
 from deploy.sandbox.aws.dispatcher import Dispatcher
 from deploy.sandbox.aws.faults import Fault, Faults
+from deploy.sandbox.aws.iam.guard import Guard
 from deploy.sandbox.aws.listener import listening
+from deploy.sandbox.aws.messages import Request
 from deploy.sandbox.aws.population import Population
 from deploy.sandbox.aws.seed import seed_application
 
 REGION = "eu-central-1"
 _ROLE = "arn:aws:iam::{}:role/sandbox-execution"
-ACCESS_KEY, SECRET_KEY = "AKIASANDBOXSANDBOX00", "sandbox"
+SECRET_KEY = "sandbox"
+WORKER_KEY = "AKIASANDBOXWORKER000"
+"""The access key of workers, to which the policy applies; any other key has all rights."""
 
 
 class AwsSandbox(Population):
@@ -36,6 +41,7 @@ class AwsSandbox(Population):
         self.url = ""
         self.calls = Calls()
         self.faults = Faults(Fault)
+        self.guard = Guard(self.account)
         self._port, self._seeded = port, seed
         self._stack = contextlib.ExitStack()
         self.reset()
@@ -46,14 +52,14 @@ class AwsSandbox(Population):
 
     @property
     def environment(self) -> dict[str, str]:
-        """The environment variables of a worker for this account."""
+        """The environment variables of a worker for this account, with the shipped policy."""
         variables = {
             "PLT_ECS_REGION": self.region,
             "PLT_ECS_ENDPOINT": self.url,
             "PLT_ECS_SUBNETS": ",".join(self.subnets),
             "PLT_ECS_SECURITY_GROUPS": self.security_group,
             "PLT_ECS_EXECUTION_ROLE_ARN": _ROLE.format(self.account.number),
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_ACCESS_KEY_ID": WORKER_KEY,
             "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
         }
         if self.listener_arn is not None:
@@ -63,7 +69,7 @@ class AwsSandbox(Population):
         return variables
 
     def reset(self) -> None:
-        """Restore the seed and the pace, and clear calls and faults; subnets stay."""
+        """Restore the seed, the pace and the policy, clear calls and faults; subnets stay."""
         with self.account.lock:
             self.account.clear()
             self.account.pace = dataclasses.replace(self._first_pace)
@@ -72,6 +78,16 @@ class AwsSandbox(Population):
                 seed_application(self)
         self.calls.clear()
         self.faults.clear()
+        self.guard.reset()
+
+    @property
+    def denials(self) -> list[str]:
+        """The rights that requests of workers lacked since the last reset."""
+        return list(self.guard.denials)
+
+    def _check(self, request: Request) -> None:
+        if wire.access_key(request.environ) == WORKER_KEY:
+            self.guard.check(request.action, request.parameters)
 
     @classmethod
     @contextlib.contextmanager
@@ -90,7 +106,7 @@ class AwsSandbox(Population):
 
     @contextlib.contextmanager
     def _serving(self) -> Iterator[None]:
-        dispatcher = Dispatcher(self.account, self.calls, self.faults, self.reset)
+        dispatcher = Dispatcher(self.account, self.calls, self.faults, self._check, self.reset)
         try:
             with listening(self._port, dispatcher.answer) as server:
                 self.url = f"http://127.0.0.1:{server.server_port}"

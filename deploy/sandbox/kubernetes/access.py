@@ -1,6 +1,7 @@
 """Authentication and authorisation: tokens, client certificates and rules."""
 
 import secrets
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,8 @@ from deploy.sandbox.kubernetes.statuses import Refusal, access_denied, quoted, u
 
 PUBLIC_PATHS = {"/version", "/healthz", "/livez", "/readyz"}
 AUTHENTICATED_PREFIXES = ("/api", "/apis", "/openapi")
+ANY = "*"
+MAX_DENIALS = 1000
 
 
 @dataclass(frozen=True)
@@ -29,7 +32,8 @@ ANONYMOUS = Identity("system:anonymous", ("system:unauthenticated",))
 class Rule:
     """Rights on resources, written as `pods`, `deployments.apps` or `deployments.apps/scale`.
 
-    `*` matches everything; a rule without namespaces holds in all of them and in the cluster.
+    `*` matches everything; a rule without namespaces holds in all of them and in the cluster, and a
+    rule of the namespace `*` in all of them alone.
     """
 
     verbs: frozenset[str]
@@ -38,10 +42,13 @@ class Rule:
 
     def permits(self, target: Target) -> bool:
         return (
-            bool({"*", target.verb} & self.verbs)
-            and bool({"*", _resource_name(target)} & self.resources)
-            and (not self.namespaces or target.namespace in self.namespaces)
+            bool({ANY, target.verb} & self.verbs)
+            and bool({ANY, _resource_name(target)} & self.resources)
+            and (not self.namespaces or self._holds_in(target.namespace))
         )
+
+    def _holds_in(self, namespace: str) -> bool:
+        return namespace in self.namespaces or (ANY in self.namespaces and namespace != "")
 
 
 def rule(verbs: str, resources: str, namespaces: str = "") -> Rule:
@@ -60,6 +67,8 @@ class Access:
 
     def __init__(self) -> None:
         self.anonymous = True
+        self.denials: deque[tuple[str, str]] = deque(maxlen=MAX_DENIALS)
+        """The user and the message of each refusal for lack of a right, the newest ones."""
         self._identities: dict[str, Identity] = {}
         self._rules: dict[str, list[Rule]] = {}
 
@@ -109,7 +118,7 @@ class Access:
 
     def check(self, identity: Identity, target: Target) -> None:
         if not self.permits(identity, target):
-            raise _denied(identity, target)
+            raise self._recorded(identity, _denied(identity, target))
 
     def check_creation(self, identity: Identity, target: Target) -> None:
         """Refuse a patch that would create; the API server's message gives no reason here."""
@@ -117,7 +126,12 @@ class Access:
             qualified = f"{target.resource}.{target.group}" if target.group else target.resource
             details = {"name": target.name, "group": target.group, "kind": target.resource}
             message = f"{qualified} {quoted(target.name)} is forbidden: "
-            raise access_denied(message, {key: value for key, value in details.items() if value})
+            denial = access_denied(message, {key: text for key, text in details.items() if text})
+            raise self._recorded(identity, denial)
+
+    def _recorded(self, identity: Identity, denial: Refusal) -> Refusal:
+        self.denials.append((identity.user, str(denial)))
+        return denial
 
 
 def _denied(identity: Identity, target: Target) -> Refusal:

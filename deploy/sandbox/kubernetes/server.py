@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from deploy.sandbox.control import Calls
+from deploy.sandbox.kubernetes import roles
 from deploy.sandbox.kubernetes.access import Access, rule
 from deploy.sandbox.kubernetes.api import Api, catalogue
 from deploy.sandbox.kubernetes.asgi import AsgiApplication
@@ -37,7 +38,8 @@ class KubernetesSandbox(Population):
     """A cluster behind a socket.
 
     `ready_after` and `terminate_after` are seconds, 0 for at once and None for never; `gateway`
-    installs the Gateway API; `directory` keeps the CA and token files after the end.
+    installs the Gateway API; `directory` keeps the CA and token files after the end. A worker has
+    the rights of the shipped Role; the token in `token` has all rights.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class KubernetesSandbox(Population):
         self.faults = Faults(Fault)
         self.url = ""
         self.token = self.access.add_administrator()
+        self.worker_token = self.access.add(roles.WORKER)
         self._api = Api(store, self.controllers, self.access, kinds)
         self._seeded, self._gateway = seed, gateway
         self._port, self._directory = port, directory
@@ -73,12 +76,21 @@ class KubernetesSandbox(Population):
         return self._files / "token"
 
     @property
+    def worker_token_path(self) -> Path:
+        return self._files / "worker-token"
+
+    @property
+    def denials(self) -> list[str]:
+        """The requests of workers that the shipped Role did not allow since the last reset."""
+        return [message for user, message in self.access.denials if user == roles.WORKER]
+
+    @property
     def environment(self) -> dict[str, str]:
-        """The environment variables of a worker for this cluster."""
+        """The environment variables of a worker for this cluster, with the shipped Role."""
         return {
             "PLT_K8S_REST_API_URL": self.url,
             "PLT_K8S_CA_PATH": str(self.ca_path),
-            "PLT_K8S_TOKEN_PATH": str(self.token_path),
+            "PLT_K8S_TOKEN_PATH": str(self.worker_token_path),
         }
 
     def answer(self, request: Request) -> Answer | Watch:
@@ -90,7 +102,7 @@ class KubernetesSandbox(Population):
         return ssl.create_default_context(cafile=str(self.ca_path))
 
     def reset(self) -> None:
-        """Restore the seed and clear calls and faults; tokens stay valid."""
+        """Restore the seed and the rights of workers, clear calls and faults; tokens stay valid."""
         with self.store.lock:
             self.store.clear()
             seed_cluster(self)
@@ -98,6 +110,8 @@ class KubernetesSandbox(Population):
                 seed_application(self, self._gateway)
         self.calls.clear()
         self.faults.clear()
+        self.access.denials.clear()
+        self.access.allow(roles.WORKER, roles.shipped())
 
     def rotate_token(self, keep_old: bool = False) -> str:
         """Write a new token to the file, as the kubelet does, and revoke the old one."""
@@ -110,6 +124,11 @@ class KubernetesSandbox(Population):
     def cut_connections(self) -> None:
         """Abort every open connection, as a restart of a load balancer does."""
         self._loop.call_soon_threadsafe(self._connections.cut)
+
+    def allow_worker(self, *rules: tuple[str, str, str]) -> None:
+        """Give workers rights beside those of the shipped Role, until the next reset."""
+        more = [rule(*words) for words in rules]
+        self.access.allow(roles.WORKER, [*roles.shipped(), *more])
 
     def restricted_token(self, user: str, *rules: tuple[str, str, str]) -> str:
         """Return a token of a user with the rights of the rules: verbs, resources, namespaces."""
@@ -170,6 +189,7 @@ class KubernetesSandbox(Population):
             self._authority = Authority()
             self._write("ca.crt", self._authority.pem)
             self._write("token", self.token.encode())
+            self._write("worker-token", self.worker_token.encode())
             application = AsgiApplication(
                 self._api, self.store, self.calls, self.faults, self.reset
             )

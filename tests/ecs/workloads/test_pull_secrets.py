@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from contracts import logs
 from contracts.faults import Code, Fault
+from contracts.observation import logs
 from contracts.resources import Object
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample

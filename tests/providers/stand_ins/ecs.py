@@ -73,6 +73,10 @@ class Ecs:
     def writes(self) -> int:
         return len(self._sandbox.calls.writes())
 
+    @property
+    def denials(self) -> list[str]:
+        return self._sandbox.denials
+
 
 @contextmanager
 def started() -> Iterator[Callable[[], Platform]]:

@@ -11,6 +11,7 @@ from botocore.config import Config
 from deploy.sandbox.aws.server import AwsSandbox
 
 Connect = Callable[[str], Any]
+ADMINISTRATOR = "AKIAADMINISTRATOR000"
 
 
 def until(condition: Callable[[], object], seconds: float = 60) -> None:
@@ -40,7 +41,7 @@ def connected(sandbox: AwsSandbox, service: str, **more: Any) -> Any:
         service,
         region_name=more.pop("region_name", sandbox.region),
         endpoint_url=sandbox.url,
-        aws_access_key_id=sandbox.environment["AWS_ACCESS_KEY_ID"],
+        aws_access_key_id=more.pop("access_key", ADMINISTRATOR),
         aws_secret_access_key=sandbox.environment["AWS_SECRET_ACCESS_KEY"],
         config=Config(retries={"total_max_attempts": 1}, read_timeout=60, **more),
     )

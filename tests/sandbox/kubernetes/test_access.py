@@ -56,6 +56,32 @@ async def test_rights_are_by_verb_resource_and_namespace(
     )
 
 
+async def test_a_worker_has_the_rights_of_the_shipped_role_in_every_namespace(
+    sandbox: KubernetesSandbox, connect: Connect
+) -> None:
+    client = connect(sandbox.worker_token_path.read_text())
+    allowed = [PODS, "/api/v1/namespaces/kube-system/pods", "/api/v1/namespaces/default"]
+    denied = ["/api/v1/pods", "/api/v1/namespaces", "/api/v1/namespaces/default/secrets"]
+
+    assert [(await client.get(path)).status_code for path in allowed] == [200, 200, 200]
+    assert [(await client.get(path)).status_code for path in denied] == [403, 403, 403]
+    assert len(sandbox.denials) == 3
+    assert 'cannot list resource "secrets"' in sandbox.denials[-1]
+
+
+async def test_further_rights_of_a_worker_hold_until_the_next_reset(
+    sandbox: KubernetesSandbox, connect: Connect
+) -> None:
+    client = connect(sandbox.worker_token)
+    nodes = "/api/v1/nodes"
+
+    sandbox.allow_worker(("list", "nodes", ""))
+    allowed = await client.get(nodes)
+    sandbox.reset()
+
+    assert (allowed.status_code, (await client.get(nodes)).status_code) == (200, 403)
+
+
 async def test_a_403_comes_before_the_404_and_before_the_body(
     sandbox: KubernetesSandbox, connect: Connect
 ) -> None:

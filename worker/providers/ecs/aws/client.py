@@ -25,12 +25,14 @@ from botocore.exceptions import ClientError
 
 from contracts.faults import Code
 from worker.attempts import Attempts, Slots, time_left
-from worker.provider import Call
+from worker.provider import Call, PlatformRequest
 from worker.providers.ecs.aws import errors, library_errors, session
 from worker.providers.ecs.aws.credentials import Credentials, Unavailable
+from worker.providers.ecs.aws.error_codes import KNOWN
 from worker.providers.ecs.aws.errors import Again, Failure
 from worker.providers.ecs.aws.limits import Limits
 from worker.providers.ecs.aws.retries import RetryBudget
+from worker.providers.ecs.aws.spans import action_span, note_status
 from worker.providers.ecs.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -91,19 +93,26 @@ class Client:
                     # A renewal may have taken a while, and the fence may have closed since.
                     _left(action, call)
                     overdue = errors.overdue
-                    return await self._send(action, parameters)
+                    with (
+                        call.request(action) as sent,
+                        action_span(action, self.settings.ecs_region),
+                    ):
+                        return await self._send(action, parameters, sent)
             except TimeoutError as error:
                 raise overdue(action) from error
             except Unavailable as error:
                 raise errors.no_credentials(str(error)) from error
 
-    async def _send(self, action: str, parameters: Parameters) -> Any:
+    async def _send(self, action: str, parameters: Parameters, sent: PlatformRequest) -> Any:
         prefix, _, name = action.partition(":")
         method = getattr(self._services[SERVICES[prefix]], xform_name(name))
         try:
-            return await method(**parameters)
+            answer = await method(**parameters)
         except ClientError as error:
-            raise errors.of_answer(action, parameters, error) from error
+            note_status(error.response)
+            failure = errors.of_answer(action, parameters, error)
+            sent.status = failure.aws_code if failure.aws_code in KNOWN else failure.code.value
+            raise failure from error
         except Unavailable:
             raise
         except Exception as error:
@@ -111,6 +120,9 @@ class Client:
             failure = library_errors.failure(action, error)
             log.info("%s: %s (%s)", action, failure.message, type(error).__name__)
             raise failure from error
+        note_status(answer)
+        sent.status = "200"
+        return answer
 
 
 class BoundClient:
@@ -198,6 +210,7 @@ class BoundClient:
         if failure.again is Again.LOST and not repeat:
             pause = None
         await self._attempts.wait(failure, pause)
+        self._call.retried(failure.code)
 
 
 @asynccontextmanager

@@ -133,3 +133,6 @@ CREDENTIALS = frozenset(
     }
 )
 """AWS does not accept the worker's credentials; the request itself may be valid."""
+
+KNOWN = frozenset({*CODES, NO_CLUSTER, *BUSY, *THROTTLED, *TRANSIENT, *CREDENTIALS})
+"""The codes that metrics name; any other code is counted under the code of its fault."""

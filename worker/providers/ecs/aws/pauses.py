@@ -46,3 +46,4 @@ async def retry(
             if failed == ATTEMPTS or not await pause(call, base_s * 2 ** (failed - 1)):
                 # A repeat may succeed, because the state is transient: the code must allow it.
                 raise Fault(Code.PLATFORM_FAILED, f"{why}: {failure.message}") from failure
+            call.retried(failure.code)

@@ -12,9 +12,10 @@ import msgspec
 from contracts import VERSION
 from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
+from contracts.observation import traces
 from contracts.resources import Object
 from worker.attempts import Attempts, Slots, time_left
-from worker.provider import Call
+from worker.provider import Call, PlatformRequest
 from worker.providers.k8s.api import connection, errors
 from worker.providers.k8s.api.credentials import Token, Trust
 from worker.providers.k8s.api.errors import Absent, Again, Failure
@@ -33,6 +34,7 @@ from worker.providers.k8s.api.requests import (
     warnings,
 )
 from worker.providers.k8s.api.retries import RetryBudget, needs_read
+from worker.providers.k8s.api.spans import request_span
 from worker.providers.k8s.api.transport import BEFORE_SENDING
 from worker.providers.k8s.objects import ListOf
 from worker.providers.k8s.settings import Settings
@@ -54,6 +56,7 @@ class Client:
         self._http = http
         self._token = token
         self._trust = trust
+        self._url = settings.k8s_rest_api_url
         self._connect_timeout = settings.k8s_connect_timeout_ms / 1000
         # Requests wait for a slot: httpx's own queue for connections takes quadratic time.
         self._slots = Slots(settings.k8s_concurrency)
@@ -70,18 +73,24 @@ class Client:
     async def attempt(self, request: Request, call: Call) -> Answered:
         """Send a request once and return the 2xx response, or raise its failure."""
         async with self._slots.slot(changes=request.changes):
-            try:
-                response = await self._http.request(
-                    request.method,
-                    request.target,
-                    content=request.body,
-                    headers=self._headers(request),
-                    timeout=self._timeout(call),
-                    extensions={BEFORE_SENDING: lambda: _time_left(call)},
-                )
-            except httpx.HTTPError as error:
-                log.info("%s %s: %r", request.method, request.target, error)
-                raise errors.of_connection(error) from error
+            with call.request(request.method) as sent, request_span(request, self._url):
+                return await self._send(request, call, sent)
+
+    async def _send(self, request: Request, call: Call, sent: PlatformRequest) -> Answered:
+        try:
+            response = await self._http.request(
+                request.method,
+                request.target,
+                content=request.body,
+                headers=self._headers(request),
+                timeout=self._timeout(call),
+                extensions={BEFORE_SENDING: lambda: _time_left(call)},
+            )
+        except httpx.HTTPError as error:
+            log.info("%s %s: %r", request.method, request.target, error)
+            raise errors.of_connection(error) from error
+        sent.status = str(response.status_code)
+        traces.current().set("http.response.status_code", response.status_code)
         if response.is_success:
             return Answered(
                 response.content, response.status_code, warnings=warnings(response.headers)
@@ -91,7 +100,7 @@ class Client:
 
     def _headers(self, request: Request) -> dict[str, str]:
         self._trust.refresh()
-        headers = {}
+        headers = traces.headers()
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token.text()}"
         if request.content_type is not None:
@@ -197,6 +206,7 @@ class BoundClient:
                 Code.PLATFORM_FAILED, f"other clients kept changing the object: {failure.message}"
             ) from failure
         await self._attempts.wait(failure, pause)
+        self._call.retried(failure.code)
 
     async def _send(self, request: Request) -> Answered:
         budget = RetryBudget()

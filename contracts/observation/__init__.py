@@ -1,0 +1,1 @@
+"""Observation of gateways and workers: metrics, traces and logs."""

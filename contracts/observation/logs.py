@@ -1,0 +1,144 @@
+"""Configures logging of a process: one line per record on standard error, as text or as JSON."""
+
+import logging
+import os
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from contracts.observation import traces
+from contracts.observation.log_stream import LogStream
+from contracts.printable import printable
+
+LEVELS = {
+    "trace": logging.DEBUG,
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warn": logging.WARNING,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+    "fatal": logging.CRITICAL,
+    "silent": logging.CRITICAL + 1,
+}
+
+WIRE_LOGGERS = (
+    *("aiormq", "aio_pika"),
+    *("aiohttp", "httpcore", "hpack", "httpx", "h11", "urllib3"),
+    *("botocore", "aiobotocore", "aioboto3", "boto3"),
+)
+"""Loggers that print frames and headers at debug level, and so the bodies of secrets."""
+
+LogFormat = Annotated[
+    str,
+    Meta(
+        pattern=r"^(auto|json|text)\Z",
+        description="auto, json or text; auto is text on a terminal and json elsewhere",
+    ),
+]
+AUTO, JSON, TEXT = "auto", "json", "text"
+
+FORMAT = "%(asctime)s %(levelname)-7s %(name)s: %(message)s"
+INDENT = "    "
+STANDARD_ERROR = 2
+
+ExceptionInfo = (
+    tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+)
+Field = str | int | None
+"""A member of a structured record; None is left out."""
+
+
+def with_fields(fields: Mapping[str, Field]) -> dict[str, dict[str, str | int]]:
+    """Return the argument `extra` of a logging call for a record with these fields."""
+    return {"fields": {name: value for name, value in fields.items() if value is not None}}
+
+
+class OneLine(logging.Formatter):
+    """Formats a record as one line, and a traceback below it as indented lines.
+
+    No peer can forge a record: control characters are escaped, and every line of an exception's
+    message is indented. Fields follow the message as `name=value`, quoted if a value has a space.
+    """
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        """Return the line of a record."""
+        line = super().formatMessage(record)
+        fields: dict[str, str | int] = getattr(record, "fields", {})
+        for name, value in fields.items():
+            line += f" {name}={_quoted(value) if isinstance(value, str) else value}"
+        return printable(line)
+
+    def formatException(self, ei: ExceptionInfo) -> str:
+        """Return the lines of a traceback."""
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:
+        """Return the lines of a stack."""
+        return _indented(super().formatStack(stack_info))
+
+
+class JsonLine(OneLine):
+    """Formats a record as one JSON object.
+
+    Its texts are escaped as in a text line, because readers print decoded members on terminals.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._second = (0, "")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the JSON of a record."""
+        fields: dict[str, str | int] = getattr(record, "fields", {})
+        line: dict[str, str | int] = {
+            "timestamp": self._timestamp(record.created),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": printable(record.getMessage()),
+        }
+        for name, value in fields.items():
+            line.setdefault(name, printable(value) if isinstance(value, str) else value)
+        if (context := traces.current().context) is not None:
+            line.setdefault("traceId", context.trace_id)
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        if record.stack_info:
+            line["stack"] = self.formatStack(record.stack_info)
+        return msgspec.json.encode(line).decode()
+
+    def _timestamp(self, seconds: float) -> str:
+        """Return a time as RFC 3339 in UTC with milliseconds; a second is formatted once."""
+        whole, milliseconds = divmod(int(seconds * 1000), 1000)
+        if whole != self._second[0]:
+            self._second = whole, time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(whole))
+        return f"{self._second[1]}.{milliseconds:03d}Z"
+
+
+def formatter(form: str, *, on_terminal: bool) -> logging.Formatter:
+    """Return the formatter of PLT_LOG_FORMAT."""
+    is_json = form == JSON or (form == AUTO and not on_terminal)
+    return JsonLine() if is_json else OneLine(FORMAT)
+
+
+def configure(level: str, form: str = TEXT) -> None:
+    """Log from this level up; client libraries log errors only."""
+    handler = LogStream(STANDARD_ERROR)
+    handler.setFormatter(formatter(form, on_terminal=os.isatty(STANDARD_ERROR)))
+    logging.basicConfig(level=LEVELS[level], handlers=[handler])
+    for name in WIRE_LOGGERS:
+        logging.getLogger(name).setLevel(max(LEVELS[level], logging.ERROR))
+
+
+def _quoted(text: str) -> str:
+    """Return a value that no other field can be mistaken for."""
+    if text and not any(char in ' "=' for char in text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _indented(text: str) -> str:
+    return "\n".join(INDENT + printable(line) for line in text.split("\n"))

@@ -1,0 +1,142 @@
+"""Traces: spans of requests, messages and platform calls, exported if a collector is configured.
+
+A span is the parent of the spans that begin inside its `with` block, and in the tasks that are
+created there. The tracer is one per process, like the configuration of `logging`. Without a tracer
+a span records nothing, and no package of OpenTelemetry is imported.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from enum import Enum, auto
+from types import TracebackType
+from typing import Protocol, Self
+
+from contracts.environment import ConfigurationError
+from contracts.observation.trace_context import TraceContext
+from contracts.observation.trace_settings import endpoint
+
+Value = str | int | None
+Attributes = Mapping[str, Value]
+"""Attributes of a span; None is left out. They contain no body, no token and no message text."""
+
+INSTALL = (
+    "{} is set, and the packages that export traces are not installed: install machinist with its "
+    "extra otel (pip install 'machinist[otel]'), or unset the variable"
+)
+
+
+class Kind(Enum):
+    """The kind of a span, as OpenTelemetry defines it."""
+
+    SERVER = auto()
+    CLIENT = auto()
+    PRODUCER = auto()
+    CONSUMER = auto()
+
+
+class Span:
+    """The interface of a span, and the span that records nothing."""
+
+    @property
+    def context(self) -> TraceContext | None:
+        """The context to propagate; None if nothing is recorded."""
+        return None
+
+    def rename(self, name: str) -> None:
+        """Change the name: the route of a request is not known at its start."""
+
+    def set(self, name: str, value: Value) -> None:
+        """Set an attribute."""
+
+    def fail(self, code: str) -> None:
+        """Set the status ERROR and the attribute `error.type`."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """End the span; an exception makes it fail, and its message is not recorded."""
+
+
+NO_SPAN = Span()
+
+CURRENT: ContextVar[Span] = ContextVar("the current span", default=NO_SPAN)
+
+
+class Tracer(Protocol):
+    """Starts spans."""
+
+    def start(
+        self,
+        name: str,
+        kind: Kind,
+        attributes: Attributes,
+        parent: Span | TraceContext | None,
+    ) -> Span:
+        """Start a span."""
+
+    def record(
+        self,
+        name: str,
+        kind: Kind,
+        attributes: Attributes,
+        parent: TraceContext | None,
+        times: tuple[float, float],
+    ) -> Span:
+        """Return a span that has ended, with its start and end in seconds of the Unix epoch."""
+
+
+_tracer: Tracer | None = None
+
+
+def tracer() -> Tracer | None:
+    """Return the tracer of this process, None if traces are off."""
+    return _tracer
+
+
+def current() -> Span:
+    """Return the innermost span of this task."""
+    return CURRENT.get()
+
+
+def span(
+    name: str, kind: Kind, attributes: Attributes, *, parent: Span | TraceContext | None = None
+) -> Span:
+    """Return a span for a `with` block, a child of `parent` or else of the current span."""
+    if _tracer is None:
+        return NO_SPAN
+    return _tracer.start(name, kind, attributes, parent or CURRENT.get())
+
+
+def headers() -> dict[str, str]:
+    """Return the context of the current span as headers, none if nothing is recorded."""
+    context = CURRENT.get().context
+    return {} if context is None else context.headers()
+
+
+@contextmanager
+def exporting(service: str, environment: Mapping[str, str]) -> Iterator[None]:
+    """Export the spans of this process, if the environment names a collector.
+
+    `service` is the default of OTEL_SERVICE_NAME. Raises ConfigurationError.
+    """
+    global _tracer
+    named = endpoint(environment)
+    if named is None:
+        yield
+        return
+    try:
+        from contracts.observation import otlp
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(INSTALL.format(named)) from error
+    with otlp.exporter(service) as _tracer:
+        try:
+            yield
+        finally:
+            _tracer = None

@@ -1,0 +1,1 @@
+"""The Helm chart, and the files that are made from it."""

@@ -1,0 +1,1 @@
+"""Worked examples of identity, and the JSON schema of a rights file."""

@@ -1,0 +1,1 @@
+"""JSON Web Tokens of one issuer, and the keys that it publishes."""

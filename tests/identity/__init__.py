@@ -1,0 +1,1 @@
+"""Identity: authentication, rights, and the audit of refused requests."""

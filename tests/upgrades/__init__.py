@@ -1,0 +1,1 @@
+"""Replacement of running gateways and workers, also by other versions, under load."""

@@ -1,0 +1,59 @@
+"""The metrics that are read from the parts of a worker when it is scraped."""
+
+from collections.abc import Sequence
+
+from contracts.observation.registry import Registry
+from worker.clock import Clock
+from worker.consumer import Consumer
+from worker.partitions.bodies import Bodies
+from worker.partitions.partition import Partition
+
+
+def watch(
+    registry: Registry,
+    provider: str,
+    consumer: Consumer,
+    partitions: Sequence[Partition],
+    bodies: Bodies,
+    clock: Clock,
+) -> None:
+    """Register the gauges of a worker, and read its parts at each scrape."""
+    attached = registry.gauge(
+        "machinist_worker_attached", "1 while the worker consumes operations.", "provider"
+    )
+    owned = registry.gauge(
+        "machinist_worker_partition_owned",
+        "1 if this worker owns the partition: a message arrived since it began to consume.",
+        *("provider", "partition"),
+    )
+    registry.total(
+        "machinist_worker_partition_handovers_total",
+        "Owned partitions that this worker released or lost.",
+        "provider",
+        read=lambda: {(provider,): sum(each.handovers for each in partitions)},
+    )
+    held = registry.gauge(
+        "machinist_worker_commands_held",
+        "Commands that the broker has delivered and that have not ended.",
+        "provider",
+    )
+    held_bytes = registry.gauge(
+        "machinist_worker_held_bytes",
+        "The bodies of these commands, in memory and on disk.",
+        "place",
+    )
+    behind = registry.gauge(
+        "machinist_worker_clock_behind_seconds",
+        "How far this clock is behind the clocks of all publishers of the last 5 minutes.",
+    )
+
+    def sample() -> None:
+        attached[provider,].set(consumer.state == "attached")
+        for each in partitions:
+            owned[provider, str(each.slot)].set(each.is_owned)
+        held[provider,].set(sum(each.held for each in partitions))
+        held_bytes["memory",].set(bodies.in_memory)
+        held_bytes["disk",].set(bodies.on_disk)
+        behind[()].set(clock.behind)
+
+    registry.on_scrape(sample)
