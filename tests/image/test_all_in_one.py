@@ -171,7 +171,8 @@ def test_the_seal_key_outlives_a_restart_and_is_private(tmp_path: Path) -> None:
 
 def broker(folder: Path) -> Broker:
     small = sizes(512 * MIB, 128 * MIB)
-    return Broker(folder, "k8s", Ports(amqp=1, distribution=2, epmd=3), small, "error")
+    ports = Ports(amqp=1, distribution=2, epmd=3)
+    return Broker(folder, "k8s", ports, small, log_level="error", log_format="json")
 
 
 def test_passwords_are_new_at_each_start_and_hashed_except_for_the_command_line(

@@ -97,11 +97,8 @@ def test_every_mounted_file_exists_and_every_volume_is_declared(
 ) -> None:
     sources = [parts[0] for _, parts in volumes(services)]
     files = [source for source in sources if source.startswith(".")]
-    # Made by the same release, in another folder: deploy/monitoring.
-    own = [file for file in files if "/monitoring/" not in file]
 
-    assert len(files) - len(own) == 2
-    assert [file for file in own if not (FILE.parent / file).is_file()] == []
+    assert [file for file in files if not (FILE.parent / file).is_file()] == []
     assert {source for source in sources if source not in files} == document["volumes"].keys()
 
 
@@ -122,7 +119,7 @@ def test_our_processes_get_only_variables_that_they_read(
     services: dict[str, dict[str, Any]],
 ) -> None:
     # Fields of settings that other changes of this release add.
-    added = {"PLT_ALLOW_ANONYMOUS", "PLT_METRICS_PORT"}
+    added = {"PLT_ALLOW_ANONYMOUS"}
     for service in services.values():
         [program] = service.get("command", [""])[:1]
         known = {

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from contracts.environment import ConfigurationError, load
-from contracts.observation.logs import configure
+from contracts.observation.logs import JsonLine, configure
 from contracts.printable import BREAKS, printable
 from deploy.failed import Failed
 from deploy.image.all_in_one import data
@@ -54,7 +54,7 @@ def main() -> None:
     try:
         check(os.environ)
         settings = load(Settings, os.environ)
-        configure(settings.logger_level)
+        configure(settings.logger_level, settings.log_format)
         sys.exit(asyncio.run(serve(settings, os.environ)))
     except (ConfigurationError, Failed) as error:
         sys.stderr.write(f"all-in-one: {printable(str(error), keep=BREAKS)}\n")
@@ -78,7 +78,8 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> int:
             settings.attached_as(),
             free_ports(contexts),
             measured(folder),
-            BROKER_LEVELS.get(settings.logger_level, "error"),
+            log_level=BROKER_LEVELS.get(settings.logger_level, "error"),
+            log_format="json" if logs_json() else "plaintext",
         )
         broker.write()
         key = data.seal_key(folder)
@@ -86,6 +87,11 @@ async def serve(settings: Settings, environ: Mapping[str, str]) -> int:
         gateway = gateway_variables(of_both, settings, broker.login, key)
         worker = worker_variables(of_both, settings, broker.login, key)
         return await supervise(programs(broker, worker, gateway), stop)
+
+
+def logs_json() -> bool:
+    """Return whether this process, and so the others, log JSON."""
+    return any(isinstance(each.formatter, JsonLine) for each in logging.getLogger().handlers)
 
 
 def measured(folder: Path) -> Sizes:

@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote
 
 from contracts import topology
@@ -23,6 +23,7 @@ SETTINGS = """\
 log.file = false
 log.console = true
 log.console.level = {log_level}
+log.console.formatter = {log_format}
 log.console.stdio = stderr
 log.console.use_colors = off
 # Gateways and workers look for queues and try rights; each refusal would be an error here.
@@ -61,7 +62,14 @@ class Broker:
     """The files and the environment of the node. `provider` is the name of the only provider."""
 
     def __init__(
-        self, folder: Path, provider: str, ports: Ports, sizes: Sizes, log_level: str
+        self,
+        folder: Path,
+        provider: str,
+        ports: Ports,
+        sizes: Sizes,
+        *,
+        log_level: str,
+        log_format: Literal["json", "plaintext"],
     ) -> None:
         self._folder = folder
         self._provider = provider
@@ -80,7 +88,10 @@ class Broker:
             management=None,
             members=(NAME,),
             settings=SETTINGS.format(
-                sizes=sizes, log_level=log_level, definitions=folder / "definitions"
+                sizes=sizes,
+                log_level=log_level,
+                log_format=log_format,
+                definitions=folder / "definitions",
             ),
         )
 

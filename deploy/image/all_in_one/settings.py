@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
 from contracts.environment import ConfigurationError, Level, shown
+from contracts.observation.logs import AUTO, LogFormat
 from deploy.image.all_in_one.broker import Login
 
 WITHOUT_EFFECT = (
@@ -42,6 +43,7 @@ class Settings(Struct, frozen=True):
     provider_name: str = ""
     metrics_port: MetricsPort = "9090"
     logger_level: Level = "info"
+    log_format: LogFormat = AUTO
 
     @property
     def platform(self) -> str:
