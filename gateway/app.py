@@ -76,7 +76,7 @@ def application(
 async def serve(settings: Settings) -> None:
     """Run a gateway until SIGTERM or SIGINT; requests under way are finished first."""
     name = uuid4().hex[:12]
-    seals = Seals.from_text(settings.seal_key)
+    seals = Seals(settings.seal_key)
     link = ReconnectingConnection(settings.amqp_url, f"machinist gateway {name}")
     attendance = Attendance(settings.expected_providers())
     checks = Checks(attendance)

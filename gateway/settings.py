@@ -5,7 +5,7 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
-from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, Port, shown
+from contracts.environment import AmqpUrls, ConfigurationError, Level, Port, Secret, shown
 from gateway.limits import DEFAULT, Limits, within_descriptors
 
 MS = r"([5-9]\d\d|[1-9]\d{3,5})"
@@ -43,7 +43,7 @@ class Settings(Struct, frozen=True):
     max_body_bytes: Count = 1_000_000
     connections: Count = DEFAULT.connections
     held_bytes: Bytes = DEFAULT.held_bytes
-    seal_key: Annotated[str, Meta(extra=SECRET)] = ""
+    seal_key: Secret = Secret()
     logger_level: Level = "info"
 
     def expected_providers(self) -> list[str]:

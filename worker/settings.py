@@ -6,7 +6,7 @@ from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
 from contracts.api import OPERATIONS
-from contracts.environment import SECRET, AmqpUrls, ConfigurationError, Level, shown
+from contracts.environment import AmqpUrls, ConfigurationError, Level, Secret, shown
 from contracts.topology import GIB, MIB
 from worker.partitions.bodies import DEFAULT_LIMITS
 
@@ -37,7 +37,7 @@ class Settings(Struct, frozen=True):
     grace_seconds: Seconds = 30
     held_bytes: Bytes = DEFAULT_LIMITS.memory
     held_disk_bytes: Bytes = DEFAULT_LIMITS.disk
-    seal_key: Annotated[str, Meta(extra=SECRET)] = ""
+    seal_key: Secret = Secret()
     producers: Producers = ""
     logger_level: Level = "info"
 
