@@ -34,6 +34,7 @@ OF_BOTH = [
     ("PLT_SEAL_KEY", SECRET, False, "Base64 of 32 bytes"),
     ("PLT_SEAL_KEY", SHORT_KEY, False, "got 16 bytes"),
     ("PLT_LOGGER_LEVEL", "loud", True, "trace, debug, info"),
+    ("PLT_LOG_FORMAT", "xml", True, "auto, json or text"),
 ]  # fmt: skip
 OF_A_GATEWAY = [
     ("PLT_PORT", "http", True, "a port from 0 to 65535"),
@@ -46,6 +47,7 @@ OF_A_GATEWAY = [
     ("PLT_IN_FLIGHT", "0", True, A_NUMBER),
     ("PLT_MAX_BODY_BYTES", "1MB", True, A_NUMBER),
     ("PLT_CONNECTIONS", "0", True, A_NUMBER),
+    ("PLT_ACCESS_LOG", "perhaps", True, "true or false"),
     ("PLT_HELD_BYTES", "64MB", True, "bytes, a whole number from 1000000"),
 ]
 OF_A_WORKER = [
