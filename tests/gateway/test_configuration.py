@@ -35,6 +35,7 @@ OF_BOTH = [
     ("PLT_SEAL_KEY", SHORT_KEY, False, "got 16 bytes"),
     ("PLT_SEAL_KEY_FILE", "/no/such/key", True, "a file that can be read: No such file"),
     ("PLT_LOGGER_LEVEL", "loud", True, "trace, debug, info"),
+    ("PLT_LOG_FORMAT", "xml", True, "auto, json or text"),
 ]  # fmt: skip
 OF_A_GATEWAY = [
     ("PLT_PORT", "http", True, "a port from 0 to 65535"),
@@ -52,6 +53,7 @@ OF_A_GATEWAY = [
     ("PLT_IN_FLIGHT", "0", True, A_NUMBER),
     ("PLT_MAX_BODY_BYTES", "1MB", True, A_NUMBER),
     ("PLT_CONNECTIONS", "0", True, A_NUMBER),
+    ("PLT_ACCESS_LOG", "perhaps", True, "true or false"),
     ("PLT_HELD_BYTES", "64MB", True, "bytes, a whole number from 1000000"),
     ("PLT_TLS_CERT", "/no/such/tls.crt", True, "a file that can be read: No such file"),
 ]
