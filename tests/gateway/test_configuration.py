@@ -47,6 +47,7 @@ OF_A_GATEWAY = [
     ("PLT_MAX_BODY_BYTES", "1MB", True, A_NUMBER),
     ("PLT_CONNECTIONS", "0", True, A_NUMBER),
     ("PLT_HELD_BYTES", "64MB", True, "bytes, a whole number from 1000000"),
+    ("PLT_DRAIN_SECONDS", "10s", True, "seconds from 0 to 3600"),
 ]
 OF_A_WORKER = [
     ("PLT_PROVIDER", "nomad", True, "one of ecs, k8s"),
