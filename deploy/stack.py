@@ -105,6 +105,8 @@ class Stack:
             "PLT_HOST": self._address.host,
             "PLT_PORT": str(self._address.port.number),
             "PLT_PROVIDERS": ",".join(expected),
+            # No load balancer is in front of this gateway, and Ctrl-C ends it at once.
+            "PLT_DRAIN_SECONDS": "0",
         }
         own |= self._metrics.variables("gateway")
         child = self._start("gateway", ["gateway"], common_variables(self._environ) | own)

@@ -56,6 +56,7 @@ OF_A_GATEWAY = [
     ("PLT_ACCESS_LOG", "perhaps", True, "true or false"),
     ("PLT_HELD_BYTES", "64MB", True, "bytes, a whole number from 1000000"),
     ("PLT_TLS_CERT", "/no/such/tls.crt", True, "a file that can be read: No such file"),
+    ("PLT_DRAIN_SECONDS", "10s", True, "seconds from 0 to 3600"),
 ]
 OF_A_WORKER = [
     ("PLT_PROVIDER", "nomad", True, "one of ecs, k8s"),
