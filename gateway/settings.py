@@ -30,6 +30,7 @@ Auth = Annotated[
     Meta(description="none, token, jwt or token,jwt"),
 ]
 Flag = Annotated[bool, Meta(description="true or false")]
+FilePath = Annotated[str, Meta(description="the path of a file")]
 LeewaySeconds = Annotated[int, Meta(ge=0, le=300, description="seconds from 0 to 300")]
 Host = Annotated[str, Meta(pattern=r"^[^\s/]+\Z", description="an address to listen on")]
 
@@ -52,18 +53,20 @@ class Settings(Struct, frozen=True):
     seal_key: Annotated[str, Meta(extra=SECRET)] = ""
     logger_level: Level = "info"
     auth: Auth = "none"
-    auth_tokens: str = ""
-    auth_rights: str = ""
-    jwt_issuer: str = ""
-    jwt_audience: str = ""
-    jwt_jwks: str = ""
-    jwt_jwks_ca: str = ""
-    jwt_jwks_token_file: str = ""
+    auth_tokens: FilePath = ""
+    auth_rights: FilePath = ""
+    jwt_issuer: Annotated[str, Meta(description="the claim iss of JSON Web Tokens")] = ""
+    jwt_audience: Annotated[str, Meta(description="the claim aud of JSON Web Tokens")] = ""
+    jwt_jwks: Annotated[str, Meta(description="an https URL, or the path of a file")] = ""
+    jwt_jwks_ca: FilePath = ""
+    jwt_jwks_token_file: FilePath = ""
     jwt_leeway_seconds: LeewaySeconds = 30
-    jwt_groups_claim: str = "groups"
-    tls_client_ca: str = ""
+    jwt_groups_claim: Annotated[str, Meta(description="a claim of JSON Web Tokens")] = "groups"
+    tls_client_ca: FilePath = ""
     allow_anonymous: Flag = False
-    trusted_proxies: str = ""
+    trusted_proxies: Annotated[
+        str, Meta(description="addresses and networks, separated by commas")
+    ] = ""
 
     def auth_kinds(self) -> tuple[str, ...]:
         """Return the accepted kinds of tokens."""
