@@ -42,6 +42,7 @@ Auth = Annotated[
     Meta(description="none, token, jwt or token,jwt"),
 ]
 Flag = Annotated[bool, Meta(description="true or false")]
+FilePath = Annotated[str, Meta(description="the path of a file")]
 LeewaySeconds = Annotated[int, Meta(ge=0, le=300, description="seconds from 0 to 300")]
 File = Annotated[str, Meta(description="the path of a file in PEM")]
 
@@ -75,17 +76,19 @@ class Settings(Struct, frozen=True):
     log_format: LogFormat = AUTO
     access_log: Flag = False
     auth: Auth = "none"
-    auth_tokens: str = ""
-    auth_rights: str = ""
-    jwt_issuer: str = ""
-    jwt_audience: str = ""
-    jwt_jwks: str = ""
-    jwt_jwks_ca: str = ""
-    jwt_jwks_token_file: str = ""
+    auth_tokens: FilePath = ""
+    auth_rights: FilePath = ""
+    jwt_issuer: Annotated[str, Meta(description="the claim iss of JSON Web Tokens")] = ""
+    jwt_audience: Annotated[str, Meta(description="the claim aud of JSON Web Tokens")] = ""
+    jwt_jwks: Annotated[str, Meta(description="an https URL, or the path of a file")] = ""
+    jwt_jwks_ca: FilePath = ""
+    jwt_jwks_token_file: FilePath = ""
     jwt_leeway_seconds: LeewaySeconds = 30
-    jwt_groups_claim: str = "groups"
+    jwt_groups_claim: Annotated[str, Meta(description="a claim of JSON Web Tokens")] = "groups"
     allow_anonymous: Flag = False
-    trusted_proxies: str = ""
+    trusted_proxies: Annotated[
+        str, Meta(description="addresses and networks, separated by commas")
+    ] = ""
 
     def auth_kinds(self) -> tuple[str, ...]:
         """Return the accepted kinds of tokens."""
