@@ -1,9 +1,9 @@
 """TLS on one connection: a transport for the HTTP protocol over the transport of the socket.
 
-asyncio and uvloop have such a layer too, which costs the same CPU, but it does not fit the
-gateway's limits: an incomplete handshake is not visible, a response that the client does not read
-counts as sent, a close waits 30 seconds for the client, and a client whose certificate is refused
-receives no alert with the reason.
+The layers of asyncio and uvloop, which cost the same CPU, do not fit the limits of the gateway: an
+incomplete handshake is not visible, a response that the client does not read counts as sent, a
+close waits 30 seconds for the client, and a client whose certificate is refused receives no alert
+with the reason.
 """
 
 import asyncio
