@@ -1,1 +1,1 @@
-"""Identity: who sent a request, whether its sender has the right to it, and records of refusals."""
+"""Identity: authentication of requests, rights of their subjects, and records of refusals."""

@@ -1,4 +1,4 @@
-"""Identity as the variables of a gateway configure it."""
+"""Builds the guard from the variables of a gateway."""
 
 import ipaddress
 import logging
@@ -17,8 +17,8 @@ from gateway.settings import Settings
 log = logging.getLogger(__name__)
 
 EXPOSED = (
-    "PLT_ALLOW_ANONYMOUS=true: everyone who reaches %s may send every command; set PLT_AUTH or "
-    "PLT_TLS_CLIENT_CA to let certain clients in only"
+    "PLT_ALLOW_ANONYMOUS=true: every client that reaches %s may send every command; set PLT_AUTH "
+    "or PLT_TLS_CLIENT_CA to let certain clients in only"
 )
 
 
@@ -55,7 +55,7 @@ def check_exposure(settings: Settings, listening: socket.socket) -> None:
 
 
 def _check(settings: Settings) -> None:
-    """Raise one error that names every variable which is missing, or has no effect."""
+    """Raise one error that names every missing variable, and every variable without effect."""
     kinds = settings.auth_kinds()
     because = f"because PLT_AUTH={settings.auth}"
     wrong = []

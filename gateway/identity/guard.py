@@ -1,4 +1,4 @@
-"""The guard before every operation: who sent a request, and has its sender the right to it?"""
+"""The guard before every operation: authentication, rights, and records of refused commands."""
 
 from typing import Any, Protocol
 
@@ -26,7 +26,7 @@ class Authentication(Protocol):
     uses_tokens: bool
 
     async def authenticate(self, scope: Scope) -> Subject | None:
-        """Return the subject of a request, None if anyone may send it. Raise `Refused`."""
+        """Return the subject of a request, None for an anonymous one. Raise `Refused`."""
 
     async def run(self) -> None:
         """Keep what authentication needs up to date until cancelled."""
@@ -53,7 +53,7 @@ class Guard:
         await self._authentication.run()
 
     async def identify(self, request: AnyRequest, row: Row | None = None) -> Requester:
-        """Return the requester; raise `Refused`. `row` is that of the operation, if it is one."""
+        """Return the requester, or raise `Refused`. `row` is None for a page of the gateway."""
         address = self._proxies.client(request.scope)
         try:
             subject = await self._authentication.authenticate(request.scope)
@@ -69,7 +69,7 @@ class Guard:
     def authorise(
         self, request: AnyRequest, requester: Requester, row: Row, provider: str, scope: str
     ) -> None:
-        """Raise `Refused` if the requester has not the right to an operation."""
+        """Raise `Refused` if the requester does not have the right to an operation."""
         subject = requester.subject
         if self._rights is None or subject is None:
             return
@@ -95,7 +95,7 @@ class Guard:
     def _record(
         self, request: AnyRequest, row: Row | None, requester: Requester, fault: Refused
     ) -> None:
-        """Record the refusal of a command; that of a query changes nothing."""
+        """Record the refusal of a command; queries are not in the audit."""
         command_id = command_id_of(request)
         if row is None or command_id is None or self._refusals is None:
             return

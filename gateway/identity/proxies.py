@@ -1,7 +1,7 @@
 """The address of a client behind the proxies of PLT_TRUSTED_PROXIES.
 
-Only `X-Forwarded-For` is read, which every common proxy writes. A proxy that writes one of the two
-headers passes the other one, `Forwarded`, on as the client sent it.
+Common proxies write `X-Forwarded-For`. The other header, `Forwarded`, is not read: a proxy that
+writes one of the two headers passes the other one on as the client sent it.
 """
 
 import ipaddress
@@ -28,7 +28,7 @@ class TrustedProxies:
     def client(self, scope: Scope) -> str | None:
         """Return the address of the client: the rightmost hop that is not a trusted proxy.
 
-        Entries left of it are the client's own words.
+        The client itself may have written the entries left of it.
         """
         peer = scope["client"][0] if scope["client"] else None
         if peer is None or not self._networks or not self._is_trusted(peer):

@@ -1,7 +1,7 @@
-"""Audit records of commands that were refused for want of identity or rights, at a limited rate.
+"""Audit records of commands without authentication or right, at a limited rate.
 
-Anyone who reaches the gateway can cause them. The limits keep them from filling the audit, whose
-stream has a limited size, and the memory of the gateway.
+Every client of the gateway can cause such records. The limits protect the audit, whose stream has a
+limited size, and the memory of the gateway.
 """
 
 import ipaddress
@@ -33,13 +33,13 @@ TOTAL_INTERVAL_S = 1.0
 PEERS = 1024
 WARNING_INTERVAL_S = 60.0
 IPV6_PREFIX = 64
-"""The host part of an IPv6 address is the client's free choice."""
+"""An IPv6 client can use every address of its network."""
 
 Record = Callable[[Outcome, Header | None], None]
 
 
 class RefusedCommand(Struct, frozen=True, kw_only=True):
-    """A command as far as its path tells, and the address of its client."""
+    """A refused command: the parts in its path and headers, and the address of its client."""
 
     row: Row
     command_id: str

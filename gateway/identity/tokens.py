@@ -1,8 +1,8 @@
 """Tokens from a file that holds their hashes.
 
-A token has 256 random bits. SHA-256 without a salt is enough for it: nobody can try 2^256 values,
-and two tokens are never equal. A slow hash protects passwords that people choose; here it would
-cost every request, and every attempt of an attacker, some 50 ms of CPU.
+A token has 256 random bits, so SHA-256 without a salt is enough: 2^256 values cannot be tried, and
+two tokens are never equal. A slow hash is for passwords, which people choose from far fewer values.
+Here it would cost CPU for every request, and for every wrong token of an attacker.
 """
 
 import hashlib
@@ -52,8 +52,8 @@ class TokenFile:
     async def verify(self, token: str) -> Subject:
         """Return the subject of a token; raise `Refused` if it is unknown or expired.
 
-        The time of the lookup depends on the digest only, which nobody can choose; the whole digest
-        is compared in constant time.
+        The time of the lookup depends on the digest only, which a client cannot choose. The whole
+        digest is compared in constant time.
         """
         digest = _digest(token)
         for known in self._file.current().get(digest[:INDEX_BYTES], ()):

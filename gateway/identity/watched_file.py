@@ -27,7 +27,7 @@ class InvalidFile(Exception):
 
 
 class WatchedFile(Generic[Value]):
-    """The value of a file. A changed file that is not valid leaves the former value in force."""
+    """The value of a file; the former value stays in force if a changed file is not valid."""
 
     def __init__(
         self,

@@ -199,4 +199,4 @@ def test_anonymous_clients_of_other_machines_must_be_allowed_and_are_logged(
 ) -> None:
     check_exposure(settings_of("0.0.0.0", allow_anonymous=True), listening("0.0.0.0"))
 
-    assert "everyone who reaches 0.0.0.0 may send every command" in caplog.text
+    assert "every client that reaches 0.0.0.0 may send every command" in caplog.text

@@ -97,7 +97,7 @@ INVALID = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "reason"), INVALID)
+@pytest.mark.parametrize(("text", "reason"), INVALID, ids=range(len(INVALID)))
 def test_an_error_names_the_line_and_shows_no_part_of_it(text: str, reason: str) -> None:
     with pytest.raises(InvalidFile) as raised:
         tokens.parse(text.encode())

@@ -44,7 +44,7 @@ class FetchFailed(Exception):
 
 
 class RemoteKeys:
-    """The keys behind an endpoint; `run` is the only one that fetches them."""
+    """The keys behind an endpoint; only `run` fetches them."""
 
     def __init__(
         self,
