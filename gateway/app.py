@@ -14,7 +14,7 @@ from contracts.broker.attendance import Attendance
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Fault
 from contracts.observation.broker import watch_connections
-from contracts.observation.exporter import exporter
+from contracts.observation.exporter import exporter, metrics_listener
 from contracts.observation.registry import Registry
 from contracts.seal import Seals
 from contracts.secrecy import OPEN_WITHOUT_KEY
@@ -105,6 +105,7 @@ async def serve(settings: Settings) -> None:
     app = application(rpc, link, attendance, checks, settings.max_body_bytes, limits, metrics)
     server = http_server(app, limits)
     listening = listener(settings.host, settings.port)
+    observed = metrics_listener(settings.metrics_host, settings.metrics_port)
     if limits.connections < settings.connections:
         log.warning(FEW_DESCRIPTORS, settings.connections, limits.connections)
     if not seals.can_seal:
@@ -117,7 +118,7 @@ async def serve(settings: Settings) -> None:
     def unready() -> str | None:
         return "the gateway is stopping" if server.should_exit else None
 
-    async with exporter(settings.metrics_host, settings.metrics_port, registry, unready):
+    async with exporter(observed, registry, unready):
         await _beside(server.serve([listening]), link.run(rpc.session), recorder.run())
 
 

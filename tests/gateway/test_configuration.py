@@ -34,6 +34,9 @@ OF_BOTH = [
     ("PLT_SEAL_KEY", SECRET, False, "Base64 of 32 bytes"),
     ("PLT_SEAL_KEY", SHORT_KEY, False, "got 16 bytes"),
     ("PLT_LOGGER_LEVEL", "loud", True, "trace, debug, info"),
+    ("PLT_METRICS_PORT", "http", True, "a port from 0 to 65535, or off"),
+    ("PLT_METRICS_HOST", "a b", True, "an address"),
+    ("PLT_METRICS_HOST", "192.0.2.1", True, "an address of this machine"),
 ]  # fmt: skip
 OF_A_GATEWAY = [
     ("PLT_PORT", "http", True, "a port from 0 to 65535"),
