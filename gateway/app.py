@@ -17,7 +17,7 @@ from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Fault
 from contracts.observation import traces
 from contracts.observation.broker import watch_connections
-from contracts.observation.exporter import exporter
+from contracts.observation.exporter import exporter, metrics_listener
 from contracts.observation.registry import Registry
 from contracts.seal import Seals
 from contracts.secrecy import OPEN_WITHOUT_KEY
@@ -140,6 +140,7 @@ async def serve(settings: Settings) -> None:
     server = http_server(app, limits, draining, settings.stop_s(), tls)
     listening = listener(settings.host, settings.port)
     check_exposure(settings, listening)
+    observed = metrics_listener(settings.metrics_host, settings.metrics_port)
     if limits.connections < settings.connections:
         log.warning(FEW_DESCRIPTORS, settings.connections, limits.connections)
     if not seals.can_seal:
@@ -151,7 +152,7 @@ async def serve(settings: Settings) -> None:
         loop.add_signal_handler(number, server.signalled, number)
 
     unready = partial(not_ready, draining, link)
-    async with exporter(settings.metrics_host, settings.metrics_port, registry, unready):
+    async with exporter(observed, registry, unready):
         foreground = _served(server, listening, recorder)
         await _beside(foreground, link.run(rpc.session), recorder.run(), guard.run())
 

@@ -15,7 +15,7 @@ from contracts.broker.attendance import Announcement
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.environment import ConfigurationError, shown
 from contracts.observation.broker import watch_connections
-from contracts.observation.exporter import exporter
+from contracts.observation.exporter import exporter, metrics_listener
 from contracts.observation.registry import Registry
 from contracts.seal import Seals
 from worker.clock import Clock
@@ -61,6 +61,7 @@ async def serve(settings: Settings, environment: Mapping[str, str]) -> None:
 
 async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: asyncio.Event) -> None:
     """Attach to the broker and run queries and commands until `stop` is set."""
+    observed = metrics_listener(settings.metrics_host, settings.metrics_port)
     worker = f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:4]}"
     since = time.time()
     clock = Clock()
@@ -107,7 +108,7 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
             limits=Limits(settings.held_bytes, settings.held_disk_bytes),
         )
         async with (
-            exporter(settings.metrics_host, settings.metrics_port, metrics.registry, unready),
+            exporter(observed, metrics.registry, unready),
             asyncio.TaskGroup() as connections,
         ):
             tasks = [

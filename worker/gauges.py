@@ -26,11 +26,10 @@ def watch(
         "1 if this worker owns the partition: a message arrived since it began to consume.",
         *("provider", "partition"),
     )
-    registry.total(
+    handovers = registry.counter(
         "machinist_worker_partition_handovers_total",
         "Owned partitions that this worker released or lost.",
         "provider",
-        read=lambda: {(provider,): sum(each.handovers for each in partitions)},
     )
     held = registry.gauge(
         "machinist_worker_commands_held",
@@ -51,6 +50,7 @@ def watch(
         attached[provider,].set(consumer.state == "attached")
         for each in partitions:
             owned[provider, str(each.slot)].set(each.is_owned)
+        handovers[provider,].set(sum(each.handovers for each in partitions))
         held[provider,].set(sum(each.held for each in partitions))
         held_bytes["memory",].set(bodies.in_memory)
         held_bytes["disk",].set(bodies.on_disk)

@@ -78,20 +78,20 @@ class Metrics:
 
     def redelivered(self, message: Message) -> None:
         """Count a delivery after the first one."""
-        self.redeliveries[self.provider, _operation(message)].inc()
+        self.redeliveries[self.provider, _operation(message)].add()
 
     def started(self, message: Message, call: Call) -> None:
         """Record the time in the queue of a message that is run now."""
         seconds = waited(message, call.deadline - time.monotonic())
         if seconds is not None:
-            self.queue[self.provider, _operation(message)].observe(seconds)
+            self.queue[self.provider, _operation(message)].add(seconds)
 
     def refused(self, message: Message, code: Code) -> None:
         """Count an operation that ends without a run."""
         operation = _operation(message)
-        self.ended[self.provider, operation, code.value].inc()
+        self.ended[self.provider, operation, code.value].add()
         if code is Code.DEADLINE_EXCEEDED:
-            self.missed[self.provider, operation, "queue"].inc()
+            self.missed[self.provider, operation, "queue"].add()
 
     def run(self, operation: str, call: Call) -> "Run":
         """Return a context that measures a run of an operation."""
@@ -109,7 +109,7 @@ class Run:
         self._call = call
 
     def __enter__(self) -> None:
-        self._metrics.in_flight[self._labels].inc()
+        self._metrics.in_flight[self._labels].add()
         self._began = time.perf_counter()
 
     def __exit__(
@@ -119,19 +119,19 @@ class Run:
         traceback: TracebackType | None,
     ) -> None:
         metrics = self._metrics
-        metrics.platform[self._labels].observe(time.perf_counter() - self._began)
-        metrics.in_flight[self._labels].dec()
+        metrics.platform[self._labels].add(time.perf_counter() - self._began)
+        metrics.in_flight[self._labels].add(-1)
         code = OK
         if error is not None:
             code = error.code.value if isinstance(error, Fault) else CANCELLED
-        metrics.ended[*self._labels, code].inc()
+        metrics.ended[*self._labels, code].add()
         if code == Code.DEADLINE_EXCEEDED:
-            metrics.missed[*self._labels, "platform"].inc()
+            metrics.missed[*self._labels, "platform"].add()
         for request in self._call.requests:
-            metrics.requests[metrics.provider, request.action, request.status].inc()
-            metrics.request_durations[metrics.provider, request.action].observe(request.seconds)
+            metrics.requests[metrics.provider, request.action, request.status].add()
+            metrics.request_durations[metrics.provider, request.action].add(request.seconds)
         for failure in self._call.retries:
-            metrics.retries[metrics.provider, failure.value].inc()
+            metrics.retries[metrics.provider, failure.value].add()
 
 
 def _operation(message: Message) -> str:

@@ -16,7 +16,8 @@ these codes:
 - `platform_failed`: any other failure of the platform, or an unexpected response.
 
 A cancelled method stops at once: the deadline passed, or another worker may own the partition.
-Only the provider retries requests, only where a repeat is safe, and within `call.left()`.
+Only the provider retries requests, only where a repeat is safe, and within `call.left()`. For
+metrics it sends each request within `call.request(…)`, and reports each retry by `call.retried(…)`.
 """
 
 import time

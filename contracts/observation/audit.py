@@ -38,18 +38,18 @@ class AuditMetrics:
 
     def expect(self, provider: str) -> None:
         """Begin at 0: Prometheus does not see the increase of a counter that appears with 1."""
-        self._letters[provider,].inc(0)
+        self._letters[provider,].add(0)
         for result in Result:
-            self._outcomes[provider, result].inc(0)
+            self._outcomes[provider, result].add(0)
 
     def published(self, provider: str, result: str) -> None:
         """Count an outcome that a queue has."""
-        self._outcomes[self._provider(provider), result].inc()
+        self._outcomes[self._provider(provider), result].add()
 
     def dropped(self) -> None:
         """Count an outcome that is never published."""
-        self._dropped[()].inc()
+        self._dropped[()].add()
 
     def dead_letter(self, provider: str) -> None:
         """Count a command in `machinist.dead`."""
-        self._letters[self._provider(provider),].inc()
+        self._letters[self._provider(provider),].add()

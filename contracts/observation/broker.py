@@ -17,21 +17,21 @@ def watch_connections(
         "1 while the connection to the broker is ready for use.",
         LABEL,
     )
-    registry.total(
+    opened = registry.counter(
         "machinist_broker_connections_opened_total",
         "Connections to the broker that became ready: the first one and every reconnect.",
         LABEL,
-        read=lambda: {(name,): each.opened for name, each in connections.items()},
     )
-    registry.total(
+    failures = registry.counter(
         "machinist_broker_connection_failures_total",
         "Connections to the broker that were lost or could not be opened.",
         LABEL,
-        read=lambda: {(name,): each.failures for name, each in connections.items()},
     )
 
     def sample() -> None:
         for name, each in connections.items():
             up[name,].set(each.is_up)
+            opened[name,].set(each.opened)
+            failures[name,].set(each.failures)
 
     registry.on_scrape(sample)

@@ -56,31 +56,12 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 DEFAULT_LIMITS = Limits()
 
 
-@asynccontextmanager
-async def exporter(
-    host: str,
-    port: MetricsPort | None,
-    registry: Registry,
-    unready: Unready,
-    limits: Limits = DEFAULT_LIMITS,
-) -> AsyncIterator[None]:
-    """Serve `/metrics`, `/live` and `/ready` until the context is left.
+def metrics_listener(host: str, port: MetricsPort | None) -> socket.socket | None:
+    """Return a listening socket, None if metrics are not served.
 
-    Without a port the default port is used; if it is in use, metrics are not served. Raises
-    ConfigurationError if the process cannot listen on the configured address.
+    Without a port the default port is used, unless it is in use: several processes may run on one
+    machine. Raises ConfigurationError if the process cannot listen on the configured address.
     """
-    listening = _listener(host, port)
-    if listening is None:
-        yield
-        return
-    log.info("metrics on http://%s:%d/metrics", host, listening.getsockname()[1])
-    with ThreadPoolExecutor(1, "metrics") as thread:
-        application = Application(registry, unready, thread, limits.fresh_s)
-        async with _served(application, listening, limits):
-            yield
-
-
-def _listener(host: str, port: MetricsPort | None) -> socket.socket | None:
     if port == "off":
         return None
     number = DEFAULT_PORT if port is None else port
@@ -95,6 +76,24 @@ def _listener(host: str, port: MetricsPort | None) -> socket.socket | None:
             f"PLT_METRICS_HOST={shown(host)}, PLT_METRICS_PORT={number}: expected an address of "
             f"this machine and a free port: {error}"
         ) from error
+
+
+@asynccontextmanager
+async def exporter(
+    listening: socket.socket | None,
+    registry: Registry,
+    unready: Unready,
+    limits: Limits = DEFAULT_LIMITS,
+) -> AsyncIterator[None]:
+    """Serve `/metrics`, `/live` and `/ready` until the context is left, if there is a socket."""
+    if listening is None:
+        yield
+        return
+    log.info("metrics on http://%s:%d/metrics", *listening.getsockname()[:2])
+    with ThreadPoolExecutor(1, "metrics") as thread:
+        application = Application(registry, unready, thread, limits.fresh_s)
+        async with _served(application, listening, limits):
+            yield
 
 
 class Application:
@@ -147,8 +146,7 @@ class Application:
             if made is None or loop.time() - made[0] >= self._fresh_s:
                 encode, content_type = choose_encoder(ACCEPTS[media_type])
                 self._registry.sample()
-                collectors = self._registry.collectors
-                text = await loop.run_in_executor(self._thread, encode, collectors)
+                text = await loop.run_in_executor(self._thread, encode, self._registry)
                 made = self._made[media_type] = loop.time(), content_type, text
         return 200, *made[1:]
 

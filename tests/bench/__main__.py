@@ -29,7 +29,7 @@ from tests.bench.platform import (
     queries,
 )
 from tests.bench.report import Report
-from tests.bench.stage import Stage
+from tests.bench.stage import Stage, run
 
 ROUNDS = 3
 MOST_SECONDS = 60
@@ -85,10 +85,10 @@ def measure(stage: Stage, seconds: float, at_once: int, workers: int) -> Report:
 def _load(stage: Stage, kind: str, at_once: int, seconds: float) -> Measurement:
     if kind == FLOOR:
         job = Job(stage.node.amqp_url, seconds, at_once, stage.floor(), own="asks")
-        return stage.run("echo", job, Measurement)
+        return run("echo", job, Measurement)
     provider, requests = LOADS[kind]
     job = Job(stage.gateway, seconds, at_once, stage.through(provider), requests)
-    return stage.run("load", job, Measurement)
+    return run("load", job, Measurement)
 
 
 def _compare(stage: Stage, kind: str, seconds: float) -> Comparison:
@@ -97,7 +97,7 @@ def _compare(stage: Stage, kind: str, seconds: float) -> Comparison:
     job = ComparisonJob(
         stage.gateway, through, sandbox.url, str(sandbox.ca_path), sandbox.token, direct, seconds
     )
-    return stage.run("added", job, Comparison)
+    return run("added", job, Comparison)
 
 
 def _measured_on(stage: Stage, cores: int, workers: int) -> dict[str, str]:

@@ -27,6 +27,21 @@ READY_S = 60
 Result = TypeVar("Result")
 
 
+def run(module: str, job: Struct, result: type[Result]) -> Result:
+    """Run a job in a new process, and return its result."""
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.bench.{module}"],
+        input=msgspec.json.encode(job),
+        capture_output=True,
+        timeout=JOB_TIMEOUT_S,
+        cwd=CHECKOUT,
+        check=False,
+    )
+    if done.returncode:
+        raise Failed(f"{module} failed:\n{done.stderr.decode()}")
+    return msgspec.json.decode(done.stdout, type=result)
+
+
 class Stage:
     """A broker, a gateway, workers of both platforms, the Kubernetes sandbox and an echo server.
 
@@ -69,20 +84,6 @@ class Stage:
         """Return the processes of an echo, by group, without the client."""
         return {"answers": [self._echo.pid], "broker": self._broker()}
 
-    def run(self, module: str, job: Struct, result: type[Result]) -> Result:
-        """Run a job in a new process, and return its result."""
-        done = subprocess.run(
-            [sys.executable, "-m", f"tests.bench.{module}"],
-            input=msgspec.json.encode(job),
-            capture_output=True,
-            timeout=JOB_TIMEOUT_S,
-            cwd=CHECKOUT,
-            check=False,
-        )
-        if done.returncode:
-            raise Failed(f"{module} failed:\n{done.stderr.decode()}")
-        return msgspec.json.decode(done.stdout, type=result)
-
     def _attach(
         self, workers: int, module: str, environment: dict[str, str], provider: str
     ) -> list[ChildProcess]:
@@ -94,7 +95,7 @@ class Stage:
             name,
             [sys.executable, "-m", *words],
             log=self._folder / f"{name}.log",
-            env={**_inherited(), "PLT_METRICS_PORT": "off", **own},
+            env={**inherited(), "PLT_METRICS_PORT": "off", **own},
             cwd=CHECKOUT,
         )
         self._children.append(child)
@@ -118,6 +119,6 @@ class Stage:
         return min(attending) >= workers
 
 
-def _inherited() -> dict[str, str]:
+def inherited() -> dict[str, str]:
     """Return the environment of this process without PLT_ variables."""
     return {name: value for name, value in os.environ.items() if not name.startswith("PLT_")}

@@ -36,6 +36,9 @@ OF_BOTH = [
     ("PLT_SEAL_KEY_FILE", "/no/such/key", True, "a file that can be read: No such file"),
     ("PLT_LOGGER_LEVEL", "loud", True, "trace, debug, info"),
     ("PLT_LOG_FORMAT", "xml", True, "auto, json or text"),
+    ("PLT_METRICS_PORT", "http", True, "a port from 0 to 65535, or off"),
+    ("PLT_METRICS_HOST", "a b", True, "an address"),
+    ("PLT_METRICS_HOST", "192.0.2.1", True, "an address of this machine"),
 ]  # fmt: skip
 OF_A_GATEWAY = [
     ("PLT_PORT", "http", True, "a port from 0 to 65535"),

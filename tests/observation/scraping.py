@@ -26,9 +26,10 @@ class Scrape:
     def of_registry(cls, registry: Registry) -> "Scrape":
         """Collect a registry of this process."""
         registry.sample()
-        families = registry.collectors.collect()
         return cls(
-            (each.name, each.labels, each.value) for family in families for each in family.samples
+            (each.name, each.labels, each.value)
+            for family in registry.collect()
+            for each in family.samples
         )
 
     @property

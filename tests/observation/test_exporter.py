@@ -4,7 +4,6 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import (
-    AbstractAsyncContextManager,
     ExitStack,
     asynccontextmanager,
     contextmanager,
@@ -17,8 +16,14 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_open_metrics,
 )
 
-from contracts.environment import ConfigurationError, MetricsPort
-from contracts.observation.exporter import DEFAULT_LIMITS, DEFAULT_PORT, Limits, exporter
+from contracts.environment import ConfigurationError
+from contracts.observation.exporter import (
+    DEFAULT_LIMITS,
+    DEFAULT_PORT,
+    Limits,
+    exporter,
+    metrics_listener,
+)
 from contracts.observation.registry import Registry
 
 LOOPBACK = "127.0.0.1"
@@ -64,10 +69,11 @@ class Port:
 @asynccontextmanager
 async def served(**limits: float) -> AsyncIterator[Port]:
     """Serve a registry on a free port."""
-    with socket.create_server((LOOPBACK, 0)) as free:
-        port = Port(free.getsockname()[1])
+    listening = metrics_listener(LOOPBACK, 0)
+    assert listening is not None
+    port = Port(listening.getsockname()[1])
     bounds = msgspec.convert(limits, Limits)
-    async with exporter(LOOPBACK, port.number, port.registry, lambda: port.reason, bounds):
+    async with exporter(listening, port.registry, lambda: port.reason, bounds):
         yield port
 
 
@@ -119,7 +125,7 @@ async def test_other_paths_and_methods_are_refused() -> None:
 async def test_scrapes_within_a_time_share_one_text(fresh_s: float, counted: bytes) -> None:
     async with served(fresh_s=fresh_s) as port:
         await port.get("/metrics")
-        port.counter.inc()
+        port.counter.add()
         _, text, _ = await port.get("/metrics")
 
     assert counted in text
@@ -146,7 +152,7 @@ async def test_a_scraper_that_reads_nothing_does_not_delay_another_one() -> None
     async with served() as port:
         large = port.registry.counter("b_total", "B.", "x")
         for number in range(5_000):
-            large[f"{number:0>1000}",].inc()
+            large[f"{number:0>1000}",].add()
         _, idle = await asyncio.open_connection(LOOPBACK, port.number)
         idle.write(b"GET /metrics HTTP/1.1\r\nhost: a\r\n\r\n")
         answer = await port.get("/metrics")
@@ -191,11 +197,6 @@ async def _end(reader: asyncio.StreamReader) -> bytes:
         return b""
 
 
-def only(port: MetricsPort | None, host: str = LOOPBACK) -> AbstractAsyncContextManager[None]:
-    """Return the exporter of an empty registry."""
-    return exporter(host, port, Registry("gateway"), lambda: None)
-
-
 @contextmanager
 def default_port_taken() -> Iterator[None]:
     """Listen on the default port, unless another process of this machine does so already."""
@@ -205,35 +206,32 @@ def default_port_taken() -> Iterator[None]:
         yield
 
 
-async def test_a_default_port_in_use_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_default_port_in_use_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     with default_port_taken():
-        async with only(None):
-            pass
+        assert metrics_listener(LOOPBACK, None) is None
 
     [warning] = [each for each in caplog.records if each.levelname == "WARNING"]
     assert "metrics are not served" in warning.getMessage()
     assert "set PLT_METRICS_PORT" in warning.getMessage()
 
 
-async def test_a_configured_port_in_use_is_an_error() -> None:
+def test_a_configured_port_in_use_is_an_error() -> None:
     with socket.create_server((LOOPBACK, 0)) as taken:
         number = taken.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"PLT_METRICS_PORT={number}: expected"):
-            async with only(number):
-                pass
+            metrics_listener(LOOPBACK, number)
 
 
 @pytest.mark.parametrize("port", [None, 0])
-async def test_an_address_of_another_machine_is_an_error(port: int | None) -> None:
+def test_an_address_of_another_machine_is_an_error(port: int | None) -> None:
     with pytest.raises(ConfigurationError, match=r"PLT_METRICS_HOST='192.0.2.1'"):
-        async with only(port, "192.0.2.1"):
-            pass
+        metrics_listener("192.0.2.1", port)
 
 
 async def test_without_metrics_nothing_listens(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
-    with default_port_taken():
-        async with only("off"):
-            pass
+    listening = metrics_listener(LOOPBACK, "off")
+    async with exporter(listening, Registry("gateway"), lambda: None):
+        pass
 
     assert caplog.records == []

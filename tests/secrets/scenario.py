@@ -19,6 +19,7 @@ from contracts.wire import Message
 from deploy.rabbitmq.configuration import USER
 from tests.auditor import Auditor
 from tests.examples import message_of
+from tests.observation.scraping import httpx_get
 from tests.secrets import bodies
 from tests.secrets.broker import Broker
 from tests.secrets.canary import Canary
@@ -45,7 +46,7 @@ class Scenario:
         self.processes: list[Process] = []
         self.key = base64.b64encode(key).decode()
         self._seals = Seals([key])
-        self._variables = variables | {"PLT_SEAL_KEY": self.key}
+        self._variables = variables | {"PLT_SEAL_KEY": self.key, "PLT_METRICS_PORT": "0"}
 
     def gateway(self, level: str, **variables: str) -> Gateway:
         """Start a gateway whose responses are kept."""
@@ -63,6 +64,11 @@ class Scenario:
     def logs(self) -> dict[str, str]:
         """Return the logs of the processes by file name."""
         return {each.log.name: each.log.read_text(errors="replace") for each in self.processes}
+
+    def metrics(self, *processes: Process) -> dict[str, str]:
+        """Return the metrics of processes that run."""
+        urls = {each.log.name: f"{each.metrics_url}/metrics" for each in processes}
+        return {f"metrics of {name}": httpx_get(url).text for name, url in urls.items()}
 
     def apply(self, gateway: Gateway) -> None:
         """Apply each valid body, and repeat the request with the same idempotency key."""

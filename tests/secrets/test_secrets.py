@@ -1,4 +1,4 @@
-"""Promise 6 under failure: no secret is readable in a queue, stream, dead letter, log or error."""
+"""Promise 6 under failure: no queue, stream, dead letter, log, metric or error has a secret."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -87,6 +87,7 @@ def test_a_secret_is_readable_nowhere_after_successes_and_failures_of_every_kind
         scenario.expire(impatient, worker)
         for message in dead:
             assert audit.final(message.message_id).result is Result.DEAD
+        metrics = scenario.metrics(gateway, impatient, worker)
         worker.terminate()
         worker.ended()
         ended = scenario.be_dead_lettered(audit)
@@ -97,7 +98,8 @@ def test_a_secret_is_readable_nowhere_after_successes_and_failures_of_every_kind
         seen = {outcome.result for _, outcome in audit.outcomes()}
         assert seen == set(Result) - {Result.SUPERSEDED, Result.REFUSED}
         assert {"machinist-gateway", "machinist-worker"} == {s.service for s in collector.spans}
-        assert not found(canary, readable(scenario, audit, collector, since))
+        assert all("machinist_audit_outcomes_total{" in text for text in metrics.values())
+        assert not found(canary, readable(scenario, audit, collector, since) | metrics)
 
 
 def test_an_unsealed_canary_is_found_in_every_searched_place(stack: Stack, broker: Broker) -> None:
