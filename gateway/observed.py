@@ -71,7 +71,7 @@ class _Response:
             headers = dict(message["headers"])
             self._content_type = headers.get(b"content-type", b"").decode("latin-1")
         elif message["type"] == "http.response.body":
-            body = message["body"]
+            body = message.get("body", b"")
             self.bytes += 0 if self._is_head else len(body)
             if self.status is not None and self.status >= 400:
                 self.code = problem_code(body, self._content_type)

@@ -5,6 +5,7 @@ created there. The tracer is one per process, like the configuration of `logging
 a span records nothing, and no package of OpenTelemetry is imported.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -12,9 +13,11 @@ from enum import Enum, auto
 from types import TracebackType
 from typing import Protocol, Self
 
-from contracts.environment import ConfigurationError
+from contracts.environment import ConfigurationError, shown
 from contracts.observation.trace_context import TraceContext
 from contracts.observation.trace_settings import endpoint
+
+log = logging.getLogger(__name__)
 
 Value = str | int | None
 Attributes = Mapping[str, Value]
@@ -136,6 +139,7 @@ def exporting(service: str, environment: Mapping[str, str]) -> Iterator[None]:
     except ModuleNotFoundError as error:
         raise ConfigurationError(INSTALL.format(named)) from error
     with otlp.exporter(service) as _tracer:
+        log.info("traces are exported to %s", shown(environment[named]))
         try:
             yield
         finally:

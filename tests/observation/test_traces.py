@@ -9,6 +9,7 @@ import httpx
 import msgspec
 import pytest
 
+from deploy.ports import Port
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.auditor import Auditor
@@ -222,6 +223,25 @@ def test_a_request_that_no_worker_takes_is_an_error_of_the_gateway(traced: Trace
     [span] = traced.collector.trace(1, parent.owns)
     assert answer.status_code == 503
     assert (span.name, span.error) == ("GET /{provider}/machines/{scope}", "provider_unattended")
+
+
+def test_a_gateway_whose_collector_cannot_be_reached_answers_and_ends(traced: Traced) -> None:
+    port = Port.any_free()
+    variables = traced.collector.variables | {
+        "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{port.number}",
+        "OTEL_EXPORTER_OTLP_TIMEOUT": "0.5",
+    }
+    gateway = traced.stack.gateway(**variables)
+    eventually(lambda: gateway.attended_by(1), what="the worker is attached")
+
+    for _ in range(3):
+        assert gateway.get(QUERY).status_code == 200
+        eventually(lambda: "Failed to export" in gateway.log.read_text(), what="it is logged")
+    gateway.terminate()
+
+    assert gateway.ended() == 0
+    assert gateway.log.read_text().count("Failed to export") == 1
+    port.release()
 
 
 def test_a_redelivered_command_stays_in_its_trace(traced: Traced) -> None:
