@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from contracts import VERSION
-from contracts.environment import variable
+from contracts.environment import FILE, secret_form, variable
 from contracts.validation import describe
 
 
@@ -35,4 +35,6 @@ def add_version(parser: argparse.ArgumentParser) -> None:
 def _line(field: msgspec.structs.FieldInfo) -> str:
     expected = describe(field.type) or "text"
     default = "required" if field.required else f"default: {field.default or 'none'}"
-    return f"  {variable(field.name)}: {expected} ({default})"
+    name = variable(field.name)
+    names = name if secret_form(field.type) is None else f"{name} or {name}{FILE}"
+    return f"  {names}: {expected} ({default})"

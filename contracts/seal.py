@@ -8,14 +8,16 @@ is replayed under another type or address cannot be opened.
 import hmac
 import os
 from base64 import b64decode
+from collections.abc import Sequence
 from hashlib import sha256
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts import CONTRACT
-from contracts.environment import ConfigurationError
+from contracts.environment import ConfigurationError, Secret
 from contracts.faults import Code, Fault
+from contracts.renewal import CHECK_INTERVAL_S, Renewed
 
 SEALED = "application/vnd.machinist.sealed"
 
@@ -31,35 +33,47 @@ def is_sealed(body: bytes) -> bool:
     return len(body) >= HEAD_BYTES and body.startswith(VERSION)
 
 
+class Keys:
+    """Keys by name, in the order of configuration."""
+
+    def __init__(self, keys: Sequence[bytes]) -> None:
+        self.ciphers = {_name(key): AESGCM(key) for key in keys}
+        self.digest_keys = {_name(key): _digest_key(key) for key in keys}
+        self.first = next(iter(self.ciphers), None)
+
+
 class Seals:
-    """One or more keys: the first seals, all can open, so that keys can be rotated."""
+    """One or more keys: the first seals, all can open, so that keys can be rotated.
 
-    def __init__(self, keys: list[bytes]) -> None:
-        self._keys = {_name(key): AESGCM(key) for key in keys}
-        self._digest_keys = {_name(key): _digest_key(key) for key in keys}
-        self._first = next(iter(self._keys), None)
+    Keys from a file are read again when the file changes, and before a body is refused.
+    """
 
-    @classmethod
-    def from_text(cls, text: str) -> "Seals":
-        """Return the keys in PLT_SEAL_KEY; raises ConfigurationError."""
-        return cls([_key(part.strip()) for part in text.split(",") if part.strip()])
+    def __init__(
+        self, keys: Sequence[bytes] | Secret, interval_s: float = CHECK_INTERVAL_S
+    ) -> None:
+        """Take keys, or read them from PLT_SEAL_KEY; raises ConfigurationError."""
+        if isinstance(keys, Secret):
+            self._held = Renewed(lambda: Keys(_keys(keys)), keys.paths, interval_s)
+        else:
+            self._held = Renewed(lambda: Keys(keys), ())
 
     @property
     def can_seal(self) -> bool:
         """True if there is a key."""
-        return self._first is not None
+        return self._held.current().first is not None
 
     def seal(self, body: bytes, operation: str, address: str, like: bytes | None = None) -> bytes:
         """Return the sealed body; with `like`, it is sealed with the key of that sealed body."""
-        name = self._first if like is None else _key_of(like)
-        if name is None or name not in self._keys:
+        keys = self._held.current()
+        name = keys.first if like is None else _key_of(like)
+        if name is None or name not in keys.ciphers:
             raise Fault(
                 Code.SEALING_NOT_CONFIGURED,
                 f"{operation} carries secrets and is only sent sealed: set PLT_SEAL_KEY",
             )
         nonce = os.urandom(NONCE_BYTES)
         associated = _associated_data(operation, address)
-        ciphertext = self._keys[name].encrypt(nonce, body, associated)
+        ciphertext = keys.ciphers[name].encrypt(nonce, body, associated)
         return VERSION + name + nonce + ciphertext
 
     def open(self, body: bytes, operation: str, address: str) -> bytes:
@@ -67,16 +81,18 @@ class Seals:
         name = _key_of(body)
         if not is_sealed(body):
             raise Fault(Code.SEAL_NOT_OPENED, "expected a sealed body, got something else")
-        key = self._keys.get(name)
-        if not self.can_seal:
+        keys = self._held.current()
+        if name not in keys.ciphers:
+            keys = self._held.renew()  # the other process may have read a changed file earlier
+        if keys.first is None:
             raise Fault(
                 Code.SEALING_NOT_CONFIGURED,
                 f"the body of {operation} is sealed and this worker has no key: set PLT_SEAL_KEY",
             )
-        if key is None:
-            raise Fault(Code.SEAL_NOT_OPENED, self._unknown(name))
+        if name not in keys.ciphers:
+            raise Fault(Code.SEAL_NOT_OPENED, _unknown(name, keys))
         try:
-            return key.decrypt(
+            return keys.ciphers[name].decrypt(
                 body[HEAD_BYTES - NONCE_BYTES : HEAD_BYTES],
                 body[HEAD_BYTES:],
                 _associated_data(operation, address),
@@ -92,15 +108,8 @@ class Seals:
 
         An unkeyed digest would reveal a body that has few possible values.
         """
-        key = self._digest_keys.get(_key_of(like))
+        key = self._held.current().digest_keys.get(_key_of(like))
         return None if key is None else hmac.digest(key, body, sha256).hex()
-
-    def _unknown(self, name: bytes) -> str:
-        held = ", ".join(key.hex() for key in self._keys) or "none"
-        return (
-            f"the body is sealed with key {name.hex()}, the worker holds {held}: "
-            "PLT_SEAL_KEY of gateway and worker must share a key"
-        )
 
 
 def reply_seal(correlation_id: str | None, operation: str) -> tuple[str, str]:
@@ -108,20 +117,34 @@ def reply_seal(correlation_id: str | None, operation: str) -> tuple[str, str]:
     return f"reply to {operation}", correlation_id or ""
 
 
-def _key(text: str) -> bytes:
+def _keys(secret: Secret) -> list[bytes]:
+    parts = [part.strip() for part in secret.read().split(",") if part.strip()]
+    if secret.paths and not parts:
+        raise _wrong(secret, "no key")
+    return [_key(part, secret) for part in parts]
+
+
+def _key(text: str, secret: Secret) -> bytes:
     try:
         key = b64decode(text, validate=True)
-    except ValueError as error:
-        raise _wrong("a text that is not Base64") from error
+    except ValueError:
+        raise _wrong(secret, "a text that is not Base64") from None
     if len(key) != KEY_BYTES:
-        raise _wrong(f"{len(key)} bytes")
+        raise _wrong(secret, f"{len(key)} bytes")
     return key
 
 
-def _wrong(got: str) -> ConfigurationError:
-    return ConfigurationError(
-        f"PLT_SEAL_KEY=(not shown): expected Base64 of {KEY_BYTES} bytes, or several such "
-        f"keys separated by commas; got {got}"
+def _wrong(secret: Secret, got: str) -> ConfigurationError:
+    return secret.wrong(
+        f"expected Base64 of {KEY_BYTES} bytes, or several such keys separated by commas; got {got}"
+    )
+
+
+def _unknown(name: bytes, keys: Keys) -> str:
+    held = ", ".join(key.hex() for key in keys.ciphers) or "none"
+    return (
+        f"the body is sealed with key {name.hex()}, the worker holds {held}: "
+        "PLT_SEAL_KEY of gateway and worker must share a key"
     )
 
 

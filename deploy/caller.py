@@ -6,7 +6,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from contracts.address import is_provider_name
-from contracts.environment import ConfigurationError, Host, load, shown
+from contracts.environment import ConfigurationError, Host, load, shown, shown_path
 from contracts.environment import Port as Number
 from deploy.ports import LOOPBACK, Port
 from deploy.targets import Target
@@ -17,6 +17,7 @@ PREFIXES = ("PLT_", "AWS_")
 NAME = "PLT_PROVIDER_NAME"
 TOKEN = "PLT_TOKEN"
 FIRST_PORT = 3042
+TLS = ("PLT_TLS_CERT", "PLT_TLS_KEY", "PLT_TLS_CLIENT_CA")
 WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}
 """Addresses of all interfaces, with the loopback address to connect to."""
 
@@ -54,6 +55,12 @@ def reserve_address(environ: Mapping[str, str], port: int | None) -> GatewayAddr
 
     Raises Failed if the port is in use, and ConfigurationError for a wrong variable.
     """
+    for name in TLS:
+        if environ.get(name):
+            raise ConfigurationError(
+                f"{name}={shown_path(environ[name])}: expected no value, because deploy/up sends "
+                "its requests without TLS; `python -m gateway` starts a gateway with TLS"
+            )
     settings = load(ListenSettings, environ)
     if settings.auth != "none" and not settings.token:
         raise ConfigurationError(

@@ -67,7 +67,7 @@ def run(args: Namespace, progress: Progress, contexts: ExitStack) -> None:
     )
     progress.say("broker", f"ready: {broker.origin}")
     providers = [each.provider for each in platforms]
-    if find.VARIABLE in os.environ and any(each.is_sandbox for each in platforms):
+    if find.is_named(os.environ) and any(each.is_sandbox for each in platforms):
         refuse_attended(broker.amqp_url, providers)
     users = logins(broker, providers)
     gateway = stack.gateway(broker, users, providers)

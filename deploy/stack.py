@@ -38,9 +38,12 @@ NO_CLUSTER_SETTINGS = dict.fromkeys(
     (
         "PLT_K8S_ALLOW_SELFSIGNED_CERT",
         "PLT_K8S_CLIENT_CERT",
+        "PLT_K8S_CLIENT_CERT_FILE",
         "PLT_K8S_CLIENT_KEY",
+        "PLT_K8S_CLIENT_KEY_FILE",
         "PLT_K8S_TLS_SERVER_NAME",
         "PLT_K8S_PROXY_URL",
+        "PLT_K8S_PROXY_URL_FILE",
     ),
     "",
 )
@@ -60,8 +63,7 @@ class Stack:
         self._contexts = contexts
         self._environ = environ
         self._address = address
-        key = base64.b64encode(secrets.token_bytes(32)).decode()
-        self._shared = {"PLT_SEAL_KEY": environ.get("PLT_SEAL_KEY") or key}
+        self._shared = sealing(environ)
         self._broker: Broker | None = None
         self._metrics = MetricsPorts(environ, contexts)
 
@@ -99,10 +101,12 @@ class Stack:
         self._broker = broker
         expected = [*providers, *filter(None, [self._environ.get("PLT_PROVIDERS")])]
         own = {
-            "PLT_AMQP_URL": logins[GATEWAY],
+            **login(logins[GATEWAY]),
             "PLT_HOST": self._address.host,
             "PLT_PORT": str(self._address.port.number),
             "PLT_PROVIDERS": ",".join(expected),
+            # No load balancer is in front of this gateway, and Ctrl-C ends it at once.
+            "PLT_DRAIN_SECONDS": "0",
         }
         own |= self._metrics.variables("gateway")
         child = self._start("gateway", ["gateway"], common_variables(self._environ) | own)
@@ -118,8 +122,8 @@ class Stack:
         for provider, children in started.items():
             self._wait_until_attended(provider, children)
 
-    def _workers(self, login: str, target: Target) -> list[ChildProcess]:
-        own = worker_variables(self._environ, target) | {"PLT_AMQP_URL": login}
+    def _workers(self, url: str, target: Target) -> list[ChildProcess]:
+        own = worker_variables(self._environ, target) | login(url)
         names = [f"worker-{target.provider}-{number}" for number in range(1, WORKERS + 1)]
         return [
             self._start(name, ["worker"], own | self._metrics.variables(name)) for name in names
@@ -192,3 +196,15 @@ class Stack:
         response = self._ready(*children) or {}
         consumers: int = response.get("providers", {}).get(provider, {}).get("consumers", 0)
         return consumers
+
+
+def login(url: str) -> dict[str, str]:
+    """Return the variables for a URL of the broker, which override those of the caller."""
+    return {"PLT_AMQP_URL": url, "PLT_AMQP_URL_FILE": ""}
+
+
+def sealing(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of the seal key: the caller's, or else a new key."""
+    names = ("PLT_SEAL_KEY", "PLT_SEAL_KEY_FILE")
+    given = {name: environ[name] for name in names if environ.get(name)}
+    return given or {"PLT_SEAL_KEY": base64.b64encode(secrets.token_bytes(32)).decode()}

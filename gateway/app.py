@@ -38,6 +38,7 @@ from gateway.rpc import Rpc
 from gateway.server import OnRawPath, Server, http_server, listener
 from gateway.settings import Settings
 from gateway.status import status_routes
+from gateway.tls.certificates import contexts
 
 log = logging.getLogger(__name__)
 
@@ -101,7 +102,7 @@ def application(
 async def serve(settings: Settings) -> None:
     """Run a gateway until SIGTERM or SIGINT; then drain, and finish the requests under way."""
     name = uuid4().hex[:12]
-    seals = Seals.from_text(settings.seal_key)
+    seals = Seals(settings.seal_key)
     link = ReconnectingConnection(settings.amqp_url, f"machinist gateway {name}")
     attendance = Attendance(settings.expected_providers())
     checks = Checks(attendance)
@@ -135,14 +136,16 @@ async def serve(settings: Settings) -> None:
         metrics=metrics,
         access_log=settings.access_log,
     )
-    server = http_server(app, limits, draining, settings.stop_s())
+    tls = contexts(settings.tls_files())
+    server = http_server(app, limits, draining, settings.stop_s(), tls)
     listening = listener(settings.host, settings.port)
     check_exposure(settings, listening)
     if limits.connections < settings.connections:
         log.warning(FEW_DESCRIPTORS, settings.connections, limits.connections)
     if not seals.can_seal:
         log.warning(UNSEALED, " and ".join(OPEN_WITHOUT_KEY))
-    log.info("listening on http://%s:%d", settings.host, listening.getsockname()[1])
+    scheme = "http" if tls is None else "https"
+    log.info("listening on %s://%s:%d", scheme, settings.host, listening.getsockname()[1])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.signalled, number)

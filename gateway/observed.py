@@ -8,7 +8,7 @@ from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from contracts.observation import trace_context, traces
-from contracts.observation.logs import with_fields
+from contracts.observation.logs import log_fields
 from contracts.observation.traces import NO_SPAN, Kind, Span
 from contracts.wire import problem_code
 from gateway.context import COMMAND_ID, REQUESTED_BY
@@ -129,7 +129,7 @@ def _log(span: Span, scope: HTTPScope, response: _Response, seconds: float) -> N
         "commandId": scope["state"].get(COMMAND_ID),
         "traceId": None if context is None else context.trace_id,
     }
-    log.info("request", extra=with_fields(fields))
+    log_fields(log, logging.INFO, "request", fields)
 
 
 def _method(scope: HTTPScope) -> str:

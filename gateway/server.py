@@ -6,7 +6,7 @@ import select
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import cast
@@ -20,6 +20,8 @@ from gateway.connections import Connections
 from gateway.draining import Draining
 from gateway.limits import BACKLOG, DEFAULT, Limits
 from gateway.protocol import BoundedProtocol
+from gateway.tls.certificates import Contexts
+from gateway.tls.connection import TlsConnection
 
 log = logging.getLogger(__name__)
 
@@ -70,13 +72,19 @@ class Server(uvicorn.Server):
     """
 
     def __init__(
-        self, config: uvicorn.Config, connections: Connections, draining: Draining, stop_s: float
+        self,
+        config: uvicorn.Config,
+        connections: Connections,
+        draining: Draining,
+        stop_s: float,
+        tls: Contexts | None,
     ) -> None:
         """`stop_s` limits the time of requests that are under way when the drain is over."""
         super().__init__(config)
         self._clients = connections
         self._draining = draining
         self._stop_s = stop_s
+        self._tls = tls
 
     def signalled(self, number: int) -> None:
         """Drain; a second signal ends the drain, and SIGINT after its end all requests."""
@@ -89,6 +97,8 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Close overdue connections; uvicorn calls this ten times per second."""
         self._clients.sweep()
+        if self._tls is not None:
+            self._tls.current()  # report a changed certificate before the next connection
         return await super().on_tick(counter) or self._draining.is_over
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
@@ -151,13 +161,20 @@ def http_server(
     limits: Limits = DEFAULT,
     draining: Draining | None = None,
     stop_s: float = STOP_S,
+    tls: Contexts | None = None,
 ) -> Server:
-    """Return the HTTP server of the application; without `draining` it stops at once."""
+    """Return the HTTP server of the application, with or without TLS.
+
+    Without `draining` it stops at once.
+    """
     connections = Connections(limits, time.monotonic)
+    protocol: Callable[..., asyncio.Protocol] = partial(BoundedProtocol, connections)
+    if tls is not None:
+        protocol = partial(TlsConnection, tls, connections, partial(BoundedProtocol, connections))
     return Server(
         uvicorn.Config(
             app,
-            http=cast(type[asyncio.Protocol], partial(BoundedProtocol, connections)),
+            http=cast(type[asyncio.Protocol], protocol),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -171,6 +188,7 @@ def http_server(
         connections,
         draining or Draining(),
         stop_s,
+        tls,
     )
 
 

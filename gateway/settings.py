@@ -6,17 +6,18 @@ from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
 from contracts.environment import (
-    SECRET,
     AmqpUrls,
     ConfigurationError,
     Host,
     Level,
     MetricsPort,
     Port,
+    Secret,
     shown,
 )
 from contracts.observation.logs import AUTO, LogFormat
 from gateway.limits import DEFAULT, Limits, within_descriptors
+from gateway.tls.certificates import Files
 
 MS = r"([5-9]\d\d|[1-9]\d{3,5})"
 DEADLINES = rf"^({MS}|queries={MS}(,commands={MS})?|commands={MS}(,queries={MS})?)\Z"
@@ -41,7 +42,9 @@ Auth = Annotated[
     Meta(description="none, token, jwt or token,jwt"),
 ]
 Flag = Annotated[bool, Meta(description="true or false")]
+FilePath = Annotated[str, Meta(description="the path of a file")]
 LeewaySeconds = Annotated[int, Meta(ge=0, le=300, description="seconds from 0 to 300")]
+File = Annotated[str, Meta(description="the path of a file in PEM")]
 
 QUERIES_MS = 10_000
 COMMANDS_MS = 30_000
@@ -63,25 +66,29 @@ class Settings(Struct, frozen=True):
     connections: Count = DEFAULT.connections
     held_bytes: Bytes = DEFAULT.held_bytes
     drain_seconds: Seconds = 0
-    seal_key: Annotated[str, Meta(extra=SECRET)] = ""
+    seal_key: Secret = Secret()
+    tls_cert: File = ""
+    tls_key: File = ""
+    tls_client_ca: File = ""
     logger_level: Level = "info"
     metrics_host: Host = "127.0.0.1"
     metrics_port: MetricsPort | None = None
     log_format: LogFormat = AUTO
     access_log: Flag = False
     auth: Auth = "none"
-    auth_tokens: str = ""
-    auth_rights: str = ""
-    jwt_issuer: str = ""
-    jwt_audience: str = ""
-    jwt_jwks: str = ""
-    jwt_jwks_ca: str = ""
-    jwt_jwks_token_file: str = ""
+    auth_tokens: FilePath = ""
+    auth_rights: FilePath = ""
+    jwt_issuer: Annotated[str, Meta(description="the claim iss of JSON Web Tokens")] = ""
+    jwt_audience: Annotated[str, Meta(description="the claim aud of JSON Web Tokens")] = ""
+    jwt_jwks: Annotated[str, Meta(description="an https URL, or the path of a file")] = ""
+    jwt_jwks_ca: FilePath = ""
+    jwt_jwks_token_file: FilePath = ""
     jwt_leeway_seconds: LeewaySeconds = 30
-    jwt_groups_claim: str = "groups"
-    tls_client_ca: str = ""
+    jwt_groups_claim: Annotated[str, Meta(description="a claim of JSON Web Tokens")] = "groups"
     allow_anonymous: Flag = False
-    trusted_proxies: str = ""
+    trusted_proxies: Annotated[
+        str, Meta(description="addresses and networks, separated by commas")
+    ] = ""
 
     def auth_kinds(self) -> tuple[str, ...]:
         """Return the accepted kinds of tokens."""
@@ -97,6 +104,10 @@ class Settings(Struct, frozen=True):
                     f"'-', separated by commas; {shown(name)} is invalid or reserved"
                 )
         return names
+
+    def tls_files(self) -> Files:
+        """Return the paths of the TLS certificate, its key and the CAs of clients."""
+        return Files(self.tls_cert, self.tls_key, self.tls_client_ca)
 
     def limits(self) -> Limits:
         """Return the limits on clients, reduced to the available file descriptors."""

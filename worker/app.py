@@ -48,7 +48,7 @@ async def serve(settings: Settings, environment: Mapping[str, str]) -> None:
         given = shown(settings.provider)
         raise ConfigurationError(f"PLT_PROVIDER={given}: expected one of {known}")
     name = settings.attached_as()
-    seals = Seals.from_text(settings.seal_key)
+    seals = Seals(settings.seal_key)
     metrics = Metrics(name, Registry("worker"))
     async with open_provider(environment) as provider:
         await work(

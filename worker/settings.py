@@ -7,12 +7,12 @@ from msgspec import Meta, Struct
 from contracts.address import is_provider_name
 from contracts.api import OPERATIONS
 from contracts.environment import (
-    SECRET,
     AmqpUrls,
     ConfigurationError,
     Host,
     Level,
     MetricsPort,
+    Secret,
     shown,
 )
 from contracts.observation.logs import AUTO, LogFormat
@@ -46,7 +46,7 @@ class Settings(Struct, frozen=True):
     grace_seconds: Seconds = 30
     held_bytes: Bytes = DEFAULT_LIMITS.memory
     held_disk_bytes: Bytes = DEFAULT_LIMITS.disk
-    seal_key: Annotated[str, Meta(extra=SECRET)] = ""
+    seal_key: Secret = Secret()
     producers: Producers = ""
     logger_level: Level = "info"
     metrics_host: Host = "127.0.0.1"

@@ -5,7 +5,7 @@ import itertools
 import logging
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import cast
@@ -20,7 +20,8 @@ from contracts.broker.connection import Connection
 from contracts.broker.decoding import read_any_property
 from contracts.broker.errors import BrokerError, ConnectionLost, broker_errors
 from contracts.broker.write_coalescing import CoalescingConnection
-from contracts.environment import ConfigurationError
+from contracts.environment import Secret
+from contracts.renewal import Renewed
 
 log = logging.getLogger(__name__)
 
@@ -46,16 +47,17 @@ Session = Callable[[Connection], Awaitable[None]]
 class ReconnectingConnection:
     """A connection that is reopened when it is lost.
 
-    `urls` are tried in a random order, so that processes spread over the nodes of a cluster.
+    `urls` are tried in a random order, so that processes spread over the nodes of a cluster. URLs
+    in a file are read again before each attempt, so that a password can be rotated.
     RabbitMQ's management UI shows the name. Raises ConfigurationError if a file that a URL names
     cannot be read.
     """
 
-    def __init__(self, urls: str, name: str) -> None:
-        self._urls = broker_urls(urls)
-        for url in self._urls:
-            _expect_files(url)
-        random.shuffle(self._urls)
+    def __init__(self, urls: str | Secret, name: str) -> None:
+        secret = urls if isinstance(urls, Secret) else Secret(urls, "PLT_AMQP_URL")
+        self._urls = Renewed(lambda: usable_urls(secret), secret.paths)
+        self._known: list[URL] = []
+        self._order: Iterator[URL] = iter(())
         self._name = name
         self.since: float | None = None
         self.reason = "not connected yet"
@@ -86,7 +88,8 @@ class ReconnectingConnection:
         up to a bound that doubles ("full jitter"), so that processes do not reconnect at once.
         """
         attempt = 0
-        for url in itertools.cycle(self._urls):
+        while True:
+            url = self._next()
             connected_at = float("inf")
             try:
                 async with self._connected(url) as connection:
@@ -98,6 +101,16 @@ class ReconnectingConnection:
             attempt = 0 if time.monotonic() - connected_at > STEADY_S else attempt + 1
             bound = min(MOST_BACKOFF_S, FIRST_BACKOFF_S * 2 ** min(attempt, 10))
             await asyncio.sleep(random.uniform(0, bound))
+
+    def _next(self) -> URL:
+        """Return the URL of the next attempt."""
+        urls = self._urls.renew()
+        if urls != self._known:
+            if self._known:
+                log.info("%s: new broker URLs", self._name)
+            self._known = urls
+            self._order = itertools.cycle(random.sample(urls, len(urls)))
+        return next(self._order)
 
     @asynccontextmanager
     async def _connected(self, url: URL) -> AsyncIterator[Connection]:
@@ -164,26 +177,32 @@ def _first(errors: BaseExceptionGroup[BrokerError]) -> BrokerError:
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-def _expect_files(url: URL) -> None:
-    for parameter in FILES:
-        path = url.query.get(parameter)
-        if path is None:
-            continue
-        try:
-            Path(path).open("rb").close()
-        except OSError as error:
-            raise ConfigurationError(
-                f"PLT_AMQP_URL: {parameter}={path}: expected a file that can be read: "
-                f"{error.strerror}"
-            ) from error
+def usable_urls(secret: Secret) -> list[URL]:
+    """Return the URLs of PLT_AMQP_URL, whose files can be read; raises ConfigurationError."""
+    urls = broker_urls(secret)
+    for url in urls:
+        for parameter in FILES:
+            path = url.query.get(parameter)
+            if path is not None:
+                _expect_file(secret, parameter, path)
+    return urls
 
 
-def broker_urls(urls: str) -> list[URL]:
+def _expect_file(secret: Secret, parameter: str, path: str) -> None:
+    try:
+        Path(path).open("rb").close()
+    except OSError as error:
+        raise secret.wrong(
+            f"{parameter}={path}: expected a file that can be read: {error.strerror}"
+        ) from None
+
+
+def broker_urls(secret: Secret) -> list[URL]:
     """Return the URLs of PLT_AMQP_URL; raises ConfigurationError for an invalid one."""
-    return [_with_heartbeat(url.strip()) for url in urls.split(",")]
+    return [_with_heartbeat(url.strip(), secret) for url in secret.read().split(",")]
 
 
-def _with_heartbeat(url: str) -> URL:
+def _with_heartbeat(url: str, secret: Secret) -> URL:
     """Return the URL with our heartbeat.
 
     With a shorter heartbeat, the broker would give a partition to another worker before the fence
@@ -193,7 +212,7 @@ def _with_heartbeat(url: str) -> URL:
         return URL(url).update_query(heartbeat=HEARTBEAT_S)
     except ValueError:
         # The library's message may contain the password.
-        raise ConfigurationError(
-            "PLT_AMQP_URL=(not shown): expected URLs such as amqp://user:password@host:5672/, with "
-            "other characters than letters, digits and -._~ written as %XX"
+        raise secret.wrong(
+            "expected URLs such as amqp://user:password@host:5672/, with other characters than "
+            "letters, digits and -._~ written as %XX"
         ) from None

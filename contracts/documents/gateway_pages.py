@@ -43,7 +43,7 @@ class AttachedProvider(Shape, frozen=True, kw_only=True):
 
 
 class Readiness(Shape, frozen=True, kw_only=True):
-    """Readiness of the gateway: `ready`, `degraded` or `not ready`."""
+    """Readiness of the gateway: `ready`, `degraded`, `not ready` or `draining`."""
 
     status: str
     version: str

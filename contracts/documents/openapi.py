@@ -229,8 +229,9 @@ def _own_paths() -> dict[str, Any]:
         "Readiness",
         {
             "200": "The broker is reachable.",
-            "503": "The broker is not reachable; `broker.reason` is the reason. Or a problem: the "
-            "keys of JSON Web Tokens are not known yet.",
+            "503": "The broker is not reachable, for the reason in `broker.reason`, or the gateway "
+            "is being stopped: `status` is `draining`. Or a problem: the keys of JSON Web Tokens "
+            "are not known yet.",
         },
     )
     ready["security"] = security.requirements()

@@ -52,9 +52,15 @@ Field = str | int | None
 """A member of a structured record; None is left out."""
 
 
-def with_fields(fields: Mapping[str, Field]) -> dict[str, dict[str, str | int]]:
-    """Return the argument `extra` of a logging call for a record with these fields."""
-    return {"fields": {name: value for name, value in fields.items() if value is not None}}
+def log_fields(logger: logging.Logger, level: int, text: str, fields: Mapping[str, Field]) -> None:
+    """Log a record with fields, if the logger is enabled for this level.
+
+    The record has no caller: finding it takes 3 of the 9 us of a logging call.
+    """
+    if logger.isEnabledFor(level):
+        record = logging.LogRecord(logger.name, level, "", 0, text, None, None)
+        record.fields = {name: value for name, value in fields.items() if value is not None}
+        logger.handle(record)
 
 
 class OneLine(logging.Formatter):

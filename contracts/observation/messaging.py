@@ -83,9 +83,13 @@ def _attributes(message: Message, action: str) -> Attributes:
 
 
 def _published_at(message: Message, delivered_at: float) -> float:
-    """Return the time of publishing, as far as the message says it and a queue allows it."""
+    """Return the time of publishing, as far as the message says it and a queue allows it.
+
+    The message has whole milliseconds, rounded down. They are rounded up here, so that a wait does
+    not begin before the publish.
+    """
     asked = outcomes.asked(message)
     if asked is None:
         return delivered_at
     earliest = delivered_at - PARTITION_TTL_MS / 1000
-    return min(max(asked.timestamp(), earliest), delivered_at)
+    return min(max(asked.timestamp() + 0.001, earliest), delivered_at)

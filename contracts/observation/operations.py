@@ -9,7 +9,7 @@ from datetime import datetime
 
 from contracts import outcomes
 from contracts.observation import trace_context, traces
-from contracts.observation.logs import with_fields
+from contracts.observation.logs import log_fields
 from contracts.observation.messaging import address_in
 from contracts.outcomes import Outcome
 from contracts.wire import HEADER_REQUESTED_BY, Message, Reply, problem_code
@@ -41,7 +41,7 @@ def command_ended(outcome: Outcome, headers: Mapping[str, object]) -> None:
         "queuedMs": _milliseconds(outcome.asked, begun),
         "runMs": _milliseconds(outcome.started, outcome.finished),
     }
-    COMMANDS.info("command %s", outcome.result, extra=with_fields(fields))
+    log_fields(COMMANDS, logging.INFO, f"command {outcome.result}", fields)
 
 
 def query_answered(message: Message, provider: str, reply: Reply, delivered_at: float) -> None:
@@ -68,7 +68,7 @@ def query_answered(message: Message, provider: str, reply: Reply, delivered_at: 
         "queuedMs": _milliseconds(outcomes.asked(message), began),
         "runMs": _milliseconds(began, outcomes.now()),
     }
-    QUERIES.debug("query answered", extra=with_fields(fields))
+    log_fields(QUERIES, logging.DEBUG, "query answered", fields)
 
 
 def _client(message: Message) -> str | None:

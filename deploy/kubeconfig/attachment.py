@@ -48,6 +48,7 @@ class Attachment:
             "PLT_K8S_ALLOW_SELFSIGNED_CERT": str(self.cluster.insecure).lower(),
             "PLT_K8S_TLS_SERVER_NAME": self.cluster.server_name or "",
             "PLT_K8S_PROXY_URL": self.cluster.proxy or "",
+            "PLT_K8S_PROXY_URL_FILE": "",
             **_credentials(self.user, folder),
         }
         inherited = {name: os.environ[name] for name in PROXIES if name in os.environ}
@@ -111,9 +112,15 @@ def _expected(code: Code, attachment: Attachment) -> str:
 
 def _credentials(given: User, folder: Path) -> dict[str, str]:
     # The empty variables hide a certificate that the caller has for another cluster.
-    found = {"PLT_K8S_AUTH_TYPE": "none", "PLT_K8S_CLIENT_CERT": "", "PLT_K8S_CLIENT_KEY": ""}
+    found = {
+        "PLT_K8S_AUTH_TYPE": "none",
+        "PLT_K8S_CLIENT_CERT": "",
+        "PLT_K8S_CLIENT_CERT_FILE": "",
+        "PLT_K8S_CLIENT_KEY": "",
+        "PLT_K8S_CLIENT_KEY_FILE": "",
+    }
     if given.certificate is not None:
-        found = {
+        found |= {
             "PLT_K8S_AUTH_TYPE": "client-cert",
             "PLT_K8S_CLIENT_CERT": base64.b64encode(given.certificate.certificate).decode(),
             "PLT_K8S_CLIENT_KEY": base64.b64encode(given.certificate.key).decode(),

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import certifi
 
-from contracts.environment import ConfigurationError
+from contracts.environment import ConfigurationError, Secret
 from deploy.failed import Failed
 from deploy.kubeconfig.document import Document, Entry
 from worker.providers.k8s.api.proxies import checked
@@ -82,7 +82,7 @@ def _proxy(entry: Entry) -> str | None:
     if proxy is None:
         return None
     try:
-        return checked("proxy-url", proxy)
+        return checked(Secret(proxy, "proxy-url"))
     except ConfigurationError as error:
         raise Failed(f"{entry.location}: {error}") from None
 

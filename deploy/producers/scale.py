@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Scales a controller by an event: an example to copy, which needs only aio-pika.
 
-PLT_AMQP_URL has the URLs of the broker's nodes, separated by commas. Exit status: 0 accepted (with
---wait: done), 1 not accepted and never run (with --wait: not done), 2 wrong arguments, 3 not known:
-repeat the command.
+PLT_AMQP_URL has the URLs of the broker's nodes, separated by commas; or PLT_AMQP_URL_FILE names a
+file that contains them. Exit status: 0 accepted (with --wait: done), 1 not accepted and never run
+(with --wait: not done), 2 wrong arguments, 3 not known: repeat the command.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import time
 import uuid
 import zlib
 from datetime import UTC, datetime
+from pathlib import Path
 
 import aio_pika
 from aio_pika.abc import AbstractChannel, AbstractConnection, AbstractQueue, HeadersType
@@ -30,6 +31,7 @@ from aio_pika.exceptions import (
 from yarl import URL
 
 CONFIRM_S = 10
+VARIABLES = ("PLT_AMQP_URL", "PLT_AMQP_URL_FILE")
 EXPECTED = "one or more URLs such as amqp://user:password@host:5672/vhost, separated by commas"
 # A ';', '@' or '://' after the host indicates a second URL, or an unescaped '/' in a password.
 LABEL = r"[^\s,;/?#@:.\[\]]{1,63}"
@@ -40,10 +42,14 @@ WORD = re.compile(r"[A-Za-z0-9_-]{1,80}")
 
 async def main(args: argparse.Namespace) -> int:
     try:
-        urls = brokers(os.environ.get("PLT_AMQP_URL") or "amqp://guest:guest@localhost/")
+        urls = brokers(configured())
+    except OSError as error:
+        return complain(2, f"PLT_AMQP_URL_FILE: expected a file that can be read: {error.strerror}")
     except ValueError:
         # The error is not shown, because it may contain the password.
-        return complain(2, f"PLT_AMQP_URL (not shown): expected {EXPECTED}")
+        return complain(
+            2, f"{' or '.join(VARIABLES)} (not shown): expected one of them, {EXPECTED}"
+        )
     refusals = []
     for url in urls:
         try:
@@ -59,6 +65,16 @@ async def main(args: argparse.Namespace) -> int:
         else:
             return await scale_over(connection, args, url.user or "guest")
     return complain(1, "; ".join(refusals))
+
+
+def configured() -> str:
+    """Return the value of the variable, or of the file. Raises OSError and ValueError."""
+    text, path = (os.environ.get(name) for name in VARIABLES)
+    if text and path:
+        raise ValueError
+    if path:
+        return Path(path).read_text().rstrip("\r\n")
+    return text or "amqp://guest:guest@localhost/"
 
 
 def brokers(text: str) -> list[URL]:

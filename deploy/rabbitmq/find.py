@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from contracts.broker.reconnecting import broker_urls
-from contracts.environment import AmqpUrls, load
+from contracts.environment import FILE, AmqpUrls, load
 from deploy.failed import Failed
 from deploy.rabbitmq import installation
 from deploy.rabbitmq.broker import Broker
@@ -35,8 +35,8 @@ class Named(Struct, frozen=True):
 @contextmanager
 def broker(folder: Path, environ: Mapping[str, str], say: Say) -> Iterator[Broker]:
     """Provide a broker during the context. A private node has its files in `folder`."""
-    if urls := environ.get(VARIABLE):
-        yield named(urls)
+    if is_named(environ):
+        yield named(environ)
         return
     docker = None
     if not environ.get(installation.VARIABLE) and engine_answers():
@@ -52,20 +52,28 @@ def first(docker: Provide | None, private: Provide, say: Say) -> Iterator[Broker
         yield _entered(stack, docker, say) or stack.enter_context(private())
 
 
-def named(urls: str) -> Broker:
-    """Return the broker of PLT_AMQP_URL if one of its nodes accepts connections.
+def is_named(environ: Mapping[str, str]) -> bool:
+    """Tell whether the environment names a broker."""
+    return bool(environ.get(VARIABLE) or environ.get(VARIABLE + FILE))
+
+
+def named(environ: Mapping[str, str]) -> Broker:
+    """Return the broker of PLT_AMQP_URL or PLT_AMQP_URL_FILE if one of its nodes is reachable.
 
     Raises Failed if none does, and ConfigurationError for a wrong URL.
     """
     refused = []
-    for url in broker_urls(load(Named, {VARIABLE: urls}).amqp_url):
+    urls = load(Named, environ).amqp_url
+    for url in broker_urls(urls):
         address = url.raw_host or "", url.port or PORTS[url.scheme]
         try:
             socket.create_connection(address, timeout=5).close()
         except OSError as error:
             refused.append(f"{address[0]}:{address[1]} ({error})")
         else:
-            return Broker(amqp_url=urls, origin=f"{address[0]}:{address[1]}, from {VARIABLE}")
+            return Broker(
+                amqp_url=urls.read(), origin=f"{address[0]}:{address[1]}, from {VARIABLE}"
+            )
     raise Failed(
         f"no broker of {VARIABLE} accepts connections: {', '.join(refused)}. Start that broker, or "
         f"unset {VARIABLE} to start a private one"

@@ -5,6 +5,7 @@ import asyncio
 from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, NotDeclared, Refused
 from contracts.broker.reconnecting import ReconnectingConnection, Session
+from contracts.environment import Secret
 
 CONNECT_S = 5.0
 
@@ -13,7 +14,7 @@ class Failure(Exception):
     """The task failed; the message has the reason and the remedy."""
 
 
-async def run(urls: str, name: str, task: Session) -> None:
+async def run(urls: Secret, name: str, task: Session) -> None:
     """Run a task on one connection; start it again on the next one if the connection is lost.
 
     Raises Failure if there is no connection within `CONNECT_S`, if a queue does not exist, or if

@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="machinist",
         description="The command line of machinist for operators. Commands that use the broker "
-        "read its URL from PLT_AMQP_URL.",
+        "read its URL from PLT_AMQP_URL, or from the file that PLT_AMQP_URL_FILE names.",
     )
     add_version(top)
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")

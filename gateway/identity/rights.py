@@ -11,6 +11,7 @@ from msgspec import Meta, Struct
 from contracts.operation import Access
 from gateway.identity.requester import SUBJECT_LIMIT, Subject
 
+STAR = "*"
 TEXT_LIMIT = 512
 """Longer providers and scopes do not exist; a pattern is not compared with them."""
 
@@ -67,13 +68,17 @@ class RightsDocument(
 
 
 class Patterns:
-    """Compiled patterns; only `*` is special."""
+    """Patterns; only `*` is special. Those without it are looked up, the others are compiled."""
 
     def __init__(self, patterns: Iterable[str]) -> None:
-        self._patterns = [re.compile(_expression(each)) for each in patterns]
+        texts = frozenset(patterns)
+        self._names = frozenset(each for each in texts if STAR not in each)
+        self._patterns = [re.compile(_expression(each)) for each in texts - self._names]
 
     def match(self, text: str) -> bool:
         """Tell whether one of the patterns matches the whole text."""
+        if text in self._names:
+            return True
         return len(text) <= TEXT_LIMIT and any(each.match(text) for each in self._patterns)
 
 

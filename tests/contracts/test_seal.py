@@ -1,14 +1,16 @@
 """Sealing: a body opens only with its key, and only for its own operation and address."""
 
 from base64 import b64encode
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.environment import ConfigurationError
+from contracts.environment import ConfigurationError, Secret
 from contracts.faults import Code, Fault
 from contracts.seal import Seals
+from tests.files import replace
 
 BODY = b'{"scope":"default","manifest":{"stringData":{"token":"canary-77"}}}'
 TYPE = "apply_secret"
@@ -23,6 +25,11 @@ def key(number: int) -> bytes:
 def text(*keys: bytes) -> str:
     """Return the keys in the format of PLT_SEAL_KEY."""
     return ",".join(b64encode(k).decode() for k in keys)
+
+
+def configured(value: str) -> Seals:
+    """Return the seals of a value of PLT_SEAL_KEY."""
+    return Seals(Secret(value, "PLT_SEAL_KEY"))
 
 
 SEALS = Seals([key(1)])
@@ -116,8 +123,7 @@ def test_opening_without_a_key_is_sealing_not_configured():
 def test_keys_can_be_rotated_without_interruption():
     """The new key is added to every process, then moved to the front, then the old is removed."""
     old, added, switched, new = (
-        Seals.from_text(text(*keys))
-        for keys in ([key(1)], [key(1), key(2)], [key(2), key(1)], [key(2)])
+        configured(text(*keys)) for keys in ([key(1)], [key(1), key(2)], [key(2), key(1)], [key(2)])
     )
 
     for sealing, opening in [
@@ -132,7 +138,7 @@ def test_keys_can_be_rotated_without_interruption():
 
 
 def test_the_first_key_is_used_for_sealing():
-    sealed = Seals.from_text(f" {text(key(2))} , {text(key(1))} ").seal(BODY, TYPE, ADDRESS)
+    sealed = configured(f" {text(key(2))} , {text(key(1))} ").seal(BODY, TYPE, ADDRESS)
 
     assert Seals([key(2)]).open(sealed, TYPE, ADDRESS) == BODY
     assert refusal(SEALS, sealed).code is Code.SEAL_NOT_OPENED
@@ -140,7 +146,7 @@ def test_the_first_key_is_used_for_sealing():
 
 @pytest.mark.parametrize("unset", ["", " ", ","])
 def test_an_empty_variable_contains_no_key(unset):
-    assert not Seals.from_text(unset).can_seal
+    assert not configured(unset).can_seal
 
 
 @pytest.mark.parametrize(
@@ -154,9 +160,65 @@ def test_an_empty_variable_contains_no_key(unset):
 )
 def test_the_error_of_an_invalid_key_has_the_reason_and_does_not_show_the_key(wrong, got):
     with pytest.raises(ConfigurationError) as raised:
-        Seals.from_text(wrong)
+        configured(wrong)
 
     message = str(raised.value)
     assert message.startswith("PLT_SEAL_KEY=(not shown): expected Base64 of 32 bytes")
     assert got in message
     assert all(part not in message for part in wrong.split(","))
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A file with the first key."""
+    return replace(tmp_path / "key", text(key(1)))
+
+
+def from_file(file: Path, interval_s: float = 0.0) -> Seals:
+    return Seals(Secret("", "PLT_SEAL_KEY", str(file)), interval_s)
+
+
+def test_keys_in_a_file_are_rotated_while_the_process_runs(file):
+    seals = from_file(file)
+    assert Seals([key(1)]).open(seals.seal(BODY, TYPE, ADDRESS), TYPE, ADDRESS) == BODY
+
+    replace(file, text(key(2), key(1)))
+
+    sealed = seals.seal(BODY, TYPE, ADDRESS)
+    assert Seals([key(2)]).open(sealed, TYPE, ADDRESS) == BODY
+    assert seals.open(SEALED, TYPE, ADDRESS) == BODY
+    assert seals.digest(BODY, like=SEALED) == SEALS.digest(BODY, like=SEALED)
+    replace(file, text(key(2)))
+    assert refusal(seals, SEALED).code is Code.SEAL_NOT_OPENED
+
+
+def test_a_body_with_an_unknown_key_makes_the_file_be_read_at_once(file):
+    seals = from_file(file, interval_s=3600)
+    replace(file, text(key(2), key(1)))
+
+    assert seals.open(Seals([key(2)]).seal(BODY, TYPE, ADDRESS), TYPE, ADDRESS) == BODY
+
+
+@pytest.mark.parametrize("wrong", ["canary", b64encode(b"canary").decode(), "", " , ", "canary,,"])
+def test_invalid_keys_in_a_file_keep_the_former_keys_and_are_logged_once(file, caplog, wrong):
+    seals = from_file(file)
+
+    replace(file, wrong)
+
+    for _ in range(3):
+        assert seals.open(seals.seal(BODY, TYPE, ADDRESS), TYPE, ADDRESS) == BODY
+        refusal(seals, Seals([key(2)]).seal(BODY, TYPE, ADDRESS))
+    assert len(caplog.messages) == 1
+    assert f"PLT_SEAL_KEY_FILE='{file}' (content not shown): expected" in caplog.text
+    assert "canary" not in caplog.text
+
+
+@pytest.mark.parametrize(("wrong", "got"), [(" , ", "no key"), ("canary", "not Base64")])
+def test_invalid_keys_in_a_file_at_the_start_are_an_error_with_the_path(file, wrong, got):
+    replace(file, wrong)
+
+    with pytest.raises(ConfigurationError, match=r"PLT_SEAL_KEY_FILE='.*key' \(content") as raised:
+        from_file(file)
+
+    assert got in str(raised.value)
+    assert "canary" not in str(raised.value)

@@ -1,5 +1,6 @@
 """The caller's variables: the processes to which `deploy/up` passes them, and wrong values."""
 
+import base64
 import os
 import socket
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contracts.environment import ConfigurationError
-from deploy import caller
+from deploy import caller, stack
 from deploy.failed import Failed
 from deploy.ports import LOOPBACK
 from deploy.targets import Target
@@ -69,6 +70,16 @@ def test_workers_of_the_aws_sandbox_get_no_credentials_of_the_caller() -> None:
 
 def test_other_programs_get_no_variables_of_machinist_or_aws() -> None:
     assert caller.base_variables(TERMINAL) == {"PATH": "/bin"}
+
+
+def test_processes_get_one_broker_and_one_seal_key_whichever_variables_the_caller_has() -> None:
+    """The value beside its `_FILE` twin would be a configuration error."""
+    named = {"PLT_AMQP_URL_FILE": "/url"}
+    made = stack.sealing({"PLT_SEAL_KEY_FILE": ""})
+
+    assert named | stack.login("amqp://b") == {"PLT_AMQP_URL": "amqp://b", "PLT_AMQP_URL_FILE": ""}
+    assert stack.sealing({"PLT_SEAL_KEY_FILE": "/key"}) == {"PLT_SEAL_KEY_FILE": "/key"}
+    assert len(base64.b64decode(made["PLT_SEAL_KEY"])) == 32
 
 
 def test_overridden_variables_are_named() -> None:
@@ -140,6 +151,7 @@ def test_the_provider_name_comes_from_the_variable() -> None:
         ([], {"PLT_PORT": "http"}),
         ([], {"PLT_PROVIDER_NAME": "eu1"}),
         ([], {"PLT_AMQP_URL": "amqp://a:b@h:1/ amqp://a:b@h:2/"}),
+        ([], {"PLT_TLS_CERT": "/tls.crt"}),
         (["--port", "http"], {}),
     ],
 )

@@ -11,6 +11,7 @@ from contracts.environment import ConfigurationError
 from deploy.failed import Failed
 from deploy.rabbitmq import find
 from deploy.rabbitmq.broker import Broker
+from tests.files import replace
 
 DOCKER = Broker("amqp://docker/", "Docker")
 PRIVATE = Broker("amqp://private/", "a private node")
@@ -45,6 +46,14 @@ def test_a_named_broker_is_used_if_one_of_its_nodes_listens(
         assert broker.amqp_url == urls
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_broker_can_be_named_in_a_file(tmp_path: Path, listening_port: int) -> None:
+    url = f"amqp://a:b@127.0.0.1:{listening_port}/"
+    file = replace(tmp_path / "url", url + "\n")
+
+    with find.broker(tmp_path, {"PLT_AMQP_URL_FILE": str(file)}, print) as broker:
+        assert broker.amqp_url == url
 
 
 def test_docker_is_preferred_to_a_private_node() -> None:

@@ -51,11 +51,11 @@ WRONG: dict[str, tuple[Any, str]] = {
     ),
     "a proxy that kubectl does not know": (
         document(CLUSTER | {"proxy-url": f"socks4://me:{SECRET}@proxy"}),
-        'cluster "c": proxy-url: expected a URL such as http://host:3128',
+        r'cluster "c": proxy-url=\(not shown\): expected a URL such as http://host:3128',
     ),
     "a proxy without a scheme": (
         document(CLUSTER | {"proxy-url": f"me:{SECRET}@proxy:3128"}),
-        'cluster "c": proxy-url: expected a URL such as http://host:3128',
+        r'cluster "c": proxy-url=\(not shown\): expected a URL such as http://host:3128',
     ),
     "insecure and an authority": (
         document(AUTHORITY | {"insecure-skip-tls-verify": True}),

@@ -1,12 +1,14 @@
 """Runs an application behind the gateway's HTTP server; exchanges raw bytes with it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from gateway.draining import Draining
 from gateway.limits import DEFAULT, Limits
 from gateway.server import STOP_S, OnRawPath, Server, http_server, listener
+from gateway.tls.certificates import Contexts
 
 TIMEOUT_S = 10
 
@@ -27,11 +29,15 @@ async def served(app: OnRawPath, limits: Limits = DEFAULT) -> AsyncIterator[int]
 
 @asynccontextmanager
 async def serving(
-    app: OnRawPath, limits: Limits, draining: Draining | None = None, stop_s: float = STOP_S
+    app: OnRawPath,
+    limits: Limits = DEFAULT,
+    draining: Draining | None = None,
+    stop_s: float = STOP_S,
+    tls: Contexts | None = None,
 ) -> AsyncIterator[tuple[int, Server]]:
     """Serve the application; yield its port and the server."""
     async with asyncio.TaskGroup() as group:
-        server = http_server(app, limits, draining, stop_s)
+        server = http_server(app, limits, draining, stop_s, tls)
         listening = listener("127.0.0.1", 0)
         group.create_task(server.serve([listening]))
         await until(lambda: server.started)
@@ -41,10 +47,10 @@ async def serving(
             server.should_exit = True
 
 
-async def exchange(port: int, *parts: bytes) -> bytes:
+async def exchange(port: int, *parts: bytes, tls: ssl.SSLContext | None = None) -> bytes:
     """Send bytes and read until the server closes the connection."""
     async with asyncio.timeout(TIMEOUT_S):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
         try:
             for part in parts:
                 writer.write(part)
@@ -52,6 +58,13 @@ async def exchange(port: int, *parts: bytes) -> bytes:
             return await reader.read()
         finally:
             writer.close()
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and wait until its socket is closed."""
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 def request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:

@@ -268,3 +268,19 @@ async def test_the_token_for_the_endpoint_and_its_authorities_are_read_for_each_
     assert "got 401; the former keys stay in force" in caplog.text
     assert "first" not in caplog.text
     assert "second" not in caplog.text
+
+
+@pytest.mark.parametrize(("no_proxy", "fetched"), [("localhost", True), ("other.test", False)])
+async def test_the_proxies_of_the_environment_apply(
+    server: KeyServer, ca: str, monkeypatch: pytest.MonkeyPatch, no_proxy: str, fetched: bool
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:1")
+    monkeypatch.setenv("NO_PROXY", no_proxy)
+    async with server.serving(), remote(server, ca) as keys:
+        if fetched:
+            assert await keys.tokens.verify(OLD.token()) == Subject("ci")
+            return
+        with pytest.raises(Fault):
+            await keys.tokens.verify(OLD.token())
+
+    assert server.requests == 0

@@ -1,5 +1,6 @@
 """Identity in a real gateway on a real broker: the audit, and tokens that appear nowhere."""
 
+import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+import trustme
 
 from contracts.outcomes import Result
 from deploy.rabbitmq.node import RabbitNode
@@ -16,6 +18,7 @@ from tests.auditor import Auditor
 from tests.gateway.requests import REQUESTS
 from tests.identity.guarded import rule
 from tests.identity.issuers import AUDIENCE, ISSUER, Issuer, key_set
+from tests.identity.key_server import KeyServer
 from tests.secrets.broker import Broker, as_bytes
 from tests.secrets.canary import Canary
 from tests.stack import Gateway, Stack, eventually
@@ -141,6 +144,32 @@ def test_a_token_is_readable_nowhere(stack: Stack, broker: Broker, tmp_path: Pat
         for canary in canaries:
             assert not canary.found(content), name
         assert not [part for part in parts if part.encode() in content], name
+
+
+@pytest.mark.full
+async def test_a_gateway_reads_the_keys_of_an_api_server(stack: Stack, tmp_path: Path) -> None:
+    """With the CA of the cluster and the token of the gateway's own pod."""
+    authority, cluster = trustme.CA(), Issuer("key-1", "RS256")
+    authority.cert_pem.write_to_path(tmp_path / "ca.crt")
+    (tmp_path / "pod-token").write_text("of-the-pod")
+    server = KeyServer(authority, key_set(cluster))
+    server.wanted_token = "of-the-pod"
+    given = variables(tmp_path) | {
+        "PLT_AUTH": "token,jwt",
+        "PLT_JWT_JWKS_CA": f"{tmp_path}/ca.crt",
+        "PLT_JWT_JWKS_TOKEN_FILE": f"{tmp_path}/pod-token",
+    }
+    async with server.serving():
+        given["PLT_JWT_JWKS"] = server.url
+        gateway = await asyncio.to_thread(stack.gateway, cluster.token("icc"), **given)
+        forged = Issuer("key-1", "RS256").token("icc")
+        answers = [
+            await asyncio.to_thread(scale, gateway, token, 1)
+            for token in (cluster.token("icc"), forged, Issuer("unknown").token("icc"))
+        ]
+
+    assert [each.status_code for each in answers] == [503, 401, 401]
+    assert answers[0].json()["code"] == "provider_unattended"
 
 
 def complains_of(gateway: Gateway, name: str, token: str) -> bool:

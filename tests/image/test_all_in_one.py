@@ -49,9 +49,9 @@ def test_the_variables_of_the_node_chart_start_a_gateway_and_a_worker() -> None:
 
     assert (served.port, served.logger_level) == (3042, "warn")
     assert served.expected_providers() == [working.attached_as()] == ["k8s"]
-    assert served.amqp_url == LOGIN.gateway
-    assert working.amqp_url == LOGIN.worker
-    assert served.seal_key == working.seal_key == "generated"
+    assert served.amqp_url.read() == LOGIN.gateway
+    assert working.amqp_url.read() == LOGIN.worker
+    assert served.seal_key.read() == working.seal_key.read() == "generated"
 
 
 def test_variables_without_effect_and_missing_authentication_are_logged() -> None:

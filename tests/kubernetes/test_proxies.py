@@ -2,11 +2,12 @@
 
 import pytest
 
-from contracts.environment import ConfigurationError
+from contracts.environment import ConfigurationError, Secret
 from worker.providers.k8s.api.proxies import proxy_of
 
 PROXY = "http://proxy.example:3128"
 API = "https://api.cluster.example:6443"
+UNSET = Secret()
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ API = "https://api.cluster.example:6443"
     ],
 )
 def test_the_variable_of_the_scheme_names_the_proxy_except_for_loopback(url, environment, proxy):
-    assert proxy_of(url, None, environment) == proxy
+    assert proxy_of(url, UNSET, environment) == proxy
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_the_variable_of_the_scheme_names_the_proxy_except_for_loopback(url, env
 def test_no_proxy_accepts_hosts_domains_addresses_and_networks(url, no_proxy, direct):
     environment = {"HTTPS_PROXY": PROXY, "no_proxy": no_proxy}
 
-    assert proxy_of(url, None, environment) == (None if direct else PROXY)
+    assert proxy_of(url, UNSET, environment) == (None if direct else PROXY)
 
 
 @pytest.mark.parametrize(
@@ -71,14 +72,14 @@ def test_no_proxy_accepts_hosts_domains_addresses_and_networks(url, no_proxy, di
     ],
 )
 def test_every_proxy_form_that_go_accepts_is_accepted(proxy, read):
-    assert proxy_of(API, None, {"HTTPS_PROXY": proxy}) == read
+    assert proxy_of(API, UNSET, {"HTTPS_PROXY": proxy}) == read
 
 
 def test_the_configured_proxy_of_the_cluster_overrides_all_variables():
     environment = {"HTTPS_PROXY": PROXY, "NO_PROXY": "*"}
 
     for url in (API, "https://127.0.0.1:6443"):
-        assert proxy_of(url, "socks5://here:1080", environment) == "socks5://here:1080"
+        assert proxy_of(url, Secret("socks5://here:1080"), environment) == "socks5://here:1080"
 
 
 @pytest.mark.parametrize(
@@ -95,9 +96,10 @@ def test_the_configured_proxy_of_the_cluster_overrides_all_variables():
 )
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "PLT_K8S_PROXY_URL"])
 def test_an_invalid_proxy_is_an_error_with_the_variable_but_not_its_value(wrong, name):
-    named = wrong if name.startswith("PLT") else None
+    named = Secret(wrong, name) if name.startswith("PLT") else UNSET
+    message = rf"{name}=\(not shown\): expected a URL"
 
-    with pytest.raises(ConfigurationError, match=f"{name}: expected a URL") as raised:
+    with pytest.raises(ConfigurationError, match=message) as raised:
         proxy_of(API, named, {"HTTPS_PROXY": wrong})
 
     assert "secret" not in str(raised.value)

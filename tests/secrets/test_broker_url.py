@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -75,10 +76,24 @@ def test_the_console_refuses_a_wrong_url_without_showing_it(
     assert SECRET not in printed.out + printed.err
 
 
+def test_the_console_refuses_a_wrong_url_in_a_file_without_showing_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "url"
+    file.write_text(WRONG["another scheme"])
+    monkeypatch.setenv("PLT_AMQP_URL_FILE", str(file))
+
+    assert console.main(["dead"]) == 2
+
+    printed = capsys.readouterr()
+    assert f"PLT_AMQP_URL_FILE='{file}' (content not shown): expected" in printed.err
+    assert SECRET not in printed.out + printed.err
+
+
 @pytest.mark.parametrize("url", [*WRONG.values(), SEVERAL], ids=[*WRONG, "several"])
 def test_deploy_up_refuses_a_wrong_url_without_showing_it(url: str) -> None:
     with pytest.raises((Failed, ConfigurationError)) as raised:
-        find.named(url)
+        find.named({"PLT_AMQP_URL": url})
 
     assert isinstance(raised.value, Failed) == (url == SEVERAL)
     assert SECRET not in str(raised.value)
@@ -98,6 +113,30 @@ def test_scale_py_reports_a_wrong_url_without_showing_it(url: str, status: int) 
     assert ended == status
     assert output.splitlines()[-1].startswith("scale.py: ")
     assert "Traceback" not in output
+    assert SECRET not in output
+
+
+@pytest.mark.parametrize(
+    ("content", "beside", "expected"),
+    [
+        ("amqp://me:hunter2@127.0.0.1:1/\n", {}, (1, "no connection to 127.0.0.1")),
+        ("me:hunter2", {}, (2, "(not shown): expected one of them")),
+        ("amqp://127.0.0.1:1/", {"PLT_AMQP_URL": "amqp://me:hunter2@h/"}, (2, "one of them")),
+        (None, {}, (2, "PLT_AMQP_URL_FILE: expected a file that can be read: No such file")),
+    ],
+)
+def test_scale_py_reads_the_url_in_a_file(
+    tmp_path: Path, content: str | None, beside: dict[str, str], expected: tuple[int, str]
+) -> None:
+    file = tmp_path / "url"
+    if content is not None:
+        file.write_text(content)
+    program = [sys.executable, str(PAGE.parent / "scale.py")]
+
+    ended, output = output_of(program, PLT_AMQP_URL_FILE=str(file), **beside)
+
+    assert ended == expected[0]
+    assert expected[1] in output
     assert SECRET not in output
 
 

@@ -27,7 +27,9 @@ from gateway.identity.requester import Subject, is_name
 
 REQUIRED = ["exp", "iss", "aud", "sub"]
 VERIFIED = 4096
-"""Verified tokens in memory: a signature costs 20 to 100 µs of CPU."""
+"""Verified tokens in memory: the first request with a token costs about 0.4 ms of CPU, the next
+15 µs.
+"""
 
 NOT_A_TOKEN = "expected a JSON Web Token"
 UNKNOWN_KEY = "the token is signed with a key that its issuer does not publish"

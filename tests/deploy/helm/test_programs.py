@@ -14,6 +14,7 @@ from threading import Thread
 
 import pytest
 
+from contracts.environment import Secret
 from contracts.seal import Seals
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.deploy.helm.rendering import Pod, Release, Renderer
@@ -79,7 +80,7 @@ def test_the_job_makes_credentials_that_the_processes_accept(
     assert [key for key in SECRET_KEYS if found[key] in done.stdout] == []
     assert found["username"] == "machinist"
     assert re.fullmatch(r"[A-Za-z0-9_-]{32}", found["password"])
-    assert Seals.from_text(found["seal-key"]).can_seal
+    assert Seals(Secret(found["seal-key"])).can_seal
     digest = sha256(found["token"].encode()).hexdigest()
     assert found["tokens"] == f"generated-token never sha256:{digest}\n"
 

@@ -22,30 +22,6 @@ OTHERS = {
     "TMPDIR",  # read by Python
     "OTEL_EXPORTER_OTLP_ENDPOINT",  # read by the OpenTelemetry SDK
 }
-EXPECTED = {
-    "PLT_ACCESS_LOG",
-    "PLT_ALLOW_ANONYMOUS",
-    "PLT_AUTH",
-    "PLT_AUTH_RIGHTS",
-    "PLT_AUTH_TOKENS",
-    "PLT_DRAIN_SECONDS",
-    "PLT_JWT_AUDIENCE",
-    "PLT_JWT_GROUPS_CLAIM",
-    "PLT_JWT_ISSUER",
-    "PLT_JWT_JWKS",
-    "PLT_JWT_JWKS_CA",
-    "PLT_JWT_JWKS_TOKEN_FILE",
-    "PLT_JWT_LEEWAY_SECONDS",
-    "PLT_LOG_FORMAT",
-    "PLT_METRICS_HOST",
-    "PLT_METRICS_PORT",
-    "PLT_TLS_CERT",
-    "PLT_TLS_CLIENT_CA",
-    "PLT_TLS_KEY",
-    "PLT_TRUSTED_PROXIES",
-}
-"""Variables whose settings are on other branches. Delete this set when these are merged: then the
-structs alone say what is read."""
 SECRETS, FILE = ("PLT_AMQP_URL", "PLT_SEAL_KEY"), "_FILE"
 
 
@@ -58,7 +34,7 @@ def processes(release: Release) -> list[tuple[str, Pod]]:
 def test_every_variable_is_read_by_the_process(release: Release) -> None:
     for component, pod in processes(release):
         fields = [each for kind in SETTINGS[component] for each in msgspec.structs.fields(kind)]
-        known = {variable(each.name) for each in fields} | EXPECTED | OTHERS
+        known = {variable(each.name) for each in fields} | OTHERS
         # Every secret variable has a twin with the path of a file.
         known |= {f"{name}{FILE}" for name in SECRETS}
         assert pod.variables.keys() - known == set(), pod.owner

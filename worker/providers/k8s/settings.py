@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from contracts.environment import SECRET, Url
+from contracts.environment import Secret, Url
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 """The folder in which the kubelet puts the credentials of a pod."""
@@ -13,10 +13,10 @@ AuthType = Annotated[
     Literal["token", "client-cert", "none"],
     Meta(description="token, client-cert or none", examples=["token"]),
 ]
-Base64Pem = Annotated[
-    str, Meta(extra=SECRET, description="PEM in base64, as in the *-data fields of a kubeconfig")
+Pem = Annotated[
+    Secret, Meta(description="PEM, or PEM in base64 as in the *-data fields of a kubeconfig")
 ]
-ProxyUrl = Annotated[str, Meta(extra=SECRET, description="the URL of a proxy")]
+ProxyUrl = Annotated[Secret, Meta(description="the URL of a proxy")]
 HostName = Annotated[
     str,
     Meta(pattern=r"^[A-Za-z0-9._:-]+\Z", description="the host name in the server's certificate"),
@@ -41,12 +41,12 @@ class Settings(Struct, frozen=True):
     k8s_token_path: str = f"{SERVICE_ACCOUNT}/token"
     k8s_ca_path: str = f"{SERVICE_ACCOUNT}/ca.crt"
     k8s_allow_selfsigned_cert: Flag = False
-    k8s_client_cert: Base64Pem | None = None
-    k8s_client_key: Base64Pem | None = None
+    k8s_client_cert: Pem = Secret()
+    k8s_client_key: Pem = Secret()
     """With the type `token` a client certificate is presented too, as in kubectl."""
     k8s_tls_server_name: HostName | None = None
     """The server name for TLS, if the certificate does not have the host of the URL."""
-    k8s_proxy_url: ProxyUrl | None = None
+    k8s_proxy_url: ProxyUrl = Secret()
     """An http, https or socks5 proxy; it overrides the environment's proxies and NO_PROXY."""
     k8s_concurrency: Concurrency = 32
     """The number of concurrent reads, and separately of concurrent writes."""

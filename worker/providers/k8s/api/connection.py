@@ -9,6 +9,7 @@ import httpx
 from contracts.environment import ConfigurationError
 from worker.providers.k8s.api.credentials import Trust
 from worker.providers.k8s.api.proxies import proxy_of
+from worker.providers.k8s.api.renewed_transport import RenewedTransport
 from worker.providers.k8s.api.transport import Transport
 from worker.providers.k8s.settings import Settings
 
@@ -22,7 +23,21 @@ KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3, "TCP_USER
 def transport(
     settings: Settings, trust: Trust, environment: Mapping[str, str]
 ) -> httpx.AsyncBaseTransport:
-    """Return the HTTP transport for the API server; ConfigurationError for an unusable proxy.
+    """Return the HTTP transport for the API server; ConfigurationError for an unusable proxy."""
+    secrets = settings.k8s_proxy_url, settings.k8s_client_cert, settings.k8s_client_key
+    paths = [path for secret in secrets for path in secret.paths]
+
+    def make() -> httpx.AsyncBaseTransport:
+        trust.load_certificate()
+        return _transport(settings, trust, environment)
+
+    return RenewedTransport(make, paths) if paths else make()
+
+
+def _transport(
+    settings: Settings, trust: Trust, environment: Mapping[str, str]
+) -> httpx.AsyncBaseTransport:
+    """Return a transport with the present proxy and client certificate.
 
     HTTP/1.1 uses one connection per request and sends each request in one write. HTTP/2 shares
     connections between requests; it needs the transport of httpx, which sends head and body of a

@@ -4,51 +4,20 @@ Changed files are read again, because the kubelet replaces tokens and CAs in pla
 """
 
 import base64
-import binascii
 import logging
 import ssl
-import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import certifi
 
-from contracts.environment import ConfigurationError
+from contracts.environment import ConfigurationError, Secret
+from contracts.renewal import CHECK_INTERVAL_S, WatchedFile
 from worker.providers.k8s.settings import Settings
 
 log = logging.getLogger(__name__)
 
-CHECK_INTERVAL_S = 1.0
-PEM_START = b"-----BEGIN"
-
-
-class WatchedFile:
-    """A file that other processes replace, with a rate-limited check for changes."""
-
-    def __init__(self, path: Path, interval_s: float = CHECK_INTERVAL_S) -> None:
-        self.path = path
-        self._interval_s = interval_s
-        self._last = self._signature()
-        self._checked_at = time.monotonic()
-
-    def changed(self) -> bool:
-        """Return whether the file changed since the last check; a missing file is no change."""
-        now = time.monotonic()
-        if now - self._checked_at < self._interval_s:
-            return False
-        self._checked_at = now
-        signature = self._signature()
-        if signature is None or signature == self._last:
-            return False
-        self._last = signature
-        return True
-
-    def _signature(self) -> tuple[int, int, int] | None:
-        try:
-            found = self.path.stat()
-        except OSError:
-            return None
-        return found.st_ino, found.st_mtime_ns, found.st_size
+PEM_START = "-----BEGIN"
 
 
 class Token:
@@ -91,6 +60,7 @@ class Trust:
         self.context: ssl.SSLContext | None = None
         self._settings = settings
         self._file: WatchedFile | None = None
+        self._certificate: tuple[Secret, Secret] | None = None
         if settings.k8s_rest_api_url.startswith("https:"):
             self.context = _context(settings.k8s_tls_server_name)
             if settings.k8s_allow_selfsigned_cert:
@@ -98,8 +68,14 @@ class Trust:
             else:
                 self._file = WatchedFile(Path(settings.k8s_ca_path), interval_s)
                 _load_authorities(self.context, settings.k8s_ca_path)
-            if settings.k8s_auth_type == "client-cert" or settings.k8s_client_cert is not None:
-                _load_client_certificate(self.context, settings)
+            if settings.k8s_auth_type == "client-cert" or settings.k8s_client_cert:
+                self._certificate = settings.k8s_client_cert, settings.k8s_client_key
+            self.load_certificate()
+
+    def load_certificate(self) -> None:
+        """Load the client certificate for new connections; raises ConfigurationError."""
+        if self.context is not None and self._certificate is not None:
+            _load_client_certificate(self.context, *self._certificate)
 
     def refresh(self) -> None:
         """Also trust the CAs that were added to the file; former CAs stay until a restart."""
@@ -174,31 +150,35 @@ def _load_authorities(context: ssl.SSLContext, path: str) -> None:
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
 
 
-def _load_client_certificate(context: ssl.SSLContext, settings: Settings) -> None:
-    certificate = _pem("PLT_K8S_CLIENT_CERT", settings.k8s_client_cert)
-    key = _pem("PLT_K8S_CLIENT_KEY", settings.k8s_client_key)
+def _load_client_certificate(context: ssl.SSLContext, certificate: Secret, key: Secret) -> None:
+    pems = _pem("PLT_K8S_CLIENT_CERT", certificate), _pem("PLT_K8S_CLIENT_KEY", key)
     # The ssl module reads keys only from files: a temporary one that only this user may read.
     with TemporaryDirectory(prefix="machinist-") as folder:
-        certificate_file, key_file = Path(folder, "certificate"), Path(folder, "key")
-        certificate_file.write_bytes(certificate)
-        key_file.write_bytes(key)
+        files = Path(folder, "certificate"), Path(folder, "key")
+        for file, pem in zip(files, pems, strict=True):
+            file.write_bytes(pem)
         try:
-            context.load_cert_chain(certificate_file, key_file, password="")
+            # First into another context: a wrong pair would remove the former certificate.
+            for each in (ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), context):
+                each.load_cert_chain(*files, password="")
         except (ssl.SSLError, ValueError) as error:
             raise ConfigurationError(
-                "PLT_K8S_CLIENT_CERT and PLT_K8S_CLIENT_KEY (not shown): expected a certificate "
-                f"and the unencrypted key that belongs to it, in PEM: {error}"
+                f"{certificate.source} and {key.source}: expected a certificate and the "
+                f"unencrypted key that belongs to it, in PEM: {error}"
             ) from error
 
 
-def _pem(name: str, value: str | None) -> bytes:
-    expected = "expected PEM in base64, of a client certificate and its key"
-    if value is None:
+def _pem(name: str, value: Secret) -> bytes:
+    expected = "expected PEM, or PEM in base64, of a client certificate and its key"
+    if not value:
         raise ConfigurationError(f"{name} is not set: {expected}")
+    text = value.read()
+    if PEM_START in text:
+        return text.encode()
     try:
-        pem = base64.b64decode("".join(value.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        raise ConfigurationError(f"{name}=(not shown): {expected}") from error
-    if PEM_START not in pem:
-        raise ConfigurationError(f"{name}=(not shown): {expected}")
+        pem = base64.b64decode("".join(text.split()), validate=True)
+    except ValueError:
+        raise value.wrong(expected) from None
+    if PEM_START.encode() not in pem:
+        raise value.wrong(expected)
     return pem

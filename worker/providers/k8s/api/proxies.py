@@ -10,33 +10,31 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from contracts.environment import ConfigurationError
+from contracts.environment import Secret
 
 PORTS = {"http": 80, "https": 443}
 SCHEMES = ("http", "https", "socks5", "socks5h")
 EXPECTED = "expected a URL such as http://host:3128, https://host:3128 or socks5://host:1080"
 
 
-def proxy_of(url: str, named: str | None, environment: Mapping[str, str]) -> str | None:
+def proxy_of(url: str, named: Secret, environment: Mapping[str, str]) -> str | None:
     """Return the URL of the proxy for a server, None for a direct connection.
 
     `named` is the value of PLT_K8S_PROXY_URL.
     """
-    return checked("PLT_K8S_PROXY_URL", named) if named else _of_environment(url, environment)
+    return checked(named) if named else _of_environment(url, environment)
 
 
-def checked(name: str, proxy: str) -> str:
-    """Return the normalised URL of a proxy, or raise ConfigurationError.
-
-    The error does not show the URL, which may hold a password.
-    """
+def checked(secret: Secret) -> str:
+    """Return the normalised URL of a proxy, or raise ConfigurationError."""
+    proxy = secret.read()
     try:
         parts = urlsplit(proxy)
         usable = parts.scheme in SCHEMES and parts.hostname and parts.port != 0
     except ValueError:
         usable = False
     if not usable or len(proxy.split()) != 1:
-        raise ConfigurationError(f"{name}: {EXPECTED} (the value is not shown)")
+        raise secret.wrong(EXPECTED)
     return parts._replace(path="", query="", fragment="").geturl()
 
 
@@ -50,7 +48,7 @@ def _of_environment(url: str, environment: Mapping[str, str]) -> str | None:
     port = target.port or PORTS[target.scheme]
     if any(_matches(each, host, port) for each in _entries(_variable(environment, "NO_PROXY"))):
         return None
-    return checked(name, proxy if "://" in proxy else f"http://{proxy}")
+    return checked(Secret(proxy if "://" in proxy else f"http://{proxy}", name))
 
 
 def _variable(environment: Mapping[str, str], name: str) -> str:

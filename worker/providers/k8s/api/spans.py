@@ -10,7 +10,7 @@ from worker.providers.k8s.api.requests import Request
 def request_span(request: Request, base_url: str) -> Span:
     """Return the span of one attempt. Its URL has no query, which contains label selectors.
 
-    The API server continues the trace if its own tracing is on.
+    The request carries its context, for proxies on the way and for an API server that traces.
     """
     if traces.tracer() is None:
         return NO_SPAN
