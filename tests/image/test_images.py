@@ -80,6 +80,15 @@ def port() -> Iterator[int]:
 
 
 @pytest.fixture
+def metrics() -> Iterator[tuple[int, int]]:
+    """The ports of the metrics of a gateway and of a worker on the same machine."""
+    first, second = Port.any_free(), Port.any_free()
+    yield first.number, second.number
+    first.release()
+    second.release()
+
+
+@pytest.fixture
 def account(sandbox: KubernetesSandbox, tmp_path: Path) -> Path:
     """A folder with the files of a service account, readable for the user of the image."""
     folder = tmp_path / "account"
@@ -170,25 +179,28 @@ def test_a_first_request_through_three_containers(
     sandbox: KubernetesSandbox,
     account: Path,
     port: int,
+    metrics: tuple[int, int],
 ) -> None:
     key = base64.b64encode(secrets.token_bytes(32)).decode()
-    common = {"PLT_AMQP_URL": broker, "PLT_SEAL_KEY": key, "PLT_METRICS_PORT": "off"}
+    common = {"PLT_AMQP_URL": broker, "PLT_SEAL_KEY": key}
     gateway = containers.start(
         product,
-        environment=common | {"PLT_HOST": "127.0.0.1", "PLT_PORT": str(port)},
+        environment=common
+        | {"PLT_HOST": "127.0.0.1", "PLT_PORT": str(port), "PLT_METRICS_PORT": str(metrics[0])},
     )
     worker = containers.start(
         product,
         "machinist-worker",
-        environment=common | {"PLT_K8S_REST_API_URL": sandbox.url},
+        environment=common
+        | {"PLT_K8S_REST_API_URL": sandbox.url, "PLT_METRICS_PORT": str(metrics[1])},
         options=("--tmpfs", "/var/spool/machinist"),
         mounts={account: ACCOUNT},
     )
     first_request(port, gateway, worker)
 
     assert scale(port, 3).json()["replicas"] == 3
-    gateway.health()
     for container in (gateway, worker):
+        container.health()
         assert container.python(IDENTITY).split() == [str(USER), str(USER), "False"]
         container.python("import tempfile; tempfile.TemporaryFile().write(b'x')")
         assert container.stop() < STOP_S
