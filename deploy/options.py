@@ -83,8 +83,8 @@ def test(argv: Sequence[str]) -> argparse.Namespace:
         action="store_true",
         help="also run the slow tests, and the broker tests on RabbitMQ 4.0.5, with Khepri, and on "
         "clusters of three nodes of 3.10 and 4.0.5; then build and run the container images, the "
-        "tests on every other supported Python of this machine, and `deploy/test` in fresh roots of "
-        "Debian 12 and 13",
+        "tests on every other supported Python of this machine, and `deploy/test` in fresh roots "
+        "of Debian 12 and 13",
     )
     parser.add_argument(
         "--coverage",
