@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import yaml
 
-from contracts.environment import AmqpUrls, variable
+from contracts.environment import load, variable
 from deploy.compose.prepare import HOST, prepare
 from deploy.image.build import CHECKOUT, DOCKERFILE, TARGETS
 from gateway.settings import Settings as GatewaySettings
@@ -118,8 +118,6 @@ def test_a_dependency_on_health_has_a_health_check(services: dict[str, dict[str,
 def test_our_processes_get_only_variables_that_they_read(
     services: dict[str, dict[str, Any]],
 ) -> None:
-    # Fields of settings that other changes of this release add.
-    added = {"PLT_ALLOW_ANONYMOUS"}
     for service in services.values():
         [program] = service.get("command", [""])[:1]
         known = {
@@ -128,7 +126,7 @@ def test_our_processes_get_only_variables_that_they_read(
             for field in msgspec.structs.fields(settings)
         }
         names = {name.removesuffix("_FILE") for name in service.get("environment", {})}
-        assert {name for name in names if name.startswith("PLT_")} <= known | added
+        assert {name for name in names if name.startswith("PLT_")} <= known
 
 
 def test_folders_of_volumes_belong_to_the_user_of_the_tools(
@@ -163,8 +161,8 @@ def test_the_preparation_makes_what_the_services_read(
     for file in files:
         assert (tmp_path / file).stat().st_mode & 0o077 == 0
     for url in (tmp_path / "secrets").glob("*.url"):
-        assert f"@{HOST}/" in url.read_text()
-        msgspec.convert(url.read_text(), AmqpUrls)
+        settings = load(GatewaySettings, {"PLT_AMQP_URL_FILE": str(url)})
+        assert f"@{HOST}/" in settings.amqp_url.read()
     assert HOST in services
 
 
