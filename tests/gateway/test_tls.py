@@ -110,6 +110,23 @@ async def test_the_gateway_ends_a_connection_with_close_notify(pki, port):
     assert status_of(await asyncio.to_thread(read)) == 200
 
 
+async def test_bytes_that_are_no_tls_end_an_open_connection(pki, port):
+    def garble() -> bytes:
+        with (
+            closing(socket.create_connection((HOST, port))) as plain,
+            plain.dup() as beside,
+            pki.client().wrap_socket(plain, server_hostname=HOST) as tls,
+        ):
+            tls.sendall(KEPT)
+            answer = tls.recv(65536)
+            beside.sendall(b"x" * 100)
+            with pytest.raises(ssl.SSLError, match="ALERT"):
+                tls.recv(65536)
+        return answer
+
+    assert status_of(await asyncio.to_thread(garble)) == 200
+
+
 async def test_tls_1_1_is_refused(pki, port):
     context = pki.client()
     context.set_ciphers("ALL:@SECLEVEL=0")
