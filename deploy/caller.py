@@ -6,7 +6,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from contracts.address import is_provider_name
-from contracts.environment import ConfigurationError, load, shown
+from contracts.environment import ConfigurationError, load, shown, shown_path
 from contracts.environment import Port as Number
 from deploy.ports import LOOPBACK, Port
 from deploy.targets import Target
@@ -16,6 +16,7 @@ from worker.providers import PROVIDERS
 PREFIXES = ("PLT_", "AWS_")
 NAME = "PLT_PROVIDER_NAME"
 FIRST_PORT = 3042
+TLS = ("PLT_TLS_CERT", "PLT_TLS_KEY", "PLT_TLS_CLIENT_CA")
 WILDCARDS = {"0.0.0.0": LOOPBACK, "::": "::1"}
 """Addresses of all interfaces, with the loopback address to connect to."""
 
@@ -45,6 +46,12 @@ def reserve_address(environ: Mapping[str, str], port: int | None) -> GatewayAddr
 
     Raises Failed if the port is in use, and ConfigurationError for a wrong variable.
     """
+    for name in TLS:
+        if environ.get(name):
+            raise ConfigurationError(
+                f"{name}={shown_path(environ[name])}: expected no value, because deploy/up sends "
+                "its requests without TLS; `python -m gateway` starts a gateway with TLS"
+            )
     settings = load(ListenSettings, environ)
     number = settings.port if port is None else port
     if number == 0:

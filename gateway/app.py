@@ -27,6 +27,7 @@ from gateway.rpc import Rpc
 from gateway.server import OnRawPath, http_server, listener
 from gateway.settings import Settings
 from gateway.status import status_routes
+from gateway.tls.certificates import contexts
 
 log = logging.getLogger(__name__)
 
@@ -95,13 +96,15 @@ async def serve(settings: Settings) -> None:
     )
     limits = settings.limits()
     app = application(rpc, link, attendance, checks, settings.max_body_bytes, limits)
-    server = http_server(app, limits)
+    tls = contexts(settings.tls_files())
+    server = http_server(app, limits, tls)
     listening = listener(settings.host, settings.port)
     if limits.connections < settings.connections:
         log.warning(FEW_DESCRIPTORS, settings.connections, limits.connections)
     if not seals.can_seal:
         log.warning(UNSEALED, " and ".join(OPEN_WITHOUT_KEY))
-    log.info("listening on http://%s:%d", settings.host, listening.getsockname()[1])
+    scheme = "http" if tls is None else "https"
+    log.info("listening on %s://%s:%d", scheme, settings.host, listening.getsockname()[1])
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.handle_exit, number, None)

@@ -19,6 +19,7 @@ WARNING_INTERVAL_S = 60.0
 class Awaited(Enum):
     """The event that the server waits for on a connection."""
 
+    HANDSHAKE = auto()
     HEAD = auto()
     BODY = auto()
     NEXT = auto()
@@ -49,27 +50,36 @@ class Connections:
         self.limits = limits
         self._now = now
         self._open = 0
-        self._next_warning = 0.0
+        self._next_warning: dict[str, float] = {}
         self._since: dict[Awaited, OrderedDict[ClientConnection, float]] = {
             each: OrderedDict() for each in Awaited
         }
         self._limit_s = {
+            Awaited.HANDSHAKE: limits.handshake_s,
             Awaited.HEAD: limits.head_s,
             Awaited.BODY: limits.body_s + limits.head_s,  # the application responds earlier
             Awaited.NEXT: limits.idle_s,
             Awaited.READER: limits.answer_s,
         }
 
-    def opened(self, connection: ClientConnection) -> None:
+    def opened(self, connection: ClientConnection, awaited: Awaited = Awaited.HEAD) -> None:
         """Count a new connection, and close the longest-waiting one if there are too many."""
         self._open += 1
-        self.wait(connection, Awaited.HEAD)
+        self.wait(connection, awaited)
         if self._open > self.limits.connections:
-            self._warn(
+            self.warn(
+                "connections",
                 f"{self._open} connections are open: each new connection closes the one that has "
-                "waited longest; see PLT_CONNECTIONS"
+                "waited longest; see PLT_CONNECTIONS",
             )
             self._cut_oldest(*Awaited)
+        elif len(self._since[Awaited.HANDSHAKE]) > self.limits.handshakes:
+            self.warn(
+                "handshakes",
+                f"{self.limits.handshakes} TLS handshakes are incomplete: each new connection "
+                "closes the one that has waited longest",
+            )
+            self._cut_oldest(Awaited.HANDSHAKE)
 
     def closed(self, connection: ClientConnection) -> None:
         """Forget a connection."""
@@ -90,7 +100,9 @@ class Connections:
         unsent = sum(each.unsent() for each in readers)
         while readers and unsent > self.limits.unsent_bytes:
             unsent -= next(iter(readers)).unsent()
-            self._warn("clients do not read their responses: the oldest connections are closed")
+            self.warn(
+                "readers", "clients do not read their responses: the oldest connections are closed"
+            )
             self._cut_oldest(Awaited.READER)
 
     def sweep(self) -> None:
@@ -111,7 +123,8 @@ class Connections:
             self.wait(connection, None)
             connection.cut()
 
-    def _warn(self, text: str) -> None:
-        if self._now() >= self._next_warning:
-            self._next_warning = self._now() + WARNING_INTERVAL_S
+    def warn(self, kind: str, text: str) -> None:
+        """Log a warning, at most one of a kind per minute."""
+        if self._now() >= self._next_warning.get(kind, 0.0):
+            self._next_warning[kind] = self._now() + WARNING_INTERVAL_S
             log.warning(text)

@@ -13,13 +13,16 @@ RESERVED = 128
 class Limits(Struct, frozen=True, kw_only=True):
     """Limits on connections and their memory; times are in seconds.
 
-    `head_s` limits the time for a request line and headers: from the start of a connection, and
-    from the first byte of every further request. `unsent_bytes` limits responses that clients do
-    not read.
+    `head_s` limits the time for a request line and headers: from the start of a connection (with
+    TLS from the end of the handshake), and from the first byte of every further request.
+    `handshakes` limits incomplete TLS handshakes, which take about 50 KiB of memory each.
+    `unsent_bytes` limits responses that clients do not read.
     """
 
     connections: int = 16_384
     backlog: int = BACKLOG
+    handshakes: int = BACKLOG
+    handshake_s: float = 10.0
     head_s: float = 10.0
     body_s: float = 30.0
     idle_s: float = 75.0

@@ -17,6 +17,7 @@ from uvicorn.protocols.http.httptools_impl import (
 from contracts.faults import Code, Fault
 from contracts.wire import reply_of
 from gateway.connections import Awaited, Connections
+from gateway.tls.peer import EXTENSION
 
 PIPELINED = 32
 """The pipelined requests per connection; each one needs some kilobytes of memory."""
@@ -38,9 +39,12 @@ class BoundedProtocol(HttpToolsProtocol):
         self._parsing: Awaited | None = None
         """The part of a request that the parser is reading; None between two requests."""
         self._fault: Fault | None = None
+        self._tls: dict[object, object] | None = None
+        """The ASGI TLS extension, None without TLS."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._tls = transport.get_extra_info(EXTENSION)
         self._connections.opened(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -59,6 +63,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        if self._tls is not None:
+            self.scope["extensions"] = {"tls": self._tls}
         self._parsing = Awaited.HEAD
         if self.awaited is None:
             self._connections.wait(self, Awaited.HEAD)
@@ -188,14 +194,19 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
             cycle.disconnected = True  # uvicorn sends nothing after a disconnect
             cycle.message_event.set()
-        reply = reply_of(fault)
-        headers = [
-            *self.server_state.default_headers,
-            (b"content-type", reply.content_type.encode()),
-            (b"content-length", b"%d" % len(reply.body)),
-            (b"connection", b"close"),
-        ]
-        head = b"".join(b"%b: %b\r\n" % each for each in headers)
-        self.transport.write(STATUS_LINE[reply.status] + head + b"\r\n" + reply.body)
+        self.transport.write(refusal(fault, self.server_state.default_headers))
         self.transport.write_eof()
         self._connections.wait(self, Awaited.HEAD)
+
+
+def refusal(fault: Fault, default_headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the response of a fault, after which the connection is closed."""
+    reply = reply_of(fault)
+    headers = [
+        *default_headers,
+        (b"content-type", reply.content_type.encode()),
+        (b"content-length", b"%d" % len(reply.body)),
+        (b"connection", b"close"),
+    ]
+    head = b"".join(b"%b: %b\r\n" % each for each in headers)
+    return STATUS_LINE[reply.status] + head + b"\r\n" + reply.body

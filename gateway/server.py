@@ -3,7 +3,7 @@
 import asyncio
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import cast
@@ -16,6 +16,8 @@ from contracts.environment import ConfigurationError, shown
 from gateway.connections import Connections
 from gateway.limits import BACKLOG, DEFAULT, Limits
 from gateway.protocol import BoundedProtocol
+from gateway.tls.certificates import Contexts
+from gateway.tls.connection import TlsConnection
 
 STOP_S = 35
 
@@ -54,13 +56,18 @@ def _without_body(send: Send) -> Send:
 class Server(uvicorn.Server):
     """Uvicorn without signal handlers, which would raise the signal again after the stop."""
 
-    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+    def __init__(
+        self, config: uvicorn.Config, connections: Connections, tls: Contexts | None
+    ) -> None:
         super().__init__(config)
         self._clients = connections
+        self._tls = tls
 
     async def on_tick(self, counter: int) -> bool:
         """Close overdue connections; uvicorn calls this ten times per second."""
         self._clients.sweep()
+        if self._tls is not None:
+            self._tls.current()  # report a changed certificate before the next connection
         return await super().on_tick(counter)
 
     @contextmanager
@@ -69,13 +76,16 @@ class Server(uvicorn.Server):
         yield
 
 
-def http_server(app: OnRawPath, limits: Limits = DEFAULT) -> Server:
-    """Return the HTTP server of the application."""
+def http_server(app: OnRawPath, limits: Limits = DEFAULT, tls: Contexts | None = None) -> Server:
+    """Return the HTTP server of the application, with or without TLS."""
     connections = Connections(limits, time.monotonic)
+    protocol: Callable[..., asyncio.Protocol] = partial(BoundedProtocol, connections)
+    if tls is not None:
+        protocol = partial(TlsConnection, tls, connections, partial(BoundedProtocol, connections))
     return Server(
         uvicorn.Config(
             app,
-            http=cast(type[asyncio.Protocol], partial(BoundedProtocol, connections)),
+            http=cast(type[asyncio.Protocol], protocol),
             ws="none",
             lifespan="off",
             log_config=None,
@@ -88,6 +98,7 @@ def http_server(app: OnRawPath, limits: Limits = DEFAULT) -> Server:
             timeout_graceful_shutdown=STOP_S,
         ),
         connections,
+        tls,
     )
 
 

@@ -7,6 +7,7 @@ from msgspec import Meta, Struct
 from contracts.address import is_provider_name
 from contracts.environment import AmqpUrls, ConfigurationError, Level, Port, Secret, shown
 from gateway.limits import DEFAULT, Limits, within_descriptors
+from gateway.tls.certificates import Files
 
 MS = r"([5-9]\d\d|[1-9]\d{3,5})"
 DEADLINES = rf"^({MS}|queries={MS}(,commands={MS})?|commands={MS}(,queries={MS})?)\Z"
@@ -25,6 +26,7 @@ Bytes = Annotated[
         ge=1_000_000, le=1 << 40, description="bytes, a whole number from 1000000 to 1099511627776"
     ),
 ]
+File = Annotated[str, Meta(description="the path of a file in PEM")]
 Host = Annotated[str, Meta(pattern=r"^[^\s/]+\Z", description="an address to listen on")]
 
 QUERIES_MS = 10_000
@@ -44,6 +46,9 @@ class Settings(Struct, frozen=True):
     connections: Count = DEFAULT.connections
     held_bytes: Bytes = DEFAULT.held_bytes
     seal_key: Secret = Secret()
+    tls_cert: File = ""
+    tls_key: File = ""
+    tls_client_ca: File = ""
     logger_level: Level = "info"
 
     def expected_providers(self) -> list[str]:
@@ -56,6 +61,10 @@ class Settings(Struct, frozen=True):
                     f"'-', separated by commas; {shown(name)} is invalid or reserved"
                 )
         return names
+
+    def tls_files(self) -> Files:
+        """Return the paths of the TLS certificate, its key and the CAs of clients."""
+        return Files(self.tls_cert, self.tls_key, self.tls_client_ca)
 
     def limits(self) -> Limits:
         """Return the limits on clients, reduced to the available file descriptors."""

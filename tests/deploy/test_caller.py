@@ -135,6 +135,7 @@ def test_the_provider_name_comes_from_the_variable() -> None:
         ([], {"PLT_PORT": "http"}),
         ([], {"PLT_PROVIDER_NAME": "eu1"}),
         ([], {"PLT_AMQP_URL": "amqp://a:b@h:1/ amqp://a:b@h:2/"}),
+        ([], {"PLT_TLS_CERT": "/tls.crt"}),
         (["--port", "http"], {}),
     ],
 )

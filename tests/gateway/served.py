@@ -1,11 +1,13 @@
 """Runs an application behind the gateway's HTTP server; exchanges raw bytes with it."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 from gateway.limits import DEFAULT, Limits
 from gateway.server import OnRawPath, Server, http_server, listener
+from gateway.tls.certificates import Contexts
 
 TIMEOUT_S = 10
 
@@ -25,10 +27,12 @@ async def served(app: OnRawPath, limits: Limits = DEFAULT) -> AsyncIterator[int]
 
 
 @asynccontextmanager
-async def serving(app: OnRawPath, limits: Limits) -> AsyncIterator[tuple[int, Server]]:
+async def serving(
+    app: OnRawPath, limits: Limits = DEFAULT, tls: Contexts | None = None
+) -> AsyncIterator[tuple[int, Server]]:
     """Serve the application; yield its port and the server."""
     async with asyncio.TaskGroup() as group:
-        server = http_server(app, limits)
+        server = http_server(app, limits, tls)
         listening = listener("127.0.0.1", 0)
         group.create_task(server.serve([listening]))
         await until(lambda: server.started)
@@ -38,10 +42,10 @@ async def serving(app: OnRawPath, limits: Limits) -> AsyncIterator[tuple[int, Se
             server.should_exit = True
 
 
-async def exchange(port: int, *parts: bytes) -> bytes:
+async def exchange(port: int, *parts: bytes, tls: ssl.SSLContext | None = None) -> bytes:
     """Send bytes and read until the server closes the connection."""
     async with asyncio.timeout(TIMEOUT_S):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
         try:
             for part in parts:
                 writer.write(part)
@@ -49,6 +53,13 @@ async def exchange(port: int, *parts: bytes) -> bytes:
             return await reader.read()
         finally:
             writer.close()
+
+
+async def closed(writer: asyncio.StreamWriter) -> None:
+    """Close a connection, and wait until its socket is closed."""
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 def request(line: bytes, *headers: bytes, body: bytes = b"") -> bytes:

@@ -33,6 +33,7 @@ OF_BOTH = [
      "cafile=/no/such/file: expected a file"),
     ("PLT_SEAL_KEY", SECRET, False, "Base64 of 32 bytes"),
     ("PLT_SEAL_KEY", SHORT_KEY, False, "got 16 bytes"),
+    ("PLT_SEAL_KEY_FILE", "/no/such/key", True, "a file that can be read: No such file"),
     ("PLT_LOGGER_LEVEL", "loud", True, "trace, debug, info"),
 ]  # fmt: skip
 OF_A_GATEWAY = [
@@ -47,6 +48,7 @@ OF_A_GATEWAY = [
     ("PLT_MAX_BODY_BYTES", "1MB", True, A_NUMBER),
     ("PLT_CONNECTIONS", "0", True, A_NUMBER),
     ("PLT_HELD_BYTES", "64MB", True, "bytes, a whole number from 1000000"),
+    ("PLT_TLS_CERT", "/no/such/tls.crt", True, "a file that can be read: No such file"),
 ]
 OF_A_WORKER = [
     ("PLT_PROVIDER", "nomad", True, "one of ecs, k8s"),
@@ -76,7 +78,11 @@ def environment(process: str, wrong: Wrong, token: Path) -> dict[str, str]:
     """Return the environment of a process with one invalid variable."""
     variable, value, _, _ = wrong
     if process == "gateway":
-        return BROKER | {"PLT_PORT": "0", variable: value}
+        return BROKER | {
+            "PLT_PORT": "0",
+            "PLT_TLS_KEY": "/dev/null" if "TLS" in variable else "",
+            variable: value,
+        }
     unencrypted = {"PLT_K8S_REST_API_URL": "http://127.0.0.1:1", "PLT_K8S_TOKEN_PATH": str(token)}
     https = unencrypted | {"PLT_K8S_REST_API_URL": "https://127.0.0.1:1"}
     certified = https | {
