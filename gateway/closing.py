@@ -1,4 +1,4 @@
-"""The close of an HTTP connection without the loss of a response or of an arrived request.
+"""The close of HTTP connections and sockets without the loss of an arrived request or a response.
 
 A socket that is closed while received bytes are unread is reset, and the reset may discard the last
 response before the client reads it. Therefore the server closes its sending side, and reads until
@@ -6,8 +6,12 @@ the client closes the connection (RFC 9112 §9.6).
 """
 
 import asyncio
+import logging
 import select
-from collections.abc import Callable
+import socket
+from collections.abc import Callable, Iterable
+
+log = logging.getLogger(__name__)
 
 
 class LastResponse:
@@ -35,3 +39,22 @@ def close_sending(transport: asyncio.Transport) -> None:
         transport.write_eof()
     else:
         transport.close()
+
+
+def backlog_of(listening: Iterable[socket.socket], limit: int) -> list[socket.socket]:
+    """Accept the connections that wait, at most `limit` for each socket, and close the sockets."""
+    accepted = []
+    for each in listening:
+        each.setblocking(False)
+        for _ in range(limit + 1):  # Linux keeps one connection more
+            try:
+                connection, _ = each.accept()
+            except BlockingIOError:
+                break
+            except OSError as error:  # accept(2) returns network errors of the new connection
+                log.info("a connection was not accepted: %s", error)
+                continue
+            connection.setblocking(False)
+            accepted.append(connection)
+        each.close()
+    return accepted

@@ -2,20 +2,20 @@
 
 import asyncio
 import logging
-import select
 import signal
 import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import uvicorn
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from contracts.environment import ConfigurationError, shown
+from gateway.closing import backlog_of
 from gateway.connections import Connections
 from gateway.draining import Draining
 from gateway.limits import BACKLOG, DEFAULT, Limits
@@ -25,11 +25,6 @@ log = logging.getLogger(__name__)
 
 STOP_S = 35.0
 TICK_S = 0.1
-ACCEPT_S = 1.0
-QUIET_TURNS = 4
-"""Before the end of listening, connections are accepted for at most ACCEPT_S, and until there is no
-new one in this number of turns: the event loop needs two turns for a connection.
-"""
 
 
 class OnRawPath:
@@ -94,7 +89,7 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop listening, and finish the requests that have arrived."""
         self._announce_close()
-        await self._stop_listening(sockets or [])
+        accepting = self._stop_listening(sockets or [])
         until = time.monotonic() + self._stop_s
         open_now, tasks = self.server_state.connections, self.server_state.tasks
         await asyncio.sleep(TICK_S)  # an accepted connection is not in `connections` at once
@@ -105,6 +100,33 @@ class Server(uvicorn.Server):
             await asyncio.sleep(TICK_S)
         if open_now or tasks:
             await self._cut()
+        for task in accepting:
+            task.cancel()
+        await asyncio.gather(*accepting, return_exceptions=True)
+
+    def _stop_listening(self, sockets: list[socket.socket]) -> list[asyncio.Task[Any]]:
+        """Close the listening sockets; return tasks that serve the connections of their backlogs.
+
+        The system would reset these connections: it has established them, and the event loop has
+        not accepted them yet.
+        """
+        listening = [each.dup() for each in sockets]
+        for server in self.servers:
+            server.close()
+        for each in sockets:
+            each.close()
+        loop = asyncio.get_running_loop()
+        protocol = partial(
+            self.config.http_protocol_class,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+            _loop=loop,
+        )
+        return [
+            loop.create_task(loop.connect_accepted_socket(protocol, each, ssl=self.config.ssl))
+            for each in backlog_of(listening, self.config.backlog)
+        ]
 
     async def _cut(self) -> None:
         """End all connections and requests."""
@@ -115,25 +137,6 @@ class Server(uvicorn.Server):
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-
-    async def _stop_listening(self, sockets: list[socket.socket]) -> None:
-        """Accept every connection that the system has established, then close the sockets.
-
-        The system resets those that wait in the backlog of a socket that is closed.
-        """
-        waiting = select.poll()
-        for each in sockets:
-            waiting.register(each.fileno(), select.POLLIN)
-        quiet, until = 0, time.monotonic() + ACCEPT_S
-        while time.monotonic() < until:
-            quiet = 0 if waiting.poll(0) else quiet + 1
-            if quiet == QUIET_TURNS:
-                break
-            await asyncio.sleep(0)
-        for server in self.servers:
-            server.close()
-        for each in sockets:
-            each.close()
 
     def _announce_close(self) -> None:
         self._clients.is_draining = True

@@ -227,8 +227,8 @@ def _own_paths() -> dict[str, Any]:
             "Readiness",
             {
                 "200": "The broker is reachable.",
-                "503": "The broker is not reachable, for the reason in `broker.reason`, or the gateway "
-                "is being stopped: `status` is `draining`.",
+                "503": "The broker is not reachable; `broker.reason` is the reason. Or the gateway "
+                "is being stopped; `status` is `draining`.",
             },
         ),
     }

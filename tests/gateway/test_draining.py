@@ -9,7 +9,7 @@ import uvloop
 
 from contracts.broker.reconnecting import ReconnectingConnection
 from gateway.draining import DRAINING, STARTING, Draining, not_ready
-from tests.gateway.served import exchange, request, status_of, until
+from tests.gateway.served import TIMEOUT_S, exchange, request, status_of, until
 from tests.gateway.test_slow_clients import (
     HEAD,
     JSON,
@@ -152,7 +152,7 @@ async def test_a_request_that_has_partly_arrived_is_answered_after_the_drain(
 async def test_a_request_that_the_server_has_not_read_yet_keeps_its_connection_open():
     async with scene(PATIENT) as s:
         with socket.create_connection(("127.0.0.1", s.port)) as client:
-            client.settimeout(60)
+            client.settimeout(TIMEOUT_S)
             client.sendall(STATUS)
             await until(lambda: any(each.awaited is not None for each in s.connections))
             first = await asyncio.to_thread(client.recv, 10_000)
@@ -178,26 +178,26 @@ class Arriving(Draining):
         if super().is_over:
             while len(self.clients) < self._connections:
                 client = socket.create_connection(("127.0.0.1", self.port))
-                client.settimeout(60)
+                client.settimeout(TIMEOUT_S)
                 client.sendall(STATUS)
                 self.clients.append(client)
         return super().is_over
 
 
 def test_connections_in_the_backlog_are_served_when_listening_ends():
-    arriving = Arriving(connections=300)
+    arriving = Arriving(connections=100)
 
     async def answers() -> list[bytes]:
         async with scene(PATIENT, arriving) as s:
             arriving.port = s.port
             arriving.signalled()
-            await until(lambda: len(arriving.clients) == 300)
+            await until(lambda: len(arriving.clients) == 100)
             return [await asyncio.to_thread(each.recv, 10_000) for each in arriving.clients]
 
     answered = uvloop.run(answers())  # accepts one connection per turn, unlike asyncio's loop
     for each in arriving.clients:
         each.close()
-    assert len(answered) == 300
+    assert len(answered) == 100
     assert all(status_of(each) == 200 and is_last(each) for each in answered)
 
 
