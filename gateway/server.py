@@ -127,7 +127,7 @@ class Server(uvicorn.Server):
             each.close()
         loop = asyncio.get_running_loop()
         protocol = partial(
-            self.config.http_protocol_class,
+            cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class),
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,

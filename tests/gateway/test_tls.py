@@ -118,7 +118,7 @@ async def test_bytes_that_are_no_tls_end_an_open_connection(pki, port):
             pki.client().wrap_socket(plain, server_hostname=HOST) as tls,
         ):
             tls.sendall(KEPT)
-            answer = tls.recv(65536)
+            answer: bytes = tls.recv(65536)
             beside.sendall(b"x" * 100)
             with pytest.raises(ssl.SSLError, match="ALERT"):
                 tls.recv(65536)
