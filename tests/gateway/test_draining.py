@@ -196,7 +196,7 @@ def test_connections_in_the_backlog_are_served_when_listening_ends():
     arriving = Arriving(connections=100)
 
     async def answers() -> list[bytes]:
-        async with scene(PATIENT, arriving) as s:
+        async with scene(limited(close_s=0.2), arriving) as s:
             arriving.port = s.port
             arriving.signalled()
             await until(lambda: len(arriving.clients) == 100)

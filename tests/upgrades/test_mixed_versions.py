@@ -16,7 +16,7 @@ from tests.upgrades.load import Load, Rates
 from tests.upgrades.service import Service
 from tests.upgrades.test_rolling import assert_nothing_failed
 
-pytestmark = [pytest.mark.full, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.full, pytest.mark.timeout(1200)]
 
 PROVIDERS = ["k8s", "k8s-b"]
 RATES = Rates(scaling=4, reading=1, events=4, pause_s=1.0)
