@@ -49,7 +49,7 @@ class Observed:
                 await self._app(scope, receive, response.send)
             finally:
                 _finish(span, scope, response)
-                if self._access_log:
+                if self._access_log and log.isEnabledFor(logging.INFO):
                     _log(span, scope, response, time.perf_counter() - began)
 
 

@@ -41,13 +41,9 @@ class LogStream(logging.Handler):
         except Exception:  # as every handler of `logging`: a bad record must not stop the caller
             self.handleError(record)
             return
-        self._drain()
-        if self._dropped and not self._held:
-            lost = logging.LogRecord(
-                __name__, logging.WARNING, "", 0, DROPPED, (self._dropped,), None
-            )
-            self._dropped = 0
-            self._hold(self.format(lost))
+        if self._held or self._dropped:
+            self._drain()
+            self._report()
         self._hold(line)
         self._drain()
 
@@ -56,6 +52,14 @@ class LogStream(logging.Handler):
         until = time.monotonic() + CLOSING_S
         while self._held and (left := until - time.monotonic()) > 0:
             self._drain(int(left * 1000) + 1)
+
+    def _report(self) -> None:
+        """Hold a warning about the dropped lines, when the reader goes on."""
+        if not self._dropped or self._held:
+            return
+        lost = logging.LogRecord(__name__, logging.WARNING, "", 0, DROPPED, (self._dropped,), None)
+        self._dropped = 0
+        self._hold(self.format(lost))
 
     def _hold(self, line: str) -> None:
         piece = line.encode("utf-8", "backslashreplace") + b"\n"
@@ -66,17 +70,25 @@ class LogStream(logging.Handler):
         self._size += len(piece)
 
     def _drain(self, wait_ms: int = 0) -> None:
-        """Write while the descriptor takes bytes; without a reader, drop what is held."""
-        while self._held and self._poll.poll(wait_ms):
+        """Write the held lines until the reader stalls."""
+        while self._held:
             piece = self._held[0]
-            try:
-                written = os.write(self._descriptor, piece[:PIECE])
-            except OSError:  # the reader is gone, and there is nobody else to tell
-                self._held.clear()
-                self._size = 0
+            written = self._write(piece, wait_ms)
+            if not written:
                 return
             self._size -= written
             if written == len(piece):
                 self._held.popleft()
             else:
                 self._held[0] = piece[written:]
+
+    def _write(self, piece: bytes, wait_ms: int) -> int:
+        """Return the number of bytes written: none if the reader stalls, all if it is gone."""
+        if not self._poll.poll(wait_ms):
+            return 0
+        try:
+            return os.write(self._descriptor, piece[:PIECE])
+        except BlockingIOError:
+            return 0
+        except OSError:  # there is nobody else to tell
+            return len(piece)

@@ -32,7 +32,8 @@ def client(caplog: pytest.LogCaptureFixture) -> Client:
 
 
 def lines(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
-    return [vars(each)["fields"] for each in caplog.records if each.name == "machinist.access"]
+    found = [vars(each)["fields"] for each in caplog.records if each.name == "machinist.access"]
+    return [{name: each[name] for name in each if each[name] is not None} for each in found]
 
 
 async def test_a_query_has_one_line(client, caplog):

@@ -32,7 +32,8 @@ def levels(caplog: pytest.LogCaptureFixture) -> None:
 
 def lines(caplog: pytest.LogCaptureFixture, logger: str = "machinist.commands") -> list[Any]:
     """Return the fields of the records of a logger."""
-    return [vars(each)["fields"] for each in caplog.records if each.name == logger]
+    found = [vars(each)["fields"] for each in caplog.records if each.name == logger]
+    return [{name: each[name] for name in each if each[name] is not None} for each in found]
 
 
 @virtual.time

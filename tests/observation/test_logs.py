@@ -116,13 +116,6 @@ def test_a_record_is_one_json_object():
     }
 
 
-def test_a_field_never_replaces_a_part_of_the_record():
-    known = record("x")
-    known.fields = {"level": "error", "message": "forged"}
-
-    assert json.loads(JsonLine().format(known))["message"] == "it: x"
-
-
 @pytest.mark.parametrize("text", AWKWARD, ids=ascii)
 def test_control_characters_in_a_json_line_stay_escaped_when_it_is_decoded(text):
     known = record(f"a{text}b")
