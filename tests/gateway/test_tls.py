@@ -12,7 +12,6 @@ import msgspec
 import pytest
 import trustme
 
-from gateway.limits import DEFAULT
 from gateway.server import OnRawPath
 from tests.files import replace
 from tests.gateway.certificates import HOST, Pki
@@ -37,14 +36,14 @@ def app():
 @pytest.fixture
 async def port(pki, app):
     """The port of a gateway with TLS."""
-    async with serving(OnRawPath(app), DEFAULT, pki.contexts()) as (port, _):
+    async with serving(OnRawPath(app), tls=pki.contexts()) as (port, _):
         yield port
 
 
 @pytest.fixture
 async def mutual(pki, app):
     """The port of a gateway that requires client certificates."""
-    async with serving(OnRawPath(app), DEFAULT, pki.contexts(mutual=True)) as (port, _):
+    async with serving(OnRawPath(app), tls=pki.contexts(mutual=True)) as (port, _):
         yield port
 
 
