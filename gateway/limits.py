@@ -7,7 +7,7 @@ from msgspec import Struct
 MEBIBYTE = 1024 * 1024
 BACKLOG = 2048
 RESERVED = 128
-"""File descriptors for the broker, the log, the listening socket and the system."""
+"""File descriptors for the broker, the log, the listening sockets, scrapers and the system."""
 
 
 class Limits(Struct, frozen=True, kw_only=True):

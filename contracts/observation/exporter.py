@@ -89,7 +89,8 @@ async def exporter(
     if listening is None:
         yield
         return
-    log.info("metrics on http://%s:%d/metrics", *listening.getsockname()[:2])
+    host, port = listening.getsockname()[:2]
+    log.info("metrics on http://%s:%d/metrics", f"[{host}]" if ":" in host else host, port)
     with ThreadPoolExecutor(1, "metrics") as thread:
         application = Application(registry, unready, thread, limits.fresh_s)
         async with _served(application, listening, limits):
