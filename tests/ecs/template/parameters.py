@@ -36,6 +36,7 @@ GATEWAY = {
 }
 JWT = {
     "Auth": "jwt",
+    "AuthRightsSecretArn": f"{SECRETS}:rights-AbCdEf",
     "JwtIssuer": "https://issuer.example",
     "JwtAudience": "machinist",
     "JwtJwks": "https://issuer.example/keys",

@@ -36,6 +36,8 @@ UNKNOWN_TO_THIS_TEST = {
     "PLT_METRICS_PORT",
     "PLT_TRUSTED_PROXIES",
 }
+SPOOL = [{"SourceVolume": "spool", "ContainerPath": "/var/spool/machinist"}]
+FILES = "/var/spool/machinist/auth"
 FARGATE_STOP_S = 120
 LAST_ANSWERS_S = 10
 
@@ -89,10 +91,17 @@ def test_the_parameters_of_an_installation_fit_together(given: dict[str, str]) -
 @pytest.mark.parametrize(
     ("given", "expected"),
     [
-        (WORKERS | GATEWAY, ["JwtIssuer", "JwtAudience", "JwtJwks"]),
+        (
+            WORKERS | GATEWAY,
+            ["AuthRightsSecretArn", "JwtIssuer", "JwtAudience", "JwtJwks"],
+        ),
         (WORKERS | GATEWAY | JWT | {"GatewayHostname": ""}, ["GatewayHostname"]),
         (WORKERS | GATEWAY | JWT | {"GatewayAmqpUrlSecretArn": ""}, ["GatewayAmqpUrlSecretArn"]),
-        (WORKERS | GATEWAY | {"Auth": "token"}, ["AuthTokensSecretArn"]),
+        (
+            WORKERS | GATEWAY | {"Auth": "token"},
+            ["AuthRightsSecretArn", "AuthTokensSecretArn"],
+        ),
+        (WORKERS | GATEWAY | JWT | {"Auth": "token,jwt"}, ["AuthTokensSecretArn"]),
     ],
 )
 def test_parameters_that_do_not_fit_are_named(given: dict[str, str], expected: list[str]) -> None:
@@ -110,7 +119,7 @@ def test_every_container_is_confined(given: dict[str, str]) -> None:
         assert container["ReadonlyRootFilesystem"] is True
         assert container["LinuxParameters"] == {"Capabilities": {"Drop": ["ALL"]}}
         assert container["LogConfiguration"]["LogDriver"] == "awslogs"
-        assert container["MountPoints"] == [{"SourceVolume": "tmp", "ContainerPath": "/tmp"}]
+        assert container["MountPoints"] == SPOOL
         assert not container.get("Privileged")
 
 
@@ -277,11 +286,11 @@ def test_the_files_of_callers_are_written_before_a_gateway_starts(
     assert writer["EntryPoint"] == ["python", "-c"]
     [script] = writer["Command"]
 
-    script = script.replace("/tmp/auth", str(tmp_path / "auth"))
+    script = script.replace(FILES, str(tmp_path / "auth"))
     subprocess.run([sys.executable, "-c", script], env=contents, check=True)
 
     for variable, content in (("PLT_AUTH_TOKENS", "TOKENS"), ("PLT_AUTH_RIGHTS", "RIGHTS")):
-        file = tmp_path / "auth" / named[variable].removeprefix("/tmp/auth/")
+        file = tmp_path / "auth" / named[variable].removeprefix(f"{FILES}/")
         assert file.read_text() == contents[content]
 
 
