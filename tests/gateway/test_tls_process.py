@@ -37,6 +37,8 @@ def port(pki: Pki) -> Iterator[int]:
     configured = {
         "PLT_AMQP_URL": "amqp://127.0.0.1:1/",
         "PLT_PORT": "0",
+        "PLT_METRICS_PORT": "off",
+        "PLT_LOG_FORMAT": "json",
         "PLT_TLS_CERT": files.cert,
         "PLT_TLS_KEY": files.key,
         "PLT_TLS_CLIENT_CA": files.client_ca,
@@ -55,7 +57,7 @@ def port(pki: Pki) -> Iterator[int]:
 
 def _listening(log: Path, gateway: subprocess.Popen[bytes]) -> int:
     while gateway.poll() is None:
-        found = re.search(r"listening on https://.*:(\d+)\n", log.read_text())
+        found = re.search(r"listening on https://[^\s\"]*:(\d+)\"", log.read_text())
         if found:
             return int(found[1])
         time.sleep(0.05)
