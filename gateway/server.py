@@ -5,7 +5,7 @@ import logging
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, cast
@@ -117,7 +117,7 @@ class Server(uvicorn.Server):
             each.close()
         loop = asyncio.get_running_loop()
         protocol = partial(
-            self.config.http_protocol_class,
+            cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class),
             config=self.config,
             server_state=self.server_state,
             app_state=self.lifespan.state,

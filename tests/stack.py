@@ -146,8 +146,11 @@ class Stack:
         self._started = 0
         self._closing = ExitStack()
 
-    def gateway(self, *, tree: Path = REPOSITORY, **variables: str) -> Gateway:
-        """Start a gateway that expects the provider k8s, and wait until it is connected."""
+    def gateway(self, tree: Path = REPOSITORY, /, **variables: str) -> Gateway:
+        """Start a gateway that expects the provider k8s, and wait until it is connected.
+
+        `tree` is the folder with its source.
+        """
         port = Port.any_free()
         self._closing.callback(port.release)
         environment = {"PLT_AMQP_URL": self.amqp_url, "PLT_PROVIDERS": "k8s"} | variables
@@ -159,7 +162,7 @@ class Stack:
             )
         return gateway
 
-    def worker(self, *, tree: Path = REPOSITORY, **variables: str) -> Process:
+    def worker(self, tree: Path = REPOSITORY, /, **variables: str) -> Process:
         """Start a worker for the Kubernetes sandbox."""
         environment = {
             "PLT_AMQP_URL": self.amqp_url,
