@@ -173,7 +173,8 @@ class Stack:
     ) -> Gateway:
         """Start a gateway that expects the provider k8s, and wait until it is connected.
 
-        `token` is the bearer token of every request to it.
+        `token` is the bearer token of every request to it. `tree` is the
+        folder with its source.
         """
         port = Port.any_free()
         self._closing.callback(port.release)

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -12,6 +11,10 @@ from tests.upgrades.service import Service
 
 DRAIN_S = 2
 """Longer than the probes and the propagation of the service."""
+
+
+PATIENCE_MS = 60_000
+"""The sandbox shares this process with the clients, and may respond late on a busy machine."""
 
 
 class Stop(Struct, frozen=True):
@@ -46,13 +49,9 @@ class Fleet:
     def replace_gateways(self, tree: Path = REPOSITORY) -> None:
         """Replace every gateway by one of this source."""
         for old, source in list(self._gateways):
-            new = self._start_gateway(tree)
-            eventually(partial(self._service.routes_to, new.port), what="it is routed")
+            self._wait_routed(self._start_gateway(tree))
             if source != REPOSITORY:
-                self._service.retire(old.port)
-                eventually(
-                    partial(self._service.is_left, old.port), what="its connections are closed"
-                )
+                self._retire(old)
             old.terminate()
             assert old.ended() == 0, old.log.read_text()
             self._gateways.remove((old, source))
@@ -69,19 +68,30 @@ class Fleet:
                 self.stops.append(Stop(provider, old.pid, at, time.time()))
                 workers.remove(old)
 
+    def _wait_routed(self, gateway: Gateway) -> None:
+        eventually(lambda: gateway.port in self._service.routed, what="the gateway is routed")
+
+    def _retire(self, gateway: Gateway) -> None:
+        """Take a gateway that has no drain out of service before its stop."""
+        self._service.retire(gateway.port)
+        connections = self._service.connections
+        eventually(lambda: not connections[gateway.port], what="its clients have left")
+
     def _start_gateway(self, tree: Path) -> Gateway:
         gateway = self._stack.gateway(
             None,
             tree,
             PLT_PROVIDERS=",".join(self._providers),
             PLT_DRAIN_SECONDS=str(DRAIN_S),
+            PLT_DEADLINE_MS=str(PATIENCE_MS),
         )
         self._gateways.append((gateway, tree))
         self._service.add(gateway.port)
         return gateway
 
     def _worker(self, provider: str, tree: Path) -> Process:
-        return self._stack.worker(tree, PLT_PROVIDER_NAME=provider)
+        patience = {"PLT_K8S_CONNECT_TIMEOUT_MS": str(PATIENCE_MS)}
+        return self._stack.worker(tree, PLT_PROVIDER_NAME=provider, **patience)
 
     def _wait_attached(self, provider: str) -> None:
         gateway, _ = self._gateways[-1]

@@ -63,14 +63,6 @@ class Service:
         self._endpoints.pop(port, None)
         self.routed = [each for each in self.routed if each != port]
 
-    def routes_to(self, port: int) -> bool:
-        """Tell whether an endpoint gets new connections."""
-        return port in self.routed
-
-    def is_left(self, port: int) -> bool:
-        """Tell whether no client has a connection to an endpoint."""
-        return not self.connections[port]
-
     def endpoint(self) -> int:
         """Return the endpoint for a new connection, round robin."""
         if not self.routed:

@@ -18,8 +18,8 @@ DAILY = Rates(scaling=3, reading=1, events=4, pause_s=0.4)
 def assert_nothing_failed(load: Load, audit: AuditReader, stack: Stack) -> None:
     """Print the figures; fail if a request failed, or a promise was broken."""
     history = load.history(audit, stack.sandbox)
-    print("\n", dict(load.answers), *summary(history), sep="\n")
-    assert not load.failures, load.failures[:10]
+    print("\n", dict(load.answers), *load.failures[:10], *summary(history), sep="\n")
+    assert not load.failures
     found = checker.violations(history)
     assert not found, "\n".join(line for each in found[:10] for line in timeline(history, each))
     assert {each.result for each in history.records} <= {
