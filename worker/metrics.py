@@ -31,6 +31,7 @@ class Metrics:
         self.audit = AuditMetrics(registry)
         self.audit.expect(provider)
         self.provider = provider
+        self._series = AllSeries(self)
         self.ended = registry.counter(
             "machinist_worker_operations_total",
             "Operations that have ended, run or refused; code is ok or the code of the error.",
@@ -84,7 +85,7 @@ class Metrics:
         """Record the time in the queue of a message that is run now."""
         seconds = waited(message, call.deadline - time.monotonic())
         if seconds is not None:
-            self.queue[self.provider, _operation(message)].add(seconds)
+            self._series[_operation(message)].queue.add(seconds)
 
     def refused(self, message: Message, code: Code) -> None:
         """Count an operation that ends without a run."""
@@ -95,21 +96,62 @@ class Metrics:
 
     def run(self, operation: str, call: Call) -> "Run":
         """Return a context that measures a run of an operation."""
-        return Run(self, operation, call)
+        return Run(self, self._series[operation], call)
+
+    def failed(self, operation: str, error: BaseException) -> None:
+        """Count a run that ended with an error."""
+        code = error.code.value if isinstance(error, Fault) else CANCELLED
+        self.ended[self.provider, operation, code].add()
+        if code == Code.DEADLINE_EXCEEDED:
+            self.missed[self.provider, operation, "platform"].add()
+
+    def sent(self, call: Call) -> None:
+        """Count the requests and retries that a call has reported."""
+        for request in call.requests:
+            self.requests[self.provider, request.action, request.status].add()
+            self.request_durations[self.provider, request.action].add(request.seconds)
+        for failure in call.retries:
+            self.retries[self.provider, failure.value].add()
+
+
+class Series:
+    """The series that every run of one operation changes, looked up once."""
+
+    __slots__ = ("in_flight", "ok", "operation", "platform", "queue")
+
+    def __init__(self, metrics: Metrics, operation: str) -> None:
+        labels = (metrics.provider, operation)
+        self.operation = operation
+        self.queue = metrics.queue[labels]
+        self.platform = metrics.platform[labels]
+        self.in_flight = metrics.in_flight[labels]
+        self.ok = metrics.ended[*labels, OK]
+
+
+class AllSeries(dict[str, Series]):
+    """The series by operation, from the first run of each."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        super().__init__()
+        self._metrics = metrics
+
+    def __missing__(self, operation: str) -> Series:
+        series = self[operation] = Series(self._metrics, operation)
+        return series
 
 
 class Run:
     """The run of one operation in the provider."""
 
-    __slots__ = ("_began", "_call", "_labels", "_metrics")
+    __slots__ = ("_began", "_call", "_metrics", "_series")
 
-    def __init__(self, metrics: Metrics, operation: str, call: Call) -> None:
+    def __init__(self, metrics: Metrics, series: Series, call: Call) -> None:
         self._metrics = metrics
-        self._labels = (metrics.provider, operation)
+        self._series = series
         self._call = call
 
     def __enter__(self) -> None:
-        self._metrics.in_flight[self._labels].add()
+        self._series.in_flight.value += 1
         self._began = time.perf_counter()
 
     def __exit__(
@@ -118,20 +160,15 @@ class Run:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        metrics = self._metrics
-        metrics.platform[self._labels].add(time.perf_counter() - self._began)
-        metrics.in_flight[self._labels].add(-1)
-        code = OK
-        if error is not None:
-            code = error.code.value if isinstance(error, Fault) else CANCELLED
-        metrics.ended[*self._labels, code].add()
-        if code == Code.DEADLINE_EXCEEDED:
-            metrics.missed[*self._labels, "platform"].add()
-        for request in self._call.requests:
-            metrics.requests[metrics.provider, request.action, request.status].add()
-            metrics.request_durations[metrics.provider, request.action].add(request.seconds)
-        for failure in self._call.retries:
-            metrics.retries[metrics.provider, failure.value].add()
+        series, call = self._series, self._call
+        series.platform.add(time.perf_counter() - self._began)
+        series.in_flight.value -= 1
+        if error is None:
+            series.ok.value += 1
+        else:
+            self._metrics.failed(series.operation, error)
+        if call.requests or call.retries:
+            self._metrics.sent(call)
 
 
 def _operation(message: Message) -> str:

@@ -6,6 +6,7 @@ sides equally. A scrape is measured apart.
 """
 
 import argparse
+import math
 import os
 import re
 import signal
@@ -42,12 +43,17 @@ SETTLE_S = 0.03
 """The time after a switch in which requests of both sides are under way."""
 
 FEWEST = 10
-"""A window with fewer requests does not count."""
+"""A pair of windows counts if each has this many requests."""
+
+BLOCKS = 10
 
 MICRO, MILLI = 1e6, 1e3
 
 Reading = dict[str, tuple[float, int]]
-"""CPU seconds and requests of each process so far."""
+"""CPU seconds and requests of each process, so far or in a window."""
+
+Pair = dict[bool, tuple[float, int]]
+"""The CPU seconds and requests of a process in two windows, with metrics off and on."""
 
 
 class Processes:
@@ -111,17 +117,16 @@ class Processes:
 
 
 class Cost(Struct):
-    """CPU seconds per request with metrics off and on, and the median quotient of neighbours."""
+    """CPU seconds per request with metrics off and on; the added share and its standard error."""
 
     off: float
     on: float
-    quotient: float
-    windows: int
+    error: float
 
     def __str__(self) -> str:
+        added = self.on / self.off - 1
         off, on = self.off * MICRO, self.on * MICRO
-        added = f"{self.quotient - 1:+.1%}"
-        return f"{off:6.0f} µs off, {on:6.0f} µs on, {added} in {self.windows} pairs"
+        return f"{off:6.0f} µs off, {on:6.0f} µs on: {added:+.1%} ± {self.error:.1%}"
 
 
 def measure(processes: Processes, kind: str, asked: argparse.Namespace) -> dict[str, Cost]:
@@ -165,15 +170,19 @@ def _window(processes: Processes, *, on: bool) -> Reading:
     }
 
 
-def _cost(pairs: list[dict[bool, tuple[float, int]]]) -> Cost:
+def _cost(pairs: list[Pair]) -> Cost:
+    """Compare the totals; the standard error is that of the totals of some blocks of pairs."""
     full = [pair for pair in pairs if min(count for _, count in pair.values()) >= FEWEST]
-    each = [{on: seconds / count for on, (seconds, count) in pair.items()} for pair in full]
-    total = {
-        on: sum(pair[on][0] for pair in full) / sum(pair[on][1] for pair in full)
-        for on in (False, True)
-    }
-    quotient = statistics.median(pair[True] / pair[False] for pair in each)
-    return Cost(total[False], total[True], quotient, len(full))
+    if len(full) < BLOCKS:
+        raise Failed(f"{len(full)} of {len(pairs)} pairs have enough requests: load for longer")
+    blocks = [full[number::BLOCKS] for number in range(BLOCKS)]
+    added = [_per_request(each, on=True) / _per_request(each, on=False) for each in blocks]
+    error = statistics.stdev(added) / math.sqrt(BLOCKS)
+    return Cost(_per_request(full, on=False), _per_request(full, on=True), error)
+
+
+def _per_request(pairs: list[Pair], *, on: bool) -> float:
+    return sum(pair[on][0] for pair in pairs) / sum(pair[on][1] for pair in pairs)
 
 
 def main() -> None:

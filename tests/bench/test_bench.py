@@ -44,6 +44,25 @@ def test_every_figure_is_positive_and_no_process_remains(tmp_path: Path) -> None
     assert _mentioning(str(tmp_path)) == []
 
 
+@pytest.mark.full
+def test_the_cost_of_metrics_is_measured_for_both_processes(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.metrics", "--seconds", "10"],
+        cwd=CHECKOUT,
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=WITHIN_S,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    lines = [line.split()[:2] for line in done.stdout.splitlines()]
+    kinds = ("query", "command", "scrape")
+    assert lines == [[kind, part] for kind in kinds for part in ("gateway", "worker")]
+    assert _mentioning(str(tmp_path)) == []
+
+
 def _mentioning(text: str) -> list[str]:
     """Return the processes with a text in their command line or environment."""
     found = []
