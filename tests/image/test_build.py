@@ -70,6 +70,7 @@ def test_the_index_and_the_certificates_of_pip_are_secrets_of_the_build(machine:
     assert names == ["machinist:1"]
     assert "--target machinist --tag machinist:1" in words
     assert "--build-arg BASE=b" in words
+    assert f"--label org.opencontainers.image.revision={build.revision()}" in words
     assert "--secret id=ca.crt,src=/etc/ca.crt" in words
     assert "hidden" not in words
     assert (machine / "conf").read_text().splitlines() == [
