@@ -8,7 +8,10 @@ import pytest
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PRODUCT_FILES = ["requirements.txt", "requirements-test.txt"]
-FILES = [*PRODUCT_FILES, "requirements-ministack.txt"]
+FILES = [
+    *PRODUCT_FILES,
+    *(f"requirements-{name}.txt" for name in ("build", "image", "ministack", "sbom")),
+]
 
 
 def pins(file: str) -> list[str]:
