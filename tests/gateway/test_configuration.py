@@ -15,7 +15,7 @@ import pytest
 from tests.gateway.forked import Exit
 
 ROOT = Path(__file__).parents[2]
-EXIT_S = 60
+EXIT_S = 100
 SECRET = "hunter2"
 
 BROKER = {"PLT_AMQP_URL": f"amqp://guest:{SECRET}@127.0.0.1:1/"}
