@@ -236,6 +236,25 @@ async def test_a_stopped_partition_starts_other_commands_during_a_long_one():
 
 
 @virtual.time
+async def test_releases_for_the_balance_do_not_keep_a_stopped_partition_from_starting_commands():
+    async with scene() as s:
+        s.platform.seconds = 20 * SECOND
+        s.last.deliver("slow", 1)
+        await asyncio.sleep(0.5)
+        s.platform.seconds = 0.1 * SECOND
+        s.partition.release()
+        await asyncio.sleep(1)
+        s.partition.stop()
+        for number in range(1, 9):
+            s.fence.answered()
+            s.last.deliver("a", number)
+            await asyncio.sleep(1 * SECOND)
+            s.partition.release()
+            await asyncio.sleep(1 * SECOND)
+            assert s.platform.begun[-1] == f"a-{number}"
+
+
+@virtual.time
 async def test_a_busy_partition_is_left_within_a_second_when_stopped():
     async with scene() as s:
         s.platform.seconds = 0.3 * SECOND

@@ -72,6 +72,7 @@ class Partition:
         self._barrier: Barrier
         self._redeliveries: Redeliveries
         self._superseding: Superseding
+        self._window: asyncio.TimerHandle | None = None  # the next change of the gate
         self._is_stopping = False
         self._patient_until = float("inf")
         self._is_orphaned = False
@@ -106,14 +107,20 @@ class Partition:
         if not self._is_kept():
             self._gate.clear()
             self._leave_if_asked()
-        asyncio.get_running_loop().call_later(RELEASE_S, self._reopen)
+        self._then(self._reopen)
 
     def _reopen(self) -> None:
         if self._leaving.is_set() or self._channel is None:
             return
         self._gate.set()
         if self._is_stopping:
-            asyncio.get_running_loop().call_later(RELEASE_S, self.release)
+            self._then(self.release)
+
+    def _then(self, change: Callable[[], None]) -> None:
+        """Plan the next change of the gate, in place of another that is planned."""
+        if self._window is not None:
+            self._window.cancel()
+        self._window = asyncio.get_running_loop().call_later(RELEASE_S, change)
 
     def stop(self, patience_s: float = 0.0) -> None:
         """Leave permanently as soon as no command runs; another worker runs the waiting ones.
