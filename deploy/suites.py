@@ -30,12 +30,9 @@ ALONE = ("cluster", "image")
 NOTHING_SELECTED = 5
 """The exit status of pytest when the arguments select no test."""
 
-COMPILED = {
-    "PYTHONDONTWRITEBYTECODE": "",
-    "PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "pycache"),
-}
+COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 """Keeps compiled modules, also where the caller's environment forbids it: a gateway or worker that
-compiles machinist starts with twice the CPU time, and tests start some hundreds of processes."""
+compiles machinist starts with twice the CPU time."""
 
 KHEPRI = {"PLT_RABBITMQ_KHEPRI": "true"}
 MNESIA = {"PLT_RABBITMQ_KHEPRI": "false"}

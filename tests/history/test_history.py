@@ -42,8 +42,8 @@ def test_kills_freezes_cuts_and_restarts_change_no_order_and_lose_no_command(
 ) -> None:
     planned = script(
         seed,
-        addresses=ADDRESSES,
-        commands=2_500,
+        addresses=ADDRESSES // 2,
+        commands=1_250,
         disturbances={"kill": 2, "freeze": 2, "cut": 3, "restart": 1},
         freeze_s=(1.0, 4.0),
         pause_s=1.0,

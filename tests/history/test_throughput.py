@@ -16,7 +16,7 @@ from tests.producer import publish, scale_event
 from tests.stack import Process, Stack, eventually
 
 ADDRESSES = 50
-EVENTS = 10_000
+EVENTS = 5_000
 PLATFORM_S = 0.05
 WITHIN_S = 60
 MOST_CPU_S = 0.001
