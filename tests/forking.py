@@ -53,7 +53,7 @@ def finish(
         streams = [Path(folder, name) for name in ("stdout", "stderr")]
         process = forking.Process(
             target=_run_to_the_end,
-            args=(program, arguments, environment, streams, warnings_are_errors),
+            args=(program, arguments, dict(environment), streams, warnings_are_errors),
         )
         process.start()
         process.join(seconds)
