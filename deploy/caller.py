@@ -1,6 +1,6 @@
 """Environment variables that `deploy/up` passes to its processes, and the gateway's address."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -113,15 +113,15 @@ def overridden(environ: Mapping[str, str], targets: Iterable[Target]) -> list[st
     )
 
 
-def with_provider_name(environ: Mapping[str, str], targets: list[Target]) -> list[Target]:
-    """Return the targets with the provider name of PLT_PROVIDER_NAME, which requires one target."""
+def provider_name(environ: Mapping[str, str], platforms: Sequence[str]) -> str | None:
+    """Return the provider name of PLT_PROVIDER_NAME, which requires one platform, or None."""
     name = environ.get(NAME)
     if not name:
-        return targets
-    if len(targets) != 1:
+        return None
+    if len(platforms) != 1:
         raise ConfigurationError(
             f"{NAME}={shown(name)}: expected no name when workers of several platforms are "
-            f"started ({' and '.join(each.platform for each in targets)}); --kubeconfig or --aws "
+            f"started ({' and '.join(platforms)}); --kubeconfig or --aws "
             "alone starts those of one platform"
         )
     if not is_provider_name(name):
@@ -129,7 +129,7 @@ def with_provider_name(environ: Mapping[str, str], targets: list[Target]) -> lis
             f"{NAME}={shown(name)}: expected at most 32 lower-case letters, digits and '-', "
             "beginning with a letter, and no reserved word of paths or queues"
         )
-    return [each.with_name(name) for each in targets]
+    return name
 
 
 def _prefixes(platform: str) -> tuple[str, ...]:

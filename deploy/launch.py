@@ -19,7 +19,7 @@ from deploy.progress import Progress
 from deploy.rabbitmq import find
 from deploy.rabbitmq.attended import refuse_attended
 from deploy.rabbitmq.logins import logins
-from deploy.stack import WORKERS, Stack
+from deploy.stack import SANDBOX, WORKERS, Stack
 from deploy.targets import Target
 from deploy.watching import Watch
 
@@ -53,21 +53,23 @@ def run(args: Namespace, progress: Progress, contexts: ExitStack) -> None:
     address = caller.reserve_address(os.environ, args.port)
     contexts.callback(address.port.release)
     folder = contexts.enter_context(workspace(keep_logs=not args.check))
-    # Before any process is started, so that a platform that does not answer fails early.
+    # Before any process is started, so that a platform or broker that does not answer fails early.
     platforms = targets.named(args, folder, progress)
+    name = caller.provider_name(os.environ, [each.platform for each in platforms] or SANDBOX)
+    named_broker = find.named(os.environ) if find.is_named(os.environ) else None
     stack = Stack(folder, contexts, os.environ, address)
     if not platforms:
         platforms = stack.sandbox()
         progress.say("sandbox", f"ready: {', '.join(each.location for each in platforms)}")
-    platforms = caller.with_provider_name(os.environ, platforms)
+    platforms = [each.with_name(name) for each in platforms]
     if ignored := caller.overridden(os.environ, platforms):
         progress.say("note", f"variables that the platform overrides: {', '.join(ignored)}")
-    broker = contexts.enter_context(
-        find.broker(folder / "rabbitmq", os.environ, lambda text: progress.say("broker", text))
+    broker = named_broker or contexts.enter_context(
+        find.started(folder / "rabbitmq", os.environ, lambda text: progress.say("broker", text))
     )
     progress.say("broker", f"ready: {broker.origin}")
     providers = [each.provider for each in platforms]
-    if find.is_named(os.environ) and any(each.is_sandbox for each in platforms):
+    if named_broker and any(each.is_sandbox for each in platforms):
         refuse_attended(broker.amqp_url, providers)
     users = logins(broker, providers)
     gateway = stack.gateway(broker, users, providers)

@@ -25,6 +25,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 WORKERS = 2
 """Workers per provider."""
 
+SANDBOX = ("k8s", "ecs")
+"""The platforms of the sandbox."""
+
 FOR_PEOPLE = {"PYTHONUNBUFFERED": "1", "PLT_LOG_FORMAT": "text"}
 """The logs are files that people read; the caller's variables take precedence."""
 

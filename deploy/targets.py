@@ -30,8 +30,8 @@ class Target:
         """The name under which the workers attach to the broker."""
         return self.name or self.platform
 
-    def with_name(self, name: str) -> "Target":
-        """Return the platform with another name of its provider."""
+    def with_name(self, name: str | None) -> "Target":
+        """Return the platform with a name of its provider; None is the platform's."""
         return replace(self, name=name)
 
 

@@ -6,9 +6,12 @@ A gateway or worker then starts with 0.1 s of CPU; imports alone would take 0.5 
 import multiprocessing
 import os
 import runpy
+import subprocess
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 REPOSITORY = Path(__file__).parent.parent
 
@@ -34,10 +37,61 @@ def run(module: str, environment: dict[str, str], log: Path, tree: Path = REPOSI
         # The interpreter reads its variables when it starts; this process has imported the modules
         # of this checkout.
         os.execve(sys.executable, [sys.executable, "-m", module], environment)
+    _run(module, (), environment)
+
+
+def finish(
+    program: str | Path,
+    *arguments: str,
+    environment: Mapping[str, str],
+    warnings_are_errors: bool = False,
+    seconds: float = 100,
+) -> subprocess.CompletedProcess[str]:
+    """Run a module or a script to its end with these variables only, and return its output.
+
+    The variables of the interpreter itself (PYTHON*) have no effect.
+    """
+    command = [str(program), *arguments]
+    with TemporaryDirectory() as folder:
+        streams = [Path(folder, name) for name in ("stdout", "stderr")]
+        process = forking.Process(
+            target=_run_to_the_end,
+            args=(program, arguments, dict(environment), streams, warnings_are_errors),
+        )
+        process.start()
+        process.join(seconds)
+        if process.exitcode is None:
+            process.kill()
+            process.join()
+            raise subprocess.TimeoutExpired(command, seconds)
+        output = [stream.read_text() for stream in streams]
+    return subprocess.CompletedProcess(command, process.exitcode, *output)
+
+
+def _run_to_the_end(
+    program: str | Path,
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    streams: list[Path],
+    warnings_are_errors: bool,
+) -> None:
+    for path, stream in zip(streams, (sys.stdout, sys.stderr), strict=True):
+        with path.open("wb") as output:
+            os.dup2(output.fileno(), stream.fileno())
+    os.chdir(REPOSITORY)
+    if warnings_are_errors:
+        warnings.simplefilter("error")
+    _run(program, arguments, environment)
+
+
+def _run(program: str | Path, arguments: tuple[str, ...], environment: Mapping[str, str]) -> None:
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = [module]
-    runpy.run_module(module, run_name="__main__", alter_sys=True)
+    sys.argv = [str(program), *arguments]
+    if isinstance(program, Path):
+        runpy.run_path(str(program), run_name="__main__")
+    else:
+        runpy.run_module(program, run_name="__main__", alter_sys=True)
 
 
 def _of_python(environment: Mapping[str, str]) -> dict[str, str]:

@@ -33,11 +33,8 @@ class Named(Struct, frozen=True):
 
 
 @contextmanager
-def broker(folder: Path, environ: Mapping[str, str], say: Say) -> Iterator[Broker]:
-    """Provide a broker during the context. A private node has its files in `folder`."""
-    if is_named(environ):
-        yield named(environ)
-        return
+def started(folder: Path, environ: Mapping[str, str], say: Say) -> Iterator[Broker]:
+    """Provide a new broker during the context. A private node has its files in `folder`."""
     docker = None
     if not environ.get(installation.VARIABLE) and engine_answers():
         docker = partial(container, say)

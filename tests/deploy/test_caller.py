@@ -15,6 +15,7 @@ from deploy import caller, stack
 from deploy.failed import Failed
 from deploy.ports import LOOPBACK
 from deploy.targets import Target
+from tests.forking import finish
 
 TERMINAL = {
     "PATH": "/bin",
@@ -134,15 +135,20 @@ def test_neither_gateway_nor_workers_receive_the_token_of_the_caller() -> None:
 
 
 def test_the_provider_name_comes_from_the_variable() -> None:
-    [found] = caller.with_provider_name({"PLT_PROVIDER_NAME": "k8s-eu1"}, [CLUSTER])
+    named = {"PLT_PROVIDER_NAME": "k8s-eu1"}
 
-    assert (found.provider, found.platform) == ("k8s-eu1", "k8s")
+    assert caller.provider_name(named, ["k8s"]) == "k8s-eu1"
+    assert caller.provider_name({}, ["k8s", "ecs"]) is None
+    assert (CLUSTER.with_name("k8s-eu1").provider, CLUSTER.with_name(None).provider) == (
+        "k8s-eu1",
+        "k8s",
+    )
     with pytest.raises(
         ConfigurationError, match=r"expected no name when workers .* started \(k8s and ecs\)"
     ):
-        caller.with_provider_name({"PLT_PROVIDER_NAME": "eu1"}, [CLUSTER, ACCOUNT])
+        caller.provider_name({"PLT_PROVIDER_NAME": "eu1"}, ["k8s", "ecs"])
     with pytest.raises(ConfigurationError, match="'K8S': expected at most 32 lower-case letters"):
-        caller.with_provider_name({"PLT_PROVIDER_NAME": "K8S"}, [CLUSTER])
+        caller.provider_name({"PLT_PROVIDER_NAME": "K8S"}, ["k8s"])
 
 
 @pytest.mark.parametrize(
@@ -155,20 +161,14 @@ def test_the_provider_name_comes_from_the_variable() -> None:
         (["--port", "http"], {}),
     ],
 )
-def test_deploy_up_exits_with_2_for_a_wrong_variable_or_option(
+def test_deploy_up_exits_with_2_for_a_wrong_variable_or_option_before_any_process_is_started(
     words: list[str], variables: dict[str, str]
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "deploy.launch", "--check", *words],
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        timeout=110,
-        check=False,
-    )
+    done = finish("deploy.launch", "--check", *words, environment=os.environ | variables)
 
     assert done.returncode == 2
     assert "expected" in done.stderr
+    assert "ready" not in done.stdout
 
 
 def test_a_busy_port_is_reported_before_any_process_is_started(

@@ -2,9 +2,9 @@
 
 import base64
 import json
+import os
 import re
 import subprocess
-import sys
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -15,14 +15,15 @@ from contracts import topology
 from deploy.rabbitmq import accounts
 from deploy.rabbitmq.definitions import KEPT_FOR, as_text
 from deploy.rabbitmq.users import User, users
+from tests.forking import finish
 
 PROVIDERS = ["k8s", "k8s-eu1", "ecs"]
 
 
 def definitions(*words: str) -> dict[str, Any]:
     """Return the definitions that the program prints."""
-    command = [sys.executable, "-m", "deploy.rabbitmq.accounts", *words]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = finish("deploy.rabbitmq.accounts", *words, environment=os.environ)
+    done.check_returncode()
     printed: dict[str, Any] = json.loads(done.stdout)
     return printed
 

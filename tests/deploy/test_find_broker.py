@@ -37,23 +37,17 @@ def listening_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
-def test_a_named_broker_is_used_if_one_of_its_nodes_listens(
-    tmp_path: Path, listening_port: int
-) -> None:
+def test_a_named_broker_is_used_if_one_of_its_nodes_listens(listening_port: int) -> None:
     urls = f"amqp://a:b@127.0.0.1:1/,amqp://a:b@127.0.0.1:{listening_port}/"
 
-    with find.broker(tmp_path, {"PLT_AMQP_URL": urls}, print) as broker:
-        assert broker.amqp_url == urls
-
-    assert list(tmp_path.iterdir()) == []
+    assert find.named({"PLT_AMQP_URL": urls}).amqp_url == urls
 
 
 def test_a_broker_can_be_named_in_a_file(tmp_path: Path, listening_port: int) -> None:
     url = f"amqp://a:b@127.0.0.1:{listening_port}/"
     file = replace(tmp_path / "url", url + "\n")
 
-    with find.broker(tmp_path, {"PLT_AMQP_URL_FILE": str(file)}, print) as broker:
-        assert broker.amqp_url == url
+    assert find.named({"PLT_AMQP_URL_FILE": str(file)}).amqp_url == url
 
 
 def test_docker_is_preferred_to_a_private_node() -> None:
@@ -89,9 +83,6 @@ def test_an_error_inside_the_context_does_not_start_a_second_broker() -> None:
         ("amqp://a:b@h:1/ amqp://a:b@h:2/", r"not shown\): expected .* separated by commas"),
     ],
 )
-def test_a_wrong_url_is_refused_with_the_expectation(
-    tmp_path: Path, url: str, message: str
-) -> None:
-    wrong = pytest.raises((Failed, ConfigurationError), match=message)
-    with wrong, find.broker(tmp_path, {"PLT_AMQP_URL": url}, print):
-        pass
+def test_a_wrong_url_is_refused_with_the_expectation(url: str, message: str) -> None:
+    with pytest.raises((Failed, ConfigurationError), match=message):
+        find.named({"PLT_AMQP_URL": url})

@@ -89,7 +89,7 @@ def test_deploy_up_refuses_a_wrong_folder_and_starts_no_other_broker(tmp_path: P
 
     with (
         pytest.raises(Failed, match=r"PLT_RABBITMQ_BIN is '.*absent', which is not a folder"),
-        find.broker(tmp_path, environ, print),
+        find.started(tmp_path, environ, print),
     ):
         pass
 

@@ -42,6 +42,24 @@ for name in {PRODUCT}:
     print(package.__file__)
 """
 
+PRINT = """
+import io, json, sys
+from contextlib import redirect_stdout
+from importlib.metadata import distribution
+printed = {}
+for entry in distribution("machinist").entry_points:
+    for option in ("--version", "--help"):
+        sys.argv = [entry.name, option]
+        with redirect_stdout(io.StringIO()) as output:
+            try:
+                entry.load()()
+            except SystemExit as ended:
+                assert not ended.code
+        printed[f"{entry.name} {option}"] = output.getvalue()
+print(json.dumps(printed))
+"""
+"""Prints the output of each program, all in one process: each import takes 0.6 s of CPU."""
+
 
 def run(*command: str | Path, cwd: Path | None = None) -> str:
     """Return the output of a command, run without this process's folder and variables."""
@@ -83,6 +101,13 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--isolated", "--disable-pip-version-check"]
     run(*pip, "--python", python, "install", "--no-index", wheel)
     return folder / "bin"
+
+
+@pytest.fixture(scope="module")
+def printed(programs: Path) -> dict[str, str]:
+    """The output of each program of the wheel, by its name and option."""
+    output: dict[str, str] = msgspec.json.decode(run(programs / "python", "-c", PRINT))
+    return output
 
 
 def requirements(wheel: Path) -> list[str]:
@@ -130,14 +155,18 @@ def test_every_module_imports_only_requirements_of_the_wheel_and_its_extra(progr
         ("machinist-worker", WorkerSettings),
     ],
 )
-def test_every_program_prints_its_version_and_its_usage(programs, program, expected):
+def test_every_program_prints_its_version_and_its_usage(printed, program, expected):
     if not isinstance(expected, list):
         expected = [f"  {variable(field.name)}" for field in msgspec.structs.fields(expected)]
 
-    assert run(programs / program, "--version") == f"{program} {VERSION}\n"
-    usage = run(programs / program, "--help")
+    assert printed[f"{program} --version"] == f"{program} {VERSION}\n"
+    usage = printed[f"{program} --help"]
     assert usage.startswith(f"usage: {program} ")
     assert [word for word in expected if word not in usage] == []
+
+
+def test_the_installed_console_is_a_program(programs):
+    assert run(programs / "machinist", "--version") == f"machinist {VERSION}\n"
 
 
 def test_installed_gateway_and_worker_serve_a_request(programs, amqp_url, sandbox, tmp_path):

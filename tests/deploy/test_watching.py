@@ -8,7 +8,6 @@ from deploy.failed import Failed
 from deploy.process import ChildProcess
 from deploy.progress import Progress
 from deploy.rabbitmq.broker import Broker
-from deploy.rabbitmq.node import RabbitNode
 from deploy.stack import Stack
 from deploy.watching import Watch
 
@@ -58,12 +57,3 @@ def test_the_loss_and_the_return_of_a_named_broker_are_reported_once_each(
 
     printed = [line.partition("broker")[2].strip() for line in capsys.readouterr().out.splitlines()]
     assert printed == ["not reachable: theirs:5672: refused", "reachable again"]
-
-
-@pytest.mark.broker
-def test_a_killed_node_reports_its_exit_status(tmp_path: Any) -> None:
-    with RabbitNode(tmp_path / "node", management=False) as node:
-        assert node.exit_reason() is None
-        node.kill()
-
-        assert "ended with -9" in str(node.exit_reason())

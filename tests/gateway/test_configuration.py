@@ -5,16 +5,12 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
-import msgspec
 import pytest
 
-from tests.gateway.forked import Exit
+from tests.forking import REPOSITORY, finish
 
-ROOT = Path(__file__).parents[2]
 EXIT_S = 100
 SECRET = "hunter2"
 
@@ -110,37 +106,17 @@ def environment(process: str, wrong: Wrong, token: Path) -> dict[str, str]:
     return BROKER | particular.get(variable, unencrypted) | {variable: value}
 
 
-def run(
-    *arguments: str, stdin: bytes = b"", **environment: str
-) -> subprocess.CompletedProcess[bytes]:
-    """Run a module to its end, with these `PLT_*` variables only."""
-    inherited = {k: v for k, v in os.environ.items() if not k.startswith("PLT_")}
-    return subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=ROOT,
-        env=inherited | environment,
-        input=stdin,
-        capture_output=True,
-        timeout=EXIT_S,
-        check=False,
-    )
+def inherited() -> dict[str, str]:
+    """Return the variables of this process without `PLT_*`."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("PLT_")}
 
 
 @pytest.fixture(scope="module")
-def exit_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Wrong], Exit]:
-    """Return a function that returns the exit of a process with an invalid variable."""
-    token = tmp_path_factory.mktemp("configuration") / "token"
-    token.write_text("token")
-
-    @cache
-    def exits(process: str) -> dict[Wrong, Exit]:
-        cases = CASES[process]
-        environments = msgspec.json.encode([environment(process, wrong, token) for wrong in cases])
-        done = run("tests.gateway.forked", process, stdin=environments)
-        assert done.returncode == 0, done.stderr.decode()
-        return dict(zip(cases, msgspec.json.decode(done.stdout, type=list[Exit]), strict=True))
-
-    return lambda process, wrong: exits(process)[wrong]
+def token(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a token."""
+    file = tmp_path_factory.mktemp("configuration") / "token"
+    file.write_text("token")
+    return file
 
 
 @pytest.mark.parametrize(
@@ -148,12 +124,12 @@ def exit_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, Wrong], 
     [(process, wrong) for process, cases in CASES.items() for wrong in cases],
     ids=lambda value: value if isinstance(value, str) else f"{value[0]}={value[1]}",
 )
-def test_a_process_names_an_invalid_variable_and_exits(exit_of, process, wrong):
+def test_a_process_names_an_invalid_variable_and_exits(token, process, wrong):
     variable, value, shown, message = wrong
 
-    ended = exit_of(process, wrong)
+    ended = finish(process, environment=inherited() | environment(process, wrong, token))
 
-    assert ended.code == 2, ended.stderr
+    assert ended.returncode == 2, ended.stderr
     assert f"{process}: {variable}" in ended.stderr
     assert "expected" in ended.stderr
     assert message in ended.stderr
@@ -164,10 +140,19 @@ def test_a_process_names_an_invalid_variable_and_exits(exit_of, process, wrong):
 
 @pytest.mark.parametrize("process", ["gateway", "worker"])
 def test_a_process_names_every_invalid_variable_at_once(process):
-    done = run(process, PLT_LOGGER_LEVEL="loud")
+    """The interpreter is started as in production."""
+    ended = subprocess.run(
+        [sys.executable, "-m", process],
+        cwd=REPOSITORY,
+        env=inherited() | {"PLT_LOGGER_LEVEL": "loud"},
+        capture_output=True,
+        text=True,
+        timeout=EXIT_S,
+        check=False,
+    )
 
-    assert done.returncode == 2
-    lines = done.stderr.decode().splitlines()
+    assert ended.returncode == 2
+    lines = ended.stderr.splitlines()
     assert lines[0].startswith(f"{process}: PLT_AMQP_URL is not set: expected one or more URLs")
     assert lines[1].startswith("PLT_LOGGER_LEVEL='loud': expected trace, debug, info")
 
@@ -175,7 +160,7 @@ def test_a_process_names_every_invalid_variable_at_once(process):
 def test_a_port_in_use_is_named_in_the_error():
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = run("gateway", PLT_AMQP_URL=BROKER["PLT_AMQP_URL"], PLT_PORT=port)
+        ended = finish("gateway", environment=inherited() | BROKER | {"PLT_PORT": port})
 
-    assert done.returncode == 2
-    assert f"PLT_PORT={port}: expected" in done.stderr.decode()
+    assert ended.returncode == 2
+    assert f"PLT_PORT={port}: expected" in ended.stderr

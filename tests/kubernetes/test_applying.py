@@ -17,6 +17,9 @@ from tests.kubernetes.scripted import Scripted, answer, failure
 from worker.provider import Call
 from worker.providers.k8s.provider import KubernetesProvider
 
+WRITE_EVERY_S = 0.001
+"""An apply takes some 20 ms, so that the writer changes the object between its read and write."""
+
 
 def controller(manifest: Json) -> api.ApplyController:
     return api.ApplyController("default", manifest)
@@ -32,11 +35,12 @@ def methods_of(cluster: KubernetesSandbox) -> list[str]:
 
 @contextmanager
 def outside_writer(cluster: KubernetesSandbox, kind: str, name: str) -> Iterator[None]:
-    """Change an object continuously."""
+    """Change an object some hundreds of times per second."""
     done = threading.Event()
 
     def write() -> None:
-        while not done.is_set():
+        cluster.touch(kind, name)
+        while not done.wait(WRITE_EVERY_S):
             cluster.touch(kind, name)
 
     thread = threading.Thread(target=write)

@@ -5,8 +5,8 @@ import json
 import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,13 +15,14 @@ from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from contracts.broker.reconnecting import ReconnectingConnection
 from deploy.rabbitmq.node import RabbitNode
+from tests.forking import finish
 from tests.producer import publish, scale_event
 from tests.producers.page import PAGE, needs, variables_of
 from tests.scalings import written
 from tests.stack import Stack, eventually
 
-PYTHON = [sys.executable, str(PAGE.parent / "scale.py")]
-SHELL = ["bash", str(PAGE.parent / "scale.sh")]
+PYTHON = PAGE.parent / "scale.py"
+SHELL = PAGE.parent / "scale.sh"
 BOTH = pytest.mark.parametrize(
     "example",
     [pytest.param(PYTHON, id="scale.py"), pytest.param(SHELL, id="scale.sh", marks=needs("curl"))],
@@ -32,12 +33,15 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 
 @pytest.fixture
 def run(rabbit: RabbitNode, amqp_url: str) -> Run:
-    """A function that runs an example on the test's virtual host."""
+    """A function that runs an example on the test's virtual host. A warning is an error."""
 
-    def run(example: list[str], *words: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    def run(example: Path, *words: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        environment = os.environ | variables_of(rabbit, amqp_url) | changed
+        if example == PYTHON:
+            return finish(example, *words, environment=environment, warnings_are_errors=True)
         return subprocess.run(
-            [*example, *words],
-            env=os.environ | variables_of(rabbit, amqp_url) | changed,
+            ["bash", example, *words],
+            env=environment,
             capture_output=True,
             text=True,
             timeout=60,
@@ -90,9 +94,7 @@ def test_waiting_for_a_command_prints_its_fault(stack: Stack, run: Run) -> None:
 
 
 @BOTH
-def test_a_provider_without_workers_is_reported(
-    run: Run, amqp_url: str, example: list[str]
-) -> None:
+def test_a_provider_without_workers_is_reported(run: Run, amqp_url: str, example: Path) -> None:
     declared(amqp_url, topology.common())
 
     end = run(example, "default", "hello", "3")
@@ -103,7 +105,7 @@ def test_a_provider_without_workers_is_reported(
 
 @BOTH
 def test_a_full_queue_is_reported(
-    rabbit: RabbitNode, run: Run, amqp_url: str, example: list[str]
+    rabbit: RabbitNode, run: Run, amqp_url: str, example: Path
 ) -> None:
     declared(amqp_url, topology.common(), topology.of_provider("k8s"))
     host = amqp_url.rpartition("/")[2]
@@ -119,7 +121,7 @@ def test_a_full_queue_is_reported(
 
 
 @BOTH
-def test_a_broker_without_machinist_is_reported(run: Run, example: list[str]) -> None:
+def test_a_broker_without_machinist_is_reported(run: Run, example: Path) -> None:
     end = run(example, "default", "hello", "3")
 
     assert end.returncode == 1
@@ -127,7 +129,7 @@ def test_a_broker_without_machinist_is_reported(run: Run, example: list[str]) ->
 
 
 @BOTH
-def test_a_wrong_password_is_reported(run: Run, amqp_url: str, example: list[str]) -> None:
+def test_a_wrong_password_is_reported(run: Run, amqp_url: str, example: Path) -> None:
     wrong = re.sub(":[^:@/]+@", ":wrong@", amqp_url)
 
     end = run(example, "default", "hello", "3", PLT_AMQP_URL=wrong, RABBITMQ_PASSWORD='"\\wrong')
@@ -146,7 +148,7 @@ def test_a_missing_virtual_host_is_reported(run: Run, amqp_url: str) -> None:
 
 
 @BOTH
-def test_an_unreachable_broker_is_reported(run: Run, example: list[str]) -> None:
+def test_an_unreachable_broker_is_reported(run: Run, example: Path) -> None:
     nowhere = "127.0.0.1:1"
 
     end = run(
@@ -160,7 +162,7 @@ def test_an_unreachable_broker_is_reported(run: Run, example: list[str]) -> None
 
 
 @BOTH
-def test_help_prints_the_usage(run: Run, example: list[str]) -> None:
+def test_help_prints_the_usage(run: Run, example: Path) -> None:
     end = run(example, "--help")
 
     assert end.returncode == 0
@@ -173,7 +175,7 @@ def test_help_prints_the_usage(run: Run, example: list[str]) -> None:
     [[], ["default", "hello"], ["default", "hel.lo", "3"], ["", "hello", "3"], ["a", "b", "-3"]],
 )
 def test_invalid_arguments_are_refused_before_a_connection(
-    run: Run, example: list[str], words: list[str]
+    run: Run, example: Path, words: list[str]
 ) -> None:
     end = run(example, *words, PLT_AMQP_URL="amqp://127.0.0.1:1", RABBITMQ_URL="http://127.0.0.1:1")
 

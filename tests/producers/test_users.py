@@ -12,12 +12,12 @@ import pytest
 
 from deploy.rabbitmq.node import RabbitNode
 from tests.broker.users_vhost import UsersVhost, users_vhost
+from tests.forking import finish
 from tests.producer import publish, scale_event
 from tests.producers.page import PAGE, blocks, creates_user, needs, variables_of
 from tests.stack import Stack, eventually
 
 PASSWORD = "chosen-by-a-test"
-WAITS = [sys.executable, str(PAGE.parent / "scale.py"), "default", "hello", "6", "--wait"]
 POSTS = ["bash", str(PAGE.parent / "scale.sh"), "default", "hello", "6"]
 
 
@@ -53,6 +53,12 @@ def waiter(stack: Stack, tmp_path: Path) -> Iterator[str]:
     stack.node.ctl("delete_user", "waiter")
 
 
+def publish_and_wait(url: str) -> subprocess.CompletedProcess[str]:
+    """Run scale.py with a URL of the broker."""
+    words = ("default", "hello", "6", "--wait")
+    return finish(PAGE.parent / "scale.py", *words, environment=os.environ | {"PLT_AMQP_URL": url})
+
+
 def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         command,
@@ -66,7 +72,7 @@ def run(command: list[str], **variables: str) -> subprocess.CompletedProcess[str
 
 @needs("bash")
 def test_the_user_of_the_page_may_publish_and_wait(waiter: str) -> None:
-    done = run(WAITS, PLT_AMQP_URL=waiter)
+    done = publish_and_wait(waiter)
 
     assert done.returncode == 0, done.stderr
     outcome = json.loads(done.stdout[done.stdout.index("{") :])
@@ -75,7 +81,7 @@ def test_the_user_of_the_page_may_publish_and_wait(waiter: str) -> None:
 
 @pytest.mark.parametrize("role", ["producer", "auditor"])
 def test_no_shipped_user_may_publish_and_wait(shipped: UsersVhost, role: str) -> None:
-    done = run(WAITS, PLT_AMQP_URL=shipped.url(role))
+    done = publish_and_wait(shipped.url(role))
 
     assert done.returncode == 1
     assert "refused: " in done.stderr

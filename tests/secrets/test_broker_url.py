@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,8 +13,11 @@ from deploy.rabbitmq import find
 from deploy.rabbitmq.node import RabbitNode
 from gateway.console import __main__ as console
 from gateway.settings import Settings
+from tests.forking import finish
 from tests.producers.page import PAGE, needs
 
+SCALE_PY = PAGE.parent / "scale.py"
+SCALE_SH = PAGE.parent / "scale.sh"
 SECRET = "ter2"
 WRONG = {
     "a port that is no number": "amqp://me:hunter2@127.0.0.1:port/",
@@ -41,17 +43,22 @@ WRONG = {
     "the password alone": "hunter2",
 }
 SEVERAL = "amqp://me:hunter2@127.0.0.1:1/,amqp://me:hunter2@127.0.0.1:2/shop"
+ARGUMENTS = ("default", "hello", "3")
 
 
-def output_of(program: list[str], **variables: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [*program, "default", "hello", "3"],
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+def output_of(program: Path, **variables: str) -> tuple[int, str]:
+    environment = os.environ | variables
+    if program == SCALE_PY:
+        done = finish(program, *ARGUMENTS, environment=environment)
+    else:
+        done = subprocess.run(
+            ["bash", program, *ARGUMENTS],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
     return done.returncode, done.stdout + done.stderr
 
 
@@ -108,7 +115,7 @@ def test_deploy_up_refuses_a_wrong_url_without_showing_it(url: str) -> None:
     ids=[*WRONG, "several"],
 )
 def test_scale_py_reports_a_wrong_url_without_showing_it(url: str, status: int) -> None:
-    ended, output = output_of([sys.executable, str(PAGE.parent / "scale.py")], PLT_AMQP_URL=url)
+    ended, output = output_of(SCALE_PY, PLT_AMQP_URL=url)
 
     assert ended == status
     assert output.splitlines()[-1].startswith("scale.py: ")
@@ -131,9 +138,8 @@ def test_scale_py_reads_the_url_in_a_file(
     file = tmp_path / "url"
     if content is not None:
         file.write_text(content)
-    program = [sys.executable, str(PAGE.parent / "scale.py")]
 
-    ended, output = output_of(program, PLT_AMQP_URL_FILE=str(file), **beside)
+    ended, output = output_of(SCALE_PY, PLT_AMQP_URL_FILE=str(file), **beside)
 
     assert ended == expected[0]
     assert expected[1] in output
@@ -156,7 +162,7 @@ def test_scale_py_reads_the_url_in_a_file(
 def test_scale_sh_reports_a_wrong_variable_without_showing_it(
     variables: dict[str, str],
 ) -> None:
-    ended, output = output_of(["bash", str(PAGE.parent / "scale.sh")], **variables)
+    ended, output = output_of(SCALE_SH, **variables)
 
     assert ended == 2
     assert "(not shown): expected" in output
@@ -165,9 +171,7 @@ def test_scale_sh_reports_a_wrong_variable_without_showing_it(
 
 @needs("curl")
 def test_scale_sh_shows_only_scheme_and_host_of_an_unreachable_url() -> None:
-    ended, output = output_of(
-        ["bash", str(PAGE.parent / "scale.sh")], RABBITMQ_URL="http://127.0.0.1:1/hunter2"
-    )
+    ended, output = output_of(SCALE_SH, RABBITMQ_URL="http://127.0.0.1:1/hunter2")
 
     assert ended == 1
     assert output.splitlines()[-1] == "scale.sh: no connection to http://127.0.0.1:1"
@@ -177,7 +181,7 @@ def test_scale_sh_shows_only_scheme_and_host_of_an_unreachable_url() -> None:
 def test_scale_py_connects_to_another_node_if_one_is_down(amqp_url: str) -> None:
     urls = f"amqp://me:hunter2@127.0.0.1:1/,{amqp_url}"
 
-    ended, output = output_of([sys.executable, str(PAGE.parent / "scale.py")], PLT_AMQP_URL=urls)
+    ended, output = output_of(SCALE_PY, PLT_AMQP_URL=urls)
 
     assert ended == 1
     assert "no exchange 'machinist.events'" in output

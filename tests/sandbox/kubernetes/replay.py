@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 
+Certificate = tuple[Path, Path]
 RECORDINGS = Path(__file__).parent / "recordings"
 # Maps whose keys are data.
 _OPEN = {"labels", "annotations", "matchLabels", "data", "limits", "requests", "nodeSelector"}
@@ -61,8 +62,14 @@ class Replayer:
 
     sandbox: KubernetesSandbox
     tokens: dict[str, str]
-    certificates: dict[str, tuple[Path, Path]]
+    certificates: dict[str, Certificate]
     learnt: dict[str, str] = field(default_factory=dict)
+    connections: dict[Certificate | None, http.client.HTTPSConnection] = field(default_factory=dict)
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self.connections.values():
+            connection.close()
 
     def send(self, recording: Recording) -> Answer:
         row = recording.row
@@ -85,29 +92,32 @@ class Replayer:
         target: str,
         headers: dict[str, str],
         body: bytes,
-        certificate: tuple[Path, Path] | None = None,
+        certificate: Certificate | None = None,
     ) -> Answer:
-        place = urlsplit(self.sandbox.url)
-        context = self.sandbox.trust()
-        if certificate is not None:
-            context.load_cert_chain(*certificate)
-        connection = http.client.HTTPSConnection(
-            place.hostname or "", place.port, context=context, timeout=20
-        )
-        try:
-            connection.putrequest(method, target, skip_accept_encoding=True)
-            for name, text in {"user-agent": "recorder/1", **headers}.items():
-                if name not in {"connection", "expect", "transfer-encoding"}:
-                    connection.putheader(name, text)
-            if body:
-                connection.putheader("content-length", str(len(body)))
-            connection.endheaders(body or None)
-            response = connection.getresponse()
-            text = response.read().decode("utf-8", "replace")
-            given = {name.lower(): value for name, value in response.getheaders()}
-            return Answer(response.status, given, text)
-        finally:
-            connection.close()
+        connection = self._connection(certificate)
+        connection.putrequest(method, target, skip_accept_encoding=True)
+        for name, text in {"user-agent": "recorder/1", **headers}.items():
+            if name not in {"connection", "expect", "transfer-encoding"}:
+                connection.putheader(name, text)
+        if body:
+            connection.putheader("content-length", str(len(body)))
+        connection.endheaders(body or None)
+        response = connection.getresponse()
+        text = response.read().decode("utf-8", "replace")
+        given = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, given, text)
+
+    def _connection(self, certificate: Certificate | None) -> http.client.HTTPSConnection:
+        """Return the connection with this client certificate."""
+        if certificate not in self.connections:
+            context = self.sandbox.trust()
+            if certificate is not None:
+                context.load_cert_chain(*certificate)
+            place = urlsplit(self.sandbox.url)
+            self.connections[certificate] = http.client.HTTPSConnection(
+                place.hostname or "", place.port, context=context, timeout=20
+            )
+        return self.connections[certificate]
 
     def _translated(self, text: str) -> str:
         def swap(found: re.Match[str]) -> str:

@@ -1,6 +1,7 @@
 """The replay of requests that were recorded on a real API server."""
 
 from collections import Counter
+from contextlib import closing
 
 import pytest
 
@@ -22,7 +23,7 @@ def test_answers_agree_with_recorded_ones(
     with KubernetesSandbox.in_thread(seed=False, ready_after=None, terminate_after=None) as sandbox:
         sandbox.add_namespace(NAMESPACE)
         restricted = sandbox.restricted_token("restricted")
-        replayer = Replayer(
+        made = Replayer(
             sandbox,
             {"<admin-token>": sandbox.token, "<restricted-token>": restricted, "<jwt>": "unknown"},
             {
@@ -30,19 +31,20 @@ def test_answers_agree_with_recorded_ones(
                 "client-restricted": sandbox.client_certificate("restricted-cert"),
             },
         )
-        for recording in recordings():
-            for arrange in BEFORE.get(recording.id, ()):
-                arrange(sandbox)
-            why = reason(recording)
-            if why is not None:
-                left_out[why] += 1
-                continue
-            answer = replayer.send(recording)
-            found = differences(recording, answer)
-            compared += 1
-            worded += message_agrees(recording, answer)
-            if found:
-                disagreeing[recording.id] = found
+        with closing(made) as replayer:
+            for recording in recordings():
+                for arrange in BEFORE.get(recording.id, ()):
+                    arrange(sandbox)
+                why = reason(recording)
+                if why is not None:
+                    left_out[why] += 1
+                    continue
+                answer = replayer.send(recording)
+                found = differences(recording, answer)
+                compared += 1
+                worded += message_agrees(recording, answer)
+                if found:
+                    disagreeing[recording.id] = found
     unlike = {name: found for name, found in disagreeing.items() if name not in KNOWN}
     agreeing = compared - len(disagreeing)
     with capsys.disabled():
