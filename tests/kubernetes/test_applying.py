@@ -18,7 +18,7 @@ from worker.provider import Call
 from worker.providers.k8s.provider import KubernetesProvider
 
 WRITE_EVERY_S = 0.001
-"""An apply takes some 20 ms, so that the writer changes the object between its read and write."""
+"""Shorter than an apply, so that a write can fall between its read and its write."""
 
 
 def controller(manifest: Json) -> api.ApplyController:
@@ -35,7 +35,7 @@ def methods_of(cluster: KubernetesSandbox) -> list[str]:
 
 @contextmanager
 def outside_writer(cluster: KubernetesSandbox, kind: str, name: str) -> Iterator[None]:
-    """Change an object some hundreds of times per second."""
+    """Change an object again and again."""
     done = threading.Event()
 
     def write() -> None:
