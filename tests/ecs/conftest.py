@@ -7,8 +7,8 @@ import pytest
 from deploy.sandbox.aws.account import Pace
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
+from tests.ecs.opened import open_provider
 from worker.provider import Call
-from worker.providers import ecs
 from worker.providers.ecs.provider import EcsProvider
 
 
@@ -39,7 +39,7 @@ def environment(aws: AwsSandbox) -> dict[str, str]:
 @pytest.fixture
 async def provider(environment: dict[str, str]) -> AsyncIterator[EcsProvider]:
     """A provider with empty caches."""
-    async with ecs.open_provider(environment) as opened:
+    async with open_provider(environment) as opened:
         yield opened
 
 

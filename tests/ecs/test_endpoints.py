@@ -11,8 +11,8 @@ from contracts.faults import Code, Fault
 from contracts.resources import ServiceEndpoint
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
+from tests.ecs.opened import open_provider
 from worker.provider import Call
-from worker.providers import ecs
 from worker.providers.ecs.aws.client import connect
 from worker.providers.ecs.provider import EcsProvider
 from worker.providers.ecs.settings import Settings
@@ -28,7 +28,7 @@ async def endpoints(
 async def with_cloud_map(aws: AwsSandbox) -> AsyncIterator[EcsProvider]:
     """A provider that is configured with the namespace apps.internal."""
     aws.add_cloud_map_namespace("apps.internal")
-    async with ecs.open_provider(aws.environment) as opened:
+    async with open_provider(aws.environment) as opened:
         yield opened
 
 

@@ -13,9 +13,9 @@ from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
+from tests.ecs.opened import open_provider
 from tests.stack import BOUND_S, eventually
 from worker.provider import Call
-from worker.providers import ecs
 from worker.providers.ecs.provider import EcsProvider
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -99,7 +99,7 @@ async def nowhere() -> AsyncIterator[EcsProvider]:
             "AWS_ACCESS_KEY_ID": "key",
             "AWS_SECRET_ACCESS_KEY": "secret",
         }
-        async with ecs.open_provider(environment) as opened:
+        async with open_provider(environment) as opened:
             yield opened
 
 
@@ -185,7 +185,7 @@ async def test_hanging_changes_do_not_delay_reads(environment, aws, call):
     aws.faults.add("ecs:UpdateService", delay=30, times=None)
     scaling = api.UpdateControllerReplicas("shop", "web", 2)
 
-    async with ecs.open_provider(environment | {"PLT_ECS_CONCURRENCY": "2"}) as provider:
+    async with open_provider(environment | {"PLT_ECS_CONCURRENCY": "2"}) as provider:
         hanging = [
             asyncio.create_task(provider.update_controller_replicas(scaling, call()))
             for _ in range(3)

@@ -6,14 +6,18 @@ from contextlib import ExitStack
 import pytest
 
 from tests.calls import ample
+from tests.ecs import opened as quick_ecs
 from tests.providers import cluster
 from tests.providers.platforms import Platform
 from tests.providers.stand_ins import stand_in
 from worker.dispatch import methods
 from worker.provider import Call, Port
-from worker.providers import PROVIDERS
+from worker.providers import PROVIDERS, Open
 
 KUBECONFIG = "--kubeconfig"
+
+QUICK: dict[str, Open] = {"ecs": quick_ecs.open_provider}
+"""The functions that open a provider of a stand-in faster than the registered ones."""
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -53,7 +57,8 @@ def platform(
 
 @pytest.fixture
 async def provider(platform: Platform) -> AsyncIterator[Port]:
-    async with PROVIDERS[platform.name](platform.environment) as opened:
+    open_provider = QUICK.get(platform.name, PROVIDERS[platform.name])
+    async with open_provider(platform.environment) as opened:
         assert methods(opened)
         yield opened  # type: ignore[misc]  # a provider has some of the port's methods, not all
 

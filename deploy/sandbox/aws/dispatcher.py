@@ -4,6 +4,7 @@ import io
 import threading
 import traceback
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -41,6 +42,9 @@ class Dispatcher:
         self._faults = faults
         self._control = Control(calls, faults, reset)
         self._moto = DomainDispatcherApplication(create_backend_app)
+        # moto lists its own folders and tries the patterns of all services for each request.
+        find = cache(self._moto.get_backend_for_host)
+        self._moto.get_backend_for_host = find  # type: ignore[method-assign]  # the same, cached
         self.stopping = threading.Event()
 
     def answer(self, environ: dict[str, Any], body: bytes) -> Answer | None:

@@ -14,8 +14,8 @@ from deploy.sandbox.aws.population import Population
 from deploy.sandbox.aws.rule_requests import delete_rule
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
+from tests.ecs.opened import open_provider
 from tests.ecs.routes import plans
-from worker.providers import ecs
 from worker.providers.ecs.aws import tags
 from worker.providers.ecs.elb import placeholder_rule, rules
 from worker.providers.ecs.elb.requests import DescribedRule
@@ -101,7 +101,7 @@ def brief(rule: RuleSpec) -> str:
 async def worker(aws: AwsSandbox, **settings: str) -> AsyncIterator[EcsProvider]:
     """A provider of a separate worker, with short delays."""
     quick = {"PLT_ECS_PRIORITY_RETRY_BASE_MS": "5", "PLT_ECS_RETRY_BASE_MS": "5"}
-    async with ecs.open_provider({**aws.environment, **quick, **settings}) as opened:
+    async with open_provider({**aws.environment, **quick, **settings}) as opened:
         yield opened
 
 

@@ -8,9 +8,9 @@ from contracts import api
 from contracts.resources import Object
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
+from tests.ecs.opened import open_provider
 from tests.workloads import specification
 from worker.provider import Call
-from worker.providers import ecs
 from worker.providers.ecs.provider import EcsProvider
 from worker.providers.ecs.settings import Settings
 
@@ -38,7 +38,7 @@ async def worker(aws: AwsSandbox, **variables: str) -> AsyncIterator[EcsProvider
         "PLT_ECS_PRIORITY_RETRY_BASE_MS": "10",
         "PLT_ECS_RETRY_BASE_MS": "10",
     }
-    async with ecs.open_provider(aws.environment | given | variables) as opened:
+    async with open_provider(aws.environment | given | variables) as opened:
         yield opened
 
 

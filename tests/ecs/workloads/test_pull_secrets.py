@@ -1,6 +1,7 @@
 """The pull secret on ECS: only in Secrets Manager."""
 
 import asyncio
+import hashlib
 import json
 import logging
 import re
@@ -15,6 +16,7 @@ from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample
 from tests.ecs.workloads.builders import CLUSTER, NAME, apply, delete, worker
 from tests.workloads import CANARY, specification
+from worker.providers import ecs
 
 SECRET = f"{NAME}-pull"
 CHANGES = [f"secretsmanager:{name}" for name in ("CreateSecret", "PutSecretValue", "RestoreSecret")]
@@ -85,6 +87,16 @@ async def test_version_ids_of_one_password_differ(aws, provider):
     assert re.fullmatch("[0-9a-f]{64}", again)
     assert first[:16] != again[:16]
     assert first[16:] != again[16:]
+
+
+async def test_the_version_id_of_a_worker_is_a_hash_of_cost_16384(aws):
+    async with ecs.open_provider(aws.environment) as provider:
+        await apply(provider)
+
+    [secret] = aws.account.secrets.secrets.values()
+    [(id, version)] = secret.versions.items()
+    salt, text = id[:16].encode(), version["secret_string"].encode()
+    assert id[16:] == hashlib.scrypt(text, salt=salt, n=2**14, r=8, p=1, dklen=24).hex()
 
 
 async def test_a_former_password_is_written_again(aws, provider):

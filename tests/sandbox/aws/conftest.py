@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import botocore.session
@@ -35,9 +36,15 @@ def aws(account: AwsSandbox) -> AwsSandbox:
     return account
 
 
+@cache
+def session() -> botocore.session.Session:
+    """The client library's session, which loads the description of a service once."""
+    return botocore.session.get_session()
+
+
 def connected(sandbox: AwsSandbox, service: str, **more: Any) -> Any:
     """Return a client without retries, so that the test sees each error response."""
-    return botocore.session.get_session().create_client(
+    return session().create_client(
         service,
         region_name=more.pop("region_name", sandbox.region),
         endpoint_url=sandbox.url,

@@ -21,6 +21,7 @@ from worker.providers.ecs.routes.routing import Routing
 from worker.providers.ecs.workloads import workload
 from worker.providers.ecs.workloads.clean_up import clean_up
 from worker.providers.ecs.workloads.provisioning import Region
+from worker.providers.ecs.workloads.pull_secrets import SCRYPT_COST
 from worker.providers.ecs.workloads.roll_out import RollOut
 
 
@@ -30,13 +31,14 @@ class EcsProvider:
     `kind` and `apiVersion` are ignored: a cluster has one kind of controller.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, scrypt_cost: int = SCRYPT_COST) -> None:
+        """`scrypt_cost` is for the hashes of pull secrets; only tests give a lower one."""
         self._client = client
         self._routing = Routing(client)
         self._endpoints = Endpoints(
             hostnames=client.settings.ecs_cloud_map_namespace_id is not None
         )
-        self._region = Region(client.settings, self._endpoints, Vpcs())
+        self._region = Region(client.settings, self._endpoints, Vpcs(), scrypt_cost)
 
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
         cluster = names.cluster(operation.scope)

@@ -23,6 +23,7 @@ class Region(Struct, frozen=True):
     settings: Settings
     endpoints: Endpoints
     vpcs: Vpcs
+    scrypt_cost: int
 
 
 class Provisioning:
@@ -90,7 +91,13 @@ class Provisioning:
         what = f'the secret "{name}"'
         with self.undo.trying(what):
             secret = await pull_secrets.ensure(
-                self._aws, self._call, self._owner, name, wanted, self._cleanup_s
+                self._aws,
+                self._call,
+                self._owner,
+                name,
+                wanted,
+                self._cleanup_s,
+                self._region.scrypt_cost,
             )
         if secret.created or secret.replaced:
             self.undo.drop(what)

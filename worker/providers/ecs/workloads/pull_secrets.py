@@ -21,6 +21,8 @@ from worker.providers.ecs.aws.pauses import retry
 from worker.providers.ecs.aws.tags import PascalTag
 
 SALT_DIGITS = 16
+SCRYPT_COST = 2**14
+"""The cost of a hash: 16 MiB of memory, and 60 ms of CPU time on a slow core."""
 CURRENT = "AWSCURRENT"
 ABSENT = "ResourceNotFoundException"
 MOVED = frozenset({ABSENT, "ResourceExistsException", "InvalidRequestException"})
@@ -56,11 +58,17 @@ def secret_name(service: str) -> str:
 
 
 async def ensure(
-    aws: BoundClient, call: Call, cluster: str, name: str, wanted: PullSecret, base_s: float
+    aws: BoundClient,
+    call: Call,
+    cluster: str,
+    name: str,
+    wanted: PullSecret,
+    base_s: float,
+    cost: int,
 ) -> Ensured:
     """Make or update the secret with the credentials.
 
-    `base_s` is the first delay while a deletion is running.
+    `base_s` is the first delay while a deletion is running; `cost` is scrypt's.
     """
     value = msgspec.json.encode({"username": wanted.username, "password": wanted.password}).decode()
     return await retry(
@@ -68,25 +76,26 @@ async def ensure(
         base_s,
         MOVED,
         f'other writers keep changing or deleting the secret "{name}"',
-        lambda: _ensured(aws, cluster, name, value),
+        lambda: _ensured(aws, cluster, name, value, cost),
     )
 
 
-async def _ensured(aws: BoundClient, cluster: str, name: str, value: str) -> Ensured:
+async def _ensured(aws: BoundClient, cluster: str, name: str, value: str, cost: int) -> Ensured:
     found = await find(aws, name)
     if found is None:
-        return Ensured(await _create(aws, cluster, name, value), created=True, replaced=False)
+        arn = await _create(aws, cluster, name, value, cost)
+        return Ensured(arn, created=True, replaced=False)
     ownership.refuse_foreign(f'the secret "{name}"', tags.mapping(found.tags), cluster)
     if found.deleted_date is not None:
         await aws.ask("secretsmanager:RestoreSecret", Nothing, SecretId=name)
-    replaced = not await _holds(found, value)
+    replaced = not await _holds(found, value, cost)
     if replaced:
         await aws.ask(
             "secretsmanager:PutSecretValue",
             Nothing,
             SecretId=name,
             SecretString=value,
-            ClientRequestToken=await _new_version(value),
+            ClientRequestToken=await _new_version(value, cost),
         )
     if not ownership.marks(cluster).items() <= tags.mapping(found.tags).items():
         await aws.ask(
@@ -108,7 +117,7 @@ async def find(aws: BoundClient, name: str) -> Secret | None:
         return None
 
 
-async def _create(aws: BoundClient, cluster: str, name: str, value: str) -> str:
+async def _create(aws: BoundClient, cluster: str, name: str, value: str, cost: int) -> str:
     written = await aws.ask(
         "secretsmanager:CreateSecret",
         Written,
@@ -116,7 +125,7 @@ async def _create(aws: BoundClient, cluster: str, name: str, value: str) -> str:
         SecretString=value,
         Tags=tags.pascal(ownership.marks(cluster)),
         # The token is the same for each retry, so a lost answer does not cause a second creation.
-        ClientRequestToken=await _new_version(value),
+        ClientRequestToken=await _new_version(value, cost),
     )
     return written.arn
 
@@ -143,23 +152,23 @@ async def discard(aws: BoundClient, name: str) -> None:
             raise
 
 
-async def _holds(secret: Secret, value: str) -> bool:
+async def _holds(secret: Secret, value: str, cost: int) -> bool:
     current = next((id for id, stages in secret.versions.items() if CURRENT in stages), "")
-    same = await _version(current[:SALT_DIGITS], value)
+    same = await _version(current[:SALT_DIGITS], value, cost)
     return hmac.compare_digest(current.encode(), same.encode())
 
 
-async def _new_version(value: str) -> str:
-    return await _version(secrets.token_hex(SALT_DIGITS // 2), value)
+async def _new_version(value: str, cost: int) -> str:
+    return await _version(secrets.token_hex(SALT_DIGITS // 2), value, cost)
 
 
-async def _version(salt: str, value: str) -> str:
+async def _version(salt: str, value: str, cost: int) -> str:
     """The id of a version: a salted hash of its value.
 
     AWS changes id and value in one step, unlike a tag. The hash is scrypt, because many identities
     may read the id.
     """
     digest = await asyncio.to_thread(
-        hashlib.scrypt, value.encode(), salt=salt.encode(), n=2**14, r=8, p=1, dklen=24
+        hashlib.scrypt, value.encode(), salt=salt.encode(), n=cost, r=8, p=1, dklen=24
     )
     return salt + digest.hex()
