@@ -66,7 +66,7 @@ class Scenario:
     def _requests(self, gateway: Gateway) -> None:
         """A query and a command through REST."""
         answers = [gateway.get("/k8s/machines/default"), gateway.scale("hello", 3)]
-        assert [answer.status_code for answer in answers] == [200, 200], self.missing()
+        assert [answer.status_code for answer in answers] == [200, 200], answers
 
     def _events(self) -> None:
         """Scalings and labels in every partition; only one of the controllers exists."""
@@ -103,13 +103,13 @@ class Scenario:
         """An auditor replays the audit; an operator looks at dead letters and recent outcomes."""
         read: list[Message] = []
         self._console("auditor", Replay("first", read.append, follow=False).run)
-        assert read
+        assert read, "the audit is empty"
         self._console("operator", _look_at_dead_letters)
         wanted = {"count": 10, "ackmode": "ack_requeue_true", "encoding": "auto"}
         with self._broker.management("operator") as client:
             for queue in (topology.RECENT, topology.DEAD):
                 answer = client.post(f"/queues/{self._broker.vhost}/{queue}/get", json=wanted)
-                assert answer.json(), self.missing()
+                assert answer.json(), answer.text
 
     def _without_worker(self, gateway: Gateway, worker: Process) -> None:
         """The worker is lost with a command; later commands expire, or find a full partition."""
@@ -165,7 +165,7 @@ class Scenario:
     def _publish(self, *events: Message, refused: int | None = 0) -> None:
         """Publish as the producer; `refused` is the expected number of refusals, None for any."""
         found = publish(self._broker.url("producer"), list(events))
-        assert refused in (None, found), self.missing()
+        assert refused in (None, found), f"{found} refused, missing rights: {self.missing()}"
 
     def _expect(self, result: Result, *events: Message) -> None:
         """Publish events and wait for their final result."""
@@ -173,9 +173,11 @@ class Scenario:
         self._final(result, *events)
 
     def _final(self, result: Result, *events: Message) -> None:
-        ids = [each.message_id for each in events]
-        self._until(lambda: all(self._results(each) for each in ids), f"the result is {result}")
-        assert {each: self._results(each) for each in ids} == {each: [result] for each in ids}
+        def results() -> list[list[Result]]:
+            return [self._results(each.message_id) for each in events]
+
+        self._until(lambda: all(results()), f"the result is {result}")
+        assert all(found == [result] for found in results()), results()
 
     def _started(self, event: Message) -> None:
         self._until(lambda: self._live.of(event.message_id), "the command is started")
@@ -191,7 +193,8 @@ class Scenario:
         """Wait for a condition; name a missing right at once."""
 
         def is_met() -> bool:
-            assert not self.missing()
+            missing = self.missing()
+            assert not missing, f"missing rights: {missing}"
             return bool(condition())
 
         eventually(is_met, what=what)

@@ -47,4 +47,6 @@ def test_no_right_is_missing(access: Access) -> None:
 def test_every_right_is_needed(access: Access) -> None:
     all_rights = [right for user in USERS for right in rights(user)]
 
-    assert [each for right in all_rights for each in right.superfluous(access.allowed)] == []
+    found = [each for right in all_rights for each in right.superfluous(access.allowed)]
+
+    assert not found, "\n".join(["superfluous:", *found])
