@@ -24,9 +24,10 @@ class Auditor:
     An outcome that is delivered twice is kept once.
     """
 
-    def __init__(self, amqp_url: str) -> None:
+    def __init__(self, amqp_url: str, prefix: str = "test.auditor") -> None:
+        """`prefix` is the first part of the queue's name."""
         self._link = ReconnectingConnection(amqp_url, "test auditor")
-        self._queue = f"test.auditor.{uuid4().hex[:8]}"
+        self._queue = f"{prefix}.{uuid4().hex[:8]}"
         self._read: dict[str, tuple[Message, Outcome]] = {}
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)

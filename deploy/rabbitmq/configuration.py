@@ -41,7 +41,9 @@ INHERITED = ("PATH", "LD_LIBRARY_PATH", "TMPDIR", "TZ", "USER", "LOGNAME")
 class Configuration:
     """The folder, name, ports and secrets of a node, and settings as lines of rabbitmq.conf.
 
-    `members` are the names of all nodes of a cluster, which share the secrets and the epmd.
+    `plugins` are enabled beside the management plugin. `advanced` is the content of
+    advanced.config: settings that rabbitmq.conf lacks in some version. `members` are the names of
+    all nodes of a cluster, which share the secrets and the epmd.
     """
 
     folder: Path
@@ -53,14 +55,16 @@ class Configuration:
     epmd: int
     management: int | None
     settings: str = LIMITS
+    advanced: str = "[]."
+    plugins: Sequence[str] = ()
     members: Sequence[str] = ()
 
     def write(self) -> None:
-        plugins = "rabbitmq_management" if self.management else ""
+        plugins = ",".join([*(["rabbitmq_management"] if self.management else []), *self.plugins])
         self.folder.mkdir(parents=True, exist_ok=True)
         self._file("rabbitmq.conf").write_text(self._text())
         self._file("enabled_plugins").write_text(f"[{plugins}].\n")
-        self._file("advanced.config").write_text("[].\n")
+        self._file("advanced.config").write_text(f"{self.advanced}\n")
         self._file("rabbitmq-env.conf").write_text("")
         cookie = self._file(".erlang.cookie")
         cookie.unlink(missing_ok=True)

@@ -5,6 +5,7 @@ process that started it ends, even by SIGKILL.
 """
 
 import secrets
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
@@ -34,12 +35,15 @@ class RabbitNode(Server):
         management: bool = True,
         khepri: bool = False,
         settings: str = LIMITS,
+        advanced: str = "[].",
+        plugins: Sequence[str] = (),
         say: Say = silent,
         installation: Installation | None = None,
     ) -> None:
         """Reserve the ports. A node starts faster without the management plugin.
 
-        `settings` are lines of rabbitmq.conf. Khepri is experimental in RabbitMQ 4.0 and missing
+        `settings` are lines of rabbitmq.conf, `advanced` is the content of advanced.config, and
+        `plugins` are enabled beside management. Khepri is experimental in RabbitMQ 4.0 and missing
         in 3.10.
         """
         self._say = say
@@ -56,6 +60,8 @@ class RabbitNode(Server):
             epmd=self._reserve(),
             management=self._reserve() if management else None,
             settings=settings,
+            advanced=advanced,
+            plugins=plugins,
         )
         super().__init__(configuration, installation, Epmd.of(configuration, installation))
 

@@ -87,13 +87,15 @@ def _gateway() -> User:
 
 
 def _worker(provider: str) -> User:
-    # The address in an outcome's key comes from an unvalidated message, and may be empty.
+    # The address in an outcome's key comes from an unvalidated message, and may be empty. Gateways
+    # record the commands that the broker refused.
+    results = "|".join(result for result in Result if result is not Result.REFUSED)
     published = [topology.REPLIES, topology.OUTCOMES, topology.DEAD]
     return User(
         name=worker(provider),
         write=_only(*map(re.escape, published)),
         read=_only(rf"machinist\.{provider}\.(queries|commands\.[0-{SLOTS - 1}])"),
-        keys={topology.OUTCOMES: _only(rf"[a-z]+\.{provider}\..*")},
+        keys={topology.OUTCOMES: _only(rf"({results})\.{provider}\..*")},
     )
 
 
