@@ -14,6 +14,7 @@ import httpx
 
 from deploy.ports import Port
 from deploy.rabbitmq.node import RabbitNode
+from deploy.sandbox.kubernetes.faults import Fault
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.stack import NO_AWS_FILES
 from tests.forking import forking, run
@@ -26,6 +27,10 @@ REPOSITORY = Path(__file__).parent.parent
 BOUND_S = 60.0
 """The default limit of every wait, long enough for a busy machine."""
 
+HELD_S = 2 * BOUND_S
+PATIENT = {"PLT_DEADLINE_MS": "55000"}
+"""For gateways with held requests."""
+
 
 def eventually(condition: Callable[[], object], within: float = BOUND_S, what: str = "") -> None:
     """Wait for a condition; a limit below the default is a promise under test."""
@@ -34,6 +39,24 @@ def eventually(condition: Callable[[], object], within: float = BOUND_S, what: s
         if time.monotonic() > until:
             raise AssertionError(f"not within {within} seconds: {what or condition}")
         time.sleep(0.05)
+
+
+class Held:
+    """A request for which the platform has no answer yet."""
+
+    def __init__(self, fault: Fault, sending: Future[httpx.Response]) -> None:
+        self._fault = fault
+        self._sending = sending
+
+    @property
+    def is_waiting(self) -> bool:
+        """True until the gateway has answered."""
+        return not self._sending.done()
+
+    def response(self) -> httpx.Response:
+        """Let the platform answer, and return the gateway's response."""
+        self._fault.delay = 0
+        return self._sending.result()
 
 
 def in_thread(send: Callable[[], httpx.Response]) -> Future[httpx.Response]:
@@ -217,14 +240,15 @@ class Stack:
         eventually(lambda: gateway.attended_by(workers), what="the workers are attached")
         return gateway, started
 
-    def slow_query(
-        self, gateway: Gateway, seconds: float = 1.0, times: int | None = None
-    ) -> Future[httpx.Response]:
-        """Delay queries on the platform; send one in a thread and wait until a worker runs it."""
-        self.sandbox.faults.add(method="GET", path="/pods", delay=seconds, times=times)
+    def held_query(self, gateway: Gateway, times: int | None = None) -> Held:
+        """Send a query in a thread, and wait until a worker runs it.
+
+        The platform holds this number of queries, by default all.
+        """
+        fault = self.sandbox.faults.add(method="GET", path="/pods", delay=HELD_S, times=times)
         asking = in_thread(lambda: gateway.get("/k8s/machines/default"))
         eventually(lambda: self.sandbox.calls.count("GET", "/pods"), what="the query runs")
-        return asking
+        return Held(fault, asking)
 
     def _log(self, kind: str) -> Path:
         self._started += 1

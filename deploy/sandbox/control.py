@@ -14,6 +14,8 @@ import msgspec
 
 PREFIX = "/_sandbox/"
 MAX_CALLS = 100_000
+LOOK_S = 0.05
+"""The interval in which a waiting request looks at its delay."""
 
 
 class Call(msgspec.Struct, kw_only=True):
@@ -45,6 +47,8 @@ class Call(msgspec.Struct, kw_only=True):
 class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """An effect on matching requests: wait for `delay` seconds, then cut, refuse or act.
 
+    A delay that is reduced meanwhile also ends earlier for the requests that wait.
+
     `disconnect` "before" cuts the connection without acting, "after" acts and cuts instead of
     answering. `times` None means until the fault is removed; `hits` counts its requests.
     """
@@ -65,6 +69,10 @@ class Fault(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     @property
     def spent(self) -> bool:
         return self.times is not None and self.hits >= self.times
+
+    def rest(self, since: float) -> float:
+        """Return the rest of the delay of a request, in seconds; `since` is a monotonic time."""
+        return since + self.delay - time.monotonic()
 
     def matches(self, call: Any) -> bool:
         raise NotImplementedError

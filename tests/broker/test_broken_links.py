@@ -9,7 +9,7 @@ from contracts import topology
 from contracts.address import SLOTS
 from tests.proxy import Relay, relay
 from tests.scalings import written
-from tests.stack import Stack, eventually, in_thread
+from tests.stack import PATIENT, Stack, eventually, in_thread
 
 SLOW_S = 0.05
 """The delay in each direction, so that a worker's declarations take seconds."""
@@ -63,12 +63,13 @@ def test_the_next_url_is_tried_if_the_first_refuses_connections(stack: Stack) ->
 
 def test_a_query_in_flight_is_published_again_after_a_reconnect(stack: Stack) -> None:
     with relay(stack.node.port) as link:
-        gateway, _ = stack.serving(PLT_AMQP_URL=through(stack.amqp_url, link.port))
-        asking = stack.slow_query(gateway)
+        gateway, _ = stack.serving(PLT_AMQP_URL=through(stack.amqp_url, link.port), **PATIENT)
+        asking = stack.held_query(gateway)
 
         link.cut()
+        eventually(lambda: stack.sandbox.calls.count("GET", "/pods") == 2, what="it runs again")
 
-        assert asking.result().status_code == 200
+        assert asking.response().status_code == 200
         assert stack.sandbox.calls.count("GET", "/pods") == 2
 
 
@@ -140,15 +141,15 @@ def test_the_next_url_is_tried_if_the_first_accepts_connections_and_is_silent(
 
 def test_a_broker_pause_of_a_second_closes_no_connection(stack: Stack) -> None:
     with relay(stack.node.port) as link:
-        gateway, _ = stack.serving(PLT_AMQP_URL=through(stack.amqp_url, link.port))
-        asking = stack.slow_query(gateway, 4, times=1)
+        gateway, _ = stack.serving(PLT_AMQP_URL=through(stack.amqp_url, link.port), **PATIENT)
+        asking = stack.held_query(gateway, times=1)
 
         link.mute()
         time.sleep(0.6)
         refused = gateway.get("/k8s/controllers/default/hello")
         link.unmute()
 
-        answer = asking.result()
+        answer = asking.response()
         assert (refused.status_code, refused.json()["code"]) == (503, "broker_unreachable")
         assert answer.status_code == 200
         assert stack.sandbox.calls.count("GET", "/pods") == 1, "the query was published again"

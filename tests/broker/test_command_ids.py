@@ -8,12 +8,14 @@ from tests.stack import Stack, eventually
 def test_the_id_in_a_response_is_the_id_in_the_audit_also_with_a_504(
     stack: Stack,
 ) -> None:
-    gateway, [worker] = stack.serving(PLT_DEADLINE_MS="commands=2000")
+    gateway, [worker] = stack.serving()
+    impatient = stack.gateway(PLT_DEADLINE_MS="commands=1000")
+    eventually(lambda: impatient.attended_by(1), what="the second gateway knows the worker")
     with Auditor(stack.amqp_url) as auditor:
         done = gateway.scale("hello", 4)
         absent = gateway.scale("nobody", 4)
         worker.freeze()
-        late = gateway.scale("hello", 9)
+        late = impatient.scale("hello", 9)
         worker.kill()
 
         assert [each.status_code for each in (done, absent, late)] == [200, 404, 504]
@@ -34,7 +36,7 @@ def test_a_repeat_with_an_idempotency_key_has_its_own_id(stack: Stack) -> None:
             gateway.http.post(path, json={"replicas": 2}, headers=headers) for _ in range(2)
         ]
         ids = [each.headers["command-id"] for each in (first, second)]
-        eventually(lambda: auditor.of(ids[1]), 15, "the repeat is recorded")
+        eventually(lambda: auditor.of(ids[1]), what="the repeat is recorded")
 
         assert auditor.final(ids[1]).repeats == ids[0]
     assert ids[0] != ids[1]

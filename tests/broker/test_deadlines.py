@@ -1,7 +1,7 @@
 """Promises 3 and 4: no command starts after its deadline, wherever the message waited."""
 
 from tests.scalings import written
-from tests.stack import Stack, eventually, in_thread
+from tests.stack import HELD_S, PATIENT, Stack, eventually, in_thread
 
 
 def test_a_command_that_expired_in_a_frozen_worker_never_runs(
@@ -25,10 +25,10 @@ def test_a_command_that_expired_in_a_frozen_worker_never_runs(
 def test_a_command_that_expired_behind_a_slow_one_never_runs(
     stack: Stack,
 ) -> None:
-    gateway, _ = stack.serving()
+    gateway, _ = stack.serving(**PATIENT)
     impatient = stack.gateway(PLT_DEADLINE_MS="commands=500")
     assert impatient.get("/k8s/machines/default").status_code == 200
-    stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=5, times=1)
+    slow = stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=HELD_S, times=1)
     first = gateway.http.build_request(
         "POST", "/k8s/controllers/default/hello?kind=Deployment", json={"replicas": 4}
     )
@@ -36,6 +36,7 @@ def test_a_command_that_expired_behind_a_slow_one_never_runs(
     asking = in_thread(lambda: gateway.http.send(first))
     eventually(lambda: stack.sandbox.calls.count("PATCH"), what="the first runs")
     late = impatient.scale("hello", 9)
+    slow.delay = 0
 
     assert asking.result().status_code == 200
     assert late.status_code == 504

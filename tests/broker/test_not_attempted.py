@@ -2,7 +2,7 @@
 
 from tests.producer import announcement, publish, scale_event
 from tests.scalings import written
-from tests.stack import Stack, eventually
+from tests.stack import PATIENT, Stack, eventually
 
 
 def test_a_command_without_a_worker_is_refused_at_once_and_never_runs(stack: Stack) -> None:
@@ -42,12 +42,13 @@ def test_a_query_in_flight_when_the_last_worker_dies_is_answered_before_its_dead
     stack: Stack,
 ) -> None:
     gateway, [worker] = stack.serving(PLT_DEADLINE_MS="queries=50000")
-    asking = stack.slow_query(gateway, 120)
+    asking = stack.held_query(gateway)
 
     worker.kill()
 
     # The status at the deadline would be 504.
-    assert asking.result().status_code == 503
+    eventually(lambda: not asking.is_waiting, what="the query is answered")
+    assert asking.response().status_code == 503
 
 
 def test_a_full_queue_refuses_commands(stack: Stack) -> None:
@@ -93,10 +94,10 @@ def test_a_command_on_a_blocked_broker_is_refused_with_its_own_code(stack: Stack
 
 
 def test_requests_over_the_in_flight_limit_are_refused(stack: Stack) -> None:
-    gateway, _ = stack.serving(PLT_IN_FLIGHT="1")
-    asking = stack.slow_query(gateway)
+    gateway, _ = stack.serving(PLT_IN_FLIGHT="1", **PATIENT)
+    asking = stack.held_query(gateway)
 
     answer = gateway.get("/k8s/machines/default")
 
-    asking.result()
+    assert asking.response().status_code == 200
     assert (answer.status_code, answer.json()["code"]) == (503, "gateway_busy")

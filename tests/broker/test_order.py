@@ -13,7 +13,7 @@ from deploy.sandbox.kubernetes.calls import Call
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.producer import lasting_event, publish, scale_event
 from tests.scalings import scalings
-from tests.stack import Stack, eventually
+from tests.stack import PATIENT, Stack, eventually
 
 
 def writes_by_name(sandbox: KubernetesSandbox) -> dict[str, list[tuple[int, Call]]]:
@@ -74,14 +74,14 @@ def test_a_frozen_worker_never_overlaps_with_its_successor(stack: Stack, names: 
 
 
 def test_another_worker_answers_a_query_whose_worker_was_killed(stack: Stack) -> None:
-    gateway, [first] = stack.serving()
-    asking = stack.slow_query(gateway, 30, times=1)
+    gateway, [first] = stack.serving(**PATIENT)
+    asking = stack.held_query(gateway, times=1)
     stack.worker()
     eventually(lambda: gateway.attended_by(2), what="another worker is attached")
 
     first.kill()
 
-    assert asking.result().status_code == 200
+    assert asking.response().status_code == 200
 
 
 def test_partitions_spread_over_later_workers(stack: Stack, names: list[str]) -> None:

@@ -10,7 +10,7 @@ from gateway.limits import DEFAULT, Limits
 from gateway.server import STOP_S, OnRawPath, Server, http_server, listener
 from gateway.tls.certificates import Contexts
 
-TIMEOUT_S = 10
+TIMEOUT_S = 60
 
 
 async def until(condition: Callable[[], object]) -> None:

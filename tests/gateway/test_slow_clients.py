@@ -127,7 +127,7 @@ async def scene(
     checks = Checks(attendance)
     app = application(caller, link, attendance, checks, MAX_BODY_BYTES, limits, draining)
     async with (
-        asyncio.timeout(6 * TIMEOUT_S),
+        asyncio.timeout(TIMEOUT_S),
         serving(app, limits, draining, stop_s) as (port, server),
         AsyncExitStack() as clients,
     ):

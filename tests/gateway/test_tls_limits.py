@@ -81,7 +81,7 @@ async def scene(pki: Pki, app: Echo | None = None, **changes: float) -> AsyncIte
     limits = msgspec.structs.replace(PATIENT, **changes)
     app = app or Echo()
     async with (
-        asyncio.timeout(6 * TIMEOUT_S),
+        asyncio.timeout(TIMEOUT_S),
         serving(OnRawPath(app), limits, tls=pki.contexts(mutual=True)) as (port, server),
         AsyncExitStack() as clients,
     ):

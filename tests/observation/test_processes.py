@@ -16,7 +16,7 @@ from tests.observation import shipped
 from tests.observation.scene import NAMES, VARIABLES, Scene
 from tests.observation.scraping import Scrape, httpx_get, parsed
 from tests.proxy import Relay
-from tests.stack import Process, Stack, eventually
+from tests.stack import PATIENT, Process, Stack, eventually
 
 UP = "machinist_broker_connection_up"
 OPENED = "machinist_broker_connections_opened_total"
@@ -75,15 +75,15 @@ def test_probes_and_connections_without_a_broker_and_with_one(stack: Stack) -> N
 
 
 def test_a_gateway_that_finishes_its_last_requests_is_live_and_not_ready(stack: Stack) -> None:
-    gateway, _ = stack.serving(1, PLT_METRICS_PORT="0")
-    asking = stack.slow_query(gateway, 4.0)
+    gateway, _ = stack.serving(1, PLT_METRICS_PORT="0", **PATIENT)
+    asking = stack.held_query(gateway)
 
     gateway.terminate()
     eventually(lambda: probe(gateway)[0] == 503, what="the gateway is not ready")
 
     assert DRAINING in probe(gateway)[1]
     assert probe(gateway, "/live") == (200, "OK")
-    assert asking.result().status_code == 200
+    assert asking.response().status_code == 200
     assert gateway.ended() == 0
 
 

@@ -23,9 +23,10 @@ from tests.observation.scraping import httpx_get
 from tests.secrets import bodies
 from tests.secrets.broker import Broker
 from tests.secrets.canary import Canary
-from tests.stack import Gateway, Process, Stack, eventually
+from tests.stack import HELD_S, Gateway, Process, Stack, eventually
 
-SHORT_MS = 1200
+SHORT_MS = 4000
+"""Time enough for a command to reach the platform on a busy machine."""
 ECHOES = {
     403: "Forbidden",
     422: "Invalid",
@@ -118,7 +119,7 @@ class Scenario:
     def expire(self, impatient: Gateway, worker: Process) -> None:
         """Let a command reach its deadline on the platform, and in a frozen worker."""
         faults = self.stack.sandbox.faults
-        fault = faults.add(method="PATCH", path="/secrets/", delay=2 * SHORT_MS / 1000, times=1)
+        fault = faults.add(method="PATCH", path="/secrets/", delay=HELD_S, times=1)
         body = bodies.secret(self.canary, "late")
         put(impatient, bodies.SECRETS, body, 504)
         assert fault.hits == 1

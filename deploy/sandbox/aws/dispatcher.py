@@ -2,6 +2,7 @@
 
 import io
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from functools import cache
@@ -19,7 +20,7 @@ from deploy.sandbox.aws.calls import Call, Calls
 from deploy.sandbox.aws.faults import Fault, Faults
 from deploy.sandbox.aws.messages import Answer, Refusal, Request
 from deploy.sandbox.aws.scheduler import run_due
-from deploy.sandbox.control import PREFIX, Control
+from deploy.sandbox.control import LOOK_S, PREFIX, Control
 
 _JSON = [("content-type", "application/json")]
 # In the JSON protocols every client error is 400; moto answers 404 and 409 for some.
@@ -71,8 +72,10 @@ class Dispatcher:
 
     def _decide(self, request: Request, fault: Fault) -> tuple[Answer | None, str | None]:
         """Return the answer and its error code."""
-        if fault.delay:
-            self.stopping.wait(fault.delay)
+        began = time.monotonic()
+        while (rest := fault.rest(began)) > 0:
+            if self.stopping.wait(min(rest, LOOK_S)):
+                break
         if fault.disconnect == "before":
             return None, None
         if fault.body is not None:

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from deploy.sandbox.control import PREFIX, Calls, Control
+from deploy.sandbox.control import LOOK_S, PREFIX, Calls, Control
 from deploy.sandbox.kubernetes.api import Api
 from deploy.sandbox.kubernetes.calls import Call
 from deploy.sandbox.kubernetes.faults import Fault, Faults
@@ -95,8 +95,8 @@ class AsgiApplication:
         """Return the answer, or None after the connection was cut."""
         if fault is None:
             return self._api.answer(request)
-        if fault.delay:
-            await asyncio.sleep(fault.delay)
+        while (rest := fault.rest(call.t_start)) > 0:  # noqa: ASYNC110 - set by a thread
+            await asyncio.sleep(min(rest, LOOK_S))
         if fault.disconnect == "before":
             return self._cut(call)
         if fault.status is not None:
