@@ -122,7 +122,7 @@ class Variable(Part, frozen=True):
 
 
 class Workload(Part, frozen=True):
-    """One version of an application."""
+    """One version of an application; a member that is null counts as absent."""
 
     name: str
     image: Text

@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import ssl
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -137,15 +138,18 @@ class Gateway(Process):
         port: int,
         tree: Path = REPOSITORY,
         token: str | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """`token` is the bearer token of every request."""
+        """`token` is the bearer token of every request, `tls` the context of a client with TLS."""
         super().__init__("gateway", environment | {"PLT_PORT": str(port)}, log, tree)
         self.port = port
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
         self.http = httpx.Client(
-            base_url=f"http://127.0.0.1:{port}",
+            base_url=self.url,
             headers={} if token is None else {"authorization": f"Bearer {token}"},
             timeout=60,
             trust_env=False,
+            verify=True if tls is None else tls,
         )
 
     def get(self, path: str) -> httpx.Response:
@@ -192,17 +196,22 @@ class Stack:
         self._closing = ExitStack()
 
     def gateway(
-        self, token: str | None = None, tree: Path = REPOSITORY, /, **variables: str
+        self,
+        token: str | None = None,
+        tree: Path = REPOSITORY,
+        tls: ssl.SSLContext | None = None,
+        /,
+        **variables: str,
     ) -> Gateway:
         """Start a gateway that expects the provider k8s, and wait until it is connected.
 
         `token` is the bearer token of every request to it. `tree` is the
-        folder with its source.
+        folder with its source. `tls` is the context of a client, if the gateway has a certificate.
         """
         port = Port.any_free()
         self._closing.callback(port.release)
         environment = {"PLT_AMQP_URL": self.amqp_url, "PLT_PROVIDERS": "k8s"} | variables
-        gateway = Gateway(environment, self._log("gateway"), port.number, tree, token)
+        gateway = Gateway(environment, self._log("gateway"), port.number, tree, token, tls)
         self._closing.callback(gateway.close)
         if variables.get("PLT_AMQP_URL") is None:
             eventually(

@@ -39,8 +39,8 @@ IDEMPOTENCY_KEY = {
     "description": "Makes a retry idempotent: for 10 minutes, the same command with the same key "
     "gets the first reply and is not run again, unless another worker has taken over its partition "
     "or 10,000 newer keys have followed. Another command with the key is refused with 400.",
+    # No example: a tool that sends examples would send the same key with different commands.
     "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
-    "example": "7f9c2ba4e88f827d",
 }
 
 COMMAND_ID = {

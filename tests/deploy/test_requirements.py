@@ -10,7 +10,10 @@ DEPLOY = Path(__file__).parents[2] / "deploy"
 PRODUCT_FILES = ["requirements.txt", "requirements-test.txt"]
 FILES = [
     *PRODUCT_FILES,
-    *(f"requirements-{name}.txt" for name in ("build", "image", "ministack", "sbom")),
+    *(
+        f"requirements-{name}.txt"
+        for name in ("build", "image", "ministack", "sbom", "schemathesis")
+    ),
 ]
 
 
