@@ -1,8 +1,8 @@
-"""`python -m tests.bench.metrics`: the CPU time that metrics cost per request.
+"""`python -m tests.bench.metrics`: the CPU time that metrics and logs cost per request.
 
-A gateway and a worker with a platform in memory are under constant load, and their metrics are
-switched on and off several times per second, so that other activity on the machine affects both
-sides equally. A scrape is measured apart.
+A gateway and a worker with a platform in memory are under constant load. Their metrics and logs
+(the default: JSON at level info) are switched on and off several times per second, so that other
+activity on the machine affects both sides equally. A scrape is measured apart.
 """
 
 import argparse
@@ -34,7 +34,7 @@ from tests.bench.measure import Job
 from tests.bench.platform import MACHINES, MEMORY, commands, queries
 from tests.bench.stage import CHECKOUT, READY_S, inherited
 
-METRICS = re.compile(r"metrics on (http://\S+)")
+METRICS = re.compile(r"metrics on (http://\S+?/metrics)")
 SWITCH = {True: signal.SIGUSR1, False: signal.SIGUSR2}
 LOADS = {"query": queries(MEMORY, MACHINES), "command": commands(MEMORY)}
 PARTS = ("gateway", "worker")
@@ -53,7 +53,7 @@ Reading = dict[str, tuple[float, int]]
 """CPU seconds and requests of each process, so far or in a window."""
 
 Pair = dict[bool, tuple[float, int]]
-"""The CPU seconds and requests of a process in two windows, with metrics off and on."""
+"""The CPU seconds and requests of a process in two windows, with metrics and logs off and on."""
 
 
 class Processes:
@@ -84,7 +84,7 @@ class Processes:
         wait_until(self._is_attended, READY_S, "the worker is attached")
 
     def switch(self, *, on: bool) -> None:
-        """Switch the metrics of both processes."""
+        """Switch the metrics and logs of both processes."""
         for child in self._children.values():
             os.kill(child.pid, SWITCH[on])
 
@@ -117,7 +117,7 @@ class Processes:
 
 
 class Cost(Struct):
-    """CPU seconds per request with metrics off and on; the added share and its standard error."""
+    """CPU seconds per request, off and on; the added share and its standard error."""
 
     off: float
     on: float
@@ -130,7 +130,7 @@ class Cost(Struct):
 
 
 def measure(processes: Processes, kind: str, asked: argparse.Namespace) -> dict[str, Cost]:
-    """Switch the metrics under load; either side is first in every second pair of windows."""
+    """Switch metrics and logs under load; either side is first in every second pair of windows."""
     job = Job(processes.address, asked.seconds + READY_S, asked.concurrency, {}, LOADS[kind])
     with subprocess.Popen(
         [sys.executable, "-m", "tests.bench.load"],

@@ -1,10 +1,11 @@
-"""A gateway or a worker on the platform in memory; SIGUSR1 switches its metrics on, SIGUSR2 off.
+"""A gateway or worker on the platform in memory; SIGUSR1 switches metrics and logs on, SIGUSR2 off.
 
 `python -m tests.bench.switched gateway COUNT`, or `worker`. Two processes differ by up to 10 % in
 CPU per request through their memory layout, so both sides of a comparison are one process. It
 counts requests in the file COUNT, as a native 8-byte integer.
 """
 
+import logging
 import mmap
 import signal
 import sys
@@ -30,14 +31,17 @@ NO_RUN = nullcontext()
 
 
 class Switch:
-    """The state of the metrics. Functions ask it, because replacing them would empty the caches of
-    the interpreter each time."""
+    """The state of metrics and logs.
+
+    Functions ask it, because replacing them would empty the caches of the interpreter each time.
+    """
 
     is_on = True
 
     def turn(self, number: int, _: Any) -> None:
         """Handle a signal."""
         self.is_on = number == signal.SIGUSR1
+        logging.getLogger().setLevel(logging.INFO if self.is_on else logging.WARNING)
 
 
 SWITCH = Switch()
