@@ -1,8 +1,8 @@
 """`python -m tests.bench.metrics`: the CPU time that metrics and logs cost per request.
 
-A gateway and a worker with a platform in memory are under constant load. Their metrics and logs
-(the default: JSON at level info) are switched on and off several times per second, so that other
-activity on the machine affects both sides equally. A scrape is measured apart.
+A gateway and a worker are under constant load. Their metrics and logs (the default: JSON at level
+info) are switched on and off several times per second, so that other activity on the machine
+affects both sides equally. A scrape is measured apart.
 """
 
 import argparse
@@ -28,15 +28,24 @@ from deploy.failed import Failed
 from deploy.ports import LOOPBACK, Port
 from deploy.process import ChildProcess
 from deploy.rabbitmq.node import RabbitNode
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.waiting import wait_until
 from tests.bench import usage
 from tests.bench.measure import Job
-from tests.bench.platform import MACHINES, MEMORY, commands, queries
+from tests.bench.platform import (
+    CONTROLLERS,
+    KUBERNETES,
+    MACHINES,
+    MEMORY,
+    commands,
+    queries,
+)
 from tests.bench.stage import CHECKOUT, READY_S, inherited
 
 METRICS = re.compile(r"metrics on (http://\S+?/metrics)")
 SWITCH = {True: signal.SIGUSR1, False: signal.SIGUSR2}
-LOADS = {"query": queries(MEMORY, MACHINES), "command": commands(MEMORY)}
+PLATFORMS = {MEMORY: MACHINES, KUBERNETES: MACHINES[:1]}
+"""The machines of each platform: in memory, or the sandbox of Kubernetes."""
 PARTS = ("gateway", "worker")
 WINDOW_S = 0.2
 SETTLE_S = 0.03
@@ -57,17 +66,21 @@ Pair = dict[bool, tuple[float, int]]
 
 
 class Processes:
-    """The gateway and the worker."""
+    """The gateway and the worker, and the sandbox in this process."""
 
-    def __init__(self, folder: Path, contexts: ExitStack) -> None:
+    def __init__(self, folder: Path, contexts: ExitStack, platform: str) -> None:
+        self._platform = platform
+        worker = {"PLT_PROVIDER": platform}
+        if platform == KUBERNETES:
+            worker |= _sandbox(contexts)
         node = contexts.enter_context(RabbitNode(folder / "rabbitmq"))
         port = Port.any_free()
         contexts.callback(port.release)
         self.address = f"{LOOPBACK}:{port.number}"
         self._counts = {part: folder / f"{part}.count" for part in PARTS}
         own = {
-            "gateway": {"PLT_PORT": str(port.number), "PLT_PROVIDERS": MEMORY},
-            "worker": {"PLT_PROVIDER": MEMORY},
+            "gateway": {"PLT_PORT": str(port.number), "PLT_PROVIDERS": platform},
+            "worker": worker,
         }
         shared = {"PLT_AMQP_URL": node.amqp_url, "PLT_METRICS_PORT": "0"}
         self._children = {}
@@ -112,7 +125,7 @@ class Processes:
             state: Any = httpx.get(f"http://{self.address}/ready", trust_env=False).json()
         except httpx.TransportError:
             return False
-        consumers: int = state.get("providers", {}).get(MEMORY, {}).get("consumers", 0)
+        consumers: int = state.get("providers", {}).get(self._platform, {}).get("consumers", 0)
         return consumers > 0
 
 
@@ -129,9 +142,21 @@ class Cost(Struct):
         return f"{off:6.0f} µs off, {on:6.0f} µs on: {added:+.1%} ± {self.error:.1%}"
 
 
-def measure(processes: Processes, kind: str, asked: argparse.Namespace) -> dict[str, Cost]:
+def _sandbox(contexts: ExitStack) -> dict[str, str]:
+    """Start the sandbox with the objects of the requests; return a worker's variables for it."""
+    sandbox = contexts.enter_context(KubernetesSandbox.in_thread())
+    for machine in PLATFORMS[KUBERNETES]:
+        sandbox.add_pod(machine)
+    for name in CONTROLLERS:
+        sandbox.add_deployment(name, replicas=1)
+    return sandbox.environment
+
+
+def measure(
+    processes: Processes, requests: list[list[str]], asked: argparse.Namespace
+) -> dict[str, Cost]:
     """Switch metrics and logs under load; either side is first in every second pair of windows."""
-    job = Job(processes.address, asked.seconds + READY_S, asked.concurrency, {}, LOADS[kind])
+    job = Job(processes.address, asked.seconds + READY_S, asked.concurrency, {}, requests)
     with subprocess.Popen(
         [sys.executable, "-m", "tests.bench.load"],
         stdin=subprocess.PIPE,
@@ -191,9 +216,13 @@ def main() -> None:
     try:
         with ExitStack() as contexts:
             folder = Path(contexts.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-            processes = Processes(folder, contexts)
-            for kind in LOADS:
-                for part, cost in measure(processes, kind, asked).items():
+            processes = Processes(folder, contexts, asked.platform)
+            loads = {
+                "query": queries(asked.platform, PLATFORMS[asked.platform]),
+                "command": commands(asked.platform),
+            }
+            for kind, requests in loads.items():
+                for part, cost in measure(processes, requests, asked).items():
                     print(f"{kind:<8} {part:<8} {cost}", flush=True)
             for part in PARTS:
                 print(f"scrape   {part:<8} {processes.scrape(part) * MILLI:6.1f} ms")
@@ -205,6 +234,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.metrics", description=__doc__)
+    parser.add_argument("--platform", choices=PLATFORMS, default=MEMORY, help="default: memory")
     parser.add_argument("--seconds", type=float, default=60.0, help="seconds per kind of load")
     parser.add_argument("--concurrency", type=int, default=16, help="concurrent requests")
     return parser.parse_args()

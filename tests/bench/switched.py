@@ -1,4 +1,4 @@
-"""A gateway or worker on the platform in memory; SIGUSR1 switches metrics and logs on, SIGUSR2 off.
+"""A gateway or worker; SIGUSR1 switches its metrics and logs on, SIGUSR2 off.
 
 `python -m tests.bench.switched gateway COUNT`, or `worker`. Two processes differ by up to 10 % in
 CPU per request through their memory layout, so both sides of a comparison are one process. It
