@@ -29,8 +29,8 @@ BOUND_S = 60.0
 """The default limit of every wait, long enough for a busy machine."""
 
 HELD_S = 2 * BOUND_S
-PATIENT = {"PLT_DEADLINE_MS": "55000"}
-"""For gateways with held requests."""
+PATIENT = "55000"
+"""PLT_DEADLINE_MS of gateways with held requests."""
 
 
 def eventually(condition: Callable[[], object], within: float = BOUND_S, what: str = "") -> None:

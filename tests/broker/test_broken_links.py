@@ -63,7 +63,9 @@ def test_the_next_url_is_tried_if_the_first_refuses_connections(stack: Stack) ->
 
 def test_a_query_in_flight_is_published_again_after_a_reconnect(stack: Stack) -> None:
     with relay(stack.node.port) as link:
-        gateway, _ = stack.serving(PLT_AMQP_URL=through(stack.amqp_url, link.port), **PATIENT)
+        gateway, _ = stack.serving(
+            PLT_AMQP_URL=through(stack.amqp_url, link.port), PLT_DEADLINE_MS=PATIENT
+        )
         asking = stack.held_query(gateway)
 
         link.cut()
@@ -141,7 +143,9 @@ def test_the_next_url_is_tried_if_the_first_accepts_connections_and_is_silent(
 
 def test_a_broker_pause_of_a_second_closes_no_connection(stack: Stack) -> None:
     with relay(stack.node.port) as link:
-        gateway, _ = stack.serving(PLT_AMQP_URL=through(stack.amqp_url, link.port), **PATIENT)
+        gateway, _ = stack.serving(
+            PLT_AMQP_URL=through(stack.amqp_url, link.port), PLT_DEADLINE_MS=PATIENT
+        )
         asking = stack.held_query(gateway, times=1)
 
         link.mute()

@@ -25,7 +25,7 @@ def test_a_command_that_expired_in_a_frozen_worker_never_runs(
 def test_a_command_that_expired_behind_a_slow_one_never_runs(
     stack: Stack,
 ) -> None:
-    gateway, _ = stack.serving(**PATIENT)
+    gateway, _ = stack.serving(PLT_DEADLINE_MS=PATIENT)
     impatient = stack.gateway(PLT_DEADLINE_MS="commands=500")
     assert impatient.get("/k8s/machines/default").status_code == 200
     slow = stack.sandbox.faults.add(method="PATCH", path="/hello$", delay=HELD_S, times=1)

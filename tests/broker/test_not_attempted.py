@@ -94,7 +94,7 @@ def test_a_command_on_a_blocked_broker_is_refused_with_its_own_code(stack: Stack
 
 
 def test_requests_over_the_in_flight_limit_are_refused(stack: Stack) -> None:
-    gateway, _ = stack.serving(PLT_IN_FLIGHT="1", **PATIENT)
+    gateway, _ = stack.serving(PLT_IN_FLIGHT="1", PLT_DEADLINE_MS=PATIENT)
     asking = stack.held_query(gateway)
 
     answer = gateway.get("/k8s/machines/default")

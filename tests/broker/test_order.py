@@ -74,7 +74,7 @@ def test_a_frozen_worker_never_overlaps_with_its_successor(stack: Stack, names: 
 
 
 def test_another_worker_answers_a_query_whose_worker_was_killed(stack: Stack) -> None:
-    gateway, [first] = stack.serving(**PATIENT)
+    gateway, [first] = stack.serving(PLT_DEADLINE_MS=PATIENT)
     asking = stack.held_query(gateway, times=1)
     stack.worker()
     eventually(lambda: gateway.attended_by(2), what="another worker is attached")

@@ -47,7 +47,7 @@ def test_two_providers_of_one_platform_are_separate(stack: Stack) -> None:
 
 
 def test_a_terminated_worker_finishes_its_query(stack: Stack) -> None:
-    gateway, [worker] = stack.serving(**PATIENT)
+    gateway, [worker] = stack.serving(PLT_DEADLINE_MS=PATIENT)
     asking = stack.held_query(gateway)
 
     worker.terminate()
@@ -58,7 +58,7 @@ def test_a_terminated_worker_finishes_its_query(stack: Stack) -> None:
 
 
 def test_a_terminated_gateway_answers_its_requests(stack: Stack) -> None:
-    gateway, _ = stack.serving(**PATIENT)
+    gateway, _ = stack.serving(PLT_DEADLINE_MS=PATIENT)
     asking = stack.held_query(gateway)
 
     gateway.terminate()
@@ -71,7 +71,7 @@ def test_a_terminated_gateway_answers_its_requests(stack: Stack) -> None:
 def test_a_terminated_worker_releases_its_partitions_before_its_last_query_ends(
     stack: Stack,
 ) -> None:
-    gateway, [first] = stack.serving(**PATIENT)
+    gateway, [first] = stack.serving(PLT_DEADLINE_MS=PATIENT)
     assert gateway.scale("hello", 4).status_code == 200
     asking = stack.held_query(gateway, times=1)
     stack.worker()

@@ -75,7 +75,7 @@ def test_probes_and_connections_without_a_broker_and_with_one(stack: Stack) -> N
 
 
 def test_a_gateway_that_finishes_its_last_requests_is_live_and_not_ready(stack: Stack) -> None:
-    gateway, _ = stack.serving(1, PLT_METRICS_PORT="0", **PATIENT)
+    gateway, _ = stack.serving(1, PLT_METRICS_PORT="0", PLT_DEADLINE_MS=PATIENT)
     asking = stack.held_query(gateway)
 
     gateway.terminate()
