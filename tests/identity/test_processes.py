@@ -19,6 +19,8 @@ from tests.gateway.requests import REQUESTS
 from tests.identity.guarded import rule
 from tests.identity.issuers import AUDIENCE, ISSUER, Issuer, key_set
 from tests.identity.key_server import KeyServer
+from tests.observation.collector import collecting
+from tests.observation.scraping import httpx_get
 from tests.secrets.broker import Broker, as_bytes
 from tests.secrets.canary import Canary
 from tests.stack import Gateway, Stack, eventually
@@ -96,18 +98,19 @@ def test_a_changed_file_of_tokens_is_in_force_without_a_restart(
 
 @pytest.mark.full
 def test_a_token_is_readable_nowhere(stack: Stack, broker: Broker, tmp_path: Path) -> None:
-    """Not in a log at the level trace, in a response, a queue, a stream or a file of the broker."""
+    """Not in a log at the level trace, a metric, a span, a response, or a part of the broker."""
     since, canaries = time.time(), [Canary(), Canary(), Canary()]
     known, unknown, signed = (f"machinist_{each.core}" for each in canaries)
     issuer = Issuer()
     token = issuer.token("icc", jti=signed)
     given = variables(tmp_path, tokens.line_of(known, "ci", None), issuer=issuer)
-    stack.worker(PLT_LOGGER_LEVEL="trace")
-    more = {"PLT_LOGGER_LEVEL": "trace", "PYTHONASYNCIODEBUG": "1"}
-    gateway = stack.gateway(known, **given, **more)
-    eventually(lambda: gateway.attended_by(1), what="the worker is attached")
+    more = {"PLT_LOGGER_LEVEL": "trace", "PLT_METRICS_PORT": "0", "PLT_ACCESS_LOG": "true"}
 
-    with Auditor(stack.amqp_url) as audit:
+    with Auditor(stack.amqp_url) as audit, collecting() as collector:
+        worker = stack.worker(**more, **collector.variables)
+        more |= {"PYTHONASYNCIODEBUG": "1"} | collector.variables
+        gateway = stack.gateway(known, **given, **more)
+        eventually(lambda: gateway.attended_by(1), what="the worker is attached")
         answers = []
         for number, each in enumerate((known, unknown, token, token[:-9], f"{known}.a.b")):
             answers.append(scale(gateway, each, number))
@@ -129,6 +132,16 @@ def test_a_token_is_readable_nowhere(stack: Stack, broker: Broker, tmp_path: Pat
             f"answer {n}": repr(a.headers).encode() + a.content for n, a in enumerate(answers)
         }
         places |= {path.name: path.read_bytes() for path in tmp_path.glob("*.log")}
+        for name, process in (("worker", worker), ("gateway", gateway)):
+            metrics = httpx_get(f"{process.metrics_url}/metrics").content
+            assert b"machinist_audit_outcomes_total{" in metrics, name
+            places[f"metrics of the {name}"] = metrics
+        services = {"machinist-gateway", "machinist-worker"}
+        eventually(
+            lambda: services <= {span.service for span in list(collector.spans)},
+            what="spans of both processes are exported",
+        )
+        places |= {f"spans {n}": body for n, body in enumerate(list(collector.bodies))}
         for name, messages in broker.queues().items():
             places |= {f"{name} {n}": as_bytes(each) for n, each in enumerate(messages)}
         places |= {f"stream {n}": as_bytes(each) for n, each in enumerate(broker.stream())}
