@@ -264,7 +264,7 @@ class _RecordingSession:
                 left = await self._publish_in_order(records())
             except BrokerError:
                 raise
-            except Exception:
+            except Exception:  # anything in a message: redelivered, it would fail for ever
                 log.exception("%s of %s cannot be recorded", message.message_id, message.key)
                 left = await self._publish_in_order([unreadable_dead_letter(message)])
             if left and len(self._stuck) < MAX_STUCK:

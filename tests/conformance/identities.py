@@ -28,7 +28,7 @@ class Identity:
     """The options of schemathesis: its own credentials."""
 
 
-def nobody(folder: Path) -> Identity:
+def anonymous(folder: Path) -> Identity:
     return Identity({})
 
 

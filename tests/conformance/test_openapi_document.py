@@ -80,7 +80,7 @@ def started(stack: Stack, aws: AwsSandbox, identity: Identity) -> Gateway:
 def test_every_response_without_authentication_is_in_the_document(
     stack: Stack, aws: AwsSandbox, tmp_path: Path
 ) -> None:
-    report = compare(stack, aws, identities.nobody(tmp_path), BOUNDARIES, tmp_path)
+    report = compare(stack, aws, identities.anonymous(tmp_path), BOUNDARIES, tmp_path)
 
     assert not report.failures, report.failures
     assert report.with_status(200) >= EVERY

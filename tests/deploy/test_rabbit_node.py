@@ -95,7 +95,7 @@ def test_port_and_data_survive_a_kill_and_no_process_does(
     assert port != rabbit.port
     assert other.exit_reason() is None
 
-    # An exchange would be lost: RabbitMQ confirms it before it is on the disk.
+    # Not an exchange: one that was declared just before the kill was missing after it.
     other.ctl("add_vhost", "kept")
     other.kill()
 
