@@ -23,6 +23,7 @@ HEADER_TRACEPARENT = "traceparent"
 HEADER_TRACESTATE = "tracestate"
 HEADER_IDEMPOTENCY_KEY = "idempotency-key"
 HEADER_REQUESTED_BY = "requested-by"
+HEADER_RETRIES = "retries"
 
 Header = str | int
 """Headers are scalars: streams drop tables and arrays, and AMQP floats lose precision."""

@@ -44,6 +44,12 @@ _OF_REQUESTS = {
         "the first reply from its cache (10000 keys). The same key with another operation is "
         "refused as invalid. Replies with 429, or with 5xx other than 501, are not cached.",
     },
+    wire.HEADER_RETRIES: {
+        "type": "string",
+        "maxLength": 255,
+        "description": "The id of the dead command that this command repeats (`machinist dead "
+        "retry`); the audit has it in the request.",
+    },
 }
 
 HEADERS: dict[str, dict[str, Any]] = {
@@ -118,6 +124,10 @@ HEADERS: dict[str, dict[str, Any]] = {
             dead_letters.HEADER_USER: {
                 "type": "string",
                 "description": "The broker user that published the command.",
+            },
+            dead_letters.HEADER_DIED: {
+                "type": "integer",
+                "description": "The time of death, in milliseconds of the Unix epoch.",
             },
             **_OF_REQUESTS,
         },
