@@ -26,7 +26,7 @@ HEADERS_LIMIT = 16_384
 
 
 def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Message:
-    """Return the dead letter of a message, with the reason, the queue, the broker user and the time.
+    """Return the dead letter of a message, with reason, queue, broker user and time of death.
 
     Left out are properties that the broker would act on: the user id, which it would compare, the
     expiration, and the routing keys of copies. Also left out are headers that cannot be published

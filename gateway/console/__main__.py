@@ -22,6 +22,8 @@ PROGRAM = "machinist"
     cls=Group,
     package="gateway.console",
     members={
+        "get": "Show machines, controllers, services and routes.",
+        "scale": "Scale a controller.",
         "address": "Print the routing key of a command.",
         "dead": "List the dead letters.",
         "token": "Make tokens for clients of gateways.",

@@ -41,7 +41,7 @@ PUBLISHES = {
     "worker-k8s-eu1": {"replies", "outcomes", "dead"},
     "producer": {"events"},
     "auditor": set[str](),
-    "operator": set[str](),
+    "operator": {"queries", "commands"},
 }
 READS = {
     "gateway": {"ended", "audit"},
@@ -49,9 +49,9 @@ READS = {
     "worker-k8s-eu1": {"k8s-eu1.queries", *(f"k8s-eu1.commands.{slot}" for slot in range(8))},
     "producer": set[str](),
     "auditor": {"audit"},
-    "operator": {"recent", "dead"},
+    "operator": {"recent", "dead", "audit"},
 }
-CREATES = {"gateway": {OWN_REPLIES}, "auditor": {OWN_AUDIT}}
+CREATES = {"gateway": {OWN_REPLIES}, "auditor": {OWN_AUDIT}, "operator": {OWN_REPLIES}}
 BINDS = {
     "gateway": {
         (source, queue)
@@ -60,6 +60,7 @@ BINDS = {
         for queue in (OWN_REPLIES, "machinist.ended", "machinist.dead")
     },
     "auditor": {("machinist.outcomes", OWN_AUDIT)},
+    "operator": {("machinist.replies", OWN_REPLIES), ("machinist.dead", OWN_REPLIES)},
 }
 KEYS = {
     "gateway": f"dead.k8s.{HELLO}",

@@ -1,0 +1,79 @@
+"""Command-line parameters of an operation, derived from its fields in the table."""
+
+from typing import Any, get_args, get_origin
+
+import click
+import msgspec
+from msgspec.structs import FieldInfo
+
+from contracts import wire
+from contracts.operation import AnyOperation, Operation
+from contracts.validation import describe
+from gateway.parameters import add_label
+
+SAMPLES = {"scope": "default", "id": "hello-7d4b9-x2x7q", "name": "hello", "replicas": "5"}
+"""Values of fields in examples."""
+
+SAMPLE_LABEL = "app.kubernetes.io/name=hello"
+
+
+def parameters(operation: type[Operation[Any]]) -> list[click.Parameter]:
+    """Return arguments for the fields of path and body, and options for the query parameters."""
+    return [_parameter(operation, field) for field in msgspec.structs.fields(operation)]
+
+
+def example(operation: type[Operation[Any]]) -> str:
+    """Return sample values of the required parameters."""
+    fields = [field for field in msgspec.structs.fields(operation) if field.required]
+    words = [
+        f"--{field.encode_name} {SAMPLE_LABEL}" if _is_map(field) else SAMPLES[field.name]
+        for field in fields
+    ]
+    return " ".join(words)
+
+
+def built(operation: type[AnyOperation], values: dict[str, Any]) -> AnyOperation:
+    """Return the operation with values from the command line, by field; raise `invalid`."""
+    given: dict[str, Any] = {}
+    for field in msgspec.structs.fields(operation):
+        value = values[field.name]
+        if _is_map(field):
+            labels: dict[str, str] = {}
+            for entry in value:
+                add_label(labels, entry)
+            given[field.encode_name] = labels
+        elif value is not None:
+            given[field.encode_name] = value
+    return wire.build(operation, given)
+
+
+def _parameter(operation: type[Operation[Any]], field: FieldInfo) -> click.Parameter:
+    if field.name in {*operation.row.path_fields, *operation.row.body}:
+        is_number = _plain(field.type) is int
+        return click.Argument([field.name], type=int if is_number else str)
+    name = f"--{field.name.replace('_', '-')}"
+    if _is_map(field):
+        return click.Option(
+            ["-l", name],
+            multiple=True,
+            required=field.required,
+            metavar="KEY=VALUE",
+            help="Only resources with this label; repeat it for several labels.",
+        )
+    word = field.name.rpartition("_")[2].upper()
+    return click.Option([name], metavar=word, help=f"Such as {_sample(field)}.")
+
+
+def _is_map(field: FieldInfo) -> bool:
+    return get_origin(_plain(field.type)) is dict
+
+
+def _sample(field: FieldInfo) -> str:
+    described = describe(field.type) or "a value"
+    return described.rpartition("such as ")[2]
+
+
+def _plain(annotated: Any) -> Any:
+    """Return the type in an annotated type."""
+    inner = get_args(annotated)[:1] if hasattr(annotated, "__metadata__") else ()
+    return inner[0] if inner else annotated
