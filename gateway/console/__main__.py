@@ -23,6 +23,7 @@ PROGRAM = "machinist"
     package="gateway.console",
     members={
         "address": "Print the routing key of a command.",
+        "audit": "Search the audit of commands.",
         "dead": "List the dead letters.",
         "token": "Make tokens for clients of gateways.",
         "completion": "Print the completion script of a shell.",
