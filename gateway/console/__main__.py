@@ -25,6 +25,7 @@ PROGRAM = "machinist"
         "get": "Show machines, controllers, services and routes.",
         "scale": "Scale a controller.",
         "address": "Print the routing key of a command.",
+        "audit": "Search the audit of commands.",
         "dead": "List the dead letters.",
         "token": "Make tokens for clients of gateways.",
         "completion": "Print the completion script of a shell.",

@@ -18,7 +18,6 @@ from contracts.seal import Seals
 from contracts.wire import Message, Reply, reply_of
 from gateway.console.broker import CONNECT_S, environment
 from gateway.console.failures import Failure
-from gateway.console.settings import Settings
 from gateway.context import NOTHING, Context
 from gateway.rpc import Rpc
 
@@ -44,12 +43,13 @@ def reply_to(
     return replies[0]
 
 
-def with_rpc(name: str, work: Callable[[Rpc], Awaitable[None]]) -> None:
+def with_rpc(name: str, work: Callable[[Rpc], Awaitable[None]], seals: Seals | None = None) -> None:
     """Run the work of the command `name` with remote procedure calls on the environment's broker.
 
-    Raises ConfigurationError, and as `call_with` does.
+    `seals` are for operations with a sealed body. Raises ConfigurationError, and as `call_with` does.
     """
-    asyncio.run(call_with(environment(), f"machinist {name}", work))
+    settings = environment()
+    asyncio.run(call_with(settings.amqp_url, f"machinist {name}", work, seals or Seals([])))
 
 
 class Link(ReconnectingConnection):
@@ -79,18 +79,20 @@ class Link(ReconnectingConnection):
         await self.run(noting)
 
 
-async def call_with(settings: Settings, name: str, work: Callable[[Rpc], Awaitable[None]]) -> None:
+async def call_with(
+    urls: Secret, name: str, work: Callable[[Rpc], Awaitable[None]], seals: Seals
+) -> None:
     """Run work that makes calls; a lost connection is reopened, as a gateway does.
 
     Raises Failure if there is no connection within `CONNECT_S`, if an exchange does not exist, or
     if the user lacks a right; exceptions of the work are raised unchanged.
     """
-    link = Link(settings.amqp_url, name)
+    link = Link(urls, name)
     rpc = Rpc(
         uuid4().hex[:12],
         link,
         Attendance(()),
-        Seals(settings.seal_key),
+        seals,
         deadlines_ms=DEADLINES_MS,
         in_flight=1,
         on_refused=_leave_to_the_caller,

@@ -1,9 +1,9 @@
 """`machinist scale`: scales a controller, as the REST API does."""
 
 from typing import Any
-from uuid import uuid4
 
 from contracts.api import UpdateControllerReplicas
+from contracts.command_ids import new_command_id
 from gateway.console.calls import reply_to
 from gateway.console.command_line import command as console_command
 from gateway.console.operations import built, example, parameters
@@ -24,7 +24,7 @@ def command(provider: str, as_json: bool, **values: Any) -> None:
     Warnings name an autoscaler that may change the number again.
     """
     operation = built(UpdateControllerReplicas, values)
-    context = Context(command_id=uuid4().hex)
+    context = Context(command_id=new_command_id())
     note(f"Command-Id: {context.command_id}")
     reply = reply_to("scale", provider, operation, context)
     print_reply(operation.row, reply, as_json=as_json)
