@@ -19,8 +19,6 @@ HOLDS_SECRETS = "the body may hold secrets and was not sealed"
 TOO_LARGE = f"the body had {{}} bytes, the limit is {MESSAGE_LIMIT}"
 NOT_UNDERSTOOD = "the body does not match the operation"
 
-ID_LIMIT = 255
-
 MOST_S = 253_402_300_799
 """The last second of the year 9999."""
 
@@ -69,7 +67,7 @@ def request_of(message: Message, operation: Operation[Any] | None, seals: Seals)
         exchange=message.exchange,
         deadline=_deadline(message),
         idempotency_key=key if isinstance(key, str) else None,
-        retries=retries[:ID_LIMIT] if isinstance(retries, str) else None,
+        retries=retries[: wire.SHORT_LIMIT] if isinstance(retries, str) else None,
         **kept,
     )
 
