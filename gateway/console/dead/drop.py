@@ -21,7 +21,7 @@ from gateway.console.output import note, progress
 @console_command(
     "drop",
     example="""
-        dead drop 019e --yes
+        dead drop 019ad2c0f1e07a3b --yes
         dead drop --all --operation delete_service --save dropped.jsonl --yes
     """,
 )
@@ -45,7 +45,8 @@ def command(
 
     async def look(connection: Connection) -> None:
         nonlocal found
-        found, _ = await select(connection, wanted)
+        with progress("letters read") as show:
+            found, _ = await select(connection, wanted, show=show)
 
     on_broker("dead drop", look)
     if not found:
@@ -96,15 +97,11 @@ class Dropping:
 
     async def run(self, connection: Connection) -> None:
         """Remove the letters."""
-        with progress("letters read") as show:
-            async with open_letters(connection) as letters:
-                read = 0
-                async for delivery in letters:
-                    mark = fingerprint(delivery.message)
-                    if mark in self._wanted:
-                        if mark not in self.printed:
-                            self._output.write(dead(delivery))
-                        self.printed.add(mark)
-                        await letters.remove(delivery)
-                    read += 1
-                    show(read, letters.total)
+        async with open_letters(connection) as letters:
+            async for delivery in letters:
+                mark = fingerprint(delivery.message)
+                if mark in self._wanted:
+                    if mark not in self.printed:
+                        self._output.write(dead(delivery.message))
+                    self.printed.add(mark)
+                    await letters.remove(delivery)

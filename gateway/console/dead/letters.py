@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 
 from contracts import dead_letters, outcomes
-from contracts.broker.channel import Delivery
 from contracts.json_limits import MESSAGES, decode
 from contracts.seal import is_sealed
 from contracts.secrecy import may_hold_secrets
@@ -17,12 +16,14 @@ from contracts.wire import Header, Message
 from gateway.console.failures import Failure
 from gateway.recorder.dead_letters import provider_of
 
+HEADER_DELIVERIES = "x-delivery-count"
+
 OWN_HEADERS = (
     dead_letters.HEADER_REASON,
     dead_letters.HEADER_QUEUE,
     dead_letters.HEADER_USER,
     dead_letters.HEADER_DIED,
-    "x-delivery-count",
+    HEADER_DELIVERIES,
     "x-acquired-count",
 )
 """Headers that are shown as members of their own."""
@@ -76,10 +77,10 @@ class Filter(msgspec.Struct, frozen=True):
         )
 
 
-def dead(delivery: Delivery) -> DeadLetter:
-    """Return the letter in a delivery."""
-    message = delivery.message
+def dead(message: Message) -> DeadLetter:
+    """Return the letter in a message."""
     headers = message.headers
+    deliveries = headers.get(HEADER_DELIVERIES, 0)
     return DeadLetter(
         id=outcomes.identity(message),
         operation=message.type,
@@ -94,7 +95,7 @@ def dead(delivery: Delivery) -> DeadLetter:
         content_type=message.content_type,
         content_encoding=message.content_encoding,
         headers={name: value for name, value in headers.items() if name not in OWN_HEADERS},
-        deliveries=delivery.returns,
+        deliveries=deliveries if isinstance(deliveries, int) else 0,
         **_body(message),
     )
 

@@ -83,7 +83,7 @@ async def select(
     async with open_letters(connection) as letters:
         read = 0
         async for delivery in letters:
-            letter = dead(delivery)
+            letter = dead(delivery.message)
             identities.add(letter.id)
             if wanted.matches(letter):
                 found.append(Letter(letter, delivery.message))

@@ -1,6 +1,7 @@
 """`machinist dead retry`: runs the commands of dead letters again."""
 
 import os
+from typing import BinaryIO
 
 import click
 import msgspec
@@ -21,15 +22,15 @@ from gateway.console.dead.queue import Letter, select
 from gateway.console.dead.retrying import Retry, opened, retry_of, with_replicas
 from gateway.console.dead.run import Retrying, RetrySeals
 from gateway.console.failures import Failure
-from gateway.console.output import json_option, note
+from gateway.console.output import json_option, note, progress
 from gateway.console.settings import SealSettings
 
 
 @console_command(
     "retry",
     example="""
-        dead retry 019e
-        dead retry 019e --replicas 3
+        dead retry 019ad2c0f1e07a3b
+        dead retry 019ad2c0f1e07a3b --replicas 3
         dead retry --all --reason 'routing key' --yes
     """,
 )
@@ -43,7 +44,7 @@ def command(
     is_all: bool,
     yes: bool,
     replicas: int | None,
-    body: click.utils.LazyFile | None,
+    body: BinaryIO | None,
     edit: bool,
     as_json: bool,
     **conditions: str,
@@ -69,7 +70,8 @@ def command(
 
     async def look(connection: Connection) -> None:
         nonlocal found
-        found, _ = await select(connection, wanted)
+        with progress("letters read") as show:
+            found, _ = await select(connection, wanted, show=show)
 
     on_broker("dead retry", look)
     if not found:
@@ -104,9 +106,7 @@ def _plan(letters: list[Letter], seals: Seals) -> tuple[dict[str, Retry], int]:
     return planned, refused
 
 
-def _edited(
-    letter: Letter, seals: Seals, replicas: int | None, body: click.utils.LazyFile | None
-) -> Retry:
+def _edited(letter: Letter, seals: Seals, replicas: int | None, body: BinaryIO | None) -> Retry:
     """Return the retry with another body; raises a fault if it is invalid."""
     if body is not None:
         return retry_of(letter.message, new_command_id(), seals, body.read())

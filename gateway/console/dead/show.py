@@ -11,7 +11,7 @@ from gateway.console.dead.queue import Letter, select
 from gateway.console.output import json_option, print_fields, print_json, utc
 
 
-@console_command("show", example="dead show 019e")
+@console_command("show", example="dead show 019ad2c0f1e07a3b")
 @click.argument("identity", metavar="ID")
 @json_option
 def command(identity: str, as_json: bool) -> None:
