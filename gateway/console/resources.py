@@ -55,7 +55,7 @@ def print_resources(collection: Collection, reply: Any) -> None:
     """Print the resources in a reply, and the machines of a single controller."""
     found = reply
     for name in ENVELOPES:
-        if isinstance(found, dict) and name in found and "name" not in found:
+        if isinstance(found, dict) and found.keys() == {name}:
             found = found[name]
     resources = found if isinstance(found, list) else [found]
     if not resources:

@@ -46,7 +46,7 @@ def confirmed(question: str, letters: list[DeadLetter], *, yes: bool) -> bool:
     """Show letters on a terminal and ask a question; `yes` is an answer on the command line."""
     if yes:
         return True
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise click.UsageError("standard input is not a terminal: add --yes")
     if sys.stdout.isatty():
         print_letters(letters)

@@ -1,6 +1,7 @@
 """`machinist providers remove`: deletes the queues of a provider that has no worker."""
 
 import os
+import sys
 
 import click
 
@@ -59,7 +60,7 @@ def command(name: str, force: bool, yes: bool, as_json: bool) -> int:
 
 def _is_typed(name: str, queues: int) -> bool:
     """Ask for the name of the provider."""
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise click.UsageError("standard input is not a terminal: add --yes")
     typed = click.prompt(f"Delete {queues} queues? Type the name of the provider", err=True)
     return bool(typed == name)
