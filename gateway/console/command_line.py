@@ -9,7 +9,8 @@ import click
 WIDTH = 100
 """The maximal width of a help text."""
 
-HELP = {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH}
+HELP_OPTIONS = ["-h", "--help"]
+HELP = {"help_option_names": HELP_OPTIONS, "max_content_width": WIDTH}
 
 
 class Command(click.Command):
@@ -49,7 +50,7 @@ class Group(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse the arguments, with the default command if they name none."""
-        is_named = args and (not args[0].startswith("-") or args[0] in HELP["help_option_names"])
+        is_named = args and (not args[0].startswith("-") or args[0] in HELP_OPTIONS)
         if self._default is not None and not is_named:
             args = [self._default, *args]
         return super().parse_args(ctx, args)

@@ -34,7 +34,8 @@ def in_terminal(
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
     plain = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
     with subprocess.Popen(
-        command,
+        # A background job of a shell ignores the signal, and its processes inherit that.
+        ["env", "--default-signal=INT", *command],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,

@@ -43,8 +43,8 @@ EXAMPLES = [
 IDENTITY = "019ad2c0f1e07a3b"
 """The short id in examples."""
 
-EXACT = ("token new", "completion", "address")
-"""Commands whose lines are for programs and files, as wide as they are."""
+EXACT = ("token new", "completion", "address", "audit tail")
+"""Commands whose lines are for programs, files and logs, as wide as they are."""
 
 ENDLESS = ("audit tail",)
 """Commands that run until Ctrl-C, and print new records."""

@@ -143,7 +143,7 @@ def test_a_letter_stays_while_the_platform_cannot_be_reached(
 
     assert main(["dead", "retry", "m1"]) == 1
 
-    assert "platform_unreachable" in capsys.readouterr().out
+    assert "platform_failed" in capsys.readouterr().out
     assert len(run("dead", "list")) == 2
 
 
