@@ -28,7 +28,7 @@ WITH_TOKEN = '-H "authorization: Bearer $PLT_TOKEN"'
 USERS = {
     PRODUCER: "publishes events (deploy/producers)",
     AUDITOR: "reads the audit (machinist audit list)",
-    OPERATOR: "reads dead messages (machinist dead list), and logs in to the management UI",
+    OPERATOR: "queries, scales and handles dead letters (machinist); management UI",
 }
 """The broker users for people, with their purpose."""
 

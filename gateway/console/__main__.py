@@ -38,6 +38,9 @@ def machinist() -> None:
 
     Commands that use the broker read its URL from PLT_AMQP_URL, or from the file that
     PLT_AMQP_URL_FILE names.
+
+    Exit status: 0 for success, 1 for a failure on the broker or the platform or a negative result
+    of a check, 2 for an invalid argument or variable, 130 for an interrupt.
     """
 
 
