@@ -10,7 +10,7 @@ WIDTH = 100
 """The maximal width of a help text."""
 
 HELP_OPTIONS = ["-h", "--help"]
-HELP = {"help_option_names": HELP_OPTIONS, "max_content_width": WIDTH}
+HELP: dict[str, Any] = {"help_option_names": HELP_OPTIONS, "max_content_width": WIDTH}
 
 
 class Command(click.Command):

@@ -145,8 +145,8 @@ def test_each_user_binds_only_its_own_queues_to_readable_exchanges(
 
 
 @each_role
-def test_no_user_but_a_gateway_binds_an_exchange_to_another(broker: UsersVhost, role: str) -> None:
-    """A gateway may publish to the destinations that it may bind."""
+def test_no_user_but_a_caller_binds_an_exchange_to_another(broker: UsersVhost, role: str) -> None:
+    """A gateway and an operator may publish to the destinations that they may bind."""
     passed = allowed(
         broker.url(role),
         {
@@ -156,7 +156,8 @@ def test_no_user_but_a_gateway_binds_an_exchange_to_another(broker: UsersVhost, 
         },
     )
 
-    assert role == "gateway" or not passed
+    assert role in ("gateway", "operator") or not passed
+    assert {destination for _, destination in passed} <= ours(PUBLISHES[role])
 
 
 @pytest.mark.parametrize(

@@ -70,4 +70,4 @@ def _read(terminal: int) -> str:
 
 def lines(output: str) -> list[str]:
     """Return the lines as a terminal shows them: a carriage return begins the line again."""
-    return [line.rpartition("\r")[2] for line in output.splitlines()]
+    return [line.rpartition("\r")[2] for line in output.rstrip("\n").split("\n")]

@@ -36,7 +36,7 @@ def command(number: int, as_json: bool, **conditions: str) -> None:
     async def look(connection: Connection) -> None:
         nonlocal found, total
         with progress("letters read") as show:
-            found, total = await select(connection, Filter(**conditions), number, show)
+            found, total = await select(connection, Filter((), **conditions), number, show)
 
     on_broker("dead list", look)
     if as_json:

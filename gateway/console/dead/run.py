@@ -1,5 +1,6 @@
 """Publishes retries, and removes the letters whose retries were answered."""
 
+import sys
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +15,7 @@ from gateway.console.broker import environment, run
 from gateway.console.dead.letters import fingerprint
 from gateway.console.dead.queue import Letters, open_letters
 from gateway.console.dead.retrying import Retry
+from gateway.console.dead.table import short
 from gateway.console.output import note, print_json, print_table, progress
 from gateway.console.replies import Unsuccessful
 from gateway.rpc import Rpc
@@ -21,6 +23,8 @@ from gateway.rpc import Rpc
 MAY_CHANGE = frozenset({429, 500, 502, 503, 504})
 """Statuses that another retry may change; their letters stay."""
 
+
+HEADER = ("ID", "RETRIED AS", "STATUS", "REPLY", "LETTER")
 
 SEALED_REPLY = b'"sealed"'
 
@@ -93,18 +97,14 @@ class Retrying:
             for each in ended:
                 print_json(each)
         elif ended:
-            rows = [
-                (each.id, each.command_id, str(each.status), _words(each), _letter(each))
-                for each in ended
-            ]
-            header = ("ID", "RETRIED AS", "STATUS", "REPLY", "LETTER")
-            print_table(header, rows, flexible=(3,))
+            print_table(HEADER, [_row(each) for each in ended], flexible=(3,))
         if len(ended) < len(self._planned):
             note(f"{len(self._planned) - len(ended):,} letters were not found again")
 
 
 async def _end(rpc: Rpc, retry: Retry, identity: str) -> Retried:
     command_id = str(retry.context.command_id)
+    note(f"{identity} is retried as {command_id}")
     is_answered = True
     try:
         reply = await rpc.send(retry.provider, retry.request, retry.context)
@@ -114,12 +114,15 @@ async def _end(rpc: Rpc, retry: Retry, identity: str) -> Retried:
     return Retried(identity, command_id, reply.status, removed, msgspec.Raw(reply.body))
 
 
+def _row(end: Retried) -> tuple[str, ...]:
+    identities = [end.id, end.command_id]
+    if sys.stdout.isatty():
+        identities = list(map(short, identities))
+    return (*identities, str(end.status), _words(end), "removed" if end.removed else "stays")
+
+
 def _words(end: Retried) -> str:
     if end.status < HTTPStatus.BAD_REQUEST:
         return "done"
     problem = msgspec.json.decode(end.body, type=Unsuccessful)
     return f"{problem.code}: {problem.message}"
-
-
-def _letter(end: Retried) -> str:
-    return "removed" if end.removed else "stays"

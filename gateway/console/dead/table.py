@@ -10,16 +10,19 @@ HEADER = ("DIED", "ID", "OPERATION", "KEY", "REASON")
 
 
 def print_letters(letters: list[DeadLetter]) -> None:
-    """Print one line for each letter; on a terminal, ids and texts are cut."""
+    """Print one line for each letter; on a terminal, times, ids, keys and texts are cut."""
     if letters:
         print_table(HEADER, [_row(each) for each in letters], flexible=(2, 3, 4))
 
 
 def _row(letter: DeadLetter) -> tuple[str, ...]:
-    moment, identity = utc(letter.died), letter.id
-    if sys.stdout.isatty() and letter.died is not None:
-        moment = f"{letter.died:%m-%d %H:%M}"
-    if sys.stdout.isatty():
-        # The first digits of an id of a gateway are its time.
-        identity = identity[: SHORT if time_in(identity) else SHORT // 2]
-    return (moment, identity, letter.operation, letter.key, letter.reason)
+    if not sys.stdout.isatty():
+        return (utc(letter.died), letter.id, letter.operation, letter.key, letter.reason)
+    moment = "-" if letter.died is None else f"{letter.died:%m-%d %H:%M}"
+    scope_and_name = letter.key.split(".", 3)[-1]
+    return (moment, short(letter.id), letter.operation, scope_and_name, letter.reason)
+
+
+def short(identity: str) -> str:
+    """Return the beginning of an id for a terminal; an id of a gateway begins with its time."""
+    return identity[: SHORT if time_in(identity) else SHORT // 2]

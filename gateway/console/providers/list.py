@@ -1,5 +1,6 @@
 """`machinist providers list`: the providers and their workers."""
 
+from datetime import datetime
 from typing import Any
 
 import click
@@ -8,7 +9,7 @@ from contracts.broker.connection import Connection
 from gateway.console.attending import listen
 from gateway.console.broker import environment, on_broker
 from gateway.console.command_line import command as console_command
-from gateway.console.output import json_option, note, print_json, print_table
+from gateway.console.output import json_option, note, print_json, print_table, utc
 from gateway.console.values import Provider
 from gateway.provider_status import provider_status
 from gateway.settings import provider_names
@@ -48,13 +49,13 @@ def command(names: tuple[str, ...], as_json: bool) -> int:
 
 def _rows(name: str, status: dict[str, Any]) -> list[tuple[str, ...]]:
     attended = "yes" if status["attended"] else "no"
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (
             name,
             attended,
             worker["worker"],
             worker["version"],
-            worker["since"],
+            utc(datetime.fromisoformat(worker["since"])),
             ",".join(map(str, worker["partitions"])) or "-",
             f"{worker['clockBehindSeconds']:.1f} s",
         )
