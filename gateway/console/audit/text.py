@@ -47,7 +47,8 @@ def what(outcome: Outcome) -> str:
     is_clear = operation is not None and operation.row.access == "scale"
     changes = ", ".join(changes_of(outcome))
     name = "" if is_clear and changes else outcome.operation
-    text = " ".join(part for part in (name, changes) if part)
+    replay = "(replay)" if outcome.request and outcome.request.replay_of else ""
+    text = " ".join(part for part in (name, changes, replay) if part)
     return " - ".join(part for part in (text, reason(outcome)) if part)
 
 
