@@ -60,7 +60,7 @@ class Rpc:
         """`deadlines_ms` are the deadlines of queries and of commands.
 
         `on_refused` is called for every command that the broker rejected. `checks` run beside the
-        calls of a gateway; the console makes a single call and has none.
+        calls of a gateway; the console has none.
         """
         self._gateway = gateway
         self._link = link

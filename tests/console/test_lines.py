@@ -6,6 +6,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from gateway.console.entries import dead, record
+from gateway.console.lines import dead_line, json_line, outcome_line
 
 from contracts import dead_letters, outcomes, topology
 from contracts.faults import Code
@@ -13,8 +15,6 @@ from contracts.outcomes import Cause, Outcome, Result
 from contracts.requests import operation_in, request_of
 from contracts.seal import Seals
 from contracts.wire import Message
-from gateway.console.entries import dead, record
-from gateway.console.lines import dead_line, json_line, outcome_line
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 NOON_MS = int(NOON.timestamp() * 1000)

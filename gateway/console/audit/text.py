@@ -71,6 +71,20 @@ def changes_of(outcome: Outcome) -> list[str]:
     return [f"{name} → {value}" for name, value in _flat(_requested(outcome)).items()]
 
 
+def state_text(state: dict[str, Any]) -> str:
+    """Return a state as `name value, …`."""
+    return ", ".join(f"{name} {value}" for name, value in _flat(state).items())
+
+
+def value_text(value: Any) -> str:
+    """Return a member of a state; an absent value is `none`."""
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        return " ".join(f"{key}={value_text(each)}" for key, each in value.items()) or "none"
+    return _text(value)
+
+
 def _requested(outcome: Outcome) -> dict[str, Any]:
     """Return replicas, labels and images of a request."""
     request = outcome.request
