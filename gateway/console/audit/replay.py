@@ -60,7 +60,7 @@ RATE = 10.0
     "--continue",
     "skip_failed",
     is_flag=True,
-    help="Go on with an address after a failure, instead of leaving its later commands.",
+    help="After a failure, go on with the later commands on the address.",
 )
 @json_option
 def command(
@@ -73,16 +73,16 @@ def command(
     as_json: bool,
     **conditions: Any,
 ) -> int:
-    """Publish successful commands of one provider again, in their order on each address.
+    """Publish successful commands of one provider again, in their order in each scope.
 
     Without --execute, show for each address how many commands would be published, the state in
     which they leave it, and whether the platform's state has moved on. Commands that are refused,
     expired, superseded, failed or dead are skipped, and those that are replays themselves.
 
-    Each command waits for the end of the one before it on its address. The audit shows it under a
-    new id, as a replay of the old one. A resource passes again through all its states. After an
-    interruption, or after a failure, the same command line goes on where the checkpoint ends; only
-    commands under way are repeated.
+    Each command waits for the end of the one before it in its scope. The audit shows it under a new
+    id, as a replay of the old one. A resource passes again through all its states. After a failure,
+    the later commands on the address are left. The same command line goes on where the checkpoint
+    ends, also after an interruption: only commands under way are then repeated.
     """
     filters = filters_of(conditions)
     if filters.provider is None or "*" in filters.provider:

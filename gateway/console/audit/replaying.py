@@ -1,4 +1,8 @@
-"""Replays a plan: in order on each address, several addresses at once; interrupted, it goes on."""
+"""Replays a plan: in order in each scope, several scopes at once; interrupted, it goes on.
+
+A command may need one on another address, as a route needs its workload. The order in which
+commands of a scope were started is safe: the workload was started before the route was requested.
+"""
 
 import asyncio
 from bisect import bisect_left
@@ -20,7 +24,7 @@ from gateway.console.broker import run
 from gateway.console.checkpoint import Checkpoint
 
 CONCURRENCY = 8
-"""The number of addresses on which a command runs at once."""
+"""The number of scopes in which a command runs at once."""
 
 LOOK_AHEAD = 250
 """Commands read that are not replayed yet. A body has at most 1 MiB."""
@@ -127,21 +131,22 @@ class Replay:
         return is_planned and at >= self._position
 
     def _add(self, at: int, outcome: Outcome) -> None:
-        lane = self._lanes.get(outcome.address)
+        scope = outcome.address.split(".")[1]
+        lane = self._lanes.get(scope)
         if lane is None:
-            lane = self._lanes[outcome.address] = deque()
-            self._running.add(asyncio.create_task(self._run(outcome.address, lane)))
+            lane = self._lanes[scope] = deque()
+            self._running.add(asyncio.create_task(self._run(scope, lane)))
         lane.append((at, outcome))
 
-    async def _run(self, address: str, lane: deque[tuple[int, Outcome]]) -> None:
+    async def _run(self, scope: str, lane: deque[tuple[int, Outcome]]) -> None:
         async with self._slots:
             while lane:
                 at, outcome = lane.popleft()
-                if address not in self._failed:
+                if outcome.address not in self._failed:
                     await self._replay(at, outcome)
                 self._save(at)
                 self._room.release()
-            del self._lanes[address]
+            del self._lanes[scope]
 
     async def _replay(self, at: int, outcome: Outcome) -> None:
         address = outcome.address
