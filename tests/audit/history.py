@@ -16,7 +16,7 @@ class History:
 
     def __init__(self, gateway: Gateway, provider: str, applications: int) -> None:
         self._gateway = gateway
-        self._provider = provider
+        self.provider = provider
         self._applications = applications
 
     def send(self, number: int) -> None:
@@ -26,21 +26,23 @@ class History:
             assert answer.status_code == 200, answer.text
 
     def _step(self, name: str, round: int) -> httpx.Response:
-        """Send one command: workloads, routes and sizes change in turn, some are deleted."""
+        """Send one command: mostly scalings; workloads and routes change, some are deleted."""
         deletes = name.endswith("3")
-        match round % 6:
+        match round % 8:
             case 0:
                 return self.apply(name, image=f"registry.example/{name}:{round}")
             case 1:
                 return self.route(name, f"v{round}", generation=round)
-            case 2 | 4:
-                return self.scale(name, 1 + round % 4)
-            case 3 if deletes:
-                return self.delete("gateway/httproutes", name)
-            case 5 if deletes:
-                return self.delete("controllers", name)
-            case _:
+            case 3:
                 return self.apply(name, image=f"registry.example/{name}:{round}", version="v2")
+            case 5 if deletes:
+                return self.delete("gateway/httproutes", name)
+            case 6 if deletes:
+                return self.delete("controllers", name)
+            case 7 if deletes:
+                return self.apply(name, image=f"registry.example/{name}:{round}")
+            case _:
+                return self.scale(name, 1 + round % 4)
 
     def apply(self, name: str, **more: Any) -> httpx.Response:
         workload = examples.workload(name, appName=name, pullSecret=PULL_SECRET, **more)
@@ -57,11 +59,11 @@ class History:
 
     def scale(self, name: str, replicas: int) -> httpx.Response:
         return self._gateway.http.post(
-            f"/{self._provider}/controllers/{SCOPE}/{name}", json={"replicas": replicas}
+            f"/{self.provider}/controllers/{SCOPE}/{name}", json={"replicas": replicas}
         )
 
     def delete(self, path: str, name: str) -> httpx.Response:
-        return self._gateway.http.delete(f"/{self._provider}/{path}/{SCOPE}/{name}")
+        return self._gateway.http.delete(f"/{self.provider}/{path}/{SCOPE}/{name}")
 
     def state(self) -> dict[str, Any]:
         """Return controllers, images and routes of the applications."""
@@ -87,7 +89,7 @@ class History:
 
     def _put(self, path: str, body: Any) -> httpx.Response:
         (content,) = body.values()
-        return self._gateway.http.put(f"/{self._provider}/{path}/{SCOPE}", json=content)
+        return self._gateway.http.put(f"/{self.provider}/{path}/{SCOPE}", json=content)
 
     def _get(self, path: str) -> Any:
-        return self._gateway.http.get(f"/{self._provider}/{path}").json()
+        return self._gateway.http.get(f"/{self.provider}/{path}").json()
