@@ -14,10 +14,13 @@ HEADER_DIED = "died"
 COPIES = ("CC", "BCC")
 """Headers with further routing keys, under which RabbitMQ routes copies of a message."""
 
-NOT_KEPT = b"not kept: it may hold secrets and was not sealed"
+ABSENT = b"not kept: "
+"""The beginning of a text in place of a body."""
+
+NOT_KEPT = ABSENT + b"it may hold secrets and was not sealed"
 """The body of a dead letter that replaces an unsealed body with possible secrets."""
 
-TOO_LARGE = f"not kept: it had {{}} bytes, the limit is {topology.MESSAGE_LIMIT}"
+TOO_LARGE = ABSENT.decode() + f"it had {{}} bytes, the limit is {topology.MESSAGE_LIMIT}"
 TEXT = "text/plain"
 
 REASON_LIMIT = 1000

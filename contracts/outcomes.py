@@ -29,6 +29,7 @@ from contracts.wire import (
     Header,
     Message,
 )
+from contracts.wire import SHORT_LIMIT as SHORT_LIMIT
 
 OUTCOME = "outcome"
 """The property `type` of the message with an outcome."""
@@ -46,7 +47,6 @@ HEADERS_AT_A_GLANCE = ("who", "what", "before", "after", "why")
 GLANCE_LIMIT = 300
 """The maximal number of characters of each of these headers."""
 
-SHORT_LIMIT = 255
 ADDRESS_LIMIT = 200
 """The maximal size in bytes of an address from a routing key; an AMQP key has at most 255."""
 

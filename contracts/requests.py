@@ -26,8 +26,6 @@ HOLDS_SECRETS = "the body may hold secrets and was not sealed"
 TOO_LARGE = f"the body had {{}} bytes, the limit is {MESSAGE_LIMIT}"
 NOT_UNDERSTOOD = "the body does not match the operation"
 
-ID_LIMIT = 255
-
 MOST_S = 253_402_300_799
 """The last second of the year 9999."""
 
@@ -95,7 +93,7 @@ def operation_in(message: Message, seals: Seals) -> Operation[Any] | None:
 
 
 def _id(header: Header | None) -> str | None:
-    return header[:ID_LIMIT] if isinstance(header, str) else None
+    return header[: wire.SHORT_LIMIT] if isinstance(header, str) else None
 
 
 def _deadline(message: Message) -> datetime | None:

@@ -14,6 +14,9 @@ from contracts.validation import checked, describe, nearest, show
 
 JSON = "application/json"
 
+SHORT_LIMIT = 255
+"""The maximal size in bytes of a short string of AMQP."""
+
 HEADER_CONTRACT = "contract"
 HEADER_DEADLINE = "deadline"
 HEADER_STATUS = "status"

@@ -154,23 +154,25 @@ class Channel:
         with broker_errors():
             await self._raw.basic_qos(prefetch_count=self._prefetch)
 
-    async def consumers(self, queue: str) -> int:
-        """Return a queue's consumer count, by a passive declaration.
+    async def counts(self, queue: str) -> tuple[int, int]:
+        """Return a queue's counts of messages and consumers, by a passive declaration.
 
         If the queue does not exist, raise NotDeclared; the broker closes the channel.
         """
         with broker_errors():
             answer = await self._raw.queue_declare(queue, passive=True)
-        return int(answer.consumer_count or 0)
+        return int(answer.message_count or 0), int(answer.consumer_count or 0)
+
+    async def consumers(self, queue: str) -> int:
+        """Return a queue's consumer count; raises as `counts` does."""
+        return (await self.counts(queue))[1]
 
     async def messages(self, queue: str) -> int:
-        """Return a queue's message count; raises as `consumers` does."""
-        with broker_errors():
-            answer = await self._raw.queue_declare(queue, passive=True)
-        return int(answer.message_count or 0)
+        """Return a queue's message count; raises as `counts` does."""
+        return (await self.counts(queue))[0]
 
     async def has_exchange(self, name: str) -> bool:
-        """Return True if the exchange exists; else raise as `consumers` does."""
+        """Return True if the exchange exists; else raise as `counts` does."""
         with broker_errors():
             await self._raw.exchange_declare(name, passive=True)
         return True

@@ -56,6 +56,11 @@ class QueueReader:
         """Acknowledge all messages up to this one, so that the broker sends more."""
         await self._channel.ack(last, and_before=True)
 
+    async def ack_one(self, delivery: Delivery) -> None:
+        """Acknowledge this message only, and wait until the broker has removed it."""
+        await self._channel.ack(delivery)
+        await self._channel.round_trip()
+
     def end(self) -> None:
         """Stop watching the channel."""
         self._lost.cancel()

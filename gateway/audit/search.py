@@ -7,6 +7,7 @@ from datetime import timedelta
 from msgspec import Struct
 
 from contracts.broker.connection import Connection
+from contracts.broker.stream_reader import offset
 from contracts.command_ids import time_in
 from contracts.outcomes import Outcome, Result
 from contracts.wire import Message
@@ -167,14 +168,13 @@ async def read_commands(
     Commands that did not end come last. Raises ConnectionLost.
     """
     commands = Commands(filters)
-    read = 0
-    async with aclosing(read_range(connection, within)) as batches:
+    async with aclosing(read_range(connection, within, filters.addresses())) as batches:
         async for batch in batches:
             for message in batch:
                 if (command := commands.add(message)) is not None:
                     add(command)
-            read += len(batch)
-            progress(read, within.end - within.start)
+            if batch:
+                progress(offset(batch[-1]) + 1 - within.start, within.end - within.start)
     for command in commands.unfinished():
         add(command)
 

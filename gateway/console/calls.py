@@ -73,17 +73,15 @@ class Link(ReconnectingConnection):
         self.became_ready.set()
 
     async def serve(self, session: Session) -> None:
-        """Run a session on one connection after another; note a right that its user lacks."""
+        """Run a session on one connection after another, unless its user lacks a right."""
 
-        async def noting(connection: Connection) -> None:
+        async def until_refused(connection: Connection) -> None:
             try:
                 await session(connection)
             except* (NotDeclared, Refused) as errors:
-                if not self.lacking.done():
-                    self.lacking.set_exception(errors.exceptions[0])
-                raise
+                self.lacking.set_exception(errors.exceptions[0])
 
-        await self.run(noting)
+        await self.run(until_refused)
 
 
 async def call_with(
@@ -112,16 +110,17 @@ async def call_with(
     )
     serving = asyncio.create_task(link.serve(rpc.session))
     working = asyncio.create_task(_connected(link, partial(work, rpc)))
-    tasks = {serving, working, link.lacking}
+    tasks = (working, link.lacking, serving)
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        await (working if working in done else done.pop())
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await next(each for each in tasks if each.done())
     except (NotDeclared, Refused) as error:
         raise Failure(f"this user cannot make calls: {error}") from error
     finally:
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Not the connection: a cancellation while it is lost may be ignored.
+        await asyncio.gather(working, link.lacking, return_exceptions=True)
 
 
 async def _connected(link: Link, work: Callable[[], Awaitable[None]]) -> None:

@@ -7,7 +7,9 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from contracts import wire
+from contracts.faults import Fault
 from contracts.operation import AnyOperation, Operation
+from contracts.printable import printable
 from contracts.validation import describe
 from gateway.parameters import add_label
 
@@ -33,18 +35,20 @@ def example(operation: type[Operation[Any]]) -> str:
 
 
 def built(operation: type[AnyOperation], values: dict[str, Any]) -> AnyOperation:
-    """Return the operation with values from the command line, by field; raise `invalid`."""
-    given: dict[str, Any] = {}
-    for field in msgspec.structs.fields(operation):
-        value = values[field.name]
-        if _is_map(field):
+    """Return the operation with values from the command line, by field; raise UsageError."""
+    fields = msgspec.structs.fields(operation)
+    given = {field.encode_name: values[field.name] for field in fields}
+    try:
+        for field in filter(_is_map, fields):
             labels: dict[str, str] = {}
-            for entry in value:
+            for entry in values[field.name]:
                 add_label(labels, entry)
             given[field.encode_name] = labels
-        elif value is not None:
-            given[field.encode_name] = value
-    return wire.build(operation, given)
+        return wire.build(
+            operation, {name: value for name, value in given.items() if value is not None}
+        )
+    except Fault as fault:
+        raise click.UsageError(printable(fault.message), click.get_current_context()) from fault
 
 
 def _parameter(operation: type[Operation[Any]], field: FieldInfo) -> click.Parameter:

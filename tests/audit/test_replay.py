@@ -35,7 +35,7 @@ def check_replay(
     assert status == 0
     assert sum(each["commands"] for each in previews) == commands
     assert {each["now"] for each in previews} <= {"absent", "same"}
-    assert "0 of them on 0 addresses whose state has moved on" in notes
+    assert "the state has moved on: 0 commands on 0 addresses" in notes
     assert history.state() != state
 
     for number in range(2):
@@ -72,7 +72,7 @@ def test_the_audit_shows_replayed_commands_under_new_ids_as_replays(
     assert [each["request"]["replayOf"] for each in listed] == [each["id"] for each in original]
     assert {each["requestedBy"] for each in listed} == {original[0]["user"]}
     assert console("replay", "--provider", "k8s")[2].endswith(
-        "skipped: 3 replays of other commands\n"
+        "skipped: 3, replays of other commands\n"
     )
 
 
@@ -80,7 +80,7 @@ def test_the_dry_run_reports_commands_whose_state_has_moved_on(
     kubernetes: Kubernetes, console: Console
 ) -> None:
     kubernetes.history(12).send(12)
-    moved = [f"app-{number}" for number in range(0, 10)]
+    moved = [f"app-{number}" for number in range(10)]
     for name in moved:
         patch(kubernetes.sandbox, "deployments.apps", name, {"spec": {"replicas": 7}}, "hpa")
 
@@ -89,7 +89,8 @@ def test_the_dry_run_reports_commands_whose_state_has_moved_on(
     found = [each for each in previews if each["now"] == "moved on"]
     assert [each["address"] for each in found] == [f"controllers.default.{name}" for name in moved]
     assert [each["found"] for each in found[0]["drift"]] == [7]
-    assert "12 commands on 12 addresses would be published to k8s; 10 of them on 10" in notes
+    assert "12 commands on 12 addresses would be published to k8s\n" in notes
+    assert "the state has moved on: 10 commands on 10 addresses\n" in notes
 
 
 def test_the_dry_run_changes_nothing_and_needs_no_worker(

@@ -11,7 +11,7 @@ from gateway.console.audit.asking import CONCURRENCY, asker
 from gateway.console.audit.text import state_text, value_text
 from gateway.console.calls import with_rpc
 from gateway.console.failures import Failure
-from gateway.console.output import note, print_json, print_table, progress
+from gateway.console.output import counted, note, print_json, print_table, progress
 from gateway.rpc import Rpc
 
 SAME, MOVED, ABSENT, UNKNOWN = "same", "moved on", "absent", "unknown"
@@ -44,12 +44,13 @@ def dry_run(plan: Plan, target: str, *, as_json: bool) -> None:
             print_json(each)
     elif previews:
         print_table(HEADER, [_row(each) for each in previews], (0, 3), COLOURS)
-    moved = [each for each in previews if each.now == MOVED]
-    note(
-        f"{len(plan.offsets):,} commands on {len(previews):,} addresses would be published to "
-        f"{target}; {sum(each.commands for each in moved):,} of them on {len(moved):,} addresses "
-        "whose state has moved on"
-    )
+    note(f"{_counts(previews)} would be published to {target}")
+    note(f"the state has moved on: {_counts([each for each in previews if each.now == MOVED])}")
+
+
+def _counts(previews: list[Preview]) -> str:
+    commands = counted(sum(each.commands for each in previews), "command")
+    return f"{commands} on {counted(len(previews), 'address')}"
 
 
 def preview(planned: Planned, found: Found | None, reason: str | None) -> Preview:

@@ -23,7 +23,7 @@ from gateway.console.calls import with_rpc
 from gateway.console.checkpoint import Checkpoint
 from gateway.console.command_line import command as console_command
 from gateway.console.failures import Failure
-from gateway.console.output import json_option, note, print_json, print_table, progress
+from gateway.console.output import counted, json_option, note, print_json, print_table, progress
 from gateway.console.values import Provider
 from gateway.rpc import Rpc
 
@@ -34,7 +34,7 @@ RATE = 10.0
     "replay",
     example="""
         audit replay --provider k8s --since 2d --scope default
-        audit replay --provider k8s --since 2d --to k8s-new --execute --checkpoint replay.json
+        audit replay --provider k8s --since 2d --execute --checkpoint replay.json --yes k8s
     """,
 )
 @filter_options
@@ -91,7 +91,7 @@ def command(
     if not execute:
         plan, _ = read_plan(filters)
         dry_run(plan, target, as_json=as_json)
-        note(skipped(plan.skipped))
+        note_skipped(plan.skipped)
         return 0
     if checkpoint is None:
         raise click.UsageError(
@@ -104,7 +104,7 @@ def command(
             confirm(target, yes)
             file.save(saved)
             _execute(plan, saved, file, rate=rate, skip_failed=skip_failed, as_json=as_json)
-        note(skipped(plan.skipped))
+        note_skipped(plan.skipped)
         return _ended(saved)
 
 
@@ -132,10 +132,10 @@ def confirm(target: str, yes: str | None) -> None:
         raise Failure(f"nothing was published: expected the provider's name, {target}, got {typed}")
 
 
-def skipped(reasons: Mapping[str, int]) -> str:
-    """Return how many commands are skipped, by reason."""
-    texts = [f"{number:,} {reason}" for reason, number in sorted(reasons.items())]
-    return f"skipped: {', '.join(texts)}" if texts else "no command is skipped"
+def note_skipped(reasons: Mapping[str, int]) -> None:
+    """Print how many commands are skipped, by reason."""
+    for reason, number in sorted(reasons.items()):
+        note(f"skipped: {number:,}, {reason}")
 
 
 def _resumed(filters: Filters, target: str, file: Checkpoint[Progress]) -> tuple[Plan, Progress]:
@@ -209,17 +209,16 @@ def _execute(
 
 def _summary(plan: Plan, saved: Progress) -> str:
     done = sum(saved.results.values())
-    begun = f", {done:,} of them are done" if done else ""
-    return (
-        f"{saved.total:,} commands on {len(plan.addresses):,} addresses of {saved.provider}, for "
-        f"{saved.target}{begun}"
-    )
+    begun = f", {done:,} done already" if done else ""
+    addresses = counted(len(plan.addresses), "address")
+    return f"{saved.provider} to {saved.target}: {counted(saved.total, 'command')} on {addresses}{begun}"
 
 
 def _ended(saved: Progress) -> int:
     results = Counter(saved.results)
     left = saved.total - results.total()
     texts = [f"{number:,} {result}" for result, number in sorted(results.items())]
-    texts += [f"{left:,} left on {len(saved.stopped):,} addresses that failed"] if left else []
+    if left:
+        texts.append(f"{left:,} left on {counted(len(saved.stopped), 'address')} after a failure")
     note(printable(", ".join(texts) or "nothing to replay"))
     return 1 if left or results[FAILED] else 0

@@ -115,7 +115,8 @@ class Replay:
 
     async def _read(self, connection: Connection) -> None:
         within = Range(self._position, self._saved.end)
-        async with aclosing(read_range(connection, within)) as batches:
+        addresses = self._saved.filters.addresses()
+        async with aclosing(read_range(connection, within, addresses)) as batches:
             async for batch in batches:
                 for message in batch:
                     at = offset(message)

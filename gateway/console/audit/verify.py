@@ -19,7 +19,7 @@ from gateway.console.audit.text import state_text, value_text
 from gateway.console.broker import on_broker
 from gateway.console.calls import with_rpc
 from gateway.console.command_line import command as console_command
-from gateway.console.output import json_option, note, print_json, print_table, progress
+from gateway.console.output import counted, json_option, note, print_json, print_table, progress
 from gateway.rpc import Rpc
 
 HEADER = ("PROVIDER", "ADDRESS", "DRIFT", "AUDIT", "PLATFORM", "UNCERTAIN")
@@ -35,7 +35,7 @@ WHOLE = ("result", "operation", "name", "by", "id")
     "verify",
     example="""
         audit verify --provider k8s --scope default
-        audit verify --foreign --ignore replicas --json
+        audit verify --since 2d --ignore replicas --json
     """,
 )
 @filter_options
@@ -143,9 +143,8 @@ def _print(report: Report, *, as_json: bool) -> None:
     reasons = Counter(each.unchecked for each in report.unchecked)
     for reason, number in reasons.items():
         note(f"not compared: {number:,}, {reason}")
-    kinds = Counter(each.kind for each in report.drift)
-    texts = [f"{number:,} {kind}" for kind, number in kinds.items()]
-    note(f"{report.compared:,} addresses compared; drift: {', '.join(texts) or 'none'}")
+    compared = counted(report.compared, "address")
+    note(f"{compared} compared; {counted(len(report.drift), 'difference')}")
 
 
 def _row(drift: Drift) -> tuple[str, ...]:
