@@ -38,7 +38,10 @@ def test_a_command_has_the_position_and_the_target_of_its_request():
 
 def test_the_name_in_a_manifest_is_that_of_the_target():
     body = {"scope": "shop", "manifest": {"metadata": {"name": "a.b"}}}
-    route = {"operation": "apply_http_route", "address": "httproutes.shop.a-b-8ec1d3"}
+    route: dict[str, Any] = {
+        "operation": "apply_http_route",
+        "address": "httproutes.shop.a-b-8ec1d3",
+    }
     request = Request(exchange=topology.COMMANDS, body=body)
     [found] = read(started("a", request=request, **route), ended("a", **route))
 

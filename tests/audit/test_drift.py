@@ -19,12 +19,13 @@ MACHINE = {"labels": {"monitor": "on", "old": None}}
 
 
 def state(collection: str, members: dict[str, Any], **what: Any) -> State:
+    known: dict[str, Any] = {"exists": True, "members": members}
     return State(
         provider="k8s",
         address=f"{collection}.default.a",
         scope="default",
         name="a",
-        **{"exists": True, "members": members} | what,
+        **known | what,
     )
 
 

@@ -28,11 +28,12 @@ def plan(*records: Outcome) -> Plan:
 
 
 def request(**what: Any) -> Request:
-    return Request(**{"exchange": topology.COMMANDS, "body": BODY} | what)
+    known: dict[str, Any] = {"exchange": topology.COMMANDS, "body": BODY}
+    return Request(**known | what)
 
 
 def test_commands_are_replayed_in_the_order_in_which_they_were_started():
-    other = {"address": "controllers.default.other"}
+    other: dict[str, Any] = {"address": "controllers.default.other"}
     made = plan(
         started("a"),
         started("b", **other),

@@ -40,7 +40,7 @@ def test_members_of_several_commands_are_added_up():
 
 
 def test_labels_of_a_controller_are_replaced_and_those_of_a_machine_are_added_up():
-    machine = {"address": "machines.default.m"}
+    machine: dict[str, Any] = {"address": "machines.default.m"}
     controller = state(*run("a", {"labels": {"x": "1"}}), *run("b", {"labels": {"y": "2"}}))
     one = state(
         *run("a", {"labels": {"x": "1"}}, **machine),

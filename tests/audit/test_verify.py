@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from gateway.console.__main__ import main
 from tests.audit.conftest import Console, Ecs, Kubernetes
 from tests.audit.plants import EcsPlants, KubernetesPlants
@@ -45,7 +47,9 @@ def test_without_drift_the_status_is_0_and_filters_and_ignored_kinds_leave_drift
     assert console("verify", "--ignore", "deleted")[:2] == (0, [])
 
 
-def test_foreign_controllers_need_all_commands_of_a_scope(capsys) -> None:
+def test_foreign_controllers_need_all_commands_of_a_scope(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["audit", "verify", "--foreign", "--by", "icc"]) == 2
 
     assert "expected none of --result, --operation" in capsys.readouterr().err

@@ -210,8 +210,8 @@ def _execute(
 def _summary(plan: Plan, saved: Progress) -> str:
     done = sum(saved.results.values())
     begun = f", {done:,} done already" if done else ""
-    addresses = counted(len(plan.addresses), "address")
-    return f"{saved.provider} to {saved.target}: {counted(saved.total, 'command')} on {addresses}{begun}"
+    commands = f"{counted(saved.total, 'command')} on {counted(len(plan.addresses), 'address')}"
+    return f"{saved.provider} to {saved.target}: {commands}{begun}"
 
 
 def _ended(saved: Progress) -> int:
