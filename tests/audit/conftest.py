@@ -60,7 +60,7 @@ class Kubernetes(Scene):
     def __init__(self, stack: Stack, sandbox: KubernetesSandbox) -> None:
         self.provider = "k8s"
         self.sandbox = sandbox
-        stack.worker(PLT_SEAL_KEY=KEY)
+        self.worker = stack.worker(PLT_SEAL_KEY=KEY)
         self.gateway = stack.gateway(PLT_SEAL_KEY=KEY)
         eventually(lambda: self.gateway.attended_by(1), what="the worker is attached")
 

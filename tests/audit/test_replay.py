@@ -12,6 +12,7 @@ import pytest
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from gateway.console.__main__ import main
 from tests.audit.conftest import KEY, Console, Kubernetes, Scene
+from tests.console.terminal import in_terminal
 from tests.kubernetes.outside import patch
 from tests.stack import REPOSITORY, Stack, eventually
 
@@ -234,6 +235,20 @@ def test_nothing_is_published_without_the_name_of_the_provider(
 
     assert words in capsys.readouterr().err
     assert kubernetes.sandbox.calls.writes() == []
+
+
+def test_in_a_terminal_the_name_of_the_provider_is_asked_for(
+    stack: Stack, kubernetes: Kubernetes, console: Console, tmp_path: Path
+) -> None:
+    kubernetes.history(1).send(1)
+    line = ["--provider", "k8s", "--execute", "--checkpoint", str(tmp_path / "c")]
+    program = [sys.executable, "-m", "gateway.console", "audit", "replay", *line]
+    variables = {"PLT_AMQP_URL": stack.amqp_url}
+
+    status, output = in_terminal(program, REPOSITORY, variables, typed="k9s\n")
+    assert (status, "expected the provider's name, k8s, got k9s" in output) == (1, True)
+    status, output = in_terminal(program, REPOSITORY, variables, typed="k8s\n")
+    assert (status, "1 done" in output) == (0, True)
 
 
 def test_a_checkpoint_of_another_replay_is_refused(

@@ -7,6 +7,7 @@ import pytest
 from gateway.console.__main__ import main
 from tests.audit.conftest import Console, Ecs, Kubernetes
 from tests.audit.plants import EcsPlants, KubernetesPlants
+from tests.stack import Stack
 
 
 def test_exactly_the_planted_drift_is_found_on_kubernetes(
@@ -45,6 +46,19 @@ def test_without_drift_the_status_is_0_and_filters_and_ignored_kinds_leave_drift
     assert Counter(each["kind"] for each in console("verify")[1]) == {"deleted": 1}
     assert console("verify", "--name", "app-0")[:2] == (0, [])
     assert console("verify", "--ignore", "deleted")[:2] == (0, [])
+
+
+def test_a_provider_without_a_worker_is_not_verified(
+    stack: Stack, kubernetes: Kubernetes, console: Console
+) -> None:
+    kubernetes.history(1).send(1)
+    kubernetes.worker.terminate()
+    kubernetes.worker.ended()
+
+    status, [found], _ = console("verify")
+
+    assert status == 1
+    assert "no worker is attached" in found["unchecked"]
 
 
 def test_foreign_controllers_need_all_commands_of_a_scope(

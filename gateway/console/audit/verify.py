@@ -19,6 +19,7 @@ from gateway.console.audit.text import state_text, value_text
 from gateway.console.broker import on_broker
 from gateway.console.calls import with_rpc
 from gateway.console.command_line import command as console_command
+from gateway.console.failures import Failure
 from gateway.console.output import counted, json_option, note, print_json, print_table, progress
 from gateway.rpc import Rpc
 
@@ -52,7 +53,9 @@ WHOLE = ("result", "operation", "name", "by", "id")
 )
 @json_option
 def command(foreign: bool, ignore: tuple[str, ...], as_json: bool, **conditions: Any) -> int:
-    """Compare what the audit says with what the platforms say; the exit status is 1 for drift.
+    """Compare what the audit says with what the platforms say.
+
+    The exit status is 1 for drift, and if a provider has no worker that could be asked.
 
     For each address the commands that match are added up: replicas, images, labels, ports, and the
     host names and rules of routes, as the last commands left them, or that a resource was deleted.
@@ -66,7 +69,7 @@ def command(foreign: bool, ignore: tuple[str, ...], as_json: bool, **conditions:
     if foreign and any(getattr(filters, name) for name in ("results", *WHOLE[1:])):
         raise click.UsageError(f"--foreign: expected none of --{', --'.join(WHOLE)}")
     states, end = _states(filters)
-    found, foreigners = _found(states, foreign=foreign)
+    found, foreigners, is_whole = _found(states, foreign=foreign)
     changed = _changed_since(end)
     report = compare(states, found, changed)
     report.drift += [each for each in foreigners if (each.provider, each.address) not in changed]
@@ -75,7 +78,7 @@ def command(foreign: bool, ignore: tuple[str, ...], as_json: bool, **conditions:
         key=lambda each: (each.provider, each.address),
     )
     _print(report, as_json=as_json)
-    return 1 if report.drift else 0
+    return 1 if report.drift or not is_whole else 0
 
 
 def _states(filters: Filters) -> tuple[dict[Address, State], int]:
@@ -96,18 +99,29 @@ def _states(filters: Filters) -> tuple[dict[Address, State], int]:
 
 def _found(
     states: dict[Address, State], *, foreign: bool
-) -> tuple[dict[Address, Found], list[Drift]]:
-    """Return what the platforms have at each address, and the foreign controllers."""
+) -> tuple[dict[Address, Found], list[Drift], bool]:
+    """Return what the platforms have at each address, and the foreign controllers.
+
+    The last value is false if a provider has no worker.
+    """
     found: dict[Address, Found] = {}
+    is_whole = True
     foreigners: list[Drift] = []
     by_provider: defaultdict[str, list[State]] = defaultdict(list)
     for state in states.values():
         by_provider[state.provider].append(state)
 
     async def look(rpc: Rpc) -> None:
+        nonlocal is_whole
         for provider, members in by_provider.items():
             platform = Platform(asker(rpc, provider))
-            of_provider = await platform.look(members, show)
+            try:
+                of_provider = await platform.look(members, show)
+            except Failure as failure:
+                unknown = Found(unknown=str(failure))
+                found.update({(provider, each.address): unknown for each in members})
+                is_whole = False
+                continue
             found.update({(provider, address): each for address, each in of_provider.items()})
             for scope in sorted({each.scope for each in members}) if foreign else ():
                 controllers = await platform.controllers(scope)
@@ -116,7 +130,7 @@ def _found(
     if states:
         with progress("addresses looked up") as show:
             with_rpc("audit verify", look, in_flight=CONCURRENCY)
-    return found, foreigners
+    return found, foreigners, is_whole
 
 
 def _changed_since(end: int) -> set[Address]:
