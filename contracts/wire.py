@@ -27,6 +27,7 @@ HEADER_TRACESTATE = "tracestate"
 HEADER_IDEMPOTENCY_KEY = "idempotency-key"
 HEADER_REQUESTED_BY = "requested-by"
 HEADER_RETRIES = "retries"
+HEADER_REPLAY_OF = "replay-of"
 
 Header = str | int
 """Headers are scalars: streams drop tables and arrays, and AMQP floats lose precision."""

@@ -60,7 +60,7 @@ class Rpc:
         """`deadlines_ms` are the deadlines of queries and of commands.
 
         `on_refused` is called for every command that the broker rejected. `checks` run beside the
-        calls of a gateway; the console makes a single call and has none.
+        calls of a gateway; the console has none.
         """
         self._gateway = gateway
         self._link = link
@@ -85,20 +85,25 @@ class Rpc:
         the publish the result is a reply, the broker's rejection, or a 504.
         """
         return await self._call(
-            provider, lambda: encoded(provider, operation, self._seals), context
+            provider, lambda: encoded(provider, operation, self._seals), context, opened=True
         )
 
     async def send(self, provider: str, request: Encoded, context: Context) -> Reply:
-        """Return the reply to an operation that is encoded already; raises as `call` does."""
-        return await self._call(provider, lambda: request, context)
+        """Return the reply to an operation that is encoded already; raises as `call` does.
 
-    async def _call(self, provider: str, encode: Callable[[], Encoded], context: Context) -> Reply:
+        The reply to a sealed operation stays sealed.
+        """
+        return await self._call(provider, lambda: request, context, opened=False)
+
+    async def _call(
+        self, provider: str, encode: Callable[[], Encoded], context: Context, *, opened: bool
+    ) -> Reply:
         if self._in_flight >= self._max_in_flight:
             raise Fault(Code.GATEWAY_BUSY, f"{self._in_flight} requests are in progress already")
         self._in_flight += 1
         try:
             session = await self._admit(provider)
-            pending = self._prepare(provider, encode(), session, context)
+            pending = self._prepare(provider, encode(), session, context, opened=opened)
             if pending.safe:
                 return await self._exchange(session, pending)
             with self._addresses.hold(pending.message.key):
@@ -134,6 +139,8 @@ class Rpc:
         request: Encoded,
         session: Session,
         context: Context,
+        *,
+        opened: bool,
     ) -> Pending:
         row = request.row
         milliseconds = self._queries_ms if row.safe else self._commands_ms
@@ -160,7 +167,8 @@ class Rpc:
             persistent=not row.safe,
             headers=headers,
         )
-        return Pending(provider, message, safe=row.safe, deadline=now + milliseconds / 1000)
+        deadline = now + milliseconds / 1000
+        return Pending(provider, message, safe=row.safe, deadline=deadline, opened=opened)
 
     async def _exchange(self, session: Session, pending: Pending) -> Reply:
         identity = pending.message.message_id
@@ -256,7 +264,8 @@ class Rpc:
             log.info("the reply to %s arrived after its deadline", message.correlation_id)
             return
         command_id = None if pending.safe else pending.message.message_id
-        pending.answer(reply_in(message, self._seals, command_id))
+        seals = self._seals if pending.opened else None
+        pending.answer(reply_in(message, seals, command_id))
 
     def _hear(self, message: Message) -> None:
         if message.correlation_id:

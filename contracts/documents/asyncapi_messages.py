@@ -50,6 +50,12 @@ _OF_REQUESTS = {
         "description": "The id of the dead command that this command repeats (`machinist dead "
         "retry`); the audit has it in the request.",
     },
+    wire.HEADER_REPLAY_OF: {
+        "type": "string",
+        "maxLength": 255,
+        "description": "The id of the command in the audit that this command replays (`machinist "
+        "audit replay`); the audit has it in the request.",
+    },
 }
 
 HEADERS: dict[str, dict[str, Any]] = {

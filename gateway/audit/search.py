@@ -7,9 +7,11 @@ from datetime import timedelta
 from msgspec import Struct
 
 from contracts.broker.connection import Connection
+from contracts.broker.stream_reader import offset
 from contracts.command_ids import time_in
 from contracts.outcomes import Outcome, Result
 from contracts.wire import Message
+from gateway.audit.commands import Command, Commands
 from gateway.audit.entries import Entry, NewestFirst, entry
 from gateway.audit.filters import Filters, time_of
 from gateway.audit.stream import AHEAD, Range, range_of, read_range
@@ -152,3 +154,32 @@ def _begin(outcome: Outcome) -> float:
 
 def _is_final(outcome: Outcome) -> bool:
     return outcome.result is not Result.STARTED
+
+
+async def read_commands(
+    connection: Connection,
+    within: Range,
+    filters: Filters,
+    add: Callable[[Command], object],
+    progress: Progress = _ignore,
+) -> None:
+    """Add the commands of a range that meet the conditions, in the order in which they ended.
+
+    Commands that did not end come last. Raises ConnectionLost.
+    """
+    commands = Commands(filters)
+    async with aclosing(read_range(connection, within, filters.addresses())) as batches:
+        async for batch in batches:
+            for message in batch:
+                if (command := commands.add(message)) is not None:
+                    add(command)
+            if batch:
+                progress(offset(batch[-1]) + 1 - within.start, within.end - within.start)
+    for command in commands.unfinished():
+        add(command)
+
+
+async def range_with_requests(connection: Connection, filters: Filters) -> Range:
+    """Return a range with all records of the commands of a time; raises as `range_of`."""
+    since = filters.since and filters.since - LONGEST
+    return await range_of(connection, since, filters.until)

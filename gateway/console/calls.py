@@ -43,13 +43,20 @@ def reply_to(
     return replies[0]
 
 
-def with_rpc(name: str, work: Callable[[Rpc], Awaitable[None]], seals: Seals | None = None) -> None:
+def with_rpc(
+    name: str,
+    work: Callable[[Rpc], Awaitable[None]],
+    seals: Seals | None = None,
+    *,
+    in_flight: int = 1,
+) -> None:
     """Run the work of the command `name` with remote procedure calls on the environment's broker.
 
-    `seals` are for operations with a sealed body. Raises ConfigurationError, and as `call_with`.
+    `seals` are for operations with a sealed body, `in_flight` is the limit of concurrent calls.
+    Raises ConfigurationError, and as `call_with`.
     """
-    settings = environment()
-    asyncio.run(call_with(settings.amqp_url, f"machinist {name}", work, seals or Seals([])))
+    urls, known = environment().amqp_url, seals or Seals([])
+    asyncio.run(call_with(urls, f"machinist {name}", work, known, in_flight=in_flight))
 
 
 class Link(ReconnectingConnection):
@@ -78,7 +85,12 @@ class Link(ReconnectingConnection):
 
 
 async def call_with(
-    urls: Secret, name: str, work: Callable[[Rpc], Awaitable[None]], seals: Seals
+    urls: Secret,
+    name: str,
+    work: Callable[[Rpc], Awaitable[None]],
+    seals: Seals,
+    *,
+    in_flight: int = 1,
 ) -> None:
     """Run work that makes calls; a lost connection is reopened, as a gateway does.
 
@@ -92,7 +104,7 @@ async def call_with(
         Attendance(()),
         seals,
         deadlines_ms=DEADLINES_MS,
-        in_flight=1,
+        in_flight=in_flight,
         on_refused=_leave_to_the_caller,
         checks=None,
     )

@@ -54,6 +54,12 @@ def _wrapped(line: str, room: int) -> list[str]:
     return wrap(line, room, subsequent_indent=indent, drop_whitespace=False) or [""]
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun; `s` or `es` makes the plural."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
+
+
 def print_table(
     header: Row,
     rows: Sequence[Row],

@@ -25,10 +25,12 @@ def in_terminal(
     environment: dict[str, str],
     *,
     until_output: Callable[[], None] | None = None,
+    typed: str = "",
 ) -> tuple[int, str]:
     """Run a command in a terminal; return its exit status, and its output without colours.
 
-    `until_output` is called at intervals until there is output; then the command is interrupted.
+    `typed` is its input. `until_output` is called at intervals until there is output; then the
+    command is interrupted.
     """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
@@ -44,6 +46,7 @@ def in_terminal(
         start_new_session=True,
     ) as process:
         os.close(theirs)
+        os.write(ours, typed.encode())
         if until_output is not None:
             while not select.select([ours], [], [], LOOK_S)[0]:
                 until_output()
