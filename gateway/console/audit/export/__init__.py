@@ -83,21 +83,23 @@ def command(
         show = contexts.enter_context(progress("records read"))
         export = Export(state, output, part, save, show)
         on_broker("audit export", export.run)
-    return _report(export, to)
+        missing = export.state.missing
+        _report(export, to, missing)
+        export.reported()
+    return 1 if missing else 0
 
 
 def _forget(state: State) -> None: ...
 
 
-def _report(export: Export, to: Path | None) -> int:
-    """Print what was exported, and return the exit status."""
+def _report(export: Export, to: Path | None, missing: int) -> None:
+    """Tell what was exported."""
     where = f" to {to}" if to else ""
     note(f"{export.exported:,} of {export.read:,} records exported{where}")
     if export.undecoded:
         note(f"{export.undecoded:,} of them could not be decoded: their bodies are in Base64")
-    if export.dropped:
+    if missing:
         note(
-            f"{export.dropped:,} records are missing: the stream's limits of size and age removed "
+            f"up to {missing:,} records are missing: the stream's limits of size and age removed "
             "them before this export; run it more often, or raise the limits"
         )
-    return 1 if export.dropped else 0

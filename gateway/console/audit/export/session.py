@@ -36,8 +36,6 @@ class Export:
         self.read = 0
         self.exported = 0
         self.undecoded = 0
-        self.dropped = 0
-        """Records that the stream no longer has, although they were not yet exported."""
         self._output = output
         self._part = part
         self._save = save
@@ -55,12 +53,19 @@ class Export:
         total = self.read + within.end - (self._next or within.start)
         async with aclosing(read_range(connection, within)) as batches:
             async for batch in batches:
+                await self._note_missing(connection, batch)
                 for message in batch:
                     self._take(message)
                     if self._is_part_complete():
                         self._commit()
                 self._progress(self.read, total)
         self._commit()
+
+    def reported(self) -> None:
+        """Save that the user was told of missing records."""
+        if self.state.missing:
+            self.state = msgspec.structs.replace(self.state, missing=0)
+            self._save(self.state)
 
     async def _remaining(self, connection: Connection) -> Range:
         """Return the records to read: from the last one that was read, to compare it."""
@@ -73,6 +78,21 @@ class Export:
         within = await range_of(connection, until=filters.until) if filters.until else stream
         return Range(self._next - 1, within.end)
 
+    async def _note_missing(self, connection: Connection, batch: list[Message]) -> None:
+        """Count the offsets before a message whose records the stream has removed.
+
+        The broker itself uses an offset without a record at the start of each segment.
+        """
+        expected, gaps = self._next, []
+        for position in map(offset, batch):
+            if expected is not None and position > expected:
+                gaps.append(Range(expected, position))
+            expected = position + 1
+        if gaps:
+            first = (await range_of(connection)).start
+            missing = sum(gap.end - gap.start for gap in gaps if gap.start < first)
+            self.state = msgspec.structs.replace(self.state, missing=self.state.missing + missing)
+
     def _take(self, message: Message) -> None:
         """Export a record if it meets the conditions; raises Failure for another stream."""
         position = offset(message)
@@ -81,7 +101,6 @@ class Export:
             if position == self._next - 1 and record_of(message) != last:
                 raise another_stream(f"it has another record at the offset {position}")
             return
-        self.dropped += position - (position if self._next is None else self._next)
         self._next, self._last = position + 1, message
         self.read += 1
         self._uncommitted.read += 1

@@ -22,8 +22,9 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     """The content of a checkpoint.
 
     `next` is the offset of the first record that was not read, None before the first one; `last` is
-    the record before it. `size` is that of the output file, and `exported` the number of all
-    records that were exported.
+    the record before it. `size` is that of the output file, `exported` the number of all
+    records that were exported, `missing` the number of those that the stream removed before, and of
+    which the user was not yet told.
     """
 
     format: str
@@ -32,6 +33,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
     last: Record | None = None
     size: int = 0
     exported: int = 0
+    missing: int = 0
 
 
 def record_of(message: Message) -> Record:
