@@ -115,9 +115,11 @@ class Channel:
         *,
         prefetch: int | None = None,
         tag: str | None = None,
-        arguments: Mapping[str, Argument | datetime] | None = None,
+        arguments: Mapping[str, Any] | None = None,
     ) -> str:
         """Call `receive` for each delivery; without a prefetch, acknowledgement is automatic.
+
+        The values of `arguments` are of types that an AMQP table can have.
 
         `receive` must only pass the delivery on: the channel reads no other frame until it returns.
         """

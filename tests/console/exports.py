@@ -11,7 +11,6 @@ from pyarrow import dataset
 
 from contracts import topology
 from contracts.broker.connection import Connection
-from contracts.broker.declaration import declare
 from contracts.broker.reconnecting import ReconnectingConnection
 from gateway.audit.stream import Range, range_of
 
@@ -21,16 +20,6 @@ SUFFIXES = (".jsonl", ".csv", ".parquet")
 def on_connection(amqp_url: str, task: Callable[[Connection], Awaitable[None]]) -> None:
     """Run a task on a connection."""
     asyncio.run(ReconnectingConnection(amqp_url, "test").run(task))
-
-
-def declared(amqp_url: str) -> None:
-    """Declare what gateways and workers declare."""
-
-    async def session(connection: Connection) -> None:
-        await declare(connection, topology.common())
-        await declare(connection, topology.of_provider("k8s"))
-
-    on_connection(amqp_url, session)
 
 
 def audit_again(amqp_url: str, **arguments: topology.Argument) -> None:

@@ -18,7 +18,6 @@ from tests import forking
 from tests.console.exports import (
     SUFFIXES,
     audit_again,
-    declared,
     first_offset,
     offsets,
     read_so_far,
@@ -38,13 +37,10 @@ UNDECODABLE = Message(
 )
 
 
-@pytest.fixture
-def broker(amqp_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> str:
-    """The URL of a broker with an empty audit; exports go to an empty folder."""
-    declared(amqp_url)
-    monkeypatch.setenv("PLT_AMQP_URL", amqp_url)
+@pytest.fixture(autouse=True)
+def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run in an empty folder, which has the exports."""
     monkeypatch.chdir(tmp_path)
-    return amqp_url
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

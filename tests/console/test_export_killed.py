@@ -9,7 +9,7 @@ import pytest
 
 from gateway.console.__main__ import main
 from tests import forking
-from tests.console.exports import SUFFIXES, declared, offsets, read_so_far
+from tests.console.exports import SUFFIXES, offsets, read_so_far
 from tests.planting import plant
 
 RECORDS = 6_000
@@ -22,15 +22,6 @@ def seed() -> int:
     seed = random.SystemRandom().getrandbits(32)
     print(f"seed {seed}")
     return seed
-
-
-@pytest.fixture
-def audit(amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of a broker with an audit of records."""
-    declared(amqp_url)
-    plant(amqp_url, RECORDS)
-    monkeypatch.setenv("PLT_AMQP_URL", amqp_url)
-    return amqp_url
 
 
 def killed(to: Path, words: list[str], progress: int, folder: Path) -> bool:
@@ -49,8 +40,9 @@ def killed(to: Path, words: list[str], progress: int, folder: Path) -> bool:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("suffix", SUFFIXES)
 def test_an_export_killed_at_any_point_and_repeated_has_every_record_once(
-    audit, tmp_path, suffix, seed
+    broker, tmp_path, suffix, seed
 ):
+    plant(broker, RECORDS)
     chance = random.Random(f"{seed} {suffix}")
     to = tmp_path / f"audit{suffix}"
     words = ["audit", "export", "--to", str(to), "--part", str(PART)]
