@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
+from contracts.broker_users import AUDITOR, OPERATOR, PRODUCER
 from deploy.failed import Failed
 from deploy.rabbitmq.broker import Broker
-from deploy.rabbitmq.users import AUDITOR, OPERATOR, PRODUCER
 from deploy.targets import Target
 
 LINES = 24

@@ -24,6 +24,7 @@ PROGRAM = "machinist"
     members={
         "address": "Print the routing key of a command.",
         "dead": "List the dead letters.",
+        "doctor": "Find faults of this installation, and name the remedies.",
         "token": "Make tokens for clients of gateways.",
         "completion": "Print the completion script of a shell.",
     },

@@ -1,0 +1,125 @@
+"""`machinist doctor`: finds what is wrong with an installation, and names the remedy."""
+
+import logging
+import os
+import re
+import shutil
+import sys
+import textwrap
+from collections import Counter
+from collections.abc import Sequence
+
+import click
+from msgspec import Struct
+
+from contracts.address import is_provider_name
+from contracts.environment import AmqpUrls, Level, Secret, load
+from contracts.observation.logs import configure
+from contracts.printable import BREAKS, printable
+from gateway.console.command_line import command as console_command
+from gateway.console.doctor.examine import run_examination
+from gateway.console.doctor.finding import Finding, Severity
+from gateway.console.output import json_option, note, print_json
+
+COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.UNCHECKED: "cyan"}
+
+
+class Settings(Struct, frozen=True):
+    """The `PLT_*` variables of this command beside those of a gateway."""
+
+    amqp_url: AmqpUrls
+    management_url: Secret = Secret()
+    logger_level: Level = "silent"
+
+
+class Scope(click.ParamType[tuple[str, str]]):
+    """A provider with one of its scopes: `k8s/shop`."""
+
+    name = "scope"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        """Return provider and scope."""
+        match = re.fullmatch(r"([^/]+)/(\S+)", str(value))
+        if match is None or not is_provider_name(match[1]):
+            self.fail(f"expected PROVIDER/SCOPE such as k8s/shop, got {str(value)!r}", param, ctx)
+        return match[1], match[2]
+
+
+@console_command("doctor", example="doctor --scope k8s/default\ndoctor --json")
+@click.option(
+    "--scope",
+    "scopes",
+    type=Scope(),
+    multiple=True,
+    metavar="PROVIDER/SCOPE",
+    help="Also check the rights of the workers in this namespace or ECS cluster; repeatable.",
+)
+@json_option
+def command(scopes: Sequence[tuple[str, str]], as_json: bool) -> int:
+    """Find faults of this installation; name for each one its meaning and the remedy.
+
+    Checks the broker, its nodes and queues, the users' rights, gateways and workers, clocks, seal
+    keys, platforms, and the variables of a gateway in this environment. Nothing is changed. Run it
+    in the environment of a gateway.
+
+    Facts about nodes, bindings and rights come from RabbitMQ's management API. PLT_MANAGEMENT_URL
+    is its URL with a user that has the tag monitoring, or administrator for all checks; by default
+    port 15672 of the broker with the user of PLT_AMQP_URL. What cannot be checked is listed.
+
+    The exit status is 0 without findings, 1 with findings, 2 for an invalid argument or variable.
+    """
+    settings = load(Settings, os.environ)
+    configure(settings.logger_level)
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
+    by_provider: dict[str, list[str]] = {}
+    for provider, scope in scopes:
+        by_provider.setdefault(provider, []).append(scope)
+    findings = run_examination(settings.amqp_url, settings.management_url, os.environ, by_provider)
+    findings.sort(key=lambda each: list(Severity).index(each.severity))
+    for finding in findings:
+        if as_json:
+            print_json(finding)
+        else:
+            _print(finding)
+    counts = Counter(finding.severity for finding in findings)
+    note(_summary(counts))
+    return int(counts[Severity.ERROR] + counts[Severity.WARNING] > 0)
+
+
+def _summary(counts: Counter[Severity]) -> str:
+    errors, warnings = counts[Severity.ERROR], counts[Severity.WARNING]
+    found = [
+        f"{count} {word}{'s' * (count > 1)}"
+        for count, word in ((errors, "error"), (warnings, "warning"))
+        if count
+    ]
+    return f"{', '.join(found) or 'no findings'}, {counts[Severity.UNCHECKED]} not checked"
+
+
+def _print(finding: Finding) -> None:
+    """Print a finding as a block; on a terminal its sentences are wrapped, commands never."""
+    head = click.style(f"{finding.severity}:", fg=COLOURS[finding.severity], bold=True)
+    for number, line in enumerate(_wrapped(f"{finding.severity}: {finding.what}", "")):
+        click.echo(line.replace(f"{finding.severity}:", head, 1) if number == 0 else line)
+    for line in _wrapped(finding.meaning, "  "):
+        click.echo(line)
+    for line in finding.remedy.splitlines():
+        click.echo(f"  > {printable(line)}")
+    click.echo()
+
+
+def _wrapped(text: str, indent: str) -> list[str]:
+    text = printable(text, keep=BREAKS).replace("\n", " ")
+    if not sys.stdout.isatty():
+        return [indent + text]
+    width = shutil.get_terminal_size().columns
+    return textwrap.wrap(
+        text,
+        width,
+        initial_indent=indent,
+        subsequent_indent="  ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
