@@ -42,9 +42,11 @@ class Seen(Struct):
 
 
 async def look(
-    connection: Connection, scopes: Mapping[str, Sequence[str]], expected: Sequence[str]
+    connection: Connection, scopes: Mapping[str, Sequence[str]], expected: Sequence[str] | None
 ) -> Seen:
-    """Return what a connection shows; `expected` are providers whose queues must exist.
+    """Return what a connection shows.
+
+    `expected` are providers whose queues are looked for, as those of announced ones; None: none.
 
     The workers of each provider that announces itself are asked whether they reach their platform,
     and about their rights in these scopes of the provider.
@@ -55,7 +57,7 @@ async def look(
         await listener.run(seen, scopes)
     except (Refused, NotDeclared) as error:
         seen.refused = str(error)
-    if not seen.is_blocked:
+    if not seen.is_blocked and expected is not None:
         providers = {*expected, *(each.provider for each in seen.workers)}
         parts = [topology.common(), *map(topology.of_provider, sorted(providers))]
         seen.absent = await _absent(connection, topology.whole(*parts))

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from contracts.environment import ConfigurationError, load
+from contracts.environment import ConfigurationError, Secret, load
 from contracts.outcomes import Outcome
 from contracts.seal import Seals
 from contracts.wire import Header
@@ -51,9 +51,12 @@ def findings(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield from _certificate(settings.tls_cert, now)
 
 
-def key_names(settings: Settings) -> list[str]:
-    """Return the names of the seal keys of a gateway."""
-    return Seals(settings.seal_key).names
+def key_names(seal_key: Secret) -> list[str]:
+    """Return the names of the seal keys of a gateway; none if they are not valid."""
+    try:
+        return Seals(seal_key).names
+    except ConfigurationError:
+        return []  # a finding about the settings
 
 
 def _exposure(settings: Settings) -> Iterator[Finding]:

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from msgspec import Struct
 
-MOST_NAMES = 12
+MOST_NAMES = 6
 
 
 class Severity(StrEnum):

@@ -180,7 +180,7 @@ def _keys(exchange: str, user: User, providers: Sequence[str]) -> list[str]:
     return [
         f"{provider}.{slot}.{collection}.scope.name"
         for provider in providers
-        for slot in range(SLOTS)
+        for slot in (0, SLOTS - 1)
         for collection in ("controllers", "machines", "services")
     ]
 

@@ -19,7 +19,7 @@ def findings(own: Sequence[str], workers: Sequence[Announcement]) -> Iterator[Fi
             yield unchecked(
                 "seal-keys",
                 "The seal keys of the gateways were not compared with those of the workers.",
-                "PLT_SEAL_KEY is not set in the environment of this command.",
+                "The environment of this command has no valid PLT_SEAL_KEY.",
                 "Run this command in the environment of a gateway: kubectl exec "
                 "deploy/machinist-gateway -- machinist doctor",
             )

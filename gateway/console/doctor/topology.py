@@ -29,9 +29,9 @@ def findings(state: State, expected: Sequence[str]) -> Iterator[Finding]:
     names = providers(state.queues, expected)
     parts = [("", topology.common()), *((name, topology.of_provider(name)) for name in names)]
     for provider, part in parts:
-        yield from _missing(state, provider, part)
+        yield from _missing(state, provider, part, names)
     whole = topology.whole(*(part for _, part in parts))
-    yield from _changed_exchanges(state, whole)
+    yield from _changed_exchanges(state, whole, names)
     yield from _changed_queues(state, whole, names)
     yield from _missing_bindings(state, whole, names)
     yield from _foreign_bindings(state, whole)
@@ -57,7 +57,9 @@ def import_again(vhost: str, names: Sequence[str]) -> str:
     return f"{written} >definitions.json\nrabbitmqctl import_definitions definitions.json"
 
 
-def _missing(state: State, provider: str, part: Topology) -> Iterator[Finding]:
+def _missing(
+    state: State, provider: str, part: Topology, served: Sequence[str]
+) -> Iterator[Finding]:
     exchanges = {each.name for each in state.exchanges}
     queues = {each.name for each in state.queues}
     meaning = (
@@ -78,11 +80,11 @@ def _missing(state: State, provider: str, part: Topology) -> Iterator[Finding]:
                 f"The {kind}{plural(names, '', 's')} {listed(names)} "
                 f"{plural(names, 'does', 'do')} not exist.",
                 meaning,
-                import_again(state.vhost, [provider] if provider else []),
+                import_again(state.vhost, served),
             )
 
 
-def _changed_exchanges(state: State, whole: Topology) -> Iterator[Finding]:
+def _changed_exchanges(state: State, whole: Topology, names: Sequence[str]) -> Iterator[Finding]:
     found = {each.name: each for each in state.exchanges}
     for wanted in whole.exchanges:
         exchange = found.get(wanted.name)
@@ -107,7 +109,7 @@ def _changed_exchanges(state: State, whole: Topology) -> Iterator[Finding]:
                 "Messages take another way, and no process can declare the exchange. Deleting "
                 "it also deletes its bindings, which the import makes again.",
                 f"{shell('curl', '-u', 'ADMINISTRATOR', '-X', 'DELETE', where)}\n"
-                f"{import_again(state.vhost, [])}",
+                f"{import_again(state.vhost, names)}",
             )
 
 

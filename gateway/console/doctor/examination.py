@@ -5,11 +5,12 @@ import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
+from msgspec import Struct
 from yarl import URL
 
 from contracts.broker.connection import Connection
 from contracts.broker.reconnecting import broker_urls
-from contracts.environment import Secret
+from contracts.environment import AmqpUrls, Secret, load
 from gateway.console.broker import run
 from gateway.console.doctor import (
     configuration,
@@ -32,10 +33,21 @@ LOOK_S = 40.0
 Scopes = Mapping[str, Sequence[str]]
 
 
-async def examine(
-    urls: Secret, management_url: Secret, environment: Mapping[str, str], scopes: Scopes
-) -> list[Finding]:
-    """Return all findings; `scopes` are those of providers in which rights are checked."""
+class Settings(Struct, frozen=True):
+    """The `PLT_*` variables of the examination; those of a gateway are examined themselves."""
+
+    amqp_url: AmqpUrls
+    management_url: Secret = Secret()
+    seal_key: Secret = Secret()
+
+
+async def examine(environment: Mapping[str, str], scopes: Scopes) -> list[Finding]:
+    """Return all findings; `scopes` are those of providers in which rights are checked.
+
+    Raises ConfigurationError without a valid URL of the broker.
+    """
+    own = load(Settings, environment)
+    urls, management_url = own.amqp_url, own.management_url
     settings, findings = configuration.settings_in(environment)
     if settings is not None:
         findings += configuration.findings(settings, datetime.now(UTC))
@@ -45,9 +57,10 @@ async def examine(
         management.given(management_url) if management_url else management.derived(nodes_of_url[0])
     )
     expected = [] if settings is None else settings.expected_providers()
-    seen, unreached = await _look(urls, nodes_of_url, scopes, expected)
-    findings += unreached
     state = await _state(asked, vhost, findings)
+    declared = None if state is not None else expected
+    seen, unreached = await _look(urls, nodes_of_url, scopes, declared)
+    findings += unreached
     served = sorted(set(expected) | scopes.keys() | _announced(seen))
     if state is not None:
         served = topology.providers(state.queues, served)
@@ -60,8 +73,8 @@ async def examine(
         if state is None:
             findings += filter(None, [nodes.version_finding(seen.version)])
             findings += topology.absent(seen.absent, vhost, served)
-        own = [] if settings is None else configuration.key_names(settings)
-        findings += _of_workers(seen, state, served, own, scopes)
+        keys = configuration.key_names(own.seal_key)
+        findings += _of_workers(seen, state, served, keys, scopes)
     return findings
 
 
@@ -73,7 +86,7 @@ def _of_workers(
     seen: Seen,
     state: management.State | None,
     served: Sequence[str],
-    own: Sequence[str],
+    keys: Sequence[str],
     scopes: Scopes,
 ) -> list[Finding]:
     """Return the findings about workers; while publishers are blocked, no worker is heard."""
@@ -103,7 +116,7 @@ def _of_workers(
         ]
     return [
         *processes.announced(seen.workers, served, time.time(), state),
-        *seal_keys.findings(own, seen.workers),
+        *seal_keys.findings(keys, seen.workers),
         *platforms.findings(seen.access, scopes),
     ]
 
@@ -136,7 +149,7 @@ async def _state(url: URL, vhost: str, findings: list[Finding]) -> management.St
 
 
 async def _look(
-    urls: Secret, each_url: Sequence[URL], scopes: Scopes, expected: Sequence[str]
+    urls: Secret, each_url: Sequence[URL], scopes: Scopes, expected: Sequence[str] | None
 ) -> tuple[Seen | None, list[Finding]]:
     """Look over the first URL that works; report the others that do not."""
     found: Seen | None = None
@@ -186,10 +199,3 @@ def _url_unreachable(url: URL, reason: str) -> Finding:
         "Processes connect through the other nodes; there is one fewer to fall back on.",
         "Start this node (systemctl start rabbitmq-server), or remove it from PLT_AMQP_URL",
     )
-
-
-def run_examination(
-    urls: Secret, management_url: Secret, environment: Mapping[str, str], scopes: Scopes
-) -> list[Finding]:
-    """Run the examination to its end."""
-    return asyncio.run(examine(urls, management_url, environment, scopes))
