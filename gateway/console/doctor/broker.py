@@ -100,8 +100,8 @@ class _Listener:
     async def run(self, seen: Seen, scopes: Mapping[str, Sequence[str]]) -> None:
         """Fill in the workers and their answers, unless the broker blocks publishers.
 
-        The broker reads nothing more from a blocked connection, so the queue is then left to its
-        expiry.
+        The broker reads nothing more from a blocked connection; the queue then expires, as after
+        an error.
         """
         [queue] = self._own.queues
         channel = await self._connection.channel()
@@ -109,20 +109,20 @@ class _Listener:
         for each in self._own.bindings:
             await channel.bind(each.source, each.destination, each.key, to_exchange=False)
         await channel.consume(queue.name, self._receive)
-        seen.is_blocked = not await self._publishes()
+        publishes = await self._publishes()
+        await asyncio.sleep(LISTEN_S)
+        # The broker takes the first message of a connection before it blocks the connection.
+        seen.is_blocked = not publishes or await self._connection.is_blocked()
         if seen.is_blocked:
             return
-        try:
-            await asyncio.sleep(LISTEN_S)
-            seen.workers = sorted(self._workers.values(), key=lambda each: each.worker)
-            attached = {each.provider for each in seen.workers if each.state == "attached"}
-            asked = {name: uuid4().hex for name in sorted(attached)}
-            with suppress(TimeoutError):
-                async with asyncio.timeout(ANSWER_S):
-                    await self._ask(asked, scopes)
-            seen.access = {name: self._answer(identity) for name, identity in asked.items()}
-        finally:
-            await channel.delete_queue(queue.name)
+        seen.workers = sorted(self._workers.values(), key=lambda each: each.worker)
+        attached = {each.provider for each in seen.workers if each.state == "attached"}
+        asked = {name: uuid4().hex for name in sorted(attached)}
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ANSWER_S):
+                await self._ask(asked, scopes)
+        seen.access = {name: self._answer(identity) for name, identity in asked.items()}
+        await channel.delete_queue(queue.name)
 
     async def _publishes(self) -> bool:
         """Tell whether the broker takes a message, which is for this queue only."""
