@@ -55,7 +55,7 @@ def _few_replicas(state: State, queues: Sequence[Queue]) -> Iterator[Finding]:
     commands = []
     for node in state.running:
         if any(each.kind == "quorum" and node.name not in (each.members or []) for each in few):
-            commands.append(shell("rabbitmq-queues", "grow", node.name, "all", "-p", state.vhost))
+            commands.append(shell("rabbitmq-queues", "grow", node.name, "all"))
         commands += [
             shell("rabbitmq-streams", "add_replica", "--vhost", state.vhost, each.name, node.name)
             for each in few

@@ -165,14 +165,14 @@ def installation(
     with (
         RabbitNode(folder / "node", khepri=khepri) as node,
         Stack("unused", sandbox, node, folder) as stack,
-    ):
-        with httpx.Client(
+        httpx.Client(
             base_url=f"{node.management_url}/api",
             auth=(node.user, node.password),
             timeout=30,
             trust_env=False,
-        ) as management:
-            yield Installation(node, stack, management, folder)
+        ) as management,
+    ):
+        yield Installation(node, stack, management, folder)
     sandbox.reset()
 
 
