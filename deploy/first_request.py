@@ -93,6 +93,10 @@ def suggestions(
         lines.append(f"RabbitMQ       {broker.management_url}")
         lines.append(f"               user {broker.user}, password {broker.password}")
         lines.append(f"PLT_AMQP_URL   {broker.amqp_url}")
+        login = f"{broker.user}:{broker.password}@"
+        management = broker.management_url.replace("//", f"//{login}", 1)
+        lines.append(f"PLT_MANAGEMENT_URL  {management}")
+        lines.append(f"{'':<14} with both variables, `machinist doctor` checks this system")
         lines += [f"{name:<14} {logins[name]}\n{'':<14} {use}" for name, use in USERS.items()]
     return "\n".join(lines)
 

@@ -5,21 +5,17 @@ import os
 import re
 import shutil
 import sys
-import textwrap
-from collections import Counter
 from collections.abc import Sequence
 
 import click
 
 from contracts.address import is_provider_name
 from contracts.observation.logs import configure
-from contracts.printable import BREAKS, printable
 from gateway.console.command_line import command as console_command
 from gateway.console.doctor.examination import examine
-from gateway.console.doctor.finding import Finding, Severity
+from gateway.console.doctor.finding import Severity
+from gateway.console.doctor.report import block, summary
 from gateway.console.output import json_option, note, print_json
-
-COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.UNCHECKED: "cyan"}
 
 
 class Scope(click.ParamType[tuple[str, str]]):
@@ -66,48 +62,11 @@ def command(scopes: Sequence[tuple[str, str]], as_json: bool) -> int:
         by_provider.setdefault(provider, []).append(scope)
     findings = asyncio.run(examine(os.environ, by_provider))
     findings.sort(key=lambda each: list(Severity).index(each.severity))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for finding in findings:
         if as_json:
             print_json(finding)
         else:
-            _print(finding)
-    counts = Counter(finding.severity for finding in findings)
-    note(_summary(counts))
-    return int(counts[Severity.ERROR] + counts[Severity.WARNING] > 0)
-
-
-def _summary(counts: Counter[Severity]) -> str:
-    errors, warnings = counts[Severity.ERROR], counts[Severity.WARNING]
-    found = [
-        f"{count} {word}{'s' * (count > 1)}"
-        for count, word in ((errors, "error"), (warnings, "warning"))
-        if count
-    ]
-    return f"{', '.join(found) or 'no findings'}, {counts[Severity.UNCHECKED]} not checked"
-
-
-def _print(finding: Finding) -> None:
-    """Print a finding as a block; on a terminal its sentences are wrapped, commands never."""
-    head = click.style(f"{finding.severity}:", fg=COLOURS[finding.severity], bold=True)
-    for number, line in enumerate(_wrapped(f"{finding.severity}: {finding.what}", "")):
-        click.echo(line.replace(f"{finding.severity}:", head, 1) if number == 0 else line)
-    for line in _wrapped(finding.meaning, "  "):
-        click.echo(line)
-    for line in finding.remedy.splitlines():
-        click.echo(f"  > {printable(line)}")
-    click.echo()
-
-
-def _wrapped(text: str, indent: str) -> list[str]:
-    text = printable(text, keep=BREAKS).replace("\n", " ")
-    if not sys.stdout.isatty():
-        return [indent + text]
-    width = shutil.get_terminal_size().columns
-    return textwrap.wrap(
-        text,
-        width,
-        initial_indent=indent,
-        subsequent_indent="  ",
-        break_long_words=False,
-        break_on_hyphens=False,
-    )
+            click.echo("\n".join(block(finding, width)))
+    note(summary(findings))
+    return int(any(each.severity is not Severity.UNCHECKED for each in findings))

@@ -200,8 +200,8 @@ async def read(url: URL, vhost: str) -> State:
     api = str(bare).rstrip("/") + "/api"
     auth = (url.user or "", url.password or "")
     try:
-        verify: bool | ssl.SSLContext = True
-        if url.scheme == "https" and "cafile" in url.query:
+        verify: bool | ssl.SSLContext = url.scheme == "https"  # loading CAs takes 0.1 s of CPU
+        if verify and "cafile" in url.query:
             verify = ssl.create_default_context(cafile=url.query["cafile"])
     except OSError as failed:
         raise ConfigurationError(f"cafile: expected a file in PEM: {failed.strerror}") from failed

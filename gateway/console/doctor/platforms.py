@@ -49,7 +49,7 @@ def _of_problem(provider: str, problem: Problem) -> Finding:
             f"The workers do not report it: {problem.detail[:100]}",
             "Install this version of machinist for the workers",
         )
-    if problem.code is Code.INVALID:
+    if problem.code in (Code.INVALID, Code.NOT_FOUND):
         return unchecked(
             "platform",
             f"The rights on the platform of {provider} were not checked.",
@@ -77,9 +77,9 @@ def _of_access(provider: str, access: Access, scopes: Sequence[str]) -> Iterator
     elif access.unchecked:
         yield unchecked(
             "platform-rights",
-            f"The rights of the workers of {provider} on {access.location} were not checked.",
+            f"Not all rights of the workers of {provider} on {access.location} were checked.",
             access.unchecked,
-            "Allow it to the role of the workers, or ignore this",
+            "Compare the role of the workers with deploy/aws/iam-policy.json",
         )
     for scope, lacks in groupby(access.lacks, lambda lack: lack.scope):
         both = list(lacks)
@@ -99,7 +99,7 @@ def _lacking(
     make = warning if is_optional else error
     yield make(
         "platform-rights-optional" if is_optional else "platform-rights",
-        f"The workers of {provider} lack rights in {scope}: {rights}.",
+        f"The workers of {provider} lack rights{f' in {scope}' * bool(scope)}: {rights}.",
         f"Requests fail with 403 platform_forbidden, or lack information: {uses}.",
         GRANT[access.platform].format(scope=shell(scope)),
     )

@@ -5,7 +5,7 @@ from msgspec import structs
 
 from contracts.topology import AUDIT, GIB, MIB
 from gateway.console.doctor.finding import Severity
-from gateway.console.doctor.management import Application, FeatureFlag, Node
+from gateway.console.doctor.management import Application, FeatureFlag, Node, State
 from gateway.console.doctor.nodes import findings, version_finding
 from tests.console.doctor.builders import checks, node, only, state, with_queue
 
@@ -137,5 +137,5 @@ def test_an_unknown_disk_is_no_finding(free):
     assert checks(findings(_with([node(disk_free=free)]))) == []
 
 
-def _with(nodes):
+def _with(nodes: list[Node]) -> State:
     return structs.replace(state(nodes=len(nodes)), nodes=nodes)

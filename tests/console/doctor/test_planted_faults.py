@@ -32,13 +32,13 @@ def started(
 ) -> Iterator[Installation]:
     """The installation of all tests."""
     with installation(tmp_path_factory.mktemp("doctor"), session_sandbox, khepri=khepri) as it:
+        it.expect()
         yield it
 
 
 @pytest.fixture
 def installed(started: Installation) -> Iterator[Installation]:
     """The installation without faults; each test mends what it broke."""
-    started.expect()
     yield started
     started.expect()
 
@@ -255,7 +255,7 @@ def test_an_unreachable_broker_is_found(installed):
     assert "wrong" not in str(finding)
 
 
-def test_what_cannot_be_checked_is_named_and_is_no_fault(installed):
+def test_what_cannot_be_checked_is_named_and_is_no_fault(installed: Installation) -> None:
     def changed(**variables: str) -> list[Finding]:
         return installed.findings(installed.environment | variables)
 

@@ -1,15 +1,21 @@
 """Findings about gateways and workers."""
 
+from collections.abc import Sequence
+
 import pytest
 from msgspec import structs
 
 from contracts import VERSION, topology
-from gateway.console.doctor.finding import Severity
+from contracts.broker.attendance import Announcement
+from gateway.console.doctor.finding import Finding, Severity
+from gateway.console.doctor.management import State
 from gateway.console.doctor.processes import announced, connected
 from tests.console.doctor.builders import NOW, checks, client, only, state, with_queue, worker
 
 
-def of(*workers, broker=None, providers=("k8s",)):
+def of(
+    *workers: Announcement, broker: State | None = None, providers: Sequence[str] = ("k8s",)
+) -> list[Finding]:
     """Return the findings about announced workers."""
     return list(announced(workers, providers, NOW, broker))
 

@@ -5,7 +5,7 @@ from msgspec import structs
 
 from contracts import topology
 from gateway.console.doctor.finding import Severity
-from gateway.console.doctor.management import Binding, Node, Queue
+from gateway.console.doctor.management import Binding, Node, Queue, State
 from gateway.console.doctor.replicas import findings
 from tests.console.doctor.builders import only, state, with_queue
 
@@ -116,7 +116,7 @@ def test_an_operator_policy_is_cleared_by_its_own_command():
 
 
 def test_a_classic_queue_on_the_outcomes_is_found_on_a_cluster():
-    def with_classic(nodes):
+    def with_classic(nodes: int) -> State:
         broker = state(nodes)
         binding = Binding(topology.OUTCOMES, "billing", "queue", "done.#")
         added = [*broker.queues, Queue("billing"), Queue("mine", exclusive=True)]

@@ -4,17 +4,17 @@ import pytest
 from msgspec import structs
 
 from contracts import topology
-from contracts.broker_users import User, users
+from contracts.broker_users import users
 from deploy.rabbitmq import accounts
 from gateway.console.doctor.finding import Severity
-from gateway.console.doctor.management import Permission
+from gateway.console.doctor.management import Permission, State
 from gateway.console.doctor.rights import findings
 from tests.console.doctor.builders import checks, client, only, state
 
 PROVIDERS = ["ecs", "k8s"]
 
 
-def with_user(name, **changes):
+def with_user(name: str, **changes: str) -> State:
     """Return the state with one user whose rights are changed."""
     broker = state(providers=PROVIDERS)
     changed = [
@@ -24,7 +24,7 @@ def with_user(name, **changes):
     return structs.replace(broker, permissions=changed)
 
 
-def without_users():
+def without_users() -> State:
     """Return the state with one administrator as the only user."""
     clients = [
         client("admin", "machinist gateway 0123456789ab"),
@@ -144,7 +144,7 @@ def test_a_producer_without_topic_permissions_has_all_keys():
 
 
 @pytest.mark.parametrize("user", users(PROVIDERS), ids=lambda user: user.name)
-def test_each_shipped_user_without_any_right_is_found(user: User):
+def test_each_shipped_user_without_any_right_is_found(user):
     broker = with_user(user.name, configure="^$", write="^$", read="^$")
 
     assert checks(findings(broker, PROVIDERS)) == ["rights-missing"]

@@ -5,7 +5,7 @@ from msgspec import structs
 
 from contracts import topology
 from gateway.console.doctor.finding import Severity
-from gateway.console.doctor.management import Binding, Queue
+from gateway.console.doctor.management import Binding, Queue, State
 from gateway.console.doctor.topology import absent, findings, providers
 from tests.console.doctor.builders import checks, only, state, with_queue
 
@@ -15,12 +15,12 @@ IMPORT = (
 )
 
 
-def without_queue(name):
+def without_queue(name: str) -> State:
     broker = state()
     return structs.replace(broker, queues=[each for each in broker.queues if each.name != name])
 
 
-def without_binding(source, destination):
+def without_binding(source: str, destination: str) -> State:
     broker = state()
     kept = [
         each for each in broker.bindings if (each.source, each.destination) != (source, destination)
@@ -28,7 +28,7 @@ def without_binding(source, destination):
     return structs.replace(broker, bindings=kept)
 
 
-def with_binding(source, destination, key, kind="queue"):
+def with_binding(source: str, destination: str, key: str, kind: str = "queue") -> State:
     broker = state()
     added = Binding(source, destination, kind, key, properties_key=key.replace("#", "%23"))
     return structs.replace(broker, bindings=[*broker.bindings, added])
