@@ -61,7 +61,7 @@ async def examine(environment: Mapping[str, str], scopes: Scopes) -> list[Findin
     declared = None if state is not None else expected
     seen, unreached = await _look(urls, nodes_of_url, scopes, declared)
     findings += unreached
-    served = sorted(set(expected) | scopes.keys() | _announced(seen))
+    served = sorted(set(expected) | _announced(seen))
     if state is not None:
         served = topology.providers(state.queues, served)
         findings += nodes.findings(state)
@@ -114,6 +114,12 @@ def _of_workers(
                 "deploy/machinist-gateway -- machinist doctor",
             )
         ]
+    # A provider that is served and has no worker is a finding already.
+    scopes = {
+        name: of_name
+        for name, of_name in scopes.items()
+        if name in seen.access or name not in served
+    }
     return [
         *processes.announced(seen.workers, served, time.time(), state),
         *seal_keys.findings(keys, seen.workers),
