@@ -110,7 +110,7 @@ def _of_workers(
                 "workers",
                 "The workers and their platforms were not checked.",
                 f"The user of PLT_AMQP_URL lacks a right: {seen.refused}",
-                "Run this command with the PLT_AMQP_URL of a gateway: kubectl exec "
+                "Run this command with the PLT_AMQP_URL of a gateway:\nkubectl exec "
                 "deploy/machinist-gateway -- machinist doctor",
             )
         ]
@@ -132,7 +132,8 @@ def _blocked() -> Finding:
         "broker-blocked",
         "The broker takes no messages: its memory or disk alarm blocks publishers.",
         "Every command gets 503 broker_blocked.",
-        "rabbitmq-diagnostics alarms\nFree the disk or the memory of the node that it names",
+        "Free the disk or the memory of the node that this command names:\n"
+        "rabbitmq-diagnostics alarms",
     )
 
 
@@ -184,8 +185,8 @@ def _unreachable(failures: Sequence[tuple[URL, str]]) -> Finding:
     is_login = "ACCESS_REFUSED" in reasons
     user = failures[0][0].user
     remedy = (
-        f"Set PLT_AMQP_URL to the password of the user {user}, or change it: rabbitmqctl "
-        f"change_password {user}"
+        f"Set PLT_AMQP_URL to the password of the user {user}, or change it:\n"
+        f"rabbitmqctl change_password {user}"
         if is_login
         else "Start the broker (systemctl start rabbitmq-server), and check the address in "
         "PLT_AMQP_URL, the firewall and network policies"

@@ -90,7 +90,7 @@ def _unattended(provider: str) -> Finding:
         "Requests for this provider get 503 provider_unattended.",
         "Start a worker with PLT_PROVIDER_NAME="
         f"{provider}; the log of a worker that cannot attach has the reason. If the provider is "
-        f"not used any more: {shell('machinist', 'providers', 'remove', provider)}",
+        f"not used any more:\n{shell('machinist', 'providers', 'remove', provider)}",
     )
 
 
@@ -159,6 +159,6 @@ def _versions(processes: Sequence[tuple[str, str]]) -> Iterator[Finding]:
             f"Not every process has version {VERSION} of this command: {shown}.",
             "Neighbouring versions work together during a roll-out. Afterwards, an operation or "
             f"a field that only {plural(other, 'one', 'some')} of them knows fails at random.",
-            f"Install {VERSION} everywhere, workers first: helm upgrade machinist "
+            f"Install {VERSION} everywhere, workers first. With Helm: helm upgrade machinist "
             f"deploy/helm/machinist --reuse-values --set image.tag={VERSION}",
         )

@@ -1,5 +1,6 @@
 """Findings as text: what, its meaning, and the remedy, each on its own lines."""
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -11,7 +12,9 @@ from gateway.console.doctor.finding import Finding, Severity
 
 COLOURS = {Severity.ERROR: "red", Severity.WARNING: "yellow", Severity.UNCHECKED: "cyan"}
 INDENT = "  "
-REMEDY = "  > "
+PROMPT = "  $ "
+COMMAND = re.compile(r"(aws|curl|kubectl|machinist|python|rabbitmq[a-z-]*) ")
+"""The beginning of a line of a remedy that is a command, and not a sentence."""
 
 
 def block(finding: Finding, width: int | None) -> Iterator[str]:
@@ -21,7 +24,9 @@ def block(finding: Finding, width: int | None) -> Iterator[str]:
     yield first.replace(word, click.style(word, fg=COLOURS[finding.severity], bold=True), 1)
     yield from others
     yield from _wrapped(finding.meaning, INDENT, width)
-    yield from (f"{REMEDY}{printable(line)}" for line in finding.remedy.splitlines())
+    for line in finding.remedy.splitlines():
+        is_command = COMMAND.match(line)
+        yield from [PROMPT + printable(line)] if is_command else _wrapped(line, INDENT, width)
     yield ""
 
 

@@ -20,7 +20,7 @@ def findings(own: Sequence[str], workers: Sequence[Announcement]) -> Iterator[Fi
                 "seal-keys",
                 "The seal keys of the gateways were not compared with those of the workers.",
                 "The environment of this command has no valid PLT_SEAL_KEY.",
-                "Run this command in the environment of a gateway: kubectl exec "
+                "Run this command in the environment of a gateway:\nkubectl exec "
                 "deploy/machinist-gateway -- machinist doctor",
             )
         yield from _different(known)

@@ -14,7 +14,8 @@ LONG = error(
     "queue-missing",
     "The queues machinist.k8s.commands.0 and machinist.k8s.commands.1 do not exist.",
     "Requests for the provider k8s get 503, or wait for ever. " * 2,
-    f"rabbitmqctl set_permissions -p / gateway '{'x' * 100}'\nrabbitmqctl list_queues",
+    "First stop every process that publishes to one of these queues, and wait until they are empty."
+    f"\nrabbitmqctl set_permissions -p / gateway '{'x' * 100}'\nrabbitmqctl list_queues",
 )
 
 
@@ -22,16 +23,16 @@ def test_sentences_are_wrapped_on_a_terminal_and_commands_are_not():
     first, *lines = (click.unstyle(line) for line in block(LONG, 80))
 
     assert first.startswith("error: The queues machinist.k8s.commands.0")
-    assert all(len(line) <= 80 for line in [first, *lines] if not line.startswith("  > "))
+    assert all(len(line) <= 80 for line in [first, *lines] if not line.startswith("  $ "))
     assert lines[-3:] == [
-        f"  > rabbitmqctl set_permissions -p / gateway '{'x' * 100}'",
-        "  > rabbitmqctl list_queues",
+        f"  $ rabbitmqctl set_permissions -p / gateway '{'x' * 100}'",
+        "  $ rabbitmqctl list_queues",
         "",
     ]
 
 
 def test_no_line_is_wrapped_in_a_pipe():
-    assert len(list(block(LONG, None))) == 5
+    assert len(list(block(LONG, None))) == 6
 
 
 def test_control_characters_are_escaped():
