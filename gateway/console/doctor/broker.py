@@ -17,7 +17,7 @@ from contracts.broker.errors import NotDeclared, Refused, Rejected, Unroutable
 from contracts.faults import Problem
 from contracts.json_limits import MESSAGES, decode
 from contracts.platform_access import PLATFORM_ACCESS, Access, Question
-from contracts.topology import ATTENDANCE, QUERIES, REPLIES
+from contracts.topology import ATTENDANCE, QUERIES
 from contracts.wire import Message
 
 LISTEN_S = 2.5
@@ -125,11 +125,11 @@ class _Listener:
         await channel.delete_queue(queue.name)
 
     async def _publishes(self) -> bool:
-        """Tell whether the broker takes a message, which is for this queue only."""
+        """Tell whether the broker takes a message, which no binding matches."""
         channel = await self._connection.channel()
         message = Message(
-            exchange=REPLIES,
-            key=self._queue,
+            exchange=QUERIES,
+            key=f"-.{ATTENDANCE}",
             body=b"",
             type=ATTENDANCE,
             message_id=uuid4().hex,
@@ -138,7 +138,9 @@ class _Listener:
         )
         try:
             async with asyncio.timeout(PUBLISH_S):
-                await channel.publish(message)
+                await channel.publish(message, mandatory=True)
+        except Unroutable:
+            return True
         except TimeoutError:
             return False
         return True

@@ -25,6 +25,7 @@ from gateway.console.doctor import (
 )
 from gateway.console.doctor.broker import Seen, look
 from gateway.console.doctor.finding import Finding, error, listed, unchecked, warning
+from gateway.console.doctor.state import State
 from gateway.console.failures import Failure
 
 NAME = "machinist doctor"
@@ -84,7 +85,7 @@ def _announced(seen: Seen | None) -> set[str]:
 
 def _of_workers(
     seen: Seen,
-    state: management.State | None,
+    state: State | None,
     served: Sequence[str],
     keys: Sequence[str],
     scopes: Scopes,
@@ -137,7 +138,7 @@ def _blocked() -> Finding:
     )
 
 
-async def _state(url: URL, vhost: str, findings: list[Finding]) -> management.State | None:
+async def _state(url: URL, vhost: str, findings: list[Finding]) -> State | None:
     try:
         return await management.read(url, vhost)
     except Failure as failure:

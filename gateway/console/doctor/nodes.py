@@ -5,7 +5,7 @@ from typing import Any
 
 from contracts.topology import AUDIT, DEAD, ENDED, GIB, MIB
 from gateway.console.doctor.finding import Finding, error, listed, plural, shell, warning
-from gateway.console.doctor.management import Node, State
+from gateway.console.doctor.state import Node, State
 
 OLDEST = (3, 10)
 TOO_NEW = 5

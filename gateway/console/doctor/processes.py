@@ -7,8 +7,8 @@ from contracts.address import SLOTS
 from contracts.broker.attendance import Announcement
 from contracts.topology import ENDED, partition_queue, queries_queue
 from gateway.console.doctor.finding import Finding, error, listed, plural, shell, warning
-from gateway.console.doctor.management import State
 from gateway.console.doctor.rights import OF_GATEWAY
+from gateway.console.doctor.state import State
 
 CLOCK_BEHIND_S = 1.0
 STARTING_S = 30.0

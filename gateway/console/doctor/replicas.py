@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contracts import topology
 from contracts.topology import DELIVERY_LIMIT, MINUTE_MS, OUTCOMES
 from gateway.console.doctor.finding import Finding, error, listed, plural, shell, warning
-from gateway.console.doctor.management import Queue, State
+from gateway.console.doctor.state import Queue, State
 from gateway.console.doctor.topology import OF_PROVIDER
 
 WANTED = 3

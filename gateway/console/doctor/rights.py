@@ -10,7 +10,7 @@ from contracts.address import SLOTS
 from contracts.broker_users import GATEWAY, NOTHING, User, users, worker
 from contracts.outcomes import Result
 from gateway.console.doctor.finding import Finding, error, listed, shell, unchecked, warning
-from gateway.console.doctor.management import Permission, State, TopicPermission
+from gateway.console.doctor.state import Permission, State, TopicPermission
 
 PERMISSIONS = ("configure", "write", "read")
 OF_GATEWAY = re.compile(r"machinist gateway \S+( recorder)?")

@@ -8,7 +8,7 @@ from contracts import topology
 from contracts.address import is_provider_name
 from contracts.topology import AUDIT, GATE, OUTCOMES, REPLIES, Topology
 from gateway.console.doctor.finding import Finding, error, listed, plural, shell, warning
-from gateway.console.doctor.management import Binding, Exchange, Queue, State
+from gateway.console.doctor.state import Binding, Exchange, Queue, State
 
 OF_PROVIDER = re.compile(r"machinist\.([a-z][a-z0-9-]*)\.(queries|commands\.[0-9]+)")
 OF_PEOPLE = re.compile(

@@ -12,7 +12,7 @@ from contracts.broker_users import users
 from contracts.topology import GIB
 from deploy.rabbitmq import accounts
 from gateway.console.doctor.finding import Finding
-from gateway.console.doctor.management import (
+from gateway.console.doctor.state import (
     Application,
     Binding,
     Client,

@@ -5,8 +5,8 @@ from msgspec import structs
 
 from contracts.topology import AUDIT, GIB, MIB
 from gateway.console.doctor.finding import Severity
-from gateway.console.doctor.management import Application, FeatureFlag, Node, State
 from gateway.console.doctor.nodes import findings, version_finding
+from gateway.console.doctor.state import Application, FeatureFlag, Node, State
 from tests.console.doctor.builders import checks, node, only, state, with_queue
 
 

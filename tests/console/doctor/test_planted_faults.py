@@ -256,16 +256,17 @@ def test_what_cannot_be_checked_is_named_and_is_no_fault(installed: Installation
     def changed(**variables: str) -> list[Finding]:
         return installed.findings(installed.environment | variables)
 
-    operator = installed.urls["operator"]
     management = urlsplit(installed.environment["PLT_MANAGEMENT_URL"])
-    login = urlsplit(operator).netloc.partition("@")[0]
+    login = urlsplit(installed.urls["operator"]).netloc.partition("@")[0]
     monitoring = management._replace(netloc=f"{login}@{management.hostname}:{management.port}")
 
-    as_operator = changed(PLT_AMQP_URL=operator, PLT_MANAGEMENT_URL=monitoring.geturl())
+    with_few_rights = changed(
+        PLT_AMQP_URL=installed.urls["auditor"], PLT_MANAGEMENT_URL=monitoring.geturl()
+    )
     without_api = changed(PLT_MANAGEMENT_URL="http://guest:guest@127.0.0.1:1")
 
-    assert {each.severity for each in as_operator + without_api} == {Severity.UNCHECKED}
-    assert {each.check for each in as_operator} == {"rights", "workers"}
+    assert {each.severity for each in with_few_rights + without_api} == {Severity.UNCHECKED}
+    assert {each.check for each in with_few_rights} == {"rights", "workers"}
     assert {each.check for each in without_api} == {"management"}
 
 

@@ -8,8 +8,8 @@ from msgspec import structs
 from contracts import VERSION, topology
 from contracts.broker.attendance import Announcement
 from gateway.console.doctor.finding import Finding, Severity
-from gateway.console.doctor.management import State
 from gateway.console.doctor.processes import announced, connected
+from gateway.console.doctor.state import State
 from tests.console.doctor.builders import NOW, checks, client, only, state, with_queue, worker
 
 

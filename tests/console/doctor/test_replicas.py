@@ -5,8 +5,8 @@ from msgspec import structs
 
 from contracts import topology
 from gateway.console.doctor.finding import Severity
-from gateway.console.doctor.management import Binding, Node, Queue, State
 from gateway.console.doctor.replicas import findings
+from gateway.console.doctor.state import Binding, Node, Queue, State
 from tests.console.doctor.builders import only, state, with_queue
 
 PARTITION = "machinist.k8s.commands.0"

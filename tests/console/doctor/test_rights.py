@@ -7,8 +7,8 @@ from contracts import topology
 from contracts.broker_users import users
 from deploy.rabbitmq import accounts
 from gateway.console.doctor.finding import Severity
-from gateway.console.doctor.management import Permission, State
 from gateway.console.doctor.rights import findings
+from gateway.console.doctor.state import Permission, State
 from tests.console.doctor.builders import checks, client, only, state
 
 PROVIDERS = ["ecs", "k8s"]

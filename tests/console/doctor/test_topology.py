@@ -5,7 +5,7 @@ from msgspec import structs
 
 from contracts import topology
 from gateway.console.doctor.finding import Severity
-from gateway.console.doctor.management import Binding, Queue, State
+from gateway.console.doctor.state import Binding, Queue, State
 from gateway.console.doctor.topology import absent, findings, providers
 from tests.console.doctor.builders import checks, only, state, with_queue
 
