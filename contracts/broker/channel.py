@@ -100,9 +100,11 @@ class Channel:
         *,
         prefetch: int | None = None,
         tag: str | None = None,
-        arguments: Mapping[str, Argument | datetime] | None = None,
+        arguments: Mapping[str, Any] | None = None,
     ) -> str:
         """Call `receive` for each delivery; without a prefetch, acknowledgement is automatic.
+
+        The values of `arguments` are of types that an AMQP table can have.
 
         `receive` must only pass the delivery on: when the channel closes, aiormq cancels its
         running callbacks and waits for them.

@@ -10,7 +10,7 @@ from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost
 from contracts.topology import Argument
 
-Arguments = Mapping[str, Argument | datetime]
+Arguments = Mapping[str, Argument | datetime | list[str]]
 
 TAG = "machinist reading"
 

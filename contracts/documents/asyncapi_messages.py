@@ -77,6 +77,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "properties": {
             wire.HEADER_CONTRACT: _CONTRACT,
             wire.HEADER_TRACEPARENT: _TRACEPARENT,
+            outcomes.HEADER_STREAM_FILTER: {
+                "type": "string",
+                "description": "The address, for readers of the stream that filter its chunks.",
+            },
             **{
                 f"{outcomes.CLOUD_EVENTS}{name}": {"type": "string", "description": description}
                 for name, description in {

@@ -23,6 +23,7 @@ PROGRAM = "machinist"
     package="gateway.console",
     members={
         "address": "Print the routing key of a command.",
+        "audit": "Search the audit of commands.",
         "dead": "List the dead letters.",
         "doctor": "Find faults of this installation, and name the remedies.",
         "token": "Make tokens for clients of gateways.",
@@ -55,6 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(failure, 1)
     except (KeyboardInterrupt, click.Abort):
         return 130
+    except SystemExit:
+        return 0  # click's, when the reader has closed the pipe
     except BrokenPipeError:
         # The reader closed the pipe; the flush at exit would raise BrokenPipeError again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -17,7 +17,7 @@ class Command(click.Command):
 
     def __init__(self, *args: Any, example: str, **kwargs: Any) -> None:
         """`example` is the arguments of `machinist`; several lines are several examples."""
-        super().__init__(*args, context_settings=HELP, **kwargs)
+        super().__init__(*args, **{"context_settings": HELP} | kwargs)
         self.examples = example.strip().splitlines()
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -34,7 +34,7 @@ class Group(click.Group):
     """
 
     def __init__(self, *args: Any, package: str, members: Mapping[str, str], **kwargs: Any) -> None:
-        super().__init__(*args, context_settings=HELP, **kwargs)
+        super().__init__(*args, **{"context_settings": HELP} | kwargs)
         self._package = package
         self._members = members
 

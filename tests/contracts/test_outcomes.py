@@ -89,6 +89,7 @@ def test_the_message_of_an_outcome_is_a_cloud_event():
     assert message.timestamp == int(MOMENT.timestamp())
     assert message.headers == {
         "contract": CONTRACT,
+        "x-stream-filter-value": "controllers.default.hello",
         "cloudEvents_specversion": "1.0",
         "cloudEvents_id": "a-1",
         "cloudEvents_source": "/machinist/k8s",
