@@ -65,6 +65,11 @@ class Seals:
         """True if there is a key."""
         return self._held.current().first is not None
 
+    @property
+    def names(self) -> list[str]:
+        """The names of the keys, the sealing one first; a name does not reveal its key."""
+        return [name.hex() for name in self._held.current().ciphers]
+
     def seal(self, body: bytes, operation: str, address: str, like: bytes | None = None) -> bytes:
         """Return the sealed body; with `like`, it is sealed with the key of that sealed body."""
         keys = self._held.current()

@@ -29,6 +29,7 @@ PROGRAM = "machinist"
         "dead": "List, retry and remove dead letters.",
         "queues": "List the queues with their messages and consumers.",
         "providers": "List the providers with their workers, remove providers.",
+        "doctor": "Find faults of this installation, and name the remedies.",
         "token": "Make tokens for clients of gateways.",
         "completion": "Print the completion script of a shell.",
     },
