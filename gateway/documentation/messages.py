@@ -19,14 +19,14 @@ HERE = "/documentation/messages"
 EVENTS = "events"
 """The channel of the messages that producers may publish."""
 
-READ = {OUTCOME: "machinist audit --since 1h --follow", DEAD: "machinist dead"}
+READ = {OUTCOME: "machinist audit list", DEAD: "machinist dead list"}
 """The command lines that print the messages which machinist publishes."""
 
 HOW_TO_PUBLISH = """\
 A command has a line that publishes its example to `machinist.events` over RabbitMQ's HTTP API. The
 operation `event` names the commands that a producer may publish; its user needs the tag
-`management`. `RABBITMQ_URL` is the URL of the
-management UI. `RABBITMQ_VHOST` is percent-encoded: `%2F` for the virtual host `/`."""
+`management`. `RABBITMQ_URL` is the URL of the management UI, and `RABBITMQ_VHOST` is
+percent-encoded: `%2F` for the virtual host `/`."""
 
 
 def render(document: dict[str, Any]) -> Page:

@@ -59,7 +59,7 @@ def _file(path: str, media_type: str) -> HTTPRouteHandler:
             headers["content-encoding"] = "gzip"
         else:
             content = gzip.decompress(content)
-        return Response(content, media_type=f"{media_type}; charset=utf-8", headers=headers)
+        return Response(content, media_type=media_type, headers=headers)
 
     return file
 

@@ -1,0 +1,86 @@
+"""The curl line of each operation, run by a shell against a gateway that serves the page."""
+
+import asyncio
+import os
+import shlex
+from pathlib import Path
+
+import pytest
+
+from contracts.documents import openapi
+from gateway.documentation import curl
+from gateway.identity import tokens
+from gateway.identity.guard import Guard
+from tests.gateway.client import Client
+from tests.gateway.documented import described, gateway_over, platform
+from tests.gateway.served import served
+from tests.identity.guarded import by_token, rights_of, rule
+
+NAMES = list(curl.lines(openapi.document(), uses_tokens=False, has_certificate=False))
+
+
+async def status(line: str, origin: str, **variables: str) -> int:
+    """Return the status of the response to a curl line of the page."""
+    process = await asyncio.create_subprocess_exec(
+        *(
+            "sh",
+            "-c",
+            f"{line.replace(curl.ORIGIN, origin)} --silent --write-out '\n%{{http_code}}'",
+        ),
+        env={"PATH": os.environ["PATH"], **variables},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors
+    return int(output.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_a_curl_line_is_an_operation_that_succeeds(name: str) -> None:
+    memory = platform()
+    app = gateway_over(memory)
+    line = (await described(Client(app)))[name]["curl"]
+
+    async with served(app) as port:
+        assert await status(line, f"http://127.0.0.1:{port}") == 200
+    assert [each.row.name for each in memory.calls] == [name] * (name not in {"status", "ready"})
+
+
+async def test_a_gateway_with_tokens_shows_lines_with_a_token(tmp_path: Path) -> None:
+    token = tokens.new_token()
+    authentication = by_token(tmp_path, tokens.line_of(token, "ci", None))
+    rights = rights_of(tmp_path, rule("ci", providers=["k8s"]))
+    app = gateway_over(platform(), Guard(authentication, rights))
+    lines = {name: each["curl"] for name, each in (await described(Client(app))).items()}
+
+    assert [name for name, line in lines.items() if "$TOKEN" not in line] == ["status"]
+    async with served(app) as port:
+        for name in ("get_machine", "update_controller_replicas", "ready"):
+            origin = f"http://127.0.0.1:{port}"
+            assert await status(lines[name], origin, TOKEN=token) == 200
+            assert await status(lines[name], origin, TOKEN="wrong") == 401
+
+
+def test_any_value_of_an_example_is_quoted_for_the_shell() -> None:
+    hostile = 'it\'s $(touch x) `y` "z" !\\ \n'
+    examples = {"any": {"value": hostile}}
+    operation = {
+        "operationId": "hostile",
+        "parameters": [
+            {"in": "path", "name": "name", "examples": examples},
+            {"in": "query", "name": "labels", "examples": {"any": {"value": [hostile, "&"]}}},
+        ],
+        "requestBody": {"content": {"application/json": {"examples": examples}}},
+    }
+    document = {"paths": {"/{name}": {"put": operation}}}
+
+    [line] = curl.lines(document, uses_tokens=False, has_certificate=True).values()
+
+    words = shlex.split(line)
+    assert words[:7] == ["curl", "--request", "PUT", "--cert", "client.pem", "--key", "client.key"]
+    assert words[7:9] == ["--header", "Content-Type: application/json"]
+    assert words[-3:-1] == ["--data", '"it\'s $(touch x) `y` \\"z\\" !\\\\ \\n"']
+    assert words[-1].startswith(f"{curl.ORIGIN}/it%27s%20%24%28touch")
+    assert words[-1].endswith("&labels=%26")
+    assert not set(words[-1]) & set("[]{} '\"$`")
