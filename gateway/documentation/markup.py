@@ -39,5 +39,9 @@ def text_of(text: str) -> str:
 def json_of(value: Any) -> str:
     """Return a value as indented JSON with its schema references as links."""
     text = msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
-    shown = REFERENCE.sub(lambda found: links("schema", [found[1]]), escape(text))
-    return f"<pre tabindex=0>{shown}</pre>"
+    return block(REFERENCE.sub(lambda found: links("schema", [found[1]]), escape(text)))
+
+
+def block(content: str) -> str:
+    """Return a block of preformatted HTML, which the keyboard reaches."""
+    return f'<pre tabindex="0">{content}</pre>'

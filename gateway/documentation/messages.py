@@ -11,7 +11,7 @@ from contracts.api import OPERATIONS
 from contracts.documents.asyncapi_messages import DEAD
 from contracts.outcomes import OUTCOME
 from gateway.documentation import publish
-from gateway.documentation.markup import anchored, json_of, links, table, text_of
+from gateway.documentation.markup import anchored, block, json_of, links, table, text_of
 from gateway.documentation.page import Page, page
 
 HERE = "/documentation/messages"
@@ -102,7 +102,7 @@ def _message(name: str, message: dict[str, Any], *, is_published: bool) -> str:
         "Content type": escape(message.get("contentType", "")),
         "Headers": links("schema", _names([message["headers"]])),
         "Payload": links("schema", _names([payload])) if "$ref" in payload else json_of(payload),
-        "Command line": "".join(f"<pre tabindex=0>{escape(line)}</pre>" for line in lines if line),
+        "Command line": "".join(block(escape(line)) for line in lines if line),
     }
     shown = "".join(
         f"<details><summary>Example: {escape(each['name'])}</summary>"

@@ -79,7 +79,11 @@ DATA = re.compile(r'<script type="application/json" id="operations">(.*?)</scrip
 
 async def described(client: Client) -> dict[str, Any]:
     """Return the operations in the data of the page, by name."""
-    page = (await client.get("/documentation")).body.decode()
+    return data_of((await client.get("/documentation")).body.decode())
+
+
+def data_of(page: str) -> dict[str, Any]:
+    """Return the tag and the curl line of each operation, by its name."""
     [data] = DATA.findall(page)
     found: dict[str, Any] = msgspec.json.decode(data)
     return found

@@ -5,28 +5,31 @@ import os
 import shlex
 from pathlib import Path
 
+import httpx
 import pytest
 
 from contracts.documents import openapi
 from gateway.documentation import curl
 from gateway.identity import tokens
 from gateway.identity.guard import Guard
+from tests.gateway.certificates import HOST, Pki
 from tests.gateway.client import Client
-from tests.gateway.documented import described, gateway_over, platform
-from tests.gateway.served import served
+from tests.gateway.documented import data_of, described, gateway_over, platform
+from tests.gateway.served import served, serving
 from tests.identity.guarded import by_token, rights_of, rule
 
 NAMES = list(curl.lines(openapi.document(), uses_tokens=False, has_certificate=False))
 
 
-async def status(line: str, origin: str, **variables: str) -> int:
-    """Return the status of the response to a curl line of the page."""
+async def status(line: str, origin: str, folder: Path | None = None, **variables: str) -> int:
+    """Return the status of the response to a curl line of the page, run in a folder."""
     process = await asyncio.create_subprocess_exec(
         *(
             "sh",
             "-c",
             f"{line.replace(curl.ORIGIN, origin)} --silent --write-out '\n%{{http_code}}'",
         ),
+        cwd=folder,
         env={"PATH": os.environ["PATH"], **variables},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -60,6 +63,25 @@ async def test_a_gateway_with_tokens_shows_lines_with_a_token(tmp_path: Path) ->
             origin = f"http://127.0.0.1:{port}"
             assert await status(lines[name], origin, TOKEN=token) == 200
             assert await status(lines[name], origin, TOKEN="wrong") == 401
+
+
+async def test_a_browser_with_a_certificate_is_shown_lines_with_a_certificate(
+    tmp_path: Path,
+) -> None:
+    pki = Pki(tmp_path)
+    leaf = pki.clients.issue_cert("icc.example", common_name="icc")
+    leaf.private_key_pem.write_to_path(tmp_path / "client.key")
+    leaf.cert_chain_pems[0].write_to_path(tmp_path / "client.pem")
+    pki.servers.cert_pem.write_to_path(tmp_path / "servers.pem")
+
+    async with serving(gateway_over(platform()), tls=pki.contexts(mutual=True)) as (port, _):
+        origin = f"https://{HOST}:{port}"
+        async with httpx.AsyncClient(verify=pki.client(leaf), trust_env=False) as browser:
+            page = (await browser.get(f"{origin}/documentation")).text
+        line = data_of(page)["get_machine"]["curl"]
+
+        assert line.startswith("curl --cert client.pem --key client.key ")
+        assert await status(line, origin, tmp_path, CURL_CA_BUNDLE="servers.pem") == 200
 
 
 def test_any_value_of_an_example_is_quoted_for_the_shell() -> None:
