@@ -6,11 +6,16 @@ from typing import Any
 
 import msgspec
 
+from contracts import VERSION
+from contracts.broker.attendance import Announcement
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.documents import examples
+from contracts.operation import Operation
 from contracts.seal import Seals
+from contracts.wire import Reply
 from gateway.app import application
 from gateway.checks import Checks
+from gateway.context import NOTHING, Context
 from gateway.identity.guard import Guard
 from gateway.server import OnRawPath
 from tests.examples import MACHINE, manifest
@@ -35,9 +40,20 @@ def platform() -> MemoryProvider:
     return memory
 
 
+class Attended(Loopback):
+    """A loopback whose worker has always just announced itself, however slow the client is."""
+
+    async def call(
+        self, provider: str, operation: Operation[Any], context: Context = NOTHING
+    ) -> Reply:
+        worker = Announcement(worker="host-1", provider="k8s", version=VERSION, since=0.0)
+        self.attendance.hear(worker.message())
+        return await super().call(provider, operation, context)
+
+
 def gateway_over(memory: MemoryProvider, guard: Guard | None = None) -> OnRawPath:
     """Return a gateway that is ready, with a platform as the provider `k8s`."""
-    loopback = Loopback(Dispatch("k8s", memory, KEYS), seals=KEYS)
+    loopback = Attended(Dispatch("k8s", memory, KEYS), seals=KEYS)
     link = ReconnectingConnection("amqp://broker.test/", "test")
     link.ready()
     checks = Checks(loopback.attendance)

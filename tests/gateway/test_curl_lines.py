@@ -1,7 +1,5 @@
 """The curl line of each operation, run by a shell against a gateway that serves the page."""
 
-import asyncio
-import os
 import shlex
 from pathlib import Path
 
@@ -16,27 +14,15 @@ from tests.gateway.certificates import HOST, Pki
 from tests.gateway.client import Client
 from tests.gateway.documented import data_of, described, gateway_over, platform
 from tests.gateway.served import served, serving
+from tests.gateway.shell import status
 from tests.identity.guarded import by_token, rights_of, rule
 
 NAMES = list(curl.lines(openapi.document(), uses_tokens=False, has_certificate=False))
 
 
-async def status(line: str, origin: str, folder: Path | None = None, **variables: str) -> int:
-    """Return the status of the response to a curl line of the page, run in a folder."""
-    process = await asyncio.create_subprocess_exec(
-        *(
-            "sh",
-            "-c",
-            f"{line.replace(curl.ORIGIN, origin)} --silent --write-out '\n%{{http_code}}'",
-        ),
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], **variables},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    output, errors = await process.communicate()
-    assert process.returncode == 0, errors
-    return int(output.splitlines()[-1])
+def at(line: str, origin: str) -> str:
+    """Return a line as the page shows it under its address."""
+    return line.replace(curl.ORIGIN, origin)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -46,7 +32,7 @@ async def test_a_curl_line_is_an_operation_that_succeeds(name: str) -> None:
     line = (await described(Client(app)))[name]["curl"]
 
     async with served(app) as port:
-        assert await status(line, f"http://127.0.0.1:{port}") == 200
+        assert await status(at(line, f"http://127.0.0.1:{port}")) == 200
     assert [each.row.name for each in memory.calls] == [name] * (name not in {"status", "ready"})
 
 
@@ -61,8 +47,8 @@ async def test_a_gateway_with_tokens_shows_lines_with_a_token(tmp_path: Path) ->
     async with served(app) as port:
         for name in ("get_machine", "update_controller_replicas", "ready"):
             origin = f"http://127.0.0.1:{port}"
-            assert await status(lines[name], origin, TOKEN=token) == 200
-            assert await status(lines[name], origin, TOKEN="wrong") == 401
+            assert await status(at(lines[name], origin), TOKEN=token) == 200
+            assert await status(at(lines[name], origin), TOKEN="wrong") == 401
 
 
 async def test_a_browser_with_a_certificate_is_shown_lines_with_a_certificate(
@@ -81,7 +67,7 @@ async def test_a_browser_with_a_certificate_is_shown_lines_with_a_certificate(
         line = data_of(page)["get_machine"]["curl"]
 
         assert line.startswith("curl --cert client.pem --key client.key ")
-        assert await status(line, origin, tmp_path, CURL_CA_BUNDLE="servers.pem") == 200
+        assert await status(at(line, origin), tmp_path, CURL_CA_BUNDLE="servers.pem") == 200
 
 
 def test_any_value_of_an_example_is_quoted_for_the_shell() -> None:
