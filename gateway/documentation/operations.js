@@ -9,25 +9,33 @@ follow()
 addEventListener("DOMContentLoaded", () => {
   const operations = JSON.parse(document.getElementById("operations").textContent)
 
-  // Replace a fragment such as #get_machine by that of Swagger UI, #/machines/get_machine.
-  const isReplaced = () => {
+  // Open the operation of a fragment such as #get_machine; Swagger UI's own is #/machines/get_machine.
+  const named = () => {
     const name = location.hash.slice(1)
-    if (!Object.hasOwn(operations, name)) return false
-    history.replaceState(null, "", `#/${operations[name].tag}/${name}`)
-    return true
+    if (!Object.hasOwn(operations, name)) return null
+    const { tag } = operations[name]
+    history.replaceState(null, "", `#/${tag}/${name}`)
+    return { tag, name }
   }
-  isReplaced()
-  addEventListener("hashchange", () => isReplaced() && location.reload())
+  named()
+  addEventListener("hashchange", () => {
+    const found = named()
+    if (!found) return
+    ui.layoutActions.show(["operations-tag", found.tag], true)
+    ui.layoutActions.show(["operations", found.tag, found.name], true)
+    document.getElementById(`operations-${found.tag}-${found.name}`)?.scrollIntoView()
+  })
 
   // Describe each operation by its curl line, for the address of this page.
   const withCurl = (text) => {
-    const described = JSON.parse(text)
-    for (const methods of Object.values(described.paths))
+    const document = JSON.parse(text)
+    for (const methods of Object.values(document.paths))
       for (const operation of Object.values(methods)) {
-        const line = operations[operation.operationId].curl.replace("http://ORIGIN", location.origin)
-        operation.description = `\`\`\`sh\n${line}\n\`\`\``
+        const line = operations[operation.operationId]?.curl.replace("http://ORIGIN", location.origin)
+        const described = operation.description ?? ""
+        if (line) operation.description = `${described}\n\n\`\`\`sh\n${line}\n\`\`\``
       }
-    return JSON.stringify(described)
+    return JSON.stringify(document)
   }
   const curl = () => ({
     statePlugins: {
@@ -35,7 +43,7 @@ addEventListener("DOMContentLoaded", () => {
     },
   })
 
-  SwaggerUIBundle({
+  const ui = SwaggerUIBundle({
     url: "/documentation/json",
     dom_id: "#swagger-ui",
     plugins: [curl],

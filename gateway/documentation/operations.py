@@ -7,11 +7,12 @@ import msgspec
 from gateway.documentation import curl
 from gateway.documentation.page import Page, own_file, page
 
-SWAGGER_UI = "/documentation/swagger-ui/5.35.0"
-"""Browsers keep the files of a version; swagger_ui/README.md describes a new one."""
+SWAGGER_UI = "5.35.0"
+"""The version of Swagger UI; swagger_ui/README.md describes the change to another one."""
 
-SCRIPT = f"{SWAGGER_UI}/swagger-ui-bundle.js"
-STYLE = f"{SWAGGER_UI}/swagger-ui.css"
+# Browsers keep the files of a version.
+SCRIPT = f"/documentation/swagger-ui/{SWAGGER_UI}/swagger-ui-bundle.js"
+STYLE = f"/documentation/swagger-ui/{SWAGGER_UI}/swagger-ui.css"
 
 
 def render(document: dict[str, Any], uses_tokens: bool, has_certificate: bool) -> Page:
