@@ -42,7 +42,7 @@ class History:
             case 7 if deletes:
                 return self.apply(name, image=f"registry.example/{name}:{round}")
             case _:
-                return self.scale(name, round % 4)
+                return self.scale(name, 1 + round % 4)
 
     def apply(self, name: str, **more: Any) -> httpx.Response:
         workload = examples.workload(name, appName=name, pullSecret=PULL_SECRET, **more)
