@@ -87,7 +87,7 @@ class Seals:
         if keys.first is None:
             raise Fault(
                 Code.SEALING_NOT_CONFIGURED,
-                f"the body of {operation} is sealed and this worker has no key: set PLT_SEAL_KEY",
+                f"the body of {operation} is sealed and this process has no key: set PLT_SEAL_KEY",
             )
         if name not in keys.ciphers:
             raise Fault(Code.SEAL_NOT_OPENED, _unknown(name, keys))
@@ -143,7 +143,7 @@ def _wrong(secret: Secret, got: str) -> ConfigurationError:
 def _unknown(name: bytes, keys: Keys) -> str:
     held = ", ".join(key.hex() for key in keys.ciphers) or "none"
     return (
-        f"the body is sealed with key {name.hex()}, the worker holds {held}: "
+        f"the body is sealed with key {name.hex()}, this process holds {held}: "
         "PLT_SEAL_KEY of gateway and worker must share a key"
     )
 

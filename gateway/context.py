@@ -2,11 +2,11 @@
 
 import re
 from typing import Any
-from uuid import uuid4
 
 from litestar import Request
 from msgspec import Struct
 
+from contracts.command_ids import new_command_id
 from contracts.faults import Code, Fault
 from contracts.observation import trace_context, traces
 from contracts.observation.trace_context import TraceContext
@@ -54,7 +54,7 @@ NOTHING = Context()
 def give_command_id(request: Request[Any, Any, Any], row: Row) -> None:
     """Give a command its id; a query has none."""
     if not row.safe:
-        request.scope["state"][COMMAND_ID] = uuid4().hex
+        request.scope["state"][COMMAND_ID] = new_command_id()
 
 
 def context_of(request: Request[Any, Any, Any], row: Row, requested_by: str | None) -> Context:

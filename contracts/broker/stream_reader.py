@@ -20,6 +20,9 @@ OFFSET = "x-stream-offset"
 SILENCE_S = 2.0
 """The wait for the first message of a stream, which the broker sends alone."""
 
+CHUNK = 50
+"""The prefetch for the newest chunk, which usually has a few messages."""
+
 Position = datetime | int | Literal["first", "last"]
 
 
@@ -73,3 +76,14 @@ def offset(message: Message) -> int:
     at = message.headers[OFFSET]
     assert isinstance(at, int)  # written by the broker
     return at
+
+
+async def newest_message(connection: Connection) -> Message | None:
+    """Return the newest message of the audit, None if there is none; raises as `read_stream`."""
+    newest: Message | None = None
+    async with read_stream(connection, "last", CHUNK) as audit:
+        is_end = False
+        while not is_end:
+            messages, is_end = await audit.read()
+            newest = messages[-1] if messages else newest
+    return newest

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from contracts.environment import AmqpUrls, Level
+from contracts.environment import AmqpUrls, Level, Secret
 
 
 class Settings(Struct, frozen=True):
@@ -10,3 +10,9 @@ class Settings(Struct, frozen=True):
 
     amqp_url: AmqpUrls
     logger_level: Level = "warn"
+
+
+class SealSettings(Struct, frozen=True):
+    """The keys of sealed bodies, for commands that open them."""
+
+    seal_key: Secret = Secret()

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from contracts import outcomes
 from contracts.broker.connection import Connection
-from contracts.broker.stream_reader import StreamReader, offset, read_stream
+from contracts.broker.stream_reader import StreamReader, newest_message, offset, read_stream
 from contracts.outcomes import Result
 from contracts.wire import Message
 
@@ -35,11 +35,11 @@ class AuditIndex:
     @classmethod
     async def read(cls, connection: Connection, since: datetime, limit: int) -> "AuditIndex | None":
         """Read from `since` to the end; return None if that takes more than `limit` messages."""
-        newest = await _newest(connection)
+        newest = await newest_message(connection)
         async with AsyncExitStack() as resources:
             audit = await resources.enter_async_context(read_stream(connection, since, BATCH))
             messages, is_end = await audit.read()
-            if messages and newest - offset(messages[0]) > limit:
+            if newest and messages and offset(newest) - offset(messages[0]) > limit:
                 return None
             index = cls(since, audit, resources.pop_all(), limit)
         index._add(messages)
@@ -79,9 +79,3 @@ class AuditIndex:
 
 def _key(provider: str, identity: str) -> int:
     return hash((provider, outcomes.short(identity)))
-
-
-async def _newest(connection: Connection) -> int:
-    async with read_stream(connection, "last", BATCH) as audit:
-        messages, _ = await audit.read()
-    return offset(messages[-1]) if messages else 0

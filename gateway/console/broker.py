@@ -1,17 +1,29 @@
 """Runs one task on the broker, and reports why it failed."""
 
 import asyncio
+import logging
+import os
 
 from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, NotDeclared, Refused
 from contracts.broker.reconnecting import ReconnectingConnection, Session
-from contracts.environment import Secret
+from contracts.environment import Secret, load
+from contracts.observation.logs import configure
+from gateway.console.failures import Failure
+from gateway.console.settings import Settings
 
 CONNECT_S = 5.0
 
 
-class Failure(Exception):
-    """The task failed; the message has the reason and the remedy."""
+def on_broker(name: str, task: Session) -> None:
+    """Run a task of the command `name` on the broker of the environment; raises as `run` does.
+
+    Raises ConfigurationError.
+    """
+    settings = load(Settings, os.environ)
+    configure(settings.logger_level)
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # the connection logs the same
+    asyncio.run(run(settings.amqp_url, f"machinist {name}", task))
 
 
 async def run(urls: Secret, name: str, task: Session) -> None:

@@ -1,14 +1,18 @@
-"""Entries of the audit and dead letters, decoded from messages; no I/O."""
+"""Dead letters for operators, read without removing them from their queue."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from contracts import dead_letters, outcomes
+from contracts import dead_letters, outcomes, topology
+from contracts.broker.connection import Connection
+from contracts.broker.queue_reader import read_queue
 from contracts.json_limits import MESSAGES, decode
-from contracts.outcomes import Outcome
 from contracts.wire import JSON, Message
+
+SILENCE_S = 5.0
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -24,12 +28,22 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     body: Any = None
 
 
-def record(message: Message) -> Outcome | None:
-    """Return the outcome in an audit message, None if it cannot be decoded."""
-    try:
-        return outcomes.read(message)
-    except msgspec.DecodeError:
-        return None
+async def show_dead(connection: Connection, show: Callable[[Message], None], limit: int) -> int:
+    """Show at most `limit` of the oldest dead letters; return the total number.
+
+    The messages are requeued when the channel closes, which increments their delivery count.
+    """
+    async with connection.passing_channel() as channel:
+        total = await channel.messages(topology.DEAD)
+    shown = min(total, limit)
+    if shown:
+        async with read_queue(connection, topology.DEAD, prefetch=shown) as queue:
+            for _ in range(shown):
+                delivery = await queue.next(SILENCE_S)
+                if delivery is None:
+                    break  # another consumer holds the rest
+                show(delivery.message)
+    return total
 
 
 def dead(message: Message) -> DeadLetter:

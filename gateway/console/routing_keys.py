@@ -11,13 +11,8 @@ COMMANDS = {name: operation.row for name, operation in OPERATIONS.items() if not
 
 
 def routing_key(operation: str, scope: str, name: str, provider: str) -> str:
-    """Return `<provider>.<slot>.<address>` of a command; raise `invalid`."""
-    row = COMMANDS.get(operation)
-    if row is None:
-        raise Fault(
-            Code.INVALID,
-            f"OPERATION: expected a command, one of {', '.join(COMMANDS)}, got {show(operation)}",
-        )
+    """Return `<provider>.<slot>.<address>` of one of `COMMANDS`; raise `invalid`."""
+    row = COMMANDS[operation]
     if not is_provider_name(provider):
         raise Fault(
             Code.INVALID,

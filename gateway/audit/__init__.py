@@ -1,0 +1,1 @@
+"""The audit of commands: search, stories of commands, and the records as they arrive."""

@@ -1,0 +1,20 @@
+"""`machinist address`: the routing key of a command, for operators who publish it by hand."""
+
+import click
+
+from gateway.console.command_line import command as console_command
+from gateway.console.routing_keys import COMMANDS, routing_key
+
+
+@console_command("address", example="address update_controller_replicas default hello")
+@click.argument("operation", type=click.Choice(list(COMMANDS)), metavar="OPERATION")
+@click.argument("scope")
+@click.argument("name")
+@click.option("--provider", default="k8s", show_default=True, help="The name of the provider.")
+def command(operation: str, scope: str, name: str, provider: str) -> None:
+    """Print the routing key of a command, without a connection to the broker.
+
+    OPERATION is a command such as update_controller_replicas, SCOPE a namespace or an ECS cluster,
+    NAME the resource that the command acts on.
+    """
+    click.echo(routing_key(operation, scope, name, provider))

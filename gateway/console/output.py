@@ -1,0 +1,95 @@
+"""Output for people and for programs: tables, JSON, colours, progress."""
+
+import shutil
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import msgspec
+
+from contracts.printable import printable, printable_json
+
+GAP = "  "
+LEAST = 8
+"""The width to which a column may be cut."""
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+
+Row = Sequence[str]
+
+
+def utc(moment: datetime | None) -> str:
+    """Return a time in UTC, to the second."""
+    return "-" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+
+
+def print_json(value: Any) -> None:
+    """Print a value as one line of JSON."""
+    click.echo(printable_json(msgspec.json.encode(value).decode()))
+
+
+def note(text: str) -> None:
+    """Print a remark for people to standard error."""
+    click.echo(printable(text), err=True)
+
+
+def print_table(
+    header: Row,
+    rows: Sequence[Row],
+    flexible: Sequence[int] = (),
+    colours: dict[str, str] | None = None,
+) -> None:
+    """Print rows under a header; on a terminal the `flexible` columns are cut to its width.
+
+    In a pipe no text is cut. `colours` are the colours of whole texts, on a terminal.
+    """
+    rows = [[printable(text) for text in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    if sys.stdout.isatty():
+        _fit(widths, flexible, shutil.get_terminal_size().columns)
+    click.echo(_line(header, widths, {}))
+    for row in rows:
+        click.echo(_line(row, widths, colours or {}))
+
+
+def _fit(widths: list[int], flexible: Sequence[int], width: int) -> None:
+    """Reduce the widest flexible column until the table has the width, or nothing can be cut."""
+    excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
+    while excess > 0:
+        widest = max(flexible, key=lambda column: widths[column], default=None)
+        if widest is None or widths[widest] <= LEAST:
+            return
+        widths[widest] -= 1
+        excess -= 1
+
+
+def _line(row: Row, widths: Sequence[int], colours: dict[str, str]) -> str:
+    cells = []
+    for text, width in zip(row, widths, strict=True):
+        cut = text if len(text) <= width else f"{text[: width - 1]}…"
+        colour = colours.get(text)
+        cells.append((click.style(cut, fg=colour) if colour else cut) + " " * (width - len(cut)))
+    return GAP.join(cells).rstrip()
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that shows `done` of `total` on standard error, if that is a terminal."""
+    is_shown = sys.stderr.isatty()
+    last = ""
+
+    def show(done: int, total: int) -> None:
+        nonlocal last
+        text = f"{label}: {done:,} of {total:,}"
+        if is_shown and text != last:
+            click.echo(f"\r{text}\x1b[K", err=True, nl=False)
+            last = text
+
+    try:
+        yield show
+    finally:
+        if last:
+            click.echo("\r\x1b[K", err=True, nl=False)
