@@ -26,7 +26,15 @@ at most 10 minutes, it is executed, and the record is published after the broker
 Progress = Callable[[int, int], None]
 
 
+Readable = Callable[[Message], bool]
+"""Tells whether the reader may know of a record."""
+
+
 def _ignore(done: int, total: int) -> None: ...
+
+
+def _all(message: Message) -> bool:
+    return True
 
 
 class Found(Struct, frozen=True):
@@ -38,17 +46,24 @@ class Found(Struct, frozen=True):
 
 
 async def newest(
-    connection: Connection, filters: Filters, number: int, progress: Progress = _ignore
+    connection: Connection,
+    filters: Filters,
+    number: int,
+    progress: Progress = _ignore,
+    *,
+    readable: Readable = _all,
+    most: int | None = None,
 ) -> Found:
     """Return the newest commands that meet the conditions, with their requests.
 
     The search reads from the end of the stream back, in windows, and stops when it has found
-    enough. Raises NotDeclared, Refused and ConnectionLost.
+    enough, or has read about `most` records. Raises NotDeclared, Refused and ConnectionLost.
     """
     within = await range_of(connection, filters.since, filters.until)
     total, read = within.end - within.start, 0
     found = NewestFirst(filters, number)
-    async with aclosing(_windows(connection, within, filters.may_match)) as windows:
+    keep = _both(readable, filters.may_match)
+    async with aclosing(_windows(connection, within, keep)) as windows:
         async for messages, count, oldest in windows:
             for message in reversed(messages):
                 found.add(message)
@@ -57,27 +72,34 @@ async def newest(
             needed = found.incomplete_since()
             if found.is_full and (needed is None or oldest < needed - AHEAD.total_seconds()):
                 break
+            if most is not None and read >= most:
+                break
     return Found(found.commands(), read, total)
 
 
 async def records_of(
-    connection: Connection, command_id: str, progress: Progress = _ignore
+    connection: Connection,
+    command_id: str,
+    progress: Progress = _ignore,
+    *,
+    readable: Readable = _all,
+    most: int | None = None,
 ) -> list[Entry]:
     """Return the records of the command with this id, or whose id begins so, in their order.
 
-    If the id contains its time, the records from that time on are read, else all records from the
-    newest one back. Raises NotDeclared, Refused and ConnectionLost.
+    If the id contains its time, the records from that time on are read, else the records from the
+    newest one back, about `most` of them. Raises NotDeclared, Refused and ConnectionLost.
     """
-    filters = Filters(id=command_id)
+    keep = _both(readable, Filters(id=command_id).may_match)
     asked = time_in(command_id)
     if asked is not None:
         within = await range_of(connection, asked - AHEAD, asked + LONGEST)
-        if found := await _forwards(connection, within, filters, progress):
+        if found := await _forwards(connection, within, keep, progress):
             return found
     within = await range_of(connection)
     total, read = within.end - within.start, 0
     records: list[Entry] = []
-    async with aclosing(_windows(connection, within, filters.may_match)) as windows:
+    async with aclosing(_windows(connection, within, keep)) as windows:
         async for messages, count, oldest in windows:
             records[:0] = [each for each in map(entry, messages) if each]
             read += count
@@ -85,18 +107,20 @@ async def records_of(
             begins = [_begin(each.outcome) for each in records]
             if begins and oldest < min(begins) - AHEAD.total_seconds():
                 break
+            if most is not None and read >= most:
+                break
     return records
 
 
 async def _forwards(
-    connection: Connection, within: Range, filters: Filters, progress: Progress
+    connection: Connection, within: Range, keep: Readable, progress: Progress
 ) -> list[Entry]:
     """Return the records of a command; stop some seconds after its final one."""
     records: list[Entry] = []
     read = 0
     async with aclosing(read_range(connection, within)) as batches:
         async for batch in batches:
-            records += [each for each in map(entry, filter(filters.may_match, batch)) if each]
+            records += [each for each in map(entry, filter(keep, batch)) if each]
             read += len(batch)
             progress(read, within.end - within.start)
             ends = [time_of(each.outcome) for each in records if _is_final(each.outcome)]
@@ -126,6 +150,10 @@ async def _windows(
         yield kept, end - start, oldest
         average = max(1, octets // (end - start))
         end, size = start, max(1, min(2 * size, LARGEST_WINDOW, WINDOW_BYTES // average))
+
+
+def _both(readable: Readable, matches: Readable) -> Readable:
+    return lambda message: matches(message) and readable(message)
 
 
 def _begin(outcome: Outcome) -> float:

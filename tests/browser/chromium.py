@@ -167,22 +167,21 @@ class Page:
             raise ScriptError(details.get("exception", {}).get("description", details["text"]))
         return answer["result"].get("value")
 
-    async def until(self, expression: str, within: float = WAIT_S) -> Any:
-        """Wait for a true value of an expression, and return it."""
+    async def until(self, expression: str, within: float = WAIT_S) -> None:
+        """Wait until an expression is true; an element counts as true."""
         until = time.monotonic() + within
-        while not (found := await self.value(expression)):
+        while not await self.value(f"Boolean({expression})"):
             text = await self.value("document.body.innerText")
             assert time.monotonic() < until, (
                 f"not within {within:g} s: {expression}\n{self.errors}\n{text}"
             )
             await asyncio.sleep(0.05)
-        return found
 
     async def click(self, selector: str) -> None:
         """Click on the centre of an element."""
         x, y = await self.value(
             "(box => [box.x + box.width / 2, box.y + box.height / 2])((element => "
-            "{element.scrollIntoView({block: 'center'}); return element.getBoundingClientRect()})"
+            "{element.scrollIntoView({block: 'center', behavior: 'instant'}); return element.getBoundingClientRect()})"
             f"(document.querySelector({selector!r})))"
         )
         for kind in ("mousePressed", "mouseReleased"):
