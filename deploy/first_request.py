@@ -27,8 +27,8 @@ SCALABLE = {
 WITH_TOKEN = '-H "authorization: Bearer $PLT_TOKEN"'
 USERS = {
     PRODUCER: "publishes events (deploy/producers)",
-    AUDITOR: "reads the audit (machinist audit)",
-    OPERATOR: "reads dead messages (machinist dead), and logs in to the management UI",
+    AUDITOR: "reads the audit (machinist audit list)",
+    OPERATOR: "reads dead messages (machinist dead list), and logs in to the management UI",
 }
 """The broker users for people, with their purpose."""
 

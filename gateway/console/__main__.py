@@ -55,6 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(failure, 1)
     except (KeyboardInterrupt, click.Abort):
         return 130
+    except SystemExit:
+        return 0  # click's, when the reader has closed the pipe
     except BrokenPipeError:
         # The reader closed the pipe; the flush at exit would raise BrokenPipeError again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

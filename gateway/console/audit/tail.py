@@ -47,6 +47,7 @@ class Tail:
         if self._next is None and self._filters.since is None:
             newest = await newest_message(connection)
             self._next = 0 if newest is None else offset(newest) + 1
+            note(f"waiting for records after {self._next:,} known")
         start = self._filters.since if self._next is None else self._next
         assert start is not None
         async with read_stream(connection, start, BATCH) as audit:
