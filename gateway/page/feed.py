@@ -109,18 +109,17 @@ class Feed:
         Without a position they are the newest ones, and none counts as left out.
         """
         is_first = after is None or after > self.newest
-        rows: dict[tuple[str, str], Row] = {}
+        last: dict[tuple[str, str], Row] = {}
         for row in reversed(self._rows):
             if not is_first and after is not None and row.offset <= after:
                 break
-            if visible(row):
-                rows.setdefault((row.provider, row.id), row)
+            last.setdefault((row.provider, row.id), row)
+        rows = [row for row in last.values() if visible(row)]
         gap = 0 if is_first or after is None else self._missing_after(after)
         if not rows and not gap:
             return None
-        newest = list(rows.values())
-        left_out = Counter(row.result for row in newest[most:])
-        shown = newest[:most][::-1]
+        left_out = Counter(row.result for row in rows[most:])
+        shown = rows[:most][::-1]
         return Batch(self.newest, shown, {} if is_first else dict(left_out), gap)
 
     def _missing_after(self, after: int) -> int:
