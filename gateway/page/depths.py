@@ -32,6 +32,10 @@ class Depths:
     def __getitem__(self, queue: str) -> int | None:
         return self._ready.get(queue)
 
+    def set(self, ready: dict[str, int]) -> None:
+        """Replace the depths of all queues."""
+        self._ready = ready
+
     async def run(self, connection: Connection) -> None:
         """Measure at intervals until cancelled; raises ConnectionLost."""
         while True:
@@ -56,7 +60,7 @@ class Depths:
         finally:
             if channel is not None and not channel.is_closed:
                 await channel.close()
-        self._ready = ready
+        self.set(ready)
 
     def _queues(self) -> Iterable[str]:
         yield from (topology.ENDED, topology.DEAD)

@@ -41,9 +41,9 @@ class Page:
         """`link` is the connection of requests, whose state is shown; `page_link` is used here."""
         self._draining = draining
         self.feed = Feed()
-        self._depths = Depths(attendance.providers)
+        self.depths = Depths(attendance.providers)
         self._broker = OnDemandConnection(page_link, self._session)
-        self._state = State(gateway, link, attendance, missing, pending, self.feed, self._depths)
+        self._state = State(gateway, link, attendance, missing, pending, self.feed, self.depths)
         self._viewers = 0
         self._states: dict[Subject | None, bytes] = {}
         self._states_at = float("-inf")
@@ -62,7 +62,7 @@ class Page:
     async def _session(self, connection: Connection) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.feed.run(connection))
-            group.create_task(self._depths.run(connection))
+            group.create_task(self.depths.run(connection))
 
     def admit(self) -> None:
         """Raise a fault if there are too many viewers, or if the gateway stops."""

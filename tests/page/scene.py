@@ -50,9 +50,10 @@ class Scene:
         guard: Guard | None = None,
         missing: Iterable[str] = (),
         pending: Iterable[Pending] = (),
+        draining: Draining | None = None,
     ) -> None:
-        self.attendance, self.draining = Attendance(["ecs"]), Draining()
-        link = ReconnectingConnection("amqp://broker.test/", "test")
+        self.attendance, self.draining = Attendance(["ecs"]), draining or Draining()
+        self.link = link = ReconnectingConnection("amqp://broker.test/", "test")
         self.page = Page(
             "gw",
             link,
@@ -62,20 +63,19 @@ class Scene:
             lambda: list(missing),
             lambda: pending,
         )
-        self.page.feed = fed(self.page.feed, *records)
+        fed(self.page.feed, *records)
         checks = Checks(self.attendance)
-        self.client = Client(
-            application(
-                Called(),
-                link,
-                self.attendance,
-                checks,
-                1000,
-                draining=self.draining,
-                guard=guard,
-                page=self.page,
-            )
+        self.app = application(
+            Called(),
+            link,
+            self.attendance,
+            checks,
+            1000,
+            draining=self.draining,
+            guard=guard,
+            page=self.page,
         )
+        self.client = Client(self.app)
 
     def announce(self, provider: str, **more: Any) -> None:
         """Let a worker announce itself."""

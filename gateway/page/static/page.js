@@ -8,7 +8,6 @@ import { watchHash } from "./story.js";
 import { setToken, Stream } from "./stream.js";
 
 const TYPING = 300;
-const HELD = 200;
 
 const outcomes = new Outcomes($("outcome-rows"));
 const shown = {};
@@ -92,7 +91,7 @@ function showAges() {
 function hold(rows) {
   heldCount += rows.length;
   held.push(...rows);
-  held.splice(0, Math.max(0, held.length - HELD));
+  held.splice(0, Math.max(0, held.length - Outcomes.MOST));
 }
 
 function showCounts() {

@@ -28,7 +28,7 @@ export function summary(state) {
   const running = state.waiting.filter(({ kind }) => kind === "running").length;
   const most = 20;
   return [
-    field("commands a minute", number(all)),
+    field("commands/min", number(all)),
     field("failed", number(failed), failed > 0),
     field("not executed", number(notExecuted), notExecuted > 0),
     field("slowest 5 %", slowest ? `> ${duration(slowest)}` : "–"),
@@ -50,10 +50,10 @@ export function card(provider) {
     h(
       "dl",
       { class: "facts" },
-      field("commands a minute", number(all)),
+      field("commands/min", number(all)),
       field("failed", number(failed), failed > 0),
-      field("waited, 50 / 95 %", pair(minute.waited)),
-      field("took, 50 / 95 %", pair(minute.took)),
+      field("waited 50/95 %", pair(minute.waited)),
+      field("took 50/95 %", pair(minute.took)),
       field("queries waiting", provider.queries === null ? "–" : number(provider.queries)),
     ),
     partitions(provider, letters),

@@ -39,7 +39,7 @@ export function waitingRow(waiting) {
 
 // The newest commands, in at most MOST rows: the record of an end replaces that of the start.
 export class Outcomes {
-  static MOST = 200;
+  static MOST = 100;
   #rows = new Map();
 
   constructor(body) {
