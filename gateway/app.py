@@ -130,7 +130,16 @@ async def serve(settings: Settings) -> None:
     guard = guard_of(settings, recorder.record)
     limits, draining = settings.limits(), Draining(settings.drain_seconds)
     metrics.watch(rpc.waiting, settings.in_flight)
-    page = Page(name, link, page_link, attendance, draining, checks.missing, rpc.pending)
+    page = Page(
+        name,
+        link,
+        page_link,
+        attendance,
+        draining,
+        checks.missing,
+        rpc.pending,
+        metrics.query_counts,
+    )
     app = application(
         rpc,
         link,

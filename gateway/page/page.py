@@ -15,6 +15,7 @@ from gateway.page.depths import Depths
 from gateway.page.events import event
 from gateway.page.feed import Feed
 from gateway.page.on_demand import OnDemandConnection
+from gateway.page.queries import Counts, Queries
 from gateway.page.state import State
 from gateway.page.viewer import Viewer
 from gateway.session import Pending
@@ -37,13 +38,17 @@ class Page:
         draining: Draining,
         missing: Callable[[], list[str]],
         pending: Callable[[], Iterable[Pending]],
+        query_counts: Callable[[], Counts] = dict,
     ) -> None:
         """`link` is the connection of requests, whose state is shown; `page_link` is used here."""
         self._draining = draining
         self.feed = Feed()
         self.depths = Depths(attendance.providers)
         self._broker = OnDemandConnection(page_link, self._session)
-        self._state = State(gateway, link, attendance, missing, pending, self.feed, self.depths)
+        queries = Queries(query_counts, time.monotonic)
+        self._state = State(
+            gateway, link, attendance, missing, pending, self.feed, self.depths, queries
+        )
         self._viewers = 0
         self._states: dict[Subject | None, bytes] = {}
         self._states_at = float("-inf")

@@ -12,6 +12,7 @@ from contracts.results import Result
 from contracts.wire import HEADER_REQUESTED_BY
 from gateway.page.depths import Depths
 from gateway.page.feed import Feed, Visible
+from gateway.page.queries import Answered, Queries
 from gateway.page.rates import Minute
 from gateway.page.rows import Row
 from gateway.session import Pending
@@ -41,13 +42,17 @@ class Partition(Struct, frozen=True):
 
 
 class Provider(Struct, frozen=True):
-    """A provider; `queries` is the number of queries that no worker has taken yet."""
+    """A provider; `queries` is the number of queries that no worker has received yet.
+
+    `minute` has the commands of all gateways and producers, `answered` the queries of this gateway.
+    """
 
     name: str
     workers: list[Worker]
     partitions: list[Partition]
     queries: int | None
     minute: Minute
+    answered: Answered | None
 
 
 class Waiting(Struct, frozen=True):
@@ -91,6 +96,7 @@ class State:
         pending: Callable[[], Iterable[Pending]],
         feed: Feed,
         depths: Depths,
+        queries: Queries,
     ) -> None:
         """`missing` returns the missing queues, `pending` the requests without a reply."""
         self._gateway = gateway
@@ -100,9 +106,11 @@ class State:
         self._pending = pending
         self._feed = feed
         self._depths = depths
+        self._queries = queries
 
     def snapshot(self, audit: str | None, readable: Readable, visible: Visible) -> Snapshot:
         """Return what a reader may see of providers, and of rows."""
+        self._queries.sample()
         names = self._attendance.providers()
         hidden = [name for name in names if not readable(name)]
         return Snapshot(
@@ -139,6 +147,7 @@ class State:
             ],
             queries=self._depths[topology.queries_queue(name)],
             minute=self._feed.rates.minute(name),
+            answered=self._queries.minute(name),
         )
 
     def _waiting(self, visible: Visible) -> list[Waiting]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from typing import Any
 
 from contracts import outcomes
 from contracts.broker.channel import Channel
@@ -19,7 +20,7 @@ def command(number: int) -> list[Message]:
     """Return the two records of a command; one in fifty fails."""
     name, at = NAMES[number % len(NAMES)], outcomes.now()
     replicas = number % 9 + 1
-    known = {
+    known: dict[str, Any] = {
         "id": f"load-{number}",
         "operation": "update_controller_replicas",
         "provider": "k8s",
@@ -31,7 +32,11 @@ def command(number: int) -> list[Message]:
     }
     body = {"scope": "shop", "name": name, "replicas": replicas}
     request = Request(exchange="machinist.commands", body=body)
-    end = {"result": Result.DONE, "before": {"replicas": 2}, "after": {"replicas": replicas}}
+    end: dict[str, Any] = {
+        "result": Result.DONE,
+        "before": {"replicas": 2},
+        "after": {"replicas": replicas},
+    }
     if number % 50 == 0:
         fault = Cause(Code.NOT_FOUND, f"there is no controller {name!r}")
         end = {"result": Result.FAILED, "fault": fault, "status": 404}

@@ -8,6 +8,7 @@ const NOT_EXECUTED = ["expired", "refused", "superseded"];
 
 const sum = (results, names) => names.reduce((total, name) => total + (results[name] ?? 0), 0);
 const pair = (values) => (values.length ? values.map(duration).join(" / ") : "–");
+const atMost = (values) => (values.length ? `≤ ${pair(values)}` : "–");
 const field = (name, value, isBad = false) =>
   h("div", isBad ? { class: "bad" } : {}, h("dt", {}, name), h("dd", {}, value));
 
@@ -39,7 +40,7 @@ export function summary(state) {
 
 export function card(provider) {
   const letters = new Map(provider.workers.map(({ name }, index) => [name, letter(index)]));
-  const { minute } = provider;
+  const { minute, answered } = provider;
   const failed = sum(minute.results, FAILED);
   const all = Object.values(minute.results).reduce((total, count) => total + count, 0);
   const attached = provider.workers.filter(({ state }) => state === "attached").length;
@@ -54,6 +55,8 @@ export function card(provider) {
       field("failed", number(failed), failed > 0),
       field("waited 50/95 %", pair(minute.waited)),
       field("took 50/95 %", pair(minute.took)),
+      field("queries/min here", answered ? number(answered.rate) : "–"),
+      field("took 50/95 %", answered ? atMost(answered.took) : "–"),
       field("queries waiting", provider.queries === null ? "–" : number(provider.queries)),
     ),
     partitions(provider, letters),
