@@ -23,7 +23,7 @@ from contracts.seal import Seals
 from contracts.secrecy import OPEN_WITHOUT_KEY
 from gateway.bodies import Bodies
 from gateway.checks import Checks
-from gateway.documentation import documentation_routes
+from gateway.documentation.routes import documentation_routes
 from gateway.draining import Draining, not_ready
 from gateway.identity.configuration import check_exposure, guard_of
 from gateway.identity.guard import Guard
@@ -84,7 +84,7 @@ def application(
     handlers = [
         *routes(rpc, Bodies(limits), guard),
         *status_routes(link, attendance, checks.missing, draining, guard),
-        *documentation_routes(),
+        *documentation_routes(guard),
         *page_routes(page, guard),
     ]
     app = Litestar(

@@ -5,17 +5,19 @@
 
 from collections.abc import ItemsView
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 FILE = Path(__file__).parent / "examples.json"
 
 PLATFORMS = {"k8s": "Kubernetes", "ecs": "AWS ECS"}
+"""The platforms in the order of the examples: a page fills a form with the first ones."""
 
 COMMAND_ID = "7d0c5a1e9f3b4862a1c4e8d05b7f9263"
 
 Named = dict[str, dict[str, Any]]
+Value = TypeVar("Value")
 
 
 class Exchange(msgspec.Struct, frozen=True):
@@ -37,9 +39,15 @@ class Examples(msgspec.Struct, frozen=True):
 RECORDED = msgspec.json.decode(FILE.read_bytes(), type=Examples)
 
 
+def _in_order(values: dict[str, Value]) -> ItemsView[str, Value]:
+    """Return values by platform or other source, platforms first and in their order."""
+    known = {name: values[name] for name in PLATFORMS if name in values}
+    return (known | values).items()
+
+
 def _exchanges(name: str) -> ItemsView[str, Exchange]:
     """Return the recorded exchanges; none for an operation that is newer than the recording."""
-    return RECORDED.operations.get(name, {}).items()
+    return _in_order(RECORDED.operations.get(name, {}))
 
 
 def requests(name: str) -> dict[str, dict[str, Any]]:
@@ -74,5 +82,5 @@ def problems(code: str, *, of_command: bool) -> Named:
             "summary": f"{code}: {PLATFORMS.get(source, source)}",
             "value": {key: value for key, value in each.items() if key != "commandId"} | identity,
         }
-        for source, each in RECORDED.problems.get(code, {}).items()
+        for source, each in _in_order(RECORDED.problems.get(code, {}))
     }

@@ -1,8 +1,9 @@
 """Writes the bill of materials of the image and its licences: `python -m deploy.image.sbom`.
 
 FOLDER gets `machinist.cdx.json` (CycloneDX) and `licences.tsv`. The packages are those that
-deploy/requirements-image.txt pins, installed into a temporary environment. With --image, the Debian
-packages of an image are added, after a check that its Python packages are the same.
+deploy/requirements-image.txt pins, installed into a temporary environment, and Swagger UI. With
+--image, the Debian packages of an image are added, after a check that its Python packages are the
+same.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from contracts import VERSION
 from deploy.failed import Failed
 from deploy.image import engine
 from deploy.options import from_caller_folder
+from gateway.documentation.operations import SWAGGER_UI
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 REQUIREMENTS = CHECKOUT / "deploy"
@@ -64,6 +66,7 @@ def main(argv: Sequence[str]) -> None:
         bill = python_packages()
         if args.image:
             add_debian_packages(bill, content(args.image))
+        bill["components"].append(swagger_ui())
     except Failed as failure:
         sys.exit(f"no bill of materials was written: {failure}")
     files = {"machinist.cdx.json": json.dumps(bill, indent=2) + "\n", "licences.tsv": table(bill)}
@@ -147,6 +150,19 @@ def debian_packages(status: str, distribution: str) -> list[dict[str, Any]]:
             }
         )
     return components
+
+
+def swagger_ui() -> dict[str, Any]:
+    """Return the component whose files are in the folder gateway/documentation/swagger_ui."""
+    purl = f"pkg:npm/swagger-ui-dist@{SWAGGER_UI}"
+    return {
+        "bom-ref": purl,
+        "type": "library",
+        "name": "swagger-ui-dist",
+        "version": SWAGGER_UI,
+        "purl": purl,
+        "licenses": [{"license": {"id": "Apache-2.0"}}],
+    }
 
 
 def table(bill: dict[str, Any]) -> str:

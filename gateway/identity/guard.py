@@ -48,6 +48,11 @@ class Guard:
         self._proxies = proxies or TrustedProxies()
         self._refusals = refusals
 
+    @property
+    def uses_tokens(self) -> bool:
+        """True if clients authenticate with a token in the header Authorization."""
+        return self._authentication.uses_tokens
+
     async def run(self) -> None:
         """Keep what authentication needs up to date until cancelled."""
         await self._authentication.run()
@@ -100,7 +105,7 @@ class Guard:
 
     def _without_right(self, subject: Subject, right: str) -> Refused:
         message = f"the subject {subject.name} does not have {right}: see PLT_AUTH_RIGHTS"
-        return refused.without_right(message, has_token=self._authentication.uses_tokens)
+        return refused.without_right(message, has_token=self.uses_tokens)
 
     def _record(
         self, request: AnyRequest, row: Row | None, requester: Requester, fault: Refused

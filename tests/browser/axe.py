@@ -14,10 +14,13 @@ IMPACTS = ("serious", "critical")
 NPM = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
 
 
-async def violations(page: Page) -> list[str]:
-    """Return the serious violations of WCAG 2.2 AA and best practices, with their elements."""
+async def violations(page: Page, context: str = "document") -> list[str]:
+    """Return the serious violations of WCAG 2.2 AA and best practices, with their elements.
+
+    `context` is JavaScript: the part of the page to be checked, in the form that axe-core takes.
+    """
     await page.value(f"{script()}; null")
-    found = await page.value("axe.run(document, {resultTypes: ['violations']})")
+    found = await page.value(f"axe.run({context}, {{resultTypes: ['violations']}})")
     return [
         f"{each['id']}: {each['help']}: {[node['html'][:200] for node in each['nodes']]}"
         for each in found["violations"]

@@ -82,3 +82,9 @@ def test_a_line_of_the_tail_is_printable_whatever_the_record_contains() -> None:
     assert r"\x1b[2Jm1\r\n" in shown
     assert "\u202e" not in shown
     assert shown.count("\x1b") == 2  # the colour of the result
+
+
+def test_a_replayed_command_is_marked() -> None:
+    request = Request(exchange="machinist.commands", body={"replicas": 5}, replay_of="m0")
+
+    assert what(ended("m1", request=request, after={"replicas": 5})) == "replicas → 5 (replay)"

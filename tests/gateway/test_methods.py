@@ -5,10 +5,17 @@ from collections import defaultdict
 import pytest
 
 from contracts.api import OPERATIONS
+from gateway.documentation import operations
 from tests.gateway.served import exchange, request, status_of
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
-OWN = ["/status", "/ready", "/documentation", "/documentation/json", "/documentation/asyncapi"]
+OWN = [
+    "/status",
+    "/ready",
+    *("/documentation", "/documentation/messages"),
+    *("/documentation/json", "/documentation/asyncapi"),
+    *(operations.SCRIPT, operations.STYLE),
+]
 
 
 def resources() -> dict[str, set[str]]:

@@ -1,4 +1,4 @@
-"""Liveness, readiness and documentation of a gateway."""
+"""Liveness, readiness and documents of a gateway."""
 
 import re
 
@@ -124,38 +124,6 @@ async def test_readiness_does_not_list_a_worker_that_left(client, link, loopback
     await client.get("/memory/machines/shop")
 
     assert (await client.get("/ready")).json()["providers"]["memory"]["workers"] == []
-
-
-async def test_the_documentation_is_a_self_contained_page(client):
-    answer = await client.get("/documentation")
-
-    assert answer.status == 200
-    assert answer.headers["content-type"].startswith("text/html")
-    page = answer.body.decode()
-    assert not re.findall(r"(?i)https?:|<script|<iframe|<link|@import|url\(|[\"'(]//", page)
-    assert set(re.findall(r"(?:href|src)=\"([^#\"]*)\"", page)) == {
-        "/documentation/json",
-        "/documentation/asyncapi",
-    }
-
-
-async def test_the_documentation_has_every_operation_with_its_path(client):
-    page = (await client.get("/documentation")).body.decode()
-
-    for operation in OPERATIONS.values():
-        assert f"/{{provider}}{operation.row.path}" in page
-        assert operation.row.summary.replace("'", "&#x27;") in page
-
-
-async def test_every_link_of_the_documentation_has_a_target(client):
-    page = (await client.get("/documentation")).body.decode()
-
-    for anchor in re.findall(r"href=\"#([^\"]*)\"", page):
-        assert f'id="{anchor}"' in page
-    for target in re.findall(r"href=\"([^#\"]*)\"", page):
-        answer = await client.get(target)
-        assert answer.status == 200
-        assert answer.headers["content-type"] == "application/json"
 
 
 async def test_the_openapi_document_has_every_operation(client):

@@ -9,13 +9,19 @@ import pytest
 
 from contracts.api import OPERATIONS
 from contracts.documents import openapi
+from gateway.documentation import operations as operations_page
 from gateway.identity import tokens
 from tests.gateway.client import Answer
 from tests.gateway.requests import REQUESTS
 from tests.identity.guarded import Guarded, bearer, by_token, rights_of, rule
 
 KNOWN, UNKNOWN = tokens.new_token(), tokens.new_token()
-OPEN = ["/status", "/documentation", "/documentation/json", "/documentation/asyncapi"]
+OPEN = [
+    "/status",
+    *("/documentation", "/documentation/messages"),
+    *("/documentation/json", "/documentation/asyncapi"),
+    *(operations_page.SCRIPT, operations_page.STYLE),
+]
 
 
 @pytest.fixture(scope="module")

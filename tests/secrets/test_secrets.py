@@ -29,7 +29,7 @@ from tests.stack import Stack, eventually
 
 ON_DISK = ["/stream/", "/quorum/"]
 LOUD = Path(__file__).parent / "loud"
-PAGES = ("/ready", "/status", "/documentation", "/documentation/json")
+PAGES = ("/ready", "/status", "/documentation", "/documentation/messages", "/documentation/json")
 
 
 @pytest.fixture

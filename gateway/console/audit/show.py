@@ -86,6 +86,8 @@ def _lines(entries: list[Entry], outcome: Outcome, opened: Any) -> list[tuple[st
         ("By", requester(outcome)),
         ("Reason", reason(outcome)),
         ("Repeats", outcome.repeats),
+        ("Retries", outcome.request.retries if outcome.request else None),
+        ("Replay of", outcome.request.replay_of if outcome.request else None),
         ("Trace", trace),
         ("Request", _request(outcome)),
         ("Opened", None if opened is None else _json(opened)),

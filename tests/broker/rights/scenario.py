@@ -12,17 +12,26 @@ import msgspec
 
 from contracts import address, outcomes, topology, wire
 from contracts.address import SLOTS
-from contracts.api import DeleteController, SetMachineLabels, UpdateControllerReplicas
+from contracts.api import (
+    DeleteController,
+    GetMachines,
+    SetMachineLabels,
+    UpdateControllerReplicas,
+)
 from contracts.broker.connection import Connection
 from contracts.broker.reconnecting import Session
 from contracts.environment import Secret
 from contracts.operation import Operation
 from contracts.outcomes import Result
+from contracts.seal import Seals
 from contracts.wire import Message
 from gateway.audit.filters import Filters
 from gateway.audit.search import newest
 from gateway.console import broker
-from gateway.console.dead.letters import show_dead
+from gateway.console.calls import call_with
+from gateway.console.dead.letters import Filter as Letters
+from gateway.console.dead.queue import select
+from gateway.rpc import Rpc
 from tests.auditor import Auditor
 from tests.broker.rights.access import Access
 from tests.broker.rights.needed import PROVIDER, Check
@@ -102,9 +111,15 @@ class Scenario:
         self._expect(Result.DEAD, self._scaling(9, headers={"x-death": "forged"}))
 
     def _readers(self) -> None:
-        """An auditor searches the audit; an operator looks at dead letters and recent outcomes."""
+        """An auditor searches the audit; an operator does too, and looks at dead letters.
+
+        An operator also makes calls, and looks at recent outcomes.
+        """
         self._console("auditor", _search)
+        self._console("operator", _search)
         self._console("operator", _look_at_dead_letters)
+        url = Secret(self._broker.url("operator"))
+        asyncio.run(call_with(url, "test console", _make_calls, Seals([])))
         wanted = {"count": 10, "ackmode": "ack_requeue_true", "encoding": "auto"}
         with self._broker.management("operator") as client:
             for queue in (topology.RECENT, topology.DEAD):
@@ -210,4 +225,13 @@ async def _search(connection: Connection) -> None:
 
 
 async def _look_at_dead_letters(connection: Connection) -> None:
-    await show_dead(connection, lambda message: None, 10)
+    found, _ = await select(connection, Letters(), 10)
+    assert found, "there is no dead letter"
+
+
+async def _make_calls(rpc: Rpc) -> None:
+    query = await rpc.call(PROVIDER, GetMachines(scope="default"))
+    command = await rpc.call(
+        PROVIDER, UpdateControllerReplicas(scope="default", name="hello", replicas=3)
+    )
+    assert (query.status, command.status) == (200, 200)
