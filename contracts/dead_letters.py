@@ -1,21 +1,26 @@
 """Dead letters: messages in `machinist.dead` for commands that can never be run."""
 
 from contracts import topology
-from contracts.outcomes import identity, short
+from contracts.outcomes import identity, now, short
 from contracts.secrecy import may_hold_secrets
 from contracts.wire import Header, Message
 
 HEADER_REASON = "reason"
 HEADER_USER = "user"
 HEADER_QUEUE = "queue"
+HEADER_DIED = "died"
+"""The time of death in milliseconds of the Unix epoch; letters of earlier versions have none."""
 
 COPIES = ("CC", "BCC")
 """Headers with further routing keys, under which RabbitMQ routes copies of a message."""
 
-NOT_KEPT = b"not kept: it may hold secrets and was not sealed"
+ABSENT = b"not kept: "
+"""The beginning of a text in place of a body."""
+
+NOT_KEPT = ABSENT + b"it may hold secrets and was not sealed"
 """The body of a dead letter that replaces an unsealed body with possible secrets."""
 
-TOO_LARGE = f"not kept: it had {{}} bytes, the limit is {topology.MESSAGE_LIMIT}"
+TOO_LARGE = ABSENT.decode() + f"it had {{}} bytes, the limit is {topology.MESSAGE_LIMIT}"
 TEXT = "text/plain"
 
 REASON_LIMIT = 1000
@@ -24,14 +29,18 @@ HEADERS_LIMIT = 16_384
 
 
 def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Message:
-    """Return the dead letter of a message, with the reason, the queue and the broker user.
+    """Return the dead letter of a message, with reason, queue, broker user and time of death.
 
     Left out are properties that the broker would act on: the user id, which it would compare, the
     expiration, and the routing keys of copies. Also left out are headers that cannot be published
     again, and an unsealed body that may hold secrets.
     """
     headers = _kept_headers(message.headers)
-    headers |= {HEADER_REASON: reason[:REASON_LIMIT], HEADER_QUEUE: queue}
+    headers |= {
+        HEADER_REASON: reason[:REASON_LIMIT],
+        HEADER_QUEUE: queue,
+        HEADER_DIED: int(now().timestamp() * 1000),
+    }
     if message.user_id:
         headers[HEADER_USER] = message.user_id
     body, content_type = _body(message)

@@ -29,6 +29,7 @@ from contracts.wire import (
     Header,
     Message,
 )
+from contracts.wire import SHORT_LIMIT as SHORT_LIMIT
 
 OUTCOME = "outcome"
 """The property `type` of the message with an outcome."""
@@ -36,13 +37,16 @@ OUTCOME = "outcome"
 CLOUD_EVENTS = "cloudEvents_"
 """The prefix of CloudEvents 1.0 attributes in its AMQP binding."""
 
+HEADER_STREAM_FILTER = "x-stream-filter-value"
+"""The address. RabbitMQ 3.13 and later notes the values of each chunk of a stream, and a reader can
+leave out the chunks without an address."""
+
 HEADERS_AT_A_GLANCE = ("who", "what", "before", "after", "why")
 """Headers of a final record; the management UI shows them beside the body."""
 
 GLANCE_LIMIT = 300
 """The maximal number of characters of each of these headers."""
 
-SHORT_LIMIT = 255
 ADDRESS_LIMIT = 200
 """The maximal size in bytes of an address from a routing key; an AMQP key has at most 255."""
 
@@ -156,6 +160,7 @@ def message_of(outcome: Outcome, app_id: str, traceparent: Header | None = None)
     moment = outcome.finished or outcome.started or now()
     headers: dict[str, Header] = {
         HEADER_CONTRACT: CONTRACT,
+        HEADER_STREAM_FILTER: outcome.address,
         f"{CLOUD_EVENTS}specversion": "1.0",
         f"{CLOUD_EVENTS}id": outcome.id if is_final else f"{outcome.id}/{outcome.result}",
         f"{CLOUD_EVENTS}source": f"/machinist/{outcome.provider}",

@@ -13,7 +13,14 @@ from contracts.seal import Seals, is_sealed
 from contracts.secrecy import may_hold_secrets
 from contracts.summary import Summary, summary_of
 from contracts.topology import MESSAGE_LIMIT
-from contracts.wire import HEADER_DEADLINE, HEADER_IDEMPOTENCY_KEY, Message
+from contracts.wire import (
+    HEADER_DEADLINE,
+    HEADER_IDEMPOTENCY_KEY,
+    HEADER_REPLAY_OF,
+    HEADER_RETRIES,
+    Header,
+    Message,
+)
 
 HOLDS_SECRETS = "the body may hold secrets and was not sealed"
 TOO_LARGE = f"the body had {{}} bytes, the limit is {MESSAGE_LIMIT}"
@@ -30,12 +37,15 @@ class Request(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_de
     by a gateway. `body` is the operation. A sealed body is kept as `sealed`, in Base64, together
     with a `summary` and a `digest` of the operation (HMAC-SHA256 under a key derived from the seal
     key, in hexadecimal: equal operations have equal digests). For a body that is not kept,
-    `withheld` is the reason.
+    `withheld` is the reason. `retries` is the id of the dead command that this command repeats,
+    `replay_of` that of the command in the audit that it replays.
     """
 
     exchange: str
     deadline: datetime | None = None
     idempotency_key: str | None = None
+    retries: str | None = None
+    replay_of: str | None = None
     body: Any = None
     sealed: str | None = None
     summary: Summary | None = None
@@ -65,6 +75,8 @@ def request_of(message: Message, operation: Operation[Any] | None, seals: Seals)
         exchange=message.exchange,
         deadline=_deadline(message),
         idempotency_key=key if isinstance(key, str) else None,
+        retries=_id(message.headers.get(HEADER_RETRIES)),
+        replay_of=_id(message.headers.get(HEADER_REPLAY_OF)),
         **kept,
     )
 
@@ -78,6 +90,10 @@ def operation_in(message: Message, seals: Seals) -> Operation[Any] | None:
         return wire.decode(message.type, body)
     except Fault:
         return None
+
+
+def _id(header: Header | None) -> str | None:
+    return header[: wire.SHORT_LIMIT] if isinstance(header, str) else None
 
 
 def _deadline(message: Message) -> datetime | None:

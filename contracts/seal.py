@@ -21,6 +21,9 @@ from contracts.renewal import CHECK_INTERVAL_S, Renewed
 
 SEALED = "application/vnd.machinist.sealed"
 
+REPLY = "reply to "
+"""The beginning of the operation for which a reply is sealed."""
+
 VERSION = b"\x01"
 KEY_BYTES = 32
 KEY_NAME_BYTES = 8
@@ -61,6 +64,11 @@ class Seals:
     def can_seal(self) -> bool:
         """True if there is a key."""
         return self._held.current().first is not None
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the keys, the sealing one first; a name does not reveal its key."""
+        return [name.hex() for name in self._held.current().ciphers]
 
     def seal(self, body: bytes, operation: str, address: str, like: bytes | None = None) -> bytes:
         """Return the sealed body; with `like`, it is sealed with the key of that sealed body."""
@@ -114,7 +122,7 @@ class Seals:
 
 def reply_seal(correlation_id: str | None, operation: str) -> tuple[str, str]:
     """Return operation and address for sealing a reply, so that it opens for its request only."""
-    return f"reply to {operation}", correlation_id or ""
+    return f"{REPLY}{operation}", correlation_id or ""
 
 
 def _keys(secret: Secret) -> list[bytes]:

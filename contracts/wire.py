@@ -14,6 +14,9 @@ from contracts.validation import checked, describe, nearest, show
 
 JSON = "application/json"
 
+SHORT_LIMIT = 255
+"""The maximal size in bytes of a short string of AMQP."""
+
 HEADER_CONTRACT = "contract"
 HEADER_DEADLINE = "deadline"
 HEADER_STATUS = "status"
@@ -23,6 +26,8 @@ HEADER_TRACEPARENT = "traceparent"
 HEADER_TRACESTATE = "tracestate"
 HEADER_IDEMPOTENCY_KEY = "idempotency-key"
 HEADER_REQUESTED_BY = "requested-by"
+HEADER_RETRIES = "retries"
+HEADER_REPLAY_OF = "replay-of"
 
 Header = str | int
 """Headers are scalars: streams drop tables and arrays, and AMQP floats lose precision."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
+from contracts.broker_users import AUDITOR, OPERATOR, PRODUCER
 from deploy.failed import Failed
 from deploy.rabbitmq.broker import Broker
-from deploy.rabbitmq.users import AUDITOR, OPERATOR, PRODUCER
 from deploy.targets import Target
 
 LINES = 24
@@ -27,8 +27,8 @@ SCALABLE = {
 WITH_TOKEN = '-H "authorization: Bearer $PLT_TOKEN"'
 USERS = {
     PRODUCER: "publishes events (deploy/producers)",
-    AUDITOR: "reads the audit (machinist audit)",
-    OPERATOR: "reads dead messages (machinist dead), and logs in to the management UI",
+    AUDITOR: "reads the audit (machinist audit list)",
+    OPERATOR: "queries, scales and handles dead letters (machinist); management UI",
 }
 """The broker users for people, with their purpose."""
 
@@ -93,6 +93,10 @@ def suggestions(
         lines.append(f"RabbitMQ       {broker.management_url}")
         lines.append(f"               user {broker.user}, password {broker.password}")
         lines.append(f"PLT_AMQP_URL   {broker.amqp_url}")
+        login = f"{broker.user}:{broker.password}@"
+        management = broker.management_url.replace("//", f"//{login}", 1)
+        lines.append(f"PLT_MANAGEMENT_URL  {management}")
+        lines.append(f"{'':<14} with both variables, `machinist doctor` checks this system")
         lines += [f"{name:<14} {logins[name]}\n{'':<14} {use}" for name, use in USERS.items()]
     return "\n".join(lines)
 

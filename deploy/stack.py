@@ -12,12 +12,12 @@ from typing import Any
 
 import httpx
 
+from contracts.broker_users import GATEWAY, worker
 from deploy.caller import GatewayAddress, base_variables, common_variables, worker_variables
 from deploy.failed import Failed
 from deploy.metrics_ports import MetricsPorts
 from deploy.process import ChildProcess
 from deploy.rabbitmq.broker import Broker
-from deploy.rabbitmq.users import GATEWAY, worker
 from deploy.targets import Target
 from deploy.waiting import wait_until
 

@@ -14,7 +14,9 @@ from contracts.operation import Row
 from contracts.validation import show
 from contracts.wire import (
     HEADER_IDEMPOTENCY_KEY,
+    HEADER_REPLAY_OF,
     HEADER_REQUESTED_BY,
+    HEADER_RETRIES,
     Header,
 )
 
@@ -30,13 +32,16 @@ REQUESTED_BY = "requested_by"
 class Context(Struct, frozen=True):
     """The context of an operation; every field is optional.
 
-    `command_id` is the `message_id` of the command, and its id in the audit.
+    `command_id` is the `message_id` of the command, and its id in the audit. `retries` is the id of
+    the dead command that this command repeats, `replay_of` that of the command that it replays.
     """
 
     command_id: str | None = None
     requested_by: str | None = None
     trace: TraceContext | None = None
     idempotency_key: str | None = None
+    retries: str | None = None
+    replay_of: str | None = None
 
     def headers(self) -> dict[str, Header]:
         """Return the context as message headers."""
@@ -44,6 +49,8 @@ class Context(Struct, frozen=True):
             HEADER_REQUESTED_BY: self.requested_by,
             **({} if self.trace is None else self.trace.headers()),
             HEADER_IDEMPOTENCY_KEY: self.idempotency_key,
+            HEADER_RETRIES: self.retries,
+            HEADER_REPLAY_OF: self.replay_of,
         }
         return {name: value for name, value in headers.items() if value is not None}
 

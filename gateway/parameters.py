@@ -86,7 +86,7 @@ def values_of(query_string: bytes, own: frozenset[str]) -> dict[str, Any]:
             if reason := refusal(name[:SHOWN], own):
                 raise Fault(Code.INVALID, f"{_shown(written)}: {reason}")
         elif name == LABELS:
-            _add_label(values.setdefault(LABELS, {}), value)
+            add_label(values.setdefault(LABELS, {}), value)
         elif values.setdefault(name, value) != value:
             raise Fault(Code.INVALID, f"{name}: expected one value, got two")
     return values
@@ -119,7 +119,7 @@ def _shown(name: str) -> str:
     return name if re.fullmatch(r"[\w\[\].-]{1,40}", name, re.ASCII) else show(name)
 
 
-def _add_label(labels: dict[str, str], entry: str) -> None:
+def add_label(labels: dict[str, str], entry: str) -> None:
     """Add one `key=value`; only the first `=` separates."""
     key, equals, value = entry.partition("=")
     if not equals or not key:

@@ -6,17 +6,18 @@ from contracts.seal import SEALED, Seals, reply_seal
 from contracts.wire import Message, Reply, reply_of
 
 
-def reply_in(message: Message, seals: Seals, command_id: str | None = None) -> Reply:
+def reply_in(message: Message, seals: Seals | None, command_id: str | None = None) -> Reply:
     """Return the reply in a message; a 502 if it cannot be decoded.
 
-    `command_id` is the id of the command, None for a query.
+    Without `seals` a sealed body stays sealed. `command_id` is the id of the command, None for a
+    query.
     """
     status = message.headers.get(wire.HEADER_STATUS)
     retry_after = message.headers.get(wire.HEADER_RETRY_AFTER)
     if not isinstance(status, int) or not 200 <= status <= 599:
         return _unreadable("the worker's reply has no valid status", command_id)
     body, content_type = message.body, message.content_type
-    if content_type == SEALED:
+    if content_type == SEALED and seals is not None:
         name, where = reply_seal(message.correlation_id, message.type)
         try:
             body, content_type = seals.open(body, name, where), wire.JSON

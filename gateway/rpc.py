@@ -4,12 +4,13 @@ import asyncio
 import logging
 import time
 from collections import Counter
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 
-from contracts import CONTRACT, VERSION, address, topology, wire
+from contracts import CONTRACT, VERSION, topology, wire
 from contracts.broker.attendance import Attendance
 from contracts.broker.channel import Delivery
 from contracts.broker.connection import Connection
@@ -18,11 +19,12 @@ from contracts.broker.errors import BrokerError, ConnectionLost
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
-from contracts.seal import SEALED, Seals
+from contracts.seal import Seals
 from contracts.wire import Message, Reply
 from gateway.address_limit import AddressLimit
 from gateway.checks import Checks
 from gateway.context import NOTHING, Context
+from gateway.encoded import Encoded, encoded
 from gateway.replies import reply_in
 from gateway.resuming import resume
 from gateway.session import OnRefused, Pending, Session, unattended
@@ -53,11 +55,12 @@ class Rpc:
         deadlines_ms: tuple[int, int],
         in_flight: int,
         on_refused: OnRefused,
-        checks: Checks,
+        checks: Checks | None,
     ) -> None:
         """`deadlines_ms` are the deadlines of queries and of commands.
 
-        `on_refused` is called for every command that the broker rejected.
+        `on_refused` is called for every command that the broker rejected. `checks` run beside the
+        calls of a gateway; the console has none.
         """
         self._gateway = gateway
         self._link = link
@@ -81,12 +84,26 @@ class Rpc:
         A fault before the publish may be a 503, which promises that nothing was attempted. After
         the publish the result is a reply, the broker's rejection, or a 504.
         """
+        return await self._call(
+            provider, lambda: encoded(provider, operation, self._seals), context, opened=True
+        )
+
+    async def send(self, provider: str, request: Encoded, context: Context) -> Reply:
+        """Return the reply to an operation that is encoded already; raises as `call` does.
+
+        The reply to a sealed operation stays sealed.
+        """
+        return await self._call(provider, lambda: request, context, opened=False)
+
+    async def _call(
+        self, provider: str, encode: Callable[[], Encoded], context: Context, *, opened: bool
+    ) -> Reply:
         if self._in_flight >= self._max_in_flight:
             raise Fault(Code.GATEWAY_BUSY, f"{self._in_flight} requests are in progress already")
         self._in_flight += 1
         try:
             session = await self._admit(provider)
-            pending = self._prepare(provider, operation, session, context)
+            pending = self._prepare(provider, encode(), session, context, opened=opened)
             if pending.safe:
                 return await self._exchange(session, pending)
             with self._addresses.hold(pending.message.key):
@@ -96,7 +113,11 @@ class Rpc:
 
     def waiting(self) -> Counter[tuple[str, str]]:
         """Return the number of calls that wait for a reply, by provider and operation."""
-        return Counter((each.provider, each.message.type) for each in self._pending.values())
+        return Counter((each.provider, each.message.type) for each in self.pending())
+
+    def pending(self) -> Iterable[Pending]:
+        """Return the calls that wait for a reply."""
+        return self._pending.values()
 
     async def _admit(self, provider: str) -> Session:
         """Return the session, if the broker accepts publishes and the provider has a worker."""
@@ -119,13 +140,13 @@ class Rpc:
     def _prepare(
         self,
         provider: str,
-        operation: Operation[Any],
+        request: Encoded,
         session: Session,
         context: Context,
+        *,
+        opened: bool,
     ) -> Pending:
-        row = operation.row
-        where = address.address(operation)
-        body, content_type = self._body(operation, where)
+        row = request.row
         milliseconds = self._queries_ms if row.safe else self._commands_ms
         now = time.time()
         headers: dict[str, wire.Header] = {
@@ -136,11 +157,11 @@ class Rpc:
         identity = context.command_id or uuid4().hex
         message = Message(
             exchange=topology.QUERIES if row.safe else topology.COMMANDS,
-            key=address.routing_key(provider, row, where),
-            body=body,
+            key=request.key,
+            body=request.body,
             type=row.name,
             message_id=identity,
-            content_type=content_type,
+            content_type=request.content_type,
             correlation_id=identity,
             reply_to=session.replies,
             expiration=milliseconds,
@@ -150,21 +171,8 @@ class Rpc:
             persistent=not row.safe,
             headers=headers,
         )
-        return Pending(provider, message, safe=row.safe, deadline=now + milliseconds / 1000)
-
-    def _body(self, operation: Operation[Any], where: str) -> tuple[bytes, str]:
-        row = operation.row
-        body, content_type = wire.encode(operation), wire.JSON
-        secret = row.secret is not None and address.find(operation, row.secret) is not None
-        if secret or (row.seal and self._seals.can_seal):
-            body, content_type = self._seals.seal(body, row.name, where), SEALED
-        if len(body) > topology.MESSAGE_LIMIT:
-            raise Fault(
-                Code.REQUEST_TOO_LARGE,
-                f"the message body of {row.name} has {len(body)} bytes: expected at most "
-                f"{topology.MESSAGE_LIMIT}",
-            )
-        return body, content_type
+        deadline = now + milliseconds / 1000
+        return Pending(provider, message, safe=row.safe, deadline=deadline, opened=opened)
 
     async def _exchange(self, session: Session, pending: Pending) -> Reply:
         identity = pending.message.message_id
@@ -204,7 +212,8 @@ class Rpc:
                 session.watch(connection.pulse())
                 session.watch(connection.confirms(commands))
                 session.watch(self._watch())
-                session.watch(self._checks.run(connection, own, replies))
+                if self._checks is not None:
+                    session.watch(self._checks.run(connection, own, replies))
                 await resume(session, list(self._pending.values()), self._receive)
                 self._session = session
                 self._link.ready()
@@ -259,11 +268,13 @@ class Rpc:
             log.info("the reply to %s arrived after its deadline", message.correlation_id)
             return
         command_id = None if pending.safe else pending.message.message_id
-        pending.answer(reply_in(message, self._seals, command_id))
+        seals = self._seals if pending.opened else None
+        pending.answer(reply_in(message, seals, command_id))
 
     def _hear(self, message: Message) -> None:
         if message.correlation_id:
-            self._checks.hear(message)
+            if self._checks is not None:
+                self._checks.hear(message)
             return
         try:
             self._attendance.hear(message)

@@ -18,12 +18,15 @@ log = logging.getLogger(__name__)
 class Pending:
     """A published operation that waits for its reply."""
 
-    def __init__(self, provider: str, message: Message, *, safe: bool, deadline: float) -> None:
-        """`deadline` is in seconds of the Unix epoch."""
+    def __init__(
+        self, provider: str, message: Message, *, safe: bool, deadline: float, opened: bool = True
+    ) -> None:
+        """`deadline` is in seconds of the Unix epoch; `opened` is false if a reply stays sealed."""
         self.provider = provider
         self.message = message
         self.safe = safe
         self.deadline = deadline
+        self.opened = opened
         self.reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self.is_confirmed = False
 

@@ -96,14 +96,7 @@ class Settings(Struct, frozen=True):
 
     def expected_providers(self) -> list[str]:
         """Return the providers that are unattended, not unknown, before their first worker."""
-        names = [name.strip() for name in self.providers.split(",") if name.strip()]
-        for name in names:
-            if not is_provider_name(name):
-                raise ConfigurationError(
-                    "PLT_PROVIDERS: expected names of at most 32 lower-case letters, digits and "
-                    f"'-', separated by commas; {shown(name)} is invalid or reserved"
-                )
-        return names
+        return provider_names(self.providers)
 
     def tls_files(self) -> Files:
         """Return the paths of the TLS certificate, its key and the CAs of clients."""
@@ -124,3 +117,15 @@ class Settings(Struct, frozen=True):
             return int(self.deadline_ms), int(self.deadline_ms)
         parts = dict(part.split("=") for part in self.deadline_ms.split(",") if part)
         return int(parts.get("queries", QUERIES_MS)), int(parts.get("commands", COMMANDS_MS))
+
+
+def provider_names(text: str) -> list[str]:
+    """Return the names in PLT_PROVIDERS; raises ConfigurationError."""
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    for name in names:
+        if not is_provider_name(name):
+            raise ConfigurationError(
+                "PLT_PROVIDERS: expected names of at most 32 lower-case letters, digits and "
+                f"'-', separated by commas; {shown(name)} is invalid or reserved"
+            )
+    return names

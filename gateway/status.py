@@ -1,7 +1,6 @@
 """Liveness and readiness of a gateway, with the attached workers."""
 
 import asyncio
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -10,12 +9,13 @@ from litestar import MediaType, Request, Response, route
 from litestar.handlers import HTTPRouteHandler
 
 from contracts import VERSION
-from contracts.broker.attendance import Announcement, Attendance
+from contracts.broker.attendance import Attendance
 from contracts.broker.errors import BrokerError
 from contracts.broker.reconnecting import ReconnectingConnection
 from gateway.draining import Draining
 from gateway.identity.guard import Guard
 from gateway.methods import READ
+from gateway.provider_status import provider_status, timestamp
 
 ATTENDANCE_S = 0.9
 
@@ -46,7 +46,7 @@ def status_routes(
             status = "draining"
         broker = {
             "reachable": link.is_up,
-            "since": _time(link.since),
+            "since": timestamp(link.since),
             "reason": None if link.is_up else link.reason,
             "missing": lacking,
         }
@@ -76,36 +76,11 @@ async def _providers(attendance: Attendance) -> dict[str, Any]:
     try:
         async with asyncio.timeout(ATTENDANCE_S):
             return {
-                name: _provider(await attendance.is_attended(name), attendance.workers(name))
+                name: provider_status(await attendance.is_attended(name), attendance.workers(name))
                 for name in attendance.providers()
             }
     except (BrokerError, TimeoutError):
         return {}
-
-
-def _provider(is_attended: bool, workers: list[Announcement]) -> dict[str, Any]:
-    attached = [worker for worker in workers if worker.state == "attached"]
-    return {
-        "attended": is_attended,
-        "consumers": len(attached) if is_attended else 0,
-        "since": _time(min((worker.since for worker in attached), default=None)),
-        "workers": [
-            {
-                "worker": worker.worker,
-                "version": worker.version,
-                "since": _time(worker.since),
-                "partitions": worker.partitions,
-                "clockBehindSeconds": worker.clock_behind,
-            }
-            for worker in workers
-        ],
-    }
-
-
-def _time(seconds: float | None) -> str | None:
-    if seconds is None:
-        return None
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _json(body: dict[str, Any], status: int) -> Response[bytes]:

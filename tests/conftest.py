@@ -92,7 +92,7 @@ def end_idle_node(request: pytest.FixtureRequest) -> None:
         node.kill()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def management(rabbit: RabbitNode) -> Iterator[httpx.Client]:
     """An HTTP client of the node's management API, as administrator."""
     with httpx.Client(
@@ -106,7 +106,12 @@ def management(rabbit: RabbitNode) -> Iterator[httpx.Client]:
 
 @pytest.fixture
 def amqp_url(rabbit: RabbitNode, management: httpx.Client) -> str:
-    """The URL of a new virtual host on the node.
+    """The URL of a new virtual host on the node."""
+    return new_vhost(rabbit, management)
+
+
+def new_vhost(rabbit: RabbitNode, management: httpx.Client) -> str:
+    """Make a virtual host, and return its URL.
 
     The virtual host is not deleted: when RabbitMQ 3.10 deletes quorum queues with at-least-once
     dead-lettering soon after a restart, it drops the connections of other virtual hosts.

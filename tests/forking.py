@@ -10,6 +10,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Mapping
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -51,21 +52,38 @@ def finish(
 
     The variables of the interpreter itself (PYTHON*) have no effect.
     """
-    command = [str(program), *arguments]
     with TemporaryDirectory() as folder:
         streams = [Path(folder, name) for name in ("stdout", "stderr")]
-        process = forking.Process(
-            target=_run_to_the_end,
-            args=(program, arguments, dict(environment), streams, warnings_are_errors),
+        process = start(
+            program,
+            *arguments,
+            environment=environment,
+            streams=streams,
+            warnings_are_errors=warnings_are_errors,
         )
-        process.start()
         process.join(seconds)
         if process.exitcode is None:
             process.kill()
             process.join()
-            raise subprocess.TimeoutExpired(command, seconds)
+            raise subprocess.TimeoutExpired([str(program), *arguments], seconds)
         output = [stream.read_text() for stream in streams]
-    return subprocess.CompletedProcess(command, process.exitcode, *output)
+    return subprocess.CompletedProcess([str(program), *arguments], process.exitcode, *output)
+
+
+def start(
+    program: str | Path,
+    *arguments: str,
+    environment: Mapping[str, str],
+    streams: list[Path],
+    warnings_are_errors: bool = False,
+) -> ForkServerProcess:
+    """Start a module or a script; `streams` are the files of its output and of its errors."""
+    process = forking.Process(
+        target=_run_to_the_end,
+        args=(program, arguments, dict(environment), streams, warnings_are_errors),
+    )
+    process.start()
+    return process
 
 
 def _run_to_the_end(

@@ -82,6 +82,7 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
             round(clock.behind, 3),
             consumer.state,
             consumer.missing,
+            seals.names,
         )
 
     publisher = Publisher(publishing, announcement)

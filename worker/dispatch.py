@@ -18,6 +18,7 @@ from contracts.observation.registry import Registry
 from contracts.operation import Operation
 from contracts.seal import Seals
 from contracts.wire import Message, Reply
+from worker import platform_access
 from worker.examination import Examination, Producers, Refusal
 from worker.metrics import Metrics
 from worker.provider import Call
@@ -36,7 +37,7 @@ def methods(provider: object) -> dict[str, Method]:
     for name, function in inspect.getmembers(type(provider), inspect.isfunction):
         operation = OPERATIONS.get(name)
         is_async = inspect.iscoroutinefunction(function)
-        if name.startswith("_") or not (operation or is_async):
+        if name.startswith("_") or name == platform_access.METHOD or not (operation or is_async):
             continue
         if operation is None:
             raise TypeError(f"{type(provider).__name__}.{name} is not an operation of the table")
@@ -69,6 +70,7 @@ class Dispatch:
         self.name = name
         self.metrics = metrics or Metrics(name, Registry("worker"))
         self._methods = methods(provider)
+        self._provider = provider
         self._examination = Examination(name, seals, producers or {})
 
     async def run(self, message: Message, call: Call) -> Reply:
@@ -79,6 +81,13 @@ class Dispatch:
             raise
         except Fault as fault:
             return wire.reply_of(fault)
+
+    async def platform_access(self, message: Message, call: Call) -> Reply:
+        """Return the reply to the question of `machinist doctor`."""
+        try:
+            return await platform_access.answer(self._provider, message, call)
+        except Exception as error:
+            return wire.reply_of(_unexpected(message.type, error))
 
     def examine(self, message: Message, slot: int | None = None) -> Operation[Any]:
         """Return the operation in a message from the queue of a slot. Raises Refusal."""

@@ -11,12 +11,9 @@ MAX_ENTRIES = 20
 """The limit of entries in a list or object."""
 MAX_BYTES = 4096
 """The size limit of `before` and of `after`, as JSON."""
-TEXT_LIMIT = 160
-"""The limit of characters in a text that a provider composes, such as a rule."""
 SHORTENED = "shortened"
 """The field with the names of shortened fields."""
 
-SENSITIVE = re.compile(r"auth|cookie|credential|key|passw|secret|session|token", re.IGNORECASE)
 IMAGE = re.compile(
     r"[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._-]+)*"
     r"(:[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?(@[A-Za-z0-9+._-]+:[0-9A-Fa-f]{32,128})?"
@@ -50,16 +47,6 @@ def images(found: list[Any]) -> list[str]:
     """Return the valid image references, without duplicates."""
     texts = (each for each in found if isinstance(each, str) and len(each) <= IMAGE_LIMIT)
     return list(dict.fromkeys(each for each in texts if IMAGE.fullmatch(each)))
-
-
-def pair(name: str, value: str) -> str:
-    """Return `name=value` of a header or query parameter, without a sensitive value."""
-    return plain(name if SENSITIVE.search(name) else f"{name}={value}")
-
-
-def plain(text: str) -> str:
-    """Return the first 160 printable characters of a text."""
-    return "".join(char for char in text if char.isprintable())[:TEXT_LIMIT]
 
 
 def conforms(value: Any, expected: Any) -> bool:

@@ -21,12 +21,13 @@ metrics it sends each request within `call.request(…)`, and reports each retry
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from contracts import api
 from contracts.faults import Code, Fault
+from contracts.platform_access import Access
 from contracts.resources import (
     Controller,
     Controllers,
@@ -146,6 +147,17 @@ class Call:
         """
         self.before = None if before is None else observations.bounded(before)
         self.after = None if after is None else observations.bounded(after)
+
+
+@runtime_checkable
+class ReportsAccess(Protocol):
+    """The optional method of a provider that is not an operation."""
+
+    async def platform_access(self, scopes: Sequence[str], call: Call) -> Access:
+        """Return whether the platform is reached, and the lacking rights in these scopes.
+
+        Raises Fault if the platform is not reached or refuses the credentials.
+        """
 
 
 class Port(Protocol):

@@ -11,6 +11,7 @@ from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
 from contracts.observation.messaging import processing
 from contracts.observation.operations import query_answered
+from contracts.platform_access import PLATFORM_ACCESS
 from contracts.wire import Message, Reply, bounded, reply_of
 from worker.clock import Clock
 from worker.dispatch import Dispatch
@@ -110,7 +111,11 @@ class Queries:
     ) -> None:
         if delivery.redelivered:
             self._dispatch.metrics.redelivered(delivery.message)
-        if delivery.message.type != topology.ATTENDANCE:
+        if delivery.message.type == PLATFORM_ACCESS:
+            call = Call(expires_at)
+            reply = await self._dispatch.platform_access(delivery.message, call)
+            await self._replies.send(delivery.message, reply, call.deadline)
+        elif delivery.message.type != topology.ATTENDANCE:
             await self._answer(delivery.message, Call(expires_at), delivered_at)
         try:
             await channel.ack(delivery)

@@ -36,7 +36,8 @@ class Announcement(msgspec.Struct, frozen=True, rename="camel"):
     """An announcement of a worker to all gateways.
 
     `since` is in seconds of the Unix epoch, `clock_behind` in seconds. `missing` names required
-    queues and exchanges that do not exist and that the worker may not create.
+    queues and exchanges that do not exist and that the worker may not create. `seal_keys` are the
+    names of the keys, which do not reveal them; None from a worker of an earlier version.
     """
 
     worker: str
@@ -47,6 +48,7 @@ class Announcement(msgspec.Struct, frozen=True, rename="camel"):
     clock_behind: float = 0.0
     state: Literal["starting", "attached", "draining", "gone"] = "attached"
     missing: list[str] = []
+    seal_keys: list[str] | None = None
 
     def message(self) -> Message:
         """Return the announcement as a message to every gateway."""

@@ -37,6 +37,11 @@ class Connection:
         self.user = user
         self.is_silent = False
 
+    @property
+    def broker_version(self) -> str:
+        """The version of RabbitMQ at the other end, empty if unknown."""
+        return str((self._raw.server_properties or {}).get("version", ""))
+
     def silence(self) -> float:
         """Return the seconds since the broker's last bytes."""
         return time.monotonic() - self._heard_at()

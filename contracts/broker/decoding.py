@@ -53,8 +53,10 @@ def _table(data: bytes, at: int, end: int, levels: int) -> FieldTable:
     table: FieldTable = {}
     try:
         while at < end:
-            size, name = _short_str(data[at : at + 1 + data[at]])
-            value, at = _value(data, at + size, levels)
+            begin = at + 1
+            at = begin + data[at]
+            name = data[begin:at].decode("utf-8", "backslashreplace")
+            value, at = _value(data, at, levels)
             table.setdefault(name, value)
     except UNREADABLE:
         pass
@@ -77,6 +79,10 @@ def _value(data: bytes, at: int, levels: int) -> tuple[FieldValue, int]:
     """Decode the type and value at an offset; return the value and the offset after it."""
     kind = data[at]
     at += 1
+    if kind == TEXT:  # most headers
+        begin = at + SIZE.size
+        end = begin + SIZE.unpack_from(data, at)[0]
+        return _text(data[begin:end]), end
     if fixed := FIXED.get(kind):
         return fixed.unpack_from(data, at)[0], at + fixed.size
     if kind in VOID:
@@ -90,10 +96,16 @@ def _value(data: bytes, at: int, levels: int) -> tuple[FieldValue, int]:
     return _sized(kind, data, begin, end, levels), end
 
 
+def _text(value: bytes) -> str | bytes:
+    """Decode a text; one that is not UTF-8 stays bytes."""
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value
+
+
 def _sized(kind: int, data: bytes, begin: int, end: int, levels: int) -> FieldValue:
     """Decode a value with a size prefix; None beyond the maximal depth, to bound the stack."""
-    if kind == TEXT:
-        return decode.long_str(data[begin - SIZE.size : end])[1]
     if kind == BYTES:
         return data[begin:end]
     if kind not in (TABLE, ARRAY):

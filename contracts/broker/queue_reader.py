@@ -10,7 +10,7 @@ from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost
 from contracts.topology import Argument
 
-Arguments = Mapping[str, Argument | datetime]
+Arguments = Mapping[str, Argument | datetime | list[str]]
 
 TAG = "machinist reading"
 
@@ -55,6 +55,11 @@ class QueueReader:
     async def ack(self, last: Delivery) -> None:
         """Acknowledge all messages up to this one, so that the broker sends more."""
         await self._channel.ack(last, and_before=True)
+
+    async def ack_one(self, delivery: Delivery) -> None:
+        """Acknowledge this message only, and wait until the broker has removed it."""
+        await self._channel.ack(delivery)
+        await self._channel.round_trip()
 
     def end(self) -> None:
         """Stop watching the channel."""

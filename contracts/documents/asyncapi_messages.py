@@ -44,6 +44,18 @@ _OF_REQUESTS = {
         "the first reply from its cache (10000 keys). The same key with another operation is "
         "refused as invalid. Replies with 429, or with 5xx other than 501, are not cached.",
     },
+    wire.HEADER_RETRIES: {
+        "type": "string",
+        "maxLength": 255,
+        "description": "The id of the dead command that this command repeats (`machinist dead "
+        "retry`); the audit has it in the request.",
+    },
+    wire.HEADER_REPLAY_OF: {
+        "type": "string",
+        "maxLength": 255,
+        "description": "The id of the command in the audit that this command replays (`machinist "
+        "audit replay`); the audit has it in the request.",
+    },
 }
 
 HEADERS: dict[str, dict[str, Any]] = {
@@ -77,6 +89,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "properties": {
             wire.HEADER_CONTRACT: _CONTRACT,
             wire.HEADER_TRACEPARENT: _TRACEPARENT,
+            outcomes.HEADER_STREAM_FILTER: {
+                "type": "string",
+                "description": "The address, for readers of the stream that filter its chunks.",
+            },
             **{
                 f"{outcomes.CLOUD_EVENTS}{name}": {"type": "string", "description": description}
                 for name, description in {
@@ -118,6 +134,10 @@ HEADERS: dict[str, dict[str, Any]] = {
             dead_letters.HEADER_USER: {
                 "type": "string",
                 "description": "The broker user that published the command.",
+            },
+            dead_letters.HEADER_DIED: {
+                "type": "integer",
+                "description": "The time of death, in milliseconds of the Unix epoch.",
             },
             **_OF_REQUESTS,
         },

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from contracts.broker_users import GATEWAY, users, worker
 from deploy.rabbitmq import accounts, definitions
-from deploy.rabbitmq.users import GATEWAY, users, worker
 
 PROVIDERS = ["k8s", "ecs"]
 HOST = "rabbitmq"

@@ -17,8 +17,8 @@ from typing import Any
 import msgspec
 
 from contracts import topology
+from contracts.broker_users import AUDITORS_QUEUES, PRODUCER, User, users
 from deploy.rabbitmq.definitions import KEPT_FOR, VHOST, as_text, parser
-from deploy.rabbitmq.users import AUDITORS_QUEUES, PRODUCER, User, users
 
 KEPT = Path(__file__).with_name("users.json")
 

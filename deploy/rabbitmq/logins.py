@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from contracts.broker_users import users
 from deploy.failed import Failed
 from deploy.rabbitmq import accounts, definitions
 from deploy.rabbitmq.broker import Broker
-from deploy.rabbitmq.users import users
 
 
 def logins(broker: Broker, providers: list[str]) -> dict[str, str]:

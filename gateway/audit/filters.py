@@ -6,8 +6,11 @@ from fnmatch import fnmatchcase
 from msgspec import Struct
 
 from contracts.address import word
+from contracts.api import OPERATIONS
 from contracts.outcomes import Outcome, Result
 from contracts.wire import Message
+
+COLLECTIONS = tuple(dict.fromkeys(each.row.collection for each in OPERATIONS.values()))
 
 
 class Filters(Struct, frozen=True, kw_only=True):
@@ -40,6 +43,12 @@ class Filters(Struct, frozen=True, kw_only=True):
             and _matches(_word(self.scope), scope)
             and _matches(_word(self.name), name)
         )
+
+    def addresses(self) -> list[str]:
+        """Return all addresses that a matching command can have, none if these are not known."""
+        if self.scope is None or self.name is None or "*" in self.scope + self.name:
+            return []
+        return [f"{each}.{word(self.scope)}.{word(self.name)}" for each in COLLECTIONS]
 
     def match(self, outcome: Outcome) -> bool:
         """Tell whether the command whose newest record this is meets the conditions."""

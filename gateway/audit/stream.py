@@ -1,6 +1,6 @@
 """The audit stream by position: its bounds, the position of a time, and ranges."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime, timedelta
 
 from msgspec import Struct
@@ -40,11 +40,16 @@ async def range_of(
     return Range(min(start, end), end)
 
 
-async def read_range(connection: Connection, within: Range) -> AsyncGenerator[list[Message], None]:
-    """Yield the messages of a range in batches; raises ConnectionLost."""
+async def read_range(
+    connection: Connection, within: Range, addresses: Sequence[str] = ()
+) -> AsyncGenerator[list[Message], None]:
+    """Yield the messages of a range in batches; raises ConnectionLost.
+
+    With `addresses`, the broker may leave out records of other addresses.
+    """
     if within.start >= within.end:
         return
-    async with read_stream(connection, within.start, BATCH) as audit:
+    async with read_stream(connection, within.start, BATCH, addresses) as audit:
         while True:
             messages, is_end = await audit.read()
             yield [each for each in messages if offset(each) < within.end]

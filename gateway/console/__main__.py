@@ -22,9 +22,14 @@ PROGRAM = "machinist"
     cls=Group,
     package="gateway.console",
     members={
+        "get": "Show machines, controllers, services and routes.",
+        "scale": "Scale a controller.",
         "address": "Print the routing key of a command.",
         "audit": "Search the audit of commands.",
-        "dead": "List the dead letters.",
+        "dead": "List, retry and remove dead letters.",
+        "queues": "List the queues with their messages and consumers.",
+        "providers": "List the providers with their workers, remove providers.",
+        "doctor": "Find faults of this installation, and name the remedies.",
         "token": "Make tokens for clients of gateways.",
         "completion": "Print the completion script of a shell.",
     },
@@ -34,6 +39,9 @@ def machinist() -> None:
 
     Commands that use the broker read its URL from PLT_AMQP_URL, or from the file that
     PLT_AMQP_URL_FILE names.
+
+    Exit status: 0 for success, 1 for a failure on the broker or the platform or a negative result
+    of a check, 2 for an invalid argument or variable, 130 for an interrupt.
     """
 
 
@@ -55,6 +63,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(failure, 1)
     except (KeyboardInterrupt, click.Abort):
         return 130
+    except SystemExit:
+        return 0  # click's, when the reader has closed the pipe
     except BrokenPipeError:
         # The reader closed the pipe; the flush at exit would raise BrokenPipeError again.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

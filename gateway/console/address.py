@@ -4,13 +4,14 @@ import click
 
 from gateway.console.command_line import command as console_command
 from gateway.console.routing_keys import COMMANDS, routing_key
+from gateway.console.values import provider_option
 
 
 @console_command("address", example="address update_controller_replicas default hello")
 @click.argument("operation", type=click.Choice(list(COMMANDS)), metavar="OPERATION")
 @click.argument("scope")
 @click.argument("name")
-@click.option("--provider", default="k8s", show_default=True, help="The name of the provider.")
+@provider_option
 def command(operation: str, scope: str, name: str, provider: str) -> None:
     """Print the routing key of a command, without a connection to the broker.
 

@@ -20,10 +20,15 @@ def on_broker(name: str, task: Session) -> None:
 
     Raises ConfigurationError.
     """
+    asyncio.run(run(environment().amqp_url, f"machinist {name}", task))
+
+
+def environment() -> Settings:
+    """Return the settings of the environment, and log by them; raises ConfigurationError."""
     settings = load(Settings, os.environ)
     configure(settings.logger_level)
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)  # the connection logs the same
-    asyncio.run(run(settings.amqp_url, f"machinist {name}", task))
+    return settings
 
 
 async def run(urls: Secret, name: str, task: Session) -> None:

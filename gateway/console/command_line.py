@@ -9,7 +9,8 @@ import click
 WIDTH = 100
 """The maximal width of a help text."""
 
-HELP = {"help_option_names": ["-h", "--help"], "max_content_width": WIDTH}
+HELP_OPTIONS = ["-h", "--help"]
+HELP: dict[str, Any] = {"help_option_names": HELP_OPTIONS, "max_content_width": WIDTH}
 
 
 class Command(click.Command):
@@ -33,10 +34,26 @@ class Group(click.Group):
     A shell asks for the names at each completion, so only the command that is used is imported.
     """
 
-    def __init__(self, *args: Any, package: str, members: Mapping[str, str], **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *args: Any,
+        package: str,
+        members: Mapping[str, str],
+        default: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """`default` is the command of a command line that names none."""
         super().__init__(*args, **{"context_settings": HELP} | kwargs)
         self._package = package
         self._members = members
+        self._default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, with the default command if they name none."""
+        is_named = args and (not args[0].startswith("-") or args[0] in HELP_OPTIONS)
+        if self._default is not None and not is_named:
+            args = [self._default, *args]
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names of the commands in the order of the help."""

@@ -2,9 +2,10 @@
 
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -14,7 +15,7 @@ from contracts.printable import printable, printable_json
 
 GAP = "  "
 LEAST = 8
-"""The width to which a column may be cut."""
+"""The width to which a flexible column is cut before the others."""
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
 
@@ -34,6 +35,29 @@ def print_json(value: Any) -> None:
 def note(text: str) -> None:
     """Print a remark for people to standard error."""
     click.echo(printable(text), err=True)
+
+
+def print_fields(fields: Mapping[str, str]) -> None:
+    """Print names and texts, one pair below the other; on a terminal, wrap long texts."""
+    names = max(map(len, fields)) + len(GAP)
+    room = shutil.get_terminal_size().columns - names if sys.stdout.isatty() else 0
+    for name, value in fields.items():
+        lines = [printable(line) for line in value.splitlines()] or [""]
+        if room >= LEAST:
+            lines = [part for line in lines for part in _wrapped(line, room)]
+        for number, line in enumerate(lines):
+            click.echo(f"{name if number == 0 else '':<{names}}{line}".rstrip())
+
+
+def _wrapped(line: str, room: int) -> list[str]:
+    indent = line[: len(line) - len(line.lstrip())]
+    return wrap(line, room, subsequent_indent=indent, drop_whitespace=False) or [""]
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun; `s` or `es` makes the plural."""
+    plural = f"{noun}es" if noun.endswith("s") else f"{noun}s"
+    return f"{number:,} {noun if number == 1 else plural}"
 
 
 def print_table(
@@ -56,11 +80,16 @@ def print_table(
 
 
 def _fit(widths: list[int], flexible: Sequence[int], width: int) -> None:
-    """Reduce the widest flexible column until the table has the width, or nothing can be cut."""
+    """Reduce the widest flexible column until the table has the width.
+
+    If each of them is at LEAST, the widest of all columns is reduced.
+    """
     excess = sum(widths) + len(GAP) * (len(widths) - 1) - width
     while excess > 0:
         widest = max(flexible, key=lambda column: widths[column], default=None)
         if widest is None or widths[widest] <= LEAST:
+            widest = max(range(len(widths)), key=lambda column: widths[column])
+        if widths[widest] <= 1:
             return
         widths[widest] -= 1
         excess -= 1

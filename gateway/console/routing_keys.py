@@ -1,11 +1,9 @@
 """The routing key of a command, for operators who publish it by hand; no I/O."""
 
 from contracts import address
-from contracts.address import is_provider_name
 from contracts.api import OPERATIONS
-from contracts.faults import Code, Fault
 from contracts.field_types import Name
-from contracts.validation import checked, show
+from contracts.validation import checked
 
 COMMANDS = {name: operation.row for name, operation in OPERATIONS.items() if not operation.row.safe}
 
@@ -13,11 +11,5 @@ COMMANDS = {name: operation.row for name, operation in OPERATIONS.items() if not
 def routing_key(operation: str, scope: str, name: str, provider: str) -> str:
     """Return `<provider>.<slot>.<address>` of one of `COMMANDS`; raise `invalid`."""
     row = COMMANDS[operation]
-    if not is_provider_name(provider):
-        raise Fault(
-            Code.INVALID,
-            "--provider: expected at most 32 lower-case letters, digits and '-', beginning with a "
-            f"letter, and no reserved word of paths or queues, got {show(provider)}",
-        )
     where = address.address_of(row, checked(scope, Name, "SCOPE"), checked(name, Name, "NAME"))
     return address.routing_key(provider, row, where)

@@ -6,10 +6,14 @@ from contracts.environment import AmqpUrls, Level, Secret
 
 
 class Settings(Struct, frozen=True):
-    """The `PLT_*` variables of the console."""
+    """The `PLT_*` variables of the console.
+
+    `providers` are listed even if no worker announces them.
+    """
 
     amqp_url: AmqpUrls
     logger_level: Level = "warn"
+    providers: str = ""
 
 
 class SealSettings(Struct, frozen=True):

@@ -1,9 +1,12 @@
-"""The values of options that several commands have: times and numbers."""
+"""The values of options that several commands have: times, providers."""
 
 import re
 from datetime import UTC, datetime, timedelta
 
 import click
+
+from contracts.address import is_provider_name
+from contracts.validation import show
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DURATION = re.compile(r"([0-9]{1,6})([smhd])")
@@ -33,3 +36,33 @@ def moment(text: str, now: datetime) -> datetime:
         return now - timedelta(**{UNITS[span[2]]: int(span[1])})
     time = datetime.fromisoformat(text)
     return (time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC)
+
+
+class Provider(click.ParamType[str]):
+    """The name of a provider."""
+
+    name = "provider"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        """Return the name."""
+        text = str(value)
+        if not is_provider_name(text):
+            self.fail(
+                "expected at most 32 lower-case letters, digits and '-', beginning with a letter, "
+                f"and no reserved word of paths or queues, got {show(text)}",
+                param,
+                ctx,
+            )
+        return text
+
+
+provider_option = click.option(
+    "--provider",
+    type=Provider(),
+    default="k8s",
+    show_default=True,
+    metavar="NAME",
+    help="The name of the provider.",
+)

@@ -49,6 +49,12 @@ def contexts(files: Files, interval_s: float = CHECK_INTERVAL_S) -> Contexts | N
     return Renewed(lambda: _context(files), paths, interval_s)
 
 
+def validity(path: str) -> tuple[datetime, datetime]:
+    """Return begin and end of the validity of the certificate in a file of PLT_TLS_CERT."""
+    first = _certificates(CERT, path)[0]
+    return first.not_valid_before_utc, first.not_valid_after_utc
+
+
 def _context(files: Files) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

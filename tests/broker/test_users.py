@@ -41,7 +41,7 @@ PUBLISHES = {
     "worker-k8s-eu1": {"replies", "outcomes", "dead"},
     "producer": {"events"},
     "auditor": set[str](),
-    "operator": set[str](),
+    "operator": {"queries", "commands"},
 }
 READS = {
     "gateway": {"ended", "audit"},
@@ -49,9 +49,9 @@ READS = {
     "worker-k8s-eu1": {"k8s-eu1.queries", *(f"k8s-eu1.commands.{slot}" for slot in range(8))},
     "producer": set[str](),
     "auditor": {"audit"},
-    "operator": {"recent", "dead"},
+    "operator": {"recent", "dead", "audit"},
 }
-CREATES = {"gateway": {OWN_REPLIES}, "auditor": {OWN_AUDIT}}
+CREATES = {"gateway": {OWN_REPLIES}, "auditor": {OWN_AUDIT}, "operator": {OWN_REPLIES}}
 BINDS = {
     "gateway": {
         (source, queue)
@@ -60,6 +60,7 @@ BINDS = {
         for queue in (OWN_REPLIES, "machinist.ended", "machinist.dead")
     },
     "auditor": {("machinist.outcomes", OWN_AUDIT)},
+    "operator": {("machinist.replies", OWN_REPLIES), ("machinist.dead", OWN_REPLIES)},
 }
 KEYS = {
     "gateway": f"dead.k8s.{HELLO}",
@@ -144,8 +145,8 @@ def test_each_user_binds_only_its_own_queues_to_readable_exchanges(
 
 
 @each_role
-def test_no_user_but_a_gateway_binds_an_exchange_to_another(broker: UsersVhost, role: str) -> None:
-    """A gateway may publish to the destinations that it may bind."""
+def test_no_user_but_a_caller_binds_an_exchange_to_another(broker: UsersVhost, role: str) -> None:
+    """A gateway and an operator may publish to the destinations that they may bind."""
     passed = allowed(
         broker.url(role),
         {
@@ -155,7 +156,8 @@ def test_no_user_but_a_gateway_binds_an_exchange_to_another(broker: UsersVhost, 
         },
     )
 
-    assert role == "gateway" or not passed
+    assert role in ("gateway", "operator") or not passed
+    assert {destination for _, destination in passed} <= ours(PUBLISHES[role])
 
 
 @pytest.mark.parametrize(

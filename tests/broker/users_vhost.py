@@ -9,9 +9,9 @@ from uuid import uuid4
 import httpx
 import msgspec
 
+from contracts.broker_users import users
 from deploy.rabbitmq import accounts, definitions
 from deploy.rabbitmq.node import RabbitNode
-from deploy.rabbitmq.users import users
 
 
 class UsersVhost:

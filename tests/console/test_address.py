@@ -43,8 +43,8 @@ def test_the_key_begins_with_the_provider_and_encodes_dots_in_names(name, key, c
         (["delete_service", "a b", "hello"], "SCOPE: expected a name"),
         (["delete_service", "default", "../hello"], "NAME: expected a name"),
         (["delete_service", "default", ""], "NAME: expected a name"),
-        (["delete_service", "default", "hello", "--provider", "K8S"], "--provider: expected"),
-        (["delete_service", "default", "hello", "--provider", "dead"], "--provider: expected"),
+        (["delete_service", "default", "hello", "--provider", "K8S"], "'--provider': expected"),
+        (["delete_service", "default", "hello", "--provider", "dead"], "'--provider': expected"),
     ],
 )
 def test_an_invalid_argument_is_answered_with_what_was_expected(words, expected, capsys):

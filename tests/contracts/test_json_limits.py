@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from contracts import json_limits, outcomes, roll, secrecy, wire
 from contracts.api import UpdateControllerReplicas
 from contracts.broker.attendance import Attendance
+from contracts.broker.stream_reader import OFFSET
 from contracts.faults import Fault
 from contracts.json_limits import ANSWERS, BODIES, MESSAGES, RECORDS, LimitExceeded, Limits
 from contracts.topology import ATTENDANCE, COMMANDS
 from contracts.wire import Message
-from gateway.console import entries
+from gateway.audit.entries import entry
+from gateway.console.dead.letters import dead
 
 DEPTHS = [500, 5_000, 50_000]
 """Depths beyond our limit: Python 3.13 accepts 5,000, but not 3.11; no version accepts 50,000."""
@@ -117,8 +119,8 @@ def message(body: bytes, **what: Any) -> Message:
 @pytest.mark.parametrize("body", [*map(deep, DEPTHS), b'{"workers":"\xff"}'])
 def test_every_decoder_treats_json_over_the_limits_as_any_unreadable_message(body):
     assert roll.workers_in(message(body)) == 1
-    assert entries.record(message(body)) is None
-    assert entries.dead(message(body)).body is None
+    assert entry(message(body, headers={OFFSET: 0})) is None
+    assert dead(message(body)).body is None
     assert secrecy.may_hold_secrets("apply_secret", body)
     with pytest.raises(msgspec.DecodeError):
         outcomes.read(message(body))

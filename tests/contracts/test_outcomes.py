@@ -89,6 +89,7 @@ def test_the_message_of_an_outcome_is_a_cloud_event():
     assert message.timestamp == int(MOMENT.timestamp())
     assert message.headers == {
         "contract": CONTRACT,
+        "x-stream-filter-value": "controllers.default.hello",
         "cloudEvents_specversion": "1.0",
         "cloudEvents_id": "a-1",
         "cloudEvents_source": "/machinist/k8s",
@@ -225,6 +226,7 @@ def test_a_dead_letter_has_the_properties_of_the_message_and_the_reason():
         "reason": "no use",
         "queue": QUEUE,
         "user": "gateway",
+        "died": letter.headers["died"],
     }
     for name in ("key", "body", "type", "message_id", "content_type", "correlation_id", "reply_to"):
         assert getattr(letter, name) == getattr(DELETE, name)
@@ -236,16 +238,18 @@ def test_a_dead_letter_never_expires_and_is_not_copied_to_other_queues():
     copied = message_of(SCALE, headers={"CC": "k8s.0.x", "BCC": "y", "x-death": "z", "mine": 1})
     letter = dead(copied)
 
-    assert letter.headers.keys() == {"mine", "reason", "queue", "user"}
+    assert letter.headers.keys() == {"mine", "reason", "queue", "user", "died"}
     assert (letter.user_id, letter.expiration, letter.persistent) == (None, None, True)
 
 
 def test_a_dead_letter_does_not_keep_a_forged_reason_queue_or_user():
-    forged = {"reason": "all is well", "queue": "none", "user": "admin"}
+    forged = {"reason": "all is well", "queue": "none", "user": "admin", "died": 1}
     letter = dead(message_of(SCALE, headers=forged))
     anonymous = dead(message_of(SCALE, headers=forged, user_id=None))
 
+    died = letter.headers.pop("died")
     assert letter.headers == {"reason": "no use", "queue": QUEUE, "user": "gateway"}
+    assert died != forged["died"]
     assert "user" not in anonymous.headers
 
 

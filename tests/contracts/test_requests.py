@@ -69,7 +69,12 @@ def test_a_request_without_secrets_is_kept_completely(name):
     message = event(
         name,
         wire.encode(operation),
-        headers={"deadline": 1_790_000_000_000, "idempotency-key": "k"},
+        headers={
+            "deadline": 1_790_000_000_000,
+            "idempotency-key": "k",
+            "retries": "m0",
+            "replay-of": "m1",
+        },
     )
 
     request = kept(message)
@@ -77,6 +82,7 @@ def test_a_request_without_secrets_is_kept_completely(name):
     record = msgspec.json.decode(msgspec.json.encode(request))
     assert record["body"] == msgspec.to_builtins(operation)
     assert (record["exchange"], record["idempotencyKey"]) == ("machinist.events", "k")
+    assert (record["retries"], record["replayOf"]) == ("m0", "m1")
     assert request.deadline == datetime.fromtimestamp(1_790_000_000, UTC)
 
 

@@ -29,6 +29,7 @@ CANARY = "canary-4711"
 ALL_SETTINGS: list[type[Struct]] = [
     gateway.settings.Settings,
     gateway.console.settings.Settings,
+    gateway.console.settings.SealSettings,
     worker.settings.Settings,
     worker.providers.k8s.settings.Settings,
     worker.providers.ecs.settings.Settings,

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from contracts import topology
+from contracts.broker_users import User, users
 from deploy.rabbitmq import accounts
 from deploy.rabbitmq.definitions import KEPT_FOR, as_text
-from deploy.rabbitmq.users import User, users
 from tests.forking import finish
 
 PROVIDERS = ["k8s", "k8s-eu1", "ecs"]

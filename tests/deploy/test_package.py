@@ -93,7 +93,8 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         run(python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))").strip()
     )
     required: dict[str, Distribution] = {}
-    gather(requirements(wheel), "otel", required)
+    for extra in ("otel", "parquet"):
+        gather(requirements(wheel), extra, required)
     for found in required.values():
         for name in {file.parts[0] for file in found.files or ()} - {"..", "__pycache__"}:
             if not (packages / name).exists():
@@ -140,7 +141,7 @@ def test_the_wheel_contains_only_the_product_with_types_and_documents(wheel):
     assert names >= {f"contracts/documents/{name}api.json" for name in ("open", "async")}
 
 
-def test_every_module_imports_only_requirements_of_the_wheel_and_its_extra(programs):
+def test_every_module_imports_only_requirements_of_the_wheel_and_its_extras(programs):
     files = run(programs / "python", "-c", IMPORT_ALL).splitlines()
 
     assert [Path(file).parent.name for file in files] == list(PRODUCT)

@@ -76,7 +76,7 @@ def test_the_console_refuses_a_wrong_url_without_showing_it(
 ) -> None:
     monkeypatch.setenv("PLT_AMQP_URL", url)
 
-    assert console.main(["dead"]) == 2
+    assert console.main(["dead", "list"]) == 2
 
     printed = capsys.readouterr()
     assert "expected" in printed.err
@@ -90,7 +90,7 @@ def test_the_console_refuses_a_wrong_url_in_a_file_without_showing_it(
     file.write_text(WRONG["another scheme"])
     monkeypatch.setenv("PLT_AMQP_URL_FILE", str(file))
 
-    assert console.main(["dead"]) == 2
+    assert console.main(["dead", "list"]) == 2
 
     printed = capsys.readouterr()
     assert f"PLT_AMQP_URL_FILE='{file}' (content not shown): expected" in printed.err

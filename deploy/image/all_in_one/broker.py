@@ -12,11 +12,11 @@ from typing import Any, Literal
 from urllib.parse import quote
 
 from contracts import topology
+from contracts.broker_users import GATEWAY, users, worker
 from deploy.image.all_in_one.sizes import Sizes
 from deploy.ports import LOOPBACK
 from deploy.rabbitmq import accounts, definitions
 from deploy.rabbitmq.configuration import Configuration
-from deploy.rabbitmq.users import GATEWAY, users, worker
 
 NAME = "machinist"
 SETTINGS = """\

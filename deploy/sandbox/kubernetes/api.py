@@ -10,6 +10,7 @@ from deploy.sandbox.kubernetes import (
     discovery,
     gateway_api,
     reading,
+    reviews,
 )
 from deploy.sandbox.kubernetes.access import Access, Identity
 from deploy.sandbox.kubernetes.autoscaling import patch_scale, update_scale
@@ -73,6 +74,8 @@ class Api:
             request.headers.get("authorization", ""), request.certificate_user
         )
         target = parse(path, request.method, request.is_watch)
+        if reviews.is_review(target, identity):
+            return reviews.answer(self._access, identity, request)
         self._access.check(identity, target)
         if not target.is_resource:
             return discovery.discover(self.kinds, request, target)

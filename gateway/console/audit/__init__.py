@@ -13,6 +13,9 @@ from gateway.console.command_line import Group
         "list": "List the newest commands.",
         "show": "Show everything that is known of one command.",
         "tail": "Print records as they arrive.",
+        "export": "Write the records to files, each once.",
+        "replay": "Publish successful commands again.",
+        "verify": "Compare the audit with the platforms.",
     },
 )
 def command() -> None:

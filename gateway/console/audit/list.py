@@ -10,11 +10,11 @@ from contracts.command_ids import SHORT, time_in
 from contracts.outcomes import Outcome
 from gateway.audit.filters import time_of
 from gateway.audit.search import Found, newest
+from gateway.audit.text import COLOURS, clock, requester, what
 from gateway.console.audit.options import filter_options, filters_of
-from gateway.console.audit.text import COLOURS, clock, requester, what
 from gateway.console.broker import on_broker
 from gateway.console.command_line import command as console_command
-from gateway.console.output import json_option, note, print_json, print_table, progress
+from gateway.console.output import counted, json_option, note, print_json, print_table, progress
 
 MOST = 10_000
 HEADER = ("TIME", "RESULT", "ID", "PROVIDER", "ADDRESS", "BY", "WHAT")
@@ -80,5 +80,6 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
 def _summary(found: Found) -> str:
     if not found.commands:
         return f"0 of {found.read:,} records match"
-    commands = f"{len(found.commands):,} command{'' if len(found.commands) == 1 else 's'}"
-    return f"{commands}; {found.read:,} of {found.total:,} records read"
+    return (
+        f"{counted(len(found.commands), 'command')}; {found.read:,} of {found.total:,} records read"
+    )

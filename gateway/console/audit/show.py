@@ -15,7 +15,7 @@ from contracts.seal import Seals
 from gateway.audit.entries import Entry, merged
 from gateway.audit.filters import time_of
 from gateway.audit.search import records_of
-from gateway.console.audit.text import changes_of, clock, reason, requester
+from gateway.audit.text import changes_of, clock, reason, requester
 from gateway.console.broker import on_broker
 from gateway.console.command_line import command as console_command
 from gateway.console.failures import Failure
@@ -86,6 +86,8 @@ def _lines(entries: list[Entry], outcome: Outcome, opened: Any) -> list[tuple[st
         ("By", requester(outcome)),
         ("Reason", reason(outcome)),
         ("Repeats", outcome.repeats),
+        ("Retries", outcome.request.retries if outcome.request else None),
+        ("Replay of", outcome.request.replay_of if outcome.request else None),
         ("Trace", trace),
         ("Request", _request(outcome)),
         ("Opened", None if opened is None else _json(opened)),

@@ -3,16 +3,18 @@
 import click
 
 from contracts.broker.connection import Connection
-from contracts.wire import Message
 from gateway.console.broker import on_broker
 from gateway.console.command_line import command as console_command
-from gateway.console.dead.letters import DeadLetter, dead, show_dead
-from gateway.console.output import json_option, note, print_json, print_table, utc
+from gateway.console.dead.letters import Filter
+from gateway.console.dead.options import filter_options
+from gateway.console.dead.queue import Letter, select
+from gateway.console.dead.table import print_letters
+from gateway.console.output import json_option, note, print_json, progress
 
 MAX_DEAD = 10_000
 
 
-@console_command("list", example="dead list -n 20")
+@console_command("list", example="dead list -n 20 --reason 'routing key'")
 @click.option(
     "-n",
     "--number",
@@ -21,42 +23,25 @@ MAX_DEAD = 10_000
     show_default=True,
     help="The maximal number of dead letters.",
 )
+@filter_options
 @json_option
-def command(number: int, as_json: bool) -> None:
+def command(number: int, as_json: bool, **conditions: str) -> None:
     """List the oldest dead letters.
 
-    The messages stay in the queue; each run counts as a delivery, and the queue allows a million
-    deliveries. Times are in UTC.
+    Times of death are in UTC; letters of earlier versions have none. All letters stay in the queue.
     """
-    found: list[DeadLetter] = []
+    found: list[Letter] = []
     total = 0
 
-    async def collect(connection: Connection) -> None:
-        nonlocal total
-        found.clear()
+    async def look(connection: Connection) -> None:
+        nonlocal found, total
+        with progress("letters read") as show:
+            found, total = await select(connection, Filter((), **conditions), number, show)
 
-        def add(message: Message) -> None:
-            found.append(dead(message))
-
-        total = await show_dead(connection, add, number)
-
-    on_broker("dead list", collect)
+    on_broker("dead list", look)
     if as_json:
         for each in found:
-            print_json(each)
+            print_json(each.shown)
     else:
-        header = ("ASKED", "ID", "OPERATION", "KEY", "BY", "QUEUE", "REASON")
-        print_table(header, [_row(each) for each in found], flexible=(1, 3, 5, 6))
+        print_letters([each.shown for each in found])
     note(f"{total:,} dead, {len(found):,} shown")
-
-
-def _row(letter: DeadLetter) -> tuple[str, ...]:
-    return (
-        utc(letter.asked),
-        letter.id,
-        letter.operation,
-        letter.key,
-        letter.user or "-",
-        letter.queue or "-",
-        letter.reason,
-    )

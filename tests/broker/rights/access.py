@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+from contracts.broker_users import User
 from deploy.rabbitmq.configuration import USER
-from deploy.rabbitmq.users import User
 from tests.broker.rights.needed import Check, permits
 
 PLUGINS = ("rabbitmq_auth_backend_http",)

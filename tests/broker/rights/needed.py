@@ -7,8 +7,8 @@ from typing import NamedTuple
 from contracts import topology
 from contracts.address import SLOTS
 from contracts.api import OPERATIONS
+from contracts.broker_users import NOTHING, User
 from contracts.outcomes import Result
-from deploy.rabbitmq.users import NOTHING, User
 
 PROVIDER = "k8s"
 """The provider with users. The names of another one are in the vocabulary."""

@@ -4,23 +4,34 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
 import msgspec
 
-from contracts import address, topology, wire
+from contracts import address, outcomes, topology, wire
 from contracts.address import SLOTS
-from contracts.api import DeleteController, SetMachineLabels, UpdateControllerReplicas
+from contracts.api import (
+    DeleteController,
+    GetMachines,
+    SetMachineLabels,
+    UpdateControllerReplicas,
+)
 from contracts.broker.connection import Connection
 from contracts.broker.reconnecting import Session
 from contracts.environment import Secret
 from contracts.operation import Operation
 from contracts.outcomes import Result
+from contracts.seal import Seals
 from contracts.wire import Message
-from gateway.console import broker_task
-from gateway.console.audit import Replay
-from gateway.console.dead import show_dead
+from gateway.audit.filters import Filters
+from gateway.audit.search import newest
+from gateway.console import broker
+from gateway.console.calls import call_with
+from gateway.console.dead.letters import Filter as Letters
+from gateway.console.dead.queue import select
+from gateway.rpc import Rpc
 from tests.auditor import Auditor
 from tests.broker.rights.access import Access
 from tests.broker.rights.needed import PROVIDER, Check
@@ -100,11 +111,15 @@ class Scenario:
         self._expect(Result.DEAD, self._scaling(9, headers={"x-death": "forged"}))
 
     def _readers(self) -> None:
-        """An auditor replays the audit; an operator looks at dead letters and recent outcomes."""
-        read: list[Message] = []
-        self._console("auditor", Replay("first", read.append, follow=False).run)
-        assert read, "the audit is empty"
+        """An auditor searches the audit; an operator does too, and looks at dead letters.
+
+        An operator also makes calls, and looks at recent outcomes.
+        """
+        self._console("auditor", _search)
+        self._console("operator", _search)
         self._console("operator", _look_at_dead_letters)
+        url = Secret(self._broker.url("operator"))
+        asyncio.run(call_with(url, "test console", _make_calls, Seals([])))
         wanted = {"count": 10, "ackmode": "ack_requeue_true", "encoding": "auto"}
         with self._broker.management("operator") as client:
             for queue in (topology.RECENT, topology.DEAD):
@@ -187,7 +202,7 @@ class Scenario:
         return [each for each in results if each is not Result.STARTED]
 
     def _console(self, role: str, session: Session) -> None:
-        asyncio.run(broker_task.run(Secret(self._broker.url(role)), "test console", session))
+        asyncio.run(broker.run(Secret(self._broker.url(role)), "test console", session))
 
     def _until(self, condition: Callable[[], object], what: str) -> None:
         """Wait for a condition; name a missing right at once."""
@@ -204,5 +219,19 @@ class Scenario:
         return sorted(map(str, self._access.denied - REFUSED_BINDINGS))
 
 
+async def _search(connection: Connection) -> None:
+    found = await newest(connection, Filters(since=outcomes.now() - timedelta(hours=1)), 10)
+    assert found.commands, "the audit is empty"
+
+
 async def _look_at_dead_letters(connection: Connection) -> None:
-    await show_dead(connection, lambda message: None, 10)
+    found, _ = await select(connection, Letters(), 10)
+    assert found, "there is no dead letter"
+
+
+async def _make_calls(rpc: Rpc) -> None:
+    query = await rpc.call(PROVIDER, GetMachines(scope="default"))
+    command = await rpc.call(
+        PROVIDER, UpdateControllerReplicas(scope="default", name="hello", replicas=3)
+    )
+    assert (query.status, command.status) == (200, 200)

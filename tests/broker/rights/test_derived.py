@@ -5,8 +5,8 @@ Kubernetes: tests/kubernetes/test_rbac.py; AWS: tests/ecs/iam.
 
 import pytest
 
+from contracts.broker_users import users
 from deploy.rabbitmq.node import RabbitNode
-from deploy.rabbitmq.users import users
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.broker.rights.access import PLUGINS, Access, recording
 from tests.broker.rights.needed import PROVIDER, rights

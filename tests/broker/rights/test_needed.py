@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from contracts import topology
-from deploy.rabbitmq.users import NOTHING, User, users
+from contracts.broker_users import NOTHING, User, users
 from tests.broker.rights.needed import (
     PROVIDER,
     VOCABULARY,

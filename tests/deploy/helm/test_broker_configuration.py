@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from contracts.broker_users import users
 from deploy.rabbitmq import accounts, definitions
 from deploy.rabbitmq.node import RabbitNode
-from deploy.rabbitmq.users import users
 from tests.deploy.helm.rendering import Release, Renderer, values
 
 pytestmark = [pytest.mark.broker, pytest.mark.full]

@@ -1,7 +1,10 @@
 """The operations on ECS: validation, requests, translation."""
 
+from collections.abc import Sequence
+
 from contracts import api
 from contracts.faults import Code, Fault
+from contracts.platform_access import Access
 from contracts.resources import (
     Controller,
     Controllers,
@@ -13,7 +16,7 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from worker.provider import Call
-from worker.providers.ecs import controllers, labels, machines, names, observed, translate
+from worker.providers.ecs import access, controllers, labels, machines, names, observed, translate
 from worker.providers.ecs.aws.client import Client
 from worker.providers.ecs.elb.target_groups import Vpcs
 from worker.providers.ecs.endpoints import Endpoints
@@ -39,6 +42,9 @@ class EcsProvider:
             hostnames=client.settings.ecs_cloud_map_namespace_id is not None
         )
         self._region = Region(client.settings, self._endpoints, Vpcs(), scrypt_cost)
+
+    async def platform_access(self, scopes: Sequence[str], call: Call) -> Access:
+        return await access.read(self._client.for_call(call), self._client.settings, scopes)
 
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
         cluster = names.cluster(operation.scope)

@@ -1,9 +1,12 @@
 """The provider port on Kubernetes: validate, call the API server, translate."""
 
+from collections.abc import Sequence
+
 from msgspec import UNSET, structs
 
 from contracts import api
 from contracts.faults import Code, Fault
+from contracts.platform_access import Access
 from contracts.resources import (
     Controller,
     Controllers,
@@ -14,7 +17,7 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from worker.provider import Call
-from worker.providers.k8s import names, observed, translate
+from worker.providers.k8s import access, names, observed, translate
 from worker.providers.k8s.api.client import BoundClient, Client
 from worker.providers.k8s.controllers import deletion, lookup
 from worker.providers.k8s.controllers.autoscalers import Autoscalers
@@ -36,6 +39,9 @@ class KubernetesProvider:
         self._gateways = gateways
         self._versions = SpecVersions()
         self._autoscalers = Autoscalers()
+
+    async def platform_access(self, scopes: Sequence[str], call: Call) -> Access:
+        return await access.read(self._client.for_call(call), self._client.url, scopes)
 
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
         namespace = names.namespace(operation.scope)

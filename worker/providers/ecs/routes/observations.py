@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from contracts.resources import Object
-from worker.observations import pair, plain
+from contracts.route_state import pair, plain
 from worker.providers.ecs.aws import ownership
 from worker.providers.ecs.elb.rules import HOST, SERVICE, Condition, RuleSpec
 from worker.providers.ecs.routes.http_route import KINDS

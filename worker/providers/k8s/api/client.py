@@ -56,7 +56,7 @@ class Client:
         self._http = http
         self._token = token
         self._trust = trust
-        self._url = settings.k8s_rest_api_url
+        self.url = settings.k8s_rest_api_url
         self._connect_timeout = settings.k8s_connect_timeout_ms / 1000
         # Requests wait for a slot: httpx's own queue for connections takes quadratic time.
         self._slots = Slots(settings.k8s_concurrency)
@@ -73,7 +73,7 @@ class Client:
     async def attempt(self, request: Request, call: Call) -> Answered:
         """Send a request once and return the 2xx response, or raise its failure."""
         async with self._slots.slot(changes=request.changes):
-            with call.request(request.method) as sent, request_span(request, self._url):
+            with call.request(request.method) as sent, request_span(request, self.url):
                 return await self._send(request, call, sent)
 
     async def _send(self, request: Request, call: Call, sent: PlatformRequest) -> Answered:

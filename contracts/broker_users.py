@@ -29,6 +29,9 @@ AUDITORS_QUEUES = rf"^{re.escape(topology.AUDIT)}\..+$"
 """No queue of a provider matches: names of exchanges and queues are reserved provider names."""
 
 
+REPLIES_QUEUES = rf"{re.escape(topology.REPLIES)}\.[0-9a-z-]+\.[0-9]+"
+
+
 class User(Struct, frozen=True, kw_only=True):
     """A user with its rights, as regular expressions for names of exchanges and queues.
 
@@ -67,7 +70,6 @@ def _gateway() -> User:
     # To bind a queue, a user needs the right to write to the queue and to read from the exchange:
     # here for the replies queue, and for the binding of the gate that definitions cannot express.
     # A gateway publishes to machinist.replies to check that replies arrive.
-    replies = rf"{re.escape(topology.REPLIES)}\.[0-9a-z-]+\.[0-9]+"
     published = [
         topology.QUERIES,
         topology.COMMANDS,
@@ -79,9 +81,9 @@ def _gateway() -> User:
     readable = [topology.ENDED, topology.GATE, topology.AUDIT, topology.REPLIES]
     return User(
         name=GATEWAY,
-        configure=_only(replies),
-        write=_only(*map(re.escape, published), replies),
-        read=_only(*map(re.escape, readable), replies),
+        configure=_only(REPLIES_QUEUES),
+        write=_only(*map(re.escape, published), REPLIES_QUEUES),
+        read=_only(*map(re.escape, readable), REPLIES_QUEUES),
         keys={topology.OUTCOMES: _only(rf"({'|'.join(RECORDED)})\..*")},
     )
 
@@ -120,9 +122,14 @@ def _auditor() -> User:
 
 
 def _operator() -> User:
+    # An operator makes calls as a gateway does, and removes dead letters. The deletion of a
+    # provider's queues is for the administrator, who imports their definitions.
+    readable = [topology.RECENT, topology.DEAD, topology.AUDIT, topology.REPLIES]
     return User(
         name=OPERATOR,
-        read=_only(*map(re.escape, [topology.RECENT, topology.DEAD])),
+        configure=_only(REPLIES_QUEUES),
+        write=_only(*map(re.escape, [topology.QUERIES, topology.COMMANDS]), REPLIES_QUEUES),
+        read=_only(*map(re.escape, readable), REPLIES_QUEUES),
         tags=("monitoring",),
     )
 

@@ -47,7 +47,8 @@ def what(outcome: Outcome) -> str:
     is_clear = operation is not None and operation.row.access == "scale"
     changes = ", ".join(changes_of(outcome))
     name = "" if is_clear and changes else outcome.operation
-    text = " ".join(part for part in (name, changes) if part)
+    replay = "(replay)" if outcome.request and outcome.request.replay_of else ""
+    text = " ".join(part for part in (name, changes, replay) if part)
     return " - ".join(part for part in (text, reason(outcome)) if part)
 
 
@@ -68,6 +69,20 @@ def changes_of(outcome: Outcome) -> list[str]:
     if outcome.after is not None:
         return ["no change"]
     return [f"{name} → {value}" for name, value in _flat(_requested(outcome)).items()]
+
+
+def state_text(state: dict[str, Any]) -> str:
+    """Return a state as `name value, …`."""
+    return ", ".join(f"{name} {value}" for name, value in _flat(state).items())
+
+
+def value_text(value: Any) -> str:
+    """Return a member of a state; an absent value is `none`."""
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        return " ".join(f"{key}={value_text(each)}" for key, each in value.items()) or "none"
+    return _text(value)
 
 
 def _requested(outcome: Outcome) -> dict[str, Any]:
