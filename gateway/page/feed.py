@@ -69,6 +69,7 @@ class Feed:
         begin = max(0, end - self._kept)
         if self._next is None or not begin <= self._next <= end:
             self._rows.clear()
+            self._running.clear()
             self._next = begin
         async with read_stream(connection, self._next, BATCH) as audit:
             while True:

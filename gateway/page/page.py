@@ -49,7 +49,7 @@ class Page:
         self._state = State(
             gateway, link, attendance, missing, pending, self.feed, self.depths, queries
         )
-        self._viewers = 0
+        self.viewers = 0
         self._states: dict[Subject | None, bytes] = {}
         self._states_at = float("-inf")
         self._encoded: dict[object, bytes | None] = {}
@@ -73,19 +73,19 @@ class Page:
         """Raise a fault if there are too many viewers, or if the gateway stops."""
         if self.is_over:
             raise Fault(Code.GATEWAY_BUSY, DRAINING)
-        if self._viewers >= MOST_VIEWERS:
+        if self.viewers >= MOST_VIEWERS:
             message = f"the limit of {MOST_VIEWERS} open pages of one gateway is reached"
             raise Fault(Code.GATEWAY_BUSY, message, retry_after=10)
 
     @asynccontextmanager
     async def viewed(self) -> AsyncIterator[None]:
         """Count a viewer, and keep the connection to the broker."""
-        self._viewers += 1
+        self.viewers += 1
         try:
             async with self._broker.used():
                 yield
         finally:
-            self._viewers -= 1
+            self.viewers -= 1
 
     @asynccontextmanager
     async def connected(self) -> AsyncIterator[Connection]:

@@ -88,7 +88,7 @@ class Searches:
                     connection,
                     filters,
                     number,
-                    readable=_readable(viewer),
+                    readable=readable_by(viewer),
                     most=MOST_RECORDS,
                 )
         except (BrokerError, TimeoutError) as error:
@@ -100,7 +100,7 @@ class Searches:
         try:
             async with asyncio.timeout(SEARCH_S), self._one, self._page.connected() as connection:
                 entries = await search.records_of(
-                    connection, command_id, readable=_readable(viewer), most=MOST_RECORDS
+                    connection, command_id, readable=readable_by(viewer), most=MOST_RECORDS
                 )
         except (BrokerError, TimeoutError) as error:
             raise _failed(error) from error
@@ -147,7 +147,9 @@ def _may_be_sealed(operation: str) -> bool:
     return operation not in OPERATIONS or OPERATIONS[operation].row.seal
 
 
-def _readable(viewer: Viewer) -> search.Readable:
+def readable_by(viewer: Viewer) -> search.Readable:
+    """Return the condition under which a viewer may read an audit record."""
+
     def readable(message: Message) -> bool:
         _, provider, address = f"{message.key}..".split(".", 2)
         return viewer.may_read(provider, address)

@@ -11,7 +11,7 @@ from contracts.wire import Message
 from gateway.identity import tokens
 from gateway.identity.guard import Guard
 from gateway.identity.requester import Subject
-from gateway.page.search import _readable
+from gateway.page.search import readable_by
 from gateway.page.viewer import Viewer, Wanted
 from gateway.session import Pending
 from tests.audit.records import ended, in_stream, started
@@ -126,7 +126,7 @@ async def test_the_files_need_no_token_and_have_no_data(scene: Scene) -> None:
         ("", False),
     ],
 )
-async def test_a_search_reads_only_records_of_readable_scopes(
+async def test_a_search_reads_only_records_ofreadable_by_scopes(
     tmp_path: Path, address: str, expected: bool
 ) -> None:
     rights = rights_of(tmp_path, rule("shop", providers=["k8s"], scopes=["shop"]))
@@ -135,5 +135,5 @@ async def test_a_search_reads_only_records_of_readable_scopes(
         ended("m1", address=address), ended("m1", provider="ecs", address=address)
     )
 
-    assert _readable(viewer)(of_k8s) is expected
-    assert _readable(viewer)(of_ecs) is False
+    assert readable_by(viewer)(of_k8s) is expected
+    assert readable_by(viewer)(of_ecs) is False

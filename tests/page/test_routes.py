@@ -113,7 +113,7 @@ async def test_head_has_no_events_and_ends(scene: Scene) -> None:
 
 
 async def test_the_number_of_viewers_is_limited(scene: Scene) -> None:
-    scene.page._viewers = page_module.MOST_VIEWERS
+    scene.page.viewers = page_module.MOST_VIEWERS
 
     answer = await scene.client.get("/page/events")
 
@@ -133,7 +133,7 @@ async def test_viewers_are_counted_until_they_leave(scene: Scene) -> None:
     for _ in range(3):
         await scene.events()
 
-    assert scene.page._viewers == 0
+    assert scene.page.viewers == 0
 
 
 async def test_viewers_with_the_same_filter_share_the_encoded_events(scene: Scene) -> None:
