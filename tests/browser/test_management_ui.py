@@ -1,6 +1,6 @@
 """RabbitMQ's management UI shows an operator queues, connections, recent outcomes and dead letters.
 
-With PLT_SCREENSHOTS=deploy/screenshots the test renews the screenshots of deploy/rabbitmq/README.md.
+With PLT_SCREENSHOTS=deploy/screenshots it renews the screenshots of deploy/rabbitmq/README.md.
 """
 
 import asyncio
