@@ -58,7 +58,7 @@ def test_a_replay_onto_a_reset_platform_gives_the_same_state_and_a_second_one_ch
 def test_a_thousand_commands_are_replayed_onto_a_reset_platform(
     scene: Scene, console: Console, tmp_path: Path
 ) -> None:
-    check_replay(scene, console, tmp_path, commands=1000, applications=60)
+    check_replay(scene, console, tmp_path, commands=1000, applications=30)
 
 
 def test_the_audit_shows_replayed_commands_under_new_ids_as_replays(
