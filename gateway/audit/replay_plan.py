@@ -31,7 +31,7 @@ class Planned(Struct):
 class Plan:
     """The commands to replay, by the positions of their requests.
 
-    A command takes 8 bytes, an address about 1 kB: the requests are read again when they are
+    A command takes 8 bytes, an address about 1.5 kB: the requests are read again when they are
     published.
     """
 

@@ -1,5 +1,8 @@
 """The comparison of the audit with platforms that others have changed."""
 
+import os
+import subprocess
+import sys
 from collections import Counter
 
 import pytest
@@ -7,7 +10,9 @@ import pytest
 from gateway.console.__main__ import main
 from tests.audit.conftest import Console, Ecs, Kubernetes
 from tests.audit.plants import EcsPlants, KubernetesPlants
-from tests.stack import Stack
+from tests.console.terminal import COLUMNS, in_terminal, lines
+from tests.kubernetes.outside import patch
+from tests.stack import REPOSITORY, Stack
 
 
 def test_exactly_the_planted_drift_is_found_on_kubernetes(
@@ -59,6 +64,32 @@ def test_a_provider_without_a_worker_is_not_verified(
 
     assert status == 1
     assert "no worker is attached" in found["unchecked"]
+
+
+@pytest.mark.parametrize("words", [["verify", "--foreign"], ["replay", "--provider", "k8s"]])
+def test_a_table_fits_a_terminal_of_80_columns_and_is_whole_in_a_pipe(
+    stack: Stack, kubernetes: Kubernetes, console: Console, words: list[str]
+) -> None:
+    history = kubernetes.history(2)
+    history.send(4)
+    history.apply("app-0", labels={"a-rather-long-name": "a-rather-long-value", "tier": "web"})
+    for name in ("app-0", "app-1"):
+        changes = {"spec": {"replicas": 7}, "metadata": {"labels": {"a-rather-long-name": None}}}
+        patch(kubernetes.sandbox, "deployments.apps", name, changes, "kubectl")
+    program = [sys.executable, "-m", "gateway.console", "audit", *words]
+    variables = {"PLT_AMQP_URL": stack.amqp_url}
+
+    _, shown = in_terminal(program, REPOSITORY, variables)
+    piped = subprocess.run(
+        program, cwd=REPOSITORY, env=os.environ | variables, capture_output=True, text=True
+    ).stdout
+
+    assert [line for line in lines(shown) if len(line) > COLUMNS] == []
+    assert "…" in shown
+    assert "controllers.default.app-0" in piped
+    assert "a-rather-long-name" in piped
+    assert "…" not in piped
+    assert "\x1b" not in piped
 
 
 def test_foreign_controllers_need_all_commands_of_a_scope(

@@ -1,6 +1,6 @@
 """RabbitMQ's management UI shows an operator queues, connections, recent outcomes and dead letters.
 
-With PLT_SCREENSHOTS=deploy/rabbitmq/screenshots the test renews the screenshots of the README.
+With PLT_SCREENSHOTS=deploy/screenshots it renews the screenshots of deploy/rabbitmq/README.md.
 """
 
 import asyncio
@@ -134,5 +134,5 @@ async def shown(page: Page, text: str) -> None:
 async def keep(page: Page, name: str) -> None:
     """Keep a screenshot, if that is wanted."""
     if SCREENSHOTS:
-        file = Path(SCREENSHOTS, f"{name}.png")
+        file = Path(SCREENSHOTS, f"management-{name}.png")
         await asyncio.to_thread(file.write_bytes, await page.screenshot())

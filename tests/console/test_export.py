@@ -13,7 +13,6 @@ import pytest
 from contracts import outcomes, topology
 from contracts.wire import Message
 from gateway.console.__main__ import main
-from gateway.console.audit.export import command
 from gateway.console.audit.export.state import State
 from gateway.console.checkpoint import Checkpoint
 from tests.console.exports import (
@@ -207,10 +206,3 @@ def test_parquet_without_its_library_names_the_extra(broker, capsys, monkeypatch
     assert main([*EXPORT, "audit.parquet"]) == 1
 
     assert "pip install 'machinist[parquet]'" in capsys.readouterr().err
-
-
-def test_every_example_of_the_help_works(broker):
-    plant(broker, 2)
-
-    for example in command.examples:
-        assert main(example.split()) == 0

@@ -153,7 +153,10 @@ def _print(report: Report, *, as_json: bool) -> None:
         for each in (*report.drift, *report.unchecked):
             print_json(each)
     elif report.drift:
-        print_table(HEADER, [_row(each) for each in report.drift], (1, 3, 4, 5), COLOURS)
+        # Without an uncertain address the last column is empty.
+        columns = 6 if any(each.uncertain for each in report.drift) else 5
+        rows = [_row(each)[:columns] for each in report.drift]
+        print_table(HEADER[:columns], rows, (1, *range(3, columns)), COLOURS)
     reasons = Counter(each.unchecked for each in report.unchecked)
     for reason, number in reasons.items():
         note(f"not compared: {number:,}, {reason}")

@@ -23,7 +23,7 @@ PATH = click.Path(path_type=Path)
     "export",
     example="""
         audit export --to audit.jsonl
-        audit export --to failed.csv --since 1d --result failed --result unknown
+        audit export --to failed.csv --since 1d --result failed
         audit export --scope default
     """,
 )
