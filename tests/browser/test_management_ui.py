@@ -64,6 +64,11 @@ async def page(operated: UsersVhost, rabbit: RabbitNode, browser: Browser) -> As
             await page.enter(text)
         await page.press("Enter")
         await page.until("document.body.innerText.includes('Queues')")
+        # A refresh removes the messages from the page.
+        await page.value(
+            "(select => {select.value = ''; select.dispatchEvent(new Event('change'))})"
+            "(document.querySelector('#update-every'))"
+        )
         yield page
 
 
