@@ -117,6 +117,7 @@ async def get_messages(page: Page, number: int) -> None:
         "})(document.querySelector('form[action=\"#/queues/get\"]'))"
     )
     await page.until("document.querySelectorAll('#msg-wrapper .box').length > 0")
+    await page.until("!$('#msg-wrapper').is(':animated')")
     await page.value("document.querySelector('#msg-wrapper').scrollIntoView()")
 
 
