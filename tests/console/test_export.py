@@ -23,6 +23,7 @@ from tests.console.exports import (
     read_so_far,
     rows,
 )
+from tests.console.terminal import in_terminal, lines
 from tests.planting import COMMANDS, plant
 from tests.producer import publish
 from tests.stack import REPOSITORY, eventually
@@ -206,3 +207,15 @@ def test_parquet_without_its_library_names_the_extra(broker, capsys, monkeypatch
     assert main([*EXPORT, "audit.parquet"]) == 1
 
     assert "pip install 'machinist[parquet]'" in capsys.readouterr().err
+
+
+def test_a_terminal_shows_the_result_on_a_line_of_its_own_after_the_progress(broker, tmp_path):
+    plant(broker, 600)
+    command_line = [sys.executable, "-m", "gateway.console", *EXPORT, "audit.jsonl"]
+    paths = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
+
+    status, output = in_terminal(command_line, tmp_path, {"PYTHONPATH": paths})
+
+    assert status == 0
+    assert "records read: 600 of 600" in output
+    assert lines(output) == ["600 of 600 records exported to audit.jsonl"]
