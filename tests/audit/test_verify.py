@@ -49,7 +49,8 @@ def test_without_drift_the_status_is_0_and_filters_and_ignored_kinds_leave_drift
     kubernetes.sandbox.remove("deployments.apps", "app-1")
 
     assert Counter(each["kind"] for each in console("verify")[1]) == {"deleted": 1}
-    assert console("verify", "--name", "app-0")[:2] == (0, [])
+    assert len(console("verify", "--scope", "default", "--name", "app-1")[1]) == 1
+    assert console("verify", "--scope", "default", "--name", "app-0")[:2] == (0, [])
     assert console("verify", "--ignore", "deleted")[:2] == (0, [])
 
 
