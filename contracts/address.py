@@ -22,7 +22,7 @@ HASH_DIGITS = 6
 ECS_NAME_LIMIT = 255
 
 PROVIDER = re.compile(r"[a-z][a-z0-9-]{0,31}")
-PATH_WORDS = frozenset({"status", "ready", "documentation", "metrics"})
+PATH_WORDS = frozenset({"status", "ready", "documentation", "metrics", "page"})
 QUEUE_WORDS = frozenset(
     {"queries", "commands", "events", "replies", "outcomes", "ended", "dead", "audit", "recent"}
 )

@@ -9,7 +9,7 @@ HEADER_REASON = "reason"
 HEADER_USER = "user"
 HEADER_QUEUE = "queue"
 HEADER_DIED = "died"
-"""The time of death in milliseconds of the Unix epoch; letters of earlier versions have none."""
+"""The time of death as a text for people (RFC 3339); letters of earlier versions have none."""
 
 COPIES = ("CC", "BCC")
 """Headers with further routing keys, under which RabbitMQ routes copies of a message."""
@@ -39,7 +39,7 @@ def dead_letter(message: Message, reason: str, queue: str, app_id: str) -> Messa
     headers |= {
         HEADER_REASON: reason[:REASON_LIMIT],
         HEADER_QUEUE: queue,
-        HEADER_DIED: int(now().timestamp() * 1000),
+        HEADER_DIED: now().isoformat(timespec="milliseconds"),
     }
     if message.user_id:
         headers[HEADER_USER] = message.user_id

@@ -21,9 +21,6 @@ from contracts.renewal import CHECK_INTERVAL_S, Renewed
 
 SEALED = "application/vnd.machinist.sealed"
 
-REPLY = "reply to "
-"""The beginning of the operation for which a reply is sealed."""
-
 VERSION = b"\x01"
 KEY_BYTES = 32
 KEY_NAME_BYTES = 8
@@ -122,7 +119,7 @@ class Seals:
 
 def reply_seal(correlation_id: str | None, operation: str) -> tuple[str, str]:
     """Return operation and address for sealing a reply, so that it opens for its request only."""
-    return f"{REPLY}{operation}", correlation_id or ""
+    return f"reply to {operation}", correlation_id or ""
 
 
 def _keys(secret: Secret) -> list[bytes]:

@@ -31,6 +31,8 @@ from gateway.limits import DEFAULT, Limits
 from gateway.methods import options_routes
 from gateway.metrics import Measured, Metrics
 from gateway.observed import Observed
+from gateway.page.page import Page
+from gateway.page.routes import page_routes
 from gateway.problems import on_exception, on_fault, on_http_error
 from gateway.recorder.recorder import Recorder
 from gateway.routes import Caller, routes
@@ -71,16 +73,19 @@ def application(
     guard: Guard | None = None,
     metrics: Metrics | None = None,
     access_log: bool = False,
+    page: Page | None = None,
 ) -> OnRawPath:
     """Return the ASGI application; without a guard everyone may do everything.
 
-    Requests are traced if the process has a tracer.
+    Requests are traced if the process has a tracer. Without `page` the live page has no data.
     """
-    guard = guard or Guard()
+    guard, draining = guard or Guard(), draining or Draining()
+    page = page or Page("", link, link, attendance, draining, checks.missing, tuple)
     handlers = [
         *routes(rpc, Bodies(limits), guard),
-        *status_routes(link, attendance, checks.missing, draining or Draining(), guard),
+        *status_routes(link, attendance, checks.missing, draining, guard),
         *documentation_routes(guard),
+        *page_routes(page, guard),
     ]
     app = Litestar(
         # OPTIONS first: Litestar adds its own OPTIONS to a path that has none yet.
@@ -107,6 +112,7 @@ async def serve(settings: Settings) -> None:
     attendance = Attendance(settings.expected_providers())
     checks = Checks(attendance)
     recorder_link = ReconnectingConnection(settings.amqp_url, f"machinist gateway {name} recorder")
+    page_link = ReconnectingConnection(settings.amqp_url, f"machinist gateway {name} page")
     registry = Registry("gateway")
     watch_connections(registry, {"requests": link, "recorder": recorder_link})
     metrics = Metrics(registry, attendance)
@@ -124,6 +130,16 @@ async def serve(settings: Settings) -> None:
     guard = guard_of(settings, recorder.record)
     limits, draining = settings.limits(), Draining(settings.drain_seconds)
     metrics.watch(rpc.waiting, settings.in_flight)
+    page = Page(
+        name,
+        link,
+        page_link,
+        attendance,
+        draining,
+        checks.missing,
+        rpc.pending,
+        metrics.query_counts,
+    )
     app = application(
         rpc,
         link,
@@ -135,6 +151,7 @@ async def serve(settings: Settings) -> None:
         guard=guard,
         metrics=metrics,
         access_log=settings.access_log,
+        page=page,
     )
     tls = contexts(settings.tls_files())
     server = http_server(app, limits, draining, settings.stop_s(), tls)
@@ -154,7 +171,7 @@ async def serve(settings: Settings) -> None:
     unready = partial(not_ready, draining, link)
     async with exporter(observed, registry, unready):
         foreground = _served(server, listening, recorder)
-        await _beside(foreground, link.run(rpc.session), recorder.run(), guard.run())
+        await _beside(foreground, link.run(rpc.session), recorder.run(), guard.run(), page.run())
 
 
 async def _served(server: Server, listening: socket.socket, recorder: Recorder) -> None:

@@ -13,6 +13,7 @@ from urllib.parse import unquote
 import msgspec
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
+from contracts.api import OPERATIONS
 from contracts.broker.attendance import Attendance
 from contracts.faults import Code
 from contracts.observation.audit import AuditMetrics
@@ -80,6 +81,17 @@ class Metrics:
         """Read the waiting calls and the workers at each scrape."""
         self._limit[()].set(limit)
         self._registry.on_scrape(lambda: self._sample(calls()))
+
+    def query_counts(self) -> dict[str, list[int]]:
+        """Return the number of answered queries by provider, for each bound of a duration."""
+        found: dict[str, list[int]] = {}
+        for (provider, name), durations in self._durations.items():
+            operation = OPERATIONS.get(name)
+            if operation is not None and operation.row.safe:
+                former = found.get(provider, [0] * len(durations.counts))
+                pairs = zip(former, durations.counts, strict=True)
+                found[provider] = [a + b for a, b in pairs]
+        return found
 
     def ended(self, scope: Scope, status: int, body: bytes, seconds: float) -> None:
         """Count a request that has ended with a status and this body; 0 if it had no response."""

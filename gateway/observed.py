@@ -18,8 +18,8 @@ log = logging.getLogger("machinist.access")
 PATH_PARAMETER = "{path_"
 """The beginning of a path parameter in a route, as `gateway.routes` names them."""
 
-PROBES = frozenset({"/status", "/ready"})
-"""Paths without a span: they would be most of the traces."""
+WITHOUT_SPAN = frozenset({"/status", "/ready", "/page/events"})
+"""Probes would be most of the traces, and the page's events last for minutes."""
 
 SHOWN = 256
 """The characters of a path and of a user agent; a client chooses both."""
@@ -80,7 +80,7 @@ class _Response:
 
 def _server_span(scope: HTTPScope) -> Span:
     """Return the span of a request; its route is known only after the routing."""
-    if traces.tracer() is None or scope["path"] in PROBES:
+    if traces.tracer() is None or scope["path"] in WITHOUT_SPAN:
         return NO_SPAN
     method = _method(scope)
     attributes = {

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 from uuid import uuid4
 
@@ -113,7 +113,11 @@ class Rpc:
 
     def waiting(self) -> Counter[tuple[str, str]]:
         """Return the number of calls that wait for a reply, by provider and operation."""
-        return Counter((each.provider, each.message.type) for each in self._pending.values())
+        return Counter((each.provider, each.message.type) for each in self.pending())
+
+    def pending(self) -> Iterable[Pending]:
+        """Return the calls that wait for a reply."""
+        return self._pending.values()
 
     async def _admit(self, provider: str) -> Session:
         """Return the session, if the broker accepts publishes and the provider has a worker."""

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 
 STOP_S = 35.0
 TICK_S = 0.1
+NOWHERE = "/-"
+"""A path without a route."""
 
 
 class OnRawPath:
@@ -43,7 +45,7 @@ class OnRawPath:
         if scope["type"] == ScopeType.HTTP:
             path = scope["raw_path"].decode("latin-1")
             # The router drops empty segments and would serve another resource.
-            scope["path"] = "/" if "//" in path else path
+            scope["path"] = NOWHERE if "//" in path else path
             if scope["method"] == HttpMethod.HEAD:
                 send = _without_body(send)
         await self._app(scope, receive, send)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from itertools import count, islice
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from pamqp import frame
@@ -88,7 +89,7 @@ def _templates(number: int) -> tuple[bytes, bytes]:
             body={"scope": scope, "name": name, "replicas": replicas, "kind": "Deployment"},
         ),
     )
-    ended = {"finished": EPOCH, "request": None}
+    ended: dict[str, Any] = {"finished": EPOCH, "request": None}
     if number == COMMANDS - 1:
         fault = Cause(Code.NOT_FOUND, f"there is no controller {name!r}")
         ended |= {"result": Result.FAILED, "status": 404, "fault": fault}

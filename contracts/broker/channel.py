@@ -127,9 +127,8 @@ class Channel:
         async def on_message(raw: DeliveredMessage) -> None:
             try:
                 receive(_delivery(raw))
-            except (
-                Exception
-            ):  # as in the library: an error of a consumer does not close the channel
+            except Exception:
+                # As in the library: an error of a consumer does not close the channel.
                 log.exception("a delivery of %s failed", queue)
 
         with broker_errors():

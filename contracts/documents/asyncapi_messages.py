@@ -136,8 +136,9 @@ HEADERS: dict[str, dict[str, Any]] = {
                 "description": "The broker user that published the command.",
             },
             dead_letters.HEADER_DIED: {
-                "type": "integer",
-                "description": "The time of death, in milliseconds of the Unix epoch.",
+                "type": "string",
+                "format": "date-time",
+                "description": "The time of death.",
             },
             **_OF_REQUESTS,
         },

@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 
 import msgspec
-from litestar import MediaType, Request, Response, route
+from litestar import MediaType, Response, route
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import Scope
 
@@ -48,7 +48,7 @@ def _file(path: str, media_type: str) -> HTTPRouteHandler:
     """Return the route of a file of Swagger UI, whose version is in the path."""
 
     @route(path, http_method=READ, status_code=200)
-    async def file(request: Request[object, object, object]) -> Response[bytes]:
+    async def file(request: AnyRequest) -> Response[bytes]:
         content = (FILES / f"{Path(path).name}.gz").read_bytes()
         headers = {
             "cache-control": "public, max-age=31536000, immutable",

@@ -86,12 +86,22 @@ class Guard:
         self._record(request, row, requester, fault)
         raise fault
 
-    async def admit_to_pages(self, request: AnyRequest) -> None:
-        """Raise `Refused` unless the requester has any right; for the gateway's own pages."""
+    async def admit_to_pages(self, request: AnyRequest) -> Requester:
+        """Return the requester; raise `Refused` without any right. For the gateway's own pages."""
         requester = await self.identify(request)
         subject = requester.subject
         if self._rights is not None and subject and not self._rights.current().knows(subject):
             raise self._without_right(subject, "any right")
+        return requester
+
+    def may_read(self, subject: Subject | None, provider: str, scope: str | None = None) -> bool:
+        """Tell whether a subject may read in a scope of a provider; None means in any scope."""
+        if self._rights is None or subject is None:
+            return True
+        rights = self._rights.current()
+        if scope is None:
+            return rights.permits_in_some_scope(subject, "read", provider)
+        return rights.permits(subject, "read", provider, scope)
 
     def _without_right(self, subject: Subject, right: str) -> Refused:
         message = f"the subject {subject.name} does not have {right}: see PLT_AUTH_RIGHTS"

@@ -116,6 +116,13 @@ class Rights:
             for rule in self._rules_of(subject)
         )
 
+    def permits_in_some_scope(self, subject: Subject, access: Access, provider: str) -> bool:
+        """Tell whether a subject may do operations of a class in any scope of a provider."""
+        return any(
+            access in rule.classes and rule.providers.match(provider)
+            for rule in self._rules_of(subject)
+        )
+
     def _find(self, subject: Subject) -> tuple[CompiledRule, ...]:
         return tuple(rule for rule in self._rules if rule.names(subject))
 

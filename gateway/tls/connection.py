@@ -152,6 +152,9 @@ class TlsConnection(asyncio.Protocol, asyncio.Transport):
         """Close the connection in any state."""
         self._raw.abort()
 
+    def announce_close(self) -> None:
+        """Do nothing: there is no response yet, and `shutdown` closes the connection."""
+
     def shutdown(self) -> None:
         """Close the connection, because the server stops."""
         self._raw.abort()

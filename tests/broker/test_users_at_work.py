@@ -18,6 +18,7 @@ from contracts.operation import Operation
 from contracts.wire import Message
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.broker.page_events import Event, follow, rows
 from tests.broker.users_vhost import UsersVhost, users_vhost
 from tests.producer import publish, scale_event
 from tests.stack import BOUND_S, Gateway, Stack, eventually
@@ -271,3 +272,24 @@ def test_a_bcc_copy_in_another_queue_never_runs(
     expect_results(operator, broker, message, "dead", "done")
     # A worker with a cached resource version of an earlier test gets a 422, and retries.
     assert len([call for call in sandbox.calls.writes() if call.status == 200]) == 1
+
+
+def test_a_gateway_has_the_rights_for_its_page(gateway):
+    """It reads the audit, and asks for the depths of all queues."""
+    command_id = gateway.scale("hello", 4).headers["command-id"]
+
+    def is_complete(events: list[Event]) -> bool:
+        state = events[-1].data if events[-1].name == "state" else {}
+        shown = {row["id"] for row in rows(events)}
+        depths = [
+            each["ready"]
+            for provider in state.get("providers", ())
+            for each in provider["partitions"]
+        ]
+        return command_id in shown and len(depths) >= 16 and None not in depths
+
+    events = follow(gateway, is_complete)
+
+    assert (events[-1].data["audit"], events[-1].data["missing"]) == (None, [])
+    found = gateway.get(f"/page/commands/{command_id}").json()
+    assert [each["result"] for each in found["records"]] == ["started", "done"]

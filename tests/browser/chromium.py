@@ -40,6 +40,12 @@ KEYS = {
 """The virtual key codes of named keys, and the text that each one enters."""
 
 SHIFT = 8
+CENTRE = """element => {
+    element.scrollIntoView({block: 'center', behavior: 'instant'});
+    const box = element.getBoundingClientRect();
+    return [box.x + box.width / 2, box.y + box.height / 2];
+}"""
+TASK = "ThreadControllerImpl::RunTask"
 
 Event = dict[str, Any]
 OnEvent = Callable[[str, Event], None]
@@ -109,6 +115,8 @@ class Page:
         self._browser = browser
         self._session = session
         self._loaded = asyncio.Event()
+        self._trace: list[Event] = []
+        self._trace_complete = asyncio.Event()
         self.requested: list[str] = []
         self.errors: list[str] = []
 
@@ -127,6 +135,10 @@ class Page:
             self.errors.append(f"{event['entry']['text']} {event['entry'].get('url', '')}")
         elif method == "Page.loadEventFired":
             self._loaded.set()
+        elif method == "Tracing.dataCollected":
+            self._trace += event["value"]
+        elif method == "Tracing.tracingComplete":
+            self._trace_complete.set()
 
     async def resize(self, width: int, height: int, *, phone: bool = False) -> None:
         """Set the size of the window."""
@@ -167,24 +179,20 @@ class Page:
             raise ScriptError(details.get("exception", {}).get("description", details["text"]))
         return answer["result"].get("value")
 
-    async def until(self, expression: str, within: float = WAIT_S) -> Any:
-        """Wait for a true value of an expression, and return it."""
+    async def until(self, expression: str, within: float = WAIT_S) -> None:
+        """Wait until an expression is true; an element counts as true."""
         until = time.monotonic() + within
-        while not (found := await self.value(expression)):
-            text = await self.value("document.body.innerText")
-            assert time.monotonic() < until, (
-                f"not within {within:g} s: {expression}\n{self.errors}\n{text}"
-            )
+        while not await self.value(f"Boolean({expression})"):
+            if time.monotonic() > until:  # the text of a large page takes long
+                text = await self.value("document.body?.innerText")
+                raise AssertionError(
+                    f"not within {within:g} s: {expression}\n{self.errors}\n{text}"
+                )
             await asyncio.sleep(0.05)
-        return found
 
     async def click(self, selector: str) -> None:
         """Click on the centre of an element."""
-        x, y = await self.value(
-            "(box => [box.x + box.width / 2, box.y + box.height / 2])((element => "
-            "{element.scrollIntoView({block: 'center'}); return element.getBoundingClientRect()})"
-            f"(document.querySelector({selector!r})))"
-        )
+        x, y = await self.value(f"({CENTRE})(document.querySelector({selector!r}))")
         for kind in ("mousePressed", "mouseReleased"):
             await self.call(
                 "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1
@@ -209,9 +217,44 @@ class Page:
             await self.call("HeapProfiler.collectGarbage")
         return int((await self.call("Runtime.getHeapUsage"))["usedSize"])
 
-    async def screenshot(self) -> bytes:
-        """Return the visible part of the page as PNG."""
-        return base64.b64decode((await self.call("Page.captureScreenshot"))["data"])
+    @asynccontextmanager
+    async def traced(self) -> AsyncIterator[list[float]]:
+        """Yield a list that at the end has the CPU time in ms of each task of the main thread.
+
+        The browser's own `longtask` entries have the elapsed time, in which a busy machine runs
+        other processes.
+        """
+        tasks: list[float] = []
+        self._trace, self._trace_complete = [], asyncio.Event()
+        config = {"includedCategories": ["toplevel"]}
+        await self.call("Tracing.start", traceConfig=config, transferMode="ReportEvents")
+        try:
+            yield tasks
+        finally:
+            await self.call("Tracing.end")
+            async with asyncio.timeout(WAIT_S):
+                await self._trace_complete.wait()
+            tasks += main_tasks(self._trace)
+            self._trace = []
+
+    async def screenshot(self, *, whole: bool = False) -> bytes:
+        """Return the visible part of the page, or the whole page, as PNG."""
+        shot = await self.call("Page.captureScreenshot", captureBeyondViewport=whole)
+        return base64.b64decode(shot["data"])
+
+
+def main_tasks(trace: list[Event]) -> list[float]:
+    """Return the CPU time in milliseconds of each task of the main threads in a trace."""
+    main = {
+        (each["pid"], each["tid"])
+        for each in trace
+        if each["name"] == "thread_name" and each["args"]["name"] == "CrRendererMain"
+    }
+    return [
+        each["tdur"] / 1000
+        for each in trace
+        if each["name"] == TASK and (each["pid"], each["tid"]) in main and "tdur" in each
+    ]
 
 
 @asynccontextmanager

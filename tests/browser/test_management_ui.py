@@ -1,6 +1,6 @@
 """RabbitMQ's management UI shows an operator queues, connections, recent outcomes and dead letters.
 
-With PLT_SCREENSHOTS=deploy/rabbitmq/screenshots the test renews the screenshots of the README.
+With PLT_SCREENSHOTS=deploy/screenshots it renews the screenshots of deploy/rabbitmq/README.md.
 """
 
 import asyncio
@@ -64,6 +64,11 @@ async def page(operated: UsersVhost, rabbit: RabbitNode, browser: Browser) -> As
             await page.enter(text)
         await page.press("Enter")
         await page.until("document.body.innerText.includes('Queues')")
+        # A refresh removes the messages from the page.
+        await page.value(
+            "(select => {select.value = ''; select.dispatchEvent(new Event('change'))})"
+            "(document.querySelector('#update-every'))"
+        )
         yield page
 
 
@@ -112,6 +117,7 @@ async def get_messages(page: Page, number: int) -> None:
         "})(document.querySelector('form[action=\"#/queues/get\"]'))"
     )
     await page.until("document.querySelectorAll('#msg-wrapper .box').length > 0")
+    await page.until("!$('#msg-wrapper').is(':animated')")
     await page.value("document.querySelector('#msg-wrapper').scrollIntoView()")
 
 
@@ -134,5 +140,5 @@ async def shown(page: Page, text: str) -> None:
 async def keep(page: Page, name: str) -> None:
     """Keep a screenshot, if that is wanted."""
     if SCREENSHOTS:
-        file = Path(SCREENSHOTS, f"{name}.png")
+        file = Path(SCREENSHOTS, f"management-{name}.png")
         await asyncio.to_thread(file.write_bytes, await page.screenshot())

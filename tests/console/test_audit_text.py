@@ -8,8 +8,8 @@ from contracts.faults import Code
 from contracts.outcomes import Cause, Outcome, Result
 from contracts.requests import Request
 from contracts.summary import Summary
+from gateway.audit.text import changes_of, requester, what
 from gateway.console.audit.tail import line
-from gateway.console.audit.text import changes_of, requester, what
 from tests.audit.records import ended, outcome, started
 
 FAULT = Cause(Code.NOT_FOUND, "no such controller")

@@ -2,7 +2,7 @@
 
 import json
 import os
-import signal
+import subprocess
 import sys
 from base64 import b64decode
 from pathlib import Path
@@ -13,8 +13,8 @@ import pytest
 from contracts import outcomes, topology
 from contracts.wire import Message
 from gateway.console.__main__ import main
-from gateway.console.audit.export import command
-from tests import forking
+from gateway.console.audit.export.state import State
+from gateway.console.checkpoint import Checkpoint
 from tests.console.exports import (
     SUFFIXES,
     audit_again,
@@ -23,9 +23,10 @@ from tests.console.exports import (
     read_so_far,
     rows,
 )
+from tests.console.terminal import in_terminal, lines
 from tests.planting import COMMANDS, plant
 from tests.producer import publish
-from tests.stack import eventually
+from tests.stack import REPOSITORY, eventually
 
 EXPORT = ("audit", "export", "--to")
 UNDECODABLE = Message(
@@ -158,23 +159,24 @@ def test_an_audit_that_was_declared_again_is_not_taken_for_the_same(broker, caps
     assert offsets(Path("audit.jsonl")) == list(range(4))
 
 
-def test_a_lost_connection_is_replaced_and_every_record_is_exported_once(broker, rabbit, tmp_path):
-    plant(broker, 20_000)
-    to, vhost = tmp_path / "audit.jsonl", broker.rpartition("/")[2]
-    streams = [tmp_path / "output", tmp_path / "errors"]
-    words = [*EXPORT, str(to), "--part", "1000"]
-    export = forking.start("gateway.console", *words, environment=os.environ, streams=streams)
-    for _ in range(2):
-        size = read_so_far(to)
-        eventually(lambda size=size: read_so_far(to) > size, what="the export writes")
-        os.kill(export.pid, signal.SIGSTOP)
+def test_a_lost_connection_is_replaced_and_every_record_is_exported_once(broker, rabbit):
+    plant(broker, 3_000)
+    vhost = broker.rpartition("/")[2]
+    command_line = [sys.executable, "-m", "gateway.console", "audit", "export"]
+    with subprocess.Popen(
+        command_line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=REPOSITORY, text=True
+    ) as export:
+        assert export.stdout is not None
+        assert export.stderr is not None
+        # The pipe is full long before the last record.
+        lines = [export.stdout.readline()]
         rabbit.ctl("close_all_connections", "--vhost", vhost, "by the test")
-        os.kill(export.pid, signal.SIGCONT)
-    export.join(60)
+        lines += export.stdout.readlines()
+        errors = export.stderr.read()
 
-    assert export.exitcode == 0
-    assert offsets(to) == list(range(20_000))
-    assert "by the test" in streams[1].read_text()
+    assert [json.loads(line)["offset"] for line in lines] == list(range(3_000))
+    assert "by the test" in errors
+    assert export.returncode == 0
 
 
 def test_standard_output_repeats_nothing_with_a_checkpoint_and_everything_without(broker, capsys):
@@ -188,20 +190,14 @@ def test_standard_output_repeats_nothing_with_a_checkpoint_and_everything_withou
     assert found == [[0, 1], [2, 3], [0, 1, 2, 3, 4, 5]]
 
 
-def test_only_one_export_at_a_time_writes_a_file(broker, capsys, tmp_path):
-    plant(broker, 20_000)
-    words = [*EXPORT, str(tmp_path / "audit.jsonl")]
-    streams = [tmp_path / "output", tmp_path / "errors"]
-    first = forking.start("gateway.console", *words, environment=os.environ, streams=streams)
-    eventually(lambda: read_so_far(tmp_path / "audit.jsonl"), what="the first export writes")
-    os.kill(first.pid, signal.SIGSTOP)
+def test_only_one_export_at_a_time_writes_a_file(broker, capsys):
+    plant(broker, 2)
 
-    assert main(words) == 1
+    with Checkpoint(Path("audit.jsonl.checkpoint"), State):
+        assert main([*EXPORT, "audit.jsonl"]) == 1
 
     assert "another process uses this checkpoint" in capsys.readouterr().err
-    os.kill(first.pid, signal.SIGCONT)
-    first.join(60)
-    assert offsets(tmp_path / "audit.jsonl") == list(range(20_000))
+    assert not Path("audit.jsonl").exists()
 
 
 def test_parquet_without_its_library_names_the_extra(broker, capsys, monkeypatch):
@@ -213,8 +209,13 @@ def test_parquet_without_its_library_names_the_extra(broker, capsys, monkeypatch
     assert "pip install 'machinist[parquet]'" in capsys.readouterr().err
 
 
-def test_every_example_of_the_help_works(broker):
-    plant(broker, 2)
+def test_a_terminal_shows_the_result_on_a_line_of_its_own_after_the_progress(broker, tmp_path):
+    plant(broker, 600)
+    command_line = [sys.executable, "-m", "gateway.console", *EXPORT, "audit.jsonl"]
+    paths = os.pathsep.join(filter(None, (str(REPOSITORY), os.environ.get("PYTHONPATH"))))
 
-    for example in command.examples:
-        assert main(example.split()) == 0
+    status, output = in_terminal(command_line, tmp_path, {"PYTHONPATH": paths})
+
+    assert status == 0
+    assert "records read: 600 of 600" in output
+    assert lines(output) == ["600 of 600 records exported to audit.jsonl"]

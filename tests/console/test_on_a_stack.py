@@ -1,16 +1,18 @@
 """Operators' commands on a broker with a worker: calls, retries, and the removal of a provider."""
 
 import json
+from base64 import b64encode
 from collections.abc import Iterator
 
 import msgspec
 import pytest
 
-from contracts import address, dead_letters, topology
+from contracts import address, dead_letters, topology, wire
 from contracts.api import UpdateControllerReplicas
 from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from contracts.outcomes import Result
+from contracts.seal import SEALED, Seals
 from contracts.wire import Message
 from deploy.rabbitmq.configuration import USER
 from gateway.console.__main__ import main
@@ -18,6 +20,7 @@ from tests.auditor import Auditor
 from tests.broker.attempts import run_session
 from tests.broker.test_recorder import waiting
 from tests.console.conftest import Run
+from tests.examples import EXAMPLES, message_of
 from tests.producer import publish, scale_event
 from tests.stack import Stack, eventually
 
@@ -145,6 +148,27 @@ def test_a_letter_stays_while_the_platform_cannot_be_reached(
 
     assert "platform_failed" in capsys.readouterr().out
     assert len(run("dead", "list")) == 2
+
+
+def test_a_sealed_command_is_retried_without_the_key_and_its_reply_stays_sealed(
+    stack: Stack, broker: str, run: Run
+) -> None:
+    key = bytes(range(32))
+    operation = EXAMPLES["apply_secret"]
+    command = message_of(operation, message_id="m1", key="k8s.7.secrets.default.hello")
+    body = Seals([key]).seal(wire.encode(operation), "apply_secret", "secrets.default.hello")
+    sealed = msgspec.structs.replace(command, body=body, content_type=SEALED)
+    queue = topology.partition_queue("k8s", 7)
+    publish(broker, [dead_letters.dead_letter(sealed, "a wrong key", queue, "worker/test")])
+    stack.worker(PLT_SEAL_KEY=b64encode(key).decode())
+    stack.gateway()
+    eventually(lambda: main(["get", "machines", "default"]) == 0, what="the worker answers")
+
+    shown = run("dead", "show", "m1")[-1]
+    retried = json.loads(run("dead", "retry", "m1", "--json")[-1])
+
+    assert shown.split()[:2] == ["body", "sealed,"]
+    assert (retried["status"], retried["removed"], retried["body"]) == (200, True, "sealed")
 
 
 def declare_former(amqp_url: str) -> None:

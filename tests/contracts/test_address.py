@@ -205,8 +205,8 @@ def test_a_short_lower_case_name_is_a_valid_provider_name(name):
     "name",
     [
         "", "K8s", "1k8s", "-k8s", "k8s.eu", "k8s_eu", "k8s eu", "k8s\n", "k/8", "ünicode",
-        "p" * 33, "status", "ready", "documentation", "metrics", "queries", "commands", "events",
-        "replies", "outcomes", "ended", "dead", "audit", "recent",
+        "p" * 33, "status", "ready", "documentation", "metrics", "page", "queries", "commands",
+        "events", "replies", "outcomes", "ended", "dead", "audit", "recent",
     ],
 )  # fmt: skip
 def test_an_invalid_or_reserved_name_is_not_a_valid_provider_name(name):

@@ -243,7 +243,7 @@ def test_a_dead_letter_never_expires_and_is_not_copied_to_other_queues():
 
 
 def test_a_dead_letter_does_not_keep_a_forged_reason_queue_or_user():
-    forged = {"reason": "all is well", "queue": "none", "user": "admin", "died": 1}
+    forged = {"reason": "all is well", "queue": "none", "user": "admin", "died": "never"}
     letter = dead(message_of(SCALE, headers=forged))
     anonymous = dead(message_of(SCALE, headers=forged, user_id=None))
 

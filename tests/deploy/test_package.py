@@ -162,7 +162,7 @@ def test_every_program_prints_its_version_and_its_usage(printed, program, expect
 
     assert printed[f"{program} --version"] == f"{program} {VERSION}\n"
     usage = printed[f"{program} --help"]
-    assert usage.startswith(f"usage: {program} ")
+    assert usage.lower().startswith(f"usage: {program} ")
     assert [word for word in expected if word not in usage] == []
 
 

@@ -38,8 +38,9 @@ def test_no_package_index_is_named(file: str) -> None:
     assert not re.search(r"^\s*(-i|-f|--(extra-)?index-url|--find-links)\b", text, re.MULTILINE)
 
 
-def test_every_package_of_the_typescript_client_is_pinned_with_a_hash() -> None:
-    text = (DEPLOY.parent / "tests" / "documents" / "typescript" / "package-lock.json").read_text()
+@pytest.mark.parametrize("folder", ["documents/typescript", "browser"])
+def test_every_package_of_npm_is_pinned_with_a_hash(folder: str) -> None:
+    text = (DEPLOY.parent / "tests" / folder / "package-lock.json").read_text()
     packages = json.loads(text)["packages"]
 
     assert "://" not in text

@@ -86,7 +86,7 @@ async def test_a_provider_without_workers_is_503(client):
 
 @pytest.mark.parametrize(
     "target",
-    ["/", "/memory", "/memory/machines", "/memory/pods/shop", "/machines/shop", "/status/x"],
+    ["/memory", "/memory/machines", "/memory/pods/shop", "/machines/shop", "/status/x"],
 )
 async def test_an_unknown_route_is_404(client, target):
     assert_problem(await client.get(target), 404, "unknown_route")

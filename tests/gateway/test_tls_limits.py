@@ -1,6 +1,7 @@
 """Slow and numerous clients of a gateway with TLS: the same limits as without TLS hold."""
 
 import asyncio
+import signal
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -49,6 +50,7 @@ class Scene:
 
     def __init__(self, port: int, pki: Pki, server: Server, clients: AsyncExitStack) -> None:
         self.port = port
+        self.server = server
         self.open = server.server_state.connections
         self._tls = pki.admitted()
         self._clients = clients
@@ -193,4 +195,6 @@ async def test_a_gateway_stops_in_spite_of_incomplete_handshakes(pki, hello):
     async with scene(pki) as s:
         peer = await s.connect(hello)
         await until(lambda: s.open)
+        s.server.signalled(signal.SIGTERM)
+        await until(lambda: not s.open)
     assert peer.writer.transport.is_closing()

@@ -24,7 +24,7 @@ from gateway.identity.json_web_tokens.key_sets import KeyFile, KeySource
 from gateway.identity.json_web_tokens.verifier import Expected, JsonWebTokens
 from gateway.identity.proxies import TrustedProxies
 from gateway.identity.refusals import Refusals
-from gateway.identity.requester import Requester
+from gateway.identity.requester import Requester, Subject
 from gateway.identity.rights import Rights
 from gateway.identity.watched_file import WatchedFile
 from gateway.server import OnRawPath
@@ -98,8 +98,11 @@ class SwitchedGuard(Guard):
     ) -> None:
         self.behind.authorise(request, requester, row, provider, scope)
 
-    async def admit_to_pages(self, request: AnyRequest) -> None:
-        await self.behind.admit_to_pages(request)
+    async def admit_to_pages(self, request: AnyRequest) -> Requester:
+        return await self.behind.admit_to_pages(request)
+
+    def may_read(self, subject: Subject | None, provider: str, scope: str | None = None) -> bool:
+        return self.behind.may_read(subject, provider, scope)
 
 
 @functools.cache

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from functools import partial
 
 import pytest
 
@@ -81,13 +82,16 @@ def test_every_published_line_is_a_command_that_a_worker_runs(stack: Stack) -> N
     variables = variables_of(stack.node, stack.amqp_url)
     with Auditor(stack.amqp_url) as auditor:
 
+        def has_ended(name: str) -> bool:
+            return name in ends()
+
         def ends() -> dict[str, Outcome]:
             found = (outcome for _, outcome in auditor.outcomes())
             return {each.operation: each for each in found if each.result is not Result.STARTED}
 
         for name in sorted(PUBLISHED, key=turn):
             assert run(LINES[name], variables) == '{"routed":true}'
-            eventually(lambda name=name: name in ends(), what=f"{name} has ended")
+            eventually(partial(has_ended, name), what=f"{name} has ended")
 
     assert {name: ends()[name].fault for name in PUBLISHED} == dict.fromkeys(PUBLISHED)
     assert {ends()[name].result for name in PUBLISHED} == {Result.DONE}

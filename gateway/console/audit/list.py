@@ -10,8 +10,8 @@ from contracts.command_ids import SHORT, time_in
 from contracts.outcomes import Outcome
 from gateway.audit.filters import time_of
 from gateway.audit.search import Found, newest
+from gateway.audit.text import COLOURS, clock, requester, what
 from gateway.console.audit.options import filter_options, filters_of
-from gateway.console.audit.text import COLOURS, clock, requester, what
 from gateway.console.broker import on_broker
 from gateway.console.command_line import command as console_command
 from gateway.console.output import counted, json_option, note, print_json, print_table, progress

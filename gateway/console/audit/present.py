@@ -7,8 +7,8 @@ from msgspec import Struct
 from gateway.audit.drift import Drift, Found, Kind, drifts, unchecked
 from gateway.audit.platform import Platform
 from gateway.audit.replay_plan import Plan, Planned
+from gateway.audit.text import state_text, value_text
 from gateway.console.audit.asking import CONCURRENCY, asker
-from gateway.console.audit.text import state_text, value_text
 from gateway.console.calls import with_rpc
 from gateway.console.failures import Failure
 from gateway.console.output import counted, note, print_json, print_table, progress

@@ -15,7 +15,7 @@ from contracts.seal import Seals
 from gateway.audit.entries import Entry, merged
 from gateway.audit.filters import time_of
 from gateway.audit.search import records_of
-from gateway.console.audit.text import changes_of, clock, reason, requester
+from gateway.audit.text import changes_of, clock, reason, requester
 from gateway.console.broker import on_broker
 from gateway.console.command_line import command as console_command
 from gateway.console.failures import Failure

@@ -12,8 +12,8 @@ from contracts.wire import Message
 from gateway.audit.entries import entry
 from gateway.audit.filters import Filters, time_of
 from gateway.audit.stream import BATCH
+from gateway.audit.text import COLOURS, clock, requester, what
 from gateway.console.audit.options import filter_options, filters_of
-from gateway.console.audit.text import COLOURS, clock, requester, what
 from gateway.console.broker import on_broker
 from gateway.console.command_line import command as console_command
 from gateway.console.output import json_option, note, print_json

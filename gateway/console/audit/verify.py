@@ -12,10 +12,10 @@ from gateway.audit.platform import Platform
 from gateway.audit.search import range_with_requests, read_commands
 from gateway.audit.states import Address, State, States
 from gateway.audit.stream import Range, range_of, read_range
+from gateway.audit.text import state_text, value_text
 from gateway.audit.verification import Report, compare, foreign_in
 from gateway.console.audit.asking import CONCURRENCY, asker
 from gateway.console.audit.options import filter_options, filters_of
-from gateway.console.audit.text import state_text, value_text
 from gateway.console.broker import on_broker
 from gateway.console.calls import with_rpc
 from gateway.console.command_line import command as console_command

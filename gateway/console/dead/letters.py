@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -30,6 +30,8 @@ OWN_HEADERS = (
 
 SEVERAL = 5
 """The ids that an error names."""
+
+Moment = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
@@ -131,10 +133,12 @@ def _body(message: Message) -> dict[str, Any]:
         return {"raw": b64encode(message.body).decode()}
 
 
-def _died(milliseconds: object) -> datetime | None:
-    if type(milliseconds) is not int or not 0 <= milliseconds / 1000 <= outcomes.MOST_S:
+def _died(text: object) -> datetime | None:
+    """Return the time of death; anyone may have published the letter."""
+    try:
+        return msgspec.convert(text, Moment)
+    except msgspec.ValidationError:
         return None
-    return outcomes.at(milliseconds / 1000)
 
 
 def _text(value: object) -> str | None:

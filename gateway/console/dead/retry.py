@@ -20,7 +20,7 @@ from gateway.console.dead.letters import fingerprint
 from gateway.console.dead.options import confirmed, selected, selection_options
 from gateway.console.dead.queue import Letter, select
 from gateway.console.dead.retrying import Retry, opened, retry_of, with_replicas
-from gateway.console.dead.run import Retrying, RetrySeals
+from gateway.console.dead.run import Retrying
 from gateway.console.failures import Failure
 from gateway.console.output import json_option, note, progress
 from gateway.console.settings import SealSettings
@@ -59,13 +59,13 @@ def command(
     A letter is removed when its retry was answered. It stays if there was no answer, or one that
     another retry may change (429, 500, 502, 503, 504). If this command is killed between the answer
     and the removal, the command has been executed and its letter is still there: before a second
-    retry, look for the new id in the audit.
+    retry, look in the audit for the new id, which is printed before the retry.
     """
     wanted = selected(ids, is_all=is_all, **conditions)
     edits = sum((replicas is not None, body is not None, edit))
     if edits > 1 or (edits and len(ids) != 1):
         raise click.UsageError("expected one ID and one of --replicas, --body and --edit")
-    seals = RetrySeals(load(SealSettings, os.environ).seal_key)
+    seals = Seals(load(SealSettings, os.environ).seal_key)
     found: list[Letter] = []
 
     async def look(connection: Connection) -> None:
@@ -87,7 +87,7 @@ def command(
         planned, refused = _plan(found, seals)
     retrying = Retrying(planned, as_json=as_json)
     if planned:
-        with_rpc("dead retry", retrying.run, seals)
+        with_rpc("dead retry", retrying.run)
     return 1 if refused or retrying.failed else 0
 
 

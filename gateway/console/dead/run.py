@@ -9,37 +9,24 @@ import msgspec
 from contracts.broker.channel import Delivery
 from contracts.broker.connection import Connection
 from contracts.faults import Fault
-from contracts.seal import REPLY, Seals
+from contracts.seal import SEALED
 from contracts.wire import reply_of
 from gateway.console.broker import environment, run
 from gateway.console.dead.letters import fingerprint
 from gateway.console.dead.queue import Letters, open_letters
 from gateway.console.dead.retrying import Retry
 from gateway.console.dead.table import short
-from gateway.console.output import note, print_json, print_table, progress
+from gateway.console.output import note, print_json, print_table
 from gateway.console.replies import Unsuccessful
 from gateway.rpc import Rpc
 
 MAY_CHANGE = frozenset({429, 500, 502, 503, 504})
 """Statuses that another retry may change; their letters stay."""
 
-
 HEADER = ("ID", "RETRIED AS", "STATUS", "REPLY", "LETTER")
 
 SEALED_REPLY = b'"sealed"'
-
-
-class RetrySeals(Seals):
-    """Seals that need no key to read the status of a sealed reply: its body stays sealed."""
-
-    def open(self, body: bytes, operation: str, address: str) -> bytes:
-        """Open a body; for a reply without its key, return a JSON text."""
-        try:
-            return super().open(body, operation, address)
-        except Fault:
-            if not operation.startswith(REPLY):
-                raise
-            return SEALED_REPLY
+"""The body of a sealed reply in the output."""
 
 
 class Retried(msgspec.Struct, frozen=True, rename="camel"):
@@ -69,14 +56,10 @@ class Retrying:
         """Retry and print the ends; raises as `broker.run` does."""
 
         async def remove(connection: Connection) -> None:
-            with progress("letters read") as show:
-                async with open_letters(connection) as letters:
-                    read = 0
-                    async for delivery in letters:
-                        if fingerprint(delivery.message) in self._planned:
-                            await self._retry(rpc, letters, delivery)
-                        read += 1
-                        show(read, letters.total)
+            async with open_letters(connection) as letters:
+                async for delivery in letters:
+                    if fingerprint(delivery.message) in self._planned:
+                        await self._retry(rpc, letters, delivery)
 
         try:
             await run(environment().amqp_url, "machinist dead retry", remove)
@@ -111,7 +94,8 @@ async def _end(rpc: Rpc, retry: Retry, identity: str) -> Retried:
     except Fault as fault:
         reply, is_answered = reply_of(fault, command_id), False
     removed = is_answered and reply.status not in MAY_CHANGE
-    return Retried(identity, command_id, reply.status, removed, msgspec.Raw(reply.body))
+    body = SEALED_REPLY if reply.content_type == SEALED else reply.body
+    return Retried(identity, command_id, reply.status, removed, msgspec.Raw(body))
 
 
 def _row(end: Retried) -> tuple[str, ...]:

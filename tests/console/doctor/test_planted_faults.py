@@ -57,7 +57,8 @@ def test_faults_of_exchanges_queues_bindings_and_policies(installed):
     installed.delete("exchanges/%2F/machinist.dead")
     installed.unbind(topology.OUTCOMES, "q", topology.AUDIT)
     installed.delete("queues/%2F/machinist.k8s.commands.5")
-    installed.put("queues/%2F/machinist.k8s.commands.5", durable=True)
+    classic = {"x-queue-type": "classic"}
+    installed.put("queues/%2F/machinist.k8s.commands.5", durable=True, arguments=classic)
     installed.bind(topology.COMMANDS, "q", "machinist.k8s.commands.5", "k8s.5.#")
     installed.delete("exchanges/%2F/machinist.ended")
     installed.put("exchanges/%2F/machinist.ended", type="direct", durable=True)
@@ -84,7 +85,7 @@ def test_faults_of_exchanges_queues_bindings_and_policies(installed):
     assert "machinist.recent" in found["queue-missing"].what
     assert "machinist.dead" in found["exchange-missing"].what
     assert "machinist.outcomes to machinist.audit" in found["binding-missing"].what
-    assert "x-queue-type is not set, expected quorum" in found["queue-changed"].what
+    assert "x-queue-type is classic, expected quorum" in found["queue-changed"].what
     assert "machinist.k8s.commands.5" in found["queue-changed"].what
     assert "type is 'direct', expected 'fanout'" in found["exchange-changed"].what
     assert "queue spy" in found["binding-foreign"].what

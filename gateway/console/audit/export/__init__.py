@@ -23,7 +23,7 @@ PATH = click.Path(path_type=Path)
     "export",
     example="""
         audit export --to audit.jsonl
-        audit export --to failed.csv --since 1d --result failed --result unknown
+        audit export --to failed.csv --since 1d --result failed
         audit export --scope default
     """,
 )
@@ -80,9 +80,9 @@ def command(
             state, save = begun(kept.load(), asked, to), kept.save
         output = contexts.enter_context(closing(opened(to, state)))
         save(state)
-        show = contexts.enter_context(progress("records read"))
-        export = Export(state, output, part, save, show)
-        on_broker("audit export", export.run)
+        with progress("records read") as show:
+            export = Export(state, output, part, save, show)
+            on_broker("audit export", export.run)
         missing = export.state.missing
         _report(export, to, missing)
         export.reported()

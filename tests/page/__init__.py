@@ -1,0 +1,1 @@
+"""Tests of the live page without a broker and without a browser."""
