@@ -15,7 +15,7 @@ from gateway.audit.filters import Filters
 
 
 class Requested(Struct, frozen=True, kw_only=True):
-    """What is known of the request of a command: the position of its record, and its target.
+    """The request of a command: the position of its record, and its target.
 
     `is_kept` is false for a request without a body. `scope` and `name` are those of the body, None
     if the body is sealed.

@@ -29,7 +29,7 @@ class Kind(StrEnum):
 
 
 class Found(Struct, frozen=True, kw_only=True):
-    """What a platform has at an address: members as in the audit, None if it has nothing.
+    """The platform's state of an address: members as in the audit, None if nothing exists.
 
     A member that the platform does not tell is absent. `unknown` is why nothing is known.
     """

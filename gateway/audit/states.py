@@ -18,7 +18,7 @@ Address = tuple[str, str]
 
 
 class State(Struct, kw_only=True):
-    """What is known of an address.
+    """The audited state of an address.
 
     `exists` is None before the first known state. `shortened` are members that the audit has in
     part. `uncertain` is the id of a later command whose effect is not known. `position` is that of

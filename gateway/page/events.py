@@ -30,7 +30,7 @@ COMMENT = b":\n\n"
 
 
 class Source(Protocol):
-    """What the streams read."""
+    """The data that all streams of events share."""
 
     @property
     def is_over(self) -> bool:

@@ -1,4 +1,4 @@
-"""A connection to the broker that is open while somebody looks at the page, and a little longer."""
+"""A connection to the broker that is open while the page has viewers, and a little longer."""
 
 import asyncio
 import logging

@@ -56,7 +56,7 @@ class Page:
         self._encoded_for = -1
 
     async def run(self) -> None:
-        """Connect to the broker whenever somebody looks, until cancelled."""
+        """Connect to the broker while the page has viewers, until cancelled."""
         await self._broker.run()
 
     @property

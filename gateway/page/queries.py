@@ -31,7 +31,7 @@ class Queries:
         self._samples: deque[tuple[float, Counts]] = deque()
 
     def sample(self) -> None:
-        """Remember the present numbers, every SAMPLE_S; called as long as somebody looks."""
+        """Remember the present numbers, every SAMPLE_S; called while the page has viewers."""
         now = self._now()
         if not self._samples or now - self._samples[-1][0] >= SAMPLE_S:
             self._samples.append((now, self._counts()))

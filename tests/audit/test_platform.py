@@ -1,4 +1,4 @@
-"""What a platform has at audited addresses, from the replies to queries."""
+"""The platform's states of audited addresses, from the replies to queries."""
 
 import asyncio
 from typing import Any

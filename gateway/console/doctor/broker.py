@@ -28,7 +28,7 @@ PUBLISH_S = 5.0
 
 
 class Seen(Struct):
-    """What the broker shows to a client; `refused` says why workers were not heard."""
+    """The facts that a client of the broker sees; `refused` is why workers were not heard."""
 
     version: str = ""
     is_blocked: bool = False

@@ -10,7 +10,7 @@ from gateway.console.doctor.state import Queue, State
 from gateway.console.doctor.topology import OF_PROVIDER
 
 WANTED = 3
-"""Replicas of a queue, if there are so many nodes."""
+"""The number of replicas of a queue, on a cluster of at least this number of nodes."""
 
 LEAST = {"message-ttl": MINUTE_MS, "delivery-limit": DELIVERY_LIMIT, "max-length": 1000}
 """The lowest values of a policy for partitions and queries."""

@@ -64,7 +64,7 @@ class Queue(Struct, frozen=True):
 
     @property
     def limits(self) -> dict[str, Any]:
-        """What policies set; RabbitMQ writes no policy as an empty list or object, or as null."""
+        """The settings of policies; no policy is an empty list, an empty object or null."""
         found = self.effective_policy_definition
         return found if isinstance(found, dict) else {}
 

@@ -135,7 +135,7 @@ class Export:
 
 
 class _Amount(msgspec.Struct):
-    """What was read since the last commit."""
+    """The records that were read since the last commit."""
 
     read: int = 0
     exported: int = 0

@@ -1,4 +1,4 @@
-"""How far an export has come, and whether the next one continues it."""
+"""The progress of an export, and the check that the next export continues it."""
 
 from collections.abc import Iterator
 from datetime import datetime
