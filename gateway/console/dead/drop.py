@@ -14,8 +14,8 @@ from gateway.console.broker import on_broker
 from gateway.console.command_line import command as console_command
 from gateway.console.dead.letters import DeadLetter, dead, fingerprint
 from gateway.console.dead.options import confirmed, selected, selection_options
-from gateway.console.dead.queue import Letter, open_letters, select
-from gateway.console.output import note, progress
+from gateway.console.dead.queue import find, open_letters
+from gateway.console.output import note
 
 
 @console_command(
@@ -41,16 +41,8 @@ def command(
     with the result `dead`, but no record of the removal.
     """
     wanted = selected(ids, is_all=is_all, **conditions)
-    found: list[Letter] = []
-
-    async def look(connection: Connection) -> None:
-        nonlocal found
-        with progress("letters read") as show:
-            found, _ = await select(connection, wanted, show=show)
-
-    on_broker("dead drop", look)
+    found = find("dead drop", wanted)
     if not found:
-        note("no dead letter is selected")
         return 0
     shown = [each.shown for each in found]
     if not confirmed(f"Remove {len(found):,} dead letters?", shown, yes=yes):

@@ -14,7 +14,9 @@ from contracts.broker.channel import Delivery
 from contracts.broker.connection import Connection
 from contracts.broker.queue_reader import QueueReader, read_queue
 from contracts.wire import Message
+from gateway.console.broker import on_broker
 from gateway.console.dead.letters import DeadLetter, Filter, check_ids, dead
+from gateway.console.output import note, progress
 
 SILENCE_S = 5.0
 MAX_LETTERS = 65_535
@@ -95,3 +97,21 @@ async def select(
         total = letters.total
     check_ids(wanted.ids, identities)
     return found, total
+
+
+def find(name: str, wanted: Filter) -> list[Letter]:
+    """Return the letters that are wanted, for the command `name`; say so if there are none.
+
+    Raises ConfigurationError and Failure.
+    """
+    found: list[Letter] = []
+
+    async def look(connection: Connection) -> None:
+        nonlocal found
+        with progress("letters read") as show:
+            found, _ = await select(connection, wanted, show=show)
+
+    on_broker(name, look)
+    if not found:
+        note("no dead letter is selected")
+    return found

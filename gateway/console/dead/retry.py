@@ -6,23 +6,21 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from contracts.broker.connection import Connection
 from contracts.command_ids import new_command_id
 from contracts.environment import load
 from contracts.faults import Fault
 from contracts.json_limits import MESSAGES, decode
 from contracts.printable import printable
 from contracts.seal import Seals
-from gateway.console.broker import on_broker
 from gateway.console.calls import with_rpc
 from gateway.console.command_line import command as console_command
 from gateway.console.dead.letters import fingerprint
 from gateway.console.dead.options import confirmed, selected, selection_options
-from gateway.console.dead.queue import Letter, select
+from gateway.console.dead.queue import Letter, find
 from gateway.console.dead.retrying import Retry, opened, retry_of, with_replicas
 from gateway.console.dead.run import Retrying
 from gateway.console.failures import Failure
-from gateway.console.output import json_option, note, progress
+from gateway.console.output import json_option, note
 from gateway.console.settings import SealSettings
 
 
@@ -66,16 +64,8 @@ def command(
     if edits > 1 or (edits and len(ids) != 1):
         raise click.UsageError("expected one ID and one of --replicas, --body and --edit")
     seals = Seals(load(SealSettings, os.environ).seal_key)
-    found: list[Letter] = []
-
-    async def look(connection: Connection) -> None:
-        nonlocal found
-        with progress("letters read") as show:
-            found, _ = await select(connection, wanted, show=show)
-
-    on_broker("dead retry", look)
+    found = find("dead retry", wanted)
     if not found:
-        note("no dead letter is selected")
         return 0
     shown = [each.shown for each in found]
     if is_all and not confirmed(f"Run {len(found):,} commands again?", shown, yes=yes):
