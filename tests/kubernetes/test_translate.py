@@ -5,12 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.faults import Code, Fault
 from tests.kubernetes.objects import pod, workload
 from worker.providers.k8s import kinds, translate
-from worker.providers.k8s.objects import OwnerReference, Pod, Replication, Workload
+from worker.providers.k8s.objects import OwnerReference, Pod, Workload
 
-DEPLOYMENT, *_, REPLICATION_CONTROLLER = kinds.KINDS
+DEPLOYMENT = kinds.KINDS[0]
 TOP = OwnerReference("apps/v1", "Deployment", "web", "uid-of-web")
 
 
@@ -173,56 +172,6 @@ def test_replicas_are_the_desired_count_and_one_by_default(spec, status, wanted,
     found = read(workload("Deployment", "web", spec=spec, status=status), Workload)
 
     assert (translate.wanted(found), translate.ready(found)) == (wanted, ready)
-
-
-@pytest.mark.parametrize(
-    ("rule", "expected"),
-    [
-        ({"matchLabels": {"app": "web", "tier": ""}}, "app=web,tier="),
-        (
-            {"matchExpressions": [{"key": "app", "operator": "In", "values": ["a", "b"]}]},
-            "app in (a,b)",
-        ),
-        (
-            {
-                "matchLabels": {"app": "web"},
-                "matchExpressions": [
-                    {"key": "track", "operator": "NotIn", "values": ["canary"]},
-                    {"key": "plt.dev/version", "operator": "Exists"},
-                    {"key": "old", "operator": "DoesNotExist", "values": None},
-                ],
-            },
-            "app=web,track notin (canary),plt.dev/version,!old",
-        ),
-        ({}, None),
-        ({"matchLabels": {}}, None),
-        ({"matchLabels": None, "matchExpressions": None}, None),
-        (None, None),
-    ],
-)
-def test_a_selector_is_rendered_completely_and_an_empty_one_is_none(rule, expected):
-    found = read(workload("Deployment", "web", spec={"selector": rule}), Workload)
-
-    assert translate.selector(found) == expected
-
-
-@pytest.mark.parametrize(
-    ("rule", "expected"), [({"app": "web", "v": "1"}, "app=web,v=1"), ({}, None), (None, None)]
-)
-def test_a_replication_controllers_flat_selector_is_rendered_too(rule, expected):
-    json = workload("ReplicationController", "web", spec={"selector": rule})
-
-    assert translate.selector(read(json, Replication)) == expected
-
-
-def test_an_unknown_selector_operator_is_a_fault():
-    rule = {"matchExpressions": [{"key": "n", "operator": "Gt", "values": ["1"]}]}
-    found = read(workload("Deployment", "web", spec={"selector": rule}), Workload)
-
-    with pytest.raises(Fault, match="operator 'Gt'; expected In, NotIn") as raised:
-        translate.selector(found)
-
-    assert raised.value.code is Code.PLATFORM_FAILED
 
 
 def test_the_response_to_a_deletion_names_the_finalizers():

@@ -10,8 +10,11 @@ from msgspec import Struct, field
 Item = TypeVar("Item")
 
 
-class Part(Struct, frozen=True, rename="camel"):
-    """A piece of an object, in camel case as on the wire."""
+class Part(Struct, frozen=True, rename="camel", gc=False):
+    """A piece of an object, in camel case as on the wire.
+
+    Parts refer to no later part, so the garbage collector need not visit the objects of informers.
+    """
 
 
 class OwnerReference(Part, frozen=True):
@@ -43,6 +46,7 @@ class Metadata(Part, frozen=True):
     deletion_timestamp: str | None = None
     finalizers: list[str] | None = None
     generation: int | None = None
+    resource_version: str | None = None
 
 
 class Owned(Part, frozen=True):
@@ -176,17 +180,18 @@ class Service(Part, frozen=True):
     spec: ServiceSpec = ServiceSpec()
 
 
-class Continuation(Part, frozen=True):
-    """The continue token of a list, empty on the last page."""
+class ListMetadata(Part, frozen=True):
+    """The metadata of a list: its continue token, empty on the last page, and its version."""
 
     token: str | None = field(default=None, name="continue")
+    resource_version: str | None = None
 
 
 class ListOf(Part, Generic[Item], frozen=True):
     """One page of a list."""
 
     items: list[Item] | None
-    metadata: Continuation
+    metadata: ListMetadata
 
 
 class StatusDetails(Part, frozen=True):
@@ -204,4 +209,4 @@ class Status(Part, frozen=True):
     message: str | None = None
     reason: str | None = None
     details: StatusDetails | None = None
-    metadata: Continuation | None = None
+    metadata: ListMetadata | None = None

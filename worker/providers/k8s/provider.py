@@ -17,7 +17,7 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from worker.provider import Call
-from worker.providers.k8s import access, names, observed, translate
+from worker.providers.k8s import access, names, observed, selectors, translate
 from worker.providers.k8s.api.client import BoundClient, Client
 from worker.providers.k8s.controllers import deletion, lookup
 from worker.providers.k8s.controllers.autoscalers import Autoscalers
@@ -27,6 +27,7 @@ from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES, Kind
 from worker.providers.k8s.objects import ListOf, Pod, Replication, Service, Workload
 from worker.providers.k8s.routes import route_plan, routing
 from worker.providers.k8s.routes.routing import with_gateway_api
+from worker.providers.k8s.selectors import Selector
 from worker.providers.k8s.workloads import applying, manifests, secrets, workload
 
 
@@ -53,7 +54,7 @@ class KubernetesProvider:
 
     async def get_machines(self, operation: api.GetMachines, call: Call) -> list[Machine]:
         namespace = names.namespace(operation.scope)
-        selector = translate.labels_selector(names.labels(operation.labels))
+        selector = selectors.of_labels(names.labels(operation.labels))
         kube = self._client.for_call(call)
         pods = await _machines(kube, namespace, selector)
         return [translate.machine(pod, chain.top) for pod, chain in pods]
@@ -92,7 +93,7 @@ class KubernetesProvider:
             operation, lambda kind: kube.get(kind.path(namespace, name), kind.shape)
         )
         self._versions.learn(kind, namespace, found)
-        selector = translate.selector(found)
+        selector = selectors.of_controller(found)
         pods = await _machines(kube, namespace, selector) if selector else []
         uid = found.metadata.uid
         own = [translate.machine(pod, chain.top) for pod, chain in pods if chain.may_contain(uid)]
@@ -139,11 +140,11 @@ class KubernetesProvider:
         self, operation: api.GetServicesByLabels, call: Call
     ) -> list[ServiceEndpoint]:
         namespace = names.namespace(operation.scope)
-        selector = translate.labels_selector(names.labels(operation.labels))
+        selector = selectors.of_labels(names.labels(operation.labels))
         if selector is None:
             raise Fault(Code.INVALID, "labels: expected at least one label, got none")
         kube = self._client.for_call(call)
-        found = await kube.list(SERVICES.path(namespace), ListOf[Service], selector)
+        found = await kube.list(SERVICES.path(namespace), ListOf[Service], selector.text)
         return [translate.endpoint(service) for service in found]
 
     async def apply_service(self, operation: api.ApplyService, call: Call) -> Object:
@@ -211,7 +212,7 @@ class KubernetesProvider:
 
 
 async def _machines(
-    kube: BoundClient, namespace: str, selector: str | None
+    kube: BoundClient, namespace: str, selector: Selector | None
 ) -> list[tuple[Pod, Chain]]:
     """Return the pods that are not finished, each with its owners."""
     pods = await lookup.running(kube, namespace, selector)

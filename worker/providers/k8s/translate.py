@@ -1,10 +1,9 @@
-"""Translate Kubernetes' objects to the contract's resources, and selectors to queries; pure."""
+"""Translate Kubernetes' objects to the contract's resources; pure."""
 
 import re
 
 from msgspec import UNSET, UnsetType
 
-from contracts.faults import Code, Fault
 from contracts.resources import (
     Controller,
     ControllerReference,
@@ -18,11 +17,9 @@ from contracts.resources import (
 from worker.providers.k8s.kinds import Kind
 from worker.providers.k8s.objects import (
     Container,
-    LabelSelector,
     OwnerReference,
     Pod,
     Replication,
-    Requirement,
     Service,
     Workload,
 )
@@ -153,44 +150,3 @@ def wanted(workload: Workload | Replication) -> int:
 def ready(workload: Workload | Replication) -> int:
     """Return the number of ready machines."""
     return workload.status.ready_replicas or 0
-
-
-def selector(workload: Workload | Replication) -> str | None:
-    """Return the label selector of a controller's pods; None, for none, never selects all pods."""
-    rule = workload.spec.selector
-    if rule is None:
-        return None
-    if isinstance(rule, LabelSelector):
-        terms = _equalities(rule.match_labels or {})
-        terms += [_requirement(each) for each in rule.match_expressions or ()]
-    else:
-        terms = _equalities(rule)
-    return ",".join(terms) or None
-
-
-def labels_selector(labels: dict[str, str]) -> str | None:
-    """Return the label selector that requires all the labels, None for no labels."""
-    return ",".join(_equalities(labels)) or None
-
-
-def _equalities(labels: dict[str, str]) -> list[str]:
-    return [f"{key}={value}" for key, value in labels.items()]
-
-
-def _requirement(requirement: Requirement) -> str:
-    key, values = requirement.key, ",".join(requirement.values or ())
-    match requirement.operator:
-        case "In":
-            return f"{key} in ({values})"
-        case "NotIn":
-            return f"{key} notin ({values})"
-        case "Exists":
-            return key
-        case "DoesNotExist":
-            return f"!{key}"
-        case operator:
-            raise Fault(
-                Code.PLATFORM_FAILED,
-                f"a selector has the operator {operator!r}; "
-                "expected In, NotIn, Exists or DoesNotExist",
-            )

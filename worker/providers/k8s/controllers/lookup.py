@@ -27,6 +27,7 @@ from worker.providers.k8s.objects import (
     Replication,
     Workload,
 )
+from worker.providers.k8s.selectors import Selector
 
 log = logging.getLogger(__name__)
 
@@ -106,9 +107,10 @@ async def _from_namespace_list(kube: BoundClient, namespace: str, pod: Pod) -> C
     return None
 
 
-async def running(kube: BoundClient, namespace: str, selector: str | None) -> list[Pod]:
+async def running(kube: BoundClient, namespace: str, selector: Selector | None) -> list[Pod]:
     """Return the pods that are not finished."""
-    listed = await kube.list(PODS.path(namespace), ListOf[Pod], selector)
+    text = selector.text if selector else None
+    listed = await kube.list(PODS.path(namespace), ListOf[Pod], text)
     return [pod for pod in listed if not translate.is_finished(pod)]
 
 

@@ -1,0 +1,1 @@
+"""Informers of the Kubernetes provider."""
