@@ -25,6 +25,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Protocol, runtime_checkable
 
+from msgspec import Struct
+
 from contracts import api
 from contracts.faults import Code, Fault
 from contracts.platform_access import Access
@@ -158,6 +160,29 @@ class ReportsAccess(Protocol):
 
         Raises Fault if the platform is not reached or refuses the credentials.
         """
+
+
+class InformerState(Struct, frozen=True):
+    """The state of a local copy of a collection, for metrics and `/ready`.
+
+    `problem` says why reads of the collection are live although they are frequent.
+    """
+
+    resource: str
+    objects: int
+    bytes: int
+    age_s: float
+    is_trusted: bool
+    resyncs: int
+    problem: str | None
+
+
+@runtime_checkable
+class HasInformers(Protocol):
+    """The optional method of a provider that answers queries from local copies."""
+
+    def informer_states(self) -> list[InformerState]:
+        """Return the state of each informer that runs."""
 
 
 class Port(Protocol):

@@ -17,6 +17,7 @@ from tests.kubernetes.rights import IDLE, SHOP, Right
 from worker.dispatch import methods
 from worker.provider import Call
 from worker.providers import k8s
+from worker.providers.k8s import access
 from worker.providers.k8s.provider import KubernetesProvider
 
 ROLE = rights.role_rights()
@@ -27,6 +28,8 @@ INFORMATIVE = {
     Right("get", "namespaces"): ["apply_route_plan"],
 }
 """Rights without which these operations have less information but do not fail."""
+WATCHED = {Right("watch", f"{plural}.{group}".rstrip(".")) for group, plural in access.WATCHED}
+"""Rights of informers, without which queries read live; no single operation watches."""
 UNNAMED = {Right("create", "secrets")}
 """Rights that the API server does not name when it refuses an apply without them."""
 
@@ -115,7 +118,7 @@ def test_the_role_allows_every_operation(complete: dict[str, Outcome]) -> None:
 def test_the_role_grants_exactly_the_used_rights(complete: dict[str, Outcome]) -> None:
     used = set().union(*(outcome.used for outcome in complete.values()))
 
-    assert sorted(used) == sorted(ROLE)
+    assert sorted(used | WATCHED) == sorted(ROLE)
 
 
 def test_the_role_is_least_privilege() -> None:
@@ -123,14 +126,16 @@ def test_the_role_is_least_privilege() -> None:
     verbs = {right.verb for right in ROLE}
     resources = {right.resource for right in ROLE}
 
-    assert verbs == {"get", "list", "create", "patch", "delete"}
+    assert verbs == {"get", "list", "watch", "create", "patch", "delete"}
     assert {right.verb for right in ROLE if right.resource == "secrets"} == {"create", "patch"}
     assert not [each for each in resources if "*" in each or "/" in each]
     assert not [each for each in resources if "rbac.authorization.k8s.io" in each]
     assert len(ROLE) == len(set(ROLE))
 
 
-@pytest.mark.parametrize("right", [each for each in ROLE if each not in INFORMATIVE], ids=str)
+@pytest.mark.parametrize(
+    "right", [each for each in ROLE if each not in WATCHED.union(INFORMATIVE)], ids=str
+)
 def test_a_missing_right_refuses_an_operation_and_is_named(
     cluster: KubernetesSandbox, tmp_path: Path, complete: dict[str, Outcome], right: Right
 ) -> None:

@@ -50,7 +50,7 @@ def random_selector(source: random.Random) -> Selector:
     return found
 
 
-def test_10_000_random_selectors_select_what_the_api_server_selects():
+def test_10_000_random_selectors_select_what_the_api_server_selects() -> None:
     source = random.Random(14)
     candidates = [random_labels(source) for _ in range(60)]
     selected = 0
@@ -66,7 +66,9 @@ def test_10_000_random_selectors_select_what_the_api_server_selects():
     assert 2_000 < selected < 40_000  # both answers are common
 
 
-def test_random_selectors_select_the_same_pods_through_a_request(cluster: KubernetesSandbox):
+def test_random_selectors_select_the_same_pods_through_a_request(
+    cluster: KubernetesSandbox,
+) -> None:
     source = random.Random(15)
     pods = {f"p-{number}": random_labels(source) for number in range(40)}
     for name, labels in pods.items():

@@ -130,7 +130,7 @@ class AsgiApplication:
                         await send(_part(event, more=True))
                     if watch.ended:
                         break
-                    await self._pause(changed, gone)
+                    await self._pause(changed, gone, watch.rest)
                 gone.cancel()
         except TimeoutError:
             # The end of timeoutSeconds is the regular end of a watch.
@@ -140,12 +140,15 @@ class AsgiApplication:
             call.answered(200)
         await send(_part(b"", more=False))
 
-    async def _pause(self, changed: asyncio.Event, gone: asyncio.Task[None]) -> None:
-        """Wait for a change, a due controller, the end of the client or the end of the server."""
+    async def _pause(
+        self, changed: asyncio.Event, gone: asyncio.Task[None], rest: float | None
+    ) -> None:
+        """Wait for a change, a due controller or bookmark, the end of the client or the server."""
+        due = [each for each in (self._due(), rest) if each is not None]
         waits = [asyncio.ensure_future(event.wait()) for event in (changed, self.stopping)]
         try:
             await asyncio.wait(
-                [*waits, gone], timeout=self._due(), return_when=asyncio.FIRST_COMPLETED
+                [*waits, gone], timeout=min(due, default=None), return_when=asyncio.FIRST_COMPLETED
             )
         finally:
             for wait in waits:

@@ -75,6 +75,7 @@ class Store:
         self.version = 0
         self.oldest = 0
         self._tables: dict[Kind, _Table] = {}
+        self._latest: dict[Kind, int] = {}
         self._history: deque[Change] = deque()
         self._children: dict[str, set[tuple[Kind, str]]] = {}
         self._listeners: list[Callable[[Change], None]] = []
@@ -146,6 +147,10 @@ class Store:
         """Return the kinds that have or had objects."""
         return list(self._tables)
 
+    def latest(self, kind: Kind) -> int:
+        """Return the version of the last change of a kind."""
+        return self._latest.get(kind, 0)
+
     def children(self, uid: str) -> list[tuple[Kind, Stored]]:
         """Return the objects with this uid among their owners, in the order of their keys."""
         found = self._children.get(uid, set())
@@ -192,6 +197,7 @@ class Store:
 
     def _record(self, change: Change) -> None:
         self._index(change)
+        self._latest[change.kind] = change.version
         self._history.append(change)
         if len(self._history) > HISTORY:
             self.oldest = self._history.popleft().version

@@ -1,5 +1,6 @@
 """Watches: the changes of a kind as events, one JSON object per line, without sockets."""
 
+import time
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -13,6 +14,9 @@ from deploy.sandbox.kubernetes.statuses import expired, internal, quoted
 from deploy.sandbox.kubernetes.store import Change, Expired, Store, Stored
 
 MAX_SECONDS = 1800.0
+BOOKMARK_S = 60.0
+BEFORE_END_S = 2.0
+"""A bookmark is sent every minute, and once this long before the end."""
 
 
 class Watch:
@@ -31,12 +35,21 @@ class Watch:
         chosen = selection(request, kind)
         self._matches: Callable[[Stored], bool] = chosen or (lambda stored: True)
         self._since = since
+        self._told = since
         self._begun = since > 0
+        left = self.seconds - BEFORE_END_S
+        self._bookmark_at = time.monotonic() + (left if 0 < left < BOOKMARK_S else BOOKMARK_S)
+
+    @property
+    def rest(self) -> float | None:
+        """The seconds until the next bookmark is due, None if the client wants none."""
+        return max(0.0, self._bookmark_at - time.monotonic()) if self._bookmarks else None
 
     def events(self) -> list[bytes]:
         with self._store.lock:
             try:
-                return list(self._initial() if not self._begun else self._changes())
+                events = list(self._initial() if not self._begun else self._changes())
+                return [*events, *self._bookmark()]
             except Expired:
                 self.ended = True
                 message = f"too old resource version: {self._since} ({self._store.oldest})"
@@ -51,8 +64,19 @@ class Watch:
                 yield self._event("ADDED", stored)
         if self._bookmarks:
             annotations = {"k8s.io/initial-events-end": "true"}
-            metadata = {"resourceVersion": str(self._since), "annotations": annotations}
+            metadata = _only_version(self._since) | {"annotations": annotations}
             yield self._event("BOOKMARK", Stored({"metadata": metadata}, self._since))
+        self._told = self._since
+
+    def _bookmark(self) -> Iterator[bytes]:
+        """Send a bookmark that is due, if the kind has a later version than the client knows."""
+        if self.rest != 0:
+            return
+        self._bookmark_at = time.monotonic() + BOOKMARK_S
+        latest = self._store.latest(self._kind)
+        if latest > self._told:
+            self._told = latest
+            yield self._event("BOOKMARK", Stored({"metadata": _only_version(latest)}, latest))
 
     def _changes(self) -> Iterator[bytes]:
         changes = list(self._store.changes_since(self._since))
@@ -82,8 +106,13 @@ class Watch:
         )
 
     def _event(self, event: str, stored: Stored) -> bytes:
+        self._told = max(self._told, stored.version)
         shown = encode_object(self._kind, self._target.version, stored)
         return b'{"type":"%b","object":%b}\n' % (event.encode(), shown)
+
+
+def _only_version(version: int) -> Object:
+    return {"resourceVersion": str(version)}
 
 
 def open_watch(store: Store, kind: Kind, target: Target, request: Request) -> Watch:

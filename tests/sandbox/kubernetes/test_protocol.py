@@ -156,6 +156,25 @@ async def test_a_watch_ends_when_its_time_is_over(api: httpx.AsyncClient) -> Non
     assert (answer.status_code, answer.text) == (200, "")
 
 
+async def test_a_bookmark_before_the_end_has_the_last_version_of_the_kind(
+    sandbox: KubernetesSandbox, api: httpx.AsyncClient
+) -> None:
+    version = (await api.get(PODS)).json()["metadata"]["resourceVersion"]
+    asked = {"watch": "1", "resourceVersion": version, "timeoutSeconds": "3"}
+    bookmarks = asked | {"allowWatchBookmarks": "true"}
+    quiet = await api.get(PODS, params=bookmarks)
+    elsewhere = sandbox.add_pod("p", namespace="other")["metadata"]["resourceVersion"]
+    sandbox.add_namespace("later")
+    marked, unmarked = await asyncio.gather(
+        api.get(PODS, params=bookmarks), api.get(PODS, params=asked)
+    )
+
+    event = json.loads(marked.text)
+    assert (quiet.text, unmarked.text) == ("", "")
+    assert (event["type"], event["object"]["kind"]) == ("BOOKMARK", "Pod")
+    assert event["object"]["metadata"] == {"resourceVersion": elsewhere}
+
+
 async def test_open_watches_do_not_delay_the_shutdown() -> None:
     async with asyncio.timeout(60):
         async with KubernetesSandbox() as sandbox:

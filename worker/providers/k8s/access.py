@@ -28,6 +28,16 @@ class Right(Struct, frozen=True):
 
 
 OBJECT = ("get", "list", "create", "patch", "delete")
+WATCHED = (
+    ("", "pods"),
+    ("apps", "deployments"),
+    ("apps", "statefulsets"),
+    ("apps", "replicasets"),
+    ("", "replicationcontrollers"),
+    ("", "services"),
+)
+"""The group and plural of the resource types that informers watch."""
+
 RIGHTS = (
     Right("", "pods", ("get", "list", "patch"), "machines and their labels"),
     Right("apps", "deployments", OBJECT, "controllers and workloads"),
@@ -37,6 +47,10 @@ RIGHTS = (
     Right("autoscaling", "horizontalpodautoscalers", ("list",), "warnings about autoscalers", True),
     Right("", "services", OBJECT, "services and workloads"),
     Right("", "secrets", ("create", "patch"), "secrets and pull secrets"),
+    *(
+        Right(group, resource, ("watch",), "queries without a request to the API server", True)
+        for group, resource in WATCHED
+    ),
     Right(GATEWAY_API, "gateways", ("list",), "list_gateways, routes", True),
     Right("", "namespaces", ("get",), "gateways that select namespaces by labels", True),
     Right(GATEWAY_API, "httproutes", ("get", "create", "patch", "delete"), "routes", True),

@@ -98,6 +98,26 @@ class Client:
         answer = response.status_code, response.headers, response.content
         raise errors.of_answer(request.method, *answer, request.target.partition("?")[0])
 
+    @asynccontextmanager
+    async def stream(self, request: Request, seconds: float) -> AsyncIterator[httpx.Response]:
+        """Send a request once and open its response for at most some seconds, outside the slots.
+
+        Raise the failure of a connection, or of a response other than 2xx.
+        """
+        timeout = httpx.Timeout(seconds, connect=min(seconds, self._connect_timeout))
+        headers = self._headers(request)
+        try:
+            async with self._http.stream(
+                request.method, request.target, headers=headers, timeout=timeout
+            ) as response:
+                if not response.is_success:
+                    answer = response.status_code, response.headers, await response.aread()
+                    path = request.target.partition("?")[0]
+                    raise errors.of_answer(request.method, *answer, path)
+                yield response
+        except httpx.HTTPError as error:
+            raise errors.of_connection(error) from error
+
     def _headers(self, request: Request) -> dict[str, str]:
         self._trust.refresh()
         headers = traces.headers()

@@ -1,6 +1,5 @@
 """The objects of one kind in one namespace, indexed by name, uid and label."""
 
-from collections.abc import Iterable
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -51,8 +50,8 @@ class Store(Generic[Stored]):
         if selector is None:
             return [self._by_name[name] for name in sorted(self._by_name)]
         having = [self._by_label.get(pair, set()) for pair in selector.equalities()]
-        names: Iterable[str] = min(having, key=len) if having else self._by_name
-        found = (self._by_name[name] for name in sorted(names))
+        names = sorted(min(having, key=len) if having else self._by_name)
+        found = (self._by_name[name] for name in names)
         return [each for each in found if selector.matches(each.metadata.labels or {})]
 
     def put(self, item: Stored) -> None:

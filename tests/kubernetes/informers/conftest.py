@@ -1,0 +1,68 @@
+"""Fixtures: a client of the stand-in whose worker may watch, and a running informer of pods."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
+
+import pytest
+
+from contracts.environment import load
+from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from worker.providers.k8s.api.client import Client, connect
+from worker.providers.k8s.informers.informer import Informer
+from worker.providers.k8s.informers.watching import Source
+from worker.providers.k8s.kinds import PODS
+from worker.providers.k8s.objects import ListOf, Pod
+from worker.providers.k8s.settings import Settings
+
+PODS_OF_DEFAULT = Source(PODS, "default", Pod, ListOf[Pod])
+
+Running = Callable[..., AbstractAsyncContextManager[Informer[Pod]]]
+
+
+class Clock:
+    """A monotonic clock that a test advances."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def connected(environment: dict[str, str]) -> AbstractAsyncContextManager[Client]:
+    return connect(load(Settings, environment), environment=environment)
+
+
+@pytest.fixture
+async def client(environment: dict[str, str]) -> AsyncIterator[Client]:
+    async with connected(environment) as opened:
+        yield opened
+
+
+@pytest.fixture
+def running(client: Client) -> Running:
+    """Run an informer of the pods in the namespace `default`."""
+
+    @asynccontextmanager
+    async def run(of: Client = client, **more: Any) -> AsyncIterator[Informer[Pod]]:
+        informer = Informer(of, PODS_OF_DEFAULT, **more)
+        task = asyncio.create_task(informer.run())
+        try:
+            yield informer
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    return run
+
+
+def watches(cluster: KubernetesSandbox) -> int:
+    """Return the number of watches that were requested."""
+    return sum("watch=true" in call.query for call in cluster.calls)
+
+
+def lists(cluster: KubernetesSandbox) -> int:
+    """Return the number of lists that were requested."""
+    return sum("limit=200" in call.query for call in cluster.calls)
