@@ -28,6 +28,10 @@ HEADER_IDEMPOTENCY_KEY = "idempotency-key"
 HEADER_REQUESTED_BY = "requested-by"
 HEADER_RETRIES = "retries"
 HEADER_REPLAY_OF = "replay-of"
+HEADER_VERSIONS = "versions"
+HEADER_MAX_AGE = "max-age"
+HEADER_AGE = "age"
+HEADER_SCOPE = "scope"
 
 Header = str | int
 """Headers are scalars: streams drop tables and arrays, and AMQP floats lose precision."""
@@ -90,6 +94,10 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes
     content_type: str = JSON
     retry_after: int | None = None
+    age_ms: int | None = None
+    """The age of a local copy from which a query was answered, in milliseconds."""
+    versions: str | None = None
+    """The resource versions that the answer to a query shows, as in `contracts.freshness`."""
 
 
 class _Coded(msgspec.Struct):

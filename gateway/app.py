@@ -27,6 +27,7 @@ from gateway.documentation.routes import documentation_routes
 from gateway.draining import Draining, not_ready
 from gateway.identity.configuration import check_exposure, guard_of
 from gateway.identity.guard import Guard
+from gateway.known_versions import KnownVersions
 from gateway.limits import DEFAULT, Limits
 from gateway.methods import options_routes
 from gateway.metrics import Measured, Metrics
@@ -126,6 +127,7 @@ async def serve(settings: Settings) -> None:
         in_flight=settings.in_flight,
         on_refused=recorder.record_refusal,
         checks=checks,
+        known=KnownVersions(),
     )
     guard = guard_of(settings, recorder.record)
     limits, draining = settings.limits(), Draining(settings.drain_seconds)

@@ -20,6 +20,7 @@ from contracts.wire import (
     Header,
 )
 
+MAX_AGE = re.compile(r'"?[0-9]{1,9}"?')
 KEY = re.compile(r"[ -~]{1,255}")
 
 COMMAND_ID = "command_id"
@@ -34,6 +35,7 @@ class Context(Struct, frozen=True):
 
     `command_id` is the `message_id` of the command, and its id in the audit. `retries` is the id of
     the dead command that this command repeats, `replay_of` that of the command that it replays.
+    `max_age_s` limits the age of the answer to a query, 0 for one from the platform itself.
     """
 
     command_id: str | None = None
@@ -42,6 +44,7 @@ class Context(Struct, frozen=True):
     idempotency_key: str | None = None
     retries: str | None = None
     replay_of: str | None = None
+    max_age_s: float | None = None
 
     def headers(self) -> dict[str, Header]:
         """Return the context as message headers."""
@@ -71,6 +74,7 @@ def context_of(request: Request[Any, Any, Any], row: Row, requested_by: str | No
         requested_by=requested_by,
         trace=trace_of(request),
         idempotency_key=None if row.safe else _key(request),
+        max_age_s=_max_age_s(request) if row.safe else None,
     )
 
 
@@ -83,6 +87,19 @@ def command_id_of(request: Request[Any, Any, Any]) -> str | None:
     """Return the command id of a request, None if the request is not a command."""
     command_id: str | None = request.scope["state"].get(COMMAND_ID)
     return command_id
+
+
+def _max_age_s(request: Request[Any, Any, Any]) -> float | None:
+    """Return the limit in Cache-Control: 0 for no-cache, None for none; RFC 9111 §5.2.1."""
+    limits = []
+    for header in request.headers.getall("cache-control", []):
+        for directive in header.lower().split(","):
+            name, _, value = directive.strip().partition("=")
+            if name in {"no-cache", "no-store"}:
+                limits.append(0.0)
+            elif name == "max-age" and MAX_AGE.fullmatch(value):
+                limits.append(float(value.strip('"')))
+    return min(limits, default=None)
 
 
 def _key(request: Request[Any, Any, Any]) -> str | None:

@@ -23,6 +23,7 @@ def provider_status(is_attended: bool, workers: list[Announcement]) -> dict[str,
             }
             for worker in workers
         ],
+        "liveReads": sorted({each for worker in workers for each in worker.live_reads or ()}),
     }
 
 

@@ -23,7 +23,18 @@ def reply_in(message: Message, seals: Seals | None, command_id: str | None = Non
             body, content_type = seals.open(body, name, where), wire.JSON
         except Fault as fault:
             return _unreadable(f"the worker's reply: {fault}", command_id)
-    return Reply(status, body, content_type, retry_after if isinstance(retry_after, int) else None)
+    age_ms, versions = (
+        message.headers.get(wire.HEADER_AGE),
+        message.headers.get(wire.HEADER_VERSIONS),
+    )
+    return Reply(
+        status,
+        body,
+        content_type,
+        retry_after if isinstance(retry_after, int) else None,
+        age_ms if isinstance(age_ms, int) else None,
+        versions if isinstance(versions, str) else None,
+    )
 
 
 def _unreadable(reason: str, command_id: str | None) -> Reply:

@@ -53,6 +53,8 @@ class ReplyResponse:
         ]
         if reply.retry_after is not None:
             headers.append((b"retry-after", b"%d" % reply.retry_after))
+        if reply.age_ms is not None:
+            headers.append((b"age", b"%d" % -(-reply.age_ms // 1000)))
         if self._command_id is not None:
             headers.append((b"command-id", self._command_id.encode()))
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})

@@ -18,6 +18,7 @@ from contracts.broker.declaration import declare
 from contracts.broker.errors import BrokerError, ConnectionLost
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
+from contracts.freshness import VERSIONS
 from contracts.operation import Operation
 from contracts.seal import Seals
 from contracts.wire import Message, Reply
@@ -25,6 +26,7 @@ from gateway.address_limit import AddressLimit
 from gateway.checks import Checks
 from gateway.context import NOTHING, Context
 from gateway.encoded import Encoded, encoded
+from gateway.known_versions import KnownVersions
 from gateway.replies import reply_in
 from gateway.resuming import resume
 from gateway.session import OnRefused, Pending, Session, unattended
@@ -56,11 +58,13 @@ class Rpc:
         in_flight: int,
         on_refused: OnRefused,
         checks: Checks | None,
+        known: KnownVersions | None = None,
     ) -> None:
         """`deadlines_ms` are the deadlines of queries and of commands.
 
         `on_refused` is called for every command that the broker rejected. `checks` run beside the
-        calls of a gateway; the console has none.
+        calls of a gateway; the console has none. Without `known` versions the workers answer
+        every query from the platform.
         """
         self._gateway = gateway
         self._link = link
@@ -70,6 +74,7 @@ class Rpc:
         self._max_in_flight = in_flight
         self._on_refused = on_refused
         self._checks = checks
+        self._known = known
         self._in_flight = 0
         self._addresses = AddressLimit()
         self._pending: dict[str, Pending] = {}
@@ -102,14 +107,57 @@ class Rpc:
             raise Fault(Code.GATEWAY_BUSY, f"{self._in_flight} requests are in progress already")
         self._in_flight += 1
         try:
+            began = time.monotonic()
             session = await self._admit(provider)
             pending = self._prepare(provider, encode(), session, context, opened=opened)
             if pending.safe:
-                return await self._exchange(session, pending)
+                reply = await self._exchange(session, pending)
+                return await self._fresh(pending, reply, context, began)
             with self._addresses.hold(pending.message.key):
                 return await self._exchange(session, pending)
         finally:
             self._in_flight -= 1
+
+    async def _fresh(
+        self, pending: Pending, reply: Reply, context: Context, published_at: float
+    ) -> Reply:
+        """Return the reply to a query, or that to its repetition if the first reply is too old.
+
+        A worker guarantees the versions that the repetition requires, so it is not repeated again.
+        """
+        if self._known is None or reply.versions is None:
+            return reply
+        if self._known.is_older(reply, pending.message, published_at):
+            session = await self._admit(pending.provider)
+            left = max(1, int((pending.deadline - time.time()) * 1000))
+            message = msgspec.structs.replace(
+                pending.message,
+                message_id=uuid4().hex,
+                reply_to=session.replies,
+                expiration=left,
+                timestamp=int(time.time()),
+                user_id=session.connection.user,
+                headers=pending.message.headers
+                | self._freshness(pending.provider, pending.message.key, context),
+            )
+            reply = await self._exchange(
+                session,
+                Pending(
+                    pending.provider,
+                    message,
+                    safe=True,
+                    deadline=pending.deadline,
+                    opened=pending.opened,
+                ),
+            )
+        self._known.learn(pending.message.key, reply)
+        return reply
+
+    def _freshness(self, provider: str, key: str, context: Context) -> dict[str, wire.Header]:
+        """Return the headers that permit workers to answer a query from local copies."""
+        if self._known is None or not self._attendance.tells_versions(provider):
+            return {}
+        return self._known.required(key, context.max_age_s).headers()
 
     def waiting(self) -> Counter[tuple[str, str]]:
         """Return the number of calls that wait for a reply, by provider and operation."""
@@ -153,6 +201,7 @@ class Rpc:
             wire.HEADER_CONTRACT: CONTRACT,
             wire.HEADER_DEADLINE: int(now * 1000) + milliseconds,
             **context.headers(),
+            **(self._freshness(provider, request.key, context) if row.safe else {}),
         }
         identity = context.command_id or uuid4().hex
         message = Message(
@@ -204,6 +253,8 @@ class Rpc:
         incoming, queries, commands = [await connection.channel() for _ in range(3)]
         await incoming.consume(replies, self._receive, tag=f"gateway {self._gateway}")
         self._attendance.connected(connection)
+        if self._known is not None:
+            self._known.connected()
         try:
             async with asyncio.TaskGroup() as group:
                 session = Session(connection, group, replies, queries, commands, self._on_refused)
@@ -262,6 +313,10 @@ class Rpc:
         message = delivery.message
         if message.type == topology.ATTENDANCE:
             self._hear(message)
+            return
+        if message.type == VERSIONS:
+            if self._known is not None:
+                self._known.hear(message)
             return
         pending = self._pending.get(message.correlation_id or "")
         if pending is None:

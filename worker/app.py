@@ -83,6 +83,7 @@ async def work(settings: Settings, dispatch: Dispatch, seals: Seals, stop: async
             consumer.state,
             consumer.missing,
             seals.names,
+            dispatch.live_reads(),
         )
 
     publisher = Publisher(publishing, announcement)
@@ -167,7 +168,9 @@ def consuming_side(
     ]
     queries = Queries(dispatch, replies, clock, group, concurrency=concurrency, tag=tag)
     consumer = Consumer(dispatch.name, link, queries, partitions, balance, runs, fence, announce)
-    watch(dispatch.metrics.registry, dispatch.name, consumer, partitions, bodies, clock)
+    registry = dispatch.metrics.registry
+    states = dispatch.informer_states
+    watch(registry, dispatch.name, consumer, partitions, bodies, clock, states)
     return consumer
 
 

@@ -21,12 +21,15 @@ from contracts.wire import Message, Reply
 from worker import platform_access
 from worker.examination import Examination, Producers, Refusal
 from worker.metrics import Metrics
-from worker.provider import Call
+from worker.provider import Call, HasInformers, InformerState
 from worker.redaction import redact, redact_text
 
 log = logging.getLogger(__name__)
 
 REPLY_LIMIT = 12 * 1024 * 1024
+
+MAX_PROBLEM, MAX_PROBLEMS = 500, 10
+"""The maximal length and number of the reasons for live reads in an announcement."""
 
 Method = Callable[[Any, Call], Awaitable[Any]]
 
@@ -72,6 +75,16 @@ class Dispatch:
         self._methods = methods(provider)
         self._provider = provider
         self._examination = Examination(name, seals, producers or {})
+
+    def informer_states(self) -> list[InformerState]:
+        """Return the state of the provider's informers, if it has any."""
+        provider = self._provider
+        return provider.informer_states() if isinstance(provider, HasInformers) else []
+
+    def live_reads(self) -> list[str]:
+        """Return why frequent queries ask the platform, as sentences of limited number."""
+        problems = {each.problem for each in self.informer_states() if each.problem is not None}
+        return [problem[:MAX_PROBLEM] for problem in sorted(problems)[:MAX_PROBLEMS]]
 
     async def run(self, message: Message, call: Call) -> Reply:
         """Run a message within its deadline. A fault becomes a reply; a Refusal is raised."""

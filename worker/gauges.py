@@ -1,12 +1,13 @@
 """The metrics that are read from the parts of a worker when it is scraped."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from contracts.observation.registry import Registry
 from worker.clock import Clock
 from worker.consumer import Consumer
 from worker.partitions.bodies import Bodies
 from worker.partitions.partition import Partition
+from worker.provider import InformerState
 
 
 def watch(
@@ -16,6 +17,7 @@ def watch(
     partitions: Sequence[Partition],
     bodies: Bodies,
     clock: Clock,
+    states: Callable[[], list[InformerState]],
 ) -> None:
     """Register the gauges of a worker, and read its parts at each scrape."""
     attached = registry.gauge(
@@ -46,7 +48,45 @@ def watch(
         "How far this clock is behind the clocks of all publishers of the last 5 minutes.",
     )
 
+    informers = registry.gauge(
+        "machinist_worker_informers",
+        "Local copies of a collection; trusted ones answer queries.",
+        *("provider", "resource", "trusted"),
+    )
+    objects = registry.gauge(
+        "machinist_worker_informer_objects", "Objects in these copies.", "provider", "resource"
+    )
+    informer_bytes = registry.gauge(
+        "machinist_worker_informer_bytes",
+        "An estimate of the memory of these copies.",
+        *("provider", "resource"),
+    )
+    age = registry.gauge(
+        "machinist_worker_informer_age_seconds",
+        "The longest time since a message of the platform for one of these copies.",
+        *("provider", "resource"),
+    )
+    resyncs = registry.gauge(
+        "machinist_worker_informer_resyncs",
+        "Resyncs of the present copies, after an expired resource version.",
+        *("provider", "resource"),
+    )
+
+    def sample_informers() -> None:
+        families = (informers, objects, informer_bytes, age, resyncs)
+        for family in families:
+            family.clear()
+        for each in states():
+            labels = (provider, each.resource)
+            informers[*labels, str(each.is_trusted).lower()].add()
+            objects[labels].add(each.objects)
+            informer_bytes[labels].add(each.bytes)
+            resyncs[labels].add(each.resyncs)
+            if each.age_s < float("inf"):
+                age[labels].set(max(age[labels].value, each.age_s))
+
     def sample() -> None:
+        sample_informers()
         attached[provider,].set(consumer.state == "attached")
         for each in partitions:
             owned[provider, str(each.slot)].set(each.is_owned)

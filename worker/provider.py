@@ -29,6 +29,7 @@ from msgspec import Struct
 
 from contracts import api
 from contracts.faults import Code, Fault
+from contracts.freshness import Freshness, Versions
 from contracts.platform_access import Access
 from contracts.resources import (
     Controller,
@@ -83,20 +84,26 @@ class Call:
         may_go_on: Callable[[], bool] = lambda: True,
         *,
         redelivered: bool = False,
+        freshness: Freshness | None = None,
     ) -> None:
         """`deadline` is on the monotonic clock. `may_go_on` returns false behind a closed fence.
 
         `redelivered` is true for a redelivered command: another worker may have started it, and a
-        request of that worker may still be on its way to the platform.
+        request of that worker may still be on its way to the platform. A query with a `freshness`
+        may be answered from a local copy that fulfils it.
         """
         self.deadline = deadline
         self.redelivered = redelivered
+        self.freshness = freshness
         self._may_go_on = may_go_on
         self.before: Any = None
         self.after: Any = None
         self.warnings: list[str] = []
         self.requests: list[PlatformRequest] = []
         self.retries: list[Code] = []
+        self.written: Versions = {}
+        self.shown: Versions = {}
+        self.age_s: float | None = None
 
     @classmethod
     def within(cls, seconds: float) -> "Call":
@@ -118,6 +125,22 @@ class Call:
     def retried(self, failure: Code) -> None:
         """Report that a request is sent again after a failure with this code."""
         self.retries.append(failure)
+
+    def wrote(self, resource_type: str, version: int) -> None:
+        """Report the version of a resource after a change, UNKNOWN if the platform hides it.
+
+        Only a provider that answers queries from local copies reports versions.
+        """
+        self.written[resource_type] = max(version, self.written.get(resource_type, 0))
+
+    def showed(self, resource_type: str, version: int, age_s: float | None = None) -> None:
+        """Report the version of what a query shows, and the age of a local copy that it is from.
+
+        A later query of this scope is then not answered from an older copy.
+        """
+        self.shown[resource_type] = max(version, self.shown.get(resource_type, 0))
+        if age_s is not None:
+            self.age_s = max(age_s, self.age_s or 0.0)
 
     def warn(self, text: str) -> None:
         """Add a text without secrets to the member `warnings` of the reply, at most once.

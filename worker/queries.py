@@ -4,11 +4,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from math import ceil
+
+from msgspec import structs
 
 from contracts import topology
 from contracts.broker.channel import Channel, Delivery
 from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, ConsumerCancelled, NotDeclared
+from contracts.freshness import freshness_of, text_of
 from contracts.observation.messaging import processing
 from contracts.observation.operations import query_answered
 from contracts.platform_access import PLATFORM_ACCESS
@@ -116,7 +120,8 @@ class Queries:
             reply = await self._dispatch.platform_access(delivery.message, call)
             await self._replies.send(delivery.message, reply, call.deadline)
         elif delivery.message.type != topology.ATTENDANCE:
-            await self._answer(delivery.message, Call(expires_at), delivered_at)
+            call = Call(expires_at, freshness=freshness_of(delivery.message))
+            await self._answer(delivery.message, call, delivered_at)
         try:
             await channel.ack(delivery)
         except ConnectionLost as error:
@@ -134,8 +139,14 @@ class Queries:
             if message.dropped:
                 raise too_large(message)
             self._dispatch.metrics.started(message, call)
-            return await self._dispatch.run(message, call)
+            reply = await self._dispatch.run(message, call)
         except Refusal as refusal:
             self._dispatch.metrics.refused(message, refusal.code)
             log.warning("%s was refused: %s", message.key, refusal)
             return reply_of(refusal)
+        return reply if call.freshness is None else _with_freshness(reply, call)
+
+
+def _with_freshness(reply: Reply, call: Call) -> Reply:
+    age_ms = None if call.age_s is None else ceil(call.age_s * 1000)
+    return structs.replace(reply, age_ms=age_ms, versions=text_of(call.shown))

@@ -8,11 +8,14 @@ from uuid import uuid4
 
 from contracts import VERSION, topology
 from contracts.broker.errors import Rejected, Unroutable
+from contracts.freshness import Versions, announcement, place
 from contracts.outcomes import identity, short
 from contracts.seal import SEALED, Seals, reply_seal
 from contracts.wire import (
+    HEADER_AGE,
     HEADER_RETRY_AFTER,
     HEADER_STATUS,
+    HEADER_VERSIONS,
     HEADER_WORKER,
     Header,
     Message,
@@ -31,6 +34,9 @@ REPUBLISH_FOR_S = 10.0
 
 REPUBLISH_PAUSE_S = 0.3
 
+ANNOUNCE_S = 0.5
+"""The longest delay of a reply by the announcement of versions."""
+
 
 class Replies:
     """Sends replies; without a connection a reply waits for one, within its deadline."""
@@ -43,6 +49,24 @@ class Replies:
         self._publisher = publisher
         self._seals = seals
         self._group = group
+
+    async def announce(self, command: Message, versions: Versions) -> None:
+        """Tell all gateways which versions a command produced, before its reply is sent.
+
+        A gateway whose queue has confirmed the announcement receives it before the reply to any
+        later query. A queue on a dead node makes the broker reject the message that the other
+        gateways receive; with a queue on a frozen node the confirm never comes. The gateways of
+        such queues learn of the loss, and let workers read live for a while.
+        """
+        if not versions:
+            return
+        try:
+            async with asyncio.timeout(ANNOUNCE_S):
+                await self._publisher.publish(announcement(place(command.key), versions))
+        except Rejected as error:
+            log.debug("a replies queue refused the announcement of versions: %s", error)
+        except TimeoutError:
+            log.warning("the announcement of versions in %s is not confirmed", command.key)
 
     async def send(self, request: Message, reply: Reply, until: float) -> None:
         """Publish the reply, if the request has `reply_to`; `until` is on the monotonic clock.
@@ -83,6 +107,10 @@ class Replies:
         headers: dict[str, Header] = {HEADER_STATUS: reply.status, HEADER_WORKER: self._worker}
         if reply.retry_after is not None:
             headers[HEADER_RETRY_AFTER] = reply.retry_after
+        if reply.versions is not None:
+            headers[HEADER_VERSIONS] = reply.versions
+        if reply.age_ms is not None:
+            headers[HEADER_AGE] = reply.age_ms
         body, content_type = self._sealed(request, reply)
         left = until + GRACE_S - time.monotonic()
         return Message(

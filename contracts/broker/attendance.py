@@ -38,6 +38,8 @@ class Announcement(msgspec.Struct, frozen=True, rename="camel"):
     `since` is in seconds of the Unix epoch, `clock_behind` in seconds. `missing` names required
     queues and exchanges that do not exist and that the worker may not create. `seal_keys` are the
     names of the keys, which do not reveal them; None from a worker of an earlier version.
+    `live_reads` says why frequent queries ask the platform; None from a worker of an earlier
+    version, which does not announce the versions that its commands produce.
     """
 
     worker: str
@@ -49,6 +51,7 @@ class Announcement(msgspec.Struct, frozen=True, rename="camel"):
     state: Literal["starting", "attached", "draining", "gone"] = "attached"
     missing: list[str] = []
     seal_keys: list[str] | None = None
+    live_reads: list[str] | None = None
 
     def message(self) -> Message:
         """Return the announcement as a message to every gateway."""
@@ -169,6 +172,13 @@ class Attendance:
         not count: the others would release partitions that no worker then consumes.
         """
         return self._attached(provider, LATELY_S)
+
+    def tells_versions(self, provider: str) -> bool:
+        """Tell whether all workers announce the versions that their commands produce."""
+        oldest = time.monotonic() - FORGET_S
+        received = self._received.get(provider, {}).values()
+        recent = [each.announcement for each in received if each.at >= oldest]
+        return bool(recent) and all(each.live_reads is not None for each in recent)
 
     def is_draining(self, provider: str) -> bool:
         """Tell whether a worker consumes no more queries but may still answer received ones."""

@@ -12,6 +12,7 @@ from tests.calls import ample
 from tests.kubernetes.objects import Json, metadata, owner, workload
 from tests.kubernetes.scripted import Scripted, answer, failure, page
 from worker.providers.k8s.controllers.owners import MAX_READS_BY_NAME, Chain, chains
+from worker.providers.k8s.informers.reads import Reads
 from worker.providers.k8s.objects import Metadata
 
 APPS = "/apis/apps/v1/namespaces/default"
@@ -56,7 +57,9 @@ Read = Callable[[Scripted, list[Metadata]], Awaitable[list[Chain]]]
 def read(tmp_path: Path) -> Read:
     async def of(cluster: Scripted, pods: list[Metadata]) -> list[Chain]:
         async with cluster.client(tmp_path) as client:
-            return await chains(client.for_call(ample()), "default", pods)
+            call = ample()
+            reads = Reads(client.for_call(call), None, call)
+            return await chains(reads, "default", pods)
 
     return of
 

@@ -12,6 +12,7 @@ from contracts.address import subject
 from contracts.broker.channel import Delivery
 from contracts.broker.errors import Rejected
 from contracts.faults import Code, Fault
+from contracts.freshness import Versions
 from contracts.operation import Operation
 from contracts.outcomes import Cause, Result
 from contracts.requests import Request, operation_in, request_of
@@ -146,7 +147,7 @@ class Commands:
             return Disposition.ABANDON
         if key := command.idempotency_key:
             self._repeats.remember(command.message.key, key, _operation(command), end)
-        return await self._finish(command, end, started=started)
+        return await self._finish(command, end, started=started, written=call.written)
 
     async def _perform(self, command: Command, call: Call) -> End:
         try:
@@ -193,17 +194,17 @@ class Commands:
         *,
         started: datetime | None = None,
         repeats: str | None = None,
+        written: Versions | None = None,
     ) -> Disposition:
         """Record the end and send the reply, concurrently.
+
+        The versions that the command has `written` are announced before the reply.
 
         If the broker falls silent and the run is cancelled, the record of a successful command is
         completed nevertheless: its reply may have reached the gateway.
         """
         async with asyncio.TaskGroup() as group:
-            if command.message.reply_to:
-                group.create_task(
-                    self._replies.send(command.message, end.reply, command.expires_at)
-                )
+            group.create_task(self._reply(command, end.reply, written or {}))
             recording = self._record.write(
                 command.message,
                 end.result,
@@ -218,6 +219,10 @@ class Commands:
             )
             await (self._runs.complete(recording) if end.result is Result.DONE else recording)
         return Disposition.ACKNOWLEDGE
+
+    async def _reply(self, command: Command, reply: Reply, written: Versions) -> None:
+        await self._replies.announce(command.message, written)
+        await self._replies.send(command.message, reply, command.expires_at)
 
 
 async def _traced(command: Command, work: Coroutine[Any, Any, Disposition]) -> Disposition:

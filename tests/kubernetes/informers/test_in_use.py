@@ -31,12 +31,13 @@ def services(namespace: str = "default") -> Source[Service]:
 async def opened(
     client: Client, clock: Clock | None = None, **limits: Any
 ) -> AsyncIterator[Informers]:
-    async with asyncio.TaskGroup() as group:
-        made = Informers(client, group, Limits(**limits), clock or Clock())
-        sweeper = group.create_task(made.sweep())
+    made = Informers(client, Limits(**limits), clock or Clock())
+    sweeper = asyncio.create_task(made.sweep())
+    try:
         yield made
+    finally:
         sweeper.cancel()
-        made.stop()
+        await made.aclose()
 
 
 async def started(informers: Informers, source: Source[Any]) -> Informer[Any]:

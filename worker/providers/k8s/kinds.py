@@ -7,7 +7,7 @@ from msgspec import Struct
 from contracts.faults import Code, Fault
 from contracts.validation import show
 from worker.providers.k8s import names
-from worker.providers.k8s.objects import OwnerReference, Replication, Workload
+from worker.providers.k8s.objects import OwnerReference, Pod, Replication, Service, Workload
 
 
 class ResourceType(Struct, frozen=True):
@@ -48,6 +48,15 @@ SECRETS = ResourceType("Secret", "v1", "secrets")
 AUTOSCALERS = ResourceType("HorizontalPodAutoscaler", "autoscaling/v2", "horizontalpodautoscalers")
 GATEWAYS = ResourceType("Gateway", "gateway.networking.k8s.io/v1", "gateways")
 HTTP_ROUTES = ResourceType("HTTPRoute", "gateway.networking.k8s.io/v1", "httproutes")
+
+SHAPES: dict[ResourceType, Any] = {
+    PODS: Pod,
+    SERVICES: Service,
+    **{kind: kind.shape for kind in KINDS},
+}
+"""The structs of the resource types that queries read and informers watch."""
+
+WATCHED = frozenset(resource.plural for resource in SHAPES)
 
 BY_REFERENCE = {(kind.api_version, kind.name): kind for kind in KINDS}
 EXPECTED_KINDS = "Deployment, StatefulSet, ReplicaSet or ReplicationController"

@@ -16,15 +16,17 @@ from contracts.resources import (
     OneController,
     ServiceEndpoint,
 )
-from worker.provider import Call
+from worker.provider import Call, InformerState
 from worker.providers.k8s import access, names, observed, selectors, translate
-from worker.providers.k8s.api.client import BoundClient, Client
+from worker.providers.k8s.api.client import Client
 from worker.providers.k8s.controllers import deletion, lookup
 from worker.providers.k8s.controllers.autoscalers import Autoscalers
 from worker.providers.k8s.controllers.owners import Chain, chains
 from worker.providers.k8s.controllers.scaling import Scaling, SpecVersions
+from worker.providers.k8s.informers.in_use import Informers
+from worker.providers.k8s.informers.reads import Reads
 from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES, Kind
-from worker.providers.k8s.objects import ListOf, Pod, Replication, Service, Workload
+from worker.providers.k8s.objects import Pod, Replication, Workload
 from worker.providers.k8s.routes import route_plan, routing
 from worker.providers.k8s.routes.routing import with_gateway_api
 from worker.providers.k8s.selectors import Selector
@@ -34,29 +36,43 @@ from worker.providers.k8s.workloads import applying, manifests, secrets, workloa
 class KubernetesProvider:
     """The operations on one API server."""
 
-    def __init__(self, client: Client, gateways: routing.SharedGateways = ()) -> None:
-        """`gateways` are the namespaces and names of the shared Gateways."""
+    def __init__(
+        self,
+        client: Client,
+        gateways: routing.SharedGateways = (),
+        informers: Informers | None = None,
+    ) -> None:
+        """`gateways` are the namespaces and names of the shared Gateways.
+
+        Without `informers` every query asks the API server.
+        """
         self._client = client
         self._gateways = gateways
+        self._informers = informers
         self._versions = SpecVersions()
         self._autoscalers = Autoscalers()
 
     async def platform_access(self, scopes: Sequence[str], call: Call) -> Access:
         return await access.read(self._client.for_call(call), self._client.url, scopes)
 
+    def informer_states(self) -> list[InformerState]:
+        return self._informers.states() if self._informers is not None else []
+
+    def _reads(self, call: Call) -> Reads:
+        return Reads(self._client.for_call(call), self._informers, call)
+
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.id, "id")
-        kube = self._client.for_call(call)
-        pod = await kube.get(PODS.path(namespace, name), Pod)
-        [chain] = await chains(kube, namespace, [pod.metadata])
+        reads = self._reads(call)
+        pod = await reads.get(PODS, namespace, name)
+        [chain] = await chains(reads, namespace, [pod.metadata])
         return translate.machine(pod, chain.top)
 
     async def get_machines(self, operation: api.GetMachines, call: Call) -> list[Machine]:
         namespace = names.namespace(operation.scope)
         selector = selectors.of_labels(names.labels(operation.labels))
-        kube = self._client.for_call(call)
-        pods = await _machines(kube, namespace, selector)
+        pods = await _machines(self._reads(call), namespace, selector)
         return [translate.machine(pod, chain.top) for pod, chain in pods]
 
     async def set_machine_labels(
@@ -73,28 +89,31 @@ class KubernetesProvider:
 
     async def get_controllers(self, operation: api.GetControllers, call: Call) -> Controllers:
         namespace = names.namespace(operation.scope)
-        kube = self._client.for_call(call)
+        reads = self._reads(call)
         if operation.machine_id is None:
             # Owners are created before their pods, so they are read after the pods.
-            pods = await lookup.running(kube, namespace, None)
-            listed = await lookup.controllers_of_namespace(kube, namespace, pods)
+            pods = await lookup.running(reads, namespace, None)
+            listed = await lookup.controllers_of_namespace(reads, namespace, pods)
             # Only the response for one controller has machines, on every platform.
             return Controllers([structs.replace(each, machines=UNSET) for each in listed])
         name = names.object_name(operation.machine_id, "machineId")
-        pod = await kube.get(PODS.path(namespace, name), Pod)
-        found = await lookup.controller_of_machine(kube, namespace, pod)
+        pod = await reads.get(PODS, namespace, name)
+        found = await lookup.controller_of_machine(reads, namespace, pod)
         return Controllers([found] if found is not None else [])
 
     async def get_controller(self, operation: api.GetController, call: Call) -> OneController:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
-        kube = self._client.for_call(call)
-        kind, found = await lookup.find(
-            operation, lambda kind: kube.get(kind.path(namespace, name), kind.shape)
+        reads = self._reads(call)
+        local = await lookup.find_in_informers(operation, namespace, reads)
+        kind, found = local or await lookup.find(
+            operation, lambda kind: reads.get_live(kind, namespace, name)
         )
-        self._versions.learn(kind, namespace, found)
+        # This worker may know a later version than its informer.
+        if local is None or self._versions.get(kind, namespace, name) is None:
+            self._versions.learn(kind, namespace, found)
         selector = selectors.of_controller(found)
-        pods = await _machines(kube, namespace, selector) if selector else []
+        pods = await _machines(reads, namespace, selector) if selector else []
         uid = found.metadata.uid
         own = [translate.machine(pod, chain.top) for pod, chain in pods if chain.may_contain(uid)]
         return OneController(translate.controller(kind, found, own))
@@ -143,8 +162,7 @@ class KubernetesProvider:
         selector = selectors.of_labels(names.labels(operation.labels))
         if selector is None:
             raise Fault(Code.INVALID, "labels: expected at least one label, got none")
-        kube = self._client.for_call(call)
-        found = await kube.list(SERVICES.path(namespace), ListOf[Service], selector.text)
+        found = await self._reads(call).list(SERVICES, namespace, selector)
         return [translate.endpoint(service) for service in found]
 
     async def apply_service(self, operation: api.ApplyService, call: Call) -> Object:
@@ -212,11 +230,11 @@ class KubernetesProvider:
 
 
 async def _machines(
-    kube: BoundClient, namespace: str, selector: Selector | None
+    reads: Reads, namespace: str, selector: Selector | None
 ) -> list[tuple[Pod, Chain]]:
     """Return the pods that are not finished, each with its owners."""
-    pods = await lookup.running(kube, namespace, selector)
-    owners = await chains(kube, namespace, [pod.metadata for pod in pods])
+    pods = await lookup.running(reads, namespace, selector)
+    owners = await chains(reads, namespace, [pod.metadata for pod in pods])
     return list(zip(pods, owners, strict=True))
 
 

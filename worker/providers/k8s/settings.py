@@ -53,6 +53,8 @@ class Settings(Struct, frozen=True):
     k8s_connect_timeout_ms: Milliseconds = 5000
     k8s_http2: Flag = False
     """HTTP/2 shares connections, but sends head and body of a request in two writes."""
+    k8s_informers: Flag = True
+    """False: every query asks the API server, and nothing is watched."""
     k8s_gateways: GatewayNames | None = None
     """Gateways in other namespaces that routes of all namespaces may attach to."""
 

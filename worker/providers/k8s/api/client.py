@@ -32,10 +32,12 @@ from worker.providers.k8s.api.requests import (
     is_deleted,
     target,
     warnings,
+    written_version,
 )
 from worker.providers.k8s.api.retries import RetryBudget, needs_read
 from worker.providers.k8s.api.spans import request_span
 from worker.providers.k8s.api.transport import BEFORE_SENDING
+from worker.providers.k8s.kinds import WATCHED
 from worker.providers.k8s.objects import ListOf
 from worker.providers.k8s.settings import Settings
 
@@ -236,7 +238,8 @@ class BoundClient:
                 answer = await self._client.attempt(request, self._call)
             except Failure as failure:
                 if request.method == "DELETE" and arrived and is_deleted(failure):
-                    return Answered(DELETED, 200, repeated=True)
+                    self._report(request, deleted := Answered(DELETED, 200, repeated=True))
+                    return deleted
                 arrived |= failure.arrived
                 self._attempts.count(changes=request.changes, arrived=failure.arrived)
                 if failure.again in needs_read(request):
@@ -246,9 +249,18 @@ class BoundClient:
                     self._client.renew_credentials()
             else:
                 self._attempts.count(changes=request.changes)
-                for text in answer.warnings if request.changes else ():
-                    self._call.warn(text)
+                self._report(request, answer)
                 return answer._replace(repeated=arrived)
+
+    def _report(self, request: Request, answer: Answered) -> None:
+        """Report the warnings and the version of a write."""
+        if not request.changes:
+            return
+        for text in answer.warnings:
+            self._call.warn(text)
+        written = written_version(request, answer)
+        if written is not None and written[0] in WATCHED:
+            self._call.wrote(*written)
 
 
 @asynccontextmanager

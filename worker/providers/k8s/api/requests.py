@@ -8,6 +8,7 @@ from urllib.parse import quote, urlencode
 import msgspec
 
 from contracts.faults import Code
+from contracts.freshness import UNKNOWN
 from contracts.json_limits import ANSWERS, decode
 from worker.providers.k8s.api import errors
 
@@ -29,6 +30,9 @@ DELETE_OPTIONS = {"kind": "DeleteOptions", "apiVersion": "v1"}
 BACKGROUND = {"propagationPolicy": "Background"}
 """Without a propagation policy, deleting a ReplicationController orphans its pods."""
 
+
+COLLECTION = re.compile(r"/namespaces/[^/]+/([a-z]+)")
+"""The plural of the resource type in the path of a request."""
 
 WARNING = re.compile(r'\b299 \S+ "(?P<text>(?:[^"\\]|\\.)*)"')
 """RFC 7234 §5.5, in the API server's format."""
@@ -68,6 +72,33 @@ def warnings(headers: Mapping[str, str]) -> tuple[str, ...]:
     """Return the API server's warnings in the headers of a response."""
     found = WARNING.finditer(headers.get("warning", ""))
     return tuple(re.sub(r"\\(.)", r"\1", each["text"]) for each in found)
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+
+
+class _Written(msgspec.Struct):
+    """The part of a written object that has its version."""
+
+    metadata: _Version
+
+
+def written_version(request: Request, answer: Answered) -> tuple[str, int] | None:
+    """Return the plural of the resource type of a write, and the version of the written object.
+
+    None for a write outside a namespace, such as a review of rights. The response to a deletion
+    does not have the version of the deletion.
+    """
+    plural = COLLECTION.search(request.target)
+    if plural is None:
+        return None
+    try:
+        text = decode(answer.body, ANSWERS, type=_Written).metadata.resource_version
+    except msgspec.DecodeError:
+        text = ""
+    is_known = request.method != "DELETE" and text.isascii() and text.isdigit()
+    return plural[1], int(text) if is_known else UNKNOWN
 
 
 def target(path: str, query: dict[str, str], token: str | None = None) -> str:

@@ -16,12 +16,11 @@ from contracts.faults import Code, Fault
 from contracts.resources import Controller, Machine
 from worker.gather_all import gather_all
 from worker.providers.k8s import kinds, translate
-from worker.providers.k8s.api.client import BoundClient
 from worker.providers.k8s.api.errors import Absent, MissingRight
 from worker.providers.k8s.controllers.owners import chain, manager_of, owner_of
+from worker.providers.k8s.informers.reads import Reads
 from worker.providers.k8s.kinds import KINDS, PODS, REPLICA_SETS, Kind
 from worker.providers.k8s.objects import (
-    ListOf,
     OwnerReference,
     Pod,
     Replication,
@@ -76,7 +75,23 @@ def _absent(operation: Named, candidates: tuple[Kind, ...]) -> Fault:
     )
 
 
-async def controller_of_machine(kube: BoundClient, namespace: str, pod: Pod) -> Controller | None:
+async def find_in_informers(
+    operation: api.GetController, namespace: str, reads: Reads
+) -> tuple[Kind, AnyWorkload] | None:
+    """Return the first controller of the kinds that match the hints, if informers have it.
+
+    None if an informer of an earlier kind cannot be used, because that kind takes precedence.
+    """
+    for kind in kinds.hinted(operation.kind, operation.api_version):
+        store = await reads.store(kind, namespace)
+        if store is None:
+            return None
+        if (found := store.get(operation.name)) is not None:
+            return kind, found
+    return None
+
+
+async def controller_of_machine(reads: Reads, namespace: str, pod: Pod) -> Controller | None:
     """Return the controller of a pod; None if it is absent or of another kind.
 
     If the worker may not read an owner, the controller is searched in the list of the namespace,
@@ -85,10 +100,10 @@ async def controller_of_machine(kube: BoundClient, namespace: str, pod: Pod) -> 
     owner = owner_of(pod.metadata)
     while owner is not None and (kind := kinds.of_owner(owner)) is not None:
         try:
-            workload = await _read(kube, kind, namespace, owner)
+            workload = await _read(reads, kind, namespace, owner)
         except MissingRight as fault:
             log.warning("the %s %s in %s: %s", kind.name, owner.name, namespace, fault.message)
-            return await _from_namespace_list(kube, namespace, pod)
+            return await _from_namespace_list(reads, namespace, pod)
         if workload is None:
             return None
         owner = manager_of(kind, workload.metadata)
@@ -97,28 +112,26 @@ async def controller_of_machine(kube: BoundClient, namespace: str, pod: Pod) -> 
     return None
 
 
-async def _from_namespace_list(kube: BoundClient, namespace: str, pod: Pod) -> Controller | None:
+async def _from_namespace_list(reads: Reads, namespace: str, pod: Pod) -> Controller | None:
     """Return the controller of a pod from the list of the namespace, without machines."""
-    for each in await controllers_of_namespace(
-        kube, namespace, await running(kube, namespace, None)
-    ):
+    pods = await running(reads, namespace, None)
+    for each in await controllers_of_namespace(reads, namespace, pods):
         if any(machine.id == pod.metadata.name for machine in each.machines or ()):
             return structs.replace(each, machines=UNSET)
     return None
 
 
-async def running(kube: BoundClient, namespace: str, selector: Selector | None) -> list[Pod]:
+async def running(reads: Reads, namespace: str, selector: Selector | None) -> list[Pod]:
     """Return the pods that are not finished."""
-    text = selector.text if selector else None
-    listed = await kube.list(PODS.path(namespace), ListOf[Pod], text)
+    listed: list[Pod] = await reads.list(PODS, namespace, selector)
     return [pod for pod in listed if not translate.is_finished(pod)]
 
 
 async def _read(
-    kube: BoundClient, kind: Kind, namespace: str, owner: OwnerReference
+    reads: Reads, kind: Kind, namespace: str, owner: OwnerReference
 ) -> AnyWorkload | None:
     try:
-        workload: AnyWorkload = await kube.get(kind.path(namespace, owner.name), kind.shape)
+        workload: AnyWorkload = await reads.get(kind, namespace, owner.name)
     except Absent:
         return None
     # An object with the same name but another uid was created later and does not own this pod.
@@ -126,13 +139,13 @@ async def _read(
 
 
 async def controllers_of_namespace(
-    kube: BoundClient, namespace: str, pods: list[Pod]
+    reads: Reads, namespace: str, pods: list[Pod]
 ) -> list[Controller]:
     """Return all controllers of a namespace except ReplicaSets that a Deployment manages.
 
     Controllers of a kind that the worker may not list are derived from their pods.
     """
-    found = await gather_all(*(_list_kind(kube, namespace, kind) for kind in KINDS))
+    found = await gather_all(*(_list_kind(reads, namespace, kind) for kind in KINDS))
     lists = dict(zip(KINDS, found, strict=True))
     managers = {
         each.metadata.uid: manager_of(REPLICA_SETS, each.metadata)
@@ -161,13 +174,10 @@ async def controllers_of_namespace(
     return controllers
 
 
-async def _list_kind(kube: BoundClient, namespace: str, kind: Kind) -> list[AnyWorkload] | None:
+async def _list_kind(reads: Reads, namespace: str, kind: Kind) -> list[AnyWorkload] | None:
     """Return all controllers of a kind, None if the worker may not list it."""
-    path = kind.path(namespace)
     try:
-        if kind.shape is Replication:
-            return [*await kube.list(path, ListOf[Replication])]
-        return [*await kube.list(path, ListOf[Workload])]
+        return await reads.list(kind, namespace)
     except MissingRight as fault:
         log.warning("controllers of kind %s in %s: %s", kind.name, namespace, fault.message)
         return None

@@ -1,22 +1,22 @@
 """Find the controller of a pod by owner references.
 
-Owner references are not cached, because they change: deleting a Deployment with `--cascade=orphan`
-releases its ReplicaSets, and the next Deployment with a matching selector adopts them. No other
-response of the API server reliably invalidates a cached owner, and two workers with different
-caches would contradict each other.
+Owner references change: deleting a Deployment with `--cascade=orphan` releases its ReplicaSets,
+and the next Deployment with a matching selector adopts them. They are therefore read from an
+informer, which sees every change, or from the API server, and are not cached otherwise.
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
+from typing import Any
 
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
 from worker.gather_all import gather_all
 from worker.providers.k8s import kinds
-from worker.providers.k8s.api.client import BoundClient
+from worker.providers.k8s.informers.reads import Reads
 from worker.providers.k8s.kinds import DEPLOYMENTS, REPLICA_SETS, Kind
-from worker.providers.k8s.objects import ListOf, Metadata, Owned, OwnerReference
+from worker.providers.k8s.objects import Metadata, OwnerReference
 
 log = logging.getLogger(__name__)
 
@@ -69,49 +69,42 @@ def chain(pod: Metadata, managers: Managers) -> Chain:
     return Chain((owner, manager) if manager else (owner,), complete=owner.uid in managers)
 
 
-async def chains(kube: BoundClient, namespace: str, pods: Sequence[Metadata]) -> list[Chain]:
+async def chains(reads: Reads, namespace: str, pods: Sequence[Metadata]) -> list[Chain]:
     """Return the owner chain of each pod; an unreadable owner only makes a chain incomplete."""
     owners = (owner_of(pod) for pod in pods)
     wanted = {
         owner.uid: owner for owner in owners if owner and kinds.of_owner(owner) is REPLICA_SETS
     }
+    managers: Managers = {}
+    if wanted and (store := await reads.store(REPLICA_SETS, namespace)) is not None:
+        local = (store.with_uid(uid) for uid in wanted)
+        managers = _managers(each.metadata for each in local if each is not None)
+    absent = {owner.name for uid, owner in wanted.items() if uid not in managers}
     # An object with the same name but another uid was created later and owns none of these pods.
-    managers = {
-        found.uid: manager_of(REPLICA_SETS, found)
-        for found in await _replica_sets(kube, namespace, wanted.values())
-        if found.uid in wanted
-    }
+    live = await _replica_sets(reads, namespace, absent)
+    managers |= _managers(each for each in live if each.uid in wanted)
     return [chain(pod, managers) for pod in pods]
 
 
-async def _replica_sets(
-    kube: BoundClient, namespace: str, wanted: Iterable[OwnerReference]
-) -> list[Metadata]:
-    names = {owner.name for owner in wanted}
+def _managers(replica_sets: Iterable[Metadata]) -> Managers:
+    return {each.uid: manager_of(REPLICA_SETS, each) for each in replica_sets}
+
+
+async def _replica_sets(reads: Reads, namespace: str, names: set[str]) -> list[Metadata]:
+    """Read ReplicaSets from the API server."""
     if len(names) > MAX_READS_BY_NAME:
-        return await _read_all(kube, namespace)
-    found = await gather_all(*(_read_one(kube, namespace, name) for name in names))
+        return await _read(namespace, reads.list_live(REPLICA_SETS, namespace))
+    one_by_one = (reads.get_live(REPLICA_SETS, namespace, name) for name in names)
+    found = await gather_all(*(_read(namespace, each) for each in one_by_one))
     return [metadata for each in found for metadata in each]
 
 
-async def _read_all(kube: BoundClient, namespace: str) -> list[Metadata]:
+async def _read(namespace: str, reading: Awaitable[Any]) -> list[Metadata]:
     try:
-        found = await kube.list(REPLICA_SETS.path(namespace), ListOf[Owned])
+        found = await reading
     except Fault as fault:
-        return _unreadable(namespace, fault)
-    return [each.metadata for each in found]
-
-
-async def _read_one(kube: BoundClient, namespace: str, name: str) -> list[Metadata]:
-    try:
-        found = await kube.get(REPLICA_SETS.path(namespace, name), Owned)
-    except Fault as fault:
-        return _unreadable(namespace, fault)
-    return [found.metadata]
-
-
-def _unreadable(namespace: str, fault: Fault) -> list[Metadata]:
-    if fault.code is Code.DEADLINE_EXCEEDED:
-        raise fault
-    log.warning("owners of kind ReplicaSet in %s: %s", namespace, fault.message)
-    return []
+        if fault.code is Code.DEADLINE_EXCEEDED:
+            raise
+        log.warning("owners of kind ReplicaSet in %s: %s", namespace, fault.message)
+        return []
+    return [each.metadata for each in (found if isinstance(found, list) else [found])]

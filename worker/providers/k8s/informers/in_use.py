@@ -53,16 +53,14 @@ class Informers:
     def __init__(
         self,
         client: Client,
-        group: asyncio.TaskGroup,
         limits: Limits,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`group` runs the informers."""
         self._client = client
-        self._group = group
         self._limits = limits
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
         self._read_once: TtlCache[str, bool] = TtlCache(READS_REMEMBERED, limits.repeat_s, clock)
 
     def used(self, source: Source[Any]) -> Informer[Any] | None:
@@ -102,14 +100,17 @@ class Informers:
                 if entry.used_at < oldest:
                     self._stop(path)
 
-    def stop(self) -> None:
-        """Stop all informers."""
+    async def aclose(self) -> None:
+        """Stop all informers, and wait until they have ended."""
         for path in list(self._entries):
             self._stop(path)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(self, source: Source[Any]) -> None:
         informer = Informer(self._client, source, self._fits, watch_s=self._limits.watch_s)
-        task = self._group.create_task(_run(informer), name=f"informer {source.path}")
+        task = asyncio.create_task(_run(informer), name=f"informer {source.path}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
         self._entries[source.path] = _Entry(informer, task, self._clock())
 
     def _stop(self, path: str) -> None:
@@ -148,12 +149,14 @@ async def _run(informer: Informer[Any]) -> None:
 
 @asynccontextmanager
 async def informers(client: Client, limits: Limits = DEFAULT_LIMITS) -> AsyncIterator[Informers]:
-    """Open the informers of a client, none of which runs yet."""
-    async with asyncio.TaskGroup() as group:
-        opened = Informers(client, group, limits)
-        sweeper = group.create_task(opened.sweep())
-        try:
-            yield opened
-        finally:
-            sweeper.cancel()
-            opened.stop()
+    """Open the informers of a client, none of which runs yet.
+
+    Not with a task group: it would wrap the exceptions of its body, which may be a whole worker.
+    """
+    opened = Informers(client, limits)
+    sweeper = asyncio.create_task(opened.sweep())
+    try:
+        yield opened
+    finally:
+        sweeper.cancel()
+        await asyncio.gather(opened.aclose(), sweeper, return_exceptions=True)
