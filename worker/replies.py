@@ -58,8 +58,6 @@ class Replies:
         gateways receive; with a queue on a frozen node the confirm never comes. The gateways of
         such queues learn of the loss, and let workers read live for a while.
         """
-        if not versions:
-            return
         try:
             async with asyncio.timeout(ANNOUNCE_S):
                 await self._publisher.publish(announcement(place(command.key), versions))

@@ -68,6 +68,17 @@ HEADERS: dict[str, dict[str, Any]] = {
                 "description": "The client of the gateway. Only gateways may set it, on "
                 "machinist.commands; an event with this header is never run, its result is dead.",
             },
+            wire.HEADER_VERSIONS: {
+                "type": "string",
+                "description": "For queries: the resource versions that the answer must include, "
+                "such as `deployments=105,pods=107`. Without this header a query is answered by "
+                "the platform itself.",
+            },
+            wire.HEADER_MAX_AGE: {
+                "type": "integer",
+                "minimum": 0,
+                "description": "For queries: the greatest age of the answer in milliseconds.",
+            },
             **dict.fromkeys(dead_letters.COPIES, _NEVER),
         },
     },
@@ -80,6 +91,14 @@ HEADERS: dict[str, dict[str, Any]] = {
                 "description": "Seconds; set with 429 and 503, when nothing was attempted.",
             },
             wire.HEADER_WORKER: {"type": "string", "description": "The worker that replied."},
+            wire.HEADER_VERSIONS: {
+                "type": "string",
+                "description": "The resource versions that the answer to a query shows.",
+            },
+            wire.HEADER_AGE: {
+                "type": "integer",
+                "description": "The age in milliseconds of an answer from a local copy.",
+            },
         },
         "required": [wire.HEADER_STATUS],
     },

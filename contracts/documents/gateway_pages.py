@@ -34,12 +34,13 @@ class AttachedWorker(Shape, frozen=True, kw_only=True):
 
 
 class AttachedProvider(Shape, frozen=True, kw_only=True):
-    """The workers of one provider."""
+    """The workers of one provider; `live_reads` says why frequent queries ask the platform."""
 
     attended: bool
     consumers: int
     since: str | None
     workers: list[AttachedWorker]
+    live_reads: list[str]
 
 
 class Readiness(Shape, frozen=True, kw_only=True):

@@ -43,6 +43,22 @@ IDEMPOTENCY_KEY = {
     "schema": {"type": "string", "pattern": "^[ -~]{1,255}$"},
 }
 
+CACHE_CONTROL = {
+    "name": "Cache-Control",
+    "in": "header",
+    "description": "`no-cache` asks the platform itself; `max-age=N` refuses an answer that may "
+    "lack changes of the last N seconds. Own changes are never missing.",
+    "schema": {"type": "string"},
+}
+
+AGE = {
+    "Age": {
+        "description": "The number of seconds for which the answer may lack changes of other "
+        "clients. Absent if the platform itself was asked.",
+        "schema": {"type": "integer", "minimum": 0},
+    }
+}
+
 COMMAND_ID = {
     "Command-Id": {
         "description": "The id of the command in the audit.",
@@ -121,18 +137,18 @@ def _operation(
     members = {row.body} if isinstance(row.body, str) else set(row.body)
     fields = [f for f in msgspec.structs.fields(operation) if f.name not in members]
     problem = QUERY_PROBLEM if row.safe else COMMAND_PROBLEM
-    headers = {} if row.safe else {"headers": COMMAND_ID}
+    headers = AGE if row.safe else COMMAND_ID
     answers = set(STATUS.values()) - (WITHOUT_ROUTE if row.body else WITHOUT_BODY)
-    keys = [] if row.safe else [IDEMPOTENCY_KEY]
+    own = CACHE_CONTROL if row.safe else IDEMPOTENCY_KEY
     content = {JSON: {"schema": result, "examples": examples.named(examples.answers(row.name))}}
     return {
         "operationId": row.name,
         "summary": row.summary,
         "tags": [row.collection],
         "security": security.requirements(row.access),
-        "parameters": [PROVIDER, *(_parameter(row, field, of_fields) for field in fields), *keys],
+        "parameters": [PROVIDER, *(_parameter(row, field, of_fields) for field in fields), own],
         "responses": {
-            "200": {"description": "Done.", **headers, "content": content},
+            "200": {"description": "Done.", "headers": headers, "content": content},
             **{f"{s}": {"$ref": f"#/components/responses/{problem}{s}"} for s in sorted(answers)},
         },
     }

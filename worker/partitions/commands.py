@@ -221,8 +221,10 @@ class Commands:
         return Disposition.ACKNOWLEDGE
 
     async def _reply(self, command: Command, reply: Reply, written: Versions) -> None:
-        await self._replies.announce(command.message, written)
-        await self._replies.send(command.message, reply, command.expires_at)
+        if written:
+            await self._replies.announce(command.message, written)
+        if command.message.reply_to:
+            await self._replies.send(command.message, reply, command.expires_at)
 
 
 async def _traced(command: Command, work: Coroutine[Any, Any, Disposition]) -> Disposition:
