@@ -129,29 +129,30 @@ class Rpc:
             return reply
         if self._known.is_older(reply, pending.message, published_at):
             session = await self._admit(pending.provider)
-            left = max(1, int((pending.deadline - time.time()) * 1000))
-            message = msgspec.structs.replace(
-                pending.message,
-                message_id=uuid4().hex,
-                reply_to=session.replies,
-                expiration=left,
-                timestamp=int(time.time()),
-                user_id=session.connection.user,
-                headers=pending.message.headers
-                | self._freshness(pending.provider, pending.message.key, context),
-            )
-            reply = await self._exchange(
-                session,
-                Pending(
-                    pending.provider,
-                    message,
-                    safe=True,
-                    deadline=pending.deadline,
-                    opened=pending.opened,
-                ),
-            )
+            reply = await self._exchange(session, self._repetition(session, pending, context))
         self._known.learn(pending.message.key, reply)
         return reply
+
+    def _repetition(self, session: Session, pending: Pending, context: Context) -> Pending:
+        """Return a query once more, with the versions that are known now and the same deadline."""
+        former, identity = pending.message, uuid4().hex
+        message = msgspec.structs.replace(
+            former,
+            message_id=identity,
+            correlation_id=identity,
+            reply_to=session.replies,
+            expiration=max(1, int((pending.deadline - time.time()) * 1000)),
+            timestamp=int(time.time()),
+            user_id=session.connection.user,
+            headers=former.headers | self._freshness(pending.provider, former.key, context),
+        )
+        return Pending(
+            pending.provider,
+            message,
+            safe=True,
+            deadline=pending.deadline,
+            opened=pending.opened,
+        )
 
     def _freshness(self, provider: str, key: str, context: Context) -> dict[str, wire.Header]:
         """Return the headers that permit workers to answer a query from local copies."""

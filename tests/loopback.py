@@ -30,13 +30,15 @@ MAX_BODY_BYTES = 100_000
 class Loopback:
     """A substitute for `gateway.rpc.Rpc` with the workers in this process.
 
-    `messages` are the sent messages; `attendance` is real and probes a fake connection.
+    `messages` are the sent messages, `contexts` their contexts; `attendance` is real and probes a
+    fake connection.
     """
 
     def __init__(
         self, *workers: Dispatch, seals: Seals | None = None, expected: Iterable[str] = ()
     ) -> None:
         self.messages: list[Message] = []
+        self.contexts: list[Context] = []
         self.attendance = Attendance(expected)
         self.attendance.connected(
             cast(Connection, FakeConnection({worker.name for worker in workers}))
@@ -51,6 +53,7 @@ class Loopback:
         await self.attendance.require(provider)
         message = self._message(provider, operation, context)
         self.messages.append(message)
+        self.contexts.append(context)
         try:
             reply = await self._workers[provider].run(message, Call.within(DEADLINE_S))
         except Refusal as refusal:

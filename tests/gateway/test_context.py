@@ -55,3 +55,30 @@ async def test_an_invalid_trace_context_is_dropped(
     await client.get("/memory/machines/shop", headers=[("traceparent", traceparent)])
 
     assert "traceparent" not in loopback.messages[0].headers
+
+
+@pytest.mark.parametrize(
+    ("header", "expected"),
+    [
+        ("no-cache", 0.0),
+        ("No-Cache", 0.0),
+        ("no-store", 0.0),
+        ("max-age=0", 0.0),
+        ("max-age=30", 30.0),
+        ('max-age="7", public', 7.0),
+        ("max-age=30, no-cache", 0.0),
+        ("max-age=-1", None),
+        ("max-age=x", None),
+        ("max-age", None),
+        ("only-if-cached", None),
+        ("", None),
+    ],
+)
+async def test_cache_control_limits_the_age_of_an_answer(
+    client: Client, loopback: Loopback, header: str, expected: float | None
+) -> None:
+    headers = [("cache-control", header)]
+    await client.get("/memory/machines/shop", headers=headers)
+    await client.send(*SCALE, headers=headers)
+
+    assert [each.max_age_s for each in loopback.contexts] == [expected, None]

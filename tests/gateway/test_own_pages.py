@@ -93,7 +93,7 @@ async def test_readiness_lists_expected_and_announced_providers(client, link, lo
 
     assert providers.keys() == {"absent", "memory"}
     assert providers["absent"] == {
-        "attended": False, "consumers": 0, "since": None, "workers": [],
+        "attended": False, "consumers": 0, "since": None, "workers": [], "liveReads": [],
     }  # fmt: skip
     assert (providers["memory"]["attended"], providers["memory"]["consumers"]) == (True, 1)
     assert providers["memory"]["since"] == NOW_TEXT
@@ -115,6 +115,18 @@ async def test_readiness_lists_announced_workers(client, link, loopback):
             "clockBehindSeconds": 0.25,
         }
     ]
+
+
+async def test_readiness_says_why_frequent_queries_ask_the_platform(client, link, loopback):
+    link.ready()
+    reason = "the worker's user lacks the right to watch pods"
+    for name in ("host-1", "host-2"):
+        worker = announcement(worker=name, liveReads=[reason])
+        loopback.attendance.hear(worker.message())
+
+    memory = (await client.get("/ready")).json()["providers"]["memory"]
+
+    assert memory["liveReads"] == [reason]
 
 
 async def test_readiness_does_not_list_a_worker_that_left(client, link, loopback):

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
@@ -15,13 +16,15 @@ from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
+from contracts.freshness import announcement
 from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.topology import Topology
-from contracts.wire import Message
+from contracts.wire import Header, Message
 from gateway.address_limit import MAX_WAITING
 from gateway.checks import Checks
 from gateway.context import Context
+from gateway.known_versions import KnownVersions
 from gateway.rpc import Rpc
 from tests.examples import EXAMPLES
 
@@ -75,8 +78,8 @@ class Broker:
         self.channels.append(Channel(self.published))
         return self.channels[-1]
 
-    def answer(self, request: Message) -> None:
-        """Reply like a worker; replies arrive on the first of a session's three channels."""
+    def answer(self, request: Message, **headers: Header) -> None:
+        """Reply like a worker."""
         reply = Message(
             exchange=topology.REPLIES,
             key=request.reply_to or "",
@@ -84,9 +87,13 @@ class Broker:
             type=request.type,
             message_id="reply",
             correlation_id=request.correlation_id,
-            headers={wire.HEADER_STATUS: 200},
+            headers={wire.HEADER_STATUS: 200, **headers},
         )
-        self.channels[-3].receive(Delivery(reply, tag=1, redelivered=False, returns=0))
+        self.deliver(reply)
+
+    def deliver(self, message: Message) -> None:
+        """Deliver a message on the first of a session's three channels, that of replies."""
+        self.channels[-3].receive(Delivery(message, tag=1, redelivered=False, returns=0))
 
     async def is_blocked(self) -> bool:
         return False
@@ -108,6 +115,9 @@ class AllAttended(Attendance):
 
     async def is_attended(self, provider: str) -> bool:
         return self.has_workers
+
+    def tells_versions(self, provider: str) -> bool:
+        return provider != "former"
 
 
 class NoChecks(Checks):
@@ -132,7 +142,11 @@ class Link(ReconnectingConnection):
 
 
 def rpc_of(
-    link: ReconnectingConnection, attendance: Attendance, milliseconds: int, in_flight: int
+    link: ReconnectingConnection,
+    attendance: Attendance,
+    milliseconds: int,
+    in_flight: int,
+    known: KnownVersions | None = None,
 ) -> Rpc:
     """Return an `Rpc` with a deadline in milliseconds and a limit of calls in flight."""
     return Rpc(
@@ -144,6 +158,7 @@ def rpc_of(
         in_flight=in_flight,
         on_refused=lambda *_: None,
         checks=NoChecks(),
+        known=known,
     )
 
 
@@ -335,3 +350,77 @@ async def test_a_command_is_published_under_the_command_id_of_its_504():
 
     assert raised.value.code is Code.DEADLINE_EXCEEDED
     assert [each.message_id for each in broker.published] == ["c-1"]
+
+
+@asynccontextmanager
+async def knowing(milliseconds: int = 30_000) -> AsyncIterator[tuple[Rpc, Broker]]:
+    """Run a session that knows versions, and was connected long ago."""
+    now = [0.0]
+    link, broker = Link(), Broker()
+    rpc = rpc_of(link, AllAttended(()), milliseconds, 10, KnownVersions(lambda: now[0]))
+    session = asyncio.create_task(rpc.session(cast(Connection, broker)))
+    await link.is_ready.wait()
+    now[0] += 3600
+    yield rpc, broker
+    session.cancel()
+
+
+async def test_a_query_requires_the_versions_that_were_announced_before_it() -> None:
+    async with knowing() as (rpc, broker):
+        broker.deliver(announcement("k8s.default", {"pods": 7}))
+        call = asyncio.create_task(rpc.call("k8s", QUERY))
+        await published(broker, 1)
+        broker.answer(broker.published[0], versions="pods=6", age=1500)
+        reply = await call
+
+    assert [each.headers["versions"] for each in broker.published] == ["pods=7"]
+    assert reply.age_ms == 1500
+
+
+async def test_a_reply_that_is_older_than_an_announcement_before_it_is_asked_for_again() -> None:
+    async with knowing() as (rpc, broker):
+        call = asyncio.create_task(rpc.call("k8s", QUERY))
+        await published(broker, 1)
+        broker.deliver(announcement("k8s.default", {"pods": 7}))
+        broker.answer(broker.published[0], versions="pods=6")
+        await published(broker, 2)
+        broker.deliver(announcement("k8s.default", {"pods": 8}))
+        broker.answer(broker.published[1], versions="pods=7")
+        await call
+
+    first, second = broker.published
+    assert (first.headers["versions"], second.headers["versions"]) == ("", "pods=7")
+    assert second.message_id != first.message_id
+    assert second.headers["deadline"] == first.headers["deadline"]
+    assert (second.expiration or 0) <= (first.expiration or 0)
+
+
+async def test_a_query_requires_the_versions_of_earlier_answers() -> None:
+    async with knowing() as (rpc, broker):
+        for version in (6, 5):
+            call = asyncio.create_task(rpc.call("k8s", QUERY))
+            await published(broker, 1)
+            broker.answer(broker.published[-1], versions=f"pods={version}")
+            await call
+            last = broker.published.pop()
+
+    assert last.headers["versions"] == "pods=6"
+
+
+async def test_a_client_limits_the_age_of_the_answer() -> None:
+    async with knowing(50) as (rpc, broker):
+        for max_age in (0.0, 2.0, None):
+            with pytest.raises(Fault):
+                await rpc.call("k8s", QUERY, Context(max_age_s=max_age))
+
+    assert [each.headers.get("max-age") for each in broker.published] == [0, 2000, None]
+
+
+async def test_workers_of_an_earlier_version_are_not_permitted_to_answer_from_copies() -> None:
+    async with knowing(50) as (rpc, broker):
+        with pytest.raises(Fault):
+            await rpc.call("former", QUERY)
+        with pytest.raises(Fault):
+            await rpc.call("k8s", COMMAND)
+
+    assert ["versions" in each.headers for each in broker.published] == [False, False]
