@@ -22,7 +22,7 @@ from worker.clock import Clock
 from worker.consumer import Consumer
 from worker.dispatch import Dispatch
 from worker.fence import Fence
-from worker.gauges import watch
+from worker.gauges import watch, watch_informers
 from worker.metrics import Metrics
 from worker.partitions.balance import Balance
 from worker.partitions.bodies import DEFAULT_LIMITS, Bodies, Limits
@@ -168,9 +168,8 @@ def consuming_side(
     ]
     queries = Queries(dispatch, replies, clock, group, concurrency=concurrency, tag=tag)
     consumer = Consumer(dispatch.name, link, queries, partitions, balance, runs, fence, announce)
-    registry = dispatch.metrics.registry
-    states = dispatch.informer_states
-    watch(registry, dispatch.name, consumer, partitions, bodies, clock, states)
+    watch(dispatch.metrics.registry, dispatch.name, consumer, partitions, bodies, clock)
+    watch_informers(dispatch.metrics.registry, dispatch.name, dispatch.informer_states)
     return consumer
 
 

@@ -17,7 +17,6 @@ def watch(
     partitions: Sequence[Partition],
     bodies: Bodies,
     clock: Clock,
-    states: Callable[[], list[InformerState]],
 ) -> None:
     """Register the gauges of a worker, and read its parts at each scrape."""
     attached = registry.gauge(
@@ -48,6 +47,23 @@ def watch(
         "How far this clock is behind the clocks of all publishers of the last 5 minutes.",
     )
 
+    def sample() -> None:
+        attached[provider,].set(consumer.state == "attached")
+        for each in partitions:
+            owned[provider, str(each.slot)].set(each.is_owned)
+        handovers[provider,].set(sum(each.handovers for each in partitions))
+        held[provider,].set(sum(each.held for each in partitions))
+        held_bytes["memory",].set(bodies.in_memory)
+        held_bytes["disk",].set(bodies.on_disk)
+        behind[()].set(clock.behind)
+
+    registry.on_scrape(sample)
+
+
+def watch_informers(
+    registry: Registry, provider: str, states: Callable[[], list[InformerState]]
+) -> None:
+    """Register the gauges of a provider's informers, and read their states at each scrape."""
     informers = registry.gauge(
         "machinist_worker_informers",
         "Local copies of a collection; trusted ones answer queries.",
@@ -72,7 +88,7 @@ def watch(
         *("provider", "resource"),
     )
 
-    def sample_informers() -> None:
+    def sample() -> None:
         families = (informers, objects, informer_bytes, age, resyncs)
         for family in families:
             family.clear()
@@ -84,16 +100,5 @@ def watch(
             resyncs[labels].add(each.resyncs)
             if each.age_s < float("inf"):
                 age[labels].set(max(age[labels].value, each.age_s))
-
-    def sample() -> None:
-        sample_informers()
-        attached[provider,].set(consumer.state == "attached")
-        for each in partitions:
-            owned[provider, str(each.slot)].set(each.is_owned)
-        handovers[provider,].set(sum(each.handovers for each in partitions))
-        held[provider,].set(sum(each.held for each in partitions))
-        held_bytes["memory",].set(bodies.in_memory)
-        held_bytes["disk",].set(bodies.on_disk)
-        behind[()].set(clock.behind)
 
     registry.on_scrape(sample)

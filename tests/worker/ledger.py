@@ -9,10 +9,11 @@ from contracts import outcomes, topology
 from contracts.api import UpdateControllerReplicas
 from contracts.broker.channel import Delivery
 from contracts.broker.errors import Rejected, Unroutable
+from contracts.freshness import VERSIONS
 from contracts.operation import Operation
 from contracts.outcomes import Outcome, Result
 from contracts.seal import Seals
-from contracts.wire import HEADER_STATUS, Message
+from contracts.wire import HEADER_SCOPE, HEADER_STATUS, HEADER_VERSIONS, Message
 from tests.examples import ANSWERS, EXAMPLES, message_of
 from tests.worker import virtual
 from tests.worker.providers import FullProvider
@@ -91,6 +92,8 @@ def _line(message: Message) -> str:
     if message.exchange == topology.OUTCOMES:
         outcome = outcomes.read(message)
         return f"{outcome.result} {outcome.id}"
+    if message.type == VERSIONS:
+        return f"versions {message.headers[HEADER_SCOPE]} {message.headers[HEADER_VERSIONS]}"
     if message.exchange == topology.REPLIES:
         return f"reply {message.headers[HEADER_STATUS]}"
     return f"dead-letter {message.message_id}"

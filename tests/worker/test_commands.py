@@ -12,6 +12,7 @@ from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
 from contracts.outcomes import Result
 from contracts.wire import HEADER_STATUS, JSON
+from tests.examples import ANSWERS
 from tests.worker import virtual
 from tests.worker.ledger import event, example, request, working
 from worker.partitions.commands import LEAST_LEFT_S
@@ -126,6 +127,53 @@ async def test_the_outcome_of_a_failure_has_the_state_observed_before_it():
         await w.run(event(5))
 
         assert (w.final.before, w.final.after) == ({"replicas": 3}, None)
+
+
+async def scale_a_deployment(operation: Any, call: Any) -> Any:
+    call.wrote("deployments", 8)
+    call.wrote("deployments", 9)
+    return ANSWERS[operation.row.name]
+
+
+@virtual.time
+async def test_the_versions_that_a_command_produced_are_announced_before_its_reply():
+    async with working() as w:
+        w.provider._behaviour = scale_a_deployment
+        w.publisher.seconds["attendance"] = 0.3
+        await w.run(request(5))
+
+        assert w.log == [
+            "started a-5",
+            "done a-5",
+            "versions k8s.default deployments=9",
+            "reply 200",
+        ]
+
+
+@virtual.time
+async def test_a_reply_waits_half_a_second_for_an_announcement_that_is_not_confirmed():
+    async with working() as w:
+        w.provider._behaviour = scale_a_deployment
+        w.publisher.seconds["attendance"] = 3600
+        began = virtual.now()
+        await w.run(request(5))
+
+        assert w.log[-1] == "reply 200"
+        assert virtual.now() - began == pytest.approx(0.5)
+
+
+@virtual.time
+async def test_a_failed_command_announces_what_it_changed_before_its_failure():
+    async with working() as w:
+
+        async def fail(operation: Any, call: Any) -> Any:
+            call.wrote("deployments", 9)
+            raise Fault(Code.PLATFORM_FAILED, "no")
+
+        w.provider._behaviour = fail
+        await w.run(request(5))
+
+        assert "versions k8s.default deployments=9" in w.log
 
 
 @virtual.time

@@ -1,15 +1,22 @@
 """The consumer: commands that cannot be run here, or not at all."""
 
+from typing import Any
+
 import msgspec
+import pytest
+from msgspec import structs
 
 from contracts.api import UpdateControllerReplicas
 from contracts.broker.channel import Delivery
 from contracts.faults import Code, Fault
+from contracts.freshness import Freshness
+from contracts.operation import Operation
 from contracts.outcomes import Result
 from contracts.resources import Controller
-from contracts.wire import Message
+from contracts.wire import Header, Message
 from tests.examples import ANSWERS, EXAMPLES, message_of
 from tests.worker.attachment import Broker, consuming
+from tests.worker.providers import FullProvider
 from worker.provider import Call
 
 LONG_AGO_S = 20.0
@@ -90,3 +97,25 @@ async def test_a_command_that_can_never_be_run_is_dead_with_the_reason():
             "scope: expected a name of at most 512 letters, digits, '-', '_' and '.', or an ARN, "
             "got nothing"
         ]
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [({}, None), ({"versions": "pods=7", "max-age": 500}, Freshness({"pods": 7}, 0.5))],
+)
+async def test_a_query_may_be_answered_from_a_copy_only_if_its_publisher_says_what_it_must_include(
+    headers: dict[str, Header], expected: Freshness | None
+) -> None:
+    broker, calls = Broker(), list[Call]()
+
+    async def behave(operation: Operation[Any], call: Call) -> Any:
+        calls.append(call)
+        return ANSWERS[operation.row.name]
+
+    async with consuming(FullProvider(behave), broker):
+        receive = await broker.consumed("machinist.k8s.queries")
+        query = message_of(EXAMPLES["get_machines"])
+        receive(Delivery(structs.replace(query, headers=query.headers | headers), 1, False, 0))
+        await broker.settled()
+
+    assert [call.freshness for call in calls] == [expected]

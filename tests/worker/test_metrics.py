@@ -2,12 +2,14 @@
 
 import asyncio
 from contextlib import suppress
+from math import inf
 from typing import Any
 
 import msgspec
 import pytest
 
 from contracts.faults import Code, Fault
+from contracts.observation.registry import Registry
 from contracts.operation import Operation
 from contracts.seal import Seals
 from contracts.topology import PARTITION_TTL_MS
@@ -20,7 +22,8 @@ from tests.worker.providers import Behaviour, FullProvider
 from tests.worker.scene import SECOND, scene
 from worker.clock import waited
 from worker.dispatch import Dispatch
-from worker.provider import Call
+from worker.gauges import watch_informers
+from worker.provider import Call, InformerState
 
 ENDED = "machinist_worker_operations_total"
 IN_FLIGHT = "machinist_worker_operations_in_flight"
@@ -243,3 +246,25 @@ def test_every_outcome_of_the_worker_begins_at_0() -> None:
 
     assert {"provider": "k8s", "result": "done"} in scrape.labels("machinist_audit_outcomes_total")
     assert {"provider": "k8s"} in scrape.labels("machinist_dead_letters_total")
+
+
+def test_informers_are_counted_by_resource() -> None:
+    def state(resource: str, age_s: float, *, is_trusted: bool = True) -> InformerState:
+        return InformerState(resource, 10, 4000, age_s, is_trusted, 1, None)
+
+    states = [state("pods", 2), state("pods", 30), state("pods", inf, is_trusted=False)]
+    registry = Registry("worker")
+    watch_informers(registry, "k8s", lambda: states)
+    both = Scrape.of_registry(registry)
+    states[:] = [state("services", 1)]
+    later = Scrape.of_registry(registry)
+
+    pods = {"provider": "k8s", "resource": "pods"}
+    name = "machinist_worker_informer"
+    assert both.value(f"{name}s", **pods, trusted="true") == 2
+    assert both.value(f"{name}s", **pods, trusted="false") == 1
+    assert both.value(f"{name}_objects", **pods) == 30
+    assert both.value(f"{name}_bytes", **pods) == 12_000
+    assert both.value(f"{name}_age_seconds", **pods) == 30
+    assert both.value(f"{name}_resyncs", **pods) == 3
+    assert [labels["resource"] for labels in later.labels(f"{name}_objects")] == ["services"]

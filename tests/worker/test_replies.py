@@ -90,6 +90,12 @@ async def test_a_refused_reply_is_dropped_without_an_exception(refusal):
         await replies.send(REQUEST, Reply(200, b"{}"), time.monotonic() + 1)
 
 
+@pytest.mark.parametrize("refusal", [Rejected("full"), Rejected("a queue is on a dead node")])
+async def test_a_refused_announcement_of_versions_does_not_fail_the_command(refusal):
+    async with replies_over(Broker(refusal)) as replies:
+        await replies.announce(message_of(EXAMPLES["delete_service"]), {"services": 7})
+
+
 class Sink:
     """A publisher that keeps messages with encodable properties."""
 
@@ -158,6 +164,13 @@ async def test_a_problem_has_the_id_of_a_failed_command_but_not_of_a_query():
 
     assert of_command.body == fault.body(command.message_id)
     assert of_query.body == fault.body()
+
+
+@pytest.mark.parametrize(("age_ms", "versions"), [(None, None), (0, ""), (1500, "pods=7")])
+async def test_the_reply_to_a_query_has_its_age_and_versions(age_ms, versions):
+    reply = Reply(200, b"[]", age_ms=age_ms, versions=versions)
+
+    assert reply_in(await sent_for(REQUEST, reply), SEALS) == reply
 
 
 UNDECODABLE = {
