@@ -32,8 +32,8 @@ Metadata = Annotated[
 ]
 
 
-class Resource(Struct, frozen=True, rename="camel", kw_only=True):
-    """An object on a platform; its members are in camel case."""
+class Resource(Struct, frozen=True, rename="camel", kw_only=True, gc=False):
+    """An object on a platform; its members are in camel case. It is never in a cycle."""
 
 
 class ControllerReference(Resource, frozen=True):

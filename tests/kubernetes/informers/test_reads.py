@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from msgspec import UNSET, structs
 
 from contracts import api
 from contracts.faults import Code, Fault
@@ -15,11 +16,15 @@ from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.calls import ample
 from tests.kubernetes import manifests
 from tests.kubernetes.informers.conftest import watches
+from tests.kubernetes.objects import pod
 from tests.kubernetes.transports import until
 from worker.dispatch import methods
 from worker.provider import Call
 from worker.providers import k8s
 from worker.providers.k8s import access
+from worker.providers.k8s.api.client import Client
+from worker.providers.k8s.informers.reads import Reads
+from worker.providers.k8s.objects import OwnerReference, Pod
 from worker.providers.k8s.provider import KubernetesProvider
 
 WATCH = "watch=true"
@@ -93,6 +98,37 @@ async def test_answers_are_the_same_as_live_and_take_no_request(
     ]
     assert len(populated.calls) == 0
     assert all(call.age_s is not None and call.shown for call in calls)
+
+
+async def test_a_changed_pod_is_a_changed_machine(
+    provider: KubernetesProvider, populated: KubernetesSandbox
+) -> None:
+    def of(found: list[Any], name: str) -> Any:
+        return next(each for each in found if each.id == name)
+
+    async def machines(**versions: int) -> list[Any]:
+        return list(await ask(provider, api.GetMachines("default"), cached(**versions)))
+
+    name = next(each.id for each in await machines() if each.id.startswith("web-"))
+    before = of(await machines(), name)
+    change = ample()
+    await ask(provider, api.SetMachineLabels("default", name, {"step": "2"}), change)
+    relabelled = of(await machines(**change.written), name)
+
+    assert (before.labels.get("step"), relabelled.labels.get("step")) == (None, "2")
+
+
+def test_a_machine_is_translated_again_for_another_owner(client: Client) -> None:
+    call = ample()
+    reads = Reads(client.for_call(call), None, call)
+    found = msgspec.json.decode(msgspec.json.encode(pod("p")), type=Pod)
+    owner = OwnerReference("apps/v1", "Deployment", "web", "1")
+    machine = reads.machine(found, owner)
+
+    assert reads.machine(found, owner) is machine
+    assert reads.machine(found, structs.replace(owner)) is machine
+    assert reads.machine(found, None).controller is UNSET
+    assert reads.machine(structs.replace(found), None) is not machine
 
 
 async def test_a_query_without_freshness_asks_the_api_server(

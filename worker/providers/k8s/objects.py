@@ -13,7 +13,9 @@ Item = TypeVar("Item")
 class Part(Struct, frozen=True, rename="camel", gc=False):
     """A piece of an object, in camel case as on the wire.
 
-    Parts refer to no later part, so the garbage collector need not visit the objects of informers.
+    The garbage collector need not visit the objects of informers: no part can be in a cycle, and
+    tuples and dicts of untracked values are not tracked either. With lists, a full collection took
+    200 ms for 20,000 pods, in which the event loop stood still.
     """
 
 
@@ -42,9 +44,9 @@ class Metadata(Part, frozen=True):
     uid: str
     labels: dict[str, str] | None = None
     annotations: Annotations | None = None
-    owner_references: list[OwnerReference] | None = None
+    owner_references: tuple[OwnerReference, ...] | None = None
     deletion_timestamp: str | None = None
-    finalizers: list[str] | None = None
+    finalizers: tuple[str, ...] | None = None
     generation: int | None = None
     resource_version: str | None = None
 
@@ -73,7 +75,7 @@ class Container(Part, frozen=True):
 class PodSpec(Part, frozen=True):
     """The spec of a pod."""
 
-    containers: list[Container] | None = None
+    containers: tuple[Container, ...] | None = None
 
 
 class ContainerStatus(Part, frozen=True):
@@ -95,8 +97,8 @@ class PodStatus(Part, frozen=True):
 
     phase: str | None = None
     start_time: str | None = None
-    conditions: list[Condition] | None = None
-    container_statuses: list[ContainerStatus] | None = None
+    conditions: tuple[Condition, ...] | None = None
+    container_statuses: tuple[ContainerStatus, ...] | None = None
 
 
 class Pod(Part, frozen=True):
@@ -112,14 +114,14 @@ class Requirement(Part, frozen=True):
 
     key: str
     operator: str
-    values: list[str] | None = None
+    values: tuple[str, ...] | None = None
 
 
 class LabelSelector(Part, frozen=True):
     """The selector of a kind in apps/v1."""
 
     match_labels: dict[str, str] | None = None
-    match_expressions: list[Requirement] | None = None
+    match_expressions: tuple[Requirement, ...] | None = None
 
 
 class WorkloadSpec(Part, frozen=True):
@@ -170,7 +172,7 @@ class ServicePort(Part, frozen=True):
 class ServiceSpec(Part, frozen=True):
     """The spec of a Service."""
 
-    ports: list[ServicePort] | None = None
+    ports: tuple[ServicePort, ...] | None = None
 
 
 class Service(Part, frozen=True):

@@ -72,8 +72,9 @@ class KubernetesProvider:
     async def get_machines(self, operation: api.GetMachines, call: Call) -> list[Machine]:
         namespace = names.namespace(operation.scope)
         selector = selectors.of_labels(names.labels(operation.labels))
-        pods = await _machines(self._reads(call), namespace, selector)
-        return [translate.machine(pod, chain.top) for pod, chain in pods]
+        reads = self._reads(call)
+        pods = await _machines(reads, namespace, selector)
+        return [reads.machine(pod, chain.top) for pod, chain in pods]
 
     async def set_machine_labels(
         self, operation: api.SetMachineLabels, call: Call
@@ -115,7 +116,7 @@ class KubernetesProvider:
         selector = selectors.of_controller(found)
         pods = await _machines(reads, namespace, selector) if selector else []
         uid = found.metadata.uid
-        own = [translate.machine(pod, chain.top) for pod, chain in pods if chain.may_contain(uid)]
+        own = [reads.machine(pod, chain.top) for pod, chain in pods if chain.may_contain(uid)]
         return OneController(translate.controller(kind, found, own))
 
     async def update_controller_replicas(

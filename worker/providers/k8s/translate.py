@@ -62,7 +62,7 @@ def is_ready(pod: Pod) -> bool:
 
 def main_container(pod: Pod) -> Container | None:
     """Return the default container of a pod; injected sidecars may come first in the list."""
-    containers = pod.spec.containers or []
+    containers = pod.spec.containers or ()
     marked = pod.metadata.annotations and pod.metadata.annotations.default_container
     found = next((each for each in containers if each.name == marked), None)
     return found or next(iter(containers), None)

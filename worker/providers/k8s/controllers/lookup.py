@@ -157,7 +157,7 @@ async def controllers_of_namespace(
         top = chain(pod.metadata, managers).top
         if top is not None:
             tops[top.uid] = top
-            machines[top.uid].append(translate.machine(pod, top))
+            machines[top.uid].append(reads.machine(pod, top))
     controllers: list[Controller] = []
     for kind, workloads in lists.items():
         if workloads is None:

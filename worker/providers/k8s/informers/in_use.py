@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 MIB = 1024 * 1024
 READS_REMEMBERED = 10_000
 SWEEP_S = 10.0
+STARTS_AT_ONCE = 2
 
 
 class Limits(Struct, frozen=True):
@@ -61,6 +62,7 @@ class Informers:
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starting = asyncio.Semaphore(STARTS_AT_ONCE)
         self._read_once: TtlCache[str, bool] = TtlCache(READS_REMEMBERED, limits.repeat_s, clock)
 
     def used(self, source: Source[Any]) -> Informer[Any] | None:
@@ -107,7 +109,9 @@ class Informers:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _start(self, source: Source[Any]) -> None:
-        informer = Informer(self._client, source, self._fits, watch_s=self._limits.watch_s)
+        informer = Informer(
+            self._client, source, self._fits, self._starting, watch_s=self._limits.watch_s
+        )
         task = asyncio.create_task(_run(informer), name=f"informer {source.path}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -12,6 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Generic, TypeVar
 
 from contracts.faults import Code, Fault
@@ -20,6 +21,7 @@ from worker.providers.k8s.api.errors import Again, Failure, MissingRight, NoSuch
 from worker.providers.k8s.informers.backoff import Backoff
 from worker.providers.k8s.informers.store import Item, Store
 from worker.providers.k8s.informers.watching import (
+    ADDED,
     BOOKMARK,
     DELETED,
     Bookmark,
@@ -75,11 +77,16 @@ class Informer(Generic[Stored]):
         client: Client,
         source: Source[Stored],
         fits: Callable[[], bool] = lambda: True,
+        starting: asyncio.Semaphore | None = None,
         *,
         watch_s: int = WATCH_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`fits` returns false if the stores of all informers take too much memory."""
+        """`fits` returns false if the stores of all informers take too much memory.
+
+        `starting` limits the informers that list or connect at once: after a restart of the API
+        server, all of them would otherwise do so in one iteration of the event loop.
+        """
         self.source = source
         self.store: Store[Stored] = Store()
         self.version = 0
@@ -91,6 +98,7 @@ class Informer(Generic[Stored]):
         """Why reads are live although the informer was started."""
         self._client = client
         self._fits = fits
+        self._starting = starting or asyncio.Semaphore()
         self._watch_s = watch_s
         self._clock = clock
         self._is_synced = False
@@ -155,20 +163,27 @@ class Informer(Generic[Stored]):
         self.problem = problem
 
     async def _list_and_watch(self) -> None:
-        if not self._is_synced:
-            await self._list()
-        elif not self._is_caught_up:
-            version = await current_version(self._client, self.source)
-            self._check_order(version >= self.version, version)
-        seconds = self._watch_s if self._is_caught_up else min(RECOVERY_S, self._watch_s)
-        request = watch(self.source, self.version, seconds)
-        async with self._client.stream(request, seconds + OVERDUE_S) as response:
+        async with AsyncExitStack() as stack:
+            async with self._starting:
+                await self._list_or_compare()
+                seconds = self._watch_s if self._is_caught_up else min(RECOVERY_S, self._watch_s)
+                request = watch(self.source, self.version, seconds)
+                stream = self._client.stream(request, seconds + OVERDUE_S)
+                response = await stack.enter_async_context(stream)
             self._received_at = self._clock()
             async for event in events(response):
                 self._receive(event)
         self._check_promptness()
         self._is_caught_up = True
         self._heard_at = self._received_at
+
+    async def _list_or_compare(self) -> None:
+        """List if the version cannot be resumed; else, after a failure, compare the versions."""
+        if not self._is_synced:
+            await self._list()
+        elif not self._is_caught_up:
+            version = await current_version(self._client, self.source)
+            self._check_order(version >= self.version, version)
 
     async def _list(self) -> None:
         """Replace the store by the present state of the collection."""
@@ -202,7 +217,8 @@ class Informer(Generic[Stored]):
                 self.store.remove(item.metadata.name)
             else:
                 self.store.put(item)
-                self._check_size()
+                if event.type == ADDED:
+                    self._check_size()
             self.changed = version
         # After a lost connection, events may be older than the loss; a bookmark is not.
         if self._is_caught_up:

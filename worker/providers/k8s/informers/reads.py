@@ -1,17 +1,20 @@
 """The reads of one query: from informers that fulfil its freshness, otherwise live."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
+from contracts.resources import Machine
 from worker.provider import Call
+from worker.providers.k8s import translate
 from worker.providers.k8s.api.client import BoundClient
 from worker.providers.k8s.informers.in_use import Informers
 from worker.providers.k8s.informers.store import Store
 from worker.providers.k8s.informers.watching import Source
-from worker.providers.k8s.kinds import SHAPES, ResourceType
+from worker.providers.k8s.kinds import PODS, SHAPES, ResourceType
 from worker.providers.k8s.objects import (
     ListOf,
     Metadata,
+    OwnerReference,
     Pod,
     Replication,
     Service,
@@ -34,6 +37,14 @@ PAGES: dict[Any, Any] = {
 """The struct of a page by the struct of its objects."""
 
 
+class _Translated(NamedTuple):
+    """A machine, and what it was translated from."""
+
+    pod: Pod
+    controller: OwnerReference | None
+    machine: Machine
+
+
 class Reads:
     """Reads objects for a call, and reports to it which versions they show."""
 
@@ -42,6 +53,7 @@ class Reads:
         self._kube = kube
         self._informers = informers
         self._call = call
+        self._machines: dict[str, _Translated] = {}
 
     async def get(self, resource: ResourceType, namespace: str, name: str) -> Any:
         """Return one object; `Absent` is raised only after the API server was asked."""
@@ -73,6 +85,15 @@ class Reads:
         self._showed(resource, (each.metadata for each in found))
         return found
 
+    def machine(self, pod: Pod, controller: OwnerReference | None) -> Machine:
+        """Translate a pod to a machine, which is kept with the pod in the store of an informer."""
+        name = pod.metadata.name
+        known = self._machines.get(name)
+        if known is None or known.pod is not pod or known.controller != controller:
+            machine = translate.machine(pod, controller)
+            known = self._machines[name] = _Translated(pod, controller, machine)
+        return known.machine
+
     async def store(self, resource: ResourceType, namespace: str) -> Store[Any] | None:
         """Return the store of a collection, None if the query must be answered live."""
         freshness = self._call.freshness
@@ -89,6 +110,8 @@ class Reads:
         if freshness.max_age_s is not None and age > freshness.max_age_s:
             return None
         self._call.showed(resource.plural, informer.changed, age)
+        if resource is PODS:
+            self._machines = informer.store.derived
         return informer.store
 
     def _showed(self, resource: ResourceType, found: Iterable[Metadata]) -> None:

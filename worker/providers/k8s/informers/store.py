@@ -1,6 +1,6 @@
 """The objects of one kind in one namespace, indexed by name, uid and label."""
 
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -29,6 +29,8 @@ class Store(Generic[Stored]):
     def __init__(self) -> None:
         self.bytes = 0
         """An estimate of the memory that the objects take."""
+        self.derived: dict[str, Any] = {}
+        """A value that a reader derived from an object, by name; dropped with the object."""
         self._by_name: dict[str, Stored] = {}
         self._by_uid: dict[str, Stored] = {}
         self._by_label: dict[tuple[str, str], set[str]] = {}
@@ -71,6 +73,7 @@ class Store(Generic[Stored]):
         if item is None:
             return
         self._by_uid.pop(item.metadata.uid, None)
+        self.derived.pop(name, None)
         self.bytes -= self._sizes.pop(name)
         for pair in (item.metadata.labels or {}).items():
             names = self._by_label[pair]

@@ -19,11 +19,11 @@ from worker.providers.k8s.objects import ListOf, Metadata, Part
 Shape = TypeVar("Shape")
 
 PAGE = 200
-"""Objects per page: decoding 200 pods takes about 10 ms, in which the event loop stands still."""
+"""Objects per page: 200 pods take about 10 ms, in which the event loop stands still."""
 
 LIST_S = 30.0
 LINE_LIMIT = 16 * 1024 * 1024
-BOOKMARK, ERROR, DELETED = "BOOKMARK", "ERROR", "DELETED"
+ADDED, DELETED, BOOKMARK, ERROR = "ADDED", "DELETED", "BOOKMARK", "ERROR"
 EXPIRED = 410
 
 

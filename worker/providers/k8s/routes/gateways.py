@@ -1,7 +1,7 @@
 """Choose the Gateway for a route, and the HTTP port of a Service; pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from msgspec import field
@@ -167,8 +167,8 @@ def _terms(listener: Listener) -> list[Requirement]:
     if not allowed or allowed.from_ != "Selector" or allowed.selector is None:
         return []
     equal = (allowed.selector.match_labels or {}).items()
-    terms = [Requirement(key, "In", [value]) for key, value in equal]
-    return terms + (allowed.selector.match_expressions or [])
+    terms = [Requirement(key, "In", (value,)) for key, value in equal]
+    return [*terms, *(allowed.selector.match_expressions or ())]
 
 
 def _holds(term: Requirement, namespace: Namespace) -> bool | None:
@@ -176,7 +176,7 @@ def _holds(term: Requirement, namespace: Namespace) -> bool | None:
     if term.key != NAME_LABEL and namespace.labels is None:
         return None
     value = {NAME_LABEL: namespace.name, **(namespace.labels or {})}.get(term.key)
-    values = term.values or []
+    values = term.values or ()
     answers = {
         "In": value in values,
         "NotIn": value not in values,
@@ -186,7 +186,7 @@ def _holds(term: Requirement, namespace: Namespace) -> bool | None:
     return answers.get(term.operator, False)
 
 
-def http_port(ports: list[ServicePort]) -> ServicePort | None:
+def http_port(ports: Iterable[ServicePort]) -> ServicePort | None:
     """Return the most likely HTTP port of a Service, None without a TCP port.
 
     The order is by `appProtocol`, then by the name of the port, then by position.

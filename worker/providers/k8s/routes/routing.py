@@ -196,7 +196,7 @@ async def _port(kube: BoundClient, namespace: str, name: str, where: str) -> int
             Code.INVALID,
             f'{where}: there is no service "{name}" in the namespace "{namespace}"',
         ) from fault
-    port = http_port(service.spec.ports or [])
+    port = http_port(service.spec.ports or ())
     if port is None:
         raise Fault(
             Code.INVALID, f'{where}: the service "{name}" has no TCP port to send requests to'
