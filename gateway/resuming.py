@@ -4,9 +4,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Iterable
-from uuid import uuid4
-
-import msgspec
 
 from contracts import topology
 from contracts.broker.channel import Delivery
@@ -43,16 +40,8 @@ async def resume(session: Session, calls: Iterable[Pending], receive: Receive) -
 
 
 def _publish_again(session: Session, pending: Pending) -> None:
-    left = int((pending.deadline - time.time()) * 1000)
-    if left > 0:
-        pending.message = msgspec.structs.replace(
-            pending.message,
-            message_id=uuid4().hex,
-            reply_to=session.replies,
-            expiration=left,
-            timestamp=int(time.time()),
-            user_id=session.connection.user,
-        )
+    if pending.deadline > time.time():
+        pending.message = session.readdressed(pending)
         session.publish(pending)
 
 

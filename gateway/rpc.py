@@ -135,24 +135,14 @@ class Rpc:
 
     def _repetition(self, session: Session, pending: Pending, context: Context) -> Pending:
         """Return a query once more, with the versions that are known now and the same deadline."""
-        former, identity = pending.message, uuid4().hex
+        message = session.readdressed(pending)
         message = msgspec.structs.replace(
-            former,
-            message_id=identity,
-            correlation_id=identity,
-            reply_to=session.replies,
-            expiration=max(1, int((pending.deadline - time.time()) * 1000)),
-            timestamp=int(time.time()),
-            user_id=session.connection.user,
-            headers=former.headers | self._freshness(pending.provider, former.key, context),
-        )
-        return Pending(
-            pending.provider,
             message,
-            safe=True,
-            deadline=pending.deadline,
-            opened=pending.opened,
+            correlation_id=message.message_id,
+            headers=message.headers | self._freshness(pending.provider, message.key, context),
         )
+        deadline, opened = pending.deadline, pending.opened
+        return Pending(pending.provider, message, safe=True, deadline=deadline, opened=opened)
 
     def _freshness(self, provider: str, key: str, context: Context) -> dict[str, wire.Header]:
         """Return the headers that permit workers to answer a query from local copies."""

@@ -2,8 +2,12 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any
+from uuid import uuid4
+
+import msgspec
 
 from contracts.broker.channel import Channel
 from contracts.broker.connection import Connection
@@ -82,6 +86,18 @@ class Session:
         except BrokerError:
             self.is_over = True
             raise
+
+    def readdressed(self, pending: Pending) -> Message:
+        """Return the message of a query for one more publish over this connection."""
+        now = time.time()
+        return msgspec.structs.replace(
+            pending.message,
+            message_id=uuid4().hex,
+            reply_to=self.replies,
+            expiration=max(1, int((pending.deadline - now) * 1000)),
+            timestamp=int(now),
+            user_id=self.connection.user,
+        )
 
     def publish(self, pending: Pending) -> None:
         """Publish an operation in the background; `pending` receives the result."""

@@ -65,4 +65,4 @@ def watches(cluster: KubernetesSandbox) -> int:
 
 def lists(cluster: KubernetesSandbox) -> int:
     """Return the number of lists that were requested."""
-    return sum("limit=200" in call.query for call in cluster.calls)
+    return sum("limit=100" in call.query for call in cluster.calls)

@@ -42,7 +42,7 @@ async def test_the_pages_of_a_long_list_are_one_list(
         await until(lambda: informer.is_trusted)
         found = len(informer.store)
 
-    assert (found, lists(cluster)) == (450, 3)
+    assert (found, lists(cluster)) == (450, 5)
 
 
 async def test_a_lost_connection_resumes_at_the_last_version_without_a_list(
