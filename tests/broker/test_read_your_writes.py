@@ -77,7 +77,9 @@ class Client:
         return self._source.choice(self._urls) + path
 
 
-def disturb(cluster: KubernetesSandbox, ended: threading.Event) -> None:
+def disturb(
+    cluster: KubernetesSandbox, ended: threading.Event, kill_a_worker: Callable[[], None]
+) -> None:
     """Cut the connections of informers, let them lag behind, and expire their versions."""
     number = 0
     while not ended.wait(1.5):
@@ -86,8 +88,13 @@ def disturb(cluster: KubernetesSandbox, ended: threading.Event) -> None:
         cluster.cut_connections()
         if number % 3 == 0:
             cluster.store.compact()
+        if number % 5 == 0:
+            with cluster.store.lock:
+                cluster.store.version += 1000
         ended.wait(1.5)
         cluster.faults.remove(slow)
+        if number % 10 == 0:
+            kill_a_worker()
 
 
 def reads_from_informers(gateway: Gateway) -> bool:
@@ -103,13 +110,17 @@ def run(stack: Stack, pairs: int) -> Counter[str]:
         pods.append(f"pod-{number}")
         cluster.add_pod(pods[-1])
     gateways = [stack.gateway(), stack.gateway()]
-    for _ in range(3):
-        stack.worker()
+    workers = [stack.worker() for _ in range(3)]
     eventually(lambda: all(each.attended_by(3) for each in gateways), what="three workers attend")
     eventually(lambda: all(map(reads_from_informers, gateways)), what="informers answer")
     clients = [Client(number, gateways, pod) for number, pod in enumerate(pods)]
     ended = threading.Event()
-    disturbing = threading.Thread(target=disturb, args=(cluster, ended))
+
+    def kill_a_worker() -> None:
+        workers.pop(0).kill()
+        workers.append(stack.worker())
+
+    disturbing = threading.Thread(target=disturb, args=(cluster, ended, kill_a_worker))
     disturbing.start()
     try:
         with ThreadPoolExecutor(CLIENTS) as executor:

@@ -9,6 +9,7 @@ import pytest
 
 from contracts.environment import load
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
+from tests.kubernetes.transports import until
 from worker.providers.k8s.api.client import Client, connect
 from worker.providers.k8s.informers.informer import Informer
 from worker.providers.k8s.informers.watching import Source
@@ -29,6 +30,17 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+@pytest.fixture(autouse=True)
+async def closed_connections() -> AsyncIterator[None]:
+    """Wait for the end of connections that were being opened when an informer was stopped.
+
+    asyncio completes the TLS handshake of a cancelled connection attempt before it closes.
+    """
+    yield
+    selector = asyncio.get_running_loop()._selector  # type: ignore[attr-defined]  # no other access
+    await until(lambda: len(selector.get_map()) == 1)  # the loop's own pipe
 
 
 def connected(environment: dict[str, str]) -> AbstractAsyncContextManager[Client]:

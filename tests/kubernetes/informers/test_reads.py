@@ -237,6 +237,27 @@ async def test_commands_report_the_versions_that_they_produced(
     assert deleted == {"replicationcontrollers": UNKNOWN}
 
 
+@pytest.mark.parametrize(
+    ("operation", "expected"),
+    [
+        (api.DeleteService("default", "absent"), {"services"}),
+        (api.DeleteController("default", "absent", "StatefulSet"), {"statefulsets"}),
+        (
+            api.DeleteController("default", "absent"),
+            {"deployments", "statefulsets", "replicasets", "replicationcontrollers"},
+        ),
+    ],
+)
+async def test_after_a_deletion_of_an_absent_object_no_informer_shows_it(
+    provider: KubernetesProvider, operation: Operation[Any], expected: set[str]
+) -> None:
+    call = ample()
+    with pytest.raises(Fault):
+        await ask(provider, operation, call)
+
+    assert call.written == dict.fromkeys(expected, UNKNOWN)
+
+
 async def test_without_the_right_to_watch_answers_are_live_and_the_reason_is_told(
     populated: KubernetesSandbox, environment: dict[str, str], tmp_path: Path
 ) -> None:

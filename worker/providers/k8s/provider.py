@@ -6,6 +6,7 @@ from msgspec import UNSET, structs
 
 from contracts import api
 from contracts.faults import Code, Fault
+from contracts.freshness import UNKNOWN
 from contracts.platform_access import Access
 from contracts.resources import (
     Controller,
@@ -25,7 +26,7 @@ from worker.providers.k8s.controllers.owners import Chain, chains
 from worker.providers.k8s.controllers.scaling import Scaling, SpecVersions
 from worker.providers.k8s.informers.in_use import Informers
 from worker.providers.k8s.informers.reads import Reads
-from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES, Kind
+from worker.providers.k8s.kinds import HTTP_ROUTES, KINDS, PODS, SERVICES, Kind, hinted
 from worker.providers.k8s.objects import Pod, Replication, Workload
 from worker.providers.k8s.routes import route_plan, routing
 from worker.providers.k8s.routes.routing import with_gateway_api
@@ -150,9 +151,16 @@ class KubernetesProvider:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
         kube = self._client.for_call(call)
-        deleted = await deletion.delete(
-            operation, kube, self._versions, namespace, name, is_repeat=call.redelivered
-        )
+        try:
+            deleted = await deletion.delete(
+                operation, kube, self._versions, namespace, name, is_repeat=call.redelivered
+            )
+        except Fault as fault:
+            # An earlier run of this command may have deleted it, or another client just now.
+            if fault.code is Code.NOT_FOUND:
+                for kind in hinted(operation.kind, operation.api_version):
+                    call.wrote(kind.plural, UNKNOWN)
+            raise
         call.observed(*observed.deleted(*deleted))
         return translate.deletion(name, deleted.answer)
 
@@ -178,7 +186,9 @@ class KubernetesProvider:
     async def delete_service(self, operation: api.DeleteService, call: Call) -> Object:
         namespace = names.namespace(operation.scope)
         name = names.object_name(operation.name, "name")
-        answer = await self._client.for_call(call).delete(SERVICES.path(namespace, name))
+        kube = self._client.for_call(call)
+        call.wrote(SERVICES.plural, UNKNOWN)  # also if it is absent already
+        answer = await kube.delete(SERVICES.path(namespace, name))
         call.observed(*observed.deleted(SERVICES, None, answer))
         return translate.deletion(name, answer)
 
