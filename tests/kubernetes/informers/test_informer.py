@@ -192,6 +192,22 @@ async def test_a_collection_that_does_not_fit_is_dropped(
     assert "too much memory" in str(informer.problem)
 
 
+async def test_an_event_that_cannot_be_decoded_is_named_when_the_informer_is_not_trusted(
+    cluster: KubernetesSandbox, running: Running
+) -> None:
+    clock = Clock()
+    line = '{"type":"ADDED","object":{"metadata":{"name":"p"}}}' + chr(10)
+    cluster.faults.add(query=WATCH, status=200, body=line, times=None)
+    async with running(clock=clock) as informer:
+        await until(lambda: watches(cluster) >= 2)
+        before = informer.problem
+        clock.now += SILENCE_S + 1
+        await until(lambda: informer.problem)
+
+    assert before is None
+    assert "does not match the expected type" in str(informer.problem)
+
+
 async def test_resource_versions_that_are_no_numbers_are_not_compared(
     cluster: KubernetesSandbox, running: Running
 ) -> None:

@@ -94,8 +94,6 @@ class Informer(Generic[Stored]):
         self.changed = 0
         """The version of the last change: other informers of this collection reach it too."""
         self.resyncs = 0
-        self.problem: str | None = None
-        """Why reads are live although the informer was started."""
         self._client = client
         self._fits = fits
         self._starting = starting or asyncio.Semaphore()
@@ -107,6 +105,7 @@ class Informer(Generic[Stored]):
         self._received_at = float("-inf")
         self._missed = 0
         self._advanced = asyncio.Event()
+        self._failure: str | None = None
 
     @property
     def age(self) -> float:
@@ -117,6 +116,11 @@ class Informer(Generic[Stored]):
     def is_trusted(self) -> bool:
         """True if reads may be answered from the store."""
         return self._is_synced and self.age <= SILENCE_S
+
+    @property
+    def problem(self) -> str | None:
+        """The failure because of which the store is not trusted, None if there is none."""
+        return None if self.is_trusted else self._failure
 
     async def reach(self, version: int, within_s: float) -> bool:
         """Wait until the store has reached a version, for at most some seconds.
@@ -160,7 +164,7 @@ class Informer(Generic[Stored]):
     def fail(self, problem: str) -> None:
         """Make all further reads live."""
         self._drop()
-        self.problem = problem
+        self._failure = problem
 
     async def _list_and_watch(self) -> None:
         async with AsyncExitStack() as stack:
@@ -197,7 +201,7 @@ class Informer(Generic[Stored]):
             self._check_size()
             listed = version
             await asyncio.sleep(0)
-        self.problem = None
+        self._failure = None
         self._is_synced = self._is_caught_up = True
         self._heard_at = began
         self._missed = 0
@@ -255,11 +259,10 @@ class Informer(Generic[Stored]):
             self.resyncs += 1
         if again is Again.UNAUTHORIZED:
             self._client.renew_credentials()
-        if not self._is_synced:
-            self.problem = fault.message
+        self._failure = fault.message
 
     async def _refused(self, refusal: Failure, pause_s: float) -> None:
-        if self.problem != refusal.message:
+        if self._failure != refusal.message:
             log.warning("%s are read live: %s", self.source.shown, refusal.message)
         self.fail(refusal.message)
         await asyncio.sleep(pause_s)
