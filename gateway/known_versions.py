@@ -70,10 +70,11 @@ class KnownVersions:
     def is_older(self, reply: Reply, query: Message, published_at: float) -> bool:
         """Tell whether the reply to a query must be discarded, and the query published again.
 
-        `published_at` is a time of the clock before the query was published.
+        `published_at` is a time of the clock before the query was published. An answer from the
+        platform itself shows everything that happened before the query.
         """
         shown = versions_in(reply.versions)
-        if shown is None:
+        if shown is None or reply.age_ms is None:
             return False
         if self._connected_at > published_at:
             return True

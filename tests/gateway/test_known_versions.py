@@ -26,7 +26,7 @@ def known(clock: Clock, *announced: Versions) -> KnownVersions:
 
 
 def reply(**versions: int) -> Reply:
-    return Reply(200, b"{}", versions=text_of(versions))
+    return Reply(200, b"{}", age_ms=5, versions=text_of(versions))
 
 
 def query(**versions: int) -> Message:
@@ -115,6 +115,7 @@ def test_a_reply_is_older_only_if_it_shows_less_than_was_announced_meanwhile() -
     assert not versions.is_older(reply(pods=6), query(pods=7), clock.now)
     assert not versions.is_older(reply(services=1), query(), clock.now)
     assert not versions.is_older(Reply(200, b"{}"), query(), clock.now)
+    assert not versions.is_older(Reply(200, b"{}", versions="pods=6"), query(), clock.now)
 
 
 def test_a_reply_to_a_query_of_an_earlier_connection_is_discarded() -> None:

@@ -382,10 +382,10 @@ async def test_a_reply_that_is_older_than_an_announcement_before_it_is_asked_for
         call = asyncio.create_task(rpc.call("k8s", QUERY))
         await published(broker, 1)
         broker.deliver(announcement("k8s.default", {"pods": 7}))
-        broker.answer(broker.published[0], versions="pods=6")
+        broker.answer(broker.published[0], versions="pods=6", age=5)
         await published(broker, 2)
         broker.deliver(announcement("k8s.default", {"pods": 8}))
-        broker.answer(broker.published[1], versions="pods=7")
+        broker.answer(broker.published[1], versions="pods=7", age=5)
         await call
 
     first, second = broker.published
@@ -400,7 +400,7 @@ async def test_a_query_requires_the_versions_of_earlier_answers() -> None:
         for version in (6, 5):
             call = asyncio.create_task(rpc.call("k8s", QUERY))
             await published(broker, 1)
-            broker.answer(broker.published[-1], versions=f"pods={version}")
+            broker.answer(broker.published[-1], versions=f"pods={version}", age=5)
             await call
             last = broker.published.pop()
 
