@@ -34,7 +34,11 @@ class Fault(control.Fault):
 class Faults(control.Faults[P, Fault]):
     def throttle(self, action: str, times: int | None = 1) -> Fault:
         """Refuse as a service that has received too many requests."""
-        code = "Throttling" if action.startswith("elastic") else "ThrottlingException"
+        code = (
+            "Throttling"
+            if action.startswith(("elastic", "iam:", "sts:"))
+            else "ThrottlingException"
+        )
         return self.put(Fault(action, code, "Rate exceeded", times=times))
 
     def deny(self, action: str, times: int | None = None) -> Fault:

@@ -36,6 +36,7 @@ def shipped(aws: AwsSandbox) -> Policy:
         WorkloadTaskRoleArn=TASK_ROLE,
         Listener=aws.listener_arn.partition(":listener/")[2],
         WorkloadNamespaceId=aws.namespace_id,
+        WorkerRoleArn=aws.account.worker_role,
     )
     return policy.read(document)
 
@@ -84,6 +85,8 @@ class Scenario(Struct):
         await self._changes()
         await self._routes()
         await self._deletions()
+        access = await self.provider.platform_access([CLUSTER], ample())
+        self.reports += [access.unchecked] if access.unchecked else []
 
     async def _workloads(self) -> None:
         await self._apply("v7")

@@ -17,6 +17,7 @@ EVERYWHERE = {
     "WorkloadTaskRoleArn": "*",
     "Listener": "app/*",
     "WorkloadNamespaceId": "*",
+    "WorkerRoleArn": "*",
 }
 """The least limits of the shipped policy, because a sandbox has any number of clusters."""
 MAX_CHECKS = 100_000
@@ -62,6 +63,6 @@ def denial(action: str, resource: str = "*") -> Refusal:
         f"because no identity-based policy allows the {action} action"
     )
     # The Query protocol has another code and status for this refusal than the JSON protocols.
-    if action.startswith("elastic"):
+    if action.startswith(("elastic", "iam:", "sts:")):
         return Refusal("AccessDenied", message, 403)
     return Refusal("AccessDeniedException", message)
