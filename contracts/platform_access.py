@@ -19,9 +19,9 @@ class Question(Struct, frozen=True):
 class Lack(Struct, frozen=True, rename="camel"):
     """A right that the credentials lack.
 
-    Without an `optional` one, information or a feature is missing that may not be wanted.
-    `statement` is the Sid in deploy/aws/iam-policy.json, `denied_by` a policy that denies the right
-    even to an identity with this statement.
+    An `optional` one is a warning: only information or a feature that may not be wanted is missing,
+    or the denial is not certain. `statement` is the Sid in deploy/aws/iam-policy.json, `denied_by`
+    a policy that denies the right even to an identity with this statement.
     """
 
     scope: str

@@ -12,7 +12,7 @@ from contracts.platform_access import Access, Lack
 from deploy.sandbox.aws.iam import guard, policy
 from deploy.sandbox.aws.iam.policy import Policy, listed
 from deploy.sandbox.aws.server import AwsSandbox
-from tests.calls import ample
+from tests.calls import Ending, ample
 from tests.ecs.iam import scenario
 from tests.ecs.opened import open_provider
 from tests.ecs.workloads.builders import CLUSTER
@@ -46,6 +46,12 @@ async def access(aws: AwsSandbox, *clusters: str) -> Access:
         found = await provider.platform_access(clusters or [CLUSTER], ample())
     aws.guard.denials.clear()
     return found
+
+
+def reason(found: Access) -> str:
+    """Return why rights were not checked."""
+    assert found.unchecked is not None
+    return found.unchecked
 
 
 def simulated(aws: AwsSandbox) -> list[dict[str, Any]]:
@@ -134,31 +140,39 @@ async def test_without_the_right_to_simulate_reads_are_tried_and_the_reason_is_g
     found = await access(whole)
 
     assert [each.right for each in found.lacks] == ["tag:GetResources", "ecs:DescribeServices"]
-    assert f"lacks {SIMULATE}" in found.unchecked
-    assert f"Add the statement {OWN} of deploy/aws/iam-policy.json" in found.unchecked
+    assert f"lacks {SIMULATE}" in reason(found)
+    assert f"Add the statement {OWN} of deploy/aws/iam-policy.json" in reason(found)
     assert len(simulated(whole)) == 1
 
 
 async def test_the_role_of_the_session_is_simulated_with_its_path(whole):
-    whole.account.worker_role = "arn:aws:iam::123456789012:role/teams/shop/worker"
-    whole.guard.policy = scenario.shipped(whole)
-
     found = await access(whole)
 
-    assert (found.identity, found.unchecked) == (whole.account.worker_role, None)
+    assert found.identity == whole.account.worker_role
+    assert "/teams/shop/" in str(found.identity)
     assert {each["PolicySourceArn"] for each in simulated(whole)} == {found.identity}
 
 
-async def test_without_the_right_to_its_path_a_role_is_simulated_without_one(whole):
+async def test_without_the_right_to_read_its_path_a_role_is_simulated_without_one(whole):
+    forbid(whole, "iam:GetRole")
+    with_path = await access(whole)
+    whole.account.worker_role = f"arn:aws:iam::{whole.account.number}:role/worker"
+    whole.guard.policy = scenario.shipped(whole)
+    forbid(whole, "iam:GetRole")
+    without_path = await access(whole)
+
+    assert "which allows iam:GetRole and iam:Simulate" in reason(with_path)
+    assert (without_path.lacks, without_path.unchecked) == ([], None)
+
+
+async def test_a_role_that_is_not_found_without_its_path_is_unchecked(whole):
+    whole.guard.policy = policy.read(whole.guard.shipped(**guard.EVERYWHERE))
     forbid(whole, "iam:GetRole")
 
-    assert (await access(whole)).unchecked is None
+    found = await access(whole)
 
-    whole.account.worker_role = "arn:aws:iam::123456789012:role/teams/shop/worker"
-    everywhere = policy.read(whole.guard.shipped(**guard.EVERYWHERE))
-    whole.guard.policy = everywhere
-    forbid(whole, "iam:GetRole")
-    assert "The role with name worker cannot be found" in (await access(whole)).unchecked
+    assert "The role with name worker cannot be found" in reason(found)
+    assert OWN in reason(found)
 
 
 async def test_all_pages_of_a_simulation_are_read(whole):
@@ -183,13 +197,23 @@ async def test_a_simulation_that_aws_throttles_or_interrupts_is_unchecked(whole)
     interrupted = await access(whole)
 
     assert (throttled.lacks, interrupted.lacks) == ([], [])
-    assert "Rate exceeded" in throttled.unchecked
-    assert "IAM did not simulate the other rights" in interrupted.unchecked
-    assert OWN not in throttled.unchecked + interrupted.unchecked
+    assert "Rate exceeded" in reason(throttled)
+    assert "IAM did not simulate the other rights" in reason(interrupted)
+    assert OWN not in reason(throttled) + reason(interrupted)
+
+
+async def test_a_simulation_that_reaches_the_deadline_is_unchecked(whole):
+    call = Ending(lambda: "iam:GetRole" in whole.calls.actions())
+
+    async with scenario.worker(whole) as provider:
+        found = await provider.platform_access([CLUSTER], call)
+
+    assert (found.identity, found.lacks) == (whole.account.worker_role, [])
+    assert "the deadline passed before AWS was asked iam:Simulate" in reason(found)
 
 
 @pytest.mark.parametrize(
-    ("caller", "reason"),
+    ("caller", "expected"),
     [
         ("iam::123456789012:root", "the root user has each right"),
         ("sts::123456789012:federated-user/ci", "its session limits the rights"),
@@ -197,13 +221,13 @@ async def test_a_simulation_that_aws_throttles_or_interrupts_is_unchecked(whole)
         ("sts:something else", "its simulator accepts users and roles"),
     ],
 )
-async def test_callers_that_iam_does_not_simulate_are_named(whole, caller, reason):
+async def test_callers_that_iam_does_not_simulate_are_named(whole, caller, expected):
     identify(whole, f"arn:aws:{caller}")
 
     found = await access(whole)
 
     assert found.identity == f"arn:aws:{caller}"
-    assert reason in found.unchecked
+    assert expected in reason(found)
     assert simulated(whole) == []
 
 
@@ -224,9 +248,7 @@ async def test_a_user_is_simulated_in_its_partition(whole, user):
     assert parameters["PolicySourceArn"] == found.identity == user
     partition = user.split(":")[1]
     assert context["ecs:cluster"] == [f"arn:{partition}:ecs:eu-central-1:123456789012:cluster/shop"]
-    assert (
-        "answer to iam:SimulatePrincipalPolicy does not have the expected form" in found.unchecked
-    )
+    assert "answer to iam:SimulatePrincipalPolicy does not have the expected form" in reason(found)
 
 
 @pytest.mark.parametrize(
@@ -289,8 +311,8 @@ async def test_a_denial_is_not_certain_if_policies_have_other_condition_keys(who
     found = await access(whole)
 
     assert found.lacks == []
-    assert "denies ecs:RegisterTaskDefinition. Real requests may be allowed" in found.unchecked
-    assert "conditions on aws:SourceVpce" in found.unchecked
+    assert "denies ecs:RegisterTaskDefinition. Real requests may be allowed" in reason(found)
+    assert "conditions on aws:SourceVpce" in reason(found)
 
 
 def identify(aws: AwsSandbox, arn: str) -> None:

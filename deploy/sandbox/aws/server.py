@@ -18,7 +18,7 @@ from deploy.sandbox.aws.account import Account, Pace
 from deploy.sandbox.aws.calls import Calls
 from deploy.sandbox.aws.dispatcher import Dispatcher
 from deploy.sandbox.aws.faults import Fault, Faults
-from deploy.sandbox.aws.iam import worker
+from deploy.sandbox.aws.iam import identity
 from deploy.sandbox.aws.iam.guard import Guard
 from deploy.sandbox.aws.listener import listening
 from deploy.sandbox.aws.messages import Json, Request
@@ -90,7 +90,7 @@ class AwsSandbox(Population):
         if wire.access_key(request.environ) != WORKER_KEY:
             return None
         self.guard.check(request.action, request.parameters)
-        return worker.answer(self.account, self.guard.policy, request.action, request.parameters)
+        return identity.answer(self.account, self.guard.policy, request)
 
     @classmethod
     @contextlib.contextmanager

@@ -44,9 +44,11 @@ def shipped(aws: AwsSandbox) -> Policy:
 def populate(aws: AwsSandbox) -> None:
     """Add the cluster, the listener and the namespace that an operator provides.
 
-    Two secrets exist before their workloads, one of them scheduled for deletion.
+    The role of the workers has a path, which only IAM knows. Two secrets exist before their
+    workloads, one of them scheduled for deletion.
     """
     aws.reset()
+    aws.account.worker_role = f"arn:aws:iam::{aws.account.number}:role/teams/shop/worker"
     aws.add_cluster(CLUSTER)
     aws.add_listener("public")
     aws.add_cloud_map_namespace("apps.internal")

@@ -77,10 +77,11 @@ class Evaluation(Struct, frozen=True, rename="pascal"):
     @property
     def passes_boundary(self) -> bool:
         """True unless the permissions boundary denies the action."""
-        return all(
-            each.permissions_boundary_decision_detail.allowed_by_permissions_boundary
-            for each in (self, *self.resource_specific_results)
+        specific = (
+            each.permissions_boundary_decision_detail for each in self.resource_specific_results
         )
+        details = (self.permissions_boundary_decision_detail, *specific)
+        return all(each.allowed_by_permissions_boundary for each in details)
 
 
 class Evaluations(Struct, frozen=True, rename="pascal"):

@@ -41,7 +41,10 @@ OTHERS = {
 }
 """The rights of callers that the simulator does not accept, by a part of their ARN."""
 NOT_SIMULATED = "IAM did not simulate the other rights: "
-ADVICE = f". Add the statement {OWN} of deploy/aws/iam-policy.json to the policies of this identity"
+ADVICE = (
+    f". Add the statement {OWN} of deploy/aws/iam-policy.json, which allows iam:GetRole and "
+    "iam:SimulatePrincipalPolicy on the role itself, to the policies of this identity"
+)
 MOST_NAMES = 6
 
 Place = Mapping[str, Any]

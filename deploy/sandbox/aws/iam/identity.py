@@ -1,4 +1,4 @@
-"""The requests of a worker about itself: its identity, its role, and a simulation of its policy.
+"""The requests of a worker about its identity: who it is, its role, a simulation of its policy.
 
 The forms of the answers are those of the API reference. IAM answers once for each action, and gives
 the decisions for resources other than `*` below it.
@@ -7,7 +7,7 @@ the decisions for resources other than `*` below it.
 from deploy.sandbox.aws import paging
 from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.iam.policy import Check, Policy
-from deploy.sandbox.aws.messages import Json, Refusal
+from deploy.sandbox.aws.messages import Json, Refusal, Request
 
 SESSION = "sandbox"
 ID = "AROASANDBOXWORKER000"
@@ -16,19 +16,19 @@ MOST_ITEMS = 100
 INVALID_MARKER = Refusal("ValidationError", "Invalid Marker.")
 
 
-def answer(account: Account, policy: Policy, action: str, parameters: Json) -> Json | None:
+def answer(account: Account, policy: Policy, request: Request) -> Json | None:
     """Return the answer, or None for any other request."""
-    match action:
+    match request.action:
         case "sts:GetCallerIdentity":
-            return _identity(account)
+            return _caller(account)
         case "iam:GetRole":
-            return _role(account, parameters["RoleName"])
+            return _role(account, request.parameters["RoleName"])
         case "iam:SimulatePrincipalPolicy":
-            return _simulated(account, policy, parameters)
+            return _simulated(account, policy, request.parameters)
     return None
 
 
-def _identity(account: Account) -> Json:
+def _caller(account: Account) -> Json:
     session = f"assumed-role/{_name(account)}/{SESSION}"
     arn = f"arn:aws:sts::{account.number}:{session}"
     return {"UserId": f"{ID}:{SESSION}", "Account": account.number, "Arn": arn}
