@@ -22,7 +22,6 @@ from worker.providers.ecs.iam.simulation import BOUNDARY, DENY, ORGANIZATION
 SIMULATE = "iam:SimulatePrincipalPolicy"
 STATEMENTS = policy.load(guard.SHIPPED)["Statement"]
 OF_OPERATIONS = [each for each in STATEMENTS if each["Sid"] != OWN]
-TASK_DEFINITION = f"arn:aws:ecs:eu-central-1:123456789012:task-definition/{NAME}:*"
 ANSWER = "<{0}Response><{0}Result>{1}</{0}Result></{0}Response>"
 
 
@@ -335,7 +334,7 @@ def answer_about_task_definitions(aws: AwsSandbox, first: str) -> None:
     content = f"<EvaluationResults>{members}</EvaluationResults><IsTruncated>false</IsTruncated>"
     aws.faults.add(
         SIMULATE,
-        parameters={"ResourceArns": [TASK_DEFINITION]},
+        parameters={"ResourceArns": [aws.account.arn("ecs", f"task-definition/{NAME}:*")]},
         body=ANSWER.format("SimulatePrincipalPolicy", content),
         status=200,
     )

@@ -121,7 +121,7 @@ RIGHTS = (
     Right(
         "LookForPullSecrets",
         ("secretsmanager:DescribeSecret",),
-        "pull secrets, also when a controller is deleted",
+        "pull secrets and their deletion",
         optional=True,
     ),
     # A pull secret without an execution role is refused.
