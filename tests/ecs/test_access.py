@@ -334,7 +334,7 @@ def answer_about_task_definitions(aws: AwsSandbox, first: str) -> None:
     content = f"<EvaluationResults>{members}</EvaluationResults><IsTruncated>false</IsTruncated>"
     aws.faults.add(
         SIMULATE,
-        parameters={"ResourceArns": [aws.account.arn("ecs", f"task-definition/{NAME}:*")]},
+        parameters={"ResourceArns": [aws.account.arn("ecs", f"task-definition/{NAME}:1")]},
         body=ANSWER.format("SimulatePrincipalPolicy", content),
         status=200,
     )

@@ -24,7 +24,7 @@ NAME = "machinist-doctor"
 ECS = "arn:{partition}:ecs:{region}:{account}:"
 SERVICE = f"{ECS}service/{{cluster}}/{NAME}"
 TASK = f"{ECS}task/{{cluster}}/00000000000000000000000000000000"
-TASK_DEFINITION = f"{ECS}task-definition/{NAME}:*"
+TASK_DEFINITION = f"{ECS}task-definition/{NAME}:1"
 SECRET = f"arn:{{partition}}:secretsmanager:{{region}}:{{account}}:secret:{NAME}-pull-AbCdEf"
 TARGET_GROUP = (
     "arn:{partition}:elasticloadbalancing:{region}:{account}:"
