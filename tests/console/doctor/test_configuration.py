@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.environment import Secret
+from contracts.process.environment import Secret
 from gateway.console.doctor.configuration import findings, key_names, settings_in
 from gateway.console.doctor.finding import Finding, Severity
 from gateway.identity import tokens
