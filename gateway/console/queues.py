@@ -13,9 +13,9 @@ from contracts.broker.stream_reader import newest_message, offset, read_stream
 from contracts.wire import Message
 from gateway.console.attending import listen
 from gateway.console.broker import environment, on_broker
-from gateway.console.command_line import command as console_command
-from gateway.console.output import json_option, note, print_json, print_table, utc
-from gateway.console.values import Provider
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import json_option, note, print_json, print_table, utc
+from gateway.console.terminal.values import Provider
 from gateway.settings import provider_names
 
 HEADER = ("QUEUE", "READY", "CONSUMERS", "OWNER")

@@ -16,15 +16,16 @@ import httpx
 import msgspec
 import pytest
 
-from contracts import dead_letters, outcomes, topology
+from contracts import outcomes, topology
 from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from contracts.broker.reconnecting import ReconnectingConnection
+from contracts.records import dead_letters
 from contracts.wire import Message
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes import gateway_api
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from gateway.console.command_line import Command
+from gateway.console.terminal.command_line import Command
 from tests.audit.records import ended, started
 from tests.conftest import new_vhost
 from tests.console.commands import commands

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from contracts import address, dead_letters, topology, wire
+from contracts import address, topology, wire
 from contracts.api import UpdateControllerReplicas
 from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from contracts.outcomes import Result
+from contracts.records import dead_letters
 from contracts.seal import SEALED, Seals
 from contracts.wire import Message
 from deploy.rabbitmq.configuration import USER

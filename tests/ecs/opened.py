@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from contracts.environment import load
+from contracts.process.environment import load
 from worker.providers.ecs.aws.client import SERVICES, Client
 from worker.providers.ecs.aws.credentials import Credentials
 from worker.providers.ecs.aws.session import open_services

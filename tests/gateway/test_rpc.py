@@ -19,8 +19,8 @@ from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.topology import Topology
 from contracts.wire import Message
-from gateway.address_limit import MAX_WAITING
-from gateway.checks import Checks
+from gateway.calls.address_limit import MAX_WAITING
+from gateway.calls.checks import Checks
 from gateway.context import Context
 from gateway.rpc import Rpc
 from tests.examples import EXAMPLES

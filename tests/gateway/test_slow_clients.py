@@ -17,11 +17,11 @@ from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.operation import Operation
 from contracts.wire import Reply
 from gateway.app import application
-from gateway.checks import Checks
+from gateway.calls.checks import Checks
 from gateway.context import NOTHING, Context
-from gateway.draining import Draining
-from gateway.limits import Limits
-from gateway.server import STOP_S, Server
+from gateway.http.draining import Draining
+from gateway.http.limits import Limits
+from gateway.http.server import STOP_S, Server
 from tests.gateway.served import TIMEOUT_S, exchange, request, serving, status_of, until
 
 LONG_S = 3600.0

@@ -18,8 +18,8 @@ from tests.worker import virtual
 from tests.worker.ledger import event, working
 from tests.worker.providers import Behaviour, FullProvider
 from tests.worker.scene import SECOND, scene
-from worker.clock import waited
 from worker.dispatch import Dispatch
+from worker.messages.clock import waited
 from worker.provider import Call
 
 ENDED = "machinist_worker_operations_total"

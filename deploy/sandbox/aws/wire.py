@@ -23,7 +23,7 @@ from moto.core.utils import get_service_model
 from moto.elbv2.responses import ELBV2Response
 from werkzeug.datastructures import Headers, MultiDict
 
-from contracts.json_limits import ANSWERS, decode
+from contracts.checks.json_limits import ANSWERS, decode
 from deploy.sandbox.aws.messages import Answer, Json, Refusal, Request
 
 # The IAM name of a service by the first word of its target header.

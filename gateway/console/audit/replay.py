@@ -21,10 +21,17 @@ from gateway.console.audit.sending import FAILED, Replayed, Sender
 from gateway.console.broker import environment, on_broker
 from gateway.console.calls import with_rpc
 from gateway.console.checkpoint import Checkpoint
-from gateway.console.command_line import command as console_command
 from gateway.console.failures import Failure
-from gateway.console.output import counted, json_option, note, print_json, print_table, progress
-from gateway.console.values import Provider
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import (
+    counted,
+    json_option,
+    note,
+    print_json,
+    print_table,
+    progress,
+)
+from gateway.console.terminal.values import Provider
 from gateway.rpc import Rpc
 
 RATE = 10.0

@@ -5,8 +5,8 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from contracts.environment import ConfigurationError, Secret, load
 from contracts.outcomes import Outcome
+from contracts.process.environment import ConfigurationError, Secret, load
 from contracts.seal import Seals
 from contracts.wire import Header
 from gateway.console.doctor.finding import Finding, error, listed, shell, warning

@@ -10,7 +10,7 @@ from yarl import URL
 
 from contracts.broker.connection import Connection
 from contracts.broker.reconnecting import broker_urls
-from contracts.environment import AmqpUrls, Secret, load
+from contracts.process.environment import AmqpUrls, Secret, load
 from gateway.console.broker import run
 from gateway.console.doctor import (
     configuration,

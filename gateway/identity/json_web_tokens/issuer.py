@@ -3,7 +3,7 @@
 import os
 import re
 
-from contracts.environment import ConfigurationError, shown
+from contracts.process.environment import ConfigurationError, shown
 from gateway.identity.json_web_tokens import key_sets
 from gateway.identity.json_web_tokens.endpoint import KeyEndpoint, RemoteKeys
 from gateway.identity.json_web_tokens.key_sets import KeyFile, KeySource

@@ -24,9 +24,9 @@ from contracts.api import (
 )
 from contracts.broker.connection import Connection
 from contracts.broker.reconnecting import Session
-from contracts.environment import Secret
 from contracts.operation import Operation
 from contracts.outcomes import Result
+from contracts.process.environment import Secret
 from contracts.seal import Seals
 from contracts.wire import Message
 from gateway.audit.filters import Filters

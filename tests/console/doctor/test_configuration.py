@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from contracts.environment import Secret
+from contracts.process.environment import Secret
 from gateway.console.doctor.configuration import findings, key_names, of_issuer, settings_in
 from gateway.console.doctor.finding import Finding, Severity
 from gateway.identity import tokens

@@ -12,7 +12,7 @@ import pytest
 
 import gateway.settings
 import worker.settings
-from contracts.environment import load
+from contracts.process.environment import load
 from deploy.sandbox.aws.iam import guard, policy
 from tests.ecs.template import api_inputs
 from tests.ecs.template.parameters import GATEWAY, INSTALLATIONS, JWT, WHOLE, WORKERS

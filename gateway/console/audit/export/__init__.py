@@ -12,9 +12,9 @@ from gateway.console.audit.export.state import State, begun
 from gateway.console.audit.options import filter_options, filters_of
 from gateway.console.broker import on_broker
 from gateway.console.checkpoint import Checkpoint
-from gateway.console.command_line import command as console_command
 from gateway.console.failures import file_errors
-from gateway.console.output import note, progress
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import note, progress
 
 PATH = click.Path(path_type=Path)
 

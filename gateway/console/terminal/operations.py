@@ -7,10 +7,10 @@ import msgspec
 from msgspec.structs import FieldInfo
 
 from contracts import wire
+from contracts.checks.validation import describe
 from contracts.faults import Fault
 from contracts.operation import AnyOperation, Operation
 from contracts.printable import printable
-from contracts.validation import describe
 from gateway.parameters import add_label
 
 SAMPLES = {"scope": "default", "id": "hello-7d4b9-x2x7q", "name": "hello", "replicas": "5"}

@@ -1,7 +1,7 @@
 """Reads the `PLT_*` variables into a frozen settings struct; errors name every wrong variable.
 
 A field of the type Secret has two variables: `PLT_NAME` with the value, or `PLT_NAME_FILE` with the
-path of a file that contains it and is read again while the process runs (`contracts/renewal.py`).
+path of a file that contains it and is read again while the process runs (`contracts/process/renewal.py`).
 """
 
 import re
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Meta
 
-from contracts.validation import describe
+from contracts.checks.validation import describe
 
 PREFIX = "PLT_"
 FILE = "_FILE"

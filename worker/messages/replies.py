@@ -19,7 +19,7 @@ from contracts.wire import (
     Reply,
     with_command_id,
 )
-from worker.publisher import Publisher
+from worker.messages.publisher import Publisher
 
 log = logging.getLogger(__name__)
 

@@ -5,10 +5,10 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, json, structs
 
+from contracts.checks.members import require_known
+from contracts.checks.validation import checked, show
 from contracts.faults import Code, Fault
-from contracts.members import require_known
 from contracts.resources import Object
-from contracts.validation import checked, show
 
 Text = Annotated[str, Meta(min_length=1, max_length=1024)]
 Printable = Annotated[

@@ -13,11 +13,11 @@ from contracts.observation.messaging import processing
 from contracts.observation.operations import query_answered
 from contracts.platform_access import PLATFORM_ACCESS
 from contracts.wire import Message, Reply, bounded, reply_of
-from worker.clock import Clock
 from worker.dispatch import Dispatch
-from worker.examination import Refusal, too_large
+from worker.messages.clock import Clock
+from worker.messages.examination import Refusal, too_large
+from worker.messages.replies import Replies
 from worker.provider import Call
-from worker.replies import Replies
 
 log = logging.getLogger(__name__)
 

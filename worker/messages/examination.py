@@ -8,16 +8,16 @@ from typing import Any
 
 from contracts import CONTRACT, address, wire
 from contracts.api import OPERATIONS
-from contracts.dead_letters import COPIES
+from contracts.checks.json_limits import MESSAGES
+from contracts.checks.members import require_known
+from contracts.checks.validation import show
 from contracts.faults import Code, Fault
-from contracts.json_limits import MESSAGES
-from contracts.members import require_known
 from contracts.operation import Operation
 from contracts.printable import printable
+from contracts.records.dead_letters import COPIES
 from contracts.seal import SEALED, Seals
 from contracts.secrecy import reject_embedded_secret
 from contracts.topology import COMMANDS, MESSAGE_LIMIT, QUERIES
-from contracts.validation import show
 from contracts.wire import Message
 
 FROM_GATEWAYS = frozenset({COMMANDS, QUERIES})

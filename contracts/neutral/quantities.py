@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from decimal import Decimal
 
+from contracts.checks.validation import show
 from contracts.faults import Code, Fault
-from contracts.validation import show
 
 Quantity = str | int | float
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import click
 
 from contracts.address import is_provider_name
-from contracts.validation import show
+from contracts.checks.validation import show
 
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 DURATION = re.compile(r"([0-9]{1,6})([smhd])")

@@ -14,7 +14,7 @@ from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from contracts.broker.errors import NotDeclared
 from contracts.topology import Binding, Topology
-from gateway.session import Pending, Session
+from gateway.calls.session import Pending, Session
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from contracts.operation import Collection
-from gateway.console.output import note, print_table
+from gateway.console.terminal.output import note, print_table
 
 AGE = "AGE"
 """The header of a column with a time, which is shown as an age."""

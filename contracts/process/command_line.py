@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import msgspec
 
 from contracts import VERSION
-from contracts.environment import FILE, secret_form, variable
-from contracts.validation import describe
+from contracts.checks.validation import describe
+from contracts.process.environment import FILE, secret_form, variable
 
 
 def parse(

@@ -4,16 +4,17 @@ import logging
 from functools import partial
 from typing import Any
 
-from contracts import VERSION, dead_letters, outcomes
+from contracts import VERSION, outcomes
 from contracts.broker.outcome_publisher import OutcomePublisher
 from contracts.faults import Fault
 from contracts.observation.audit import AuditMetrics
 from contracts.observation.operations import command_ended
 from contracts.observation.registry import Registry
 from contracts.outcomes import Result
-from contracts.requests import Request
+from contracts.records import dead_letters
+from contracts.records.requests import Request
 from contracts.wire import HEADER_TRACEPARENT, Message
-from worker.publisher import Publisher
+from worker.messages.publisher import Publisher
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from typing import Any
 from litestar import Request
 
 from contracts.faults import Code, Fault
-from gateway.limits import Limits
+from gateway.http.limits import Limits
 
 
 class HeldBody:

@@ -6,12 +6,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from contracts import quantities
+from contracts.checks.members import require_known
+from contracts.checks.validation import checked
 from contracts.faults import Code, Fault
 from contracts.field_types import IN_NO_LABEL
-from contracts.members import require_known
+from contracts.neutral import quantities
 from contracts.resources import Labels, Object
-from contracts.validation import checked
 
 Text = Annotated[str, Meta(min_length=1)]
 PortNumber = Annotated[int, Meta(ge=1, le=65535)]

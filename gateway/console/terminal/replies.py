@@ -10,8 +10,8 @@ from contracts.operation import Row
 from contracts.printable import printable_json
 from contracts.wire import Reply
 from gateway.console.failures import Failure
-from gateway.console.output import note
-from gateway.console.resources import print_resources
+from gateway.console.terminal.output import note
+from gateway.console.terminal.resources import print_resources
 
 
 class Unsuccessful(msgspec.Struct, frozen=True):

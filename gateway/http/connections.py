@@ -9,7 +9,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
 
-from gateway.limits import Limits
+from gateway.http.limits import Limits
 
 log = logging.getLogger(__name__)
 

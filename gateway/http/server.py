@@ -14,12 +14,12 @@ import uvicorn
 from litestar.enums import HttpMethod, ScopeType
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from contracts.environment import ConfigurationError, shown
-from gateway.closing import backlog_of
-from gateway.connections import Connections
-from gateway.draining import Draining
-from gateway.limits import BACKLOG, DEFAULT, Limits
-from gateway.protocol import BoundedProtocol
+from contracts.process.environment import ConfigurationError, shown
+from gateway.http.closing import backlog_of
+from gateway.http.connections import Connections
+from gateway.http.draining import Draining
+from gateway.http.limits import BACKLOG, DEFAULT, Limits
+from gateway.http.protocol import BoundedProtocol
 from gateway.tls.certificates import Contexts
 from gateway.tls.connection import TlsConnection
 

@@ -9,9 +9,9 @@ import msgspec
 from contracts import wire
 from contracts.faults import Fault
 from contracts.operation import Operation
+from contracts.records.summary import Summary, summary_of
 from contracts.seal import Seals, is_sealed
 from contracts.secrecy import may_hold_secrets
-from contracts.summary import Summary, summary_of
 from contracts.topology import MESSAGE_LIMIT
 from contracts.wire import (
     HEADER_DEADLINE,

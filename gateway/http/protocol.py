@@ -16,8 +16,8 @@ from uvicorn.protocols.http.httptools_impl import (
 
 from contracts.faults import Code, Fault
 from contracts.wire import reply_of
-from gateway.closing import LastResponse, close_sending, has_input
-from gateway.connections import Awaited, Connections
+from gateway.http.closing import LastResponse, close_sending, has_input
+from gateway.http.connections import Awaited, Connections
 from gateway.tls.peer import EXTENSION
 
 PIPELINED = 32

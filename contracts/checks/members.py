@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
+from contracts.checks.validation import nearest, show
 from contracts.faults import Code, Fault
-from contracts.validation import nearest, show
 
 
 def require_known(value: Any, expected: type[msgspec.Struct], where: str) -> None:
