@@ -243,12 +243,12 @@ def test_in_a_terminal_the_name_of_the_provider_is_asked_for(
 ) -> None:
     kubernetes.history(1).send(1)
     line = ["--provider", "k8s", "--execute", "--checkpoint", str(tmp_path / "c")]
-    program = [sys.executable, "-m", "gateway.console", "audit", "replay", *line]
+    words = ["audit", "replay", *line]
     variables = {"PLT_AMQP_URL": stack.amqp_url}
 
-    status, output = in_terminal(program, REPOSITORY, variables, typed="k9s\n")
+    status, output = in_terminal(words, REPOSITORY, variables, typed="k9s\n")
     assert (status, "expected the provider's name, k8s, got k9s" in output) == (1, True)
-    status, output = in_terminal(program, REPOSITORY, variables, typed="k8s\n")
+    status, output = in_terminal(words, REPOSITORY, variables, typed="k8s\n")
     assert (status, "1 done" in output) == (0, True)
 
 

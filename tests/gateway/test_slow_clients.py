@@ -355,7 +355,7 @@ async def test_unread_responses_over_the_limit_close_the_oldest_connection():
 def test_the_connection_limit_reserves_file_descriptors(soft, hard, connections, expected):
     hard = min(hard, hard_limit())
     script = (
-        "import resource; from gateway.limits import within_descriptors as within;"
+        "import resource; from gateway.http.limits import within_descriptors as within;"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
         f"print(within({connections}), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )
