@@ -204,7 +204,7 @@ def _execute(
         await replay.run(settings.amqp_url)
 
     try:
-        with progress("commands replayed") as show:
+        with progress("commands replayed", beside_rows=as_json) as show:
             with_rpc("audit replay", work, in_flight=2 * CONCURRENCY)
     except KeyboardInterrupt:
         note(f"interrupted after {sum(saved.results.values()):,}: the same command line goes on")

@@ -105,9 +105,12 @@ def _line(row: Row, widths: Sequence[int], colours: dict[str, str]) -> str:
 
 
 @contextmanager
-def progress(label: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a function that shows `done` of `total` on standard error, if that is a terminal."""
-    is_shown = sys.stderr.isatty()
+def progress(label: str, *, beside_rows: bool = False) -> Iterator[Callable[[int, int], None]]:
+    """Give a function that shows `done` of `total` on standard error, if that is a terminal.
+
+    `beside_rows`: rows are printed meanwhile; on the same terminal they show the progress.
+    """
+    is_shown = sys.stderr.isatty() and not (beside_rows and sys.stdout.isatty())
     last = ""
 
     def show(done: int, total: int) -> None:

@@ -80,7 +80,7 @@ def command(
             state, save = begun(kept.load(), asked, to), kept.save
         output = contexts.enter_context(closing(opened(to, state)))
         save(state)
-        with progress("records read") as show:
+        with progress("records read", beside_rows=to is None) as show:
             export = Export(state, output, part, save, show)
             on_broker("audit export", export.run)
         missing = export.state.missing
