@@ -1,6 +1,6 @@
 """Providers that open quickly: those of equal connections share the client library's clients.
 
-A new session of the client library and its five clients cost 50 ms of CPU time, and the first
+A new session of the client library and its seven clients cost 50 ms of CPU time, and the first
 request of each client costs more than the following ones. Caches of a provider are not shared.
 `ecs.open_provider` itself is tested in tests/ecs/aws.
 """
