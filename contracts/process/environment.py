@@ -1,7 +1,8 @@
 """Reads the `PLT_*` variables into a frozen settings struct; errors name every wrong variable.
 
 A field of the type Secret has two variables: `PLT_NAME` with the value, or `PLT_NAME_FILE` with the
-path of a file that contains it and is read again while the process runs (`contracts/process/renewal.py`).
+path of a file that contains it and is read again while the process runs
+(`contracts/process/renewal.py`).
 """
 
 import re
