@@ -195,6 +195,17 @@ def test_a_provider_with_a_worker_is_not_removed(
     assert owners == {worker["worker"]}
 
 
+def test_the_queues_of_one_provider_are_listed_though_it_has_no_worker(
+    serving: Auditor, broker: str, run: Run
+) -> None:
+    declare_former(broker)
+
+    listed = [json.loads(line)["queue"] for line in run("queues", "--provider", FORMER, "--json")]
+
+    wanted = topology.whole(topology.common(), topology.of_provider(FORMER)).queues
+    assert sorted(listed) == sorted(each.name for each in wanted)
+
+
 def test_a_removed_provider_is_unknown_to_gateways(stack: Stack, broker: str, run: Run) -> None:
     declare_former(broker)
     gateway = stack.gateway()
