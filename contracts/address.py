@@ -10,11 +10,11 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
+from contracts.checks.members import require_known
+from contracts.checks.validation import checked
 from contracts.faults import Code, Fault
 from contracts.field_types import Name
-from contracts.members import require_known
 from contracts.operation import Operation, Row
-from contracts.validation import checked
 
 SLOTS = 8
 WORD_LIMIT = 80

@@ -6,7 +6,7 @@ columns). HTTP routes, routing keys, dispatch, the rules for events, and the Ope
 documents are derived from this table.
 """
 
-from contracts import route_plan, shapes, workload
+from contracts import shapes
 from contracts.field_types import (
     ApiVersion,
     Kind,
@@ -18,6 +18,7 @@ from contracts.field_types import (
     RoutePlanBody,
     WorkloadBody,
 )
+from contracts.neutral import route_plan, workload
 from contracts.operation import OPERATIONS as OPERATIONS
 from contracts.operation import Operation, http
 from contracts.resources import (

@@ -16,11 +16,11 @@ from uuid import uuid4
 import msgspec
 
 from contracts import CONTRACT, topology
+from contracts.checks.json_limits import RECORDS, decode
 from contracts.faults import Code, Fault
-from contracts.json_limits import RECORDS, decode
-from contracts.requests import MOST_S as MOST_S
-from contracts.requests import Request
-from contracts.results import Result as Result
+from contracts.records.requests import MOST_S as MOST_S
+from contracts.records.requests import Request
+from contracts.records.results import Result as Result
 from contracts.wire import (
     HEADER_CONTRACT,
     HEADER_DEADLINE,

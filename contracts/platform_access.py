@@ -17,12 +17,19 @@ class Question(Struct, frozen=True):
 
 
 class Lack(Struct, frozen=True, rename="camel"):
-    """A right that the credentials lack; without an `optional` one, information is missing."""
+    """A right that the credentials lack.
+
+    An `optional` one is a warning: only information or a feature that may not be wanted is missing,
+    or the denial is not certain. `statement` is the Sid in deploy/aws/iam-policy.json, `denied_by`
+    a policy that denies the right even to an identity with this statement.
+    """
 
     scope: str
     right: str
     used_by: str
     optional: bool = False
+    statement: str = ""
+    denied_by: str = ""
 
 
 class Access(Struct, frozen=True, rename="camel"):

@@ -4,7 +4,7 @@ import logging
 
 import msgspec
 
-from contracts.json_limits import MESSAGES, decode
+from contracts.checks.json_limits import MESSAGES, decode
 from contracts.topology import ATTENDANCE, COMMANDS
 from contracts.wire import Message
 

@@ -15,9 +15,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts import CONTRACT
-from contracts.environment import ConfigurationError, Secret
 from contracts.faults import Code, Fault
-from contracts.renewal import CHECK_INTERVAL_S, Renewed
+from contracts.process.environment import ConfigurationError, Secret
+from contracts.process.renewal import CHECK_INTERVAL_S, Renewed
 
 SEALED = "application/vnd.machinist.sealed"
 

@@ -7,8 +7,8 @@ import msgspec
 
 from contracts import seal
 from contracts.api import OPERATIONS
+from contracts.checks.json_limits import MESSAGES, decode
 from contracts.faults import Code, Fault
-from contracts.json_limits import MESSAGES, decode
 from contracts.operation import AnyOperation
 
 MEMBERS = frozenset(

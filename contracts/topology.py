@@ -9,7 +9,7 @@ from typing import Literal
 from msgspec import Struct
 
 from contracts.address import SLOTS
-from contracts.results import FINAL
+from contracts.records.results import FINAL
 
 QUERIES = "machinist.queries"
 COMMANDS = "machinist.commands"

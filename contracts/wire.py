@@ -4,13 +4,14 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from contracts import CONTRACT, json_limits
+from contracts import CONTRACT
 from contracts.api import OPERATIONS
+from contracts.checks import json_limits
+from contracts.checks.json_limits import BODIES, MESSAGES, Limits
+from contracts.checks.validation import checked, describe, nearest, show
 from contracts.faults import PROBLEM_JSON, Code, Fault, Problem
-from contracts.json_limits import BODIES, MESSAGES, Limits
 from contracts.operation import Operation
 from contracts.topology import MESSAGE_LIMIT
-from contracts.validation import checked, describe, nearest, show
 
 JSON = "application/json"
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from contracts.address import is_provider_name
-from contracts.environment import ConfigurationError, Host, load, shown, shown_path
-from contracts.environment import Port as Number
+from contracts.process.environment import ConfigurationError, Host, load, shown, shown_path
+from contracts.process.environment import Port as Number
 from deploy.ports import LOOPBACK, Port
 from deploy.targets import Target
 from gateway.settings import Auth

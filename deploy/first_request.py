@@ -25,6 +25,7 @@ SCALABLE = {
 }
 """Kinds of controllers that can be scaled; ECS has one kind and does not name it."""
 WITH_TOKEN = '-H "authorization: Bearer $PLT_TOKEN"'
+COMMAND_LINE = ".venv/bin/python -m gateway.console"
 USERS = {
     PRODUCER: "publishes events (deploy/producers)",
     AUDITOR: "reads the audit (machinist audit list)",
@@ -86,7 +87,8 @@ def suggestions(
     lines = ["Try next:"]
     for first in firsts:
         lines += [f"  curl {first.url}", *_about_one_controller(first)]
-    lines += [f"  curl {gateway}/ready", "", f"Documentation  {gateway}/documentation"]
+    lines += [f"  curl {gateway}/ready", "", f"Live page      {gateway}/"]
+    lines.append(f"Documentation  {gateway}/documentation")
     if with_token:
         lines = [line.replace("  curl ", f"  curl {WITH_TOKEN} ") for line in lines]
     if broker.management_url:
@@ -98,6 +100,7 @@ def suggestions(
         lines.append(f"PLT_MANAGEMENT_URL  {management}")
         lines.append(f"{'':<14} with both variables, `machinist doctor` checks this system")
         lines += [f"{name:<14} {logins[name]}\n{'':<14} {use}" for name, use in USERS.items()]
+        lines.append(f"{'machinist':<14} in this checkout: {COMMAND_LINE}")
     return "\n".join(lines)
 
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from contracts.environment import ConfigurationError
 from contracts.printable import BREAKS, printable
+from contracts.process.environment import ConfigurationError
 from deploy import caller, first_request, options, signals, targets
 from deploy.caller import GatewayAddress
 from deploy.failed import Failed

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 from msgspec import Struct
 
-from contracts.environment import Host, MetricsPort, load
+from contracts.process.environment import Host, MetricsPort, load
 from deploy.ports import LOOPBACK, Port
 
 PORTS = 100

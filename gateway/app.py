@@ -21,15 +21,16 @@ from contracts.observation.exporter import exporter, metrics_listener
 from contracts.observation.registry import Registry
 from contracts.seal import Seals
 from contracts.secrecy import OPEN_WITHOUT_KEY
-from gateway.bodies import Bodies
-from gateway.checks import Checks
+from gateway.calls.checks import Checks
+from gateway.calls.known_versions import KnownVersions
 from gateway.documentation.routes import documentation_routes
-from gateway.draining import Draining, not_ready
+from gateway.http.bodies import Bodies
+from gateway.http.draining import Draining, not_ready
+from gateway.http.limits import DEFAULT, Limits
+from gateway.http.methods import options_routes
+from gateway.http.server import OnRawPath, Server, http_server, listener
 from gateway.identity.configuration import check_exposure, guard_of
 from gateway.identity.guard import Guard
-from gateway.known_versions import KnownVersions
-from gateway.limits import DEFAULT, Limits
-from gateway.methods import options_routes
 from gateway.metrics import Measured, Metrics
 from gateway.observed import Observed
 from gateway.page.page import Page
@@ -38,7 +39,6 @@ from gateway.problems import on_exception, on_fault, on_http_error
 from gateway.recorder.recorder import Recorder
 from gateway.routes import Caller, routes
 from gateway.rpc import Rpc
-from gateway.server import OnRawPath, Server, http_server, listener
 from gateway.settings import Settings
 from gateway.status import status_routes
 from gateway.tls.certificates import contexts

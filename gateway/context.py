@@ -6,12 +6,12 @@ from typing import Any
 from litestar import Request
 from msgspec import Struct
 
-from contracts.command_ids import new_command_id
+from contracts.checks.validation import show
 from contracts.faults import Code, Fault
 from contracts.observation import trace_context, traces
 from contracts.observation.trace_context import TraceContext
 from contracts.operation import Row
-from contracts.validation import show
+from contracts.records.command_ids import new_command_id
 from contracts.wire import (
     HEADER_IDEMPOTENCY_KEY,
     HEADER_REPLAY_OF,

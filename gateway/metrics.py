@@ -18,7 +18,7 @@ from contracts.broker.attendance import Attendance
 from contracts.faults import Code
 from contracts.observation.audit import AuditMetrics
 from contracts.observation.registry import MAX_SERIES, OTHER, Registry
-from gateway.path_parameters import PREFIX
+from gateway.http.path_parameters import PREFIX
 from gateway.routes import OPERATION
 
 OK = "ok"

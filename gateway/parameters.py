@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from contracts.api import OPERATIONS
+from contracts.checks.validation import SHOWN, nearest, show
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
-from contracts.validation import SHOWN, nearest, show
 
 LABELS = "labels"
 HINTS = frozenset({"kind", "apiVersion"})

@@ -11,8 +11,8 @@ from litestar.exceptions import (
 )
 from litestar.status_codes import HTTP_413_REQUEST_ENTITY_TOO_LARGE
 
+from contracts.checks.validation import show
 from contracts.faults import Code, Fault
-from contracts.validation import show
 from contracts.wire import reply_of
 from gateway.context import command_id_of
 from gateway.identity.refused import Refused

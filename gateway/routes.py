@@ -8,18 +8,18 @@ from litestar.types import Receive, Scope, Send
 
 from contracts import wire
 from contracts.api import OPERATIONS
+from contracts.checks.members import unknown_member
+from contracts.checks.validation import SHOWN, show
 from contracts.faults import Code, Fault
-from contracts.members import unknown_member
 from contracts.operation import PATH_FIELD, Operation, Row
 from contracts.secrecy import reject_embedded_secret
-from contracts.validation import SHOWN, show
 from contracts.wire import Reply
-from gateway.bodies import Bodies
 from gateway.context import NOTHING, Context, context_of, give_command_id
+from gateway.http.bodies import Bodies
+from gateway.http.methods import READ
+from gateway.http.path_parameters import PREFIX, segment
 from gateway.identity.guard import Guard
-from gateway.methods import READ
 from gateway.parameters import own_parameters, refusal, values_of
-from gateway.path_parameters import PREFIX, segment
 
 AnyRequest = Request[Any, Any, Any]
 

@@ -22,14 +22,14 @@ from contracts.freshness import VERSIONS
 from contracts.operation import Operation
 from contracts.seal import Seals
 from contracts.wire import Message, Reply
-from gateway.address_limit import AddressLimit
-from gateway.checks import Checks
+from gateway.calls.address_limit import AddressLimit
+from gateway.calls.checks import Checks
+from gateway.calls.encoded import Encoded, encoded
+from gateway.calls.known_versions import KnownVersions
+from gateway.calls.replies import reply_in
+from gateway.calls.resuming import resume
+from gateway.calls.session import OnRefused, Pending, Session, unattended
 from gateway.context import NOTHING, Context
-from gateway.encoded import Encoded, encoded
-from gateway.known_versions import KnownVersions
-from gateway.replies import reply_in
-from gateway.resuming import resume
-from gateway.session import OnRefused, Pending, Session, unattended
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
-from contracts.environment import (
+from contracts.observation.logs import AUTO, LogFormat
+from contracts.process.environment import (
     AmqpUrls,
     ConfigurationError,
     Host,
@@ -15,8 +16,7 @@ from contracts.environment import (
     Secret,
     shown,
 )
-from contracts.observation.logs import AUTO, LogFormat
-from gateway.limits import DEFAULT, Limits, within_descriptors
+from gateway.http.limits import DEFAULT, Limits, within_descriptors
 from gateway.tls.certificates import Files
 
 MS = r"([5-9]\d\d|[1-9]\d{3,5})"

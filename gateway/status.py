@@ -12,9 +12,9 @@ from contracts import VERSION
 from contracts.broker.attendance import Attendance
 from contracts.broker.errors import BrokerError
 from contracts.broker.reconnecting import ReconnectingConnection
-from gateway.draining import Draining
+from gateway.http.draining import Draining
+from gateway.http.methods import READ
 from gateway.identity.guard import Guard
-from gateway.methods import READ
 from gateway.provider_status import provider_status, timestamp
 
 ATTENDANCE_S = 0.9

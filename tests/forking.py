@@ -6,6 +6,7 @@ A gateway or worker then starts with 0.1 s of CPU; imports alone would take 0.5 
 import multiprocessing
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import warnings
@@ -19,7 +20,14 @@ REPOSITORY = Path(__file__).parent.parent
 forking = multiprocessing.get_context("forkserver")
 # Litestar imports its plugin for Pydantic when an application is made, if Pydantic is installed.
 forking.set_forkserver_preload(
-    ["gateway.app", "litestar.plugins.pydantic", "worker.app", "worker.providers.ecs", __name__]
+    [
+        "gateway.app",
+        "gateway.console.audit",
+        "litestar.plugins.pydantic",
+        "worker.app",
+        "worker.providers.ecs",
+        __name__,
+    ]
 )
 
 
@@ -84,6 +92,36 @@ def start(
     )
     process.start()
     return process
+
+
+def start_in_terminal(
+    module: str, *arguments: str, environment: Mapping[str, str], terminal: str, folder: Path
+) -> ForkServerProcess:
+    """Start a module in a folder, with the terminal device of this name as its only stream."""
+    process = forking.Process(
+        target=_run_in_terminal, args=(module, arguments, dict(environment), terminal, folder)
+    )
+    process.start()
+    return process
+
+
+def _run_in_terminal(
+    module: str,
+    arguments: tuple[str, ...],
+    environment: Mapping[str, str],
+    terminal: str,
+    folder: Path,
+) -> None:
+    os.setsid()
+    opened = os.open(terminal, os.O_RDWR)  # the first terminal of a session controls it
+    for number in range(3):
+        os.dup2(opened, number)
+    os.close(opened)
+    sys.stdin, sys.stdout, sys.stderr = os.fdopen(0), os.fdopen(1, "w"), os.fdopen(2, "w")
+    # A background job of a shell ignores the signal, and its processes inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.chdir(folder)
+    _run(module, arguments, environment)
 
 
 def _run_to_the_end(

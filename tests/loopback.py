@@ -15,12 +15,12 @@ from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.wire import Header, Message, Reply
 from gateway.app import application
-from gateway.checks import Checks
+from gateway.calls.checks import Checks
 from gateway.context import NOTHING, Context
+from gateway.http.server import OnRawPath
 from gateway.routes import Caller
-from gateway.server import OnRawPath
 from worker.dispatch import Dispatch
-from worker.examination import Refusal
+from worker.messages.examination import Refusal
 from worker.provider import Call
 
 DEADLINE_S = 10.0

@@ -20,10 +20,10 @@ from pamqp.header import ContentHeader, ProtocolHeader
 
 from contracts import outcomes, topology
 from contracts.broker.channel import _properties
-from contracts.command_ids import new_command_id
 from contracts.faults import Code
 from contracts.outcomes import Cause, Outcome, Result
-from contracts.requests import Request
+from contracts.records.command_ids import new_command_id
+from contracts.records.requests import Request
 from contracts.wire import Message
 
 COMMANDS = 1000

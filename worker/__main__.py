@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import uvloop
 
-from contracts import command_line
-from contracts.environment import ConfigurationError, load
 from contracts.observation.logs import configure
 from contracts.observation.traces import exporting
 from contracts.printable import BREAKS, printable
+from contracts.process import command_line
+from contracts.process.environment import ConfigurationError, load
 from worker.app import serve
 from worker.settings import Settings
 

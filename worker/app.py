@@ -13,16 +13,20 @@ from contracts import VERSION, topology
 from contracts.address import SLOTS
 from contracts.broker.attendance import Announcement
 from contracts.broker.reconnecting import ReconnectingConnection
-from contracts.environment import ConfigurationError, shown
 from contracts.observation.broker import watch_connections
 from contracts.observation.exporter import exporter, metrics_listener
 from contracts.observation.registry import Registry
+from contracts.process.environment import ConfigurationError, shown
 from contracts.seal import Seals
-from worker.clock import Clock
 from worker.consumer import Consumer
 from worker.dispatch import Dispatch
 from worker.fence import Fence
 from worker.gauges import watch, watch_informers
+from worker.messages.clock import Clock
+from worker.messages.publisher import Publisher
+from worker.messages.queries import Queries
+from worker.messages.record import Record
+from worker.messages.replies import Replies
 from worker.metrics import Metrics
 from worker.partitions.balance import Balance
 from worker.partitions.bodies import DEFAULT_LIMITS, Bodies, Limits
@@ -31,10 +35,6 @@ from worker.partitions.commands import Commands
 from worker.partitions.partition import Partition
 from worker.partitions.runs import Runs
 from worker.providers import PROVIDERS
-from worker.publisher import Publisher
-from worker.queries import Queries
-from worker.record import Record
-from worker.replies import Replies
 from worker.settings import Settings
 
 log = logging.getLogger(__name__)

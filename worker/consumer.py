@@ -11,10 +11,10 @@ from contracts.broker.connection import Connection
 from contracts.broker.declaration import Declaration
 from contracts.broker.reconnecting import ReconnectingConnection
 from worker.fence import Fence
+from worker.messages.queries import Queries
 from worker.partitions.balance import Balance
 from worker.partitions.partition import Partition
 from worker.partitions.runs import Runs
-from worker.queries import Queries
 
 log = logging.getLogger(__name__)
 

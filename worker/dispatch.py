@@ -19,7 +19,7 @@ from contracts.operation import Operation
 from contracts.seal import Seals
 from contracts.wire import Message, Reply
 from worker import platform_access
-from worker.examination import Examination, Producers, Refusal
+from worker.messages.examination import Examination, Producers, Refusal
 from worker.metrics import Metrics
 from worker.provider import Call, HasInformers, InformerState
 from worker.redaction import redact, redact_text

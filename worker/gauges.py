@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from contracts.observation.registry import Registry
-from worker.clock import Clock
 from worker.consumer import Consumer
+from worker.messages.clock import Clock
 from worker.partitions.bodies import Bodies
 from worker.partitions.partition import Partition
 from worker.provider import InformerState

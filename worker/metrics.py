@@ -12,7 +12,7 @@ from contracts.faults import Code, Fault
 from contracts.observation.audit import AuditMetrics
 from contracts.observation.registry import OTHER, Registry
 from contracts.wire import Message
-from worker.clock import waited
+from worker.messages.clock import waited
 from worker.provider import Call
 
 OK = "ok"

@@ -4,8 +4,8 @@ import asyncio
 
 import msgspec
 
+from contracts.checks.json_limits import MESSAGES, decode
 from contracts.faults import Code, Fault
-from contracts.json_limits import MESSAGES, decode
 from contracts.platform_access import Question
 from contracts.wire import Message, Reply, bounded, reply_of
 from worker.provider import Call, ReportsAccess

@@ -21,7 +21,7 @@ import msgspec
 from contracts import address
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
-from contracts.summary import summary_of
+from contracts.records.summary import summary_of
 
 HIDDEN = "(not shown)"
 UNKNOWN = (

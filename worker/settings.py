@@ -6,7 +6,8 @@ from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
 from contracts.api import OPERATIONS
-from contracts.environment import (
+from contracts.observation.logs import AUTO, LogFormat
+from contracts.process.environment import (
     AmqpUrls,
     ConfigurationError,
     Host,
@@ -15,7 +16,6 @@ from contracts.environment import (
     Secret,
     shown,
 )
-from contracts.observation.logs import AUTO, LogFormat
 from contracts.topology import GIB, MIB
 from worker.partitions.bodies import DEFAULT_LIMITS
 

@@ -12,8 +12,8 @@ from contracts.address import is_provider_name
 from contracts.broker.channel import Channel
 from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, NotDeclared, Rejected, Unroutable
+from contracts.checks.json_limits import MESSAGES, decode
 from contracts.faults import Code, Fault
-from contracts.json_limits import MESSAGES, decode
 from contracts.topology import ATTENDANCE, QUERIES, REPLIES, queries_queue
 from contracts.wire import Message
 

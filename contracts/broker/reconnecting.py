@@ -20,8 +20,8 @@ from contracts.broker.connection import Connection
 from contracts.broker.decoding import read_any_property
 from contracts.broker.errors import BrokerError, ConnectionLost, broker_errors
 from contracts.broker.write_coalescing import CoalescingConnection
-from contracts.environment import Secret
-from contracts.renewal import Renewed
+from contracts.process.environment import Secret
+from contracts.process.renewal import Renewed
 
 log = logging.getLogger(__name__)
 

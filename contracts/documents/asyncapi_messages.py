@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from contracts import CONTRACT, dead_letters, outcomes, wire
+from contracts import CONTRACT, outcomes, wire
 from contracts.documents import examples
 from contracts.documents.schemas import REFERENCE
 from contracts.faults import PROBLEM_JSON, Code
 from contracts.operation import Operation, Row
 from contracts.outcomes import OUTCOME
+from contracts.records import dead_letters
 from contracts.seal import SEALED
 from contracts.wire import JSON
 

@@ -7,12 +7,12 @@ import msgspec
 
 from contracts import VERSION
 from contracts.api import OPERATIONS
+from contracts.checks.validation import describe
 from contracts.documents import examples, security
 from contracts.documents.gateway_pages import GatewayStatus, Readiness
 from contracts.documents.schemas import REFERENCE, Schemas
 from contracts.faults import NOT_ATTEMPTED, PROBLEM_JSON, STATUS, Code, Problem
 from contracts.operation import Operation, Row
-from contracts.validation import describe
 from contracts.wire import JSON
 
 PROVIDER = {

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from contracts.observation.registry import Registry
-from contracts.results import Result
+from contracts.records.results import Result
 
 
 class AuditMetrics:

@@ -20,8 +20,8 @@ from prometheus_client.exposition import choose_encoder
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from contracts.environment import ConfigurationError, MetricsPort, shown
 from contracts.observation.registry import Registry
+from contracts.process.environment import ConfigurationError, MetricsPort, shown
 
 log = logging.getLogger(__name__)
 

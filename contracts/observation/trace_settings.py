@@ -6,7 +6,7 @@ The SDK reads the others itself: https://opentelemetry.io/docs/specs/otel/config
 import re
 from collections.abc import Mapping
 
-from contracts.environment import ConfigurationError, shown
+from contracts.process.environment import ConfigurationError, shown
 
 ENDPOINTS = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL")

@@ -13,9 +13,9 @@ from enum import Enum, auto
 from types import TracebackType
 from typing import Protocol, Self
 
-from contracts.environment import ConfigurationError, shown
 from contracts.observation.trace_context import TraceContext
 from contracts.observation.trace_settings import endpoint
+from contracts.process.environment import ConfigurationError, shown
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from botocore.exceptions import BotoCoreError
 from botocore.session import Session
 
 from contracts import api
-from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
+from contracts.process.environment import ConfigurationError
 from deploy.failed import Failed
 from deploy.options import from_caller_folder
 from worker.provider import Call

@@ -8,7 +8,7 @@ from typing import Any, Self
 import httpx
 from anyio.from_thread import start_blocking_portal
 
-from contracts.environment import load
+from contracts.process.environment import load
 from deploy.failed import Failed
 from worker.providers.k8s.api.connection import transport
 from worker.providers.k8s.api.credentials import Token, Trust

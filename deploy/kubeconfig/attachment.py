@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from contracts import api
-from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
+from contracts.process.environment import ConfigurationError
 from deploy.failed import Failed
 from deploy.kubeconfig import advice, cluster, document, user
 from deploy.kubeconfig.cluster import Cluster

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import certifi
 
-from contracts.environment import ConfigurationError, Secret
+from contracts.process.environment import ConfigurationError, Secret
 from deploy.failed import Failed
 from deploy.kubeconfig.document import Document, Entry
 from worker.providers.k8s.api.proxies import checked

@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from contracts.broker.reconnecting import broker_urls
-from contracts.environment import FILE, AmqpUrls, load
+from contracts.process.environment import FILE, AmqpUrls, load
 from deploy.failed import Failed
 from deploy.rabbitmq import installation
 from deploy.rabbitmq.broker import Broker

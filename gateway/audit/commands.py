@@ -8,7 +8,7 @@ from msgspec import Struct, structs
 
 from contracts.api import OPERATIONS
 from contracts.outcomes import Outcome, Result
-from contracts.requests import Request
+from contracts.records.requests import Request
 from contracts.wire import Message
 from gateway.audit.entries import REMEMBERED, Entry, Key, entry
 from gateway.audit.filters import Filters

@@ -7,8 +7,8 @@ from typing import Any
 from contracts.address import word
 from contracts.api import GetControllers, GetHttpRoute, GetMachines, GetServicesByLabels
 from contracts.operation import Operation
+from contracts.records.route_state import member, objects, route_state
 from contracts.resources import Object
-from contracts.route_state import member, objects, route_state
 from gateway.audit.drift import Found
 from gateway.audit.states import State
 

@@ -8,8 +8,8 @@ from msgspec import Struct
 
 from contracts.broker.connection import Connection
 from contracts.broker.stream_reader import offset
-from contracts.command_ids import time_in
 from contracts.outcomes import Outcome, Result
+from contracts.records.command_ids import time_in
 from contracts.wire import Message
 from gateway.audit.commands import Command, Commands
 from gateway.audit.entries import Entry, NewestFirst, entry

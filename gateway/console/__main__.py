@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import click
 
 from contracts import VERSION
-from contracts.environment import ConfigurationError
 from contracts.faults import Fault
 from contracts.printable import BREAKS, printable
-from gateway.console.command_line import Group
+from contracts.process.environment import ConfigurationError
 from gateway.console.failures import Failure
+from gateway.console.terminal.command_line import Group
 
 PROGRAM = "machinist"
 

@@ -2,9 +2,9 @@
 
 import click
 
-from gateway.console.command_line import command as console_command
 from gateway.console.routing_keys import COMMANDS, routing_key
-from gateway.console.values import provider_option
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.values import provider_option
 
 
 @console_command("address", example="address update_controller_replicas default hello")

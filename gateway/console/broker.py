@@ -7,8 +7,8 @@ import os
 from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, NotDeclared, Refused
 from contracts.broker.reconnecting import ReconnectingConnection, Session
-from contracts.environment import Secret, load
 from contracts.observation.logs import configure
+from contracts.process.environment import Secret, load
 from gateway.console.failures import Failure
 from gateway.console.settings import Settings
 

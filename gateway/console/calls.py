@@ -11,9 +11,9 @@ from contracts.broker.attendance import Attendance
 from contracts.broker.connection import Connection
 from contracts.broker.errors import NotDeclared, Refused
 from contracts.broker.reconnecting import ReconnectingConnection, Session
-from contracts.environment import Secret
 from contracts.faults import Fault
 from contracts.operation import Operation
+from contracts.process.environment import Secret
 from contracts.seal import Seals
 from contracts.wire import Message, Reply, reply_of
 from gateway.console.broker import CONNECT_S, environment

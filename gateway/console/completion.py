@@ -3,7 +3,7 @@
 import click
 from click.shell_completion import get_completion_class
 
-from gateway.console.command_line import command as console_command
+from gateway.console.terminal.command_line import command as console_command
 
 SHELLS = ("bash", "zsh", "fish")
 

@@ -1,25 +1,30 @@
 """`machinist queues`: the queues of the topology, their messages, consumers and owners."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 
 import click
 import msgspec
 
 from contracts import outcomes, topology
-from contracts.broker.attendance import Announcement, Attendance
+from contracts.broker.attendance import Announcement
 from contracts.broker.connection import Connection
 from contracts.broker.errors import NotDeclared
 from contracts.broker.stream_reader import newest_message, offset, read_stream
 from contracts.wire import Message
 from gateway.console.attending import listen
 from gateway.console.broker import environment, on_broker
-from gateway.console.command_line import command as console_command
-from gateway.console.output import json_option, note, print_json, print_table, utc
-from gateway.console.values import Provider
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import json_option, note, print_json, print_table, utc
+from gateway.console.terminal.values import Provider
 from gateway.settings import provider_names
 
 HEADER = ("QUEUE", "READY", "CONSUMERS", "OWNER")
 COLOURS = {"missing": "red"}
+
+Workers = Mapping[str, Sequence[Announcement]]
+"""The workers of each provider."""
 
 
 class State(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
@@ -43,15 +48,16 @@ class State(msgspec.Struct, kw_only=True, rename="camel", omit_defaults=True):
     type=Provider(),
     metavar="NAME",
     multiple=True,
-    help="Also a provider without workers; may be repeated.",
+    help="Only this provider, also without workers; may be repeated.",
 )
 @json_option
 def command(names: tuple[str, ...], as_json: bool) -> int:
     """List the queues: messages that are ready, consumers, and the worker that owns a partition.
 
-    Messages that a worker holds are not counted. The command listens to the announcements of
-    workers for some seconds; queues of providers without workers are listed if --provider or
-    PLT_PROVIDERS names them. The exit status is 1 if a queue is missing.
+    The queues that all providers share are always listed. Messages that a worker holds are not
+    counted. The command listens to the announcements of workers for some seconds; queues of
+    providers without workers are listed if --provider or PLT_PROVIDERS names them. The exit status
+    is 1 if a queue is missing.
     """
     found: list[State] = []
     complaints: list[str] = []
@@ -61,8 +67,9 @@ def command(names: tuple[str, ...], as_json: bool) -> int:
         complaints.clear()
         expected = [*names, *provider_names(environment().providers)]
         attendance = await listen(connection, expected)
-        found.extend(await _states(connection, attendance))
-        complaints.extend(_complaints(attendance))
+        workers = {each: attendance.workers(each) for each in names or attendance.providers()}
+        found.extend(await _states(connection, workers))
+        complaints.extend(_complaints(workers))
 
     on_broker("queues", look)
     if as_json:
@@ -81,13 +88,13 @@ def command(names: tuple[str, ...], as_json: bool) -> int:
     return 1 if complaints or any(each.missing for each in found) else 0
 
 
-async def _states(connection: Connection, attendance: Attendance) -> list[State]:
+async def _states(connection: Connection, workers: Workers) -> list[State]:
     states = [await _state(connection, queue.name) for queue in topology.common().queues]
     for each in states:
         if each.queue == topology.AUDIT and not each.missing:
             await _add_positions(connection, each)
-    for provider in attendance.providers():
-        owners = _owners(provider, attendance.workers(provider))
+    for provider, of_provider in workers.items():
+        owners = _owners(provider, of_provider)
         for queue in topology.of_provider(provider).queues:
             state = await _state(connection, queue.name)
             state.owner = owners.get(queue.name)
@@ -116,7 +123,7 @@ async def _add_positions(connection: Connection, audit: State) -> None:
     audit.since, audit.until = _time(messages[0]), _time(newest)
 
 
-def _owners(provider: str, workers: list[Announcement]) -> dict[str, str]:
+def _owners(provider: str, workers: Sequence[Announcement]) -> dict[str, str]:
     return {
         topology.partition_queue(provider, slot): worker.worker
         for worker in workers
@@ -124,15 +131,10 @@ def _owners(provider: str, workers: list[Announcement]) -> dict[str, str]:
     }
 
 
-def _complaints(attendance: Attendance) -> list[str]:
+def _complaints(workers: Workers) -> list[str]:
     """Return the complaints of workers about queues and exchanges, without repeats."""
-    found = [
-        missing
-        for provider in attendance.providers()
-        for worker in attendance.workers(provider)
-        for missing in worker.missing
-    ]
-    return list(dict.fromkeys(found))
+    every = chain.from_iterable(workers.values())
+    return list(dict.fromkeys(missing for worker in every for missing in worker.missing))
 
 
 def _time(message: Message) -> datetime | None:

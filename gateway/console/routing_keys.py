@@ -2,8 +2,8 @@
 
 from contracts import address
 from contracts.api import OPERATIONS
+from contracts.checks.validation import checked
 from contracts.field_types import Name
-from contracts.validation import checked
 
 COMMANDS = {name: operation.row for name, operation in OPERATIONS.items() if not operation.row.safe}
 

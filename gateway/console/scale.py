@@ -3,13 +3,13 @@
 from typing import Any
 
 from contracts.api import UpdateControllerReplicas
-from contracts.command_ids import new_command_id
+from contracts.records.command_ids import new_command_id
 from gateway.console.calls import reply_to
-from gateway.console.command_line import command as console_command
-from gateway.console.operations import built, example, parameters
-from gateway.console.output import json_option, note
-from gateway.console.replies import print_reply
-from gateway.console.values import provider_option
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.operations import built, example, parameters
+from gateway.console.terminal.output import json_option, note
+from gateway.console.terminal.replies import print_reply
+from gateway.console.terminal.values import provider_option
 from gateway.context import Context
 
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from contracts.environment import AmqpUrls, Level, Secret
+from contracts.process.environment import AmqpUrls, Level, Secret
 
 
 class Settings(Struct, frozen=True):

@@ -12,8 +12,8 @@ from litestar.types import Scope
 from contracts.documents import asyncapi, openapi
 from gateway.documentation import messages, operations
 from gateway.documentation.page import Page
+from gateway.http.methods import READ
 from gateway.identity.guard import AnyRequest, Guard
-from gateway.methods import READ
 
 FILES = Path(__file__).parent / "swagger_ui"
 

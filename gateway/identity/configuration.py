@@ -4,7 +4,7 @@ import ipaddress
 import logging
 import socket
 
-from contracts.environment import ConfigurationError
+from contracts.process.environment import ConfigurationError
 from gateway.identity import rights_file, tokens
 from gateway.identity.bearer import BearerAuthentication, EitherVerifier, Verifier
 from gateway.identity.certificates import CertificateAuthentication

@@ -7,6 +7,7 @@ from litestar.types import Scope
 
 from contracts.operation import Row
 from gateway.context import REQUESTED_BY, command_id_of, trace_of
+from gateway.http.path_parameters import segment
 from gateway.identity import refused
 from gateway.identity.certificates import CertificateAuthentication
 from gateway.identity.proxies import TrustedProxies
@@ -15,7 +16,6 @@ from gateway.identity.refused import Refused
 from gateway.identity.requester import Requester, Subject
 from gateway.identity.rights import Rights
 from gateway.identity.watched_file import WatchedFile
-from gateway.path_parameters import segment
 
 AnyRequest = Request[Any, Any, Any]
 

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from litestar.types import Scope
 
-from contracts.environment import ConfigurationError, shown
+from contracts.process.environment import ConfigurationError, shown
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network

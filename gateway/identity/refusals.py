@@ -17,8 +17,8 @@ from contracts.address import address_of, is_provider_name
 from contracts.faults import Fault
 from contracts.operation import Row
 from contracts.outcomes import Outcome
-from contracts.requests import Request
-from contracts.results import Result
+from contracts.records.requests import Request
+from contracts.records.results import Result
 from contracts.wire import Header
 
 log = logging.getLogger(__name__)

@@ -8,10 +8,10 @@ from typing import Any, get_args
 
 import msgspec
 
+from contracts.checks.members import require_known
+from contracts.checks.validation import checked, show
 from contracts.faults import Fault
-from contracts.members import require_known
 from contracts.operation import Access
-from contracts.validation import checked, show
 from gateway.identity.rights import ProviderPattern, Rights, RightsDocument, ScopePattern, Who
 from gateway.identity.watched_file import InvalidFile
 

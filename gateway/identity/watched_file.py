@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from contracts.environment import ConfigurationError
+from contracts.process.environment import ConfigurationError
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from contracts.broker.connection import Connection
 from contracts.broker.stream_reader import newest_message, offset, read_stream
-from contracts.results import Result
+from contracts.records.results import Result
 from contracts.wire import Message
 from gateway.audit.entries import entry
 from gateway.page.rates import Rates

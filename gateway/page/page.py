@@ -9,7 +9,8 @@ from contracts.broker.attendance import Attendance
 from contracts.broker.connection import Connection
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
-from gateway.draining import DRAINING, Draining
+from gateway.calls.session import Pending
+from gateway.http.draining import DRAINING, Draining
 from gateway.identity.requester import Subject
 from gateway.page.depths import Depths
 from gateway.page.events import event
@@ -18,7 +19,6 @@ from gateway.page.on_demand import OnDemandConnection
 from gateway.page.queries import Counts, Queries
 from gateway.page.state import State
 from gateway.page.viewer import Viewer
-from gateway.session import Pending
 
 MOST_VIEWERS = 50
 """Viewers of one gateway; each one costs 1 to 3 ms of CPU time per second."""

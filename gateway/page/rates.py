@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
-from contracts.results import Result
+from contracts.records.results import Result
 from gateway.page.rows import Row
 
 WINDOW_S = 60

@@ -10,15 +10,15 @@ from litestar.types import Receive, Scope, Send
 from msgspec import Struct
 
 from contracts.faults import Code, Fault
-from contracts.results import Result
+from contracts.records.results import Result
+from gateway.http.methods import READ
+from gateway.http.path_parameters import segment
 from gateway.identity.guard import Guard
-from gateway.methods import READ
 from gateway.page.assets import Asset, assets
 from gateway.page.events import EventStream
 from gateway.page.page import Page
 from gateway.page.search import Query, Searches
 from gateway.page.viewer import Viewer, Wanted
-from gateway.path_parameters import segment
 
 INDEX = "page.html"
 LISTS = frozenset({"result"})

@@ -11,7 +11,7 @@ from contracts.api import OPERATIONS
 from contracts.broker.errors import BrokerError
 from contracts.faults import Code, Fault
 from contracts.outcomes import Outcome, Result
-from contracts.requests import Request
+from contracts.records.requests import Request
 from contracts.wire import Message
 from gateway.audit import search
 from gateway.audit.entries import Entry, merged

@@ -8,14 +8,14 @@ from contracts import VERSION, topology
 from contracts.address import SLOTS
 from contracts.broker.attendance import Announcement, Attendance
 from contracts.broker.reconnecting import ReconnectingConnection
-from contracts.results import Result
+from contracts.records.results import Result
 from contracts.wire import HEADER_REQUESTED_BY
+from gateway.calls.session import Pending
 from gateway.page.depths import Depths
 from gateway.page.feed import Feed, Visible
 from gateway.page.queries import Answered, Queries
 from gateway.page.rates import Minute
 from gateway.page.rows import Row
-from gateway.session import Pending
 
 MOST_WAITING = 20
 

@@ -2,7 +2,7 @@
 
 from msgspec import Struct
 
-from contracts.results import Result
+from contracts.records.results import Result
 from gateway.identity.guard import Guard
 from gateway.identity.requester import Subject
 from gateway.page.rows import Row, scope_of

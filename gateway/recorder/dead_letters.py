@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import msgspec
 
-from contracts import VERSION, dead_letters, outcomes
+from contracts import VERSION, outcomes
 from contracts.address import PROVIDER, SLOTS, is_provider_name
 from contracts.faults import Code, Fault
 from contracts.outcomes import Result
-from contracts.requests import operation_in, request_of
+from contracts.records import dead_letters
+from contracts.records.requests import operation_in, request_of
 from contracts.seal import Seals
 from contracts.topology import (
     ATTENDANCE,

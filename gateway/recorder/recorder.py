@@ -24,7 +24,7 @@ from contracts.observation.audit import AuditMetrics
 from contracts.observation.operations import command_ended
 from contracts.observation.registry import Registry
 from contracts.outcomes import Outcome, Result
-from contracts.requests import operation_in, request_of
+from contracts.records.requests import operation_in, request_of
 from contracts.seal import Seals
 from contracts.wire import HEADER_TRACEPARENT, Header, Message, bounded
 from gateway.recorder.dead_letters import (

@@ -12,8 +12,8 @@ from pathlib import Path
 from cryptography import x509
 from msgspec import Struct
 
-from contracts.environment import ConfigurationError, shown_path
-from contracts.renewal import CHECK_INTERVAL_S, Renewed
+from contracts.process.environment import ConfigurationError, shown_path
+from contracts.process.renewal import CHECK_INTERVAL_S, Renewed
 
 log = logging.getLogger(__name__)
 

@@ -14,8 +14,8 @@ from functools import partial
 from typing import Any
 
 from contracts.faults import Code, Fault
-from gateway.connections import Awaited, Connections
-from gateway.protocol import BoundedProtocol, refusal
+from gateway.http.connections import Awaited, Connections
+from gateway.http.protocol import BoundedProtocol, refusal
 from gateway.tls.certificates import Contexts
 from gateway.tls.peer import EXTENSION, extension_of
 

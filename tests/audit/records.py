@@ -8,7 +8,7 @@ import msgspec
 from contracts import outcomes, topology
 from contracts.broker.stream_reader import OFFSET
 from contracts.outcomes import Outcome, Result
-from contracts.requests import Request
+from contracts.records.requests import Request
 from contracts.wire import Message
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)

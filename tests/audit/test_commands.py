@@ -7,7 +7,7 @@ import pytest
 
 from contracts import topology
 from contracts.outcomes import Outcome, Result
-from contracts.requests import Request
+from contracts.records.requests import Request
 from gateway.audit.commands import Command, Commands
 from gateway.audit.filters import Filters
 from tests.audit.records import NOON, ended, in_stream, started

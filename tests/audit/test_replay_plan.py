@@ -6,7 +6,7 @@ import pytest
 
 from contracts import topology
 from contracts.outcomes import Outcome, Result
-from contracts.requests import Request
+from contracts.records.requests import Request
 from gateway.audit import replay_plan
 from gateway.audit.commands import Commands
 from gateway.audit.filters import Filters

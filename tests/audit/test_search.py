@@ -13,8 +13,8 @@ import pytest
 from contracts import outcomes, topology
 from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
-from contracts.command_ids import new_command_id
 from contracts.outcomes import Outcome, Result
+from contracts.records.command_ids import new_command_id
 from deploy.rabbitmq.node import RabbitNode
 from gateway.audit.filters import Filters
 from gateway.audit.search import FIRST_WINDOW, newest, records_of

@@ -1,13 +1,11 @@
 """The comparison of the audit with platforms that others have changed."""
 
-import os
-import subprocess
-import sys
 from collections import Counter
 
 import pytest
 
 from gateway.console.__main__ import main
+from tests import forking
 from tests.audit.conftest import Console, Ecs, Kubernetes
 from tests.audit.plants import EcsPlants, KubernetesPlants
 from tests.console.terminal import COLUMNS, in_terminal, lines
@@ -77,13 +75,10 @@ def test_a_table_fits_a_terminal_of_80_columns_and_is_whole_in_a_pipe(
     for name in ("app-0", "app-1"):
         changes = {"spec": {"replicas": 7}, "metadata": {"labels": {"a-rather-long-name": None}}}
         patch(kubernetes.sandbox, "deployments.apps", name, changes, "kubectl")
-    program = [sys.executable, "-m", "gateway.console", "audit", *words]
     variables = {"PLT_AMQP_URL": stack.amqp_url}
 
-    _, shown = in_terminal(program, REPOSITORY, variables)
-    piped = subprocess.run(
-        program, cwd=REPOSITORY, env=os.environ | variables, capture_output=True, text=True
-    ).stdout
+    _, shown = in_terminal(["audit", *words], REPOSITORY, variables)
+    piped = forking.finish("gateway.console", "audit", *words, environment=variables).stdout
 
     assert [line for line in lines(shown) if len(line) > COLUMNS] == []
     assert "…" in shown

@@ -18,14 +18,14 @@ from litestar.types import Receive, Scope, Send
 
 from contracts.observation.audit import AuditMetrics
 from gateway.__main__ import main as gateway
+from gateway.http.server import OnRawPath
 from gateway.metrics import Measured
-from gateway.server import OnRawPath
 from tests.bench import memory_worker
 from tests.bench.platform import MEMORY
 from worker.__main__ import main as worker
+from worker.messages.replies import Replies
 from worker.metrics import Metrics
 from worker.providers import PROVIDERS
-from worker.replies import Replies
 
 NO_RUN = nullcontext()
 

@@ -11,7 +11,7 @@ from contracts import outcomes, topology
 from contracts.address import SLOTS
 from contracts.faults import Code
 from contracts.outcomes import Cause, Outcome, Result
-from contracts.requests import Request
+from contracts.records.requests import Request
 from tests.audit.records import ended, outcome, started
 from tests.page.scene import Scene, fed
 

@@ -9,7 +9,7 @@ from contracts.broker.channel import Channel
 from contracts.broker.connection import Connection
 from contracts.faults import Code
 from contracts.outcomes import Cause, Outcome, Result
-from contracts.requests import Request
+from contracts.records.requests import Request
 from contracts.wire import Message
 
 BEAT_S = 0.25

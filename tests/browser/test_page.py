@@ -8,7 +8,7 @@ import pytest
 
 from contracts.faults import Code
 from contracts.outcomes import Cause, Result
-from gateway.draining import Draining
+from gateway.http.draining import Draining
 from gateway.identity import tokens
 from gateway.identity.guard import Guard
 from tests.browser import axe

@@ -4,14 +4,15 @@ import fcntl
 import os
 import pty
 import re
-import select
 import signal
 import struct
-import subprocess
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from multiprocessing.connection import wait
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
+from tests import forking
 from tests.stack import BOUND_S
 
 COLUMNS = 80
@@ -20,14 +21,14 @@ LOOK_S = 0.5
 
 
 def in_terminal(
-    command: list[str],
+    words: Sequence[str],
     folder: Path,
     environment: dict[str, str],
     *,
     until_output: Callable[[], None] | None = None,
     typed: str = "",
-) -> tuple[int, str]:
-    """Run a command in a terminal; return its exit status, and its output without colours.
+) -> tuple[int | None, str]:
+    """Run `machinist` in a terminal; return its exit status, and its output without colours.
 
     `typed` is its input. `until_output` is called at intervals until there is output; then the
     command is interrupted.
@@ -35,39 +36,33 @@ def in_terminal(
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, COLUMNS, 0, 0))
     plain = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
-    with subprocess.Popen(
-        # A background job of a shell ignores the signal, and its processes inherit that.
-        ["env", "--default-signal=INT", *command],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=folder,
-        env=plain | environment,
-        start_new_session=True,
-    ) as process:
-        os.close(theirs)
+    process = forking.start_in_terminal(
+        "gateway.console",
+        *words,
+        environment=plain | environment,
+        terminal=os.ttyname(theirs),
+        folder=folder,
+    )
+    try:
         os.write(ours, typed.encode())
         if until_output is not None:
-            while not select.select([ours], [], [], LOOK_S)[0]:
+            while not wait([ours, process.sentinel], LOOK_S):
                 until_output()
-            process.send_signal(signal.SIGINT)
-        output = _read(ours)
-        status = process.wait(BOUND_S)
-    return status, CONTROL.sub("", output).replace("\r\n", "\n")
+            assert process.pid is not None  # it was started
+            os.kill(process.pid, signal.SIGINT)
+        shown = _read(ours, process)
+        process.join(BOUND_S)
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    return process.exitcode, CONTROL.sub("", shown).replace("\r\n", "\n")
 
 
-def _read(terminal: int) -> str:
-    """Return everything until the terminal is closed."""
-    chunks = []
-    with os.fdopen(terminal, "rb", buffering=0) as file:
-        while True:
-            try:
-                chunk = file.read(65_536)
-            except OSError:  # EIO: no process has the terminal any more
-                break
-            if not chunk:
-                break
-            chunks.append(chunk)
+def _read(terminal: int, process: ForkServerProcess) -> str:
+    """Return everything that a process writes until it ends."""
+    chunks: list[bytes] = []
+    while terminal in wait([terminal, process.sentinel], BOUND_S):
+        chunks.append(os.read(terminal, 65_536))
     return b"".join(chunks).decode()
 
 

@@ -12,9 +12,9 @@ from uuid import uuid4
 import pytest
 
 from contracts import outcomes, topology
-from contracts.command_ids import new_command_id
 from contracts.outcomes import Outcome
-from contracts.requests import Request
+from contracts.records.command_ids import new_command_id
+from contracts.records.requests import Request
 from contracts.seal import Seals
 from contracts.wire import Message
 from deploy.rabbitmq.node import RabbitNode

@@ -6,8 +6,8 @@ import pytest
 
 from contracts.faults import Code
 from contracts.outcomes import Cause, Outcome, Result
-from contracts.requests import Request
-from contracts.summary import Summary
+from contracts.records.requests import Request
+from contracts.records.summary import Summary
 from gateway.audit.text import changes_of, requester, what
 from gateway.console.audit.tail import line
 from tests.audit.records import ended, outcome, started

@@ -9,7 +9,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts import dead_letters, topology
+from contracts import topology
+from contracts.records import dead_letters
 from contracts.wire import Message
 from deploy.rabbitmq.configuration import USER
 from gateway.console.__main__ import main

@@ -6,6 +6,7 @@ For a new command whose example needs something, add the preparation to PREPARAT
 import asyncio
 import os
 import shlex
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,15 +17,16 @@ import httpx
 import msgspec
 import pytest
 
-from contracts import dead_letters, outcomes, topology
+from contracts import outcomes, topology
 from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from contracts.broker.reconnecting import ReconnectingConnection
+from contracts.records import dead_letters
 from contracts.wire import Message
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes import gateway_api
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from gateway.console.command_line import Command
+from gateway.console.terminal.command_line import Command
 from tests.audit.records import ended, started
 from tests.conftest import new_vhost
 from tests.console.commands import commands
@@ -128,7 +130,7 @@ def scene(
 def test_every_command_has_an_example_of_itself(words: str) -> None:
     command = COMMANDS[words]
 
-    assert isinstance(command, Command), "made with gateway.console.command_line.command"
+    assert isinstance(command, Command), "made with gateway.console.terminal.command_line.command"
     assert command.examples
     assert all(each.strip().startswith(words) for each in command.examples)
 
@@ -140,9 +142,11 @@ def test_an_example_works_in_a_terminal_of_80_columns(scene: Scene, example: str
             prepare(scene)
 
     is_endless = example.startswith(ENDLESS)
-    script = f"exec {shlex.quote(sys.executable)} -m gateway.console {example}"
+    if ">" in example:
+        _in_shell(scene, example)
+        return
     status, output = in_terminal(
-        ["sh", "-c", script],
+        shlex.split(example),
         scene.folder,
         _variables(scene),
         until_output=partial(plant_records, scene) if is_endless else None,
@@ -152,6 +156,13 @@ def test_an_example_works_in_a_terminal_of_80_columns(scene: Scene, example: str
     if not example.startswith(EXACT) and "--json" not in example:
         shown = [line for line in lines(output) if not line.startswith("{")]
         assert [line for line in shown if len(line) > COLUMNS] == []
+
+
+def _in_shell(scene: Scene, example: str) -> None:
+    script = f"{shlex.quote(sys.executable)} -m gateway.console {example}"
+    subprocess.run(
+        ["sh", "-c", script], cwd=scene.folder, env=os.environ | _variables(scene), check=True
+    )
 
 
 def _variables(scene: Scene) -> dict[str, str]:

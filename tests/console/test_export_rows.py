@@ -14,7 +14,7 @@ from contracts import outcomes, topology
 from contracts.broker.stream_reader import OFFSET
 from contracts.faults import Code
 from contracts.outcomes import Cause, Outcome, Result
-from contracts.requests import Request
+from contracts.records.requests import Request
 from contracts.wire import Message
 from gateway.audit.entries import entry
 from gateway.console.audit.export.rows import COLUMNS, csv_header, csv_line, json_line, row_of

@@ -7,11 +7,12 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from contracts import address, dead_letters, topology, wire
+from contracts import address, topology, wire
 from contracts.api import UpdateControllerReplicas
 from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from contracts.outcomes import Result
+from contracts.records import dead_letters
 from contracts.seal import SEALED, Seals
 from contracts.wire import Message
 from deploy.rabbitmq.configuration import USER
@@ -192,6 +193,17 @@ def test_a_provider_with_a_worker_is_not_removed(
         if ".commands." in line and "k8s" in line
     }
     assert owners == {worker["worker"]}
+
+
+def test_the_queues_of_one_provider_are_listed_though_it_has_no_worker(
+    serving: Auditor, broker: str, run: Run
+) -> None:
+    declare_former(broker)
+
+    listed = [json.loads(line)["queue"] for line in run("queues", "--provider", FORMER, "--json")]
+
+    wanted = topology.whole(topology.common(), topology.of_provider(FORMER)).queues
+    assert sorted(listed) == sorted(each.name for each in wanted)
 
 
 def test_a_removed_provider_is_unknown_to_gateways(stack: Stack, broker: str, run: Run) -> None:

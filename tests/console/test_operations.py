@@ -12,9 +12,9 @@ from contracts.wire import Reply, reply_of
 from gateway.console.__main__ import main
 from gateway.console.failures import Failure
 from gateway.console.get.queries import NOUNS
-from gateway.console.operations import example
-from gateway.console.replies import print_reply
-from gateway.console.resources import text
+from gateway.console.terminal.operations import example
+from gateway.console.terminal.replies import print_reply
+from gateway.console.terminal.resources import text
 from tests.examples import ANSWERS
 
 QUERIES = [name for name, operation in OPERATIONS.items() if operation.row.safe]

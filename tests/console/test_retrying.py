@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts import address, api, dead_letters, wire
+from contracts import address, api, wire
 from contracts.faults import Code, Fault
 from contracts.operation import Operation
+from contracts.records import dead_letters
 from contracts.seal import SEALED, Seals
 from contracts.wire import Message
 from gateway.console.dead.retrying import Retry, retry_of, with_replicas

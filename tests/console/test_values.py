@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from gateway.console.__main__ import main
-from gateway.console.values import moment
+from gateway.console.terminal.values import moment
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 

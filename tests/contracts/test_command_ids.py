@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from contracts.command_ids import SHORT, new_command_id, time_in
+from contracts.records.command_ids import SHORT, new_command_id, time_in
 
 
 def test_an_id_is_a_version_7_uuid_with_the_present_time() -> None:

@@ -11,11 +11,12 @@ import msgspec
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from contracts import dead_letters, outcomes
+from contracts import outcomes
 from contracts.api import OPERATIONS
 from contracts.documents import asyncapi, examples, files, openapi
 from contracts.faults import NOT_ATTEMPTED, STATUS, Code
 from contracts.outcomes import Result
+from contracts.records import dead_letters
 from tests.examples import EXAMPLES, message_of
 
 ASYNCAPI = Path(__file__).parent / "asyncapi" / "3.0.0.json"

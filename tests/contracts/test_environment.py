@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from msgspec import Meta, Struct
 
-from contracts.environment import (
+from contracts.process.environment import (
     AmqpUrls,
     ConfigurationError,
     Level,

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import json_limits, outcomes, roll, secrecy, wire
+from contracts import outcomes, roll, secrecy, wire
 from contracts.api import UpdateControllerReplicas
 from contracts.broker.attendance import Attendance
 from contracts.broker.stream_reader import OFFSET
+from contracts.checks import json_limits
+from contracts.checks.json_limits import ANSWERS, BODIES, MESSAGES, RECORDS, LimitExceeded, Limits
 from contracts.faults import Fault
-from contracts.json_limits import ANSWERS, BODIES, MESSAGES, RECORDS, LimitExceeded, Limits
 from contracts.topology import ATTENDANCE, COMMANDS
 from contracts.wire import Message
 from gateway.audit.entries import entry

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from contracts import route_plan, workload
 from contracts.faults import Code, Fault
+from contracts.neutral import route_plan, workload
 
 FULL_WORKLOAD: dict[str, Any] = {
     "name": "orders-v7",

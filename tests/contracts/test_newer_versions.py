@@ -12,9 +12,9 @@ from contracts.outcomes import Outcome, Result
 from contracts.roll import Roll, workers_in
 from contracts.seal import Seals
 from contracts.wire import Message
-from gateway.replies import reply_in
+from gateway.calls.replies import reply_in
 from tests.examples import EXAMPLES, message_of
-from worker.examination import Examination
+from worker.messages.examination import Examination
 
 UNKNOWN = {"x-newer": "1", "x-newer-number": 7}
 

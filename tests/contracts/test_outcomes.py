@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts import CONTRACT, dead_letters, outcomes, topology, wire
+from contracts import CONTRACT, outcomes, topology, wire
 from contracts.broker.channel import _properties
 from contracts.faults import Code, Fault
 from contracts.outcomes import Cause, Outcome, Result
+from contracts.records import dead_letters
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
 

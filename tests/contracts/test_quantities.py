@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from contracts import quantities
 from contracts.faults import Code, Fault
+from contracts.neutral import quantities
 
 AMOUNTS = [
     ("1", 1),

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from contracts.environment import ConfigurationError
-from contracts.renewal import Renewed
+from contracts.process.environment import ConfigurationError
+from contracts.process.renewal import Renewed
 from tests.files import replace
 
 

@@ -10,9 +10,15 @@ import pytest
 from contracts import address, wire
 from contracts.api import OPERATIONS
 from contracts.operation import Operation
-from contracts.requests import HOLDS_SECRETS, NOT_UNDERSTOOD, Request, operation_in, request_of
+from contracts.records.requests import (
+    HOLDS_SECRETS,
+    NOT_UNDERSTOOD,
+    Request,
+    operation_in,
+    request_of,
+)
+from contracts.records.summary import Summary
 from contracts.seal import SEALED, Seals
-from contracts.summary import Summary
 from contracts.topology import EVENTS, MESSAGE_LIMIT
 from contracts.wire import Message
 from tests.examples import EXAMPLES

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from contracts import route_plan
 from contracts.faults import Code, Fault
+from contracts.neutral import route_plan
 
 
 def plan(*matches: dict[str, Any]) -> dict[str, Any]:

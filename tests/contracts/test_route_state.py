@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.route_state import pair, plain, route_state
+from contracts.records.route_state import pair, plain, route_state
 
 
 @pytest.mark.parametrize("name", ["Authorization", "Cookie", "x-api-key", "access_token"])

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.environment import ConfigurationError, Secret
 from contracts.faults import Code, Fault
+from contracts.process.environment import ConfigurationError, Secret
 from contracts.seal import Seals
 from tests.files import replace
 

@@ -14,8 +14,8 @@ import gateway.settings
 import worker.providers.ecs.settings
 import worker.providers.k8s.settings
 import worker.settings
-from contracts.command_line import parse
-from contracts.environment import (
+from contracts.process.command_line import parse
+from contracts.process.environment import (
     MAX_SECRET_BYTES,
     ConfigurationError,
     Secret,

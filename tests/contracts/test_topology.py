@@ -4,7 +4,7 @@ import pytest
 
 from contracts import address, topology
 from contracts.api import OPERATIONS
-from contracts.results import Result
+from contracts.records.results import Result
 from contracts.topology import Queue
 from tests.examples import EXAMPLES
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from contracts import workload
 from contracts.faults import Code, Fault
+from contracts.neutral import workload
 
 CANARY = "canary-4711"
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.environment import ConfigurationError
+from contracts.process.environment import ConfigurationError
 from deploy import caller, stack
 from deploy.failed import Failed
 from deploy.ports import LOOPBACK

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from contracts.environment import ConfigurationError
+from contracts.process.environment import ConfigurationError
 from deploy.failed import Failed
 from deploy.rabbitmq import find
 from deploy.rabbitmq.broker import Broker

@@ -79,6 +79,7 @@ def test_logins_are_printed_only_for_a_broker_that_deploy_up_started() -> None:
     for url in logins.values():
         assert text.count(url) == 1
     assert "PLT_MANAGEMENT_URL  http://admin:1@here:15672\n" in text
+    assert text.endswith("in this checkout: .venv/bin/python -m gateway.console")
     assert "amqp" not in suggestions(URL, [], BROKER, logins)
 
 

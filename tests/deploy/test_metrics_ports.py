@@ -6,7 +6,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from contracts.environment import ConfigurationError
+from contracts.process.environment import ConfigurationError
 from deploy.metrics_ports import MetricsPorts
 from deploy.ports import LOOPBACK
 

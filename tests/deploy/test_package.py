@@ -23,7 +23,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from contracts import VERSION
-from contracts.environment import variable
+from contracts.process.environment import variable
 from deploy.ports import Port
 from gateway.settings import Settings as GatewaySettings
 from tests.stack import REPOSITORY, eventually

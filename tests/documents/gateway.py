@@ -4,8 +4,8 @@ from contracts.broker.attendance import Attendance
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.seal import Seals
 from gateway.app import application
-from gateway.checks import Checks
-from gateway.server import OnRawPath
+from gateway.calls.checks import Checks
+from gateway.http.server import OnRawPath
 from tests.loopback import Loopback
 from worker.dispatch import Dispatch
 

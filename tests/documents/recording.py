@@ -13,7 +13,7 @@ from contracts.operation import Operation
 from contracts.outcomes import Result
 from contracts.seal import Seals
 from gateway.app import application
-from gateway.checks import Checks
+from gateway.calls.checks import Checks
 from tests.documents import operations
 from tests.documents.normaliser import Normaliser
 from tests.examples import manifest, message_of

@@ -1,6 +1,6 @@
 """Providers that open quickly: those of equal connections share the client library's clients.
 
-A new session of the client library and its five clients cost 50 ms of CPU time, and the first
+A new session of the client library and its seven clients cost 50 ms of CPU time, and the first
 request of each client costs more than the following ones. Caches of a provider are not shared.
 `ecs.open_provider` itself is tested in tests/ecs/aws.
 """
@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from contracts.environment import load
+from contracts.process.environment import load
 from worker.providers.ecs.aws.client import SERVICES, Client
 from worker.providers.ecs.aws.credentials import Credentials
 from worker.providers.ecs.aws.session import open_services

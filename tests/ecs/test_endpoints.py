@@ -6,8 +6,8 @@ import pytest
 from msgspec import UNSET, Struct
 
 from contracts import api
-from contracts.environment import load
 from contracts.faults import Code, Fault
+from contracts.process.environment import load
 from contracts.resources import ServiceEndpoint
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.calls import ample

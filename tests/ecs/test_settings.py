@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.environment import ConfigurationError, load
+from contracts.process.environment import ConfigurationError, load
 from worker.providers.ecs.settings import Settings
 
 REGION = {"PLT_ECS_REGION": "eu-central-1"}

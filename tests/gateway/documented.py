@@ -14,10 +14,10 @@ from contracts.operation import Operation
 from contracts.seal import Seals
 from contracts.wire import Reply
 from gateway.app import application
-from gateway.checks import Checks
+from gateway.calls.checks import Checks
 from gateway.context import NOTHING, Context
+from gateway.http.server import OnRawPath
 from gateway.identity.guard import Guard
-from gateway.server import OnRawPath
 from tests.examples import MACHINE, manifest
 from tests.gateway.client import Client
 from tests.loopback import Loopback

@@ -5,9 +5,9 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from gateway.draining import Draining
-from gateway.limits import DEFAULT, Limits
-from gateway.server import STOP_S, OnRawPath, Server, http_server, listener
+from gateway.http.draining import Draining
+from gateway.http.limits import DEFAULT, Limits
+from gateway.http.server import STOP_S, OnRawPath, Server, http_server, listener
 from gateway.tls.certificates import Contexts
 
 TIMEOUT_S = 60

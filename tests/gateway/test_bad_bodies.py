@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from contracts.api import OPERATIONS
-from contracts.json_limits import BODIES
+from contracts.checks.json_limits import BODIES
 from tests.gateway.client import Answer
 from tests.gateway.requests import REQUESTS, Case
 from tests.loopback import MAX_BODY_BYTES

@@ -10,7 +10,7 @@ from contracts.broker.connection import Connection
 from contracts.broker.errors import ConnectionLost, Unroutable
 from contracts.topology import ATTENDANCE, Topology
 from contracts.wire import Message
-from gateway.checks import Checks
+from gateway.calls.checks import Checks
 
 REPLIES = "machinist.replies.gateway.1"
 ROUNDS = 3

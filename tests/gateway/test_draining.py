@@ -8,7 +8,7 @@ import pytest
 import uvloop
 
 from contracts.broker.reconnecting import ReconnectingConnection
-from gateway.draining import DRAINING, STARTING, STARTING_S, Draining, not_ready
+from gateway.http.draining import DRAINING, STARTING, STARTING_S, Draining, not_ready
 from tests.gateway.served import TIMEOUT_S, exchange, request, status_of, until
 from tests.gateway.test_slow_clients import (
     HEAD,

@@ -2,7 +2,7 @@
 
 from contracts.freshness import UNKNOWN, Freshness, Versions, announcement, text_of
 from contracts.wire import Message, Reply
-from gateway.known_versions import KNOWN_S, MARGIN_S, KnownVersions
+from gateway.calls.known_versions import KNOWN_S, MARGIN_S, KnownVersions
 
 KEY = "k8s.machines.default"
 PLACE = "k8s.default"

@@ -10,7 +10,7 @@ from contracts.api import OPERATIONS
 from contracts.broker.attendance import Announcement
 from contracts.broker.reconnecting import ReconnectingConnection
 from gateway.app import application
-from gateway.checks import Checks
+from gateway.calls.checks import Checks
 from tests.gateway.client import Client
 from tests.loopback import Loopback
 

@@ -21,10 +21,10 @@ from contracts.operation import Operation
 from contracts.seal import SEALED, Seals
 from contracts.topology import Topology
 from contracts.wire import Header, Message
-from gateway.address_limit import MAX_WAITING
-from gateway.checks import Checks
+from gateway.calls.address_limit import MAX_WAITING
+from gateway.calls.checks import Checks
+from gateway.calls.known_versions import KnownVersions
 from gateway.context import Context
-from gateway.known_versions import KnownVersions
 from gateway.rpc import Rpc
 from tests.examples import EXAMPLES
 

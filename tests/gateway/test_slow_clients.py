@@ -17,11 +17,11 @@ from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.operation import Operation
 from contracts.wire import Reply
 from gateway.app import application
-from gateway.checks import Checks
+from gateway.calls.checks import Checks
 from gateway.context import NOTHING, Context
-from gateway.draining import Draining
-from gateway.limits import Limits
-from gateway.server import STOP_S, Server
+from gateway.http.draining import Draining
+from gateway.http.limits import Limits
+from gateway.http.server import STOP_S, Server
 from tests.gateway.served import TIMEOUT_S, exchange, request, serving, status_of, until
 
 LONG_S = 3600.0
@@ -355,7 +355,7 @@ async def test_unread_responses_over_the_limit_close_the_oldest_connection():
 def test_the_connection_limit_reserves_file_descriptors(soft, hard, connections, expected):
     hard = min(hard, hard_limit())
     script = (
-        "import resource; from gateway.limits import within_descriptors as within;"
+        "import resource; from gateway.http.limits import within_descriptors as within;"
         f"resource.setrlimit(resource.RLIMIT_NOFILE, ({soft}, {hard}));"
         f"print(within({connections}), resource.getrlimit(resource.RLIMIT_NOFILE)[0])"
     )

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import trustme
 
-from gateway.server import OnRawPath
+from gateway.http.server import OnRawPath
 from tests.files import replace
 from tests.gateway.certificates import HOST, Pki
 from tests.gateway.echo import Echo

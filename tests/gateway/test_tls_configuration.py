@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 import trustme
 
-from contracts.environment import ConfigurationError, load
-from gateway.server import OnRawPath
+from contracts.process.environment import ConfigurationError, load
+from gateway.http.server import OnRawPath
 from gateway.settings import Settings
 from gateway.tls.certificates import Files, contexts
 from tests.files import replace

@@ -10,8 +10,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 import pytest
 
-from gateway.limits import Limits
-from gateway.server import OnRawPath, Server
+from gateway.http.limits import Limits
+from gateway.http.server import OnRawPath, Server
 from tests.gateway.certificates import HOST, Pki
 from tests.gateway.echo import Echo
 from tests.gateway.served import TIMEOUT_S, closed, exchange, request, serving, status_of, until

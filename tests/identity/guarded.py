@@ -14,8 +14,9 @@ from contracts.operation import Operation, Row
 from contracts.outcomes import Outcome
 from contracts.wire import Header, Reply
 from gateway.app import application
-from gateway.checks import Checks
+from gateway.calls.checks import Checks
 from gateway.context import NOTHING, Context
+from gateway.http.server import OnRawPath
 from gateway.identity import rights_file, tokens
 from gateway.identity.bearer import BearerAuthentication
 from gateway.identity.guard import AnyRequest, Authentication, Guard
@@ -27,7 +28,6 @@ from gateway.identity.refusals import Refusals
 from gateway.identity.requester import Requester, Subject
 from gateway.identity.rights import Rights
 from gateway.identity.watched_file import WatchedFile
-from gateway.server import OnRawPath
 from tests.gateway.client import Client
 from tests.identity.issuers import AUDIENCE, ISSUER, Issuer, key_set
 from tests.loopback import Front

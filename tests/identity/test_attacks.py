@@ -6,9 +6,9 @@ from typing import Any, cast
 
 import pytest
 
+from gateway.http.server import OnRawPath
 from gateway.identity import tokens
 from gateway.identity.bearer import TOKEN_LIMIT
-from gateway.server import OnRawPath
 from tests.gateway.client import Answer
 from tests.gateway.requests import MANIFEST, REQUESTS
 from tests.gateway.served import exchange, request, served

@@ -8,13 +8,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from contracts.environment import ConfigurationError, load
+from contracts.process.environment import ConfigurationError, load
+from gateway.http.server import listener
 from gateway.identity import tokens
 from gateway.identity.bearer import BearerAuthentication, EitherVerifier
 from gateway.identity.certificates import CertificateAuthentication
 from gateway.identity.configuration import check_exposure, guard_of
 from gateway.identity.guard import Guard
-from gateway.server import listener
 from gateway.settings import Settings
 from tests.identity.guarded import rights_of, rule
 from tests.identity.issuers import AUDIENCE, ISSUER, Issuer, key_set

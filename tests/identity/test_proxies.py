@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.environment import ConfigurationError
+from contracts.process.environment import ConfigurationError
 from gateway.identity.proxies import HOPS, trusted_proxies
 from tests.identity.guarded import Guarded
 

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import yaml
 
-from contracts.environment import load, variable
 from contracts.operation import Access
+from contracts.process.environment import load, variable
 from deploy.identity import schema
 from gateway.identity import rights_file
 from gateway.identity.requester import Subject

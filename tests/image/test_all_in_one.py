@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from contracts import topology
-from contracts.environment import ConfigurationError, load
+from contracts.process.environment import ConfigurationError, load
 from contracts.topology import GIB, MIB
 from deploy.failed import Failed
 from deploy.image.all_in_one import data

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 import yaml
 
-from contracts.environment import load, variable
+from contracts.process.environment import load, variable
 from deploy.compose.prepare import HOST, prepare
 from deploy.image.build import CHECKOUT, DOCKERFILE, TARGETS
 from gateway.settings import Settings as GatewaySettings

@@ -9,8 +9,8 @@ import pytest
 import trustme
 
 from contracts import api
-from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
+from contracts.process.environment import ConfigurationError
 from tests.calls import ample
 from tests.kubernetes.scripted import Scripted, answer
 from worker.providers import PROVIDERS, k8s

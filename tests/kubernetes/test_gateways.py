@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from contracts import api
-from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
+from contracts.process.environment import ConfigurationError
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.examples import plan
 from tests.kubernetes.restricted import restricted

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.environment import ConfigurationError, Secret
+from contracts.process.environment import ConfigurationError, Secret
 from worker.providers.k8s.api.proxies import proxy_of
 
 PROXY = "http://proxy.example:3128"

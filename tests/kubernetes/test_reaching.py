@@ -9,8 +9,8 @@ import trustme
 import uvloop
 
 from contracts import api
-from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
+from contracts.process.environment import ConfigurationError
 from tests.kubernetes.proxies import certified, proxy_to, socks_to
 from worker.provider import Call
 from worker.providers import k8s

@@ -16,7 +16,6 @@ from prometheus_client.openmetrics.parser import (
     text_string_to_metric_families as parse_open_metrics,
 )
 
-from contracts.environment import ConfigurationError
 from contracts.observation.exporter import (
     DEFAULT_LIMITS,
     DEFAULT_PORT,
@@ -25,6 +24,7 @@ from contracts.observation.exporter import (
     metrics_listener,
 )
 from contracts.observation.registry import Registry
+from contracts.process.environment import ConfigurationError
 
 LOOPBACK = "127.0.0.1"
 TIMEOUT_S = 60

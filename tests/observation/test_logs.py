@@ -30,7 +30,9 @@ AWKWARD = [
 def record(message: str, error: BaseException | None = None) -> logging.LogRecord:
     """Return a record with the message as an argument."""
     exc_info = None if error is None else (type(error), error, error.__traceback__)
-    return logging.LogRecord("worker.record", logging.INFO, "", 1, "it: %s", (message,), exc_info)
+    return logging.LogRecord(
+        "worker.messages.record", logging.INFO, "", 1, "it: %s", (message,), exc_info
+    )
 
 
 @pytest.mark.parametrize("text", AWKWARD, ids=ascii)
@@ -45,7 +47,7 @@ def test_printable_text_of_every_script_is_logged_unchanged():
     assert (
         OneLine(FORMAT)
         .format(record("größe 東京 \\n"))
-        .endswith("worker.record: it: größe 東京 \\n")
+        .endswith("worker.messages.record: it: größe 東京 \\n")
     )
 
 
@@ -109,7 +111,7 @@ def test_a_record_is_one_json_object():
     assert json.loads(line) == {
         "timestamp": "2023-11-14T22:13:20.123Z",
         "level": "info",
-        "logger": "worker.record",
+        "logger": "worker.messages.record",
         "message": "it: x",
         "commandId": "c-1",
         "runMs": 3,

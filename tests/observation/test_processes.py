@@ -10,7 +10,7 @@ from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
 from deploy.ports import LOOPBACK, Port
 from deploy.rabbitmq.node import RabbitNode
-from gateway.draining import DRAINING
+from gateway.http.draining import DRAINING
 from tests.broker.attempts import run_session
 from tests.observation import shipped
 from tests.observation.scene import NAMES, VARIABLES, Scene

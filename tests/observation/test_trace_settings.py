@@ -5,9 +5,9 @@ import sys
 import pytest
 
 from contracts import observation
-from contracts.environment import ConfigurationError
 from contracts.observation import traces
 from contracts.observation.trace_settings import endpoint
+from contracts.process.environment import ConfigurationError
 from gateway.__main__ import main as gateway
 from tests.forking import forking
 from worker.__main__ import main as worker

@@ -11,12 +11,12 @@ from contracts.broker.attendance import Announcement, Attendance
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.outcomes import Outcome
 from gateway.app import application
-from gateway.checks import Checks
-from gateway.draining import Draining
+from gateway.calls.checks import Checks
+from gateway.calls.session import Pending
+from gateway.http.draining import Draining
 from gateway.identity.guard import Guard
 from gateway.page.feed import Feed
 from gateway.page.page import Page
-from gateway.session import Pending
 from tests.audit.records import NOON, ended, in_stream, started
 from tests.gateway.client import Client
 from tests.identity.guarded import Called

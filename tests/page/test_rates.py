@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.results import Result
+from contracts.records.results import Result
 from gateway.page.rates import Rates
 from gateway.page.rows import Row
 from tests.page.scene import NOW

@@ -8,12 +8,12 @@ import pytest
 
 from contracts import outcomes
 from contracts.wire import Message
+from gateway.calls.session import Pending
 from gateway.identity import tokens
 from gateway.identity.guard import Guard
 from gateway.identity.requester import Subject
 from gateway.page.search import readable_by
 from gateway.page.viewer import Viewer, Wanted
-from gateway.session import Pending
 from tests.audit.records import ended, in_stream, started
 from tests.identity.guarded import bearer, by_token, rights_of, rule
 from tests.page.scene import Scene

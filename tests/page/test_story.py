@@ -5,7 +5,7 @@ import pytest
 from contracts import topology
 from contracts.faults import Code, Fault
 from contracts.outcomes import Outcome, Result
-from contracts.requests import Request
+from contracts.records.requests import Request
 from gateway.audit.entries import Entry
 from gateway.page.search import story_of
 from tests.audit.records import ended, started

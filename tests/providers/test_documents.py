@@ -14,7 +14,7 @@ import pytest
 from contracts.api import OPERATIONS
 from contracts.documents import examples, openapi
 from contracts.operation import Operation
-from gateway.server import OnRawPath
+from gateway.http.server import OnRawPath
 from tests.documents import gateway, generators, operations, recording
 from tests.providers.platforms import Platform
 from worker.dispatch import methods

@@ -10,7 +10,7 @@ import pytest
 
 from contracts.api import OPERATIONS
 from contracts.documents import examples
-from gateway.server import OnRawPath, http_server, listener
+from gateway.http.server import OnRawPath, http_server, listener
 from tests.documents import gateway, generators
 from worker.dispatch import methods
 

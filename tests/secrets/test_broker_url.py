@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from contracts.broker.reconnecting import ReconnectingConnection
-from contracts.environment import ConfigurationError, load
+from contracts.process.environment import ConfigurationError, load
 from deploy.failed import Failed
 from deploy.rabbitmq import find
 from deploy.rabbitmq.node import RabbitNode

@@ -5,9 +5,10 @@ import logging
 import msgspec
 import pytest
 
-from contracts import api, dead_letters, wire
+from contracts import api, wire
 from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
+from contracts.records import dead_letters
 from contracts.resources import Object
 from contracts.seal import Seals
 from tests.calls import ample

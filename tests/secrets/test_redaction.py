@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from contracts import api
+from contracts.checks.validation import show
 from contracts.faults import Code, Fault
-from contracts.validation import show
 from tests.kubernetes import manifests
 from tests.secrets.test_canary import SPELLINGS
 from worker.redaction import HIDDEN, MAX_COMPARED, redact

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from contracts import topology
-from contracts.dead_letters import NOT_KEPT
-from contracts.results import Result
+from contracts.records.dead_letters import NOT_KEPT
+from contracts.records.results import Result
 from deploy.rabbitmq.node import RabbitNode
 from tests.auditor import Auditor
 from tests.kubernetes import manifests

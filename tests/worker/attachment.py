@@ -14,10 +14,10 @@ from contracts.outcomes import Result
 from contracts.seal import Seals
 from contracts.wire import Message, Reply
 from worker.app import consuming_side
-from worker.clock import Clock
 from worker.dispatch import Dispatch
-from worker.record import Record
-from worker.replies import Replies
+from worker.messages.clock import Clock
+from worker.messages.record import Record
+from worker.messages.replies import Replies
 
 WITHIN_S = 60.0
 

@@ -18,16 +18,16 @@ from tests.examples import ANSWERS, EXAMPLES, message_of
 from tests.worker import virtual
 from tests.worker.providers import FullProvider
 from tests.worker.scene import Scene
-from worker.clock import Clock
 from worker.dispatch import Dispatch
 from worker.fence import Fence
+from worker.messages.clock import Clock
+from worker.messages.publisher import Publisher
+from worker.messages.record import Record
+from worker.messages.replies import Replies
 from worker.partitions.command import Command
 from worker.partitions.commands import Commands
 from worker.partitions.runs import Disposition, Runs
 from worker.provider import Call
-from worker.publisher import Publisher
-from worker.record import Record
-from worker.replies import Replies
 
 SLOT = 1
 """The slot of the controllers `a` and `j`."""

@@ -10,7 +10,7 @@ from contracts import wire
 from contracts.topology import EVENTS, PARTITION_TTL_MS, replies_queue
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
-from worker.clock import MAX_PUBLISHERS, REMEMBERED_S, Clock
+from worker.messages.clock import MAX_PUBLISHERS, REMEMBERED_S, Clock
 
 EPOCH = 1_800_000_000.0
 TTL_S = PARTITION_TTL_MS / 1000

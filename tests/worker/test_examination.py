@@ -12,13 +12,13 @@ import pytest
 
 from contracts import topology
 from contracts.api import OPERATIONS
-from contracts.dead_letters import REASON_LIMIT
 from contracts.faults import Code
 from contracts.operation import Operation
+from contracts.records.dead_letters import REASON_LIMIT
 from contracts.seal import Seals
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
-from worker.examination import Examination, Refusal
+from worker.messages.examination import Examination, Refusal
 
 SCALE = EXAMPLES["update_controller_replicas"]
 SLOT = 0

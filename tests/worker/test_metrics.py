@@ -20,9 +20,9 @@ from tests.worker import virtual
 from tests.worker.ledger import event, working
 from tests.worker.providers import Behaviour, FullProvider
 from tests.worker.scene import SECOND, scene
-from worker.clock import waited
 from worker.dispatch import Dispatch
 from worker.gauges import watch_informers
+from worker.messages.clock import waited
 from worker.provider import Call, InformerState
 
 ENDED = "machinist_worker_operations_total"

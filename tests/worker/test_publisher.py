@@ -16,7 +16,7 @@ from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.topology import ATTENDANCE
 from contracts.wire import Message
 from tests.examples import EXAMPLES, message_of
-from worker.publisher import Publisher
+from worker.messages.publisher import Publisher
 
 MESSAGE = message_of(EXAMPLES["update_controller_replicas"], user_id="other")
 WITHIN_S = 60

@@ -13,7 +13,7 @@ from contracts.wire import Message, Reply
 from tests.examples import EXAMPLES, message_of, workload
 from tests.worker.providers import FullProvider
 from worker.dispatch import Dispatch
-from worker.examination import Refusal
+from worker.messages.examination import Refusal
 from worker.provider import Call
 
 SEALS = Seals([b"k" * 32])

@@ -18,10 +18,10 @@ from contracts.faults import Code, Fault
 from contracts.seal import SEALED, Seals
 from contracts.topology import ATTENDANCE
 from contracts.wire import Message, Reply, reply_of
-from gateway.replies import reply_in
+from gateway.calls.replies import reply_in
 from tests.examples import EXAMPLES, message_of
-from worker.publisher import Publisher
-from worker.replies import Replies
+from worker.messages.publisher import Publisher
+from worker.messages.replies import Replies
 
 SEALS = Seals([b"k" * 32])
 REQUEST = message_of(EXAMPLES["get_machines"])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.environment import ConfigurationError, load
+from contracts.process.environment import ConfigurationError, load
 from worker.settings import Settings
 
 BROKER = "amqp://localhost/"

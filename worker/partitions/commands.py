@@ -15,20 +15,20 @@ from contracts.faults import Code, Fault
 from contracts.freshness import Versions
 from contracts.operation import Operation
 from contracts.outcomes import Cause, Result
-from contracts.requests import Request, operation_in, request_of
+from contracts.records.requests import Request, operation_in, request_of
 from contracts.resources import Deletion
 from contracts.seal import Seals
 from contracts.wire import Reply, reply_of
-from worker.clock import Clock
 from worker.dispatch import Dispatch
-from worker.examination import Refusal, too_large
 from worker.fence import Fence
+from worker.messages.clock import Clock
+from worker.messages.examination import Refusal, too_large
+from worker.messages.record import Record
+from worker.messages.replies import Replies
 from worker.partitions.command import Command
 from worker.partitions.repeats import End, Repeats
 from worker.partitions.runs import Disposition, Runs
 from worker.provider import Call
-from worker.record import Record
-from worker.replies import Replies
 
 LEAST_LEFT_S = 0.25
 """A command with less time until its deadline is not started."""

@@ -14,6 +14,8 @@ from worker.fence import Fence
 from worker.partitions.barrier import Barrier
 from worker.partitions.bodies import Bodies
 from worker.partitions.capacity import Capacity
+from worker.partitions.handover import Handover
+from worker.partitions.holdings import Holdings
 from worker.partitions.intake import Intake
 from worker.partitions.lane import Held, Lane
 from worker.partitions.redelivery import Redeliveries, Work, orphaned_fault
@@ -25,7 +27,6 @@ log = logging.getLogger(__name__)
 
 Ended = TypeVar("Ended")
 
-RELEASE_S = 1.0
 MISSING_S = 2.0
 """The delay before a queue that does not exist is consumed again."""
 
@@ -65,20 +66,15 @@ class Partition:
         self._leaving = asyncio.Event()  # set: the channel is being closed
         self._ended = asyncio.Event()  # set: not consuming
         self._ended.set()
-        self._gate = asyncio.Event()  # not set: no further command starts
+        self._holdings = Holdings()
+        self._handover = Handover(self, self._holdings)
         self._lanes: dict[str, Lane] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
         self._channel: Channel | None = None
         self._barrier: Barrier
         self._redeliveries: Redeliveries
         self._superseding: Superseding
-        self._window: asyncio.TimerHandle | None = None  # the next change of the gate
-        self._is_stopping = False
-        self._patient_until = float("inf")
         self._is_orphaned = False
-        self._held: set[Held] = set()  # received, and neither acknowledged nor rejected
-        self._unsettled: set[Held] = set()  # those of them that started or are superseded
-        self._suspected: set[Held] = set()  # those of them that were redelivered
         self.is_owned = False
         self.handovers = 0
         """The number of times that the ownership of the partition ended."""
@@ -91,52 +87,25 @@ class Partition:
     @property
     def held(self) -> int:
         """The number of commands that were delivered and have not ended."""
-        return len(self._held)
+        return len(self._holdings)
+
+    @property
+    def is_consuming(self) -> bool:
+        """True while the partition has a channel that is not being closed."""
+        return self._channel is not None and not self._leaving.is_set()
 
     def leave(self) -> None:
         """Close the channel, so that the broker redelivers held commands, and consume again."""
-        self._gate.clear()
+        self._handover.close()
         self._leaving.set()
 
     def release(self) -> None:
-        """Start no command for RELEASE_S, and leave if all running commands end in that time.
-
-        A partition with redelivered commands is not left: at the next owner they would wait again,
-        with one more redelivery counted.
-        """
-        if not self._is_kept():
-            self._gate.clear()
-            self._leave_if_asked()
-        self._then(self._reopen)
-
-    def _reopen(self) -> None:
-        if self._leaving.is_set() or self._channel is None:
-            return
-        self._gate.set()
-        if self._is_stopping:
-            self._then(self.release)
-
-    def _then(self, change: Callable[[], None]) -> None:
-        """Plan the next change of the gate, in place of another that is planned."""
-        if self._window is not None:
-            self._window.cancel()
-        self._window = asyncio.get_running_loop().call_later(RELEASE_S, change)
+        """Leave if all running commands end in a short time in which no other starts."""
+        self._handover.release()
 
     def stop(self, patience_s: float = 0.0) -> None:
-        """Leave permanently as soon as no command runs; another worker runs the waiting ones.
-
-        A command that runs for longer than RELEASE_S delays the hand-over, and other commands
-        start meanwhile: waiting for its end, they could miss their deadlines. Redelivered commands
-        delay it for at most `patience_s`.
-        """
-        self._is_stopping = True
-        self._patient_until = asyncio.get_running_loop().time() + patience_s
-        self.release()
-
-    def _is_kept(self) -> bool:
-        """Tell whether redelivered commands keep the partition."""
-        is_patient = asyncio.get_running_loop().time() < self._patient_until
-        return bool(self._suspected) and is_patient
+        """Leave permanently as soon as no command runs, with redelivered ones after this time."""
+        self._handover.stop(patience_s)
 
     async def left(self) -> None:
         """Wait until the partition is not consumed here; call `stop` before."""
@@ -155,9 +124,9 @@ class Partition:
             self._ended.set()
 
     async def _consume(self, connection: Connection) -> None:
-        while not self._is_stopping:
+        while not self._handover.is_stopping:
             self._leaving.clear()
-            self._gate.set()
+            self._handover.open()
             channel = self._channel = await connection.channel()
             self._barrier = Barrier(channel, self._group)
             self._redeliveries = Redeliveries(self, self._runs, self._work, self._fresh)
@@ -187,7 +156,7 @@ class Partition:
         if await self._intake.has_queue(connection):
             return
         self._is_orphaned = True
-        log.error("%s was deleted with %d commands held here", self._queue, len(self._held))
+        log.error("%s was deleted with %d commands held here", self._queue, self.held)
         # The task of an abandoned command never ends: it sets `_leaving` and waits to be cancelled.
         while self._tasks and not self._leaving.is_set():
             await asyncio.wait(set(self._tasks), timeout=1.0)
@@ -197,11 +166,7 @@ class Partition:
         """Drop all held commands: the broker redelivers them to the next owner."""
         self.handovers += self.is_owned
         self._channel, self.is_owned = None, False
-        for held in self._held:
-            held.drop()
-        self._held.clear()
-        self._unsettled.clear()
-        self._suspected.clear()
+        self._holdings.clear()
         self._lanes.clear()
         for task in self._tasks:
             task.cancel()
@@ -226,16 +191,14 @@ class Partition:
         except SpoolError as error:
             self._reduce_prefetch(error)
             return
-        self._held.add(held)
-        if delivery.redelivered:
-            self._suspected.add(held)
+        self._holdings.add(held)
         address = delivery.message.key
         lane = self._lanes.get(address)
         if lane is None:
             lane = self._lanes[address] = Lane(held)
             self.begin(self._serve(channel, address, lane))
         elif older := lane.append(held):
-            self._unsettled.add(older)
+            self._holdings.begin(older)
             self._superseding.add(lane, older, held)
 
     async def _acknowledge(self, channel: Channel, delivery: Delivery) -> None:
@@ -263,7 +226,7 @@ class Partition:
                 disposition = await self._end(held)
                 await self._settle(channel, held, disposition)
                 lane.remove_first()
-                self._leave_if_asked()
+                self._handover.leave_if_asked()
         except ConnectionLost as error:
             log.debug("%s: left to the next owner: %s", address, error)
             await _forever()  # until the task is cancelled: no later delivery may overtake
@@ -290,7 +253,7 @@ class Partition:
             await self._settle(channel, older, disposition)
         except ConnectionLost:
             await _forever()  # until the task is cancelled with the partition
-        self._leave_if_asked()
+        self._handover.leave_if_asked()
 
     async def _settle(self, channel: Channel, held: Held, disposition: Disposition) -> None:
         """Acknowledge or reject a command, and wait until the broker has handled it.
@@ -307,18 +270,14 @@ class Partition:
             await channel.ack(held.delivery)
         await self._barrier.passed()
         self._runs.forget(held.command.message)
-        self._unsettled.discard(held)
-        self._suspected.discard(held)
-        if held in self._held:
-            self._held.remove(held)
-            held.drop()
+        self._holdings.remove(held)
 
     async def _fresh(self, held: Held) -> Disposition:
         while True:
-            await self._gate.wait()
+            await self._handover.opened()
             async with self._capacity.running:
                 await self._fence.opened()
-                if not self._gate.is_set():
+                if not self._handover.is_open:
                     continue
                 try:
                     command = held.loaded()
@@ -330,13 +289,8 @@ class Partition:
 
     async def outcome(self, held: Held, run: Run) -> Disposition:
         """Wait for the end of a run."""
-        self._unsettled.add(held)
+        self._holdings.begin(held)
         return await self._runs.outcome(run)
-
-    def _leave_if_asked(self) -> None:
-        is_asked = self._is_stopping or not self._gate.is_set()
-        if is_asked and not self._unsettled and not self._is_kept():
-            self.leave()
 
 
 async def _forever() -> None:

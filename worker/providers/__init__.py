@@ -8,7 +8,7 @@ from worker.providers import ecs, k8s
 Open = Callable[[Mapping[str, str]], AbstractAsyncContextManager[object]]
 """Opens a provider with the settings of an environment, and closes it with the context.
 
-Raises `contracts.environment.ConfigurationError` for a wrong setting.
+Raises `contracts.process.environment.ConfigurationError` for a wrong setting.
 """
 
 PROVIDERS: dict[str, Open] = {

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from contracts.environment import ConfigurationError, load
 from contracts.observation.logs import JsonLine, configure
 from contracts.printable import BREAKS, printable
+from contracts.process.environment import ConfigurationError, load
 from deploy.failed import Failed
 from deploy.image.all_in_one import data
 from deploy.image.all_in_one.broker import Broker, Ports

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from contracts.environment import ConfigurationError
+from contracts.process.environment import ConfigurationError
 from deploy.failed import Failed
 
 

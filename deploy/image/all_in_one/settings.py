@@ -6,8 +6,8 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from contracts.address import is_provider_name
-from contracts.environment import ConfigurationError, Level, shown
 from contracts.observation.logs import AUTO, LogFormat
+from contracts.process.environment import ConfigurationError, Level, shown
 from deploy.image.all_in_one.broker import Login
 
 WITHOUT_EFFECT = (

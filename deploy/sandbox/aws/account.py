@@ -24,7 +24,7 @@ _numbers = itertools.count(123456789012)
 
 @dataclass
 class Pace:
-    """The delays of AWS in seconds, 0 for at once and None for never, and a page size.
+    """The delays of AWS in seconds, 0 for at once and None for never, and page sizes.
 
     A change "at once" is visible to the request after the one that started it, as on AWS.
     """
@@ -33,6 +33,7 @@ class Pace:
     stopped_after: float | None = 0
     healthy_after: float | None = 0
     resources_per_page: int = 100
+    evaluations_per_page: int = 100
 
 
 @dataclass
@@ -54,6 +55,7 @@ class Account:
                 backends.pop(self.number, None)
         self.fleet = Fleet()
         self.targets = Targets()
+        self.worker_role = f"arn:aws:iam::{self.number}:role/worker"
 
     def forget(self) -> None:
         """Delete the account with its network from moto."""

@@ -5,7 +5,7 @@ import re
 from deploy.sandbox import control
 from deploy.sandbox.aws.messages import Json
 
-_READS = re.compile(r":(Describe|List|Get|Discover|BatchGet)")
+_READS = re.compile(r":(Describe|List|Get|Simulate|Discover|BatchGet)")
 
 
 class Call(control.Call):

@@ -18,13 +18,15 @@ from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.api import ANSWERED, CHECKED
 from deploy.sandbox.aws.calls import Call, Calls
 from deploy.sandbox.aws.faults import Fault, Faults
-from deploy.sandbox.aws.messages import Answer, Refusal, Request
+from deploy.sandbox.aws.messages import Answer, Json, Refusal, Request
 from deploy.sandbox.aws.scheduler import run_due
 from deploy.sandbox.control import LOOK_S, PREFIX, Control
 
 _JSON = [("content-type", "application/json")]
 # In the JSON protocols every client error is 400; moto answers 404 and 409 for some.
 _ALWAYS_400 = ("secretsmanager:", "servicediscovery:", "ecs:", "tag:")
+# Services without a region; some clients sign for us-east-1, and others for their own region.
+_GLOBAL = {"iam"}
 
 
 class Dispatcher:
@@ -33,10 +35,13 @@ class Dispatcher:
         account: Account,
         calls: Calls,
         faults: Faults[...],
-        guard: Callable[[Request], None],
+        guard: Callable[[Request], Json | None],
         reset: Callable[[], None],
     ) -> None:
-        """`guard` raises Refusal for a request that its identity may not make."""
+        """`guard` raises Refusal for a request that its identity may not make.
+
+        It answers requests about the identity itself.
+        """
         self._account = account
         self._guard = guard
         self._calls = calls
@@ -93,7 +98,8 @@ class Dispatcher:
         with self._account.lock:
             run_due(self._account)
             try:
-                self._guard(request)
+                if (about_itself := self._guard(request)) is not None:
+                    return wire.write(request, about_itself)
                 return self._corrected(request) or self._ask_moto(request)
             except Refusal:
                 raise
@@ -112,8 +118,8 @@ class Dispatcher:
 
     def _check_region(self, request: Request) -> None:
         """Refuse a request that is signed for another region, as a regional endpoint does."""
-        region, _ = wire.scope(request.environ)
-        if region in {"", self._account.region}:
+        region, service = wire.scope(request.environ)
+        if region in {"", self._account.region} or service in _GLOBAL:
             return
         message = f"Credential should be scoped to a valid region, not '{region}'."
         if wire.is_query(request.environ):

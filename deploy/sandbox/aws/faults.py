@@ -5,7 +5,7 @@ import msgspec
 from deploy.sandbox import control
 from deploy.sandbox.aws.calls import Call
 from deploy.sandbox.aws.iam.guard import denial
-from deploy.sandbox.aws.messages import Json, Refusal
+from deploy.sandbox.aws.messages import QUERY, Json, Refusal
 from deploy.sandbox.control import P
 
 
@@ -34,7 +34,7 @@ class Fault(control.Fault):
 class Faults(control.Faults[P, Fault]):
     def throttle(self, action: str, times: int | None = 1) -> Fault:
         """Refuse as a service that has received too many requests."""
-        code = "Throttling" if action.startswith("elastic") else "ThrottlingException"
+        code = "Throttling" if action.startswith(QUERY) else "ThrottlingException"
         return self.put(Fault(action, code, "Rate exceeded", times=times))
 
     def deny(self, action: str, times: int | None = None) -> Fault:

@@ -6,6 +6,9 @@ import msgspec
 
 Json = dict[str, Any]
 
+QUERY = ("elasticloadbalancing:", "iam:", "sts:")
+"""The actions of services with the Query protocol, whose error codes differ from the JSON ones."""
+
 
 class Request(msgspec.Struct):
     """A request of an AWS client; `action` is spelt as in IAM, such as `ecs:DescribeTasks`."""

@@ -18,9 +18,10 @@ from deploy.sandbox.aws.account import Account, Pace
 from deploy.sandbox.aws.calls import Calls
 from deploy.sandbox.aws.dispatcher import Dispatcher
 from deploy.sandbox.aws.faults import Fault, Faults
+from deploy.sandbox.aws.iam import identity
 from deploy.sandbox.aws.iam.guard import Guard
 from deploy.sandbox.aws.listener import listening
-from deploy.sandbox.aws.messages import Request
+from deploy.sandbox.aws.messages import Json, Request
 from deploy.sandbox.aws.population import Population
 from deploy.sandbox.aws.seed import seed_application
 
@@ -85,9 +86,11 @@ class AwsSandbox(Population):
         """The rights that requests of workers lacked since the last reset."""
         return list(self.guard.denials)
 
-    def _check(self, request: Request) -> None:
-        if wire.access_key(request.environ) == WORKER_KEY:
-            self.guard.check(request.action, request.parameters)
+    def _check(self, request: Request) -> Json | None:
+        if wire.access_key(request.environ) != WORKER_KEY:
+            return None
+        self.guard.check(request.action, request.parameters)
+        return identity.answer(self.account, self.guard.policy, request)
 
     @classmethod
     @contextlib.contextmanager

@@ -23,7 +23,7 @@ from moto.core.utils import get_service_model
 from moto.elbv2.responses import ELBV2Response
 from werkzeug.datastructures import Headers, MultiDict
 
-from contracts.json_limits import ANSWERS, decode
+from contracts.checks.json_limits import ANSWERS, decode
 from deploy.sandbox.aws.messages import Answer, Json, Refusal, Request
 
 # The IAM name of a service by the first word of its target header.
@@ -33,8 +33,12 @@ _TARGETS = {
     "secretsmanager": "secretsmanager",
     "Route53AutoNaming_v20170314": "servicediscovery",
 }
-BALANCING = "elasticloadbalancing"
-_BALANCING_VERSION = "2015-12-01"
+# The client library's name of a service with the Query protocol, and its version, by the IAM name.
+_QUERY = {
+    "elasticloadbalancing": ("elbv2", "2015-12-01"),
+    "iam": ("iam", "2010-05-08"),
+    "sts": ("sts", "2011-06-15"),
+}
 _XML = "http://elasticloadbalancing.amazonaws.com/doc/2015-12-01/"
 _FORM = "application/x-www-form-urlencoded"
 
@@ -69,8 +73,9 @@ def read(environ: dict[str, Any], body: bytes) -> Request:
     service = scope(environ)[1] or "unsigned"
     action = form.get("Action", environ["REQUEST_METHOD"] + " " + environ["PATH_INFO"])
     parameters: Json = dict(form)
-    if service == BALANCING and form.get("Version") == _BALANCING_VERSION:
-        parameters = _balancing_parameters(action, form)
+    name, version = _QUERY.get(service, ("", ""))
+    if name and form.get("Version") == version:
+        parameters = _query_parameters(_operation(name, action), form)
     return Request(f"{service}:{action}", parameters, environ, body)
 
 
@@ -87,9 +92,10 @@ def access_key(environ: dict[str, Any]) -> str:
 
 
 def write(request: Request, result: Json) -> Answer:
-    if not request.action.startswith(BALANCING):
+    service, _, action = request.action.partition(":")
+    if service not in _QUERY:
         return _json(200, result)
-    operation = _operation(request.action.partition(":")[2])
+    operation = _operation(_QUERY[service][0], action)
     serialized = QuerySerializer(operation_model=operation, value_picker=_PICKER).serialize(result)
     body = serialized["body"]
     return _answer(200, "text/xml", body.encode() if isinstance(body, str) else body)
@@ -141,8 +147,8 @@ def _form(environ: dict[str, Any], body: bytes) -> dict[str, str]:
     return dict(parse_qsl(text, keep_blank_values=True))
 
 
-def _balancing_parameters(action: str, form: dict[str, str]) -> Json:
-    parser = QueryParser(_operation(action))
+def _query_parameters(operation: OperationModel, form: dict[str, str]) -> Json:
+    parser = QueryParser(operation)
     parts: Json = parser.parse(
         {
             "method": "POST",
@@ -157,6 +163,6 @@ def _balancing_parameters(action: str, form: dict[str, str]) -> Json:
 
 
 @cache
-def _operation(action: str) -> OperationModel:
-    operation: OperationModel = get_service_model("elbv2").operation_model(action)
+def _operation(service: str, action: str) -> OperationModel:
+    operation: OperationModel = get_service_model(service).operation_model(action)
     return operation

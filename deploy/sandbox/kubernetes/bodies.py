@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 
-from contracts.json_limits import ANSWERS, LimitExceeded, decode
+from contracts.checks.json_limits import ANSWERS, LimitExceeded, decode
 from deploy.sandbox.kubernetes.core import SECRETS
 from deploy.sandbox.kubernetes.kinds import INCOMPLETE, Cause, Kind, Object, Struct
 from deploy.sandbox.kubernetes.messages import JSON, Request

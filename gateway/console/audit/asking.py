@@ -10,7 +10,7 @@ from contracts.faults import Code, Fault
 from contracts.operation import Operation
 from gateway.audit.platform import Ask, Unanswered
 from gateway.console.failures import Failure
-from gateway.console.replies import failure_of
+from gateway.console.terminal.replies import failure_of
 from gateway.rpc import Rpc
 
 CONCURRENCY = 8

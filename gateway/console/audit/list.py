@@ -6,15 +6,22 @@ from typing import Any
 import click
 
 from contracts.broker.connection import Connection
-from contracts.command_ids import SHORT, time_in
 from contracts.outcomes import Outcome
+from contracts.records.command_ids import SHORT, time_in
 from gateway.audit.filters import time_of
 from gateway.audit.search import Found, newest
 from gateway.audit.text import COLOURS, clock, requester, what
 from gateway.console.audit.options import filter_options, filters_of
 from gateway.console.broker import on_broker
-from gateway.console.command_line import command as console_command
-from gateway.console.output import counted, json_option, note, print_json, print_table, progress
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import (
+    counted,
+    json_option,
+    note,
+    print_json,
+    print_table,
+    progress,
+)
 
 MOST = 10_000
 HEADER = ("TIME", "RESULT", "ID", "PROVIDER", "ADDRESS", "BY", "WHAT")

@@ -8,7 +8,7 @@ import click
 from contracts.api import OPERATIONS
 from contracts.outcomes import Result
 from gateway.audit.filters import Filters
-from gateway.console.values import WHEN, When
+from gateway.console.terminal.values import WHEN, When
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 

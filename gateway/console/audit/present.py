@@ -11,7 +11,7 @@ from gateway.audit.text import state_text, value_text
 from gateway.console.audit.asking import CONCURRENCY, asker
 from gateway.console.calls import with_rpc
 from gateway.console.failures import Failure
-from gateway.console.output import counted, note, print_json, print_table, progress
+from gateway.console.terminal.output import counted, note, print_json, print_table, progress
 from gateway.rpc import Rpc
 
 SAME, MOVED, ABSENT, UNKNOWN = "same", "moved on", "absent", "unknown"

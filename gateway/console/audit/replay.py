@@ -21,10 +21,17 @@ from gateway.console.audit.sending import FAILED, Replayed, Sender
 from gateway.console.broker import environment, on_broker
 from gateway.console.calls import with_rpc
 from gateway.console.checkpoint import Checkpoint
-from gateway.console.command_line import command as console_command
 from gateway.console.failures import Failure
-from gateway.console.output import counted, json_option, note, print_json, print_table, progress
-from gateway.console.values import Provider
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import (
+    counted,
+    json_option,
+    note,
+    print_json,
+    print_table,
+    progress,
+)
+from gateway.console.terminal.values import Provider
 from gateway.rpc import Rpc
 
 RATE = 10.0
@@ -197,7 +204,7 @@ def _execute(
         await replay.run(settings.amqp_url)
 
     try:
-        with progress("commands replayed") as show:
+        with progress("commands replayed", beside_rows=as_json) as show:
             with_rpc("audit replay", work, in_flight=2 * CONCURRENCY)
     except KeyboardInterrupt:
         note(f"interrupted after {sum(saved.results.values()):,}: the same command line goes on")

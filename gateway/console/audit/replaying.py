@@ -14,8 +14,8 @@ import msgspec
 
 from contracts.broker.connection import Connection
 from contracts.broker.stream_reader import offset
-from contracts.environment import Secret
 from contracts.outcomes import Outcome
+from contracts.process.environment import Secret
 from gateway.audit.entries import entry
 from gateway.audit.filters import Filters
 from gateway.audit.stream import Range, read_range

@@ -9,18 +9,18 @@ import msgspec
 
 from contracts.address import slot
 from contracts.api import OPERATIONS, GetHttpRoute
-from contracts.command_ids import new_command_id
 from contracts.faults import NOT_ATTEMPTED, Fault
+from contracts.neutral.route_plan import EMITTED_AT, GENERATION, freshness
 from contracts.outcomes import Outcome
-from contracts.route_plan import EMITTED_AT, GENERATION, freshness
-from contracts.route_state import member
+from contracts.records.command_ids import new_command_id
+from contracts.records.route_state import member
 from contracts.seal import SEALED
 from contracts.wire import JSON, Reply, reply_of
 from gateway.audit.platform import Unanswered
+from gateway.calls.encoded import Encoded
 from gateway.console.audit.asking import asker
-from gateway.console.replies import failure_of
+from gateway.console.terminal.replies import failure_of
 from gateway.context import Context
-from gateway.encoded import Encoded
 from gateway.rpc import Rpc
 
 RETRY_S = 120.0

@@ -8,19 +8,19 @@ import click
 import msgspec
 
 from contracts.broker.connection import Connection
-from contracts.environment import load
 from contracts.outcomes import Outcome, Result
 from contracts.printable import printable
+from contracts.process.environment import load
 from contracts.seal import Seals
 from gateway.audit.entries import Entry, merged
 from gateway.audit.filters import time_of
 from gateway.audit.search import records_of
 from gateway.audit.text import changes_of, clock, reason, requester
 from gateway.console.broker import on_broker
-from gateway.console.command_line import command as console_command
 from gateway.console.failures import Failure
-from gateway.console.output import json_option, print_json, progress
 from gateway.console.settings import SealSettings
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import json_option, print_json, progress
 
 LABEL = 12
 

@@ -15,8 +15,8 @@ from gateway.audit.stream import BATCH
 from gateway.audit.text import COLOURS, clock, requester, what
 from gateway.console.audit.options import filter_options, filters_of
 from gateway.console.broker import on_broker
-from gateway.console.command_line import command as console_command
-from gateway.console.output import json_option, note, print_json
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import json_option, note, print_json
 
 RESULT_WIDTH = 10
 

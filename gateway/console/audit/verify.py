@@ -18,9 +18,16 @@ from gateway.console.audit.asking import CONCURRENCY, asker
 from gateway.console.audit.options import filter_options, filters_of
 from gateway.console.broker import on_broker
 from gateway.console.calls import with_rpc
-from gateway.console.command_line import command as console_command
 from gateway.console.failures import Failure
-from gateway.console.output import counted, json_option, note, print_json, print_table, progress
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import (
+    counted,
+    json_option,
+    note,
+    print_json,
+    print_table,
+    progress,
+)
 from gateway.rpc import Rpc
 
 HEADER = ("PROVIDER", "ADDRESS", "DRIFT", "AUDIT", "PLATFORM", "UNCERTAIN")

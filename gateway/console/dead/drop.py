@@ -11,11 +11,11 @@ import msgspec
 from contracts.broker.connection import Connection
 from contracts.printable import printable_json
 from gateway.console.broker import on_broker
-from gateway.console.command_line import command as console_command
 from gateway.console.dead.letters import DeadLetter, dead, fingerprint
 from gateway.console.dead.options import confirmed, selected, selection_options
 from gateway.console.dead.queue import find, open_letters
-from gateway.console.output import note
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import note
 
 
 @console_command(

@@ -8,8 +8,9 @@ from typing import Annotated, Any
 
 import msgspec
 
-from contracts import dead_letters, outcomes
-from contracts.json_limits import MESSAGES, decode
+from contracts import outcomes
+from contracts.checks.json_limits import MESSAGES, decode
+from contracts.records import dead_letters
 from contracts.seal import is_sealed
 from contracts.secrecy import may_hold_secrets
 from contracts.wire import Header, Message

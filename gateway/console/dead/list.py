@@ -4,12 +4,12 @@ import click
 
 from contracts.broker.connection import Connection
 from gateway.console.broker import on_broker
-from gateway.console.command_line import command as console_command
 from gateway.console.dead.letters import Filter
 from gateway.console.dead.options import filter_options
 from gateway.console.dead.queue import Letter, select
 from gateway.console.dead.table import print_letters
-from gateway.console.output import json_option, note, print_json, progress
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import json_option, note, print_json, progress
 
 MAX_DEAD = 10_000
 

@@ -16,7 +16,7 @@ from contracts.broker.queue_reader import QueueReader, read_queue
 from contracts.wire import Message
 from gateway.console.broker import on_broker
 from gateway.console.dead.letters import DeadLetter, Filter, check_ids, dead
-from gateway.console.output import note, progress
+from gateway.console.terminal.output import note, progress
 
 SILENCE_S = 5.0
 MAX_LETTERS = 65_535

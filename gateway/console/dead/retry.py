@@ -6,22 +6,22 @@ from typing import BinaryIO
 import click
 import msgspec
 
-from contracts.command_ids import new_command_id
-from contracts.environment import load
+from contracts.checks.json_limits import MESSAGES, decode
 from contracts.faults import Fault
-from contracts.json_limits import MESSAGES, decode
 from contracts.printable import printable
+from contracts.process.environment import load
+from contracts.records.command_ids import new_command_id
 from contracts.seal import Seals
 from gateway.console.calls import with_rpc
-from gateway.console.command_line import command as console_command
 from gateway.console.dead.letters import fingerprint
 from gateway.console.dead.options import confirmed, selected, selection_options
 from gateway.console.dead.queue import Letter, find
 from gateway.console.dead.retrying import Retry, opened, retry_of, with_replicas
 from gateway.console.dead.run import Retrying
 from gateway.console.failures import Failure
-from gateway.console.output import json_option, note
 from gateway.console.settings import SealSettings
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import json_option, note
 
 
 @console_command(

@@ -7,17 +7,17 @@ import msgspec
 from contracts import address, wire
 from contracts.address import is_provider_name
 from contracts.api import OPERATIONS
-from contracts.dead_letters import ABSENT
+from contracts.checks.json_limits import MESSAGES
+from contracts.checks.members import require_known
+from contracts.checks.validation import show
 from contracts.faults import Code, Fault
-from contracts.json_limits import MESSAGES
-from contracts.members import require_known
 from contracts.operation import Operation, Row
+from contracts.records.dead_letters import ABSENT
 from contracts.seal import SEALED, Seals, is_sealed
 from contracts.secrecy import reject_embedded_secret
-from contracts.validation import show
 from contracts.wire import HEADER_IDEMPOTENCY_KEY, Message
+from gateway.calls.encoded import Encoded, encoded
 from gateway.context import Context
-from gateway.encoded import Encoded, encoded
 from gateway.recorder.dead_letters import provider_of
 
 

@@ -16,8 +16,8 @@ from gateway.console.dead.letters import fingerprint
 from gateway.console.dead.queue import Letters, open_letters
 from gateway.console.dead.retrying import Retry
 from gateway.console.dead.table import short
-from gateway.console.output import note, print_json, print_table
-from gateway.console.replies import Unsuccessful
+from gateway.console.terminal.output import note, print_json, print_table
+from gateway.console.terminal.replies import Unsuccessful
 from gateway.rpc import Rpc
 
 MAY_CHANGE = frozenset({429, 500, 502, 503, 504})

@@ -5,10 +5,10 @@ import msgspec
 
 from contracts.broker.connection import Connection
 from gateway.console.broker import on_broker
-from gateway.console.command_line import command as console_command
 from gateway.console.dead.letters import DeadLetter, Filter
 from gateway.console.dead.queue import Letter, select
-from gateway.console.output import json_option, print_fields, print_json, utc
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import json_option, print_fields, print_json, utc
 
 
 @console_command("show", example="dead show 019ad2c0f1e07a3b")

@@ -2,9 +2,9 @@
 
 import sys
 
-from contracts.command_ids import SHORT, time_in
+from contracts.records.command_ids import SHORT, time_in
 from gateway.console.dead.letters import DeadLetter
-from gateway.console.output import print_table, utc
+from gateway.console.terminal.output import print_table, utc
 
 HEADER = ("DIED", "ID", "OPERATION", "KEY", "REASON")
 

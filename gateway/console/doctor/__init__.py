@@ -11,11 +11,11 @@ import click
 
 from contracts.address import is_provider_name
 from contracts.observation.logs import configure
-from gateway.console.command_line import command as console_command
 from gateway.console.doctor.examination import examine
 from gateway.console.doctor.finding import Severity
 from gateway.console.doctor.report import block, summary
-from gateway.console.output import json_option, note, print_json
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import json_option, note, print_json
 
 
 class Scope(click.ParamType[tuple[str, str]]):

@@ -14,8 +14,8 @@ from contracts.broker.attendance import Announcement
 from contracts.broker.channel import Delivery
 from contracts.broker.connection import Connection
 from contracts.broker.errors import NotDeclared, Refused, Rejected, Unroutable
+from contracts.checks.json_limits import MESSAGES, decode
 from contracts.faults import Problem
-from contracts.json_limits import MESSAGES, decode
 from contracts.platform_access import PLATFORM_ACCESS, Access, Question
 from contracts.topology import ATTENDANCE, QUERIES
 from contracts.wire import Message

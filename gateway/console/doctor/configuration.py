@@ -5,13 +5,15 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from contracts.environment import ConfigurationError, Secret, load
 from contracts.outcomes import Outcome
+from contracts.process.environment import ConfigurationError, Secret, load
 from contracts.seal import Seals
 from contracts.wire import Header
 from gateway.console.doctor.finding import Finding, error, listed, shell, warning
 from gateway.identity import tokens
 from gateway.identity.configuration import guard_of
+from gateway.identity.json_web_tokens import issuer
+from gateway.identity.json_web_tokens.endpoint import Credentials, FetchFailed, KeyEndpoint, fetch
 from gateway.settings import Settings
 from gateway.tls import certificates
 
@@ -49,6 +51,40 @@ def findings(settings: Settings, now: datetime) -> Iterator[Finding]:
         yield from _tokens(settings.auth_tokens, now)
     if settings.tls_cert:
         yield from _certificate(settings.tls_cert, now)
+
+
+async def of_issuer(settings: Settings) -> list[Finding]:
+    """Return the finding about an issuer of JSON Web Tokens whose keys cannot be fetched."""
+    endpoint = issuer.endpoint(settings) if settings.auth == "jwt" else None
+    if endpoint is None:
+        return []
+    try:
+        await fetch(endpoint, Credentials(endpoint))
+    except FetchFailed as failed:
+        return [
+            error(
+                "issuer-unreachable",
+                f"The keys of the issuer of tokens cannot be fetched from "
+                f"PLT_JWT_JWKS={endpoint.url}: {failed}.",
+                "A gateway that starts now answers requests with JSON Web Tokens 503 "
+                "identity_unavailable; one that has keys accepts no new key.",
+                "Correct PLT_JWT_JWKS, PLT_JWT_JWKS_CA (the CA of the endpoint) or "
+                "PLT_JWT_JWKS_TOKEN_FILE (its bearer token), until this command prints the keys:\n"
+                + _curl(endpoint),
+            )
+        ]
+    return []
+
+
+def _curl(endpoint: KeyEndpoint) -> str:
+    words = ["curl", "--fail-with-body"]
+    if endpoint.ca:
+        words += ["--cacert", endpoint.ca]
+    line = shell(*words, endpoint.url)
+    if endpoint.token_file:
+        # The shell reads the token, so that it is not printed here.
+        line += f' --header "authorization: Bearer $(cat {shell(endpoint.token_file)})"'
+    return line
 
 
 def key_names(seal_key: Secret) -> list[str]:

@@ -10,7 +10,7 @@ from yarl import URL
 
 from contracts.broker.connection import Connection
 from contracts.broker.reconnecting import broker_urls
-from contracts.environment import AmqpUrls, Secret, load
+from contracts.process.environment import AmqpUrls, Secret, load
 from gateway.console.broker import run
 from gateway.console.doctor import (
     configuration,
@@ -52,6 +52,7 @@ async def examine(environment: Mapping[str, str], scopes: Scopes) -> list[Findin
     settings, findings = configuration.settings_in(environment)
     if settings is not None:
         findings += configuration.findings(settings, datetime.now(UTC))
+        findings += await configuration.of_issuer(settings)
     nodes_of_url = broker_urls(urls)
     vhost = management.vhost_of(nodes_of_url[0])
     asked = (

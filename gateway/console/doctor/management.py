@@ -11,7 +11,7 @@ import httpx
 import msgspec
 from yarl import URL
 
-from contracts.environment import ConfigurationError, Secret
+from contracts.process.environment import ConfigurationError, Secret
 from gateway.console.doctor.state import (
     Binding,
     Client,

@@ -5,15 +5,16 @@ from itertools import groupby
 
 from contracts.faults import Code, Problem
 from contracts.platform_access import Access, Lack
-from gateway.console.doctor.finding import Finding, error, listed, shell, unchecked, warning
+from gateway.console.doctor.finding import Finding, error, listed, plural, shell, unchecked, warning
 
 GRANT = {
     "k8s": "In a checkout, for each namespace: set it in the last line of "
     "deploy/kubernetes/rbac.yaml, then\nkubectl -n {scope} apply -f deploy/kubernetes/rbac.yaml",
-    "ecs": "Give the role of the workers the rights of deploy/aws/iam-policy.json:\n"
-    "aws cloudformation deploy --stack-name machinist --template-file deploy/aws/machinist.yaml "
-    "--capabilities CAPABILITY_IAM",
+    "ecs": "Add {statements} of deploy/aws/iam-policy.json to the policies of {identity}, or "
+    "update the stack of the workers:\naws cloudformation deploy --stack-name machinist "
+    "--template-file deploy/aws/machinist.yaml --capabilities CAPABILITY_IAM",
 }
+ROLE = "the role of the workers"
 
 
 def findings(
@@ -79,27 +80,39 @@ def _of_access(provider: str, access: Access, scopes: Sequence[str]) -> Iterator
             "platform-rights",
             f"Not all rights of the workers of {provider} on {access.location} were checked.",
             access.unchecked,
-            "Compare the role of the workers with deploy/aws/iam-policy.json",
+            f"Compare the policies of {access.identity or ROLE} with deploy/aws/iam-policy.json",
         )
-    for scope, lacks in groupby(access.lacks, lambda lack: lack.scope):
-        both = list(lacks)
-        needed = [lack for lack in both if not lack.optional]
-        yield from _lacking(provider, access, scope, needed, is_optional=False)
-        optional = [lack for lack in both if lack.optional]
-        yield from _lacking(provider, access, scope, optional, is_optional=True)
+    for _, lacks in groupby(sorted(access.lacks, key=_kind), _kind):
+        yield _of_lacks(provider, access, list(lacks))
 
 
-def _lacking(
-    provider: str, access: Access, scope: str, lacks: Sequence[Lack], *, is_optional: bool
-) -> Iterator[Finding]:
-    if not lacks:
-        return
-    rights = listed(lack.right for lack in lacks)
+def _kind(lack: Lack) -> tuple[str, str, bool]:
+    return lack.scope, lack.denied_by, lack.optional
+
+
+def _of_lacks(provider: str, access: Access, lacks: Sequence[Lack]) -> Finding:
+    """Return the finding about rights that the same change grants."""
+    scope, denied_by, is_optional = _kind(lacks[0])
+    rights = listed(dict.fromkeys(lack.right for lack in lacks))
+    denied = f", denied by {denied_by}" if denied_by else ""
     uses = listed(dict.fromkeys(lack.used_by for lack in lacks))
     make = warning if is_optional else error
-    yield make(
+    return make(
         "platform-rights-optional" if is_optional else "platform-rights",
-        f"The workers of {provider} lack rights{f' in {scope}' * bool(scope)}: {rights}.",
+        f"The workers of {provider} lack rights{f' in {scope}' * bool(scope)}: {rights}{denied}.",
         f"Requests fail with 403 platform_forbidden, or lack information: {uses}.",
-        GRANT[access.platform].format(scope=shell(scope)),
+        _remedy(access, lacks),
+    )
+
+
+def _remedy(access: Access, lacks: Sequence[Lack]) -> str:
+    names = list(dict.fromkeys(lack.statement for lack in lacks if lack.statement))
+    # Workers of earlier versions do not name statements.
+    statements = f"the {plural(names, 'statement', 'statements')} {', '.join(names)}"
+    if denied_by := lacks[0].denied_by:
+        return f"Let {denied_by} allow the rights of {statements} of deploy/aws/iam-policy.json"
+    return GRANT[access.platform].format(
+        scope=shell(lacks[0].scope),
+        statements=statements if names else "the statements",
+        identity=access.identity or ROLE,
     )

@@ -2,8 +2,8 @@
 
 import click
 
-from gateway.console.command_line import Group
 from gateway.console.get.queries import NOUNS, query_command
+from gateway.console.terminal.command_line import Group
 
 
 class Queries(Group):

@@ -5,11 +5,11 @@ from typing import Any
 from contracts.api import OPERATIONS
 from contracts.operation import Operation
 from gateway.console.calls import reply_to
-from gateway.console.command_line import Command
-from gateway.console.operations import built, example, parameters
-from gateway.console.output import json_option
-from gateway.console.replies import print_reply
-from gateway.console.values import provider_option
+from gateway.console.terminal.command_line import Command
+from gateway.console.terminal.operations import built, example, parameters
+from gateway.console.terminal.output import json_option
+from gateway.console.terminal.replies import print_reply
+from gateway.console.terminal.values import provider_option
 
 
 def noun(operation: type[Operation[Any]]) -> str:

@@ -2,7 +2,7 @@
 
 import click
 
-from gateway.console.command_line import Group
+from gateway.console.terminal.command_line import Group
 
 
 @click.group(

@@ -8,9 +8,9 @@ import click
 from contracts.broker.connection import Connection
 from gateway.console.attending import listen
 from gateway.console.broker import environment, on_broker
-from gateway.console.command_line import command as console_command
-from gateway.console.output import json_option, note, print_json, print_table, utc
-from gateway.console.values import Provider
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import json_option, note, print_json, print_table, utc
+from gateway.console.terminal.values import Provider
 from gateway.provider_status import provider_status
 from gateway.settings import provider_names
 

@@ -5,14 +5,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from contracts import VERSION, dead_letters, outcomes, topology
+from contracts import VERSION, outcomes, topology
 from contracts.broker.channel import Channel, Delivery
 from contracts.broker.connection import Connection
 from contracts.broker.errors import NotDeclared
 from contracts.broker.queue_reader import read_queue
 from contracts.faults import Code, Fault
 from contracts.outcomes import Result
-from contracts.requests import operation_in, request_of
+from contracts.records import dead_letters
+from contracts.records.requests import operation_in, request_of
 from contracts.seal import Seals
 from contracts.topology import ATTENDANCE
 from contracts.wire import HEADER_TRACEPARENT, Message

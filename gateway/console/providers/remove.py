@@ -6,14 +6,14 @@ import sys
 import click
 
 from contracts.broker.connection import Connection
-from contracts.environment import load
+from contracts.process.environment import load
 from contracts.seal import Seals
 from gateway.console.broker import on_broker
-from gateway.console.command_line import command as console_command
-from gateway.console.output import json_option, note, print_json, progress
 from gateway.console.providers import removal
 from gateway.console.settings import SealSettings
-from gateway.console.values import Provider
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import json_option, note, print_json, progress
+from gateway.console.terminal.values import Provider
 
 
 @console_command("remove", example="providers remove k8s-old --yes")

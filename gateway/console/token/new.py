@@ -5,9 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import click
 
+from contracts.checks.validation import show
 from contracts.faults import Code, Fault
-from contracts.validation import show
-from gateway.console.command_line import command as console_command
+from gateway.console.terminal.command_line import command as console_command
 from gateway.identity import tokens
 from gateway.identity.requester import is_name
 from gateway.identity.tokens import NEVER

@@ -114,36 +114,14 @@ class RemoteKeys:
     async def _fetch(self) -> bool:
         """Fetch the keys; keep the former ones if that fails."""
         try:
-            async with asyncio.timeout(self._fetch_s):
-                keys = parse(await self._download())
-        except (FetchFailed, InvalidFile) as error:
+            keys = await fetch(self._endpoint, self._credentials, self._fetch_s)
+        except FetchFailed as error:
             self._complain(str(error))
-            return False
-        except TimeoutError:
-            self._complain(f"no complete response within {self._fetch_s:g} s")
             return False
         if self._keys is None or self._complaint or keys.keys() != self._keys.keys():
             log.info("%d keys of %s are in force", len(keys), self._endpoint.url)
         self._keys, self._complaint = keys, ""
         return True
-
-    async def _download(self) -> bytes:
-        try:
-            context, headers = await asyncio.to_thread(self._credentials.read)
-            async with (
-                httpx.AsyncClient(verify=context, timeout=self._fetch_s) as client,
-                client.stream("GET", self._endpoint.url, headers=headers) as response,
-            ):
-                if response.status_code != 200:
-                    raise FetchFailed(f"expected the status 200, got {response.status_code}")
-                content = bytearray()
-                async for chunk in response.aiter_raw():
-                    content += chunk
-                    if len(content) > FILE_LIMIT:
-                        raise FetchFailed(f"expected at most {FILE_LIMIT} bytes")
-                return bytes(content)
-        except (httpx.HTTPError, OSError) as error:
-            raise FetchFailed(str(error) or type(error).__name__) from error
 
     def _complain(self, complaint: str) -> None:
         """Log an error once per reason."""
@@ -185,6 +163,32 @@ class Credentials:
             self._context = _context(ca)
             self._signature = signature
         return self._context
+
+
+async def fetch(endpoint: KeyEndpoint, credentials: Credentials, fetch_s: float = FETCH_S) -> Keys:
+    """Return the keys that an endpoint publishes, within this time in seconds.
+
+    Raises FetchFailed.
+    """
+    try:
+        async with asyncio.timeout(fetch_s):
+            context, headers = await asyncio.to_thread(credentials.read)
+            async with (
+                httpx.AsyncClient(verify=context, timeout=fetch_s) as client,
+                client.stream("GET", endpoint.url, headers=headers) as response,
+            ):
+                if response.status_code != 200:
+                    raise FetchFailed(f"expected the status 200, got {response.status_code}")
+                content = bytearray()
+                async for chunk in response.aiter_raw():
+                    content += chunk
+                    if len(content) > FILE_LIMIT:
+                        raise FetchFailed(f"expected at most {FILE_LIMIT} bytes")
+            return parse(bytes(content))
+    except TimeoutError as error:
+        raise FetchFailed(f"no complete response within {fetch_s:g} s") from error
+    except (httpx.HTTPError, OSError, InvalidFile) as error:
+        raise FetchFailed(str(error) or type(error).__name__) from error
 
 
 def _context(ca: str) -> ssl.SSLContext:

@@ -3,7 +3,7 @@
 import os
 import re
 
-from contracts.environment import ConfigurationError, shown
+from contracts.process.environment import ConfigurationError, shown
 from gateway.identity.json_web_tokens import key_sets
 from gateway.identity.json_web_tokens.endpoint import KeyEndpoint, RemoteKeys
 from gateway.identity.json_web_tokens.key_sets import KeyFile, KeySource
@@ -28,11 +28,15 @@ def verifier(settings: Settings) -> JsonWebTokens:
     return JsonWebTokens(_keys(settings), expected)
 
 
-def _keys(settings: Settings) -> KeySource:
+def endpoint(settings: Settings) -> KeyEndpoint | None:
+    """Return the endpoint with the issuer's keys, None if they are in a file.
+
+    Raises ConfigurationError.
+    """
     where = settings.jwt_jwks
     url = HTTPS_URL.fullmatch(where)
     if url is None and "://" not in where:
-        return KeyFile(WatchedFile("PLT_JWT_JWKS", where, key_sets.parse))
+        return None
     if url is None or int(url["port"] or 0) > MAX_PORT:
         raise ConfigurationError(f"PLT_JWT_JWKS={shown(where)}: expected an https URL or a file")
     for variable, path in (
@@ -41,4 +45,10 @@ def _keys(settings: Settings) -> KeySource:
     ):
         if path and not os.access(path, os.R_OK):
             raise ConfigurationError(f"{variable}={path!r}: expected a readable file")
-    return RemoteKeys(KeyEndpoint(where, settings.jwt_jwks_ca, settings.jwt_jwks_token_file))
+    return KeyEndpoint(where, settings.jwt_jwks_ca, settings.jwt_jwks_token_file)
+
+
+def _keys(settings: Settings) -> KeySource:
+    if published := endpoint(settings):
+        return RemoteKeys(published)
+    return KeyFile(WatchedFile("PLT_JWT_JWKS", settings.jwt_jwks, key_sets.parse))

@@ -1,10 +1,14 @@
 """The work of every process and person at the broker, each with its own user."""
 
 import asyncio
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
@@ -20,9 +24,9 @@ from contracts.api import (
 )
 from contracts.broker.connection import Connection
 from contracts.broker.reconnecting import Session
-from contracts.environment import Secret
 from contracts.operation import Operation
 from contracts.outcomes import Result
+from contracts.process.environment import Secret
 from contracts.seal import Seals
 from contracts.wire import Message
 from gateway.audit.filters import Filters
@@ -37,7 +41,7 @@ from tests.broker.rights.access import Access
 from tests.broker.rights.needed import PROVIDER, Check
 from tests.broker.users_vhost import UsersVhost
 from tests.producer import announcement, publish
-from tests.stack import Gateway, Process, Stack, eventually
+from tests.stack import REPOSITORY, Gateway, Process, Stack, eventually
 
 REFUSED_BINDINGS = {
     Check("gateway", "write", topology.GATE),
@@ -113,13 +117,14 @@ class Scenario:
     def _readers(self) -> None:
         """An auditor searches the audit; an operator does too, and looks at dead letters.
 
-        An operator also makes calls, and looks at recent outcomes.
+        An operator also makes calls, replays commands, and looks at recent outcomes.
         """
         self._console("auditor", _search)
         self._console("operator", _search)
         self._console("operator", _look_at_dead_letters)
         url = Secret(self._broker.url("operator"))
         asyncio.run(call_with(url, "test console", _make_calls, Seals([])))
+        self._replay("operator")
         wanted = {"count": 10, "ackmode": "ack_requeue_true", "encoding": "auto"}
         with self._broker.management("operator") as client:
             for queue in (topology.RECENT, topology.DEAD):
@@ -203,6 +208,19 @@ class Scenario:
 
     def _console(self, role: str, session: Session) -> None:
         asyncio.run(broker.run(Secret(self._broker.url(role)), "test console", session))
+
+    def _replay(self, role: str) -> None:
+        with TemporaryDirectory() as folder:
+            guard = ["--provider", PROVIDER, "--execute", "--yes", PROVIDER]
+            words = ["audit", "replay", *guard, "--checkpoint", f"{folder}/checkpoint"]
+            replay = subprocess.run(
+                [sys.executable, "-m", "gateway.console", *words],
+                cwd=REPOSITORY,
+                env=os.environ | {"PLT_AMQP_URL": self._broker.url(role)},
+                capture_output=True,
+                text=True,
+            )
+        assert replay.returncode == 0, f"{replay.stderr}\nmissing rights: {self.missing()}"
 
     def _until(self, condition: Callable[[], object], what: str) -> None:
         """Wait for a condition; name a missing right at once."""

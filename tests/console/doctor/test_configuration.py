@@ -6,23 +6,32 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trustme
 
-from contracts.environment import Secret
-from gateway.console.doctor.configuration import findings, key_names, settings_in
+from contracts.process.environment import Secret
+from gateway.console.doctor.configuration import findings, key_names, of_issuer, settings_in
 from gateway.console.doctor.finding import Finding, Severity
 from gateway.identity import tokens
+from gateway.settings import Settings
 from tests.console.doctor.builders import checks, only
 from tests.gateway.certificates import Pki
 from tests.identity.guarded import rights_of, rule
+from tests.identity.issuers import AUDIENCE, ISSUER, Issuer, key_set
+from tests.identity.key_server import KeyServer
 
 URL = {"PLT_AMQP_URL": "amqp://gateway:canary@rabbitmq-1/"}
 
 
-def of(variables: dict[str, str], now: datetime | None = None) -> list[Finding]:
-    """Return the findings about an environment in which a gateway starts."""
+def valid(variables: dict[str, str]) -> Settings:
+    """Return the settings in an environment in which a gateway starts."""
     settings, wrong = settings_in(URL | variables)
     assert settings is not None, wrong
-    return list(findings(settings, now or datetime.now(UTC)))
+    return settings
+
+
+def of(variables: dict[str, str], now: datetime | None = None) -> list[Finding]:
+    """Return the findings about an environment in which a gateway starts."""
+    return list(findings(valid(variables), now or datetime.now(UTC)))
 
 
 def wrong(**variables: str) -> Sequence[Finding]:
@@ -148,3 +157,38 @@ def test_the_names_of_invalid_keys_are_unknown():
     assert len(key_names(Secret(key, "PLT_SEAL_KEY"))) == 1
     assert key_names(Secret("canary", "PLT_SEAL_KEY")) == []
     assert key_names(Secret()) == []
+
+
+async def test_an_issuer_whose_keys_cannot_be_fetched_is_found(tmp_path):
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    authority.cert_pem.write_to_path(tmp_path / "ca.crt")
+    (tmp_path / "token").write_text("canary-5b1f")
+    rights_of(tmp_path, rule("ci"))
+    server = KeyServer(authority, key_set(Issuer()))
+    server.wanted_token = "canary-5b1f"
+    async with server.serving():
+        variables = {
+            "PLT_AUTH": "jwt",
+            "PLT_AUTH_RIGHTS": f"{tmp_path}/rights.json",
+            "PLT_JWT_ISSUER": ISSUER,
+            "PLT_JWT_AUDIENCE": AUDIENCE,
+            "PLT_JWT_JWKS": server.url,
+            "PLT_JWT_JWKS_CA": f"{tmp_path}/ca.crt",
+        }
+        with_token = {"PLT_JWT_JWKS_TOKEN_FILE": f"{tmp_path}/token"}
+
+        unreadable = only(await of_issuer(valid(variables)))
+        reached = await of_issuer(valid(variables | with_token))
+    unreachable = only(await of_issuer(valid(variables | with_token)))
+
+    assert reached == []
+    assert f"PLT_JWT_JWKS={server.url}: expected the status 200, got 401" in unreadable.what
+    assert unreachable.severity is Severity.ERROR
+    assert unreachable.remedy.splitlines()[-1] == (
+        f"curl --fail-with-body --cacert {tmp_path}/ca.crt {server.url} "
+        f'--header "authorization: Bearer $(cat {tmp_path}/token)"'
+    )
+
+
+async def test_keys_in_a_file_are_not_fetched(tmp_path):
+    assert await of_issuer(valid({})) == []

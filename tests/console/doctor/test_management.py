@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from contracts.environment import ConfigurationError, Secret
+from contracts.process.environment import ConfigurationError, Secret
 from gateway.console.doctor.management import Denied, derived, given, read, vhost_of
 from gateway.console.failures import Failure
 

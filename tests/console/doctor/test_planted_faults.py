@@ -14,6 +14,8 @@ from contracts.api import OPERATIONS
 from contracts.broker.attendance import Announcement
 from contracts.seal import Seals
 from contracts.topology import GIB
+from deploy.sandbox.aws.iam.policy import Policy
+from deploy.sandbox.aws.server import AwsSandbox
 from deploy.sandbox.kubernetes import roles
 from deploy.sandbox.kubernetes.access import rule
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
@@ -217,6 +219,42 @@ def test_lacking_rights_on_the_platform_are_found(installed):
     )
     assert "list horizontalpodautoscalers.autoscaling" in found["platform-rights-optional"].what
     installed.restore_rights()
+
+
+def test_lacking_rights_on_aws_are_found(installed):
+    installed.worker.kill()
+    with AwsSandbox.in_thread() as aws:
+        worker = installed.stack.ecs_worker(
+            aws,
+            PLT_AMQP_URL=installed.urls["worker-k8s"],
+            PLT_SEAL_KEY=installed.key,
+            PLT_PROVIDER_NAME="k8s",
+        )
+        installed.expect()
+        lacking = {"RegisterTaskDefinitions", "TagNewTaskDefinitions", "KeepPullSecrets"}
+        kept = [each for each in aws.guard.policy.rights if each.sid not in lacking]
+        aws.guard.policy = Policy(tuple(kept))
+
+        found = installed.expect("platform-rights", "platform-rights-optional")
+
+        assert found["platform-rights"].what == (
+            "The workers of k8s lack rights in default: ecs:RegisterTaskDefinition, "
+            "ecs:TagResource."
+        )
+        assert found["platform-rights"].remedy.startswith(
+            "Add the statements RegisterTaskDefinitions, TagNewTaskDefinitions of "
+            f"deploy/aws/iam-policy.json to the policies of {aws.account.worker_role}"
+        )
+        assert "secretsmanager:PutSecretValue" in found["platform-rights-optional"].what
+        aws.guard.policy = Policy(tuple(each for each in kept if each.sid != "CheckOwnRights"))
+
+        unchecked = installed.expect("platform-rights")["platform-rights"]
+
+        assert unchecked.severity is Severity.UNCHECKED
+        assert "Add the statement CheckOwnRights of deploy/aws" in unchecked.meaning
+        worker.terminate()
+        worker.ended()
+    installed.worker = installed.start_worker()
 
 
 def test_refused_credentials_of_the_platform_are_found(installed):

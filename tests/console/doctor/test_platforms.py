@@ -7,6 +7,7 @@ from gateway.console.doctor.platforms import findings
 from tests.console.doctor.builders import checks, only
 
 SCOPES = {"k8s": ["shop"]}
+ECS = {"ecs": ["main"]}
 REACHED = Access("k8s", "https://api")
 
 
@@ -36,6 +37,51 @@ def test_lacking_rights_are_one_finding_per_scope_and_weight():
     assert shop.remedy.endswith("kubectl -n shop apply -f deploy/kubernetes/rbac.yaml")
     assert (optional.check, optional.severity) == ("platform-rights-optional", Severity.WARNING)
     assert "in stage" in stage.what
+
+
+def test_lacking_rights_on_aws_name_the_statements_and_the_role():
+    lacks = [
+        Lack("main", "ecs:TagResource", "workloads", statement="TagNewTaskDefinitions"),
+        Lack("main", "ecs:TagResource", "labels", statement="LabelTasksOfTheCluster"),
+        Lack("", "tag:GetResources", "labels", statement="FindByTags"),
+    ]
+    role = "arn:aws:iam::123456789012:role/worker"
+
+    account, main = findings({"ecs": Access("ecs", "AWS", role, lacks)}, ECS)
+
+    assert account.what == "The workers of ecs lack rights: tag:GetResources."
+    assert account.remedy.startswith(
+        f"Add the statement FindByTags of deploy/aws/iam-policy.json to the policies of {role}"
+    )
+    assert main.what == "The workers of ecs lack rights in main: ecs:TagResource."
+    assert "the statements TagNewTaskDefinitions, LabelTasksOfTheCluster of" in main.remedy
+
+
+def test_workers_of_earlier_versions_name_no_statements():
+    lacks = [Lack("main", "ecs:ListTasks", "machines")]
+
+    found = only(findings({"ecs": Access("ecs", "AWS", lacks=lacks)}, ECS))
+
+    assert found.remedy.startswith(
+        "Add the statements of deploy/aws/iam-policy.json to the policies of the role of the "
+        "workers, or update the stack of the workers:\naws cloudformation deploy"
+    )
+
+
+def test_a_policy_that_denies_rights_is_the_one_to_change():
+    lacks = [
+        Lack("", "iam:PassRole", "workloads", False, "PassRolesToTasks"),
+        Lack("", "ecs:ListTasks", "machines", False, "ListTheCluster", "the boundary"),
+    ]
+
+    absent, denied = findings({"ecs": Access("ecs", "AWS", lacks=lacks)}, ECS)
+
+    assert absent.what.endswith("lack rights: iam:PassRole.")
+    assert denied.what.endswith("lack rights: ecs:ListTasks, denied by the boundary.")
+    assert denied.remedy == (
+        "Let the boundary allow the rights of the statement ListTheCluster of "
+        "deploy/aws/iam-policy.json"
+    )
 
 
 def test_a_scope_cannot_inject_a_shell_command():
@@ -72,7 +118,7 @@ def test_no_answer_and_no_worker_are_not_checked():
 def test_rights_that_the_platform_does_not_tell_are_not_checked():
     access = Access("ecs", "eu-central-1", unchecked="iam:SimulatePrincipalPolicy is not allowed")
 
-    found = only(findings({"ecs": access}, {"ecs": ["main"]}))
+    found = only(findings({"ecs": access}, ECS))
 
     assert found.severity is Severity.UNCHECKED
     assert "SimulatePrincipalPolicy" in found.meaning

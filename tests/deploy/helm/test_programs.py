@@ -14,7 +14,7 @@ from threading import Thread
 
 import pytest
 
-from contracts.environment import Secret
+from contracts.process.environment import Secret
 from contracts.seal import Seals
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.deploy.helm.rendering import Pod, Release, Renderer

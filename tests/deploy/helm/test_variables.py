@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from contracts.environment import load, variable
+from contracts.process.environment import load, variable
 from gateway.settings import Settings as GatewaySettings
 from tests.deploy.helm.rendering import Pod, Release, Renderer
 from worker.providers.ecs.settings import Settings as EcsSettings

@@ -10,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from contracts.environment import ConfigurationError
+from contracts.process.environment import ConfigurationError
 from worker.providers import ecs
 
 FOUND = {

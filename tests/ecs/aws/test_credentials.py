@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts import api
-from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
+from contracts.process.environment import ConfigurationError
 from deploy.sandbox.aws.server import AwsSandbox
 from tests.ecs.aws.credential_sources import FOUND, Metadata, assume_role
 from worker.gather_all import gather_all

@@ -36,6 +36,7 @@ def shipped(aws: AwsSandbox) -> Policy:
         WorkloadTaskRoleArn=TASK_ROLE,
         Listener=aws.listener_arn.partition(":listener/")[2],
         WorkloadNamespaceId=aws.namespace_id,
+        WorkerRoleArn=aws.account.worker_role,
     )
     return policy.read(document)
 
@@ -43,9 +44,11 @@ def shipped(aws: AwsSandbox) -> Policy:
 def populate(aws: AwsSandbox) -> None:
     """Add the cluster, the listener and the namespace that an operator provides.
 
-    Two secrets exist before their workloads, one of them scheduled for deletion.
+    The role of the workers has a path, which only IAM knows. Two secrets exist before their
+    workloads, one of them scheduled for deletion.
     """
     aws.reset()
+    aws.account.worker_role = f"arn:aws:iam::{aws.account.number}:role/teams/shop/worker"
     aws.add_cluster(CLUSTER)
     aws.add_listener("public")
     aws.add_cloud_map_namespace("apps.internal")
@@ -84,6 +87,8 @@ class Scenario(Struct):
         await self._changes()
         await self._routes()
         await self._deletions()
+        access = await self.provider.platform_access([CLUSTER], ample())
+        self.reports += [access.unchecked] if access.unchecked else []
 
     async def _workloads(self) -> None:
         await self._apply("v7")

@@ -27,6 +27,7 @@ from tests.workloads import specification
 from worker.dispatch import methods
 from worker.providers import ecs
 from worker.providers.ecs.aws.client import SERVICES
+from worker.providers.ecs.iam import rights
 from worker.providers.ecs.provider import EcsProvider
 
 IMPLIED = {
@@ -37,6 +38,7 @@ IMPLIED = {
     "route53:GetHealthCheck",
     "route53:UpdateHealthCheck",
 }
+NEEDS_NO_RIGHT = {"sts:GetCallerIdentity"}
 UNLIMITED = {
     # Actions without resource types:
     "tag:GetResources",
@@ -68,6 +70,7 @@ LONGEST = {
     "WorkloadTaskRoleArn": f"arn:aws:iam::123456789012:role/{'t' * 64}",
     "Listener": f"app/{'n' * 32}/{'0' * 16}/{'0' * 16}",
     "WorkloadNamespaceId": f"ns-{'0' * 16}",
+    "WorkerRoleArn": f"arn:aws:iam::123456789012:role/{'w' * 64}",
 }
 FILLED = policy.filled(policy.load(guard.SHIPPED), LONGEST)
 RIGHTS = policy.read(FILLED).rights
@@ -154,7 +157,24 @@ def test_a_missing_right_is_named_in_a_fault_an_answer_or_the_log(
 
 
 def test_the_policy_allows_exactly_the_actions_in_the_providers_sources() -> None:
-    assert sorted(allowed()) == sorted(set(used()) | IMPLIED)
+    assert sorted(allowed()) == sorted(set(used()) - NEEDS_NO_RIGHT | IMPLIED)
+
+
+def test_doctor_checks_exactly_the_rights_of_the_policy() -> None:
+    checked: dict[str, set[str]] = {}
+    for right in rights.RIGHTS:
+        checked.setdefault(right.statement, set()).update(right.actions)
+    of_policy = {each["Sid"]: set(listed(each["Action"])) for each in statements()}
+    own = of_policy.pop(rights.OWN)
+
+    assert checked == of_policy
+    assert own == {"iam:GetRole", "iam:SimulatePrincipalPolicy"}
+
+
+def test_doctor_knows_the_condition_keys_of_the_policy() -> None:
+    keys = {key for each in RIGHTS for key in [condition.key for condition in each.conditions]}
+
+    assert keys == rights.CONTEXT.keys() - {"aws:RequestedRegion"}
 
 
 def test_every_action_exists() -> None:

@@ -129,6 +129,9 @@ async def test_the_role_of_the_workers_is_sufficient_and_has_no_other_right(
     statements = created.statements("WorkerRole")
     whole = policy.read({"Version": policy.VERSION, "Statement": statements})
     created.aws.guard.policy = whole
+    account = created.aws.account
+    role = created.id_of("WorkerRole")
+    account.worker_role = f"arn:aws:iam::{account.number}:role/{role}"
 
     async with scenario.worker(created.aws) as provider:
         ended = Scenario(created.aws, provider)

@@ -17,9 +17,10 @@ def test_the_parameters_of_the_readme_exist() -> None:
     named = set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)(?:=[^`]*)?`", README))
     template = load()
     declared = template["Parameters"]
+    statements = {each["Sid"] for each in policy.load(guard.SHIPPED)["Statement"]}
 
     assert given <= declared.keys()
-    assert named <= declared.keys() | template["Resources"].keys()
+    assert named <= declared.keys() | template["Resources"].keys() | statements
     assert {name for name, each in declared.items() if "Default" not in each} <= given
 
 

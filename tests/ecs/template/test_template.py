@@ -12,7 +12,7 @@ import pytest
 
 import gateway.settings
 import worker.settings
-from contracts.environment import load
+from contracts.process.environment import load
 from deploy.sandbox.aws.iam import guard, policy
 from tests.ecs.template import api_inputs
 from tests.ecs.template.parameters import GATEWAY, INSTALLATIONS, JWT, WHOLE, WORKERS
@@ -20,7 +20,11 @@ from tests.ecs.template.resolved import ACCOUNT, PSEUDO, REGION, Json, Stack
 from tests.ecs.template.resolved import load as template
 from worker.providers.ecs.settings import Settings as EcsSettings
 
-SHIPPED_VALUES = PSEUDO | WHOLE | {"Listener": "app/public/0123456789abcdef/fedcba9876543210"}
+SHIPPED_VALUES = PSEUDO | WHOLE
+SHIPPED_VALUES |= {
+    "Listener": "app/public/0123456789abcdef/fedcba9876543210",
+    "WorkerRoleArn": f"arn:aws:iam::{ACCOUNT}:role/WorkerRole",
+}
 UNKNOWN_TO_THIS_TEST = {
     # Of the identity of callers and of the observation of processes:
     "PLT_ALLOW_ANONYMOUS",
@@ -246,7 +250,7 @@ def test_workers_without_options_have_the_rights_of_no_option() -> None:
         action.split(":")[0] for each in found.values() for action in policy.listed(each["Action"])
     }
 
-    assert services == {"ecs", "secretsmanager", "tag"}
+    assert services == {"ecs", "iam", "secretsmanager", "tag"}
 
 
 class _Answers(BaseHTTPRequestHandler):

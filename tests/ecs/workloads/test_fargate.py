@@ -3,7 +3,7 @@
 import pytest
 
 from contracts.faults import Code, Fault
-from contracts.workload import Amounts
+from contracts.neutral.workload import Amounts
 from worker.providers.ecs.workloads import fargate
 
 SIZES = [

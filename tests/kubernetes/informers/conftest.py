@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from contracts.environment import load
+from contracts.process.environment import load
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.kubernetes.transports import until
 from worker.providers.k8s.api.client import Client, connect

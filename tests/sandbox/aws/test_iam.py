@@ -141,3 +141,106 @@ def test_a_creation_with_tags_also_needs_the_right_to_tag(aws: AwsSandbox) -> No
 def test_other_keys_have_all_rights(aws: AwsSandbox) -> None:
     assert connected(aws, "ecs").list_clusters()["clusterArns"]
     assert aws.denials == []
+
+
+def test_a_worker_finds_its_role(aws: AwsSandbox) -> None:
+    aws.account.worker_role = role = f"arn:aws:iam::{aws.account.number}:role/teams/worker"
+    sts, iam = (connected(aws, each, access_key=WORKER_KEY) for each in ("sts", "iam"))
+
+    caller = sts.get_caller_identity()
+    found = iam.get_role(RoleName="worker")["Role"]
+
+    session = f"arn:aws:sts::{aws.account.number}:assumed-role/worker/sandbox"
+    assert (caller["Arn"], caller["Account"]) == (session, aws.account.number)
+    assert (found["Arn"], found["Path"], found["RoleName"]) == (role, "/teams/", "worker")
+    with pytest.raises(ClientError) as raised:
+        iam.get_role(RoleName="other")
+    assert raised.value.response["Error"]["Code"] == "NoSuchEntity"
+
+
+def simulated(aws: AwsSandbox, source: str = "", **parameters: Any) -> Any:
+    """Simulate the policy of the workers as a worker does."""
+    iam = connected(aws, "iam", access_key=WORKER_KEY)
+    source = source or aws.account.worker_role
+    return iam.simulate_principal_policy(PolicySourceArn=source, **parameters)
+
+
+def allow(aws: AwsSandbox, **statement: Any) -> None:
+    """Allow the workers the simulation, and one statement."""
+    own = {"Action": "iam:SimulatePrincipalPolicy", "Resource": "*"}
+    rights = (*policy.read(document(**statement)).rights, *policy.read(document(**own)).rights)
+    aws.guard.policy = policy.Policy(rights)
+
+
+def test_a_simulation_decides_for_each_action_and_resource(aws: AwsSandbox) -> None:
+    allow(aws, Condition={"StringEquals": {"ecs:cluster": "shop", "aws:RequestedRegion": "here"}})
+    key = {"ContextKeyName": "ecs:cluster", "ContextKeyType": "string"}
+    context = [
+        key | {"ContextKeyValues": ["shop"]},
+        key | {"ContextKeyName": "aws:RequestedRegion", "ContextKeyValues": ["here"]},
+    ]
+    actions = ["ecs:UpdateService", "ecs:DeleteService"]
+    asked: Any = {"ActionNames": actions, "ResourceArns": [SERVICE, f"{SERVICE}-2"]}
+
+    whole, partial = (simulated(aws, **asked, ContextEntries=context[:end]) for end in (2, 1))
+
+    decisions = [
+        (each["EvalActionName"], one["EvalResourceName"], one["EvalResourceDecision"])
+        for each in whole["EvaluationResults"]
+        for one in each["ResourceSpecificResults"]
+    ]
+    assert sorted(decisions) == [
+        ("ecs:DeleteService", SERVICE, "implicitDeny"),
+        ("ecs:DeleteService", f"{SERVICE}-2", "implicitDeny"),
+        ("ecs:UpdateService", SERVICE, "allowed"),
+        ("ecs:UpdateService", f"{SERVICE}-2", "implicitDeny"),
+    ]
+    assert not whole["IsTruncated"]
+    for each in partial["EvaluationResults"]:
+        assert each["EvalDecision"] == "implicitDeny"
+        for one in each["ResourceSpecificResults"]:
+            assert one["MissingContextValues"] == ["aws:RequestedRegion"]
+
+
+def test_a_simulation_without_resources_is_on_all_and_has_pages(aws: AwsSandbox) -> None:
+    allow(aws, Resource="*")
+    aws.pace.evaluations_per_page = 1
+    actions = ["ecs:UpdateService", "ecs:DeleteService"]
+
+    first = simulated(aws, ActionNames=actions)
+    second = simulated(aws, ActionNames=actions, Marker=first["Marker"])
+
+    found = [*first["EvaluationResults"], *second["EvaluationResults"]]
+    assert [(each["EvalResourceName"], each["EvalDecision"]) for each in found] == [
+        ("*", "implicitDeny"),
+        ("*", "allowed"),
+    ]
+    assert (first["IsTruncated"], second["IsTruncated"]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("arn:aws:iam::123456789012:root", "InvalidInput"),
+        ("arn:aws:sts::123456789012:assumed-role/worker/sandbox", "InvalidInput"),
+        ("arn:aws:iam::123456789012:role/other", "NoSuchEntity"),
+    ],
+)
+def test_only_existing_users_and_roles_are_simulated(
+    aws: AwsSandbox, source: str, code: str
+) -> None:
+    allow(aws)
+
+    with pytest.raises(ClientError) as raised:
+        simulated(aws, source, ActionNames=["ecs:UpdateService"])
+
+    assert raised.value.response["Error"]["Code"] == code
+
+
+def test_a_simulation_needs_the_right_to_it(aws: AwsSandbox) -> None:
+    aws.guard.policy = policy.read(document())
+
+    with pytest.raises(ClientError) as raised:
+        simulated(aws, ActionNames=["ecs:UpdateService"])
+
+    assert raised.value.response["Error"]["Code"] == "AccessDenied"

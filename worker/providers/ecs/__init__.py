@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 async def open_provider(environment: Mapping[str, str]) -> AsyncIterator["EcsProvider"]:
     """Open a provider for the region in an environment, until the context is left."""
     # Imported here, because AWS's client library is large and other platforms do not need it.
-    from contracts.environment import load
+    from contracts.process.environment import load
     from worker.providers.ecs.aws.client import connect
     from worker.providers.ecs.provider import EcsProvider
     from worker.providers.ecs.settings import Settings

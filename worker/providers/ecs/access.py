@@ -1,9 +1,10 @@
-"""Tries the requests that only read, to find out which rights the credentials lack.
+"""Finds out which rights on AWS the credentials lack.
 
-The rights to change something are not tried: only IAM's simulation tells them without a change.
+Requests that only read are tried, and IAM simulates the policies for all others: to try them would
+change something. A request that is tried also shows what the simulation does not know.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterator, Sequence
 
 from contracts.faults import Code, Fault
 from contracts.platform_access import Access, Lack
@@ -12,54 +13,50 @@ from worker.providers.ecs import controllers, names
 from worker.providers.ecs.aws.client import BoundClient
 from worker.providers.ecs.aws.tag_index import expect_cluster, tagged
 from worker.providers.ecs.elb import requests
+from worker.providers.ecs.iam.rights import NAME, with_action
+from worker.providers.ecs.iam.simulation import simulate
 from worker.providers.ecs.settings import Settings
 
-ABSENT = "machinist-doctor"
-"""The name of a service that does not exist."""
+FIND = "tag:GetResources"
 
-UNCHECKED = (
-    "The requests that only read were tried. The rights to change something are known to IAM's "
-    "policy simulator only"
-)
+Trials = Iterator[tuple[str, str, Awaitable[object]]]
+"""Scopes, actions, and requests that need the right to the action."""
 
 
 async def read(aws: BoundClient, settings: Settings, scopes: Sequence[str]) -> Access:
-    """Return the rights to read that are lacking; the tag index shows that AWS answers."""
+    """Return the lacking rights; the tag index shows that AWS answers."""
     clusters = [names.cluster(scope) for scope in scopes]
-    lacks = [await _lack("", "tag:GetResources", "labels", tagged(aws, "service", "", {}))]
-    for cluster in clusters:
-        described = controllers.describe(aws, cluster, [ABSENT])
-        lacks += await gather_all(
-            _lack(cluster, "ecs:ListTasks", "machines", expect_cluster(aws, cluster)),
-            _lack(cluster, "ecs:DescribeServices", "controllers", described),
-            *_of_listener(aws, cluster, settings.ecs_listener_arn),
-        )
     location = settings.ecs_endpoint or f"AWS in {settings.ecs_region}"
-    found = [lack for lack in lacks if lack is not None]
-    return Access("ecs", location, lacks=found, unchecked=UNCHECKED if scopes else None)
-
-
-def _of_listener(
-    aws: BoundClient, cluster: str, listener: str | None
-) -> Sequence[Awaitable[Lack | None]]:
-    if listener is None:
-        return ()
-    described, rules = (
-        requests.describe_listener(aws, listener),
-        requests.describe_rules(aws, listener),
+    lacks = await _lacks("", FIND, tagged(aws, "service", "", {}))
+    if not clusters:
+        return Access("ecs", location, lacks=lacks)
+    trials = list(_trials(aws, settings, clusters))
+    for found in await gather_all(*(_lacks(*trial) for trial in trials)):
+        lacks += found
+    simulated = await simulate(
+        aws, settings, clusters, {FIND, *(action for _, action, _ in trials)}
     )
-    return (
-        _lack(cluster, "elasticloadbalancing:DescribeListeners", "routes", described),
-        _lack(cluster, "elasticloadbalancing:DescribeRules", "routes", rules),
-    )
+    lacks += simulated.lacks
+    return Access("ecs", location, simulated.identity, lacks, simulated.unchecked)
 
 
-async def _lack(scope: str, action: str, used_by: str, request: Awaitable[object]) -> Lack | None:
-    """Return the right that a request lacks, None if AWS allows it; raises other faults."""
+def _trials(aws: BoundClient, settings: Settings, clusters: Sequence[str]) -> Trials:
+    for cluster in clusters:
+        yield cluster, "ecs:ListTasks", expect_cluster(aws, cluster)
+        yield cluster, "ecs:DescribeServices", controllers.describe(aws, cluster, [NAME])
+    if (listener := settings.ecs_listener_arn) is not None:
+        described = requests.describe_listener(aws, listener)
+        yield "", "elasticloadbalancing:DescribeListeners", described
+        rules = requests.describe_rules(aws, listener)
+        yield "", "elasticloadbalancing:DescribeRules", rules
+
+
+async def _lacks(scope: str, action: str, request: Awaitable[object]) -> list[Lack]:
+    """Return the right that a request lacks, nothing if AWS allows it; raises other faults."""
     try:
         await request
     except Fault as fault:
         if fault.code is not Code.PLATFORM_FORBIDDEN:
             raise
-        return Lack(scope, action, used_by)
-    return None
+        return [with_action(action).lack(scope, action)]
+    return []

@@ -7,9 +7,9 @@ from typing import Annotated
 from msgspec import Meta
 
 from contracts.address import name_on_ecs
+from contracts.checks.validation import checked, show
 from contracts.faults import Code, Fault
 from contracts.field_types import Name
-from contracts.validation import checked, show
 
 CLUSTER_NAME = r"[A-Za-z0-9_-]{1,255}"
 CLUSTER = re.compile(

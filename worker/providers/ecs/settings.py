@@ -4,7 +4,7 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from contracts.environment import Url
+from contracts.process.environment import Url
 
 Region = Annotated[
     str,

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from contracts.environment import load
+from contracts.process.environment import load
 from worker.providers.k8s.api.client import connect
 from worker.providers.k8s.informers.in_use import informers
 from worker.providers.k8s.provider import KubernetesProvider

@@ -4,8 +4,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from contracts.checks.validation import show
 from contracts.faults import Code, Fault
-from contracts.validation import show
 from worker.providers.k8s import names
 from worker.providers.k8s.objects import OwnerReference, Pod, Replication, Service, Workload
 

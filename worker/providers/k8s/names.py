@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from msgspec import Meta
 
-from contracts.validation import checked
+from contracts.checks.validation import checked
 
 Namespace = Annotated[
     str,

@@ -6,8 +6,8 @@ Decoding is lenient: an observation must not fail a command that succeeded.
 import re
 from collections.abc import Iterable, Mapping
 
+from contracts.records.route_state import member, objects, plain, route_state
 from contracts.resources import Object
-from contracts.route_state import member, objects, plain, route_state
 from worker.observations import conforms, images
 from worker.providers.k8s import translate
 from worker.providers.k8s.kinds import DEPLOYMENTS, HTTP_ROUTES, SERVICES, ResourceType

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
-from contracts.environment import Secret, Url
+from contracts.process.environment import Secret, Url
 
 SERVICE_ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 """The folder in which the kubelet puts the credentials of a pod."""

@@ -144,6 +144,21 @@ def _deregister(account: Account, action: str, parameters: Json) -> Checks:
         yield Check(each, "arn:aws:route53:::healthcheck/01234567-89ab-cdef")
 
 
+def _caller(account: Account, action: str, parameters: Json) -> Checks:
+    # Every identity may ask who it is.
+    yield from ()
+
+
+def _role(account: Account, action: str, parameters: Json) -> Checks:
+    name, own = parameters["RoleName"], account.worker_role
+    absent = f"arn:aws:iam::{account.number}:role/{name}"
+    yield Check(action, own if own.endswith(f"/{name}") else absent)
+
+
+def _simulated(account: Account, action: str, parameters: Json) -> Checks:
+    yield Check(action, parameters["PolicySourceArn"])
+
+
 def _tagged_at_creation(
     action: str,
     arn: str,
@@ -210,5 +225,8 @@ TABLE: Mapping[str, Callable[[Account, str, Json], Checks]] = {
     f"{NAMES}DeleteService": _entry,
     f"{NAMES}CreateService": _create_entry,
     f"{NAMES}DeregisterInstance": _deregister,
+    "sts:GetCallerIdentity": _caller,
+    "iam:GetRole": _role,
+    "iam:SimulatePrincipalPolicy": _simulated,
 }
 """All other actions have no resource types."""

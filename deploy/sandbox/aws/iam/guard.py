@@ -7,7 +7,7 @@ from deploy.sandbox.aws.account import Account
 from deploy.sandbox.aws.iam import policy
 from deploy.sandbox.aws.iam.checks import checks
 from deploy.sandbox.aws.iam.policy import Check, Json
-from deploy.sandbox.aws.messages import Refusal
+from deploy.sandbox.aws.messages import QUERY, Refusal
 
 SHIPPED = Path(__file__).parents[3] / "aws" / "iam-policy.json"
 USER = "arn:aws:sts::123456789012:assumed-role/worker/sandbox"
@@ -17,6 +17,7 @@ EVERYWHERE = {
     "WorkloadTaskRoleArn": "*",
     "Listener": "app/*",
     "WorkloadNamespaceId": "*",
+    "WorkerRoleArn": "*",
 }
 """The least limits of the shipped policy, because a sandbox has any number of clusters."""
 MAX_CHECKS = 100_000
@@ -62,6 +63,6 @@ def denial(action: str, resource: str = "*") -> Refusal:
         f"because no identity-based policy allows the {action} action"
     )
     # The Query protocol has another code and status for this refusal than the JSON protocols.
-    if action.startswith("elastic"):
+    if action.startswith(QUERY):
         return Refusal("AccessDenied", message, 403)
     return Refusal("AccessDeniedException", message)

@@ -88,6 +88,11 @@ class Policy(Struct, frozen=True):
         """Return whether some right is sufficient for a check."""
         return any(each.allows(check) for each in self.rights)
 
+    def unknown_keys(self, check: Check) -> list[str]:
+        """Return the condition keys of all rights that a check does not contain, as IAM does."""
+        keys = (each.key for right in self.rights for each in right.conditions)
+        return sorted(set(keys) - check.keys.keys())
+
     def without(self, right: Right) -> "Policy":
         """Return the policy without one right."""
         return Policy(tuple(each for each in self.rights if each != right))

@@ -12,9 +12,9 @@ from gateway.console.audit.export.state import State, begun
 from gateway.console.audit.options import filter_options, filters_of
 from gateway.console.broker import on_broker
 from gateway.console.checkpoint import Checkpoint
-from gateway.console.command_line import command as console_command
 from gateway.console.failures import file_errors
-from gateway.console.output import note, progress
+from gateway.console.terminal.command_line import command as console_command
+from gateway.console.terminal.output import note, progress
 
 PATH = click.Path(path_type=Path)
 
@@ -80,7 +80,7 @@ def command(
             state, save = begun(kept.load(), asked, to), kept.save
         output = contexts.enter_context(closing(opened(to, state)))
         save(state)
-        with progress("records read") as show:
+        with progress("records read", beside_rows=to is None) as show:
             export = Export(state, output, part, save, show)
             on_broker("audit export", export.run)
         missing = export.state.missing

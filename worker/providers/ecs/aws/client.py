@@ -46,6 +46,8 @@ SERVICES = {
     "elasticloadbalancing": "elbv2",
     "secretsmanager": "secretsmanager",
     "servicediscovery": "servicediscovery",
+    "iam": "iam",
+    "sts": "sts",
 }
 """The client library's names of services, by the prefix of IAM's actions."""
 
@@ -55,10 +57,11 @@ TOKENS = {
     "elasticloadbalancing": ("NextMarker", "Marker"),
     "secretsmanager": ("NextToken", "NextToken"),
     "servicediscovery": ("NextToken", "NextToken"),
+    "iam": ("Marker", "Marker"),
 }
 """The fields of the pagination token in an answer and in the next request."""
 
-READS = ("Describe", "Get", "List")
+READS = ("Describe", "Get", "List", "Simulate")
 
 
 class Client:

@@ -10,7 +10,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from contracts.json_limits import LimitExceeded
+from contracts.checks.json_limits import LimitExceeded
 from contracts.printable import printable
 
 log = logging.getLogger(__name__)

@@ -13,6 +13,7 @@ CODES: dict[str, Code] = {
     "UnauthorizedException": Code.PLATFORM_FORBIDDEN,
     "UnauthorizedOperation": Code.PLATFORM_FORBIDDEN,
     "PaginationTokenExpiredException": Code.PLATFORM_FAILED,
+    "NoSuchEntity": Code.NOT_FOUND,
     "ServiceNotActiveException": Code.NOT_FOUND,
     "ClientException": Code.INVALID,
     "InvalidInput": Code.INVALID,

@@ -4,8 +4,8 @@ import aiohttp
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
+from contracts.checks.json_limits import LimitExceeded
 from contracts.faults import Code
-from contracts.json_limits import LimitExceeded
 from worker.providers.ecs.aws import errors
 from worker.providers.ecs.aws.errors import Again, Failure
 

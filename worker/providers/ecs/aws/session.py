@@ -17,8 +17,8 @@ from botocore.loaders import create_loader
 from botocore.utils import get_environ_proxies
 
 from contracts import VERSION
-from contracts.environment import ConfigurationError
-from contracts.json_limits import ANSWERS, check
+from contracts.checks.json_limits import ANSWERS, check
+from contracts.process.environment import ConfigurationError
 from worker.providers.ecs.aws import credentials
 from worker.providers.ecs.aws.credentials import Credentials, Unavailable
 from worker.providers.ecs.settings import Settings

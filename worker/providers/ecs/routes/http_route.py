@@ -1,7 +1,7 @@
 """Rules as an HTTPRoute, and a listener as a gateway; pure."""
 
+from contracts.neutral.route_plan import APPLICATION, EMITTED_AT, GENERATION, MANAGED_BY, MANAGER
 from contracts.resources import Object
-from contracts.route_plan import APPLICATION, EMITTED_AT, GENERATION, MANAGED_BY, MANAGER
 from worker.providers.ecs.aws import ownership
 from worker.providers.ecs.elb.requests import DescribedListener
 from worker.providers.ecs.elb.rules import HEADER, HOST, QUERY, SERVICE, Condition, Rule, is_default

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+from contracts.records.route_state import pair, plain
 from contracts.resources import Object
-from contracts.route_state import pair, plain
 from worker.providers.ecs.aws import ownership
 from worker.providers.ecs.elb.rules import HOST, SERVICE, Condition, RuleSpec
 from worker.providers.ecs.routes.http_route import KINDS

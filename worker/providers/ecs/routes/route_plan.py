@@ -8,12 +8,12 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
-from contracts import route_plan as neutral
+from contracts.checks.validation import checked, show
 from contracts.faults import Code, Fault
 from contracts.field_types import Name
+from contracts.neutral import route_plan as neutral
+from contracts.neutral.route_plan import Backend, Freshness, Match, freshness
 from contracts.resources import Object
-from contracts.route_plan import Backend, Freshness, Match, freshness
-from contracts.validation import checked, show
 from worker.providers.ecs import names
 from worker.providers.ecs.elb.rules import HEADER, HOST, QUERY, Condition
 from worker.providers.ecs.names import TagValue

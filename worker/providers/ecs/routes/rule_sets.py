@@ -10,8 +10,8 @@ from functools import cached_property
 import msgspec
 from msgspec import Struct
 
-from contracts import route_plan as neutral
-from contracts.route_plan import Freshness, freshness, text
+from contracts.neutral import route_plan as neutral
+from contracts.neutral.route_plan import Freshness, freshness, text
 from worker.providers.ecs.aws import ownership
 from worker.providers.ecs.elb import placeholder_rule, rules
 from worker.providers.ecs.elb.rules import SERVICE, Rule, RuleSpec

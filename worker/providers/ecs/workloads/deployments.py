@@ -4,8 +4,8 @@ import uuid
 
 from msgspec import Struct
 
-from contracts import workload as neutral
 from contracts.faults import Code, Fault
+from contracts.neutral import workload as neutral
 from contracts.resources import Object
 from worker.provider import Call
 from worker.providers.ecs import controllers, names, translate

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from decimal import ROUND_CEILING, Decimal
 from typing import NamedTuple
 
-from contracts import quantities
+from contracts.checks.validation import show
 from contracts.faults import Code, Fault
-from contracts.quantities import MIB, Quantity
-from contracts.validation import show
-from contracts.workload import Amounts
+from contracts.neutral import quantities
+from contracts.neutral.quantities import MIB, Quantity
+from contracts.neutral.workload import Amounts
 
 UNITS_PER_CORE = 1024
 

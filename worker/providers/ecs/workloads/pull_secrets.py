@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from contracts.faults import Code, Fault
-from contracts.workload import PullSecret
+from contracts.neutral.workload import PullSecret
 from worker.provider import Call
 from worker.providers.ecs.aws import ownership, tags
 from worker.providers.ecs.aws.answers import Nothing

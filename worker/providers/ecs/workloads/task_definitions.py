@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from contracts import workload as neutral
+from contracts.neutral import workload as neutral
+from contracts.neutral.workload import HealthCheck, Workload
 from contracts.resources import Object
-from contracts.workload import HealthCheck, Workload
 from worker.providers.ecs.settings import Settings
 from worker.providers.ecs.workloads.workload import Wanted
 

@@ -2,10 +2,10 @@
 
 from msgspec import Struct
 
-from contracts import workload as neutral
 from contracts.faults import Code, Fault
+from contracts.neutral import workload as neutral
+from contracts.neutral.workload import HealthCheck, Workload
 from contracts.resources import Object
-from contracts.workload import HealthCheck, Workload
 from worker.observations import conforms
 from worker.providers.ecs import names
 from worker.providers.ecs.aws import ownership

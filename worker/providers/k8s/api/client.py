@@ -10,9 +10,9 @@ import httpx
 import msgspec
 
 from contracts import VERSION
-from contracts.environment import ConfigurationError
 from contracts.faults import Code, Fault
 from contracts.observation import traces
+from contracts.process.environment import ConfigurationError
 from contracts.resources import Object
 from worker.attempts import Attempts, Slots, time_left
 from worker.provider import Call, PlatformRequest

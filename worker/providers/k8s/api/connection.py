@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import httpx
 
-from contracts.environment import ConfigurationError
+from contracts.process.environment import ConfigurationError
 from worker.providers.k8s.api.credentials import Trust
 from worker.providers.k8s.api.proxies import proxy_of
 from worker.providers.k8s.api.renewed_transport import RenewedTransport

@@ -11,8 +11,8 @@ from tempfile import TemporaryDirectory
 
 import certifi
 
-from contracts.environment import ConfigurationError, Secret
-from contracts.renewal import CHECK_INTERVAL_S, WatchedFile
+from contracts.process.environment import ConfigurationError, Secret
+from contracts.process.renewal import CHECK_INTERVAL_S, WatchedFile
 from worker.providers.k8s.settings import Settings
 
 log = logging.getLogger(__name__)

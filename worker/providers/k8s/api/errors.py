@@ -10,8 +10,8 @@ from time import time
 import httpx
 import msgspec
 
+from contracts.checks.json_limits import ANSWERS, decode
 from contracts.faults import Code, Fault
-from contracts.json_limits import ANSWERS, decode
 from worker.providers.k8s.api import admission
 from worker.providers.k8s.objects import Status
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 
 import httpx
 
-from contracts.renewal import CHECK_INTERVAL_S, Renewed
+from contracts.process.renewal import CHECK_INTERVAL_S, Renewed
 
 
 class RenewedTransport(httpx.AsyncBaseTransport):

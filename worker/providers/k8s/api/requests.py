@@ -7,9 +7,9 @@ from urllib.parse import quote, urlencode
 
 import msgspec
 
+from contracts.checks.json_limits import ANSWERS, decode
 from contracts.faults import Code
 from contracts.freshness import UNKNOWN
-from contracts.json_limits import ANSWERS, decode
 from worker.providers.k8s.api import errors
 
 Answer = TypeVar("Answer")

@@ -6,8 +6,8 @@ from typing import Any, Generic, TypeVar
 import httpx
 import msgspec
 
+from contracts.checks.json_limits import ANSWERS, decode
 from contracts.faults import Code
-from contracts.json_limits import ANSWERS, decode
 from worker.provider import Call
 from worker.providers.k8s.api import errors
 from worker.providers.k8s.api.client import Client

@@ -5,10 +5,9 @@ from typing import Any
 
 import msgspec
 
-from contracts import route_plan as neutral
 from contracts.faults import Code, Fault
-from contracts.resources import Object
-from contracts.route_plan import (
+from contracts.neutral import route_plan as neutral
+from contracts.neutral.route_plan import (
     APPLICATION,
     EMITTED_AT,
     GENERATION,
@@ -18,7 +17,8 @@ from contracts.route_plan import (
     RoutePlan,
     Rule,
 )
-from contracts.workload import label_values
+from contracts.neutral.workload import label_values
+from contracts.resources import Object
 from worker.providers.k8s import names
 from worker.providers.k8s.kinds import GATEWAYS, HTTP_ROUTES
 

@@ -8,8 +8,8 @@ from typing import TypeVar
 from msgspec import convert
 
 from contracts.faults import Code, Fault
+from contracts.neutral.route_plan import RoutePlan
 from contracts.resources import Object
-from contracts.route_plan import RoutePlan
 from worker.gather_all import gather_all
 from worker.provider import Call
 from worker.providers.k8s import names, observed

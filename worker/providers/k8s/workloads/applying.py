@@ -4,8 +4,8 @@ from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from contracts.faults import Code, Fault
+from contracts.neutral.workload import Workload
 from contracts.resources import Object
-from contracts.workload import Workload
 from worker.provider import Call
 from worker.providers.k8s import observed
 from worker.providers.k8s.api.client import BoundClient

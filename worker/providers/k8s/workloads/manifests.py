@@ -2,9 +2,9 @@
 
 from typing import Any
 
+from contracts.checks.validation import show
 from contracts.faults import Code, Fault
 from contracts.resources import Object
-from contracts.validation import show
 from worker.providers.k8s import names
 from worker.providers.k8s.kinds import KINDS, SERVICES, ResourceType
 from worker.providers.k8s.workloads import merging

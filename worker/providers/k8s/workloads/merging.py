@@ -20,7 +20,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from contracts.json_limits import ANSWERS, decode
+from contracts.checks.json_limits import ANSWERS, decode
 from contracts.resources import Object
 from worker.providers.k8s.api.requests import FIELD_MANAGER
 

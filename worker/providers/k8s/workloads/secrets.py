@@ -4,9 +4,9 @@ import base64
 import re
 from typing import Any
 
+from contracts.checks.validation import checked, nearest
 from contracts.faults import Code, Fault
 from contracts.resources import Object
-from contracts.validation import checked, nearest
 from worker.providers.k8s import names
 from worker.providers.k8s.api.client import BoundClient
 from worker.providers.k8s.api.errors import Again, Denied, Failure, MissingRight

@@ -4,10 +4,10 @@ import base64
 
 import msgspec
 
-from contracts import workload as neutral
 from contracts.faults import Code, Fault
+from contracts.neutral import workload as neutral
+from contracts.neutral.workload import INSTANCE, HealthCheck, Workload
 from contracts.resources import Object
-from contracts.workload import INSTANCE, HealthCheck, Workload
 from worker.providers.k8s import names
 
 INSTANCE_ID = "PLT_INSTANCE_ID"

@@ -1,0 +1,1 @@
+"""Checks of untrusted JSON: its limits, its members, its types."""

@@ -1,0 +1,1 @@
+"""What every process needs at its start: variables, command line, renewed files."""

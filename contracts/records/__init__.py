@@ -1,0 +1,1 @@
+"""The parts of audit records and dead letters."""

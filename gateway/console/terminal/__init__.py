@@ -1,0 +1,1 @@
+"""What the command line reads from its words, and prints."""

@@ -1,0 +1,1 @@
+"""Messages of a worker: examined, executed, answered and recorded."""
