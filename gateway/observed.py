@@ -9,7 +9,7 @@ from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from contracts.observation import trace_context, traces
 from contracts.observation.logs import log_fields
-from contracts.observation.traces import NO_SPAN, Kind, Span
+from contracts.observation.spans import NO_SPAN, Kind, Span
 from contracts.wire import problem_code
 from gateway.context import COMMAND_ID, REQUESTED_BY
 

@@ -10,7 +10,7 @@ from contracts import outcomes
 from contracts.address import is_provider_name
 from contracts.api import OPERATIONS
 from contracts.observation import trace_context, traces
-from contracts.observation.traces import NO_SPAN, Attributes, Kind, Span
+from contracts.observation.spans import NO_SPAN, Attributes, Kind, Span
 from contracts.topology import PARTITION_TTL_MS, QUERIES
 from contracts.wire import Message
 

@@ -11,6 +11,7 @@ from contracts import outcomes
 from contracts.observation import trace_context, traces
 from contracts.observation.logs import log_fields
 from contracts.observation.messaging import address_in
+from contracts.observation.spans import NO_SPAN
 from contracts.outcomes import Outcome
 from contracts.wire import HEADER_REQUESTED_BY, Message, Reply, problem_code
 
@@ -48,7 +49,7 @@ def query_answered(message: Message, provider: str, reply: Reply, delivered_at: 
     """Log the reply to a query, at debug level; `delivered_at` is in seconds of the Unix epoch."""
     is_logged = QUERIES.isEnabledFor(logging.DEBUG)
     span = traces.current()
-    if not is_logged and span is traces.NO_SPAN:
+    if not is_logged and span is NO_SPAN:
         return
     code = problem_code(reply.body, reply.content_type)
     if code is not None:

@@ -37,8 +37,8 @@ from opentelemetry.trace import Tracer as SdkTracer
 
 from contracts import VERSION
 from contracts.faults import Fault
+from contracts.observation.spans import CURRENT, Attributes, Kind, Span, Value
 from contracts.observation.trace_context import TraceContext
-from contracts.observation.traces import CURRENT, Attributes, Kind, Span, Value
 from contracts.printable import printable
 
 FLUSH_S = 3.0

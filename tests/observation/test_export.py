@@ -10,8 +10,8 @@ import pytest
 
 from contracts.faults import Code, Fault
 from contracts.observation import traces
+from contracts.observation.spans import Kind
 from contracts.observation.trace_context import TraceContext
-from contracts.observation.traces import Kind
 from deploy.ports import Port
 from tests.observation.collector import Collector, Span, collecting, exporting, recorded
 from tests.stack import eventually

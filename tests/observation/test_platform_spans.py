@@ -7,7 +7,7 @@ import pytest
 
 from contracts.faults import Fault
 from contracts.observation import traces
-from contracts.observation.traces import Kind
+from contracts.observation.spans import Kind
 from tests.ecs.aws import scripted as aws
 from tests.kubernetes.objects import pod
 from tests.kubernetes.scripted import Scripted, answer, failure, page

@@ -10,7 +10,7 @@ from contracts import topology, wire
 from contracts.broker.channel import Delivery
 from contracts.faults import Fault
 from contracts.observation.messaging import processing
-from contracts.observation.traces import Span
+from contracts.observation.spans import Span
 from contracts.operation import Operation
 from contracts.wire import Message
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from contracts.observation import traces
-from contracts.observation.traces import NO_SPAN, Kind, Span
+from contracts.observation.spans import NO_SPAN, Kind, Span
 
 
 def action_span(action: str, region: str) -> Span:

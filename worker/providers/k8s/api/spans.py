@@ -3,7 +3,7 @@
 from urllib.parse import urlsplit
 
 from contracts.observation import traces
-from contracts.observation.traces import NO_SPAN, Kind, Span
+from contracts.observation.spans import NO_SPAN, Kind, Span
 from worker.providers.k8s.api.requests import Request
 
 
