@@ -6,11 +6,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
-from uuid import uuid4
 
 import msgspec
 
-from contracts import CONTRACT, VERSION, topology, wire
+from contracts import topology
 from contracts.broker.attendance import Attendance
 from contracts.broker.channel import Delivery
 from contracts.broker.connection import Connection
@@ -21,7 +20,7 @@ from contracts.faults import Code, Fault
 from contracts.freshness import VERSIONS
 from contracts.operation import Operation
 from contracts.seal import Seals
-from contracts.wire import Message, Reply
+from contracts.wire import Header, Message, Reply
 from gateway.calls.address_limit import AddressLimit
 from gateway.calls.checks import Checks
 from gateway.calls.encoded import Encoded, encoded
@@ -127,24 +126,15 @@ class Rpc:
         """
         if self._known is None or reply.versions is None:
             return reply
+        key = pending.message.key
         if self._known.is_older(reply, pending.message, published_at):
             session = await self._admit(pending.provider)
-            reply = await self._exchange(session, self._repetition(session, pending, context))
-        self._known.learn(pending.message.key, reply)
+            headers = self._freshness(pending.provider, key, context)
+            reply = await self._exchange(session, session.repeated(pending, headers))
+        self._known.learn(key, reply)
         return reply
 
-    def _repetition(self, session: Session, pending: Pending, context: Context) -> Pending:
-        """Return a query once more, with the versions that are known now and the same deadline."""
-        message = session.readdressed(pending)
-        message = msgspec.structs.replace(
-            message,
-            correlation_id=message.message_id,
-            headers=message.headers | self._freshness(pending.provider, message.key, context),
-        )
-        deadline, opened = pending.deadline, pending.opened
-        return Pending(pending.provider, message, safe=True, deadline=deadline, opened=opened)
-
-    def _freshness(self, provider: str, key: str, context: Context) -> dict[str, wire.Header]:
+    def _freshness(self, provider: str, key: str, context: Context) -> dict[str, Header]:
         """Return the headers that permit workers to answer a query from local copies."""
         if self._known is None or not self._attendance.tells_versions(provider):
             return {}
@@ -187,31 +177,10 @@ class Rpc:
     ) -> Pending:
         row = request.row
         milliseconds = self._queries_ms if row.safe else self._commands_ms
-        now = time.time()
-        headers: dict[str, wire.Header] = {
-            wire.HEADER_CONTRACT: CONTRACT,
-            wire.HEADER_DEADLINE: int(now * 1000) + milliseconds,
-            **context.headers(),
-            **(self._freshness(provider, request.key, context) if row.safe else {}),
-        }
-        identity = context.command_id or uuid4().hex
-        message = Message(
-            exchange=topology.QUERIES if row.safe else topology.COMMANDS,
-            key=request.key,
-            body=request.body,
-            type=row.name,
-            message_id=identity,
-            content_type=request.content_type,
-            correlation_id=identity,
-            reply_to=session.replies,
-            expiration=milliseconds,
-            timestamp=int(now),
-            app_id=f"gateway/{VERSION}",
-            user_id=session.connection.user,
-            persistent=not row.safe,
-            headers=headers,
-        )
-        deadline = now + milliseconds / 1000
+        headers = self._freshness(provider, request.key, context) if row.safe else {}
+        user = session.connection.user
+        message = request.message(session.replies, user, milliseconds, context, headers)
+        deadline = time.time() + milliseconds / 1000
         return Pending(provider, message, safe=row.safe, deadline=deadline, opened=opened)
 
     async def _exchange(self, session: Session, pending: Pending) -> Reply:

@@ -1,13 +1,20 @@
 """An operation as it is published: its routing key, and its body, sealed where required."""
 
+import time
+from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 from msgspec import Struct
 
-from contracts import address, topology, wire
+from contracts import CONTRACT, VERSION, address, topology, wire
 from contracts.faults import Code, Fault
 from contracts.operation import Operation, Row
 from contracts.seal import SEALED, Seals
+from contracts.wire import Header, Message
+from gateway.context import Context
+
+Headers = Mapping[str, Header]
 
 
 class Encoded(Struct, frozen=True):
@@ -17,6 +24,34 @@ class Encoded(Struct, frozen=True):
     key: str
     body: bytes
     content_type: str
+
+    def message(
+        self, reply_to: str, user: str | None, milliseconds: int, context: Context, headers: Headers
+    ) -> Message:
+        """Return the message that asks for a reply within this time."""
+        now = time.time()
+        identity = context.command_id or uuid4().hex
+        return Message(
+            exchange=topology.QUERIES if self.row.safe else topology.COMMANDS,
+            key=self.key,
+            body=self.body,
+            type=self.row.name,
+            message_id=identity,
+            content_type=self.content_type,
+            correlation_id=identity,
+            reply_to=reply_to,
+            expiration=milliseconds,
+            timestamp=int(now),
+            app_id=f"gateway/{VERSION}",
+            user_id=user,
+            persistent=not self.row.safe,
+            headers={
+                wire.HEADER_CONTRACT: CONTRACT,
+                wire.HEADER_DEADLINE: int(now * 1000) + milliseconds,
+                **context.headers(),
+                **headers,
+            },
+        )
 
 
 def encoded(provider: str, operation: Operation[Any], seals: Seals) -> Encoded:

@@ -14,7 +14,7 @@ from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError, ConnectionLost, Rejected, Unroutable
 from contracts.faults import Code, Fault
 from contracts.observation.messaging import propagating, sending
-from contracts.wire import Message, Reply
+from contracts.wire import Header, Message, Reply
 
 log = logging.getLogger(__name__)
 
@@ -98,6 +98,15 @@ class Session:
             timestamp=int(now),
             user_id=self.connection.user,
         )
+
+    def repeated(self, query: Pending, headers: dict[str, Header]) -> Pending:
+        """Return a query once more, with other headers and the same deadline."""
+        message = self.readdressed(query)
+        message = msgspec.structs.replace(
+            message, correlation_id=message.message_id, headers=message.headers | headers
+        )
+        deadline, opened = query.deadline, query.opened
+        return Pending(query.provider, message, safe=True, deadline=deadline, opened=opened)
 
     def publish(self, pending: Pending) -> None:
         """Publish an operation in the background; `pending` receives the result."""
