@@ -33,7 +33,7 @@ Versions = dict[str, int]
 
 
 class Freshness(Struct, frozen=True):
-    """What the answer to a query must include.
+    """The requirements of a query: the versions that its answer must include, and its age.
 
     `max_age_s` is the number of seconds for which the answer may lack changes of other clients; 0
     asks the platform itself, None leaves the limit to the worker.

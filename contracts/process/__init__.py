@@ -1,1 +1,1 @@
-"""What every process needs at its start: variables, command line, renewed files."""
+"""The start of a process: its variables, its command line, and files that are read again."""

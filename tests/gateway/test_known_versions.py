@@ -1,4 +1,4 @@
-"""What a gateway knows of versions, and when it discards the reply to a query."""
+"""The versions that a gateway knows, and the replies to queries that it discards."""
 
 from contracts.freshness import UNKNOWN, Freshness, Versions, announcement, text_of
 from contracts.wire import Message, Reply

@@ -1,1 +1,1 @@
-"""What the command line reads from its words, and prints."""
+"""The words and the output of the command line."""

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from contracts.freshness import UNKNOWN
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.kubernetes.informers.conftest import Clock, Running, connected, lists, watches
 from tests.kubernetes.transports import until
 from worker.providers.k8s.informers.backoff import LONGEST_S, Backoff
-from worker.providers.k8s.informers.informer import SILENCE_S, UNKNOWN
+from worker.providers.k8s.informers.informer import SILENCE_S
 
 WATCH = "watch=true"
 
@@ -83,7 +84,7 @@ async def test_an_expired_version_leads_to_a_resync(
 async def test_versions_that_go_back_lead_to_a_resync(
     cluster: KubernetesSandbox, running: Running
 ) -> None:
-    """As after the restore of an older etcd backup."""
+    """The restore of an older etcd backup has this effect."""
     cluster.add_pod("lost")
     async with running() as informer:
         await until(lambda: watches(cluster) == 1 and informer.is_trusted)

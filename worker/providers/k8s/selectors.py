@@ -41,8 +41,10 @@ class Term(Struct, frozen=True):
                 return labels.get(self.key) not in self.values
             case "Exists":
                 return self.key in labels
-            case _:
+            case "DoesNotExist":
                 return self.key not in labels
+            case _:
+                return False
 
 
 class Selector(Struct, frozen=True):

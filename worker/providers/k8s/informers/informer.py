@@ -16,6 +16,7 @@ from contextlib import AsyncExitStack
 from typing import Generic, TypeVar
 
 from contracts.faults import Code, Fault
+from contracts.freshness import UNKNOWN
 from worker.providers.k8s.api.client import Client
 from worker.providers.k8s.api.errors import Again, Failure, MissingRight, NoSuchApi
 from worker.providers.k8s.informers.backoff import Backoff
@@ -57,9 +58,6 @@ REFUSED_S = 60.0
 
 TOO_LARGE_S = 600.0
 """The pause before a collection that is too large is listed again."""
-
-UNKNOWN = 2**63 - 1
-"""The version after a change whose version is unknown, such as a deletion: no store reaches it."""
 
 
 class TooLarge(Failure):
@@ -130,7 +128,7 @@ class Informer(Generic[Stored]):
         """
         if self.version >= version:
             return True
-        if version <= self._missed or version == UNKNOWN:
+        if version <= self._missed or version == UNKNOWN:  # no store reaches it
             return False
         try:
             async with asyncio.timeout(within_s):

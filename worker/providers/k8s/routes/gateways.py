@@ -7,6 +7,7 @@ from typing import NamedTuple
 from msgspec import field
 
 from worker.providers.k8s.objects import LabelSelector, Metadata, Part, Requirement, ServicePort
+from worker.providers.k8s.selectors import Term
 
 HTTP = frozenset({"HTTP", "HTTPS"})
 NAME_LABEL = "kubernetes.io/metadata.name"
@@ -175,15 +176,8 @@ def _holds(term: Requirement, namespace: Namespace) -> bool | None:
     """Return whether a namespace matches a selector term, None if its labels are unknown."""
     if term.key != NAME_LABEL and namespace.labels is None:
         return None
-    value = {NAME_LABEL: namespace.name, **(namespace.labels or {})}.get(term.key)
-    values = term.values or ()
-    answers = {
-        "In": value in values,
-        "NotIn": value not in values,
-        "Exists": value is not None,
-        "DoesNotExist": value is None,
-    }
-    return answers.get(term.operator, False)
+    labels = {NAME_LABEL: namespace.name, **(namespace.labels or {})}
+    return Term(term.key, term.operator, term.values or ()).matches(labels)
 
 
 def http_port(ports: Iterable[ServicePort]) -> ServicePort | None:
