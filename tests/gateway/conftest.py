@@ -43,7 +43,7 @@ async def served_memory(loopback: Loopback) -> AsyncIterator[int]:
 @asynccontextmanager
 async def over_kubernetes(sandbox: KubernetesSandbox) -> AsyncIterator[Loopback]:
     """A loopback with the real provider `k8s`, attached to the sandbox."""
-    async with k8s.open_provider(sandbox.environment) as provider:
+    async with k8s.open_provider(sandbox.environment | {"PLT_K8S_INFORMERS": "false"}) as provider:
         yield Loopback(Dispatch("k8s", provider, Seals([])))
 
 

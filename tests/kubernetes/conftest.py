@@ -27,8 +27,11 @@ def cluster(api_server: KubernetesSandbox) -> Iterator[KubernetesSandbox]:
 
 @pytest.fixture
 def environment(cluster: KubernetesSandbox) -> dict[str, str]:
-    """The environment variables of a worker for this cluster."""
-    return cluster.environment
+    """The environment variables of a worker for this cluster.
+
+    Without informers each operation makes the same requests, whatever was asked before.
+    """
+    return cluster.environment | {"PLT_K8S_INFORMERS": "false"}
 
 
 @pytest.fixture

@@ -61,7 +61,10 @@ async def test_a_right_without_which_only_information_is_missing_is_optional(clu
 
     found = await access(cluster, tmp_path, *rules, scopes=["default"])
 
-    assert [(lack.right, lack.optional) for lack in found.lacks] == [(f"list {autoscalers}", True)]
+    assert [(lack.right, lack.optional) for lack in found.lacks] == [
+        (f"list {autoscalers}", True),
+        (f"watch {autoscalers}", True),
+    ]
 
 
 async def test_without_a_scope_only_the_api_server_is_reached(cluster, tmp_path):

@@ -28,8 +28,12 @@ INFORMATIVE = {
     Right("get", "namespaces"): ["apply_route_plan"],
 }
 """Rights without which these operations have less information but do not fail."""
-WATCHED = {Right("watch", f"{plural}.{group}".rstrip(".")) for group, plural in access.WATCHED}
-"""Rights of informers, without which queries read live; no single operation watches."""
+WATCHED = {
+    Right("watch", f"{right.resource}.{right.group}".rstrip("."))
+    for right in access.RIGHTS
+    if "watch" in right.verbs
+}
+"""Rights of informers, without which reads are live; no single operation watches."""
 UNNAMED = {Right("create", "secrets")}
 """Rights that the API server does not name when it refuses an apply without them."""
 

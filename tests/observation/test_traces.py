@@ -41,7 +41,8 @@ class Traced:
     def __init__(self, stack: Stack, collector: Collector) -> None:
         self.stack = stack
         self.collector = collector
-        self.worker = stack.worker(**collector.variables)
+        # Without informers each operation makes the same requests, whatever was asked before.
+        self.worker = stack.worker(**collector.variables, PLT_K8S_INFORMERS="false")
         more = {"PLT_PROVIDERS": "k8s,absent", "PLT_ACCESS_LOG": "true"}
         self.gateway = stack.gateway(**collector.variables, **more)
         eventually(lambda: self.gateway.attended_by(1), what="the worker is attached")

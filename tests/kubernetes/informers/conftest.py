@@ -43,6 +43,12 @@ async def closed_connections() -> AsyncIterator[None]:
     await until(lambda: len(selector.get_map()) == 1)  # the loop's own pipe
 
 
+@pytest.fixture
+def environment(cluster: KubernetesSandbox) -> dict[str, str]:
+    """The environment variables of a worker with informers."""
+    return cluster.environment
+
+
 def connected(environment: dict[str, str]) -> AbstractAsyncContextManager[Client]:
     return connect(load(Settings, environment), environment=environment)
 

@@ -32,7 +32,7 @@ class Kubernetes:
 
     @property
     def environment(self) -> Mapping[str, str]:
-        return self._sandbox.environment
+        return self._sandbox.environment | {"PLT_K8S_INFORMERS": "false"}
 
     def run(self, application: str, machines: int, labels: Mapping[str, str]) -> None:
         own = {"app.kubernetes.io/instance": application}

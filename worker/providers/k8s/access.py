@@ -36,7 +36,7 @@ WATCHED = (
     ("", "replicationcontrollers"),
     ("", "services"),
 )
-"""The group and plural of the resource types that informers watch."""
+"""The group and plural of the resource types that queries read from informers."""
 
 RIGHTS = (
     Right("", "pods", ("get", "list", "patch"), "machines and their labels"),
@@ -44,7 +44,13 @@ RIGHTS = (
     Right("apps", "statefulsets", OBJECT, "controllers"),
     Right("apps", "replicasets", OBJECT, "controllers, and owners of machines"),
     Right("", "replicationcontrollers", OBJECT, "controllers"),
-    Right("autoscaling", "horizontalpodautoscalers", ("list",), "warnings about autoscalers", True),
+    Right(
+        "autoscaling",
+        "horizontalpodautoscalers",
+        ("list", "watch"),
+        "warnings about autoscalers",
+        optional=True,
+    ),
     Right("", "services", OBJECT, "services and workloads"),
     Right("", "secrets", ("create", "patch"), "secrets and pull secrets"),
     *(

@@ -50,8 +50,8 @@ class KubernetesProvider:
         self._client = client
         self._gateways = gateways
         self._informers = informers
-        self._versions = SpecVersions()
-        self._autoscalers = Autoscalers()
+        self._versions = SpecVersions(informers)
+        self._autoscalers = Autoscalers(informers)
 
     async def platform_access(self, scopes: Sequence[str], call: Call) -> Access:
         return await access.read(self._client.for_call(call), self._client.url, scopes)
@@ -111,8 +111,7 @@ class KubernetesProvider:
         kind, found = local or await lookup.find(
             operation, lambda kind: reads.get_live(kind, namespace, name)
         )
-        # This worker may know a later version than its informer.
-        if local is None or self._versions.get(kind, namespace, name) is None:
+        if local is None:
             self._versions.learn(kind, namespace, found)
         selector = selectors.of_controller(found)
         pods = await _machines(reads, namespace, selector) if selector else []

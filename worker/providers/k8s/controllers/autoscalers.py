@@ -10,6 +10,8 @@ from contracts.faults import Fault
 from worker.provider import Call
 from worker.providers.k8s.api.client import BoundClient
 from worker.providers.k8s.api.errors import MissingRight, NoSuchApi
+from worker.providers.k8s.informers.in_use import Informers
+from worker.providers.k8s.informers.watching import Source
 from worker.providers.k8s.kinds import AUTOSCALERS, ResourceType
 from worker.providers.k8s.objects import ListOf, Metadata, Part
 from worker.ttl_cache import TtlCache
@@ -50,7 +52,9 @@ class HorizontalPodAutoscaler(Part, frozen=True):
 class Autoscalers:
     """Looks up autoscalers, except in namespaces where the worker may not list them."""
 
-    def __init__(self) -> None:
+    def __init__(self, informers: Informers | None) -> None:
+        """Without `informers` each lookup asks the API server."""
+        self._informers = informers
         self._unlistable: TtlCache[str, bool] = TtlCache(
             NAMESPACES_REMEMBERED, UNLISTABLE_LIFETIME_S
         )
@@ -66,9 +70,7 @@ class Autoscalers:
             return
         try:
             async with asyncio.timeout(min(LOOKUP_TIMEOUT_S, call.left() / 2)):
-                found = await kube.list(
-                    AUTOSCALERS.path(namespace), ListOf[HorizontalPodAutoscaler]
-                )
+                found = await self._list(kube, namespace)
         except (MissingRight, NoSuchApi) as fault:
             self._unlistable.put(namespace, True)
             log.info("autoscalers in %s are not looked up: %s", namespace, fault.message)
@@ -80,6 +82,15 @@ class Autoscalers:
             for each in found:
                 if manages(each, kind, name):
                     call.warn(_warning(each, kind, name))
+
+    async def _list(self, kube: BoundClient, namespace: str) -> list[HorizontalPodAutoscaler]:
+        if self._informers is not None:
+            page = ListOf[HorizontalPodAutoscaler]
+            source = Source(AUTOSCALERS, namespace, HorizontalPodAutoscaler, page)
+            store = self._informers.trusted(source)
+            if store is not None:
+                return store.select(None)
+        return await kube.list(AUTOSCALERS.path(namespace), ListOf[HorizontalPodAutoscaler])
 
 
 def manages(autoscaler: HorizontalPodAutoscaler, kind: ResourceType, name: str) -> bool:

@@ -1,4 +1,6 @@
-"""Scale a controller by one PATCH that is conditional on the last spec version this worker saw.
+"""Scale a controller by one PATCH that is conditional on the newest spec version the worker knows.
+
+The version is from an informer, or from the last response about the controller.
 
 A worker that was frozen or disconnected can send a request, or the rest of one, after another
 worker took over. The worker's fence cannot stop bytes in flight, but the API server can: a JSON
@@ -10,8 +12,8 @@ is read to find the reason.
 
 Remaining gaps:
 
-- A worker that has not read the object sends a command that is delivered for the first time without
-  a version test, to save a read before each scaling.
+- A worker that does not know the object sends a command that is delivered for the first time
+  without a version test, to save a read before each scaling.
 - A worker without the right to read the object never has a version to test.
 - A newer scaling to the current value does not raise the generation, so a late older request still
   passes the test.
@@ -20,6 +22,8 @@ Remaining gaps:
 import logging
 from typing import Any, NamedTuple
 
+import msgspec
+
 from contracts.faults import Code
 from contracts.resources import Object
 from worker.providers.k8s.api.client import BoundClient
@@ -27,6 +31,7 @@ from worker.providers.k8s.api.errors import Absent, Again, Denied, Failure, Miss
 from worker.providers.k8s.api.requests import JSON_PATCH
 from worker.providers.k8s.api.retries import RetryBudget
 from worker.providers.k8s.controllers.owners import owner_of
+from worker.providers.k8s.informers.in_use import Informers
 from worker.providers.k8s.kinds import Kind, ResourceType
 from worker.providers.k8s.objects import Metadata, Replication, Workload
 from worker.ttl_cache import TtlCache
@@ -53,58 +58,66 @@ class SpecVersion(NamedTuple):
         """Return whether two versions are equal, apart from `replicas` and `has_owners`."""
         return other is not None and self[:2] == other[:2]
 
+    def is_current(self, other: "SpecVersion | None") -> bool:
+        """Return whether another version, if any, is of the same object and not later."""
+        if other is None:
+            return True
+        return self.uid == other.uid and self.generation >= other.generation
+
 
 class SpecVersions:
-    """The last spec version of each controller that the API server reported to this worker.
+    """The newest spec version of each controller that the API server reported to this worker.
 
-    A stale version costs two more calls; a missing version means an unconditional PATCH.
+    A stale version costs two more calls; a missing version means an unconditional PATCH. An object
+    that cannot be scaled has no version: a PATCH with its version would pass all tests.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, informers: Informers | None) -> None:
+        self._informers = informers
         self._seen: TtlCache[tuple[str, str, str], SpecVersion] = TtlCache(
             VERSIONS_REMEMBERED, VERSION_LIFETIME_S
         )
 
     def get(self, kind: ResourceType, namespace: str, name: str) -> SpecVersion | None:
-        """Return the last known version, None if there is none."""
-        return self._seen.get((kind.name, namespace, name))
+        """Return the newest known version, None if there is none."""
+        seen = self._seen.get((kind.name, namespace, name))
+        held = self._informers.peek(kind, namespace, name) if self._informers is not None else None
+        stored = version_of(held) if held is not None else None
+        if seen is not None and seen.is_current(stored):
+            return seen
+        return stored
 
     def learn(
         self, kind: ResourceType, namespace: str, found: Workload | Replication
     ) -> SpecVersion | None:
-        """Store and return the version in a response; None if it has no generation."""
-        metadata = found.metadata
-        if metadata.generation is None:
-            return None
-        owners = _has_plain_owners_only(
-            [each.controller for each in metadata.owner_references or ()]
-        )
-        version = SpecVersion(metadata.uid, metadata.generation, found.spec.replicas, owners)
-        self._put(kind, namespace, metadata.name, version)
+        """Store and return the version in a response, None if it has none."""
+        version = version_of(found)
+        if version is not None:
+            self._seen.put((kind.name, namespace, found.metadata.name), version)
         return version
 
-    def learn_from(self, kind: ResourceType, namespace: str, found: Object) -> None:
+    def learn_from(self, kind: Kind, namespace: str, found: Object) -> None:
         """Store the version of an object that was not decoded into a struct."""
-        metadata, replicas = found["metadata"], (found.get("spec") or {}).get("replicas")
-        uid, generation = metadata.get("uid"), metadata.get("generation")
-        if isinstance(uid, str) and isinstance(generation, int):
-            known = replicas if isinstance(replicas, int) else None
-            references = metadata.get("ownerReferences") or []
-            owners = _has_plain_owners_only([each.get("controller") for each in references])
-            version = SpecVersion(uid, generation, known, owners)
-            self._put(kind, namespace, metadata["name"], version)
+        try:
+            decoded = msgspec.convert(found, kind.shape)
+        except msgspec.ValidationError as error:
+            log.info("%s in %s has no known version: %s", kind.name, namespace, error)
+        else:
+            self.learn(kind, namespace, decoded)
 
     def forget(self, kind: ResourceType, namespace: str, name: str) -> None:
         """Drop the version of a deleted object."""
         self._seen.forget((kind.name, namespace, name))
 
-    def _put(self, kind: ResourceType, namespace: str, name: str, version: SpecVersion) -> None:
-        self._seen.put((kind.name, namespace, name), version)
 
-
-def _has_plain_owners_only(controllers: list[bool | None]) -> bool:
-    """Return whether there are owner references, none of which is the controlling one."""
-    return bool(controllers) and not any(controllers)
+def version_of(found: Workload | Replication) -> SpecVersion | None:
+    """Return the version of a controller; None without generation, or if it cannot be scaled."""
+    metadata = found.metadata
+    is_scalable = metadata.deletion_timestamp is None and owner_of(metadata) is None
+    if metadata.generation is None or not is_scalable:
+        return None
+    has_owners = bool(metadata.owner_references)
+    return SpecVersion(metadata.uid, metadata.generation, found.spec.replicas, has_owners)
 
 
 class Scaling:

@@ -5,17 +5,21 @@ import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from msgspec import Struct
 
 from worker.provider import InformerState
 from worker.providers.k8s.api.client import Client
 from worker.providers.k8s.informers.informer import WATCH_S, Informer
+from worker.providers.k8s.informers.store import Item, Store
 from worker.providers.k8s.informers.watching import Source
+from worker.providers.k8s.kinds import ResourceType
 from worker.ttl_cache import TtlCache
 
 log = logging.getLogger(__name__)
+
+Stored = TypeVar("Stored", bound=Item)
 
 MIB = 1024 * 1024
 READS_REMEMBERED = 10_000
@@ -77,6 +81,18 @@ class Informers:
         elif self._has_room(source.namespace):
             self._start(source)
         return None
+
+    def trusted(self, source: Source[Stored]) -> Store[Stored] | None:
+        """Return the store of a collection that is read now; None if it must be read live."""
+        informer = self.used(source)
+        return informer.store if informer is not None and informer.is_trusted else None
+
+    def peek(self, resource: ResourceType, namespace: str, name: str) -> Any:
+        """Return an object that an informer has, else None; this neither starts nor keeps one."""
+        entry = self._entries.get(resource.path(namespace))
+        if entry is None or not entry.informer.is_trusted:
+            return None
+        return entry.informer.store.get(name)
 
     def states(self) -> list[InformerState]:
         """Return the state of every running informer."""

@@ -1,6 +1,6 @@
 """Validate callers' manifests, and compare them with live objects; pure."""
 
-from typing import Any
+from typing import Any, TypeVar
 
 from contracts.checks.validation import show
 from contracts.faults import Code, Fault
@@ -8,6 +8,8 @@ from contracts.resources import Object
 from worker.providers.k8s import names
 from worker.providers.k8s.kinds import KINDS, SERVICES, ResourceType
 from worker.providers.k8s.workloads import merging
+
+Type = TypeVar("Type", bound=ResourceType)
 
 SERVER_METADATA = frozenset(
     {
@@ -42,7 +44,7 @@ LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
 CONTAINERS = ("initContainers", "containers", "ephemeralContainers")
 
 
-def read(manifest: Object, namespace: str, *resources: ResourceType) -> tuple[ResourceType, Object]:
+def read(manifest: Object, namespace: str, *resources: Type) -> tuple[Type, Object]:
     """Return the resource type of a manifest, and the manifest without the server's metadata."""
     resource = _resource(manifest, resources)
     metadata = _part(manifest, "metadata")
@@ -63,7 +65,7 @@ def read(manifest: Object, namespace: str, *resources: ResourceType) -> tuple[Re
     return resource, rest | known | {"metadata": own | {"name": name, "namespace": namespace}}
 
 
-def _resource(manifest: Object, resources: tuple[ResourceType, ...]) -> ResourceType:
+def _resource(manifest: Object, resources: tuple[Type, ...]) -> Type:
     kind, version = manifest.get("kind"), manifest.get("apiVersion")
     if kind is None and len(resources) == 1:
         kind = resources[0].name
