@@ -155,7 +155,7 @@ class Rpc:
                 session = self._session
                 if session is None or session.is_over:
                     raise ConnectionLost(self._link.reason)
-                if await session.connection.is_blocked():
+                if session.connection.is_blocked():
                     raise Fault(Code.BROKER_BLOCKED, "the broker's memory or disk alarm is on")
                 await self._attendance.require(provider)
                 if session.is_over:

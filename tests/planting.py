@@ -14,23 +14,22 @@ from urllib.parse import unquote, urlsplit
 
 from pamqp import frame
 from pamqp.base import Frame
-from pamqp.body import ContentBody
 from pamqp.commands import Basic, Channel, Confirm, Connection
-from pamqp.header import ContentHeader, ProtocolHeader
+from pamqp.header import ProtocolHeader
 
 from contracts import outcomes, topology
-from contracts.broker.channel import _properties
+from contracts.broker.publishing import frames
 from contracts.faults import Code
 from contracts.outcomes import Cause, Outcome, Result
 from contracts.records.command_ids import new_command_id
 from contracts.records.requests import Request
-from contracts.wire import Message
 
 COMMANDS = 1000
 """The number of different commands; each has two records, and the last one failed."""
 
 SCOPES, NAMES, CLIENTS = 20, 500, 50
 BATCH = 500
+FRAME_MAX = 131_072
 BOUND_S = 60
 
 # The ids and the time in a template, which each record replaces by its own.
@@ -102,16 +101,8 @@ def _templates(number: int) -> tuple[bytes, bytes]:
 
 def _frames(outcome: Outcome) -> bytes:
     message = outcomes.message_of(outcome, "worker/planted")
-    return _marshalled(message).replace(message.message_id.encode(), MESSAGE_ID.encode())
-
-
-def _marshalled(message: Message) -> bytes:
-    frames = (
-        Basic.Publish(exchange=message.exchange, routing_key=message.key),
-        ContentHeader(body_size=len(message.body), properties=_properties(message)),
-        ContentBody(message.body),
-    )
-    return b"".join(frame.marshal(each, 1) for each in frames)
+    encoded = frames(message, 1, FRAME_MAX, mandatory=False)
+    return encoded.replace(message.message_id.encode(), MESSAGE_ID.encode())
 
 
 class _Publisher:

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
@@ -13,13 +12,13 @@ from pamqp.commands import Basic
 from pamqp.header import ContentHeader
 
 from contracts.broker.errors import ConnectionLost, ConsumerCancelled, broker_errors
+from contracts.broker.publishing import frames
 from contracts.topology import Argument
 from contracts.wire import Message
 
 log = logging.getLogger(__name__)
 
 PERSISTENT = 2
-TRANSIENT = 1
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -34,8 +33,11 @@ class Delivery(msgspec.Struct, frozen=True):
 class Channel:
     """One AMQP channel; every error except a returned or rejected publish closes it."""
 
-    def __init__(self, raw: RawChannel) -> None:
+    def __init__(self, raw: RawChannel, write: Callable[[bytes], None]) -> None:
+        """`write` sends bytes over the connection of the library's channel."""
         self._raw = raw
+        self._write = write
+        self._is_closing = False
         self._prefetch = 0
         self._unconfirmed: dict[str, None] = {}
         self._cancelled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
@@ -91,22 +93,36 @@ class Channel:
         The message is written in the first step of this coroutine. A `mandatory` message without a
         queue raises Unroutable: the broker sends the return before the confirm, so a confirm
         without a return means that a queue has the message. Returns are matched by `message_id`,
-        which must be unique. Not waiting for the socket to drain saves a turn of the event loop
-        under the channel's lock; the callers' limits of messages in flight bound the buffer.
+        which must be unique. The callers' limits of messages in flight bound the send buffer.
         """
-        self._unconfirmed[message.message_id] = None
-        try:
-            with broker_errors():
-                await self._raw.basic_publish(
-                    message.body,
-                    exchange=message.exchange,
-                    routing_key=message.key,
-                    properties=_properties(message),
-                    mandatory=mandatory,
-                    wait=False,
-                )
-        finally:
-            self._unconfirmed.pop(message.message_id, None)
+        with broker_errors():
+            confirm = self._write_publish(message, mandatory=mandatory)
+            self._unconfirmed[message.message_id] = None
+            try:
+                await confirm
+            finally:
+                del self._unconfirmed[message.message_id]
+                self._raw.message_id_delivery_tag.pop(message.message_id, None)
+
+    def _write_publish(self, message: Message, *, mandatory: bool) -> asyncio.Future[object]:
+        """Write a message; return the future that the library completes with the confirm.
+
+        The library's own method holds a lock and two timers until the confirm: it takes 160 µs of
+        CPU for a message of 200 bytes, the confirm included, against 80 µs.
+        """
+        raw = self._raw
+        # A publish on a channel that the broker has closed would close the whole connection.
+        if raw.is_closed or raw._close_exception is not None or self._is_closing:
+            raise ConnectionLost("the channel was closed")
+        encoded = frames(
+            message, raw.number, raw.connection.connection_tune.frame_max, mandatory=mandatory
+        )
+        self._write(encoded)
+        raw.delivery_tag += 1
+        confirm: asyncio.Future[object] = raw.create_future()
+        raw.confirmations[raw.delivery_tag] = confirm
+        raw.message_id_delivery_tag[message.message_id] = raw.delivery_tag
+        return confirm
 
     async def consume(
         self,
@@ -238,26 +254,9 @@ class Channel:
 
     async def close(self) -> None:
         """Close the channel; the broker requeues unacknowledged deliveries in their order."""
+        self._is_closing = True
         with broker_errors():
             await self._raw.close()
-
-
-def _properties(message: Message) -> Basic.Properties:
-    timestamp = message.timestamp
-    return Basic.Properties(
-        content_type=message.content_type,
-        content_encoding=message.content_encoding,
-        headers=dict(message.headers),
-        delivery_mode=PERSISTENT if message.persistent else TRANSIENT,
-        correlation_id=message.correlation_id,
-        reply_to=message.reply_to,
-        expiration=None if message.expiration is None else str(message.expiration),
-        message_id=message.message_id,
-        timestamp=None if timestamp is None else datetime.fromtimestamp(timestamp, UTC),
-        message_type=message.type,
-        user_id=message.user_id,
-        app_id=message.app_id,
-    )
 
 
 def _delivery(raw: DeliveredMessage) -> Delivery:

@@ -25,14 +25,21 @@ class Connection:
     """An open connection to the broker."""
 
     def __init__(
-        self, raw: RawConnection, user: str | None, heard_at: Callable[[], float] = time.monotonic
+        self,
+        raw: RawConnection,
+        user: str | None,
+        write: Callable[[bytes], None],
+        heard_at: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`heard_at` returns the time of the broker's last bytes, on the monotonic clock.
+        """`write` sends bytes; `heard_at` returns the time of the broker's last bytes.
+
+        That time is on the monotonic clock.
 
         `is_silent` is set when the connection is given up although the broker did not close it:
         messages that were published may then still reach the broker.
         """
         self._raw = raw
+        self._write = write
         self._heard_at = heard_at
         self.user = user
         self.is_silent = False
@@ -53,7 +60,7 @@ class Connection:
                 raw = await self._raw.channel(frame_buffer_size=FRAMES_BUFFERED)
             except RuntimeError as error:
                 raise ConnectionLost("the connection is closed") from error
-        return Channel(cast(RawChannel, raw))
+        return Channel(cast(RawChannel, raw), self._write)
 
     @asynccontextmanager
     async def passing_channel(self) -> AsyncIterator[Channel]:
@@ -65,17 +72,19 @@ class Connection:
             if not channel.is_closed:
                 await channel.close()
 
-    async def is_blocked(self) -> bool:
+    def is_blocked(self) -> bool:
         """Tell whether the broker's memory or disk alarm blocks publishers.
 
-        The library has no flag for the alarm, only a wait for its end.
+        The library has no flag for the alarm, only a wait for its end, of which the first step
+        shows whether it waits.
         """
+        waiting = self._raw.ready()
         try:
-            async with asyncio.timeout(0):
-                await self._raw.ready()
-        except TimeoutError:
-            return True
-        return False
+            waiting.send(None)
+        except StopIteration:
+            return False
+        waiting.close()
+        return True
 
     async def pulse(self, answered: Callable[[float], None] | None = None) -> None:
         """Send requests to the broker at intervals; raise ConnectionLost when it is silent.
@@ -118,7 +127,7 @@ class Connection:
         while seconds < CONFIRM_TIMEOUT_S:
             await asyncio.sleep(1)
             is_same = waiting is not None and waiting == channel.unconfirmed
-            seconds = seconds + 1 if is_same and not await self.is_blocked() else 0
+            seconds = seconds + 1 if is_same and not self.is_blocked() else 0
             waiting = channel.unconfirmed
         self.is_silent = True
         raise ConnectionLost(f"no confirm of {waiting} in {CONFIRM_TIMEOUT_S} seconds")

@@ -139,6 +139,7 @@ class ReconnectingConnection:
             yield Connection(
                 cast(RawConnection, transport.connection),
                 url.user,
+                connection.transport_factory.write,
                 connection.transport_factory.heard_at,
             )
         finally:

@@ -90,6 +90,12 @@ class CoalescingTransport(TransportFactory):
 
     def __init__(self) -> None:
         self._protocol: TimedProtocol | None = None
+        self._writer: CoalescingWriter | None = None
+
+    def write(self, data: bytes) -> None:
+        """Send bytes over the open connection."""
+        assert self._writer is not None
+        self._writer.write(data)
 
     def heard_at(self) -> float:
         """Return the time of the broker's last bytes, on the monotonic clock."""
@@ -109,7 +115,8 @@ class CoalescingTransport(TransportFactory):
             transport, _ = await loop.create_connection(lambda: protocol, ssl=context, **where)
         except OSError as error:
             raise AMQPConnectionError(*error.args) from error
-        return reader, CoalescingWriter(transport, protocol, reader, loop)
+        self._writer = CoalescingWriter(transport, protocol, reader, loop)
+        return reader, self._writer
 
 
 class CoalescingConnection(aio_pika.Connection):

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -16,23 +17,31 @@ from tests.worker import virtual
 class Raw:
     """A stand-in for the library's connection and channel, which confirms on request."""
 
+    number = 1
+    is_closed = False
+    _close_exception = None
+    delivery_tag = 0
+    connection = SimpleNamespace(connection_tune=SimpleNamespace(frame_max=131_072))
+
     def __init__(self) -> None:
         self.on_consumer_cancel_callbacks: set[Callable[[Any], None]] = set()
         self.unblocked = asyncio.Event()
         self.unblocked.set()
-        self._unconfirmed: list[asyncio.Future[None]] = []
+        self.confirmations: dict[int, asyncio.Future[None]] = {}
+        self.message_id_delivery_tag: dict[str, int] = {}
 
     async def ready(self) -> None:
         await self.unblocked.wait()
 
-    async def basic_publish(self, body: bytes, **_: Any) -> None:
-        confirm = asyncio.get_running_loop().create_future()
-        self._unconfirmed.append(confirm)
-        await confirm
+    def create_future(self) -> asyncio.Future[None]:
+        return asyncio.get_running_loop().create_future()
+
+    def write(self, encoded: bytes) -> None:
+        """Send nothing."""
 
     def confirm(self) -> None:
         """Confirm the oldest unconfirmed message."""
-        self._unconfirmed.pop(0).set_result(None)
+        self.confirmations.pop(min(self.confirmations)).set_result(None)
 
 
 class Scene:
@@ -40,8 +49,8 @@ class Scene:
 
     def __init__(self, group: asyncio.TaskGroup) -> None:
         self.raw = Raw()
-        self.channel = Channel(cast(Any, self.raw))
-        connection = Connection(cast(Any, self.raw), None)
+        self.channel = Channel(cast(Any, self.raw), self.raw.write)
+        connection = Connection(cast(Any, self.raw), None, self.raw.write)
         self.watching = group.create_task(connection.confirms(self.channel))
         self._group = group
 

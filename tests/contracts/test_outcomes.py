@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts import CONTRACT, outcomes, topology, wire
-from contracts.broker.channel import _properties
+from contracts.broker.publishing import frames
 from contracts.faults import Code, Fault
 from contracts.outcomes import Cause, Outcome, Result
 from contracts.records import dead_letters
@@ -284,9 +284,8 @@ untrusted_messages = st.builds(
 
 
 def encoded(message: Message) -> bytes:
-    """Return the encoded properties; raises if AMQP cannot encode them."""
-    assert len(message.key.encode()) <= LIMIT
-    return _properties(message).marshal()
+    """Return the encoded message; raises if AMQP cannot encode it."""
+    return frames(message, 1, 131_072, mandatory=False)
 
 
 @given(untrusted_messages)

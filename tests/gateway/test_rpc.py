@@ -95,7 +95,7 @@ class Broker:
         """Deliver a message on the first of a session's three channels, that of replies."""
         self.channels[-3].receive(Delivery(message, tag=1, redelivered=False, returns=0))
 
-    async def is_blocked(self) -> bool:
+    def is_blocked(self) -> bool:
         return False
 
     async def pulse(self) -> None:

@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from contracts.broker.attendance import Announcement
-from contracts.broker.channel import _properties
 from contracts.broker.connection import Connection
 from contracts.broker.errors import BrokerError, NotDeclared, Refused, Rejected
+from contracts.broker.publishing import frames
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
 from contracts.seal import SEALED, Seals
@@ -97,13 +97,13 @@ async def test_a_refused_announcement_of_versions_does_not_fail_the_command(refu
 
 
 class Sink:
-    """A publisher that keeps messages with encodable properties."""
+    """A publisher that keeps messages that AMQP can encode."""
 
     def __init__(self) -> None:
         self.sent: list[Message] = []
 
     async def publish(self, message: Message, *, mandatory: bool) -> None:
-        _properties(message).marshal()
+        frames(message, 1, 131_072, mandatory=mandatory)
         self.sent.append(message)
 
 

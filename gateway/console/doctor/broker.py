@@ -112,7 +112,7 @@ class _Listener:
         publishes = await self._publishes()
         await asyncio.sleep(LISTEN_S)
         # The broker takes the first message of a connection before it blocks the connection.
-        seen.is_blocked = not publishes or await self._connection.is_blocked()
+        seen.is_blocked = not publishes or self._connection.is_blocked()
         if seen.is_blocked:
             return
         seen.workers = sorted(self._workers.values(), key=lambda each: each.worker)
