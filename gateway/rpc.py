@@ -14,7 +14,7 @@ from contracts.broker.attendance import Attendance
 from contracts.broker.channel import Delivery
 from contracts.broker.connection import Connection
 from contracts.broker.declaration import declare
-from contracts.broker.errors import BrokerError, ConnectionLost
+from contracts.broker.errors import BrokerError
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
 from contracts.freshness import VERSIONS
@@ -150,21 +150,28 @@ class Rpc:
 
     async def _admit(self, provider: str) -> Session:
         """Return the session, if the broker accepts publishes and the provider has a worker."""
+        session = self._current()
+        if session.connection.is_blocked():
+            raise Fault(Code.BROKER_BLOCKED, "the broker's memory or disk alarm is on")
+        if not self._attendance.is_announced(provider):
+            await self._require(provider)
+            session = self._current()
+        return session
+
+    def _current(self) -> Session:
+        if self._session is None or self._session.is_over:
+            raise _unreachable(self._link.reason)
+        return self._session
+
+    async def _require(self, provider: str) -> None:
+        """Ask the broker whether the provider has a worker; raise a fault if it has none."""
         try:
             async with asyncio.timeout(ADMISSION_S):
-                session = self._session
-                if session is None or session.is_over:
-                    raise ConnectionLost(self._link.reason)
-                if session.connection.is_blocked():
-                    raise Fault(Code.BROKER_BLOCKED, "the broker's memory or disk alarm is on")
                 await self._attendance.require(provider)
-                if session.is_over:
-                    raise ConnectionLost(self._link.reason)
-                return session
         except TimeoutError as error:
             raise Fault(Code.BROKER_UNREACHABLE, "the broker does not answer") from error
         except BrokerError as error:
-            raise Fault(Code.BROKER_UNREACHABLE, f"no connection to the broker: {error}") from error
+            raise _unreachable(str(error)) from error
 
     def _prepare(
         self,
@@ -186,21 +193,13 @@ class Rpc:
     async def _exchange(self, session: Session, pending: Pending) -> Reply:
         identity = pending.message.message_id
         self._pending[identity] = pending
+        seconds = pending.deadline - time.time() + GRACE_S
+        overdue = asyncio.get_running_loop().call_later(seconds, _end, pending)
         try:
-            async with asyncio.timeout(pending.deadline - time.time() + GRACE_S):
-                session.publish(pending)
-                return await pending.reply
-        except TimeoutError as error:
-            raise Fault(
-                Code.DEADLINE_EXCEEDED,
-                f"no reply to {pending.message.type} within its deadline; "
-                + (
-                    "a query changes nothing"
-                    if pending.safe
-                    else "it may or may not have taken effect"
-                ),
-            ) from error
+            session.publish(pending)
+            return await pending.reply
         finally:
+            overdue.cancel()
             del self._pending[identity]
 
     async def session(self, connection: Connection) -> None:
@@ -295,3 +294,14 @@ class Rpc:
             self._attendance.hear(message)
         except msgspec.DecodeError as error:
             log.warning("an announcement cannot be read: %s", error)
+
+
+def _end(pending: Pending) -> None:
+    """Fail a call whose deadline has passed."""
+    effect = "a query changes nothing" if pending.safe else "it may or may not have taken effect"
+    message = f"no reply to {pending.message.type} within its deadline; {effect}"
+    pending.fail(Fault(Code.DEADLINE_EXCEEDED, message))
+
+
+def _unreachable(reason: str) -> Fault:
+    return Fault(Code.BROKER_UNREACHABLE, f"no connection to the broker: {reason}")

@@ -131,10 +131,15 @@ class Attendance:
             Code.PROVIDER_UNATTENDED, f"no worker is attached for the provider {provider!r}"
         )
 
+    def is_announced(self, provider: str) -> bool:
+        """Tell whether a worker was heard of just now, on a connection that works."""
+        if self._connection is None or self._connection.silence() >= FRESH_S:
+            return False
+        return self._attached(provider, QUIET_S) > 0
+
     async def is_attended(self, provider: str) -> bool:
         """Tell whether a worker consumes the provider's operations; raises BrokerError."""
-        is_announced = self._attached(provider, QUIET_S) > 0
-        if is_announced and self._connection is not None and self._connection.silence() < FRESH_S:
+        if self.is_announced(provider):
             return True
         if not await self._count(provider):
             return False

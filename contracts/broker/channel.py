@@ -107,8 +107,8 @@ class Channel:
     def _write_publish(self, message: Message, *, mandatory: bool) -> asyncio.Future[object]:
         """Write a message; return the future that the library completes with the confirm.
 
-        The library's own method holds a lock and two timers until the confirm: it takes 160 µs of
-        CPU for a message of 200 bytes, the confirm included, against 80 µs.
+        The library's own method enters a lock and two timers, and its frames are costly: it takes
+        2.3 times the CPU for a message of 200 bytes, the confirm included.
         """
         raw = self._raw
         # A publish on a channel that the broker has closed would close the whole connection.

@@ -110,8 +110,8 @@ class AllAttended(Attendance):
 
     has_workers = True
 
-    async def require(self, provider: str) -> None:
-        """Accept any provider."""
+    def is_announced(self, provider: str) -> bool:
+        return self.has_workers
 
     async def is_attended(self, provider: str) -> bool:
         return self.has_workers
