@@ -1,6 +1,5 @@
 """`machinist-worker`, or `python -m worker`: one worker, configured by `PLT_*` variables."""
 
-import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -10,7 +9,7 @@ import uvloop
 from contracts.observation.logs import configure
 from contracts.observation.traces import exporting
 from contracts.printable import BREAKS, printable
-from contracts.process import command_line
+from contracts.process import command_line, garbage
 from contracts.process.environment import ConfigurationError, load
 from worker.app import serve
 from worker.settings import Settings
@@ -26,9 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         settings = load(Settings, os.environ)
         configure(settings.logger_level, settings.log_format)
-        # Modules are never garbage. A full collection visited them for 60 ms, in which the event
-        # loop stands still.
-        gc.freeze()
+        garbage.configure()
         with exporting("machinist-worker", os.environ):
             uvloop.run(serve(settings, os.environ))
     except ConfigurationError as error:
