@@ -36,7 +36,7 @@ async def open_provider(environment: Mapping[str, str]) -> AsyncIterator[EcsProv
     async with AsyncExitStack() as stack:
         for service in services.values():
             await stack.enter_async_context(service)
-        yield EcsProvider(Client(settings, services, credentials), SCRYPT_COST)
+        yield EcsProvider(Client(settings, services, credentials), scrypt_cost=SCRYPT_COST)
     # Leaving a client closes its connections; it can be entered again, in another event loop, too.
     free.append(made)
 
