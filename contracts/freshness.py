@@ -114,7 +114,7 @@ def place(key: str) -> str:
     return ".".join([provider, *scope])
 
 
-def announcement(where: str, versions: Mapping[str, int]) -> Message:
+def announcement(where: str, versions: Mapping[str, int], sender: str = "worker") -> Message:
     """Return the message that tells all gateways of new versions in a place."""
     return Message(
         exchange=REPLIES,
@@ -123,6 +123,6 @@ def announcement(where: str, versions: Mapping[str, int]) -> Message:
         type=VERSIONS,
         message_id=uuid4().hex,
         expiration=EXPIRATION_MS,
-        app_id=f"worker/{VERSION}",
+        app_id=f"{sender}/{VERSION}",
         headers={HEADER_SCOPE: where, HEADER_VERSIONS: text_of(versions)},
     )
