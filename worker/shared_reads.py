@@ -25,6 +25,7 @@ Value = TypeVar("Value")
 Work = Callable[[Call], Awaitable[Value]]
 
 MIB = 1024 * 1024
+LEAST_SWEEP_S = 1.0
 BYTES_PER_BYTE = 5
 """A machine with 8 labels takes 4.9 bytes of memory per byte of its JSON, an ECS service 3.2."""
 
@@ -153,7 +154,7 @@ class SharedReads:
     async def sweep(self) -> None:
         """Drop outdated results, until cancelled."""
         while True:
-            await asyncio.sleep(self._limits.seconds)
+            await asyncio.sleep(max(LEAST_SWEEP_S, self._limits.seconds))
             self.forget()
 
     async def aclose(self) -> None:
