@@ -8,6 +8,7 @@ as chance wants, and the platform is read at a random moment of each flight.
 import asyncio
 import random
 from collections.abc import Callable
+from functools import partial
 
 import pytest
 
@@ -128,7 +129,7 @@ class Scene:
         message = announcement("ecs.shop", worker.commands.after())
         await asyncio.sleep(self.chance.expovariate(20))
         for gateway in self.gateways:
-            gateway.put(lambda gateway=gateway: gateway.known.hear(message))
+            gateway.put(partial(gateway.known.hear, message))
         await asyncio.sleep(self.chance.expovariate(20))
         return mine
 

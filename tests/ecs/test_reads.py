@@ -20,7 +20,7 @@ from worker.providers.ecs.provider import EcsProvider
 SCOPE = "default"
 CONTROLLERS = api.GetControllers(SCOPE)
 MACHINES = api.GetMachines(SCOPE)
-LISTINGS = (MACHINES, CONTROLLERS)
+LISTINGS: list[Operation[Any]] = [MACHINES, CONTROLLERS]
 WEB = {"app": "web"}
 
 
@@ -93,7 +93,7 @@ async def test_every_shared_answer_is_that_of_aws_and_needs_no_request_while_it_
 ) -> None:
     asked = queries(aws)
     live = [await answer(provider, each, query(max_age_s=0)) for each in asked]
-    for each in LISTINGS if listed_first else ():
+    for each in LISTINGS if listed_first else []:
         await ask(provider, each)
     first = [await answer(provider, each) for each in asked]
     aws.calls.clear()
