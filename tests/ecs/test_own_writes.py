@@ -112,7 +112,7 @@ class Scene:
     async def client(self) -> None:
         known = 0
         for _ in range(ROUNDS):
-            if self.chance.random() < 0.2:
+            if self.chance.random() < 0.5:
                 known = max(known, await self.command())
             await asyncio.sleep(self.chance.choice([0, 0.1, 1]))
             found = await self.chance.choice(self.gateways).query(
