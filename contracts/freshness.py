@@ -4,6 +4,10 @@ A worker that changed a resource announces its new version to all gateways befor
 gateway sends the newest versions that it knows with each query of that scope; the worker answers
 from a local copy only if the copy includes them. Resource types are named by the platform's
 provider, such as `deployments.apps`; versions of different types are never compared.
+
+ECS has no resource versions. There each process counts the commands of which it tells the end, and
+announces the count as the version of a type of its own: the versions of a scope are a version
+vector, and clocks of different machines are never compared.
 """
 
 from collections.abc import Mapping
@@ -31,6 +35,9 @@ EXPIRATION_MS = 60_000
 
 Versions = dict[str, int]
 
+EVERY_OTHER = "*"
+"""In the versions of an answer: all resource types that the answer does not name."""
+
 
 class Freshness(Struct, frozen=True):
     """The requirements of a query: the versions that its answer must include, and its age.
@@ -48,6 +55,19 @@ class Freshness(Struct, frozen=True):
         if self.max_age_s is not None:
             headers[HEADER_MAX_AGE] = int(self.max_age_s * 1000)
         return headers
+
+
+class CommandCount:
+    """The version of a platform without versions: the number of ended commands of this process."""
+
+    def __init__(self) -> None:
+        self._name = f"commands-{uuid4().hex[:12]}"
+        self._number = 0
+
+    def after(self) -> Versions:
+        """Return the version after a command that has ended now, or may have ended."""
+        self._number += 1
+        return {self._name: self._number}
 
 
 def freshness_of(message: Message) -> Freshness | None:
@@ -94,7 +114,7 @@ def place(key: str) -> str:
     return ".".join([provider, *scope])
 
 
-def announcement(where: str, versions: Mapping[str, int]) -> Message:
+def announcement(where: str, versions: Mapping[str, int], sender: str = "worker") -> Message:
     """Return the message that tells all gateways of new versions in a place."""
     return Message(
         exchange=REPLIES,
@@ -103,6 +123,6 @@ def announcement(where: str, versions: Mapping[str, int]) -> Message:
         type=VERSIONS,
         message_id=uuid4().hex,
         expiration=EXPIRATION_MS,
-        app_id=f"worker/{VERSION}",
+        app_id=f"{sender}/{VERSION}",
         headers={HEADER_SCOPE: where, HEADER_VERSIONS: text_of(versions)},
     )

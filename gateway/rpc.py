@@ -17,7 +17,7 @@ from contracts.broker.declaration import declare
 from contracts.broker.errors import BrokerError
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.faults import Code, Fault
-from contracts.freshness import VERSIONS
+from contracts.freshness import VERSIONS, CommandCount, announcement, place
 from contracts.operation import Operation
 from contracts.seal import Seals
 from contracts.wire import Header, Message, Reply
@@ -74,6 +74,7 @@ class Rpc:
         self._on_refused = on_refused
         self._checks = checks
         self._known = known
+        self._unanswered = CommandCount()
         self._in_flight = 0
         self._addresses = AddressLimit()
         self._pending: dict[str, Pending] = {}
@@ -113,7 +114,12 @@ class Rpc:
                 reply = await self._exchange(session, pending)
                 return await self._fresh(pending, reply, context, began)
             with self._addresses.hold(pending.message.key):
-                return await self._exchange(session, pending)
+                try:
+                    return await self._exchange(session, pending)
+                except Fault as fault:
+                    if fault.code is Code.DEADLINE_EXCEEDED:
+                        await self._announce(pending)
+                    raise
         finally:
             self._in_flight -= 1
 
@@ -133,6 +139,16 @@ class Rpc:
             reply = await self._exchange(session, session.repeated(pending, headers))
         self._known.learn(key, reply)
         return reply
+
+    async def _announce(self, pending: Pending) -> None:
+        """Tell all gateways that a command may have had an effect, if no worker tells its end."""
+        if self._known is None:
+            return
+        where = place(pending.message.key)
+        message = announcement(where, self._unanswered.after(), sender="gateway")
+        self._known.hear(message)
+        if self._session is not None:
+            await self._session.announce(message)
 
     def _freshness(self, provider: str, key: str, context: Context) -> dict[str, Header]:
         """Return the headers that permit workers to answer a query from local copies."""

@@ -21,7 +21,7 @@ from contracts.seal import Seals
 from worker.consumer import Consumer
 from worker.dispatch import Dispatch
 from worker.fence import Fence
-from worker.gauges import watch, watch_informers
+from worker.gauges import watch, watch_informers, watch_shared_reads
 from worker.messages.clock import Clock
 from worker.messages.publisher import Publisher
 from worker.messages.queries import Queries
@@ -170,6 +170,7 @@ def consuming_side(
     consumer = Consumer(dispatch.name, link, queries, partitions, balance, runs, fence, announce)
     watch(dispatch.metrics.registry, dispatch.name, consumer, partitions, bodies, clock)
     watch_informers(dispatch.metrics.registry, dispatch.name, dispatch.informer_states)
+    watch_shared_reads(dispatch.metrics.registry, dispatch.name, dispatch.shared_reads_state)
     return consumer
 
 

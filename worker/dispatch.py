@@ -14,6 +14,7 @@ import msgspec
 from contracts import wire
 from contracts.api import OPERATIONS
 from contracts.faults import Code, Fault
+from contracts.freshness import CommandCount, Versions
 from contracts.observation.registry import Registry
 from contracts.operation import Operation
 from contracts.seal import Seals
@@ -21,7 +22,13 @@ from contracts.wire import Message, Reply
 from worker import platform_access
 from worker.messages.examination import Examination, Producers, Refusal
 from worker.metrics import Metrics
-from worker.provider import Call, HasInformers, InformerState
+from worker.provider import (
+    Call,
+    HasInformers,
+    HasSharedReads,
+    InformerState,
+    SharedReadsState,
+)
 from worker.redaction import redact, redact_text
 
 log = logging.getLogger(__name__)
@@ -75,11 +82,21 @@ class Dispatch:
         self._methods = methods(provider)
         self._provider = provider
         self._examination = Examination(name, seals, producers or {})
+        self._commands = CommandCount()
 
     def informer_states(self) -> list[InformerState]:
         """Return the state of the provider's informers, if it has any."""
         provider = self._provider
         return provider.informer_states() if isinstance(provider, HasInformers) else []
+
+    def shared_reads_state(self) -> SharedReadsState | None:
+        """Return the counts of the provider's shared reads, None if it shares none."""
+        provider = self._provider
+        return provider.shared_reads_state() if isinstance(provider, HasSharedReads) else None
+
+    def after_command(self) -> Versions:
+        """Return the versions that queries require after the end of a command, beside its own."""
+        return self._commands.after() if isinstance(self._provider, HasSharedReads) else {}
 
     def live_reads(self) -> list[str]:
         """Return why frequent queries ask the platform, as sentences of limited number."""

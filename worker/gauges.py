@@ -7,7 +7,7 @@ from worker.consumer import Consumer
 from worker.messages.clock import Clock
 from worker.partitions.bodies import Bodies
 from worker.partitions.partition import Partition
-from worker.provider import InformerState
+from worker.provider import InformerState, SharedReadsState
 
 
 def watch(
@@ -100,5 +100,34 @@ def watch_informers(
             resyncs[labels].add(each.resyncs)
             if each.age_s < float("inf"):
                 age[labels].set(max(age[labels].value, each.age_s))
+
+    registry.on_scrape(sample)
+
+
+def watch_shared_reads(
+    registry: Registry, provider: str, state: Callable[[], SharedReadsState | None]
+) -> None:
+    """Register the metrics of a provider's shared reads, and read their state at each scrape."""
+    reads = registry.counter(
+        "machinist_worker_shared_reads_total",
+        "Reads of queries: answered from a copy, joined to a read under way, or sent.",
+        *("provider", "result"),
+    )
+    entries = registry.gauge(
+        "machinist_worker_shared_read_entries", "Copies, and reads under way.", "provider"
+    )
+    entry_bytes = registry.gauge(
+        "machinist_worker_shared_read_bytes", "An estimate of the memory of copies.", "provider"
+    )
+
+    def sample() -> None:
+        found = state()
+        if found is None:
+            return
+        counts = {"copy": found.copies, "joined": found.joined, "sent": found.sent}
+        for result, count in counts.items():
+            reads[provider, result].set(count)
+        entries[provider,].set(found.entries)
+        entry_bytes[provider,].set(found.bytes)
 
     registry.on_scrape(sample)

@@ -208,6 +208,32 @@ class HasInformers(Protocol):
         """Return the state of each informer that runs."""
 
 
+class SharedReadsState(Struct, frozen=True):
+    """The reads that queries shared, for metrics.
+
+    `copies`, `joined` and `sent` count the reads that were answered from a copy, from a flight that
+    was under way, and from a flight of their own. `entries` and `bytes` are those held now.
+    """
+
+    copies: int = 0
+    joined: int = 0
+    sent: int = 0
+    entries: int = 0
+    bytes: int = 0
+
+
+@runtime_checkable
+class HasSharedReads(Protocol):
+    """The optional method of a provider whose queries share reads of the platform.
+
+    The worker then announces every end of a command to the gateways, so that no later query gets a
+    read that began before.
+    """
+
+    def shared_reads_state(self) -> SharedReadsState:
+        """Return the counts of shared reads."""
+
+
 class Port(Protocol):
     """The methods that a provider may have, one per row of the table."""
 

@@ -72,8 +72,8 @@ HEADERS: dict[str, dict[str, Any]] = {
             wire.HEADER_VERSIONS: {
                 "type": "string",
                 "description": "For queries: the resource versions that the answer must include, "
-                "such as `deployments=105,pods=107`. Without this header a query is answered by "
-                "the platform itself.",
+                "such as `deployments=105,pods=107`, or on ECS the numbers of ended commands. "
+                "Without this header a query is answered by the platform itself.",
             },
             wire.HEADER_MAX_AGE: {
                 "type": "integer",
@@ -94,7 +94,8 @@ HEADERS: dict[str, dict[str, Any]] = {
             wire.HEADER_WORKER: {"type": "string", "description": "The worker that replied."},
             wire.HEADER_VERSIONS: {
                 "type": "string",
-                "description": "The resource versions that the answer to a query shows.",
+                "description": "The resource versions that the answer to a query shows; `*` stands "
+                "for all types that it does not name.",
             },
             wire.HEADER_AGE: {
                 "type": "integer",

@@ -16,7 +16,15 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
-from contracts.freshness import UNKNOWN, Freshness, Versions, place, versions_in, versions_of
+from contracts.freshness import (
+    EVERY_OTHER,
+    UNKNOWN,
+    Freshness,
+    Versions,
+    place,
+    versions_in,
+    versions_of,
+)
 from contracts.wire import HEADER_SCOPE, Message, Reply
 
 KNOWN_S = 60.0
@@ -79,8 +87,13 @@ class KnownVersions:
         if self._connected_at > published_at:
             return True
         asked = versions_of(query) or {}
+        others = shown.get(EVERY_OTHER)
         return any(
-            version > max(asked.get(resource_type, 0), shown.get(resource_type, version))
+            version
+            > max(
+                asked.get(resource_type, 0),
+                shown.get(resource_type, version if others is None else others),
+            )
             for resource_type, version in self._of(place(query.key)).items()
         )
 

@@ -18,6 +18,9 @@ from contracts.wire import Header, Message, Reply
 
 log = logging.getLogger(__name__)
 
+ANNOUNCE_S = 0.5
+"""The longest wait for the confirm of an announcement; a queue on a frozen node confirms none."""
+
 
 class Pending:
     """A published operation that waits for its reply."""
@@ -107,6 +110,14 @@ class Session:
         )
         deadline, opened = query.deadline, query.opened
         return Pending(query.provider, message, safe=True, deadline=deadline, opened=opened)
+
+    async def announce(self, message: Message) -> None:
+        """Publish an announcement, and wait until the queues of the other gateways have it."""
+        try:
+            async with asyncio.timeout(ANNOUNCE_S):
+                await self._queries.publish(message, mandatory=False)
+        except (TimeoutError, BrokerError) as error:
+            log.info("an announcement to the gateways is not confirmed: %r", error)
 
     def publish(self, pending: Pending) -> None:
         """Publish an operation in the background; `pending` receives the result."""

@@ -29,6 +29,13 @@ FREE: dict[Connection, list[Made]] = {}
 @asynccontextmanager
 async def open_provider(environment: Mapping[str, str]) -> AsyncIterator[EcsProvider]:
     """Open a provider with empty caches for an environment with an access key."""
+    async with open_client(environment) as client:
+        yield EcsProvider(client, scrypt_cost=SCRYPT_COST)
+
+
+@asynccontextmanager
+async def open_client(environment: Mapping[str, str]) -> AsyncIterator[Client]:
+    """Open a client for an environment with an access key."""
     settings = load(Settings, environment)
     key = environment["AWS_ACCESS_KEY_ID"], environment["AWS_SECRET_ACCESS_KEY"]
     free = FREE.setdefault((_connection(settings), *key), [])
@@ -36,7 +43,7 @@ async def open_provider(environment: Mapping[str, str]) -> AsyncIterator[EcsProv
     async with AsyncExitStack() as stack:
         for service in services.values():
             await stack.enter_async_context(service)
-        yield EcsProvider(Client(settings, services, credentials), SCRYPT_COST)
+        yield Client(settings, services, credentials)
     # Leaving a client closes its connections; it can be entered again, in another event loop, too.
     free.append(made)
 

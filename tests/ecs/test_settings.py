@@ -42,6 +42,7 @@ def test_all_variables_can_be_set():
             "PLT_ECS_LOG_GROUP": "/ecs/apps",
             "PLT_ECS_CLOUD_MAP_NAMESPACE_ID": "ns-1a2b",
             "PLT_ECS_KEEP_REVISIONS": "0",
+            "PLT_ECS_CACHE_SECONDS": "0.5",
             "PLT_ECS_CONCURRENCY": "8",
             "PLT_ECS_CONNECT_TIMEOUT_MS": "500",
             "PLT_ECS_ATTEMPTS": "2",
@@ -53,6 +54,7 @@ def test_all_variables_can_be_set():
 
     assert settings.subnets() == ["subnet-1a", "subnet-2b"]
     assert settings.security_groups() == ["sg-1a"]
+    assert settings.ecs_cache_seconds == 0.5
     assert (settings.ecs_concurrency, settings.ecs_attempts) == (8, 2)
 
 
@@ -69,6 +71,9 @@ def test_all_variables_can_be_set():
         ("PLT_ECS_LOG_GROUP", "my group"),
         ("PLT_ECS_CLOUD_MAP_NAMESPACE_ID", "apps.internal"),
         ("PLT_ECS_KEEP_REVISIONS", "-1"),
+        ("PLT_ECS_CACHE_SECONDS", "31"),
+        ("PLT_ECS_CACHE_SECONDS", "-1"),
+        ("PLT_ECS_CACHE_SECONDS", "nan"),
         ("PLT_ECS_CONCURRENCY", "0"),
         ("PLT_ECS_ATTEMPTS", "many"),
         ("PLT_ECS_CONNECT_TIMEOUT_MS", "0"),

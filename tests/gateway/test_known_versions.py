@@ -1,6 +1,6 @@
 """The versions that a gateway knows, and the replies to queries that it discards."""
 
-from contracts.freshness import UNKNOWN, Freshness, Versions, announcement, text_of
+from contracts.freshness import EVERY_OTHER, UNKNOWN, Freshness, Versions, announcement, text_of
 from contracts.wire import Message, Reply
 from gateway.calls.known_versions import KNOWN_S, MARGIN_S, KnownVersions
 
@@ -116,6 +116,20 @@ def test_a_reply_is_older_only_if_it_shows_less_than_was_announced_meanwhile() -
     assert not versions.is_older(reply(services=1), query(), clock.now)
     assert not versions.is_older(Reply(200, b"{}"), query(), clock.now)
     assert not versions.is_older(Reply(200, b"{}", versions="pods=6"), query(), clock.now)
+
+
+def test_a_reply_may_state_the_version_of_every_type_that_it_does_not_name() -> None:
+    clock = Clock()
+    versions = known(clock, {"commands-a": 2, "commands-b": 1})
+    shared = Reply(200, b"[]", age_ms=5, versions=f"{EVERY_OTHER}=0")
+    versions.learn(KEY, shared)
+
+    assert versions.is_older(shared, query(), clock.now)
+    assert versions.is_older(shared, query(**{"commands-a": 2}), clock.now)
+    both = Freshness({"commands-a": 2, "commands-b": 1})
+    assert versions.required(KEY, None) == both
+    asked = Message(exchange="", key=KEY, body=b"", type="", message_id="", headers=both.headers())
+    assert not versions.is_older(shared, asked, clock.now)
 
 
 def test_a_reply_to_a_query_of_an_earlier_connection_is_discarded() -> None:

@@ -1,6 +1,7 @@
 """Calls on a fake connection: session ends, deadlines, sealing and limits."""
 
 import asyncio
+import re
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -423,4 +424,33 @@ async def test_workers_of_an_earlier_version_are_not_permitted_to_answer_from_co
         with pytest.raises(Fault):
             await rpc.call("k8s", COMMAND)
 
-    assert ["versions" in each.headers for each in broker.published] == [False, False]
+    sent = broker.published[:2]
+    assert [each.type for each in sent] == ["get_machines", "update_controller_replicas"]
+    assert ["versions" in each.headers for each in sent] == [False, False]
+
+
+async def test_a_command_without_a_reply_is_announced_to_all_gateways() -> None:
+    async with knowing(50) as (rpc, broker):
+        with pytest.raises(Fault):
+            await rpc.call("k8s", COMMAND)
+        announced = broker.published[1]
+        with pytest.raises(Fault):
+            await rpc.call("k8s", QUERY)
+
+    assert (announced.exchange, announced.key) == (topology.REPLIES, topology.ATTENDANCE)
+    assert announced.headers["scope"] == "k8s.default"
+    assert re.fullmatch("commands-[0-9a-f]{12}=1", str(announced.headers["versions"]))
+    assert broker.published[-1].headers["versions"] == announced.headers["versions"]
+
+
+async def test_a_copy_that_does_not_name_a_command_announced_meanwhile_is_asked_for_again() -> None:
+    async with knowing() as (rpc, broker):
+        call = asyncio.create_task(rpc.call("ecs", QUERY))
+        await published(broker, 1)
+        broker.deliver(announcement("ecs.default", {"commands-a": 3}))
+        broker.answer(broker.published[0], versions="*=0", age=5)
+        await published(broker, 2)
+        broker.answer(broker.published[1], versions="*=0", age=5)
+        await call
+
+    assert [each.headers["versions"] for each in broker.published] == ["", "commands-a=3"]

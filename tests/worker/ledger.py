@@ -102,13 +102,15 @@ def _line(message: Message) -> str:
 class Worker:
     """The commands of a worker; `log` has one line per action, in order."""
 
-    def __init__(self, group: asyncio.TaskGroup) -> None:
+    def __init__(
+        self, group: asyncio.TaskGroup, provider: type[FullProvider] = FullProvider
+    ) -> None:
         self.log: list[str] = []
         self.calls: list[Call] = []
         self.publisher = FakePublisher(self.log)
         self.seconds = 0.0
         self.failures: list[Exception] = []
-        self.provider = FullProvider(self._behave)
+        self.provider = provider(self._behave)
         self.runs = Runs(group)
         self.fence = Fence(self.runs.stop_all, virtual.now)
         self.fence.answered()
@@ -174,10 +176,12 @@ class Worker:
 
 
 @asynccontextmanager
-async def working(*, is_connected: bool = True) -> AsyncIterator[Worker]:
+async def working(
+    *, is_connected: bool = True, provider: type[FullProvider] = FullProvider
+) -> AsyncIterator[Worker]:
     """Run a worker until the end of a test; if `is_connected`, the broker always answers."""
     async with asyncio.TaskGroup() as group:
-        worker = Worker(group)
+        worker = Worker(group, provider)
         pulse = group.create_task(_pulse(worker.fence) if is_connected else asyncio.sleep(0))
         yield worker
         pulse.cancel()

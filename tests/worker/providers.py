@@ -15,7 +15,7 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from tests.examples import ANSWERS
-from worker.provider import Call
+from worker.provider import Call, SharedReadsState
 
 Behaviour = Callable[[Operation[Any], Call], Awaitable[Any]]
 
@@ -96,3 +96,10 @@ class FullProvider:
 
     async def apply_route_plan(self, operation: api.ApplyRoutePlan, call: Call) -> Object:
         return await self._do(operation, call)
+
+
+class SharingProvider(FullProvider):
+    """A provider whose queries share reads."""
+
+    def shared_reads_state(self) -> SharedReadsState:
+        return SharedReadsState()

@@ -1,7 +1,9 @@
 """Commands: each ends with one outcome before its acknowledgement, and starts after `started`."""
 
 import asyncio
+import re
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -14,7 +16,8 @@ from contracts.outcomes import Result
 from contracts.wire import HEADER_STATUS, JSON
 from tests.examples import ANSWERS
 from tests.worker import virtual
-from tests.worker.ledger import event, example, request, working
+from tests.worker.ledger import Worker, event, example, request, working
+from tests.worker.providers import SharingProvider
 from worker.partitions.commands import LEAST_LEFT_S
 from worker.partitions.runs import Disposition
 
@@ -174,6 +177,49 @@ async def test_a_failed_command_announces_what_it_changed_before_its_failure():
         await w.run(request(5))
 
         assert "versions k8s.default deployments=9" in w.log
+
+
+def announced(w: Worker) -> list[int]:
+    """Return the numbers of the announced ends of commands; each is before a reply."""
+    pattern = re.compile(r"versions k8s.default commands-[0-9a-f]{12}=([0-9]+)")
+    numbers = []
+    sent = [line for line in w.log if line.startswith(("versions", "reply"))]
+    for line, following in pairwise(sent):
+        if found := pattern.fullmatch(line):
+            numbers.append(int(found[1]))
+            assert following.startswith("reply")
+    return numbers
+
+
+@virtual.time
+async def test_every_end_of_a_command_is_announced_before_its_reply_if_queries_share_reads():
+    async with working(provider=SharingProvider) as w:
+        await w.run(request(1))
+        w.failures = [Fault(Code.PLATFORM_FAILED, "no"), ValueError("a defect")]
+        await w.run(request(2))
+        await w.run(request(3))
+        w.seconds = 3600
+        await w.run(request(4))
+        await w.run(request(5, **LATE), redelivered=True)
+        command = w.take(request(6), redelivered=True)
+        await w.commands.dead_letter(command, Fault(Code.INTERNAL, "poison"))
+
+        replies = [each.headers[HEADER_STATUS] for each in w.replies if each.correlation_id]
+        assert replies == [200, 502, 500, 504, 504, 500]
+        assert announced(w) == [1, 2, 3, 4, 5, 6]
+
+
+@virtual.time
+async def test_a_command_is_numbered_at_its_end_and_not_at_its_start():
+    async with working(provider=SharingProvider) as w:
+        w.seconds = 5
+        slow = asyncio.create_task(w.run(request(1, name="a")))
+        await asyncio.sleep(1)
+        w.seconds = 1
+        await w.run(request(2, name="b"))
+        assert announced(w) == [1]
+        await slow
+        assert announced(w) == [1, 2]
 
 
 @virtual.time

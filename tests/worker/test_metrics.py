@@ -21,9 +21,9 @@ from tests.worker.ledger import event, working
 from tests.worker.providers import Behaviour, FullProvider
 from tests.worker.scene import SECOND, scene
 from worker.dispatch import Dispatch
-from worker.gauges import watch_informers
+from worker.gauges import watch_informers, watch_shared_reads
 from worker.messages.clock import waited
-from worker.provider import Call, InformerState
+from worker.provider import Call, InformerState, SharedReadsState
 
 ENDED = "machinist_worker_operations_total"
 IN_FLIGHT = "machinist_worker_operations_in_flight"
@@ -268,3 +268,18 @@ def test_informers_are_counted_by_resource() -> None:
     assert both.value(f"{name}_age_seconds", **pods) == 30
     assert both.value(f"{name}_resyncs", **pods) == 3
     assert [labels["resource"] for labels in later.labels(f"{name}_objects")] == ["services"]
+
+
+def test_shared_reads_are_counted_by_result() -> None:
+    registry = Registry("worker")
+    watch_shared_reads(registry, "ecs", lambda: SharedReadsState(5, 4, 3, entries=2, bytes=1000))
+    scrape = Scrape.of_registry(registry)
+
+    name = "machinist_worker_shared_read"
+    counts = {
+        each: scrape.value(f"{name}s_total", provider="ecs", result=each)
+        for each in ("copy", "joined", "sent")
+    }
+    assert counts == {"copy": 5, "joined": 4, "sent": 3}
+    assert scrape.value(f"{name}_entries", provider="ecs") == 2
+    assert scrape.value(f"{name}_bytes", provider="ecs") == 1000

@@ -119,9 +119,7 @@ class Commands:
         self._dispatch.metrics.refused(command.message, fault.code)
         queue = topology.partition_queue(self._dispatch.name, command.slot)
         async with asyncio.TaskGroup() as group:
-            group.create_task(
-                self._replies.send(command.message, reply_of(fault), command.expires_at)
-            )
+            group.create_task(self._reply(command, reply_of(fault), {}))
             try:
                 await self._record.dead_letter(
                     command.message, fault, queue, self._request(command)
@@ -198,7 +196,8 @@ class Commands:
     ) -> Disposition:
         """Record the end and send the reply, concurrently.
 
-        The versions that the command has `written` are announced before the reply.
+        The versions that the command has `written` are announced before the reply, also after a
+        failure: the command may have had an effect.
 
         If the broker falls silent and the run is cancelled, the record of a successful command is
         completed nevertheless: its reply may have reached the gateway.
@@ -221,6 +220,7 @@ class Commands:
         return Disposition.ACKNOWLEDGE
 
     async def _reply(self, command: Command, reply: Reply, written: Versions) -> None:
+        written = written | self._dispatch.after_command()
         if written:
             await self._replies.announce(command.message, written)
         if command.message.reply_to:

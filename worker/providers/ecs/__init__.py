@@ -16,6 +16,11 @@ async def open_provider(environment: Mapping[str, str]) -> AsyncIterator["EcsPro
     from worker.providers.ecs.aws.client import connect
     from worker.providers.ecs.provider import EcsProvider
     from worker.providers.ecs.settings import Settings
+    from worker.shared_reads import Limits, shared_reads
 
-    async with connect(load(Settings, environment), environment) as client:
-        yield EcsProvider(client)
+    settings = load(Settings, environment)
+    async with (
+        connect(settings, environment) as client,
+        shared_reads(Limits(settings.ecs_cache_seconds)) as shared,
+    ):
+        yield EcsProvider(client, shared)

@@ -1,7 +1,7 @@
 """The endpoints of services: ports, and host names from Cloud Map."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from msgspec import UNSET, UnsetType
 
@@ -37,18 +37,17 @@ class Endpoints:
         self._namespaces: TtlCache[str, str] = TtlCache(REMEMBERED, LIFETIME_S)
         self._asking = asyncio.Lock()
 
-    async def find(
+    async def candidates(
         self, aws: BoundClient, cluster: str, labels: Mapping[str, str]
-    ) -> list[ServiceEndpoint]:
-        """Return the endpoints of the services that have all the labels."""
-        candidates = sorted(await tagged(aws, "service", cluster, labels))
-        if not candidates:
+    ) -> list[Service]:
+        """Return the services that recently had all the labels."""
+        names = sorted(await tagged(aws, "service", cluster, labels))
+        if not names:
             await expect_cluster(aws, cluster)
-        services = [
-            service
-            for service in await controllers.active(aws, cluster, candidates)
-            if labels.items() <= translate.labels(service.tags).items()
-        ]
+        return await controllers.active(aws, cluster, names)
+
+    async def of(self, aws: BoundClient, services: Iterable[Service]) -> list[ServiceEndpoint]:
+        """Return the endpoints of services."""
         return await gather_all(*(self._endpoint(aws, service) for service in services))
 
     async def _endpoint(self, aws: BoundClient, service: Service) -> ServiceEndpoint:

@@ -7,7 +7,7 @@ from contracts.faults import Code, Fault
 from contracts.resources import Machine
 from worker.gather_all import gather_all
 from worker.providers.ecs import controllers, names, translate
-from worker.providers.ecs.aws.answers import Task, TaskArns, Tasks
+from worker.providers.ecs.aws.answers import Service, Task, TaskArns, Tasks
 from worker.providers.ecs.aws.batches import batches, expect_missing
 from worker.providers.ecs.aws.client import BoundClient
 from worker.providers.ecs.aws.errors import Failure
@@ -30,19 +30,22 @@ async def one(aws: BoundClient, cluster: str, id: str) -> Task:
 
 
 async def find(aws: BoundClient, cluster: str, labels: Mapping[str, str]) -> list[Machine]:
-    """Return the machines that run or start and have all the labels."""
-    ids = await (_candidates(aws, cluster, labels) if labels else ids_of(aws, cluster))
+    """Return the machines that run or start and have all the labels, of which there is one."""
+    ids = await _candidates(aws, cluster, labels)
     tasks = [task for task in await describe(aws, cluster, ids) if translate.is_alive(task)]
     found = await of_tasks(aws, cluster, tasks)
     return [machine for machine in found if labels.items() <= machine.labels.items()]
 
 
-async def of_tasks(aws: BoundClient, cluster: str, tasks: Iterable[Task]) -> list[Machine]:
-    """Return tasks as machines, with the labels of their services."""
+async def of_tasks(
+    aws: BoundClient, cluster: str, tasks: Iterable[Task], known: Iterable[Service] = ()
+) -> list[Machine]:
+    """Return tasks as machines, with the labels of their services, of which some are `known`."""
     tasks = list(tasks)
+    services = {service.service_name: service for service in known}
     wanted = {name for task in tasks if (name := translate.controller_name(task))}
-    found = await controllers.describe(aws, cluster, sorted(wanted))
-    services = {service.service_name: service for service in found}
+    found = await controllers.describe(aws, cluster, sorted(wanted - services.keys()))
+    services |= {service.service_name: service for service in found}
     return [
         translate.machine(task, services.get(translate.controller_name(task) or ""))
         for task in tasks

@@ -15,17 +15,19 @@ from contracts.resources import (
     OneController,
     ServiceEndpoint,
 )
-from worker.provider import Call
-from worker.providers.ecs import access, controllers, labels, machines, names, observed, translate
+from worker.provider import Call, SharedReadsState
+from worker.providers.ecs import access, controllers, labels, names, observed, translate
 from worker.providers.ecs.aws.client import Client
 from worker.providers.ecs.elb.target_groups import Vpcs
 from worker.providers.ecs.endpoints import Endpoints
+from worker.providers.ecs.reads import Reads
 from worker.providers.ecs.routes.routing import Routing
 from worker.providers.ecs.workloads import workload
 from worker.providers.ecs.workloads.clean_up import clean_up
 from worker.providers.ecs.workloads.provisioning import Region
 from worker.providers.ecs.workloads.pull_secrets import SCRYPT_COST
 from worker.providers.ecs.workloads.roll_out import RollOut
+from worker.shared_reads import Limits, SharedReads
 
 
 class EcsProvider:
@@ -34,30 +36,34 @@ class EcsProvider:
     `kind` and `apiVersion` are ignored: a cluster has one kind of controller.
     """
 
-    def __init__(self, client: Client, scrypt_cost: int = SCRYPT_COST) -> None:
-        """`scrypt_cost` is for the hashes of pull secrets; only tests give a lower one."""
+    def __init__(
+        self, client: Client, shared: SharedReads | None = None, scrypt_cost: int = SCRYPT_COST
+    ) -> None:
+        """Without `shared` reads every query asks AWS.
+
+        `scrypt_cost` is for the hashes of pull secrets; only tests give a lower one.
+        """
         self._client = client
-        self._routing = Routing(client)
-        self._endpoints = Endpoints(
-            hostnames=client.settings.ecs_cloud_map_namespace_id is not None
-        )
-        self._region = Region(client.settings, self._endpoints, Vpcs(), scrypt_cost)
+        self._shared = shared or SharedReads(Limits(seconds=0))
+        self._routing = Routing(client, self._shared)
+        endpoints = Endpoints(hostnames=client.settings.ecs_cloud_map_namespace_id is not None)
+        self._reads = Reads(client, self._shared, endpoints)
+        self._region = Region(client.settings, endpoints, Vpcs(), scrypt_cost)
 
     async def platform_access(self, scopes: Sequence[str], call: Call) -> Access:
         return await access.read(self._client.for_call(call), self._client.settings, scopes)
 
+    def shared_reads_state(self) -> SharedReadsState:
+        return self._shared.state()
+
     async def get_machine(self, operation: api.GetMachine, call: Call) -> Machine:
         cluster = names.cluster(operation.scope)
-        id = names.task_id(operation.id, cluster)
-        aws = self._client.for_call(call)
-        task = await machines.one(aws, cluster, id)
-        [machine] = await machines.of_tasks(aws, cluster, [task])
-        return machine
+        return await self._reads.machine(call, cluster, names.task_id(operation.id, cluster))
 
     async def get_machines(self, operation: api.GetMachines, call: Call) -> list[Machine]:
         cluster = names.cluster(operation.scope)
         wanted = names.labels(operation.labels)
-        return await machines.find(self._client.for_call(call), cluster, wanted)
+        return await self._reads.machines(call, cluster, wanted)
 
     async def set_machine_labels(
         self, operation: api.SetMachineLabels, call: Call
@@ -70,23 +76,18 @@ class EcsProvider:
 
     async def get_controllers(self, operation: api.GetControllers, call: Call) -> Controllers:
         cluster = names.cluster(operation.scope)
-        aws = self._client.for_call(call)
         if operation.machine_id is None:
-            found = await controllers.of_cluster(aws, cluster)
+            found = await self._reads.services(call, cluster)
         else:
             id = names.task_id(operation.machine_id, cluster, "machineId")
-            name = translate.controller_name(await machines.one(aws, cluster, id))
-            found = await controllers.active(aws, cluster, [name] if name else [])
+            service = await self._reads.service_of_machine(call, cluster, id)
+            found = [service] if service is not None else []
         return Controllers(controllers=[translate.controller(service) for service in found])
 
     async def get_controller(self, operation: api.GetController, call: Call) -> OneController:
         cluster = names.cluster(operation.scope)
         name = names.service_name(operation.name, cluster=cluster)
-        aws = self._client.for_call(call)
-        service = await controllers.one(aws, cluster, name)
-        tasks = await machines.of_service(aws, cluster, name)
-        own = [translate.machine(task, service) for task in tasks]
-        return OneController(controller=translate.controller(service, own))
+        return OneController(controller=await self._reads.controller(call, cluster, name))
 
     async def update_controller_replicas(
         self, operation: api.UpdateControllerReplicas, call: Call
@@ -120,7 +121,7 @@ class EcsProvider:
         wanted = names.labels(operation.labels)
         if not wanted:
             raise Fault(Code.INVALID, "labels: expected at least one label, got none")
-        return await self._endpoints.find(self._client.for_call(call), cluster, wanted)
+        return await self._reads.endpoints(call, cluster, wanted)
 
     async def delete_service(self, operation: api.DeleteService, call: Call) -> Object:
         names.cluster(operation.scope)

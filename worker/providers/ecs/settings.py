@@ -62,6 +62,9 @@ Namespace = Annotated[
 Milliseconds = Annotated[int, Meta(ge=1, le=600_000, description="milliseconds, from 1 to 600000")]
 Concurrency = Annotated[int, Meta(ge=1, le=1000, description="a whole number from 1 to 1000")]
 Attempts = Annotated[int, Meta(ge=1, le=20, description="a whole number from 1 to 20")]
+Seconds = Annotated[float, Meta(ge=0, le=30, description="seconds, from 0 to 30")]
+"""Less than the 60 s for which a gateway remembers the end of a command."""
+
 Revisions = Annotated[int, Meta(ge=0, le=1000, description="a whole number from 0 to 1000")]
 
 
@@ -83,6 +86,9 @@ class Settings(Struct, frozen=True):
     ecs_log_group: LogGroup | None = None
     ecs_cloud_map_namespace_id: Namespace | None = None
     ecs_keep_revisions: Revisions = 5
+    ecs_cache_seconds: Seconds = 2.0
+    """The maximal age of a listing: 2 s keep four workers at AWS's rate of 20 requests/s, with ten
+    requests per listing: for 500 tasks or 90 services."""
     ecs_concurrency: Concurrency = 32
     ecs_connect_timeout_ms: Milliseconds = 3000
     ecs_attempts: Attempts = 4

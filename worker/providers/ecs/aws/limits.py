@@ -1,4 +1,10 @@
-"""Token buckets for the request rates that AWS documents for an account."""
+"""Token buckets for the request rates that AWS documents for an account.
+
+ECS: https://docs.aws.amazon.com/AmazonECS/latest/APIReference/request-throttling.html
+ELB: https://docs.aws.amazon.com/elasticloadbalancing/latest/userguide/elb-api-throttling.html
+The tag index: https://docs.aws.amazon.com/tag-editor/latest/userguide/reference.html
+Cloud Map documents a rate for DiscoverInstances alone, which is not used here.
+"""
 
 import time
 from collections.abc import Callable
@@ -24,6 +30,7 @@ GROUPS: tuple[tuple[Rate, tuple[str, ...]], ...] = (
     (Rate(5, 1), ("ecs:DeleteTaskDefinitions",)),
     (Rate(50, 20), ("ecs:DescribeTaskDefinition", "ecs:ListTaskDefinitions")),
     (Rate(50, 20), ("ecs:DescribeClusters", "ecs:ListClusters")),
+    (Rate(15, 15), ("tag:GetResources",)),
     (
         Rate(40, 10),
         (

@@ -11,21 +11,41 @@ from worker.providers.ecs.aws.client import BoundClient, Client
 from worker.providers.ecs.aws.errors import Failure
 from worker.providers.ecs.elb import requests
 from worker.providers.ecs.elb.listener import Listener, Owners
-from worker.providers.ecs.routes import backends, http_route, observations, route_plan, writer
+from worker.providers.ecs.elb.requests import DescribedListener
+from worker.providers.ecs.elb.rules import Rule
+from worker.providers.ecs.routes import (
+    backends,
+    http_route,
+    observations,
+    route_plan,
+    rule_sets,
+    writer,
+)
 from worker.providers.ecs.routes.backends import Backend
 from worker.providers.ecs.routes.reconcile import Reconciliation
 from worker.providers.ecs.routes.writer import Reservations, Writer
+from worker.shared_reads import SharedReads
+from worker.ttl_cache import TtlCache
 
 log = logging.getLogger(__name__)
 
 VARIABLE = "PLT_ECS_LISTENER_ARN"
 
+SHARED_RULES = 60
+"""The most rules of a listener that are read with all their tags for one application: 1 request for
+the rules and 3 for the tags, and 1 for the listener, are what AWS's rate of 10 requests/s allows
+four workers every 2 s."""
+REMEMBERED_S = 600.0
+
 
 class Routing:
     """The routes on the worker's listener, if it is configured with one."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, shared: SharedReads) -> None:
         self._client = client
+        self._shared = shared
+        self._has_many: TtlCache[str, bool] = TtlCache(1, REMEMBERED_S)
+        """Whether the listener has more rules than queries share."""
         self._arn = client.settings.ecs_listener_arn
         self._base_s = client.settings.ecs_priority_retry_base_ms / 1000
         self._first_poll_s = client.settings.ecs_cleanup_retry_base_ms / 1000
@@ -34,10 +54,15 @@ class Routing:
 
     async def gateways(self, call: Call, cluster: str) -> list[Object]:
         """Return the listener as a gateway; none if it is not configured or was deleted."""
-        if self._arn is None:
+        arn = self._arn
+        if arn is None:
             return []
+
+        async def describe(call: Call) -> list[DescribedListener]:
+            return await requests.describe_listener(self._client.for_call(call), arn)
+
         try:
-            found = await requests.describe_listener(self._client.for_call(call), self._arn)
+            found = await self._shared.read(("listener", arn), call, describe)
         except Failure as failure:
             if failure.aws_code not in {"ListenerNotFound", "LoadBalancerNotFound"}:
                 raise
@@ -74,10 +99,35 @@ class Routing:
     async def read(self, call: Call, cluster: str, name: str) -> Object:
         """Return the routes in force as an HTTPRoute, or raise `not_found`."""
         route_plan.application(name, "name")
-        listener = self._listener(self._client.for_call(call), cluster, name)
-        if listener is not None and (found := (await writer.read(listener)).in_force):
-            return http_route.route(name, names.cluster_name(cluster), listener.arn, found)
+        scope = names.cluster_name(cluster)
+        if self._arn is not None and (found := await self._in_force(call, self._arn, scope, name)):
+            return http_route.route(name, scope, self._arn, found)
         raise self._absent(cluster, name)
+
+    async def _in_force(
+        self, call: Call, arn: str, scope: str, application: str
+    ) -> tuple[Rule, ...]:
+        """Return the rules of an application in force; absent ones are looked up at AWS."""
+
+        async def own(call: Call) -> list[Rule]:
+            aws = self._client.for_call(call)
+            return await Listener(aws, arn, application, scope, self._owners).read()
+
+        async def all_rules(call: Call) -> list[Rule]:
+            # Without a cache of owners, because the tags of all applications must be current.
+            aws = self._client.for_call(call)
+            return await Listener(aws, arn, application, scope, Owners()).read()
+
+        if not self._shared.shares(call):
+            return rule_sets.state(await own(call), application, scope).in_force
+        if self._has_many.get(arn):
+            found = await self._shared.read(("rules", arn, scope, application), call, own)
+        else:
+            found = await self._shared.read(("rules", arn), call, all_rules)
+        if len(found) > SHARED_RULES:
+            self._has_many.put(arn, True)
+        in_force = rule_sets.state(found, application, scope).in_force
+        return in_force or rule_sets.state(await own(call), application, scope).in_force
 
     async def delete(self, call: Call, cluster: str, name: str) -> Object:
         """Delete all rules, including placeholder rules, or raise `not_found`."""
