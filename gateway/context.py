@@ -92,8 +92,11 @@ def command_id_of(request: Request[Any, Any, Any]) -> str | None:
 def _max_age_s(request: Request[Any, Any, Any]) -> float | None:
     """Return the limit in Cache-Control: 0 for no-cache, None for none; RFC 9111 §5.2.1."""
     limits = []
-    for header in request.headers.getall("cache-control", []):
-        for directive in header.lower().split(","):
+    # Litestar's headers are a multidict of all headers, which a query needs for nothing else.
+    for field, header in request.scope["headers"]:
+        if field != b"cache-control":
+            continue
+        for directive in header.decode("latin-1").lower().split(","):
             name, _, value = directive.strip().partition("=")
             if name in {"no-cache", "no-store"}:
                 limits.append(0.0)
