@@ -27,7 +27,7 @@ from tests.providers.cluster import pod_spec
 LABEL = "machinist-bench"
 """The label of the namespaces, with the id of the run as value."""
 APPLICATIONS, SIZE = 10, 100
-SCALED = 16
+SCALED = 3 * 16
 MANAGER_S = 10
 """The time within which a controller manager reports the status of a new Deployment."""
 LIMIT_S = 300

@@ -23,8 +23,11 @@ class Messages(Struct, frozen=True):
             *(now - before for now, before in zip(self._all, earlier._all, strict=True))
         )
 
-    def __truediv__(self, requests: int) -> "Messages":
-        return Messages(*(each / requests for each in self._all))
+    def __mul__(self, factor: float) -> "Messages":
+        return Messages(*(each * factor for each in self._all))
+
+    def __truediv__(self, divisor: float) -> "Messages":
+        return self * (1 / divisor)
 
     @property
     def _all(self) -> tuple[float, ...]:

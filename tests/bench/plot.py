@@ -8,8 +8,8 @@ from tests.bench.rows import DIRECT, MACHINIST, RAW
 
 WIDTH, LEFT, RIGHT = 760, 210, 70
 TOP, BAR, GAP, GROUP = 62, 13, 3, 46
-LEAST, MOST = 0.25, 100.0
-TICKS = (0.5, 1, 2, 5, 10, 20, 50, 100)
+LEAST, MOST = 0.1, 100.0
+TICKS = (0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)
 WAYS = {DIRECT: "direct", RAW: "raw"}
 """The classes of the bars."""
 
@@ -90,8 +90,8 @@ def _captions(report: Report) -> list[str]:
     of = report.measured_on
     lines = [
         f"machinist {of['machinist']}; {of['broker']}; {of['machine']}; {of['date']}.",
-        f"API server: {of['API server']}. {of['rounds'].capitalize()}. Scalings are durable and "
-        "audited by machinist only.",
+        f"API server: {of['API server']}. Rounds: {of['rounds']}. Only machinist's scalings are "
+        "durable and audited.",
     ]
     if report.is_sandbox:
         lines.append(

@@ -1,6 +1,7 @@
 """Measures the rows and the loads of the platform in memory in turns, and counts their calls."""
 
 import json
+import time
 from typing import Any
 
 import httpx
@@ -9,13 +10,15 @@ from deploy.failed import Failed
 from deploy.waiting import wait_until
 from tests.bench import messages, report
 from tests.bench.measure import Job, Measurement
+from tests.bench.messages import Messages
 from tests.bench.platform import KUBERNETES, MACHINES, MEMORY, commands, queries
 from tests.bench.report import Compared, Counts, Line
 from tests.bench.rows import DIRECT, MACHINIST, RAW, WAYS, Row
 from tests.bench.stage import READY_S, Stage, run
 
 ROUNDS = 3
-COUNTED_S = 0.5
+COUNTED_S = 1.0
+IDLE_S = 5.0
 FLOOR = "floor: echo, bare aiormq"
 QUERY = "query, platform in memory"
 LOADS = {QUERY: queries(MEMORY, MACHINES), "command, platform in memory": commands(MEMORY)}
@@ -35,7 +38,8 @@ def measure(stage: Stage, rows: list[Row], seconds: float) -> tuple[list[Compare
                 ways[way].append(run("load", _job(stage, row, way, seconds), Measurement))
         for kind, count in loads:
             measured[kind, count].append(_load(stage, kind, count, seconds))
-    counts = [{way: _count(stage, row, way) for way in WAYS} for row in rows]
+    idle = _idle(stage)
+    counts = [{way: _count(stage, row, way, idle) for way in WAYS} for row in rows]
     return (
         [report.compared(*each) for each in zip(rows, compared, counts, strict=True)],
         [report.line(kind, count, rounds) for (kind, count), rounds in measured.items()],
@@ -43,12 +47,13 @@ def measure(stage: Stage, rows: list[Row], seconds: float) -> tuple[list[Compare
 
 
 def _job(stage: Stage, row: Row, way: str, seconds: float) -> Job:
+    requests = row.requests[way]
     if way == RAW:
         worker = stage.cluster.worker
-        return Job("", seconds, row.at_once, stage.platform(), row.raw, row.steps, worker)
+        return Job("", seconds, row.at_once, stage.platform(), requests, row.raw_steps, worker)
     if way == DIRECT:
-        return Job(stage.direct, seconds, row.at_once, stage.directly(), row.through)
-    return Job(stage.gateway, seconds, row.at_once, stage.through(KUBERNETES), row.through)
+        return Job(stage.direct, seconds, row.at_once, stage.directly(), requests)
+    return Job(stage.gateway, seconds, row.at_once, stage.through(KUBERNETES), requests)
 
 
 def _load(stage: Stage, kind: str, at_once: int, seconds: float) -> Measurement:
@@ -59,24 +64,35 @@ def _load(stage: Stage, kind: str, at_once: int, seconds: float) -> Measurement:
     return run("load", job, Measurement)
 
 
-def _count(stage: Stage, row: Row, way: str) -> Counts:
-    """Count in a run of its own: to read the counters of the broker takes CPU."""
+def _count(stage: Stage, row: Row, way: str, idle: Messages) -> Counts:
+    """Count in a run of its own, because to read the counters of the broker takes CPU.
+
+    `idle` are the messages per second without requests, in which workers announce themselves.
+    """
     if way == RAW:
-        return Counts(row.steps)
+        return Counts(row.raw_steps)
     calls = stage.calls if way == MACHINIST else stage.direct_calls
-    calls_before, messages_before = calls(), messages.read(stage.node)
+    calls_before, messages_before, began = calls(), messages.read(stage.node), time.monotonic()
     requests = run("load", _job(stage, row, way, COUNTED_S), Measurement).in_all
     sent = messages.read(stage.node) - messages_before
+    sent -= idle * (time.monotonic() - began)
     found = Counts((calls() - calls_before) / requests)
     if way == MACHINIST:
         found.messages = sent / requests
     return found
 
 
+def _idle(stage: Stage) -> Messages:
+    before, began = messages.read(stage.node), time.monotonic()
+    time.sleep(IDLE_S)
+    return (messages.read(stage.node) - before) / (time.monotonic() - began)
+
+
 def _check_answers(stage: Stage, row: Row) -> None:
     """Raise Failed unless both ways answer the same. Then informers answer, where there are any."""
-    method, target, *_ = row.through[0][0].split(" ")
-    body = row.through[0][0].partition("\r\n\r\n")[2]
+    request = row.requests[MACHINIST][0][0]
+    method, target, *_ = request.split(" ")
+    body = request.partition("\r\n\r\n")[2]
     headers = {"content-type": "application/json"} if body else {}
 
     def ask(address: str) -> httpx.Response:

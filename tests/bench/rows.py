@@ -32,88 +32,68 @@ class Goal(Struct, frozen=True):
 
 
 class Row(Struct, frozen=True):
-    """A kind of work. One list of requests for each connection, sent in a cycle."""
+    """A kind of work: the requests of each way, one list for each connection, sent in a cycle."""
 
     what: str
     at_once: int
     is_rate: bool
     """True if the figure is the rate, of which more is better; else the median latency."""
-    raw: list[list[str]]
-    steps: int
-    """The number of raw requests that make one round trip."""
-    through: list[list[str]]
-    """The requests to machinist, and to the direct service."""
+    requests: dict[str, list[list[str]]]
     goals: tuple[Goal, ...]
+    raw_steps: int = 1
+    """The number of raw requests that make one round trip."""
     is_command: bool = False
 
 
 def rows(population: Population) -> list[Row]:
     """Return the rows for the objects in a cluster."""
     namespace, application = population.namespace, population.application
-    pods = http("GET", PODS.path(namespace))
-    kinds = [http("GET", kind.path(namespace)) for kind in KINDS]
-    of_application = [
-        http("GET", DEPLOYMENTS.path(namespace, application)),
-        http("GET", f"{PODS.path(namespace)}?labelSelector=app%3D{application}"),
-    ]
+    path = f"/{KUBERNETES}/{{}}/{namespace}".format
     machines = [
         [http("GET", PODS.path(namespace, name)) for name in population.pods[first::MANY]]
         for first in range(MANY)
     ]
-    scalings = [
-        [_scaling(population.scaled_namespace, name, replicas) for replicas in REPLICAS]
-        for name in population.scaled
+    one = _reads(machines, queries(KUBERNETES, population.pods, namespace))
+    pods = http("GET", PODS.path(namespace))
+    kinds = [http("GET", kind.path(namespace)) for kind in KINDS]
+    controllers = _reads([[pods, *kinds]], [[http("GET", path("controllers"))]])
+    all_machines = _reads([[pods]], [[http("GET", path("machines"))]])
+    of_application = [
+        http("GET", DEPLOYMENTS.path(namespace, application)),
+        http("GET", f"{PODS.path(namespace)}?labelSelector=app%3D{application}"),
     ]
-    path = f"/{KUBERNETES}/{{}}/{namespace}".format
-    one = queries(KUBERNETES, population.pods, namespace)
-    controller = f"{path('controllers')}/{application}?{HINTS}"
+    target = f"{path('controllers')}/{application}?{HINTS}"
+    controller = _reads([of_application], [[http("GET", target)]])
+    quarter = (Goal(RAW, 0.25),)
     return [
-        _latency("one machine", machines, 1, one, (Goal(DIRECT, 0.35),)),
-        Row("one machine", MANY, True, machines, 1, one, (Goal(RAW, 1.0), Goal(DIRECT, 3.0))),
-        _latency(
-            "controllers of 1,000 pods",
-            [[pods, *kinds]],
-            1 + len(kinds),
-            [[http("GET", path("controllers"))]],
-            (Goal(RAW, 0.25),),
-        ),
-        _latency(
-            "machines of 1,000 pods",
-            [[pods]],
-            1,
-            [[http("GET", path("machines"))]],
-            (Goal(RAW, 0.25),),
-        ),
-        _latency(
-            "controller with 100 pods",
-            [of_application],
-            len(of_application),
-            [[http("GET", controller)]],
-            (Goal(RAW, 0.5),),
-        ),
-        Row(
-            "scaling",
-            MANY,
-            True,
-            scalings,
-            1,
-            commands(KUBERNETES, population.scaled, population.scaled_namespace),
-            (Goal(DIRECT, 1.6),),
-            is_command=True,
-        ),
+        Row("one machine", 1, False, one, (Goal(DIRECT, 0.35),)),
+        Row("one machine", MANY, True, one, (Goal(RAW, 1.0), Goal(DIRECT, 3.0))),
+        Row("controllers of 1,000 pods", 1, False, controllers, quarter, 1 + len(kinds)),
+        Row("machines of 1,000 pods", 1, False, all_machines, quarter),
+        Row("controller with 100 pods", 1, False, controller, (Goal(RAW, 0.5),), 2),
+        Row("scaling", MANY, True, _scalings(population), (Goal(DIRECT, 1.6),), is_command=True),
     ]
 
 
-def _latency(
-    what: str,
-    raw: list[list[str]],
-    steps: int,
-    through: list[list[str]],
-    goals: tuple[Goal, ...],
-) -> Row:
-    return Row(what, 1, False, raw, steps, through, goals)
+def _reads(raw: list[list[str]], others: list[list[str]]) -> dict[str, list[list[str]]]:
+    return {RAW: raw, DIRECT: others, MACHINIST: others}
 
 
-def _scaling(namespace: str, name: str, replicas: int) -> str:
-    body = {"spec": {"replicas": replicas}}
-    return http("PATCH", DEPLOYMENTS.path(namespace, name), body, MERGE_PATCH)
+def _scalings(population: Population) -> dict[str, list[list[str]]]:
+    """Return scalings; each way has its own controllers, since each tests what it last wrote."""
+    namespace = population.scaled_namespace
+    names = {way: population.scaled[number :: len(WAYS)] for number, way in enumerate(WAYS)}
+    raw = [
+        [
+            http(
+                "PATCH",
+                DEPLOYMENTS.path(namespace, name),
+                {"spec": {"replicas": replicas}},
+                MERGE_PATCH,
+            )
+            for replicas in REPLICAS
+        ]
+        for name in names[RAW]
+    ]
+    others = {way: commands(KUBERNETES, names[way], namespace) for way in (DIRECT, MACHINIST)}
+    return {RAW: raw, **others}
