@@ -71,6 +71,7 @@ def _run(asked: argparse.Namespace, folder: Path, contexts: ExitStack) -> Report
         "API server": f"{version}, {cluster.what}",
         "machine": f"{cores} cores, {machine.machine()}, {machine.system()} {machine.release()}",
         "processes": f"1 gateway, {asked.workers} worker(s) per platform, all on this machine",
+        "others": f"used {report.others_busy(compared, lines):.0%} of the cores meanwhile",
         "rounds": f"{ROUNDS}, figures are medians",
         "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }

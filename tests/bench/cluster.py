@@ -78,7 +78,8 @@ def _namespace(api: Api, name: str, run: str, say: Say) -> Iterator[None]:
     path = f"{CORE}/{name}"
     metadata = {"name": name, "labels": {LABEL: run}}
     try:
-        yield api.create(CORE, _object("v1", "Namespace", metadata)) and None
+        api.create(CORE, _object("v1", "Namespace", metadata))
+        yield
     finally:
         say(f"deletes the namespace {name}")
         is_alone = api.get(path) is not None and not _has_controllers(api, name)

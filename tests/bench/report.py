@@ -75,10 +75,20 @@ class Report(Struct):
     lines: list[Line]
 
 
+def all_lines(compared: list[Compared], lines: list[Line]) -> list[Line]:
+    """Return the lines of all ways and loads."""
+    return [line for each in compared for line in each.ways.values()] + lines
+
+
 def failures(report: Report) -> dict[str, dict[str, int]]:
     """Return the failures by kind of load."""
-    ways = [line for each in report.compared for line in each.ways.values()]
-    return {line.what: line.failures for line in (*ways, *report.lines) if line.failures}
+    lines = all_lines(report.compared, report.lines)
+    return {line.what: line.failures for line in lines if line.failures}
+
+
+def others_busy(compared: list[Compared], lines: list[Line]) -> float:
+    """Return the share of the machine that processes outside the bench used, as a median."""
+    return statistics.median(each.others_busy for each in all_lines(compared, lines))
 
 
 def line(what: str, at_once: int, rounds: list[Measurement]) -> Line:

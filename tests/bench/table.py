@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.bench.report import Line, Report
+from tests.bench.report import Line, Report, all_lines
 from tests.bench.rounds import AT_ONCE, QUERY
 from tests.bench.rows import DIRECT, MACHINIST, RAW
 
@@ -121,15 +121,11 @@ def _goals(report: Report) -> Iterator[str]:
 
 
 def _notes(report: Report) -> Iterator[str]:
-    for line in _lines(report):
+    for line in all_lines(report.compared, report.lines):
         if line.load_busy is not None and line.load_busy > BUSY:
             yield f"{line.what}, {line.at_once} at once: the load generator was the bottleneck."
         if line.failures:
             yield f"{line.what}, {line.at_once} at once: FAILURES {line.failures}"
-
-
-def _lines(report: Report) -> list[Line]:
-    return [line for each in report.compared for line in each.ways.values()] + report.lines
 
 
 def _reached(*, is_reached: bool) -> str:
