@@ -23,12 +23,12 @@ from contracts import VERSION
 from deploy import signals
 from deploy.failed import Failed
 from deploy.kubeconfig.api import Api
-from tests.bench import plot, report, table
-from tests.bench.cluster import populated
-from tests.bench.report import Report
+from tests.bench.results import plot, report, table
+from tests.bench.results.report import Report
 from tests.bench.rounds import ROUNDS, measure
 from tests.bench.rows import rows
-from tests.bench.stage import Stage, of_kubeconfig, sandbox
+from tests.bench.subjects.cluster import populated
+from tests.bench.subjects.stage import Stage, of_kubeconfig, sandbox
 
 MOST_SECONDS = 60
 MOST_WORKERS = 16

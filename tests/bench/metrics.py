@@ -29,9 +29,9 @@ from deploy.process import ChildProcess
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.waiting import wait_until
-from tests.bench import usage
-from tests.bench.measure import Job
-from tests.bench.platform import (
+from tests.bench.loads import usage
+from tests.bench.loads.measure import Job
+from tests.bench.requests import (
     CONTROLLERS,
     KUBERNETES,
     MACHINES,
@@ -39,7 +39,7 @@ from tests.bench.platform import (
     commands,
     queries,
 )
-from tests.bench.stage import CHECKOUT, READY_S, inherited, metrics_url
+from tests.bench.subjects.stage import CHECKOUT, READY_S, inherited, metrics_url
 
 SWITCH = {True: signal.SIGUSR1, False: signal.SIGUSR2}
 PLATFORMS = {MEMORY: MACHINES, KUBERNETES: MACHINES[:1]}
@@ -153,7 +153,7 @@ def measure(
     """Switch metrics and logs under load; either side is first in every second pair of windows."""
     job = Job(processes.address, asked.seconds + READY_S, asked.concurrency, {}, requests)
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.load"],
+        [sys.executable, "-m", "tests.bench.loads.http"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         cwd=CHECKOUT,

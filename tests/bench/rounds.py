@@ -8,13 +8,14 @@ import httpx
 
 from deploy.failed import Failed
 from deploy.waiting import wait_until
-from tests.bench import messages, report
-from tests.bench.measure import Job, Measurement
-from tests.bench.messages import Messages
-from tests.bench.platform import KUBERNETES, MACHINES, MEMORY, commands, queries
-from tests.bench.report import Compared, Counts, Line
+from tests.bench.loads import messages
+from tests.bench.loads.measure import Job, Measurement
+from tests.bench.loads.messages import Messages
+from tests.bench.requests import KUBERNETES, MACHINES, MEMORY, commands, queries
+from tests.bench.results import report
+from tests.bench.results.report import Compared, Counts, Line
 from tests.bench.rows import DIRECT, MACHINIST, RAW, WAYS, Row
-from tests.bench.stage import READY_S, Stage, run
+from tests.bench.subjects.stage import READY_S, Stage, run
 
 ROUNDS = 3
 COUNTED_S = 1.0
@@ -35,7 +36,7 @@ def measure(stage: Stage, rows: list[Row], seconds: float) -> tuple[list[Compare
     for _ in range(ROUNDS):
         for row, ways in zip(rows, compared, strict=True):
             for way in WAYS:
-                ways[way].append(run("load", _job(stage, row, way, seconds), Measurement))
+                ways[way].append(run("http", _job(stage, row, way, seconds), Measurement))
         for kind, count in loads:
             measured[kind, count].append(_load(stage, kind, count, seconds))
     idle = _idle(stage)
@@ -61,7 +62,7 @@ def _load(stage: Stage, kind: str, at_once: int, seconds: float) -> Measurement:
         job = Job(stage.node.amqp_url, seconds, at_once, stage.floor(), own="asks")
         return run("echo", job, Measurement)
     job = Job(stage.gateway, seconds, at_once, stage.through(MEMORY), LOADS[kind])
-    return run("load", job, Measurement)
+    return run("http", job, Measurement)
 
 
 def _count(stage: Stage, row: Row, way: str, idle: Messages) -> Counts:
@@ -73,7 +74,7 @@ def _count(stage: Stage, row: Row, way: str, idle: Messages) -> Counts:
         return Counts(row.raw_steps)
     calls = stage.calls if way == MACHINIST else stage.direct_calls
     calls_before, messages_before, began = calls(), messages.read(stage.node), time.monotonic()
-    requests = run("load", _job(stage, row, way, COUNTED_S), Measurement).in_all
+    requests = run("http", _job(stage, row, way, COUNTED_S), Measurement).in_all
     sent = messages.read(stage.node) - messages_before
     sent -= idle * (time.monotonic() - began)
     found = Counts((calls() - calls_before) / requests)

@@ -8,8 +8,7 @@
 
 from msgspec import Struct
 
-from tests.bench.cluster import Population
-from tests.bench.platform import (
+from tests.bench.requests import (
     HINTS,
     KUBERNETES,
     MERGE_PATCH,
@@ -18,6 +17,7 @@ from tests.bench.platform import (
     http,
     queries,
 )
+from tests.bench.subjects.cluster import Population
 from worker.providers.k8s.kinds import DEPLOYMENTS, KINDS, PODS
 
 MANY = 16

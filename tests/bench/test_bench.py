@@ -10,14 +10,14 @@ import msgspec
 import pytest
 
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.bench.measure import percentile
-from tests.bench.report import Report, all_lines
+from tests.bench.loads.measure import percentile
+from tests.bench.results.report import Report, all_lines
 from tests.deploy import kubeconfigs
 from tests.stack import eventually
 
 CHECKOUT = Path(__file__).resolve().parent.parent.parent
 WITHIN_S = 150
-BENCH_WITHIN_S = 600
+BENCH_WITHIN_S = 1200
 
 
 def test_a_percentile_is_a_measured_time() -> None:
@@ -27,6 +27,7 @@ def test_a_percentile_is_a_measured_time() -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(BENCH_WITHIN_S + 60)
 def test_every_figure_is_positive_and_nothing_remains(
     sandbox: KubernetesSandbox, tmp_path: Path
 ) -> None:

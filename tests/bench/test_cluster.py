@@ -4,7 +4,7 @@ import pytest
 
 from deploy.kubeconfig.api import Api
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
-from tests.bench.cluster import APPLICATIONS, SCALED, SIZE, populated
+from tests.bench.subjects.cluster import APPLICATIONS, SCALED, SIZE, populated
 
 
 def populate_and_delete(sandbox: KubernetesSandbox) -> list[str]:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 import httpx
 from msgspec import Struct, structs
 
-from tests.bench import messages, usage
-from tests.bench.messages import Messages
+from tests.bench.loads import messages, usage
+from tests.bench.loads.messages import Messages
 from tests.stack import Gateway, Process, Stack, eventually
 
 REQUESTS = 100

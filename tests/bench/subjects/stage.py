@@ -20,10 +20,10 @@ from deploy.process import ChildProcess
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.waiting import wait_until
-from tests.bench import usage
-from tests.bench.platform import KUBERNETES, MEMORY
+from tests.bench.loads import usage
+from tests.bench.requests import KUBERNETES, MEMORY
 
-CHECKOUT = Path(__file__).resolve().parent.parent.parent
+CHECKOUT = Path(__file__).resolve().parents[3]
 JOB_TIMEOUT_S = 150
 READY_S = 60
 METRICS = re.compile(r"metrics on (http://\S+?/metrics)")
@@ -35,7 +35,7 @@ Result = TypeVar("Result")
 def run(module: str, job: Struct, result: type[Result]) -> Result:
     """Run a job in a new process, and return its result."""
     done = subprocess.run(
-        [sys.executable, "-m", f"tests.bench.{module}"],
+        [sys.executable, "-m", f"tests.bench.loads.{module}"],
         input=msgspec.json.encode(job),
         capture_output=True,
         timeout=JOB_TIMEOUT_S,
@@ -90,11 +90,13 @@ class Stage:
         self.direct, direct = self._address()
         broker = {"PLT_AMQP_URL": self.node.amqp_url}
         expected = {"PLT_PROVIDERS": f"{MEMORY},{KUBERNETES}"}
-        self._echo = self._start("echo", ["tests.bench.echo", self.node.amqp_url], {})
-        self._direct = self._start("direct", ["tests.bench.direct"], cluster.worker | direct)
+        self._echo = self._start("echo", ["tests.bench.loads.echo", self.node.amqp_url], {})
+        self._direct = self._start(
+            "direct", ["tests.bench.subjects.direct"], cluster.worker | direct
+        )
         self._gateway = self._start("gateway", ["gateway"], broker | gateway | expected)
         self._workers = {
-            MEMORY: self._attach(workers, "tests.bench.memory_worker", broker, MEMORY),
+            MEMORY: self._attach(workers, "tests.bench.subjects.memory_worker", broker, MEMORY),
             KUBERNETES: self._attach(workers, "worker", broker | cluster.worker, KUBERNETES),
         }
         condition = f"{workers} workers attend each platform, and the direct service answers"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from tests.bench.report import Line, Report, all_lines
+from tests.bench.results.report import Line, Report, all_lines
 from tests.bench.rounds import AT_ONCE, QUERY
 from tests.bench.rows import DIRECT, MACHINIST, RAW
 

@@ -13,7 +13,7 @@ from typing import cast
 from urllib.parse import urlsplit
 
 from contracts.process.environment import load
-from tests.bench.measure import Job, Measurement, Tally, main
+from tests.bench.loads.measure import Job, Measurement, Tally, main
 from worker.providers.k8s.api.credentials import Token, Trust
 from worker.providers.k8s.settings import Settings
 

@@ -11,8 +11,8 @@ import msgspec
 import uvloop
 from msgspec import Struct
 
-from tests.bench import usage
-from tests.bench.usage import Usage
+from tests.bench.loads import usage
+from tests.bench.loads.usage import Usage
 
 WARM_UP_S = 0.3
 FEWEST = 3

@@ -6,8 +6,8 @@ from math import inf
 
 from msgspec import Struct
 
-from tests.bench.measure import Measurement
-from tests.bench.messages import Messages
+from tests.bench.loads.measure import Measurement
+from tests.bench.loads.messages import Messages
 from tests.bench.rows import MACHINIST, Goal, Row
 
 MICRO = 1e6

@@ -3,7 +3,7 @@
 from html import escape
 from math import log10
 
-from tests.bench.report import Compared, Report
+from tests.bench.results.report import Compared, Report
 from tests.bench.rows import DIRECT, MACHINIST, RAW
 
 WIDTH, LEFT, RIGHT = 760, 210, 70
