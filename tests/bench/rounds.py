@@ -18,7 +18,7 @@ from tests.bench.rows import DIRECT, MACHINIST, RAW, WAYS, Row
 from tests.bench.subjects.stage import READY_S, Stage, run
 
 ROUNDS = 3
-COUNTED_S = 1.0
+COUNTED_S = 3.0
 IDLE_S = 5.0
 FLOOR = "floor: echo, bare aiormq"
 QUERY = "query, platform in memory"
@@ -70,17 +70,20 @@ def _count(stage: Stage, row: Row, way: str, idle: Messages) -> Counts:
 
     `idle` are the messages per second without requests, in which workers announce themselves.
     """
+
+    def send() -> int:
+        return run("http", _job(stage, row, way, COUNTED_S), Measurement).in_all
+
     if way == RAW:
         return Counts(row.raw_steps)
-    calls = stage.calls if way == MACHINIST else stage.direct_calls
-    calls_before, messages_before, began = calls(), messages.read(stage.node), time.monotonic()
-    requests = run("http", _job(stage, row, way, COUNTED_S), Measurement).in_all
-    sent = messages.read(stage.node) - messages_before
-    sent -= idle * (time.monotonic() - began)
-    found = Counts((calls() - calls_before) / requests)
-    if way == MACHINIST:
-        found.messages = sent / requests
-    return found
+    if way == DIRECT:
+        calls_before = stage.direct_calls()
+        requests = send()
+        return Counts((stage.direct_calls() - calls_before) / requests)
+    calls_before, before, began = stage.calls(), messages.read(stage.node), time.monotonic()
+    requests = send()
+    sent = messages.read(stage.node) - before - idle * (time.monotonic() - began)
+    return Counts((stage.calls() - calls_before) / requests, sent / requests)
 
 
 def _idle(stage: Stage) -> Messages:

@@ -90,8 +90,8 @@ def _captions(report: Report) -> list[str]:
     of = report.measured_on
     lines = [
         f"machinist {of['machinist']}; {of['broker']}; {of['machine']}; {of['date']}.",
-        f"API server: {of['API server']}. Rounds: {of['rounds']}. Others {of['others']}. Only "
-        "machinist's scalings are durable and audited.",
+        f"API server: {of['API server']}. Rounds: {of['rounds']}. Other programs {of['others']}.",
+        "Only machinist's scalings are durable and audited.",
     ]
     if report.is_sandbox:
         lines.append(
