@@ -95,7 +95,8 @@ def _captions(report: Report) -> list[str]:
     ]
     if report.is_sandbox:
         lines.append(
-            "The sandbox is slower than a real API server: these ratios flatter machinist."
+            "The sandbox, in Python, carries fewer requests per second than a real API server, "
+            "which flatters machinist."
         )
     return lines
 
