@@ -60,6 +60,10 @@ class Api:
             raise Failed(f"POST {path}: the cluster has no such collection")
         return created
 
+    def replace(self, path: str, body: Object) -> None:
+        """Replace an object or a subresource; an object that does not exist is left alone."""
+        self._send("PUT", path, body)
+
     def delete(self, path: str, **options: str) -> bool:
         """Delete an object or a collection, and return whether it existed."""
         return self._send("DELETE", path, query=options) is not None

@@ -1,10 +1,15 @@
-"""`python -m tests.bench`: load on its own broker, gateway and workers, measured.
+"""`python -m tests.bench`: machinist beside the usual way and the API server itself, measured.
+
+The bench starts a broker, a gateway, workers, a service without broker and informers, and the
+Kubernetes sandbox. With --kubeconfig the platform is your cluster: the bench makes two namespaces
+there, uses nothing else, and deletes them at the end, also after Ctrl-C.
 
 Every kind of load is measured in several short rounds, in turns, so that other activity on the
 machine affects all kinds equally. The figures are medians over the rounds.
 """
 
 import argparse
+import datetime
 import os
 import platform as machine
 import sys
@@ -14,38 +19,19 @@ from pathlib import Path
 
 import msgspec
 
+from contracts import VERSION
 from deploy import signals
 from deploy.failed import Failed
-from tests.bench import report
-from tests.bench.added import Comparison, ComparisonJob
-from tests.bench.measure import Job, Measurement
-from tests.bench.platform import (
-    DIRECT_COMMAND,
-    DIRECT_QUERY,
-    KUBERNETES,
-    MACHINES,
-    MEMORY,
-    commands,
-    queries,
-)
-from tests.bench.report import Report
-from tests.bench.stage import Stage, run
+from deploy.kubeconfig.api import Api
+from tests.bench.results import plot, report, table
+from tests.bench.results.report import Report
+from tests.bench.rounds import ROUNDS, measure
+from tests.bench.rows import rows
+from tests.bench.subjects.cluster import populated
+from tests.bench.subjects.stage import Stage, of_kubeconfig, sandbox
 
-ROUNDS = 3
 MOST_SECONDS = 60
-MOST_AT_ONCE = 256
-
-FLOOR = "floor: echo, bare aiormq"
-LOADS = {
-    "query, platform in memory": (MEMORY, queries(MEMORY, MACHINES)),
-    "command, platform in memory": (MEMORY, commands(MEMORY)),
-    "query, Kubernetes sandbox": (KUBERNETES, queries(KUBERNETES, MACHINES[:1])),
-    "command, Kubernetes sandbox": (KUBERNETES, commands(KUBERNETES)),
-}
-COMPARED = {
-    "query": (queries(KUBERNETES, MACHINES[:1])[0], DIRECT_QUERY),
-    "command": (commands(KUBERNETES)[0], DIRECT_COMMAND),
-}
+MOST_WORKERS = 16
 
 
 def main() -> None:
@@ -54,75 +40,65 @@ def main() -> None:
     try:
         with ExitStack() as contexts:
             folder = Path(contexts.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
-            stage = Stage(folder, asked.workers, contexts)
-            found = measure(stage, asked.seconds / ROUNDS, asked.concurrency, asked.workers)
+            found = _run(asked, folder, contexts)
     except Failed as failure:
         sys.exit(f"bench: {failure}")
     except signals.Stopped as stopped:
         sys.exit(128 + stopped.number)
-    print(msgspec.json.encode(found).decode() if asked.json else report.table(found))
-    sys.exit(1 if found.failures else 0)
+    print(table.text(found))
+    if asked.json:
+        asked.json.write_bytes(msgspec.json.format(msgspec.json.encode(found)) + b"\n")
+    if asked.plot:
+        asked.plot.write_text(plot.svg(found))
+    sys.exit(1 if report.failures(found) else 0)
 
 
-def measure(stage: Stage, seconds: float, at_once: int, workers: int) -> Report:
-    """Measure every kind of load in turns, in `ROUNDS` rounds."""
-    loads = [(kind, count) for kind in (*LOADS, FLOOR) for count in (1, at_once)]
-    measured: dict[tuple[str, int], list[Measurement]] = {load: [] for load in loads}
-    compared: dict[str, list[Comparison]] = {kind: [] for kind in COMPARED}
-    for _ in range(ROUNDS):
-        for kind, count in loads:
-            measured[kind, count].append(_load(stage, kind, count, seconds))
-        for kind in COMPARED:
-            compared[kind].append(_compare(stage, kind, seconds))
+def _run(asked: argparse.Namespace, folder: Path, contexts: ExitStack) -> Report:
+    cluster = (
+        of_kubeconfig(asked.kubeconfig, asked.context, folder)
+        if asked.kubeconfig
+        else contexts.enter_context(sandbox())
+    )
+    api = contexts.enter_context(Api(cluster.administrator))
+    version = (api.get("/version") or {}).get("gitVersion", "unknown")
+    population = contexts.enter_context(populated(api, _say))
+    stage = Stage(folder, cluster, asked.workers, contexts)
+    compared, lines = measure(stage, rows(population), asked.seconds / ROUNDS)
     cores = os.cpu_count() or 1
-    return Report(
-        _measured_on(stage, cores, workers),
-        [report.line(kind, count, rounds, cores) for (kind, count), rounds in measured.items()],
-        [report.added(kind, rounds) for kind, rounds in compared.items()],
-    )
-
-
-def _load(stage: Stage, kind: str, at_once: int, seconds: float) -> Measurement:
-    if kind == FLOOR:
-        job = Job(stage.node.amqp_url, seconds, at_once, stage.floor(), own="asks")
-        return run("echo", job, Measurement)
-    provider, requests = LOADS[kind]
-    job = Job(stage.gateway, seconds, at_once, stage.through(provider), requests)
-    return run("load", job, Measurement)
-
-
-def _compare(stage: Stage, kind: str, seconds: float) -> Comparison:
-    through, direct = COMPARED[kind]
-    sandbox = stage.sandbox
-    job = ComparisonJob(
-        stage.gateway, through, sandbox.url, str(sandbox.ca_path), sandbox.token, direct, seconds
-    )
-    return run("added", job, Comparison)
-
-
-def _measured_on(stage: Stage, cores: int, workers: int) -> dict[str, str]:
-    return {
-        "Python": machine.python_version(),
-        "RabbitMQ": f"{stage.node.ctl('version').strip()}, one node with the management plugin",
+    measured_on = {
+        "machinist": f"{VERSION}, Python {machine.python_version()}",
+        "broker": f"RabbitMQ {stage.node.ctl('version').strip()}, one node",
+        "API server": f"{version}, {cluster.what}",
         "machine": f"{cores} cores, {machine.machine()}, {machine.system()} {machine.release()}",
-        "processes": f"1 gateway, {workers} worker(s) per platform, all on this machine",
+        "processes": f"1 gateway, {asked.workers} worker(s) per platform, all on this machine",
+        "others": f"used {report.others_busy(compared, lines):.0%} of the cores meanwhile",
         "rounds": f"{ROUNDS}, figures are medians",
+        "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
     }
+    return Report(measured_on, cluster.is_sandbox, compared, lines)
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument(
         "--seconds",
         type=_seconds,
         default=3.0,
-        help=f"seconds for each kind of load, in {ROUNDS} rounds",
+        help=f"seconds for each kind of load, in {ROUNDS} rounds (default: 3)",
     )
-    parser.add_argument("--concurrency", type=_count, default=64, help="concurrent requests")
     parser.add_argument(
-        "--workers", type=_count, default=1, help="worker processes for each platform"
+        "--workers", type=_workers, default=1, help="worker processes for each platform"
     )
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "--kubeconfig", type=Path, metavar="FILE", help="measure the cluster of this kubeconfig"
+    )
+    parser.add_argument("--context", help="a context of the kubeconfig (default: the current one)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the results as JSON")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the ratios as SVG")
     return parser.parse_args()
 
 
@@ -132,10 +108,14 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _count(text: str) -> int:
-    if not 1 <= (count := int(text)) <= MOST_AT_ONCE:
-        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MOST_AT_ONCE}")
+def _workers(text: str) -> int:
+    if not 1 <= (count := int(text)) <= MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"expected a number from 1 to {MOST_WORKERS}")
     return count
+
+
+def _say(message: str) -> None:
+    print(f"  {message}", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

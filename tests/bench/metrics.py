@@ -8,7 +8,6 @@ affects both sides equally. A scrape is measured apart.
 import argparse
 import math
 import os
-import re
 import signal
 import statistics
 import subprocess
@@ -30,9 +29,9 @@ from deploy.process import ChildProcess
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from deploy.waiting import wait_until
-from tests.bench import usage
-from tests.bench.measure import Job
-from tests.bench.platform import (
+from tests.bench.loads import usage
+from tests.bench.loads.measure import Job
+from tests.bench.requests import (
     CONTROLLERS,
     KUBERNETES,
     MACHINES,
@@ -40,9 +39,8 @@ from tests.bench.platform import (
     commands,
     queries,
 )
-from tests.bench.stage import CHECKOUT, READY_S, inherited
+from tests.bench.subjects.stage import CHECKOUT, READY_S, inherited, metrics_url
 
-METRICS = re.compile(r"metrics on (http://\S+?/metrics)")
 SWITCH = {True: signal.SIGUSR1, False: signal.SIGUSR2}
 PLATFORMS = {MEMORY: MACHINES, KUBERNETES: MACHINES[:1]}
 """The machines of each platform: in memory, or the sandbox of Kubernetes."""
@@ -109,12 +107,9 @@ class Processes:
 
     def scrape(self, part: str) -> float:
         """Return the CPU seconds of one scrape of a process."""
-        child = self._children[part]
-        found = METRICS.search(child.log.read_text())
-        if found is None:
-            raise Failed(f"{part} serves no metrics:\n{child.last_lines()}")
+        url = metrics_url(self._children[part])
         before = self.read()[part][0]
-        httpx.get(found[1], trust_env=False).raise_for_status()
+        httpx.get(url, trust_env=False).raise_for_status()
         return self.read()[part][0] - before
 
     def _is_attended(self) -> bool:
@@ -158,7 +153,7 @@ def measure(
     """Switch metrics and logs under load; either side is first in every second pair of windows."""
     job = Job(processes.address, asked.seconds + READY_S, asked.concurrency, {}, requests)
     with subprocess.Popen(
-        [sys.executable, "-m", "tests.bench.load"],
+        [sys.executable, "-m", "tests.bench.loads.http"],
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         cwd=CHECKOUT,

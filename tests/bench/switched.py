@@ -20,8 +20,8 @@ from contracts.observation.audit import AuditMetrics
 from gateway.__main__ import main as gateway
 from gateway.http.server import OnRawPath
 from gateway.metrics import Measured
-from tests.bench import memory_worker
-from tests.bench.platform import MEMORY
+from tests.bench.requests import MEMORY
+from tests.bench.subjects import memory_worker
 from worker.__main__ import main as worker
 from worker.messages.replies import Replies
 from worker.metrics import Metrics

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from contracts.outcomes import Result
-from tests.bench import usage
-from tests.bench.platform import CONTROLLERS, MEMORY
+from tests.bench.loads import usage
+from tests.bench.requests import CONTROLLERS, MEMORY
 from tests.history.audit_reader import AuditReader
 from tests.history.test_history import writes
 from tests.producer import publish, scale_event
@@ -74,7 +74,7 @@ def test_a_worker_handles_1000_events_per_second_on_an_instant_platform(
         "PLT_PROVIDER": MEMORY,
         "PLT_PROVIDER_NAME": "k8s",
     }
-    worker = Process("tests.bench.memory_worker", environment, tmp_path / "worker.log")
+    worker = Process("tests.bench.subjects.memory_worker", environment, tmp_path / "worker.log")
     with closing(worker), AuditReader(stack.amqp_url) as audit:
         gateway = stack.gateway()
         eventually(lambda: gateway.attended_by(1), what="the worker is attached")

@@ -63,7 +63,7 @@ class Cluster:
         own = {"app.kubernetes.io/instance": application}
         pod: Object = {
             "metadata": {"labels": {**labels, **own}},
-            "spec": _pod(self._image, scheduled=machines <= MAX_RUNNING),
+            "spec": pod_spec(self._image, scheduled=machines <= MAX_RUNNING),
         }
         spec = {"replicas": machines, "selector": {"matchLabels": own}, "template": pod}
         deployment = {
@@ -81,7 +81,7 @@ class Cluster:
         )
 
     def run_without_controller(self) -> None:
-        pod = {"metadata": {"name": "alone"}, "spec": _pod(self._image, scheduled=True)}
+        pod = {"metadata": {"name": "alone"}, "spec": pod_spec(self._image, scheduled=True)}
         self._api.create(self._path("pods"), {"apiVersion": "v1", "kind": "Pod", **pod})
 
     def gateway(self) -> str:
@@ -178,7 +178,7 @@ def attached(config: pytest.Config) -> Iterator[Callable[[], Cluster]]:
             yield lambda: Cluster(environment, api, scope, image)
 
 
-def _pod(image: str, *, scheduled: bool) -> Object:
+def pod_spec(image: str, *, scheduled: bool) -> Object:
     """Return the specification of a pod that the strictest Pod Security Standard admits."""
     container = {
         "name": "app",

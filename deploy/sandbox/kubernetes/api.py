@@ -28,7 +28,7 @@ from deploy.sandbox.kubernetes.statuses import (
 )
 from deploy.sandbox.kubernetes.store import Store
 from deploy.sandbox.kubernetes.watching import Watch, open_watch
-from deploy.sandbox.kubernetes.writing import begin_write, create, update
+from deploy.sandbox.kubernetes.writing import begin_write, create, finalize, update
 
 MAX_BODY = 3 * 1024 * 1024
 
@@ -118,7 +118,12 @@ class Api:
 
     def _update(self, kind: Kind, target: Target, request: Request) -> Answer:
         write = begin_write(self._store, kind, target, request, "update")
-        return update_scale(write) if target.subresource == "scale" else update(write)
+        match target.subresource:
+            case "scale":
+                return update_scale(write)
+            case "finalize":
+                return finalize(write)
+        return update(write)
 
     def _patch(self, kind: Kind, target: Target, request: Request) -> Answer:
         check_media_type(kind, request)
@@ -130,7 +135,9 @@ def _check_method(kind: Kind, target: Target, request: Request) -> None:
     """Refuse a method that the collection, object or subresource does not have."""
     if target.subresource and target.subresource not in kind.subresources:
         raise not_found(kind, target.name)
-    if target.subresource:
+    if target.subresource == "finalize":
+        allowed = {"PUT"}
+    elif target.subresource:
         allowed = {"GET", "PUT", "PATCH"}
     elif target.name:
         allowed = {"GET", "PUT", "PATCH", "DELETE"}

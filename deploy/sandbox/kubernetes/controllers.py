@@ -24,11 +24,16 @@ class Controllers:
     """The controllers of a cluster; both settings are seconds, 0 for at once.
 
     With a `ready_after` of None pods stay Pending and unscheduled, as without a kubelet. With a
-    `terminate_after` of None deleted pods stay Terminating.
+    `terminate_after` of None deleted pods and namespaces stay Terminating. With `reconciles` false
+    there is no controller manager either.
     """
 
     def __init__(
-        self, store: Store, ready_after: float | None = 0, terminate_after: float | None = 0
+        self,
+        store: Store,
+        ready_after: float | None = 0,
+        terminate_after: float | None = 0,
+        reconciles: bool = True,
     ) -> None:
         self.ready_after = ready_after
         self.terminate_after = terminate_after
@@ -44,6 +49,7 @@ class Controllers:
                 core.REPLICATION_CONTROLLERS, found
             ),
         }
+        self._reconciles = reconciles
         store.listen(self._changes.append)
 
     def reconcile(self) -> None:
@@ -51,7 +57,9 @@ class Controllers:
         while self._changes:
             # The changes that reconciling makes belong to the next round.
             changes, self._changes[:] = list(self._changes), []
-            for kind, key in self._workloads_of(changes):
+            for change in changes:
+                self._handle(change)
+            for kind, key in self._workloads_of(changes) if self._reconciles else ():
                 stored = self._store.get(kind, *key)
                 if stored is not None and "deletionTimestamp" not in stored.metadata:
                     self._reconcile[kind](stored)
@@ -94,7 +102,6 @@ class Controllers:
             stored = change.after or change.before
             if stored is None:
                 continue
-            self._handle(change)
             if change.kind in self._reconcile:
                 touched[change.kind, stored.key] = None
             owner = controller_of(stored.metadata)
@@ -111,7 +118,7 @@ class Controllers:
 
     def _handle(self, change: Change) -> None:
         if change.after is None:
-            if change.before is not None:
+            if change.before is not None and self._reconciles:
                 garbage.collect(self._store, change.before)
         elif "deletionTimestamp" in change.after.metadata:
             self._end(change.kind, change.after)

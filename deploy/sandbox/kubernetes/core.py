@@ -169,6 +169,7 @@ NAMESPACES = Kind(
     namespaced=False,
     short_names=("ns",),
     has_status=True,
+    has_finalize=True,
     deletion_answers_object=True,
     deletable_as_collection=False,
     selectable=("status.phase",),

@@ -100,7 +100,7 @@ def _rows(kind: Kind) -> list[Object]:
             "singularName": "",
             "namespaced": kind.namespaced,
             "kind": kind.kind,
-            "verbs": ["get", "patch", "update"],
+            "verbs": ["update"] if part == "finalize" else ["get", "patch", "update"],
         }
         if part == "scale":
             row |= {"group": "autoscaling", "version": "v1", "kind": "Scale"}

@@ -85,6 +85,7 @@ class Kind:
     short_names: tuple[str, ...] = ()
     scalable: bool = False
     has_status: bool = False
+    has_finalize: bool = False
     custom: bool = False
     counts_generations: bool = False
     deletion_answers_object: bool = False
@@ -113,7 +114,8 @@ class Kind:
 
     @property
     def subresources(self) -> tuple[str, ...]:
-        return (("status",) if self.has_status else ()) + (("scale",) if self.scalable else ())
+        given = {"finalize": self.has_finalize, "status": self.has_status, "scale": self.scalable}
+        return tuple(name for name, has_it in given.items() if has_it)
 
     @property
     def verbs(self) -> list[str]:

@@ -38,7 +38,8 @@ class KubernetesSandbox(Population):
     """A cluster behind a socket.
 
     `ready_after` and `terminate_after` are seconds, 0 for at once and None for never; `gateway`
-    installs the Gateway API; `directory` keeps the CA and token files after the end. A worker has
+    installs the Gateway API; `directory` keeps the CA and token files after the end. With `alone`
+    there is only an API server, without controller manager, scheduler and kubelet. A worker has
     the rights of the shipped Role; the token in `token` has all rights.
     """
 
@@ -51,10 +52,12 @@ class KubernetesSandbox(Population):
         gateway: bool = True,
         ready_after: float | None = 0,
         terminate_after: float | None = 0,
+        alone: bool = False,
     ) -> None:
         store = Store()
         kinds = catalogue(gateway)
-        super().__init__(store, Controllers(store, ready_after, terminate_after), kinds)
+        after = (None, None) if alone else (ready_after, terminate_after)
+        super().__init__(store, Controllers(store, *after, not alone), kinds)
         self.access = Access()
         self.calls = Calls[Call]()
         self.faults = Faults(Fault)

@@ -144,6 +144,21 @@ def update(write: Write) -> Answer:
     return write.answer(200, replace(write, stored, obj), warnings)
 
 
+def finalize(write: Write) -> Answer:
+    """Replace the finalizers of a namespace; without any, a namespace in deletion is removed."""
+    obj, warnings = read_object(write.request, write.kind, write.target.version)
+    check_name(write, obj["metadata"])
+    stored = write.store.get(write.kind, write.target.namespace, write.target.name)
+    if stored is None:
+        raise not_found(write.kind, write.target.name)
+    finalizers = (obj.get("spec") or {}).get("finalizers")
+    spec = {"finalizers": finalizers} if finalizers else {}
+    after = write.store.put(write.kind, {**stored.object, "spec": spec})
+    if not finalizers:
+        _remove_if_finalized(write, after)
+    return write.answer(200, after, warnings)
+
+
 def _other_uid(write: Write, stored: Stored, uid: str) -> str:
     key = f"/registry/{write.kind.plural}/{write.target.namespace}/{write.target.name}"
     return (

@@ -195,3 +195,33 @@ async def test_a_new_replica_set_without_an_owner_is_adopted(
     }
 
     assert (owned["stray"], owned["other"]) == (True, False)
+
+
+async def test_without_controllers_a_namespace_ends_when_its_finalizers_are_replaced() -> None:
+    namespace = "/api/v1/namespaces/default2"
+    deployments = "/apis/apps/v1/namespaces/default2/deployments"
+    async with (
+        KubernetesSandbox(alone=True) as sandbox,
+        httpx.AsyncClient(
+            base_url=sandbox.url,
+            verify=sandbox.trust(),
+            headers={"authorization": f"Bearer {sandbox.token}"},
+        ) as api,
+    ):
+        sandbox.add_namespace("default2")
+        sandbox.add_deployment("w", "default2")
+        deployment = (await api.get(f"{deployments}/w")).json()
+        pods = (await api.get(f"{namespace}/pods")).json()["items"]
+        await api.delete(f"{deployments}/w")
+        ending = (await api.delete(namespace)).json()
+        other = await api.patch(f"{namespace}/finalize", json={}, headers=MERGE)
+        ended = await api.put(f"{namespace}/finalize", json=ending | {"spec": {}})
+        after = await api.get(namespace)
+
+    assert "observedGeneration" not in deployment["status"]
+    assert pods == []
+    assert (ending["status"]["phase"], ending["spec"]) == (
+        "Terminating",
+        {"finalizers": ["kubernetes"]},
+    )
+    assert (other.status_code, ended.status_code, after.status_code) == (405, 200, 404)

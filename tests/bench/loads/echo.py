@@ -1,6 +1,6 @@
 """The floor: round trips through the broker with the AMQP library alone.
 
-`python -m tests.bench.echo` generates the load; with a broker's URL it is the echo server.
+`python -m tests.bench.loads.echo` generates the load; with a broker's URL it is the echo server.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from aiormq.abc import AbstractConnection, DeliveredMessage
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
-from tests.bench.measure import Job, Measurement, Tally, main
+from tests.bench.loads.measure import Job, Measurement, Tally, main
 
 QUEUE = "bench.echo"
 BODY = b"x" * 300

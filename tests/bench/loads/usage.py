@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from deploy import process_tree
 
+CORES = os.cpu_count() or 1
 TICKS = os.sysconf("SC_CLK_TCK")
 BUSY = (0, 1, 2, 5, 6)  # user, nice, system, interrupts: in the first line of /proc/stat
 STOLEN = (7,)
@@ -32,9 +33,14 @@ class Usage(Struct):
         return Usage(self.clock - earlier.clock, groups, machine, stolen)
 
     @property
-    def others(self) -> float:
-        """CPU seconds of processes outside the groups."""
-        return max(0.0, self.machine - sum(self.groups.values()))
+    def others_busy(self) -> float:
+        """The share of the machine that processes outside the groups used."""
+        return max(0.0, self.machine - sum(self.groups.values())) / self.clock / CORES
+
+    @property
+    def stolen_share(self) -> float:
+        """The share of the machine that other machines used."""
+        return self.stolen / self.clock / CORES
 
 
 def now(groups: Groups) -> Usage:

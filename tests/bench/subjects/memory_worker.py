@@ -7,7 +7,7 @@ from typing import Any
 from contracts.api import ApplyController
 from contracts.operation import Operation
 from contracts.resources import Machine, Object
-from tests.bench.platform import CONTROLLERS, MACHINES, MEMORY, SCOPE, manifest
+from tests.bench.requests import CONTROLLERS, MACHINES, MEMORY, SCOPE, manifest
 from tests.memory import MemoryProvider
 from worker.__main__ import main
 from worker.provider import Call

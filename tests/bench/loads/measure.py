@@ -4,16 +4,21 @@ import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 import uvloop
 from msgspec import Struct
 
-from tests.bench import usage
-from tests.bench.usage import Usage
+from tests.bench.loads import usage
+from tests.bench.loads.usage import Usage
 
 WARM_UP_S = 0.3
+FEWEST = 3
+"""A measurement of slow round trips goes on until this number has ended, ..."""
+LONGEST_S = 30
+"""... but no longer than this."""
 
 
 class Job(Struct):
@@ -25,6 +30,10 @@ class Job(Struct):
     processes: dict[str, list[int]]
     requests: list[list[str]] = []
     """One list for each connection, sent in a cycle."""
+    steps: int = 1
+    """The number of requests of one round trip."""
+    api_server: dict[str, str] = {}
+    """The variables of a worker, if the requests go to its API server instead of `where`."""
     own: str = "load"
     """The group of this process in the accounting."""
 
@@ -37,6 +46,8 @@ class Measurement(Struct):
     p50: float
     p99: float
     usage: Usage
+    in_all: int = 0
+    """The successful round trips with those of the warm-up and the last ones."""
 
 
 class Tally:
@@ -45,6 +56,8 @@ class Tally:
     def __init__(self) -> None:
         self.counts = False
         self.over = False
+        self.in_all = 0
+        self._enough = asyncio.Event()
         self._times: list[float] = []
         self._failures: dict[str, int] = {}
 
@@ -52,8 +65,12 @@ class Tally:
         """Record the end of a round trip."""
         if failure is not None:
             self._failures[failure] = self._failures.get(failure, 0) + 1
-        elif self.counts:
+            return
+        self.in_all += 1
+        if self.counts:
             self._times.append(seconds)
+            if len(self._times) == FEWEST:
+                self._enough.set()
 
     async def measured(self, job: Job) -> Measurement:
         """Warm up, count for `job.seconds`, and stop."""
@@ -62,6 +79,8 @@ class Tally:
         before = usage.now(processes)
         self.counts = True
         await asyncio.sleep(job.seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._enough.wait(), LONGEST_S)
         used = usage.now(processes) - before
         self.counts, self.over = False, True
         return Measurement(

@@ -1,4 +1,4 @@
-"""The machines and controllers on the benchmark's platforms, and its requests."""
+"""The machines and controllers on the platform in memory, and the text of requests."""
 
 import json
 from typing import Any
@@ -11,6 +11,7 @@ MACHINES = [f"bench-{number}" for number in range(2048)]
 CONTROLLERS = [f"bench-{number}" for number in range(64)]
 SHARE = 32
 REPLICAS = (1, 2)
+HINTS = "kind=Deployment&apiVersion=apps/v1"
 MERGE_PATCH = "application/merge-patch+json"
 
 
@@ -24,36 +25,29 @@ def manifest(name: str) -> dict[str, Any]:
     }
 
 
-def queries(provider: str, machines: list[str]) -> list[list[str]]:
+def queries(provider: str, machines: list[str], scope: str = SCOPE) -> list[list[str]]:
     """Return queries of one machine each; every connection has its own machines."""
-    targets = [_http("GET", f"/{provider}/machines/{SCOPE}/{machine}") for machine in machines]
+    targets = [http("GET", f"/{provider}/machines/{scope}/{machine}") for machine in machines]
     return [targets[first : first + SHARE] for first in range(0, len(targets), SHARE)]
 
 
-def commands(provider: str) -> list[list[str]]:
+def commands(
+    provider: str, controllers: list[str] = CONTROLLERS, scope: str = SCOPE
+) -> list[list[str]]:
     """Return scale commands up and down; every connection has its own controller."""
-    hints = "kind=Deployment&apiVersion=apps/v1"
     return [
         [
-            _http("POST", f"/{provider}/controllers/{SCOPE}/{name}?{hints}", {"replicas": replicas})
+            http("POST", f"/{provider}/controllers/{scope}/{name}?{HINTS}", {"replicas": replicas})
             for replicas in REPLICAS
         ]
-        for name in CONTROLLERS
+        for name in controllers
     ]
 
 
-DIRECT_QUERY = ("GET", f"/api/v1/namespaces/{SCOPE}/pods/{MACHINES[0]}", [""])
-DIRECT_COMMAND = (
-    "PATCH",
-    f"/apis/apps/v1/namespaces/{SCOPE}/deployments/{CONTROLLERS[0]}",
-    [json.dumps({"spec": {"replicas": replicas}}) for replicas in REPLICAS],
-)
-"""The equivalent requests of the provider: method, path and bodies."""
-
-
-def _http(method: str, target: str, body: Any = None) -> str:
-    lines = [f"{method} {target} HTTP/1.1", "host: gateway.test", "accept: application/json"]
+def http(method: str, target: str, body: Any = None, media_type: str = "application/json") -> str:
+    """Return the text of an HTTP request."""
+    lines = [f"{method} {target} HTTP/1.1", "host: bench.test", "accept: application/json"]
     content = "" if body is None else json.dumps(body)
     if content:
-        lines += ["content-type: application/json", f"content-length: {len(content)}"]
+        lines += [f"content-type: {media_type}", f"content-length: {len(content)}"]
     return "\r\n".join([*lines, "", content])

@@ -1,0 +1,1 @@
+"""Load generators, and meters of CPU time and messages."""

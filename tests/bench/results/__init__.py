@@ -1,0 +1,1 @@
+"""Medians, ratios and goals; as text and as a plot."""

@@ -1,0 +1,1 @@
+"""What is under measurement: processes, and objects in a cluster."""
