@@ -1,5 +1,7 @@
 """Promise 2: a 503 means that nothing was attempted and nothing will be."""
 
+from collections.abc import Callable
+
 from tests.producer import announcement, publish, scale_event
 from tests.scalings import written
 from tests.stack import PATIENT, Stack, eventually
@@ -51,11 +53,10 @@ def test_a_query_in_flight_when_the_last_worker_dies_is_answered_before_its_dead
     assert asking.response().status_code == 503
 
 
-def test_a_full_queue_refuses_commands(stack: Stack) -> None:
+def test_a_full_queue_refuses_commands(stack: Stack, limit_queues: Callable[..., None]) -> None:
     gateway, [worker] = stack.serving()
-    host = stack.amqp_url.rpartition("/")[2]
-    queues = "^machinist\\.k8s\\.commands"
-    stack.node.ctl("set_policy", "-p", host, "small", queues, '{"max-length":1}')
+    partitions = r"^machinist\.k8s\.commands"
+    limit_queues(partitions, max_length=1)
     worker.kill()  # a frozen worker would still take thousands of commands from the queue
 
     def is_full() -> bool:
@@ -69,7 +70,7 @@ def test_a_full_queue_refuses_commands(stack: Stack) -> None:
 
     assert (answer.status_code, answer.json()["code"]) == (503, "queue_full")
     stack.worker()
-    stack.node.ctl("clear_policy", "-p", host, "small")
+    limit_queues(partitions, max_length=1000)
     eventually(
         lambda: gateway.scale("hello", 778).status_code == 200,
         what="the queue accepts commands again",
