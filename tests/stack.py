@@ -25,8 +25,8 @@ if TYPE_CHECKING:  # moto takes 1.7 s of CPU to import, and most tests need no A
 
 METRICS = re.compile(r"metrics on (http://\S+)/metrics")
 REPOSITORY = Path(__file__).parent.parent
-BOUND_S = 60.0
-"""The default limit of every wait, long enough for a busy machine."""
+BOUND_S = 120.0
+"""The default limit of every wait. It only ends a hang, so it is long enough for a busy machine."""
 
 SHORTEST_S, LONGEST_S = 0.05, 0.25
 """The intervals at which a condition is checked."""
@@ -154,7 +154,7 @@ class Gateway(Process):
         self.http = httpx.Client(
             base_url=self.url,
             headers={} if token is None else {"authorization": f"Bearer {token}"},
-            timeout=60,
+            timeout=BOUND_S,
             trust_env=False,
             # The TLS context of `verify=True` would cost 50 ms of CPU, also for an http:// URL.
             verify=False if tls is None else tls,
