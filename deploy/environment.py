@@ -88,6 +88,10 @@ def _prepare(requirements: str, environment: Environment) -> None:
         "--no-input",
         "--disable-pip-version-check",
     ]
+    if requirements == EVERYTHING:
+        # The tests import a small part of it. Python compiles a module when it is first imported;
+        # pip would compile every module, with 35 s of CPU.
+        pip.append("--no-compile")
     # All dependencies are pinned. Without --no-deps an older pip looks for a newer release of a
     # requirement that is named with an extra, and refuses it because its hash is missing.
     pinned = ("--no-deps", "--require-hashes", "--requirement")

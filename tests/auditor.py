@@ -75,7 +75,7 @@ class Auditor:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._ready.wait(20), f"no connection: {self._link.reason}"
+        assert self._ready.wait(BOUND_S), f"no connection: {self._link.reason}"
         return self
 
     def __exit__(self, *_: object) -> None:

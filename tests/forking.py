@@ -18,15 +18,21 @@ from tempfile import TemporaryDirectory
 REPOSITORY = Path(__file__).parent.parent
 
 forking = multiprocessing.get_context("forkserver")
-# Litestar imports its plugin for Pydantic when an application is made, if Pydantic is installed.
+# Litestar imports its plugins when an application is made, if their libraries are installed.
 forking.set_forkserver_preload(
     [
+        "contracts.process.command_line",
         "gateway.app",
         "gateway.console.audit",
+        "litestar.plugins.attrs",
         "litestar.plugins.pydantic",
+        "uvloop",
         "worker.app",
         "worker.providers.ecs",
+        # `multiprocessing` imports the main module of the tests in each child.
+        "pytest",
         __name__,
+        "tests.frozen",
     ]
 )
 

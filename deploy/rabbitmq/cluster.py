@@ -16,7 +16,7 @@ from deploy.rabbitmq.configuration import LIMITS, Configuration
 from deploy.rabbitmq.epmd import Epmd
 from deploy.rabbitmq.installation import Installation, ensure
 from deploy.rabbitmq.node import silent
-from deploy.rabbitmq.server import Server
+from deploy.rabbitmq.server import CTL_S, Server
 from deploy.waiting import Say, wait_until
 
 NODES = 3
@@ -110,7 +110,7 @@ class RabbitCluster:
         """Continue a frozen node."""
         self.nodes[index].thaw()
 
-    def ctl(self, index: int, *args: str, seconds: float = 60, tool: str = "rabbitmqctl") -> str:
+    def ctl(self, index: int, *args: str, seconds: float = CTL_S, tool: str = "rabbitmqctl") -> str:
         """Run a command line tool for a node and return its output."""
         return self.nodes[index].ctl(*args, seconds=seconds, tool=tool)
 

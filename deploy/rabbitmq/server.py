@@ -14,7 +14,10 @@ from deploy.rabbitmq.installation import Installation
 from deploy.rabbitmq.ready import serves_management, speaks_amqp
 from deploy.waiting import wait_until
 
-READY_S = 90
+READY_S = 180
+CTL_S = 120
+"""The limits of a start and of a command line tool only end a hang."""
+
 STOP_S = 30
 
 
@@ -100,7 +103,7 @@ class Server:
         """Continue a frozen server."""
         os.kill(self.pid, signal.SIGCONT)
 
-    def ctl(self, *args: str, seconds: float = 60, tool: str = "rabbitmqctl") -> str:
+    def ctl(self, *args: str, seconds: float = CTL_S, tool: str = "rabbitmqctl") -> str:
         """Run a command line tool for this server and return its output."""
         if not self._epmd.alive:
             raise Failed(f"{tool} {args[0]}: the node is not running, start it first")
@@ -119,7 +122,7 @@ class Server:
     def enable_khepri(self) -> None:
         """Migrate the metadata of the cluster from Mnesia to Khepri, which cannot be undone."""
         try:
-            self.ctl("enable_feature_flag", "--opt-in", "khepri_db", seconds=120)
+            self.ctl("enable_feature_flag", "--opt-in", "khepri_db")
         except Failed as failure:
             version = self.ctl("version").strip()
             reason = str(failure).splitlines()[0]

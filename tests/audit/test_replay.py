@@ -204,38 +204,32 @@ def test_with_continue_a_failed_command_is_passed_over(
     assert (status, Counter(each["result"] for each in replayed)) == (1, {"done": 3, "failed": 1})
 
 
-@pytest.mark.parametrize(
-    ("more", "status", "words"),
-    [
-        (["--execute"], 2, "--checkpoint FILE"),
-        (["--execute", "--checkpoint", "c"], 2, "expected a terminal, or --yes PROVIDER"),
-        (
-            ["--execute", "--checkpoint", "c", "--yes", "ecs"],
-            1,
-            "expected the provider's name, k8s",
-        ),
-        (["--execute", "--checkpoint", "c", "--yes", "k8s", "--to", "b"], 1, "name, b, got k8s"),
-        (["--provider", "k*"], 2, "expected the name of one provider"),
-    ],
-)
+NOT_EXECUTED = [
+    (["--execute"], 2, "--checkpoint FILE"),
+    (["--execute", "--checkpoint", "c"], 2, "expected a terminal, or --yes PROVIDER"),
+    (["--execute", "--checkpoint", "c", "--yes", "ecs"], 1, "expected the provider's name, k8s"),
+    (["--execute", "--checkpoint", "c", "--yes", "k8s", "--to", "b"], 1, "name, b, got k8s"),
+    (["--provider", "k*"], 2, "expected the name of one provider"),
+]
+"""Options, the exit status, and words of the message."""
+
+
 def test_nothing_is_published_without_the_name_of_the_provider(
     kubernetes: Kubernetes,
     console: Console,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
-    more: list[str],
-    status: int,
-    words: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     kubernetes.history(1).send(1)
     kubernetes.sandbox.calls.clear()
 
-    assert main(["audit", "replay", "--provider", "k8s", *more]) == status
+    for more, status, words in NOT_EXECUTED:
+        assert main(["audit", "replay", "--provider", "k8s", *more]) == status, more
 
-    assert words in capsys.readouterr().err
-    assert kubernetes.sandbox.calls.writes() == []
+        assert words in capsys.readouterr().err
+        assert kubernetes.sandbox.calls.writes() == [], more
 
 
 def test_in_a_terminal_the_name_of_the_provider_is_asked_for(

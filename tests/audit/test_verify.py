@@ -65,9 +65,8 @@ def test_a_provider_without_a_worker_is_not_verified(
     assert "no worker is attached" in found["unchecked"]
 
 
-@pytest.mark.parametrize("words", [["verify", "--foreign"], ["replay", "--provider", "k8s"]])
 def test_a_table_fits_a_terminal_of_80_columns_and_is_whole_in_a_pipe(
-    stack: Stack, kubernetes: Kubernetes, console: Console, words: list[str]
+    stack: Stack, kubernetes: Kubernetes, console: Console
 ) -> None:
     history = kubernetes.history(2)
     history.send(4)
@@ -77,15 +76,16 @@ def test_a_table_fits_a_terminal_of_80_columns_and_is_whole_in_a_pipe(
         patch(kubernetes.sandbox, "deployments.apps", name, changes, "kubectl")
     variables = {"PLT_AMQP_URL": stack.amqp_url}
 
-    _, shown = in_terminal(["audit", *words], REPOSITORY, variables)
-    piped = forking.finish("gateway.console", "audit", *words, environment=variables).stdout
+    for words in (["verify", "--foreign"], ["replay", "--provider", "k8s"]):
+        _, shown = in_terminal(["audit", *words], REPOSITORY, variables)
+        piped = forking.finish("gateway.console", "audit", *words, environment=variables).stdout
 
-    assert [line for line in lines(shown) if len(line) > COLUMNS] == []
-    assert "…" in shown
-    assert "controllers.default.app-0" in piped
-    assert "a-rather-long-name" in piped
-    assert "…" not in piped
-    assert "\x1b" not in piped
+        assert [line for line in lines(shown) if len(line) > COLUMNS] == []
+        assert "…" in shown
+        assert "controllers.default.app-0" in piped
+        assert "a-rather-long-name" in piped
+        assert "…" not in piped
+        assert "\x1b" not in piped
 
 
 def test_foreign_controllers_need_all_commands_of_a_scope(

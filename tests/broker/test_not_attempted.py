@@ -1,5 +1,7 @@
 """Promise 2: a 503 means that nothing was attempted and nothing will be."""
 
+from collections.abc import Callable
+
 from tests.producer import announcement, publish, scale_event
 from tests.scalings import written
 from tests.stack import PATIENT, Stack, eventually
@@ -51,16 +53,15 @@ def test_a_query_in_flight_when_the_last_worker_dies_is_answered_before_its_dead
     assert asking.response().status_code == 503
 
 
-def test_a_full_queue_refuses_commands(stack: Stack) -> None:
+def test_a_full_queue_refuses_commands(stack: Stack, limit_queues: Callable[..., None]) -> None:
     gateway, [worker] = stack.serving()
-    host = stack.amqp_url.rpartition("/")[2]
-    queues = "^machinist\\.k8s\\.commands"
-    stack.node.ctl("set_policy", "-p", host, "small", queues, '{"max-length":1}')
-    worker.freeze()
+    partitions = r"^machinist\.k8s\.commands"
+    limit_queues(partitions, max_length=1)
+    worker.kill()  # a frozen worker would still take thousands of commands from the queue
 
     def is_full() -> bool:
-        """Publish many events, because the broker enforces max-length with a delay."""
-        return publish(stack.amqp_url, [scale_event("hello", n) for n in range(2000)]) > 0
+        """Publish several events, because the broker enforces max-length with a delay."""
+        return publish(stack.amqp_url, [scale_event("hello", n) for n in range(20)]) > 0
 
     eventually(is_full, what="the queue is full")
 
@@ -68,8 +69,8 @@ def test_a_full_queue_refuses_commands(stack: Stack) -> None:
     answer = gateway.scale("hello", 777)
 
     assert (answer.status_code, answer.json()["code"]) == (503, "queue_full")
-    worker.thaw()
-    stack.node.ctl("clear_policy", "-p", host, "small")
+    stack.worker()
+    limit_queues(partitions, max_length=1000)
     eventually(
         lambda: gateway.scale("hello", 778).status_code == 200,
         what="the queue accepts commands again",

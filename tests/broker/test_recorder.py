@@ -1,6 +1,7 @@
 """Promise 7: expired, rejected and refused commands have an outcome, also if a gateway dies."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -157,12 +158,12 @@ def test_a_command_over_the_delivery_limit_is_dead_with_a_reason(
     assert (letter.body, letter.message_id) == (event.body, event.message_id)
 
 
-def test_every_outcome_is_published_although_the_dead_letter_queue_is_full(stack: Stack) -> None:
+def test_every_outcome_is_published_although_the_dead_letter_queue_is_full(
+    stack: Stack, limit_queues: Callable[..., None]
+) -> None:
     declared(stack.amqp_url)
     gateway = recording(stack)
-    host = stack.amqp_url.rpartition("/")[2]
-    full = '{"max-length":1,"overflow":"reject-publish"}'
-    stack.node.ctl("set_policy", "-p", host, "full", "^machinist\\.dead$", full)
+    limit_queues(r"^machinist\.dead$", max_length=1, overflow="reject-publish")
     event = scale_event("hello", 3)
     events = [msgspec.structs.replace(event, message_id=f"event-{n}") for n in range(20)]
     queue = topology.partition_queue("k8s", int(event.key.split(".")[1]))
@@ -204,13 +205,13 @@ def test_a_message_published_to_machinist_ended_directly_is_dead_and_blocks_noth
     eventually(lambda: waiting(stack.amqp_url, ENDED) == 0, what="machinist.ended is empty")
 
 
-def test_a_command_refused_by_a_full_partition_is_recorded_as_refused(stack: Stack) -> None:
+def test_a_command_refused_by_a_full_partition_is_recorded_as_refused(
+    stack: Stack, limit_queues: Callable[..., None]
+) -> None:
     gateway, [worker] = stack.serving()
-    host = stack.amqp_url.rpartition("/")[2]
-    queues = "^machinist\\.k8s\\.commands"
-    stack.node.ctl("set_policy", "-p", host, "small", queues, '{"max-length":1}')
-    worker.freeze()
-    events = [scale_event("hello", number) for number in range(2000)]
+    limit_queues(r"^machinist\.k8s\.commands", max_length=1)
+    worker.kill()  # a frozen worker would still take thousands of commands from the queue
+    events = [scale_event("hello", number) for number in range(20)]
     eventually(lambda: publish(stack.amqp_url, events), what="the partition is full")
     publish(stack.amqp_url, [announcement()])
     with Auditor(stack.amqp_url) as auditor:

@@ -28,6 +28,20 @@ from tests.stack import Stack, eventually
 FORMER = "k8s-old"
 
 
+def declare_provider(amqp_url: str, name: str) -> None:
+    async def session(connection: Connection) -> None:
+        await declare(connection, topology.of_provider(name))
+
+    run_session(amqp_url, session)
+
+
+@pytest.fixture
+def broker(broker: str) -> str:
+    """The broker of the console's environment, with the queues of a provider."""
+    declare_provider(broker, "k8s")
+    return broker
+
+
 @pytest.fixture
 def serving(stack: Stack, broker: str) -> Iterator[Auditor]:
     """A worker on the broker of the console's environment, and a reader of its outcomes."""
@@ -172,13 +186,6 @@ def test_a_sealed_command_is_retried_without_the_key_and_its_reply_stays_sealed(
     assert (retried["status"], retried["removed"], retried["body"]) == (200, True, "sealed")
 
 
-def declare_former(amqp_url: str) -> None:
-    async def session(connection: Connection) -> None:
-        await declare(connection, topology.of_provider(FORMER))
-
-    run_session(amqp_url, session)
-
-
 def test_a_provider_with_a_worker_is_not_removed(
     stack: Stack, serving: Auditor, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -198,7 +205,7 @@ def test_a_provider_with_a_worker_is_not_removed(
 def test_the_queues_of_one_provider_are_listed_though_it_has_no_worker(
     serving: Auditor, broker: str, run: Run
 ) -> None:
-    declare_former(broker)
+    declare_provider(broker, FORMER)
 
     listed = [json.loads(line)["queue"] for line in run("queues", "--provider", FORMER, "--json")]
 
@@ -207,7 +214,7 @@ def test_the_queues_of_one_provider_are_listed_though_it_has_no_worker(
 
 
 def test_a_removed_provider_is_unknown_to_gateways(stack: Stack, broker: str, run: Run) -> None:
-    declare_former(broker)
+    declare_provider(broker, FORMER)
     gateway = stack.gateway()
     assert gateway.get(f"/{FORMER}/machines/default").json()["code"] == "provider_unattended"
 
@@ -223,7 +230,7 @@ def test_a_removed_provider_is_unknown_to_gateways(stack: Stack, broker: str, ru
 def test_waiting_commands_of_a_removed_provider_become_dead_letters_with_an_outcome(
     broker: str, run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    declare_former(broker)
+    declare_provider(broker, FORMER)
     events = [scale_event(f"hello-{number}", number, FORMER) for number in range(10)]
     publish(broker, events)
     identities = sorted(each.message_id for each in events)
@@ -243,7 +250,7 @@ def test_waiting_commands_of_a_removed_provider_become_dead_letters_with_an_outc
 
 
 def test_the_bindings_stay_if_a_command_arrived_at_the_last_moment(broker: str) -> None:
-    declare_former(broker)
+    declare_provider(broker, FORMER)
     event = scale_event("hello", 1, FORMER)
     publish(broker, [event])
 

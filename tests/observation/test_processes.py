@@ -101,7 +101,7 @@ def test_the_exporter_of_rabbitmq_has_the_metrics_of_the_alerts(tmp_path: Path) 
             f"application:set_env(rabbitmq_prometheus, tcp_config, {listener}, "
             "[{persistent, true}]).",
         )
-        node.ctl("enable", "rabbitmq_prometheus", tool="rabbitmq-plugins", seconds=120)
+        node.ctl("enable", "rabbitmq_prometheus", tool="rabbitmq-plugins")
         run_session(node.amqp_url, session)
         exporter = f"http://{LOOPBACK}:{port.number}"
         wanted = {("rabbitmq_detailed_queue_messages", "machinist.k8s.commands.0")}

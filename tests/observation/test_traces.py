@@ -13,6 +13,7 @@ from deploy.ports import Port
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes.server import KubernetesSandbox
 from tests.auditor import Auditor
+from tests.conftest import new_vhost
 from tests.observation.collector import Collector, Span, collecting
 from tests.producer import publish, scale_event
 from tests.stack import Stack, eventually, in_thread
@@ -70,17 +71,16 @@ class Traced:
 @pytest.fixture(scope="module")
 def traced(
     rabbit: RabbitNode,
+    management: httpx.Client,
     session_sandbox: KubernetesSandbox,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Traced]:
     """Processes for all tests of this module, on a virtual host of their own."""
     session_sandbox.reset()
     folder = tmp_path_factory.mktemp("traces")
-    rabbit.ctl("add_vhost", "traces")
-    rabbit.ctl("set_permissions", "-p", "traces", rabbit.user, ".*", ".*", ".*")
     with (
         collecting() as collector,
-        Stack(rabbit.amqp_url + "traces", session_sandbox, rabbit, folder) as stack,
+        Stack(new_vhost(rabbit, management), session_sandbox, rabbit, folder) as stack,
     ):
         yield Traced(stack, collector)
 

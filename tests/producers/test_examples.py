@@ -105,12 +105,10 @@ def test_a_provider_without_workers_is_reported(run: Run, amqp_url: str, example
 
 @BOTH
 def test_a_full_queue_is_reported(
-    rabbit: RabbitNode, run: Run, amqp_url: str, example: Path
+    limit_queues: Callable[..., None], run: Run, amqp_url: str, example: Path
 ) -> None:
     declared(amqp_url, topology.common(), topology.of_provider("k8s"))
-    host = amqp_url.rpartition("/")[2]
-    definition = '{"max-length":0}'
-    rabbit.ctl("set_policy", "-p", host, "--apply-to", "queues", "full", "commands", definition)
+    limit_queues("commands", max_length=0)
 
     def nacked() -> bool:
         # The broker enforces the limit of a queue with a delay.

@@ -19,6 +19,7 @@ from contracts.broker.connection import Connection
 from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.topology import GIB
 from deploy.rabbitmq.broker import Broker
+from deploy.rabbitmq.configuration import LIMITS
 from deploy.rabbitmq.logins import logins
 from deploy.rabbitmq.node import RabbitNode
 from deploy.sandbox.kubernetes import roles
@@ -30,6 +31,10 @@ from tests.stack import BOUND_S, REPOSITORY, Gateway, Process, Stack, eventually
 SCOPES = {"k8s": ["default"]}
 AUDIT_BOUND = 4 * GIB
 """Lowered by a policy, so that the disk of the machine of the tests is large enough."""
+
+
+STATISTICS = "collect_statistics_interval = 500\n"
+"""Milliseconds; with the default of 5 s, each wait for a finding examines several times."""
 
 
 class Installation:
@@ -169,7 +174,7 @@ def installation(
     """Start an installation on a broker of its own: alarms concern a whole node."""
     sandbox.reset()
     with (
-        RabbitNode(folder / "node", khepri=khepri) as node,
+        RabbitNode(folder / "node", khepri=khepri, settings=LIMITS + STATISTICS) as node,
         Stack("unused", sandbox, node, folder) as stack,
         httpx.Client(
             base_url=f"{node.management_url}/api",
