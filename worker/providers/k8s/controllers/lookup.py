@@ -17,7 +17,7 @@ from contracts.resources import Controller, Machine
 from worker.gather_all import gather_all
 from worker.providers.k8s import kinds, translate
 from worker.providers.k8s.api.errors import Absent, MissingRight
-from worker.providers.k8s.controllers.owners import chain, manager_of, owner_of
+from worker.providers.k8s.controllers.owners import chains_of, manager_of, owner_of
 from worker.providers.k8s.informers.reads import Reads
 from worker.providers.k8s.kinds import KINDS, PODS, REPLICA_SETS, Kind
 from worker.providers.k8s.objects import (
@@ -153,8 +153,9 @@ async def controllers_of_namespace(
     }
     machines: dict[str, list[Machine]] = defaultdict(list)
     tops: dict[str, OwnerReference] = {}
-    for pod in pods:
-        top = chain(pod.metadata, managers).top
+    owners = [owner_of(pod.metadata) for pod in pods]
+    for pod, chain in zip(pods, chains_of(owners, managers), strict=True):
+        top = chain.top
         if top is not None:
             tops[top.uid] = top
             machines[top.uid].append(reads.machine(pod, top))

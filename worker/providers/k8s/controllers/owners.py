@@ -43,10 +43,15 @@ class Chain(Struct, frozen=True):
         return not self.complete or any(owner.uid == uid for owner in self.owners)
 
 
+UNOWNED = Chain((), complete=True)
+
+
 def owner_of(metadata: Metadata) -> OwnerReference | None:
     """Return the controlling owner; other owners only delay garbage collection."""
-    owners = metadata.owner_references or ()
-    return next((owner for owner in owners if owner.controller), None)
+    for owner in metadata.owner_references or ():
+        if owner.controller:
+            return owner
+    return None
 
 
 def manager_of(kind: Kind, metadata: Metadata) -> OwnerReference | None:
@@ -58,11 +63,20 @@ def manager_of(kind: Kind, metadata: Metadata) -> OwnerReference | None:
     return owner if owner is not None and kinds.of_owner(owner) is DEPLOYMENTS else None
 
 
-def chain(pod: Metadata, managers: Managers) -> Chain:
-    """Return the owner chain of a pod, given the ReplicaSets that were read."""
-    owner = owner_of(pod)
-    if owner is None:
-        return Chain((), complete=True)
+def chains_of(owners: Sequence[OwnerReference | None], managers: Managers) -> list[Chain]:
+    """Return the chain of each pod with these owners, given the ReplicaSets that were read.
+
+    Pods with the same owner have the same chain.
+    """
+    by_uid = {each.uid: _chain(each, managers) for each in _distinct(owners)}
+    return [UNOWNED if each is None else by_uid[each.uid] for each in owners]
+
+
+def _distinct(owners: Iterable[OwnerReference | None]) -> Iterable[OwnerReference]:
+    return {each.uid: each for each in owners if each is not None}.values()
+
+
+def _chain(owner: OwnerReference, managers: Managers) -> Chain:
     if kinds.of_owner(owner) is not REPLICA_SETS:
         return Chain((owner,), complete=True)
     manager = managers.get(owner.uid)
@@ -71,9 +85,9 @@ def chain(pod: Metadata, managers: Managers) -> Chain:
 
 async def chains(reads: Reads, namespace: str, pods: Sequence[Metadata]) -> list[Chain]:
     """Return the owner chain of each pod; an unreadable owner only makes a chain incomplete."""
-    owners = (owner_of(pod) for pod in pods)
+    owners = [owner_of(pod) for pod in pods]
     wanted = {
-        owner.uid: owner for owner in owners if owner and kinds.of_owner(owner) is REPLICA_SETS
+        owner.uid: owner for owner in _distinct(owners) if kinds.of_owner(owner) is REPLICA_SETS
     }
     managers: Managers = {}
     if wanted and (store := await reads.store(REPLICA_SETS, namespace)) is not None:
@@ -83,7 +97,7 @@ async def chains(reads: Reads, namespace: str, pods: Sequence[Metadata]) -> list
     # An object with the same name but another uid was created later and owns none of these pods.
     live = await _replica_sets(reads, namespace, absent)
     managers |= _managers(each for each in live if each.uid in wanted)
-    return [chain(pod, managers) for pod in pods]
+    return chains_of(owners, managers)
 
 
 def _managers(replica_sets: Iterable[Metadata]) -> Managers:
