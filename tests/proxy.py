@@ -30,6 +30,7 @@ class Relay:
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._passing = threading.Event()
         self._passing.set()
+        self._frozen: list[threading.Event] = []
 
     def open(self) -> None:
         """Start to accept connections."""
@@ -42,7 +43,15 @@ class Relay:
 
     def unmute(self) -> None:
         """Relay again, including the bytes held back."""
+        for each in (self._passing, *self._frozen):
+            each.set()
+
+    def freeze(self) -> None:
+        """Relay nothing on the open connections any more, and still relay on new ones."""
+        frozen, self._passing = self._passing, threading.Event()
         self._passing.set()
+        frozen.clear()
+        self._frozen.append(frozen)
 
     def cut(self) -> None:
         """Close every connection, and still accept new ones."""
@@ -79,9 +88,10 @@ class Relay:
                 threading.Thread(target=self._pass, args=(source, sink), daemon=True).start()
 
     def _pass(self, source: socket.socket, sink: socket.socket) -> None:
+        passing = self._passing
         try:
             while data := source.recv(65536):
-                self._passing.wait()
+                passing.wait()
                 time.sleep(self._delay_s)
                 sink.sendall(data)
         except OSError:
