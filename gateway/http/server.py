@@ -1,4 +1,9 @@
-"""The HTTP server: uvicorn, its socket, and routing on the raw path."""
+"""The HTTP server: uvicorn, its socket, and routing on the raw path.
+
+Granian 2.8 needs 57 µs of CPU for a small response, uvicorn 102 to 123 µs (an application without
+work, 64 connections, runs in turns). But it has no options that limit the time in which a body
+arrives or a client reads a response.
+"""
 
 import asyncio
 import logging
