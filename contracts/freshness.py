@@ -5,7 +5,7 @@ gateway sends the newest versions that it knows with each query of that scope; t
 from a local copy only if the copy includes them. Resource types are named by the platform's
 provider, such as `deployments.apps`; versions of different types are never compared.
 
-ECS has no resource versions. There each process counts the commands of which it tells the end, and
+ECS has no resource versions. There each process counts the commands whose end it announces, and
 announces the count as the version of a type of its own: the versions of a scope are a version
 vector, and clocks of different machines are never compared.
 """

@@ -9,7 +9,7 @@ import uvloop
 from contracts.observation.logs import configure
 from contracts.observation.traces import exporting
 from contracts.printable import BREAKS, printable
-from contracts.process import command_line, garbage
+from contracts.process import command_line
 from contracts.process.environment import ConfigurationError, load
 from gateway.app import serve
 from gateway.settings import Settings
@@ -23,7 +23,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         settings = load(Settings, os.environ)
         configure(settings.logger_level, settings.log_format)
-        garbage.configure()
         with exporting("machinist-gateway", os.environ):
             uvloop.run(serve(settings))
     except ConfigurationError as error:

@@ -19,6 +19,7 @@ from contracts.observation import traces
 from contracts.observation.broker import watch_connections
 from contracts.observation.exporter import exporter, metrics_listener
 from contracts.observation.registry import Registry
+from contracts.process import garbage
 from contracts.seal import Seals
 from contracts.secrecy import OPEN_WITHOUT_KEY
 from gateway.calls.checks import Checks
@@ -166,6 +167,7 @@ async def serve(settings: Settings) -> None:
         log.warning(UNSEALED, " and ".join(OPEN_WITHOUT_KEY))
     scheme = "http" if tls is None else "https"
     log.info("listening on %s://%s:%d", scheme, settings.host, listening.getsockname()[1])
+    garbage.configure()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, server.signalled, number)

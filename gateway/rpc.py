@@ -27,7 +27,7 @@ from gateway.calls.encoded import Encoded, encoded
 from gateway.calls.known_versions import KnownVersions
 from gateway.calls.replies import reply_in
 from gateway.calls.resuming import resume
-from gateway.calls.session import OnRefused, Pending, Session, unattended
+from gateway.calls.session import OnRefused, Pending, Session, unattended, unreachable
 from gateway.context import NOTHING, Context
 
 log = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ class Rpc:
         return reply
 
     async def _announce(self, pending: Pending) -> None:
-        """Tell all gateways that a command may have had an effect, if no worker tells its end."""
+        """Tell all gateways that a command may have had an effect; no worker may announce it."""
         if self._known is None:
             return
         where = place(pending.message.key)
@@ -176,7 +176,7 @@ class Rpc:
 
     def _current(self) -> Session:
         if self._session is None or self._session.is_over:
-            raise _unreachable(self._link.reason)
+            raise unreachable(self._link.reason)
         return self._session
 
     async def _require(self, provider: str) -> None:
@@ -187,7 +187,7 @@ class Rpc:
         except TimeoutError as error:
             raise Fault(Code.BROKER_UNREACHABLE, "the broker does not answer") from error
         except BrokerError as error:
-            raise _unreachable(str(error)) from error
+            raise unreachable(str(error)) from error
 
     def _prepare(
         self,
@@ -210,7 +210,7 @@ class Rpc:
         identity = pending.message.message_id
         self._pending[identity] = pending
         seconds = pending.deadline - time.time() + GRACE_S
-        overdue = asyncio.get_running_loop().call_later(seconds, _end, pending)
+        overdue = asyncio.get_running_loop().call_later(seconds, pending.end)
         try:
             session.publish(pending)
             return await pending.reply
@@ -310,14 +310,3 @@ class Rpc:
             self._attendance.hear(message)
         except msgspec.DecodeError as error:
             log.warning("an announcement cannot be read: %s", error)
-
-
-def _end(pending: Pending) -> None:
-    """Fail a call whose deadline has passed."""
-    effect = "a query changes nothing" if pending.safe else "it may or may not have taken effect"
-    message = f"no reply to {pending.message.type} within its deadline; {effect}"
-    pending.fail(Fault(Code.DEADLINE_EXCEEDED, message))
-
-
-def _unreachable(reason: str) -> Fault:
-    return Fault(Code.BROKER_UNREACHABLE, f"no connection to the broker: {reason}")

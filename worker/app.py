@@ -16,6 +16,7 @@ from contracts.broker.reconnecting import ReconnectingConnection
 from contracts.observation.broker import watch_connections
 from contracts.observation.exporter import exporter, metrics_listener
 from contracts.observation.registry import Registry
+from contracts.process import garbage
 from contracts.process.environment import ConfigurationError, shown
 from contracts.seal import Seals
 from worker.consumer import Consumer
@@ -51,6 +52,7 @@ async def serve(settings: Settings, environment: Mapping[str, str]) -> None:
     seals = Seals(settings.seal_key)
     metrics = Metrics(name, Registry("worker"))
     async with open_provider(environment) as provider:
+        garbage.configure()
         await work(
             settings,
             Dispatch(name, provider, seals, settings.allowed_producers(), metrics),

@@ -22,13 +22,13 @@ from contracts.wire import Message, Reply
 from worker import platform_access
 from worker.messages.examination import Examination, Producers, Refusal
 from worker.metrics import Metrics
-from worker.provider import (
-    Call,
+from worker.optional_methods import (
     HasInformers,
     HasSharedReads,
     InformerState,
     SharedReadsState,
 )
+from worker.provider import Call
 from worker.redaction import redact, redact_text
 
 log = logging.getLogger(__name__)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from contracts.observation.registry import Registry
 from worker.consumer import Consumer
 from worker.messages.clock import Clock
+from worker.optional_methods import InformerState, SharedReadsState
 from worker.partitions.bodies import Bodies
 from worker.partitions.partition import Partition
-from worker.provider import InformerState, SharedReadsState
 
 
 def watch(

@@ -8,7 +8,8 @@ from contracts.checks.json_limits import MESSAGES, decode
 from contracts.faults import Code, Fault
 from contracts.platform_access import Question
 from contracts.wire import Message, Reply, bounded, reply_of
-from worker.provider import Call, ReportsAccess
+from worker.optional_methods import ReportsAccess
+from worker.provider import Call
 
 METHOD = "platform_access"
 """The method of `ReportsAccess`."""

@@ -21,16 +21,13 @@ metrics it sends each request within `call.request(…)`, and reports each retry
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Protocol, runtime_checkable
-
-from msgspec import Struct
+from typing import Any, Protocol
 
 from contracts import api
 from contracts.faults import Code, Fault
 from contracts.freshness import Freshness, Versions
-from contracts.platform_access import Access
 from contracts.resources import (
     Controller,
     Controllers,
@@ -172,66 +169,6 @@ class Call:
         """
         self.before = None if before is None else observations.bounded(before)
         self.after = None if after is None else observations.bounded(after)
-
-
-@runtime_checkable
-class ReportsAccess(Protocol):
-    """The optional method of a provider that is not an operation."""
-
-    async def platform_access(self, scopes: Sequence[str], call: Call) -> Access:
-        """Return whether the platform is reached, and the lacking rights in these scopes.
-
-        Raises Fault if the platform is not reached or refuses the credentials.
-        """
-
-
-class InformerState(Struct, frozen=True):
-    """The state of a local copy of a collection, for metrics and `/ready`.
-
-    `problem` says why reads of the collection are live although they are frequent.
-    """
-
-    resource: str
-    objects: int
-    bytes: int
-    age_s: float
-    is_trusted: bool
-    resyncs: int
-    problem: str | None
-
-
-@runtime_checkable
-class HasInformers(Protocol):
-    """The optional method of a provider that answers queries from local copies."""
-
-    def informer_states(self) -> list[InformerState]:
-        """Return the state of each informer that runs."""
-
-
-class SharedReadsState(Struct, frozen=True):
-    """The reads that queries shared, for metrics.
-
-    `copies`, `joined` and `sent` count the reads that were answered from a copy, from a flight that
-    was under way, and from a flight of their own. `entries` and `bytes` are those held now.
-    """
-
-    copies: int = 0
-    joined: int = 0
-    sent: int = 0
-    entries: int = 0
-    bytes: int = 0
-
-
-@runtime_checkable
-class HasSharedReads(Protocol):
-    """The optional method of a provider whose queries share reads of the platform.
-
-    The worker then announces every end of a command to the gateways, so that no later query gets a
-    read that began before.
-    """
-
-    def shared_reads_state(self) -> SharedReadsState:
-        """Return the counts of shared reads."""
 
 
 class Port(Protocol):

@@ -19,7 +19,8 @@ from msgspec import Struct
 
 from contracts.faults import Code, Fault
 from contracts.freshness import EVERY_OTHER, Freshness
-from worker.provider import Call, SharedReadsState
+from worker.optional_methods import SharedReadsState
+from worker.provider import Call
 
 Value = TypeVar("Value")
 Work = Callable[[Call], Awaitable[Value]]
@@ -30,8 +31,8 @@ BYTES_PER_BYTE = 5
 """A machine with 8 labels takes 4.9 bytes of memory per byte of its JSON, an ECS service 3.2."""
 
 TO_REPEAT = frozenset({Code.NOT_FOUND, Code.DEADLINE_EXCEEDED})
-"""Failures of a flight that are not those of a query which joined it later: the resource may have
-been created since, and the query has a later deadline."""
+"""Failures of a flight after which a query that joined it reads again: the resource may have been
+created since, and the query has a later deadline."""
 
 
 class Limits(Struct, frozen=True):

@@ -132,7 +132,7 @@ class Attendance:
         )
 
     def is_announced(self, provider: str) -> bool:
-        """Tell whether a worker was heard of just now, on a connection that works."""
+        """Tell whether a worker announced itself recently, and the broker still sends bytes."""
         if self._connection is None or self._connection.silence() >= FRESH_S:
             return False
         return self._attached(provider, QUIET_S) > 0

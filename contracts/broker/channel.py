@@ -39,7 +39,8 @@ class Channel:
         self._write = write
         self._is_closing = False
         self._prefetch = 0
-        self._unconfirmed: dict[str, None] = {}
+        self._unconfirmed: dict[int, str] = {}
+        """The ids of the messages without a confirm, by delivery tag."""
         self._cancelled: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         raw.on_consumer_cancel_callbacks.add(self._on_cancel)
         # The library runs a task for each delivery: a sixth of the CPU of reading a stream.
@@ -56,9 +57,9 @@ class Channel:
         return self._cancelled.done()
 
     @property
-    def unconfirmed(self) -> str | None:
-        """The id of the message that has waited longest for its publisher confirm."""
-        return next(iter(self._unconfirmed), None)
+    def unconfirmed(self) -> tuple[int, str] | None:
+        """The tag and id of the message that has waited longest for its publisher confirm."""
+        return next(iter(self._unconfirmed.items()), None)
 
     async def lost(self) -> None:
         """Wait until the channel is closed and raise ConnectionLost with the reason.
@@ -92,17 +93,20 @@ class Channel:
 
         The message is written in the first step of this coroutine. A `mandatory` message without a
         queue raises Unroutable: the broker sends the return before the confirm, so a confirm
-        without a return means that a queue has the message. Returns are matched by `message_id`,
-        which must be unique. The callers' limits of messages in flight bound the send buffer.
+        without a return means that a queue has the message. Returns are matched by `message_id`, so
+        two mandatory messages in flight must not have the same. The callers' limits of messages in
+        flight bound the send buffer.
         """
         with broker_errors():
             confirm = self._write_publish(message, mandatory=mandatory)
-            self._unconfirmed[message.message_id] = None
+            tag, tags = self._raw.delivery_tag, self._raw.message_id_delivery_tag
+            self._unconfirmed[tag] = message.message_id
             try:
                 await confirm
             finally:
-                del self._unconfirmed[message.message_id]
-                self._raw.message_id_delivery_tag.pop(message.message_id, None)
+                del self._unconfirmed[tag]
+                if tags.get(message.message_id) == tag:
+                    del tags[message.message_id]
 
     def _write_publish(self, message: Message, *, mandatory: bool) -> asyncio.Future[object]:
         """Write a message; return the future that the library completes with the confirm.

@@ -130,7 +130,9 @@ class Connection:
             seconds = seconds + 1 if is_same and not self.is_blocked() else 0
             waiting = channel.unconfirmed
         self.is_silent = True
-        raise ConnectionLost(f"no confirm of {waiting} in {CONFIRM_TIMEOUT_S} seconds")
+        raise ConnectionLost(
+            f"no confirm of {waiting and waiting[1]} in {CONFIRM_TIMEOUT_S} seconds"
+        )
 
     async def lost(self) -> None:
         """Wait until the connection is closed, then raise ConnectionLost with the reason."""

@@ -28,7 +28,7 @@ PERSISTENT, TRANSIENT = b"\x02", b"\x01"
 
 
 def frames(message: Message, channel: int, frame_max: int, *, mandatory: bool) -> bytes:
-    """Return the frames that publish a message on a channel; `frame_max` is in bytes.
+    """Return the frames of a publish on a channel; `frame_max` is in bytes, 0 for no limit.
 
     Raises ValueError if a name is longer than 255 bytes in UTF-8.
     """
@@ -38,7 +38,7 @@ def frames(message: Message, channel: int, frame_max: int, *, mandatory: bool) -
         *(FRAME.pack(METHOD, channel, len(method)), method, END),
         *_header(message, channel),
     ]
-    largest = frame_max - FRAME_BYTES
+    largest = frame_max - FRAME_BYTES if frame_max else max(1, len(body))
     for start in range(0, len(body), largest):
         part = body[start : start + largest]
         parts += (FRAME.pack(BODY, channel, len(part)), part, END)

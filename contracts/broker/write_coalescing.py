@@ -61,9 +61,12 @@ class CoalescingWriter(asyncio.StreamWriter):
         super().close()
 
     def flush(self) -> None:
-        """Write now."""
-        if self._pending:
-            data, self._pending, self._bytes = self._pending, [], 0
+        """Write now; data for a connection that is closing is dropped, as if lost on the way.
+
+        The library closes the writer some turns of the event loop before its channels.
+        """
+        data, self._pending, self._bytes = self._pending, [], 0
+        if data and not self.is_closing():
             super().write(b"".join(data))
 
     def _turn(self) -> None:

@@ -15,8 +15,9 @@ from deploy.rabbitmq.ready import serves_management, speaks_amqp
 from deploy.waiting import wait_until
 
 READY_S = 180
+"""The limit of a start, which only ends a hang."""
 CTL_S = 120
-"""The limits of a start and of a command line tool only end a hang."""
+"""The limit of a command line tool, which only ends a hang."""
 
 STOP_S = 30
 

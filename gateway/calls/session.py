@@ -47,6 +47,12 @@ class Pending:
         if not self.reply.done():
             self.reply.set_exception(fault)
 
+    def end(self) -> None:
+        """Fail a call whose deadline has passed."""
+        effect = "a query changes nothing" if self.safe else "it may or may not have taken effect"
+        message = f"no reply to {self.message.type} within its deadline; {effect}"
+        self.fail(Fault(Code.DEADLINE_EXCEEDED, message))
+
 
 OnRefused = Callable[[str, Message, Fault], None]
 """Called for a command that the broker rejected, with its provider, its message and the fault."""
@@ -148,6 +154,11 @@ class Session:
         except BrokerError:
             self.is_over = True
             raise
+
+
+def unreachable(reason: str) -> Fault:
+    """Return the fault for a call without a connection to the broker."""
+    return Fault(Code.BROKER_UNREACHABLE, f"no connection to the broker: {reason}")
 
 
 def unattended(provider: str) -> Fault:

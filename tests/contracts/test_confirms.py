@@ -95,3 +95,21 @@ async def test_a_broker_that_confirms_late_or_blocks_publishers_does_not_time_ou
         scene.watching.cancel()
         for _ in range(5 if trouble == "blocked" else 0):
             scene.raw.confirm()
+
+
+async def test_two_messages_with_the_same_id_are_confirmed_separately() -> None:
+    raw = Raw()
+    channel = Channel(cast(Any, raw), raw.write)
+    event = scale_event("hello", 1)
+    async with asyncio.TaskGroup() as group:
+        first, second = [group.create_task(channel.publish(event)) for _ in range(2)]
+        await asyncio.sleep(0)
+        raw.confirm()
+        await first
+        waiting = channel.unconfirmed
+        raw.confirm()
+        await second
+
+    assert waiting == (2, event.message_id)
+    assert channel.unconfirmed is None
+    assert raw.message_id_delivery_tag == {}

@@ -79,6 +79,13 @@ def test_a_body_is_split_at_the_largest_frame(size: int) -> None:
     )
 
 
+def test_without_a_limit_of_frames_a_body_is_one_frame() -> None:
+    message = Message(exchange="e", key="k", body=b"x" * 300, type="t", message_id="m")
+    _, _, body = read(frames(message, 7, 0, mandatory=True))
+
+    assert body.value == message.body
+
+
 def test_a_header_of_another_program_is_kept() -> None:
     message = Message(
         exchange="e", key="k", body=b"", type="t", message_id="m", headers={"flag": True}

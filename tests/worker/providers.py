@@ -15,7 +15,8 @@ from contracts.resources import (
     ServiceEndpoint,
 )
 from tests.examples import ANSWERS
-from worker.provider import Call, SharedReadsState
+from worker.optional_methods import SharedReadsState
+from worker.provider import Call
 
 Behaviour = Callable[[Operation[Any], Call], Awaitable[Any]]
 

@@ -23,7 +23,8 @@ from tests.worker.scene import SECOND, scene
 from worker.dispatch import Dispatch
 from worker.gauges import watch_informers, watch_shared_reads
 from worker.messages.clock import waited
-from worker.provider import Call, InformerState, SharedReadsState
+from worker.optional_methods import InformerState, SharedReadsState
+from worker.provider import Call
 
 ENDED = "machinist_worker_operations_total"
 IN_FLIGHT = "machinist_worker_operations_in_flight"

@@ -9,7 +9,8 @@ import pytest
 from contracts.faults import Code, Fault
 from contracts.freshness import EVERY_OTHER, Freshness, Versions
 from tests.calls import ample
-from worker.provider import Call, SharedReadsState
+from worker.optional_methods import SharedReadsState
+from worker.provider import Call
 from worker.shared_reads import BYTES_PER_BYTE, Limits, SharedReads
 
 SECONDS = 2.0

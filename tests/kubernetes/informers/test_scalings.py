@@ -180,3 +180,25 @@ async def test_a_bare_name_is_looked_up_at_the_api_server_in_the_order_of_kinds(
     changed = cluster.read("deployments.apps", "web")
     assert changed is not None
     assert changed["spec"]["replicas"] == 4
+
+
+async def test_a_controller_that_an_informer_shows_with_an_owner_is_not_scaled(
+    provider: KubernetesProvider, cluster: KubernetesSandbox
+) -> None:
+    """A plain owner reference, which this worker knows, became a controlling one."""
+    cluster.add_deployment("web", replicas=1)
+    plain: dict[str, Any] = {"apiVersion": "e.com/v1", "kind": "App", "name": "shop", "uid": "1"}
+    own = {"metadata": {"ownerReferences": [plain]}}
+    outside.patch(cluster, "deployments.apps", "web", own, by="operator")
+    await informed(provider)
+    own["metadata"]["ownerReferences"] = [plain | {"controller": True}]
+    outside.patch(cluster, "deployments.apps", "web", own, by="operator")
+    changed = cluster.read("deployments.apps", "web")
+    assert changed is not None
+    version = int(changed["metadata"]["resourceVersion"])
+    query = ample()
+    query.freshness = Freshness({"deployments": version})
+    await provider.get_controller(api.GetController("default", "web", "Deployment"), query)
+
+    with pytest.raises(Fault, match=r'owned by the App "shop"'):
+        await scale(provider, 9)

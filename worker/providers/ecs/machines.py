@@ -30,7 +30,7 @@ async def one(aws: BoundClient, cluster: str, id: str) -> Task:
 
 
 async def find(aws: BoundClient, cluster: str, labels: Mapping[str, str]) -> list[Machine]:
-    """Return the machines that run or start and have all the labels, of which there is one."""
+    """Return the machines that run or start and have all the labels, at least one."""
     ids = await _candidates(aws, cluster, labels)
     tasks = [task for task in await describe(aws, cluster, ids) if translate.is_alive(task)]
     found = await of_tasks(aws, cluster, tasks)
@@ -40,7 +40,7 @@ async def find(aws: BoundClient, cluster: str, labels: Mapping[str, str]) -> lis
 async def of_tasks(
     aws: BoundClient, cluster: str, tasks: Iterable[Task], known: Iterable[Service] = ()
 ) -> list[Machine]:
-    """Return tasks as machines, with the labels of their services, of which some are `known`."""
+    """Return tasks as machines, with the labels of their services; `known` were read already."""
     tasks = list(tasks)
     services = {service.service_name: service for service in known}
     wanted = {name for task in tasks if (name := translate.controller_name(task))}

@@ -15,7 +15,8 @@ from contracts.resources import (
     OneController,
     ServiceEndpoint,
 )
-from worker.provider import Call, SharedReadsState
+from worker.optional_methods import SharedReadsState
+from worker.provider import Call
 from worker.providers.ecs import access, controllers, labels, names, observed, translate
 from worker.providers.ecs.aws.client import Client
 from worker.providers.ecs.elb.target_groups import Vpcs

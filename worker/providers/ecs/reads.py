@@ -45,7 +45,10 @@ class Reads:
         """Return the machines that run or start and have all the labels."""
         if not labels:
             found = await self._all_machines(call, cluster)
-            self._note(call, (MACHINES, cluster), 2 * ceil(len(found) / machines.LISTED_AT_ONCE))
+            services = {each.controller.name for each in found if each.controller}
+            requests = 2 * ceil(len(found) / machines.LISTED_AT_ONCE)
+            requests += ceil(len(services) / controllers.DESCRIBED_AT_ONCE)
+            self._note(call, (MACHINES, cluster), requests)
             return found
         if self._has_listing(call, MACHINES, cluster):
             listed = await self._all_machines(call, cluster)

@@ -17,7 +17,8 @@ from contracts.resources import (
     OneController,
     ServiceEndpoint,
 )
-from worker.provider import Call, InformerState
+from worker.optional_methods import InformerState
+from worker.provider import Call
 from worker.providers.k8s import access, names, observed, selectors, translate
 from worker.providers.k8s.api.client import Client
 from worker.providers.k8s.controllers import deletion, lookup

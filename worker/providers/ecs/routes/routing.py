@@ -32,9 +32,9 @@ log = logging.getLogger(__name__)
 VARIABLE = "PLT_ECS_LISTENER_ARN"
 
 SHARED_RULES = 60
-"""The most rules of a listener that are read with all their tags for one application: 1 request for
-the rules and 3 for the tags, and 1 for the listener, are what AWS's rate of 10 requests/s allows
-four workers every 2 s."""
+"""The most rules of a listener that are read with all their tags for one application. They take
+5 requests: 1 for the listener, 1 for the rules and 3 for the tags. AWS's rate of 10 requests/s
+allows as many to four workers every 2 s."""
 REMEMBERED_S = 600.0
 
 
@@ -45,7 +45,7 @@ class Routing:
         self._client = client
         self._shared = shared
         self._has_many: TtlCache[str, bool] = TtlCache(1, REMEMBERED_S)
-        """Whether the listener has more rules than queries share."""
+        """True if the listener has more than SHARED_RULES rules."""
         self._arn = client.settings.ecs_listener_arn
         self._base_s = client.settings.ecs_priority_retry_base_ms / 1000
         self._first_poll_s = client.settings.ecs_cleanup_retry_base_ms / 1000

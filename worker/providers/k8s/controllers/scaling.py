@@ -58,11 +58,9 @@ class SpecVersion(NamedTuple):
         """Return whether two versions are equal, apart from `replicas` and `has_owners`."""
         return other is not None and self[:2] == other[:2]
 
-    def is_current(self, other: "SpecVersion | None") -> bool:
-        """Return whether another version, if any, is of the same object and not later."""
-        if other is None:
-            return True
-        return self.uid == other.uid and self.generation >= other.generation
+    def is_later(self, other: "SpecVersion | None") -> bool:
+        """Return whether another version is of the same object and earlier."""
+        return other is not None and self.uid == other.uid and self.generation > other.generation
 
 
 class SpecVersions:
@@ -82,10 +80,10 @@ class SpecVersions:
         """Return the newest known version, None if there is none."""
         seen = self._seen.get((kind.name, namespace, name))
         held = self._informers.peek(kind, namespace, name) if self._informers is not None else None
-        stored = version_of(held) if held is not None else None
-        if seen is not None and seen.is_current(stored):
+        if held is None:
             return seen
-        return stored
+        stored = version_of(held)
+        return seen if seen is not None and seen.is_later(stored) else stored
 
     def learn(
         self, kind: ResourceType, namespace: str, found: Workload | Replication

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from msgspec import Struct
 
-from worker.provider import InformerState
+from worker.optional_methods import InformerState
 from worker.providers.k8s.api.client import Client
 from worker.providers.k8s.informers.informer import WATCH_S, Informer
 from worker.providers.k8s.informers.store import Item, Store
