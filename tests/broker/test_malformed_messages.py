@@ -14,7 +14,7 @@ from tests.auditor import Auditor
 from tests.broker import bytes_of
 from tests.broker.bytes_of import array, field, nested, short, table, text
 from tests.broker.test_recorder import dead_letters, declared, recording
-from tests.producer import scale_event
+from tests.producer import publish, scale_event
 from tests.stack import Stack, eventually
 
 NESTED = 1000
@@ -227,3 +227,18 @@ def test_a_valid_event_passes_the_gate_and_one_without_a_partition_is_returned(
 
     assert passed == ""
     assert "NO_ROUTE" in returned or "PublishError" in returned, returned
+
+
+def test_refused_events_with_one_id_are_all_dead_and_the_worker_goes_on(stack: Stack) -> None:
+    gateway, [_] = stack.serving()
+    event = msgspec.structs.replace(scale_event("hello", 3), message_id="same")
+    names = [f"app-{number}" for number in range(12)]
+    keys = {name: scale_event(name, 3).key for name in names}
+    publish(
+        stack.amqp_url,
+        [msgspec.structs.replace(event, key=keys[name], body=b"{}") for name in names],
+    )
+
+    letters = dead_letters(stack.amqp_url, len(names))
+    assert {letter.key for letter in letters} == set(keys.values())
+    assert gateway.scale("hello", 4).status_code == 200
