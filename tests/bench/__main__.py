@@ -69,7 +69,7 @@ def _run(asked: argparse.Namespace, folder: Path, contexts: ExitStack) -> Report
         "machinist": f"{VERSION}, Python {machine.python_version()}",
         "broker": f"RabbitMQ {stage.node.ctl('version').strip()}, one node",
         "API server": f"{version}, {cluster.what}",
-        "machine": f"{cores} cores, {machine.machine()}, {machine.system()} {machine.release()}",
+        "machine": f"{cores} cores, {machine.machine()}, {machine.system()}",
         "processes": f"1 gateway, {asked.workers} worker(s) per platform, all on this machine",
         "others": f"used {report.others_busy(compared, lines):.0%} of the cores meanwhile",
         "rounds": f"{ROUNDS}, figures are medians",
