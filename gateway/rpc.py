@@ -27,7 +27,8 @@ from gateway.calls.encoded import Encoded, encoded
 from gateway.calls.known_versions import KnownVersions
 from gateway.calls.replies import reply_in
 from gateway.calls.resuming import resume
-from gateway.calls.session import OnRefused, Pending, Session, unattended, unreachable
+from gateway.calls.session import OnRefused, Pending, Session, unreachable
+from gateway.calls.without_reply import abandon_unconfirmed, fail_unattended
 from gateway.context import NOTHING, Context
 
 log = logging.getLogger(__name__)
@@ -37,10 +38,6 @@ GRACE_S = 0.25
 
 ADMISSION_S = 0.9
 """The time limit of the checks before a publish."""
-
-WATCH_S = 0.25
-UNCONFIRMED_S = 2.0
-"""The wait for the reply to a command that was unconfirmed when its connection was lost."""
 
 
 class Rpc:
@@ -237,7 +234,7 @@ class Rpc:
                     session.watch(channel.lost())
                 session.watch(connection.pulse())
                 session.watch(connection.confirms(commands))
-                session.watch(self._watch())
+                session.watch(fail_unattended(self._pending.values, self._attendance))
                 if self._checks is not None:
                     session.watch(self._checks.run(connection, own, replies))
                 await resume(session, list(self._pending.values()), self._receive)
@@ -248,41 +245,7 @@ class Rpc:
             self._session = None
             self._attendance.disconnected()
             if not connection.is_silent:
-                self._abandon_unconfirmed()
-
-    def _abandon_unconfirmed(self) -> None:
-        """Fail the unconfirmed commands of a connection that the broker closed, after a short wait.
-
-        The partition has such a command already, or will never receive it, so a repeat comes after
-        it. A broker that was only silent may read the command later, until its deadline.
-        """
-        for pending in self._pending.values():
-            if not pending.safe and not pending.is_confirmed:
-                fault = Fault(
-                    Code.DEADLINE_EXCEEDED,
-                    f"the connection to the broker was lost before it confirmed "
-                    f"{pending.message.type}; it may or may not have taken effect",
-                )
-                asyncio.get_running_loop().call_later(UNCONFIRMED_S, pending.fail, fault)
-
-    async def _watch(self) -> None:
-        """Fail the queries of a provider without workers; its commands may have been run.
-
-        A worker that stops announces `draining` first, and may still answer the queries it has.
-        """
-        while True:
-            await asyncio.sleep(WATCH_S)
-            for provider in {p.provider for p in self._pending.values() if p.safe}:
-                queries = [p for p in self._pending.values() if p.safe and p.provider == provider]
-                try:
-                    attendance = self._attendance
-                    if attendance.is_draining(provider) or await attendance.is_attended(provider):
-                        continue
-                except BrokerError as error:
-                    log.debug("the attendance of %s is not known: %s", provider, error)
-                    continue
-                for pending in queries:
-                    pending.fail(unattended(provider))
+                abandon_unconfirmed(self._pending.values())
 
     def _receive(self, delivery: Delivery) -> None:
         message = delivery.message

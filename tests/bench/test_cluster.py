@@ -1,4 +1,4 @@
-"""The objects under measurement are complete and nothing remains, with and without controllers."""
+"""The measured objects are complete and nothing remains, with and without controllers."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What a request costs: calls of the API server, messages of the broker, and CPU time.
+"""The calls of the API server, the messages of the broker and the CPU time of a request.
 
 CPU is a multiple of that of the HTTP client of this test, for the same requests at the same time:
 on a slow or busy machine both need more. A limit is twice the multiple that was measured on two

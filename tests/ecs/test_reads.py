@@ -128,7 +128,7 @@ async def test_filters_and_names_are_looked_up_in_listings_that_clients_ask_for(
     ]
 
 
-async def test_no_listing_is_read_for_a_single_resource_if_nobody_asks_for_it(
+async def test_no_listing_is_read_for_a_single_resource_unless_clients_ask_for_it(
     aws: AwsSandbox, provider: EcsProvider
 ) -> None:
     id = task_id(aws, "web")

@@ -126,12 +126,18 @@ def _stored(write: Write, obj: Object) -> Stored:
     return Stored(obj, 0) if write.dry_run else write.store.put(write.kind, obj)
 
 
-def update(write: Write) -> Answer:
+def _given_and_stored(write: Write) -> tuple[Object, Stored, list[str]]:
+    """Return the object of a PUT, the one that it replaces, and warnings."""
     obj, warnings = read_object(write.request, write.kind, write.target.version)
     check_name(write, obj["metadata"])
     stored = write.store.get(write.kind, write.target.namespace, write.target.name)
     if stored is None:
         raise not_found(write.kind, write.target.name)
+    return obj, stored, warnings
+
+
+def update(write: Write) -> Answer:
+    obj, stored, warnings = _given_and_stored(write)
     metadata = obj["metadata"]
     # A PUT without a resourceVersion is valid for built-in kinds, not for custom resources.
     if write.kind.custom and not metadata.get("resourceVersion"):
@@ -146,11 +152,7 @@ def update(write: Write) -> Answer:
 
 def finalize(write: Write) -> Answer:
     """Replace the finalizers of a namespace; without any, a namespace in deletion is removed."""
-    obj, warnings = read_object(write.request, write.kind, write.target.version)
-    check_name(write, obj["metadata"])
-    stored = write.store.get(write.kind, write.target.namespace, write.target.name)
-    if stored is None:
-        raise not_found(write.kind, write.target.name)
+    obj, stored, warnings = _given_and_stored(write)
     finalizers = (obj.get("spec") or {}).get("finalizers")
     spec = {"finalizers": finalizers} if finalizers else {}
     after = write.store.put(write.kind, {**stored.object, "spec": spec})

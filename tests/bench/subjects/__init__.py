@@ -1,1 +1,1 @@
-"""What is under measurement: processes, and objects in a cluster."""
+"""The measured processes, and the measured objects in a cluster."""

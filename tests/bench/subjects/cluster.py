@@ -1,4 +1,4 @@
-"""The objects under measurement in a Kubernetes cluster, which the bench makes and deletes.
+"""The measured objects in a Kubernetes cluster, which the bench makes and deletes.
 
 The bench makes two namespaces with names of its own and changes nothing else in the cluster. The
 first has 1,000 pods of ten Deployments, the second the Deployments that are scaled: so scaling does

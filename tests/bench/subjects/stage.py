@@ -1,4 +1,4 @@
-"""The processes under measurement, which end with the context."""
+"""The measured processes, which end with the context."""
 
 import os
 import re

@@ -104,9 +104,10 @@ class Reads:
         if informer is None or not informer.is_trusted:
             return None
         least = freshness.versions.get(resource.plural, 0)
-        if not await informer.reach(least, WAIT_S) or not informer.is_trusted:
+        # The age is read before the check, so that no answer states one beyond the limit.
+        is_reached, age = await informer.reach(least, WAIT_S), informer.age
+        if not is_reached or not informer.is_trusted:
             return None
-        age = informer.age
         if freshness.max_age_s is not None and age > freshness.max_age_s:
             return None
         self._call.showed(resource.plural, informer.changed, age)
