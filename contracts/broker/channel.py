@@ -13,6 +13,7 @@ from pamqp.header import ContentHeader
 
 from contracts.broker.errors import ConnectionLost, ConsumerCancelled, broker_errors
 from contracts.broker.publishing import frames
+from contracts.broker.write_coalescing import FEW_BYTES, MOST_BYTES, Write
 from contracts.topology import Argument
 from contracts.wire import Message
 
@@ -33,7 +34,7 @@ class Delivery(msgspec.Struct, frozen=True):
 class Channel:
     """One AMQP channel; every error except a returned or rejected publish closes it."""
 
-    def __init__(self, raw: RawChannel, write: Callable[[bytes], None]) -> None:
+    def __init__(self, raw: RawChannel, write: Write) -> None:
         """`write` sends bytes over the connection of the library's channel."""
         self._raw = raw
         self._write = write
@@ -121,7 +122,7 @@ class Channel:
         encoded = frames(
             message, raw.number, raw.connection.connection_tune.frame_max, mandatory=mandatory
         )
-        self._write(encoded)
+        self._write(encoded, MOST_BYTES if message.persistent else FEW_BYTES)
         raw.delivery_tag += 1
         confirm: asyncio.Future[object] = raw.create_future()
         raw.confirmations[raw.delivery_tag] = confirm

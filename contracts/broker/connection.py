@@ -11,6 +11,7 @@ from aiormq.connection import Connection as RawConnection
 
 from contracts.broker.channel import Channel
 from contracts.broker.errors import ConnectionLost, broker_errors
+from contracts.broker.write_coalescing import Write
 
 PULSE_S = 1.0
 PULSES = 8
@@ -28,7 +29,7 @@ class Connection:
         self,
         raw: RawConnection,
         user: str | None,
-        write: Callable[[bytes], None],
+        write: Write,
         heard_at: Callable[[], float] = time.monotonic,
     ) -> None:
         """`write` sends bytes; `heard_at` returns the time of the broker's last bytes.

@@ -36,7 +36,7 @@ class Raw:
     def create_future(self) -> asyncio.Future[None]:
         return asyncio.get_running_loop().create_future()
 
-    def write(self, encoded: bytes) -> None:
+    def write(self, data: bytes, most: int = 0) -> None:
         """Send nothing."""
 
     def confirm(self) -> None:
