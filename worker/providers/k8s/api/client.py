@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -47,18 +47,28 @@ Answer = TypeVar("Answer")
 Item = TypeVar("Item")
 
 PAGE = 500
+HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "gzip, deflate",
+    "User-Agent": f"machinist/{VERSION}",
+}
 
 
 class Client:
     """The connections to one API server, shared by all calls."""
 
     def __init__(
-        self, settings: Settings, http: httpx.AsyncClient, token: Token | None, trust: Trust
+        self,
+        settings: Settings,
+        transport: httpx.AsyncBaseTransport,
+        token: Token | None,
+        trust: Trust,
     ) -> None:
-        self._http = http
+        self._transport = transport
         self._token = token
         self._trust = trust
         self.url = settings.k8s_rest_api_url
+        self._base = self.url.rstrip("/")
         self._connect_timeout = settings.k8s_connect_timeout_ms / 1000
         # Requests wait for a slot: httpx's own queue for connections takes quadratic time.
         self._slots = Slots(settings.k8s_concurrency)
@@ -80,14 +90,13 @@ class Client:
 
     async def _send(self, request: Request, call: Call, sent: PlatformRequest) -> Answered:
         try:
-            response = await self._http.request(
-                request.method,
-                request.target,
-                content=request.body,
-                headers=self._headers(request),
-                timeout=self._timeout(call),
-                extensions={BEFORE_SENDING: lambda: _time_left(call)},
+            response = await self._open(
+                request, _time_left(call), {BEFORE_SENDING: lambda: _time_left(call)}
             )
+            try:
+                await response.aread()
+            finally:
+                await response.aclose()
         except httpx.HTTPError as error:
             log.info("%s %s: %r", request.method, request.target, error)
             raise errors.of_connection(error) from error
@@ -106,12 +115,8 @@ class Client:
 
         Raise the failure of a connection, or of a response other than 2xx.
         """
-        timeout = httpx.Timeout(seconds, connect=min(seconds, self._connect_timeout))
-        headers = self._headers(request)
         try:
-            async with self._http.stream(
-                request.method, request.target, headers=headers, timeout=timeout
-            ) as response:
+            async with aclosing(await self._open(request, seconds, {})) as response:
                 if not response.is_success:
                     answer = response.status_code, response.headers, await response.aread()
                     path = request.target.partition("?")[0]
@@ -120,18 +125,33 @@ class Client:
         except httpx.HTTPError as error:
             raise errors.of_connection(error) from error
 
+    async def _open(
+        self, request: Request, seconds: float, extensions: dict[str, Any]
+    ) -> httpx.Response:
+        """Send a request once, and return its response before the body is read.
+
+        The transport is used without httpx's client, which takes 0.3 ms of CPU more for what an API
+        server does not need: cookies, redirects, and several forms of authentication and of URLs.
+        """
+        timeout = dict.fromkeys(("read", "write", "pool"), seconds)
+        timeout["connect"] = min(seconds, self._connect_timeout)
+        sent = httpx.Request(
+            request.method,
+            self._base + request.target,
+            headers=self._headers(request),
+            content=request.body,
+            extensions={"timeout": timeout, **extensions},
+        )
+        return await self._transport.handle_async_request(sent)
+
     def _headers(self, request: Request) -> dict[str, str]:
         self._trust.refresh()
-        headers = traces.headers()
+        headers = HEADERS | traces.headers()
         if self._token is not None:
             headers["Authorization"] = f"Bearer {self._token.text()}"
         if request.content_type is not None:
             headers["Content-Type"] = request.content_type
         return headers
-
-    def _timeout(self, call: Call) -> httpx.Timeout:
-        left = _time_left(call)
-        return httpx.Timeout(left, connect=min(left, self._connect_timeout))
 
 
 def _time_left(call: Call) -> float:
@@ -273,15 +293,10 @@ async def connect(
     token = Token(settings.k8s_token_path) if settings.k8s_auth_type == "token" else None
     trust = Trust(settings)
     try:
-        http = httpx.AsyncClient(
-            base_url=settings.k8s_rest_api_url,
-            headers={"Accept": "application/json", "User-Agent": f"machinist/{VERSION}"},
-            transport=transport or connection.transport(settings, trust, environment),
-            trust_env=False,
-        )
+        httpx.URL(settings.k8s_rest_api_url)
     except httpx.InvalidURL as error:
         raise ConfigurationError(
             f"PLT_K8S_REST_API_URL: expected a URL such as https://host:port: {error}"
         ) from error
-    async with http:
-        yield Client(settings, http, token, trust)
+    async with transport or connection.transport(settings, trust, environment) as opened:
+        yield Client(settings, opened, token, trust)
