@@ -81,6 +81,18 @@ def watches(cluster: KubernetesSandbox) -> int:
     return sum("watch=true" in call.query for call in cluster.calls)
 
 
+async def watching(cluster: KubernetesSandbox, informer: Informer[Pod]) -> None:
+    """Wait until the watch of an informer is open, and shows the changes after its list.
+
+    The number of requests does not tell: it can include one that the last test cancelled.
+    """
+    await until(lambda: informer.is_trusted)
+    cluster.add_pod("shown")
+    await until(lambda: informer.store.get("shown"))
+    cluster.remove("pods", "shown")
+    await until(lambda: informer.store.get("shown") is None)
+
+
 def lists(cluster: KubernetesSandbox) -> int:
     """Return the number of lists that were requested."""
     return sum("limit=100" in call.query for call in cluster.calls)
